@@ -8,19 +8,27 @@ READY := $(VENV)/.ready
 PIP := -m pip install --quiet --disable-pip-version-check
 LOCKED := $(PIP) --require-hashes --only-binary :all: --requirement
 THIS := $(PIP) --no-deps --no-build-isolation --editable .
+# Each process begins with half of the tests, in their order, and takes over tests of the other one when it has no more.
+# So the tests of a file, which share a node, run in the same process but for those that it takes over.
+PARALLEL := --numprocesses 2 --dist worksteal
+# These tests copy their process for each plan, so they run in processes that have not collected all other tests.
+WITH_PLANS := tests/releases tests/conformance/releases
+VERSION := -c 'import platform; print(platform.python_version())'
 COMPILE := $(VENV)-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-build --no-config \
 	--no-annotate --no-header
 
-.PHONY: help setup demo test test-all fuzz lint format lock audit protocol-page screenshots bench bench-upgrade soak crash faults clean
+.PHONY: help setup demo test test-all cases fuzz lint format lock audit protocol-page screenshots frames bench bench-web bench-upgrade soak crash faults clean
 
 help:
 	@echo "make demo         build fil, boot it, and go from 1986.a to 1986.b while it runs"
-	@echo "make test         set up and run the tests"
-	@echo "make test-all     the tests under every Python from 3.11 on that this machine has"
+	@echo "make test         set up and run the tests, without those that take a quarter of a minute or more"
+	@echo "make test-all     all tests under every Python from 3.11 on that this machine has, and make cases"
+	@echo "make cases        upgrade small programs, made from reports on code reloading, on real nodes; CASES=NAME,... takes some"
 	@echo "make fuzz         random schedules, trees, loads, messages and tarballs, for minutes; the same cases here and in OTP"
 	@echo "make lint         ruff, mypy --strict, the import contracts, the conventions of names, layout and prose"
 	@echo "make format       let ruff format the code"
 	@echo "make bench        measure processes and code server beside their peers"
+	@echo "make bench-web    measure the requests of listeners beside plain uvicorn; needs wrk"
 	@echo "make bench-upgrade  measure upgrades of many processes beside OTP's"
 	@echo "make crash        kill nodes and commands at each step on the disk, and let the disk fail there"
 	@echo "make soak         a minute of crashes under load, then 500 rounds of upgrades; nothing may be left of them"
@@ -28,6 +36,7 @@ help:
 	@echo "make audit        look the locked versions up among the known faults; needs a package index"
 	@echo "make protocol-page  write docs/protocol.md anew from the code"
 	@echo "make screenshots  take screenshots/ anew from a real node"
+	@echo "make frames       write the texts of the dashboard's views anew, which tests compare"
 	@echo "make clean        remove .venv and what was built"
 
 setup: $(READY)
@@ -44,21 +53,31 @@ demo: $(READY)
 	@$(BIN)/hotdash demo
 
 test: $(READY)
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(WITH_PLANS); status=$$?; \
+		$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(WITH_PLANS:%=--ignore=%) && exit $$status
 
-test-all: $(READY)
-	$(BIN)/python -m pytest --numprocesses 2
-	@for v in 3.12 3.13 3.14; do \
-		command -v python$$v >/dev/null 2>&1 && python$$v -c 'import venv, ensurepip' 2>/dev/null || { echo "python$$v: not here, skipped"; continue; }; \
-		python$$v -m venv $(VENV)-$$v && \
+test-all: $(READY) cases
+	$(BIN)/python -m pytest $(PARALLEL)
+	@tested="$$($(BIN)/python $(VERSION))"; \
+	for p in /usr/bin/python3 python3.12 python3.13 python3.14; do \
+		command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+			|| { echo "$$p: not here, skipped"; continue; }; \
+		v=$$($$p $(VERSION)); \
+		case " $$tested " in *" $$v "*) echo "$$p: $$v is tested already"; continue;; esac; \
+		tested="$$tested $$v"; \
+		$$p -m venv $(VENV)-$$v && \
 		$(VENV)-$$v/bin/python $(LOCKED) locks/dev.txt && \
 		$(VENV)-$$v/bin/python $(THIS) && \
-		$(VENV)-$$v/bin/python -m pytest --numprocesses 2 || exit 1; \
+		env -i PATH=/usr/bin:/bin $(VENV)-$$v/bin/python -m pytest $(PARALLEL) || exit 1; \
 	done
+
+cases: CASES ?= all
+cases: $(READY)
+	CASES=$(CASES) $(BIN)/python -m pytest $(PARALLEL) tests/cases
 
 fuzz: $(READY)
 	@command -v escript >/dev/null || echo "Erlang is not here: nothing is compared with a real OTP"
-	HYPOTHESIS_PROFILE=fuzz INSTRUCTION_PAIRS=every $(BIN)/python -m pytest --numprocesses 2 tests/properties \
+	HYPOTHESIS_PROFILE=fuzz INSTRUCTION_PAIRS=every $(BIN)/python -m pytest $(PARALLEL) tests/properties \
 		tests/code/test_random_histories.py tests/releases/store/test_hostile_tarballs.py \
 		tests/releases/install/test_pairs_of_instructions.py tests/differential
 	@$(BIN)/python $(LOCKED) locks/fuzz.txt 2>/dev/null \
@@ -101,6 +120,9 @@ protocol-page: $(READY)
 screenshots: $(READY)
 	$(BIN)/python screenshots/take.py
 
+frames: $(READY)
+	WRITE_FRAMES=1 $(BIN)/python -m pytest -q tests/hotdash/views/test_frames.py
+
 bench: $(READY)
 	$(BIN)/python $(LOCKED) locks/bench.txt
 	$(BIN)/python -m benchmarks.processes
@@ -108,21 +130,26 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.looking
 	$(BIN)/python -m benchmarks.hostile_viewers
 
+bench-web: $(READY)
+	$(BIN)/python -m benchmarks.web
+
 bench-upgrade: $(READY)
 	$(BIN)/python -m benchmarks.upgrades
 
 soak: $(READY)
+	@$(BIN)/python $(LOCKED) locks/bench.txt 2>/dev/null || echo "numpy can't be installed: the soak of upgrades works without it"
 	$(BIN)/python -m benchmarks.soak
 	$(BIN)/python -m benchmarks.soak --uvloop
 	$(BIN)/python -m benchmarks.upgrade_soak
+	PLANS=200 $(BIN)/python -m pytest -q -s tests/releases/rehearsal/test_many_plans.py
 
 crash: $(READY)
-	CRASH_POINTS_EVERY=1 $(BIN)/python -m pytest --numprocesses 2 tests/e2e/test_crash_matrix.py \
+	CRASH_POINTS_EVERY=1 $(BIN)/python -m pytest $(PARALLEL) tests/e2e/test_crash_matrix.py \
 		tests/e2e/test_crashes_of_small_files.py tests/e2e/test_crashes_of_cookies.py \
 		tests/e2e/test_crash_points_of_a_node.py
 
 faults: $(READY)
-	FAULTS=all $(BIN)/python -m pytest --numprocesses 2 tests/faults
+	FAULTS=all $(BIN)/python -m pytest $(PARALLEL) tests/faults
 
 clean:
 	rm -rf $(VENV) $(VENV)-3.* $(VENV)-tools _build .mypy_cache .ruff_cache .pytest_cache

@@ -168,7 +168,7 @@ async def _stops(app: App, heap: list[Any]) -> Figures:
         assert server.is_old_code_held("m0")
 
     async def who() -> None:
-        assert await server.holders("m0")
+        assert server.holders("m0")
 
     async def sweep() -> None:
         assert await asyncio.to_thread(server.sweep) == ["m0"]

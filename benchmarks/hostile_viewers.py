@@ -6,8 +6,11 @@ Meanwhile HTTP clients use the node's small web application, and operators conne
 
 The output shows the response times with and without the attack, how long operators waited, the processor time of the
 node, and the memory of the node and of its child processes. Node, clients and attackers are OS processes of their own.
-The attackers run only while a processor is idle, because real ones would not use the node's processors. On a machine
-with other work, the processor time says more than the response times.
+The attackers run only while a processor is idle, because real ones would not use the node's processors.
+
+On a machine with other work, look at the waits in processor time: a client inside the node measures how much processor
+time the whole node uses from a request to its response. This includes all that delays the event loop, but no wait for a
+processor that another program uses.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, perf_counter
+from time import monotonic, perf_counter, process_time
 from typing import Final
 
 import psutil
@@ -62,7 +65,10 @@ async def page(request: Request) -> Response:
 
 
 async def run_node(directory: str) -> None:
-    """Run a node with a pool of workers and a web page until stdin is closed; print its ports and its process id."""
+    """Run a node with a pool of workers and a web page until stdin is closed; print its ports and its process id.
+
+    For each line of stdin, a number of seconds, measure the waits of a client inside the node, and print them.
+    """
     root = Path(directory)
     for vsn in "12":
         write_release(root, vsn)
@@ -78,8 +84,24 @@ async def run_node(directory: str) -> None:
         control = Control(handler, runtime, current(), identity, on_stop=lambda restart: None)
         control_port = control.start()
         print(json.dumps({"control": control_port, "http": port("page"), "pid": os.getpid()}), flush=True)
-        await asyncio.to_thread(sys.stdin.read)
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            waits = await local_waits(port("page"), float(line))
+            print(json.dumps([waits[len(waits) * share // 1000] for share in (990, 999)]), flush=True)
         control.stop()
+
+
+async def local_waits(http_port: int, seconds: float) -> list[float]:
+    """Request the page for `seconds` seconds; return the sorted waits in processor time of this OS process."""
+    waits: list[float] = []
+    reader, writer = await asyncio.open_connection("127.0.0.1", http_port)
+    until = monotonic() + seconds
+    while monotonic() < until:
+        began = process_time()
+        await get_page(reader, writer)
+        waits.append(process_time() - began)
+        await asyncio.sleep(PAUSE)
+    writer.close()
+    return sorted(waits)
 
 
 def address(directory: str, control_port: int, role: Role) -> NodeAddress:
@@ -145,13 +167,18 @@ async def http_client(http_port: int, until: float, times: list[float]) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", http_port)
     while monotonic() < until:
         began = perf_counter()
-        writer.write(b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n")
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length:")[2].split()[0])
-        await reader.readexactly(length)
+        await get_page(reader, writer)
         times.append(perf_counter() - began)
         await asyncio.sleep(PAUSE)
     writer.close()
+
+
+async def get_page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Request the page once, and read the whole response."""
+    writer.write(b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n")
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length:")[2].split()[0])
+    await reader.readexactly(length)
 
 
 async def ask_for_pages(http_port: int, seconds: float) -> None:
@@ -178,6 +205,15 @@ def processor_time(pid: int) -> float:
     """Return the seconds of processor time that a process has used, without its child processes."""
     used = psutil.Process(pid).cpu_times()
     return float(used.user + used.system)
+
+
+async def waits_inside(node: asyncio.subprocess.Process, seconds: float) -> list[float]:
+    """Return the 99th and the 99.9th percentile of the waits of a client inside the node, in processor time."""
+    assert node.stdin is not None
+    assert node.stdout is not None
+    node.stdin.write(f"{seconds}\n".encode())
+    percentiles: list[float] = json.loads(await node.stdout.readline())
+    return percentiles
 
 
 async def upgrade(operator: NodeAddress) -> None:
@@ -255,6 +291,7 @@ async def measure(connections: int, seconds: float) -> None:
             await upgrade(operator)
             before = memory(ports["pid"])
             quiet, cost = await p99(ports, seconds)
+            quiet_inside = await waits_inside(node, seconds)
             for _ in range(ATTACKERS):
                 attacker, _ = await start("attack", directory, str(ports["control"]), str(connections // ATTACKERS))
                 processes.append(attacker)
@@ -262,6 +299,7 @@ async def measure(connections: int, seconds: float) -> None:
             watcher = asyncio.create_task(watch_memory(ports["pid"], most))
             (attacked, attacked_cost), operators = await asyncio.gather(p99(ports, seconds), operate(operator, seconds))
             watcher.cancel()
+            attacked_inside = await waits_inside(node, seconds)
         finally:
             for process in processes:
                 process.kill()
@@ -270,6 +308,11 @@ async def measure(connections: int, seconds: float) -> None:
     print(
         f"  p99 of the page {quiet * 1000:.1f} ms quiet, {attacked * 1000:.1f} ms under attack: {attacked / quiet:.1f}x"
     )
+    for share, calm, hit in zip(("99th", "99.9th"), quiet_inside, attacked_inside, strict=True):
+        print(
+            f"  {share} percentile of waits inside the node, in its processor time: "
+            f"{calm * 1000:.2f} ms quiet, {hit * 1000:.2f} ms under attack: {hit / calm:.1f}x"
+        )
     print(
         f"  the node's processor time for each response: "
         f"{cost * 1000:.2f} ms quiet, {attacked_cost * 1000:.2f} ms under attack"

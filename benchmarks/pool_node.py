@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -53,19 +53,23 @@ instructions = [ {{ update = "pool.worker", change = "advanced" }} ]
 """
 
 
-def write_release(root: Path, vsn: str) -> None:
-    """Put a release into the node's directory, as unpacking a tarball does."""
+def write_release(root: Path, vsn: str, others: Mapping[str, bytes] | None = None, appup: str = APPUP) -> None:
+    """Put a release into the node's directory, as unpacking a tarball does.
+
+    `others` are the sources of modules in place of the pool's, or in addition to them.
+    """
     library = root / f"lib/pool-{vsn}"
-    modules = {"pool.top": SOURCES / "top.py", "pool.worker": SOURCES / f"worker_{vsn}.py"}
+    worker = SOURCES / f"worker_{vsn}.py"
+    modules = {"pool.top": (SOURCES / "top.py").read_bytes(), **(others or {"pool.worker": worker.read_bytes()})}
     entries = {}
     for module, source in modules.items():
         file = library / "src" / f"{module.replace('.', '/')}.py"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(source.read_bytes())
+        file.write_bytes(source)
         entries[module] = ModuleEntry(path=str(file.relative_to(root)), sha256=sha256(file.read_bytes()))
     (library / "app.toml").write_text(f'name = "pool"\nvsn = "{vsn}"\n')
     if vsn != "1":
-        (library / "appup.toml").write_text(APPUP.format(vsn=vsn))
+        (library / "appup.toml").write_text(appup.format(vsn=vsn))
     contents = {str(file.relative_to(root)): file.read_bytes() for file in library.rglob("*.*")}
     manifest = Manifest(
         name="pool",

@@ -3,7 +3,9 @@
 In each of 500 rounds, a node goes up to release 2, down to 1, up to 3, which corrects 2, and down again. On the way up
 a server is added; on the way down it is terminated and deleted, with its module. The second node also works in a
 thread pool, with numpy if it is installed here. Nothing may be refused, and the memory, the threads and the descriptors
-of a node must not have grown from the first third of the rounds to the last. Otherwise the exit code is 1.
+of a node must not have grown from the second third of the rounds to the last. Otherwise the exit code is 1. The first
+third isn't judged: in it, a node reaches its size. On a busy machine, the event loop's pool of threads grows in the
+first 150 rounds, because it starts a thread whenever none is idle, up to the number of cores plus 4.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
 WAYS: Final = (("2", "up"), ("1", "down"), ("3", "up"), ("1", "down"))
 GROWTH: Final = {"KiB": 1.03, "threads": 1.0, "descriptors": 1.0}
-"""The largest permitted ratio of the median in the last third of the rounds to that in the first third."""
+"""The largest permitted ratio of the median in the last third of the rounds to that in the second third."""
 LEAST_SAMPLES: Final = 30
 """With fewer rounds, growth isn't judged: a node first has to reach its size."""
 BIN: Final = Path(sys.executable).parent
@@ -130,10 +132,10 @@ def _growth(node: str, samples: list[Sample]) -> list[str]:
         return []
     third, problems = len(samples) // 3, []
     for (name, limit), column in zip(GROWTH.items(), zip(*map(astuple, samples), strict=True), strict=True):
-        first, last = statistics.median(column[:third]), statistics.median(column[-third:])
-        print(f"{node}: {first:,.0f} {name} in the first third of the rounds, {last:,.0f} in the last")
-        if last > first * limit:
-            problems.append(f"{node}: {first:,.0f} {name} grew to {last:,.0f}")
+        middle, last = statistics.median(column[third:-third]), statistics.median(column[-third:])
+        print(f"{node}: {middle:,.0f} {name} in the second third of the rounds, {last:,.0f} in the last")
+        if last > middle * limit:
+            problems.append(f"{node}: {middle:,.0f} {name} grew to {last:,.0f}")
     return problems
 
 

@@ -1,6 +1,6 @@
 """Writes docs/protocol.md from the types, tables and constants of node_runtime.protocol. `make protocol-page`.
 
-Only the sentences that no type can say stand here; everything else on the page has one source, the code.
+This file contains only the sentences that no type can say. Everything else on the page comes from the code.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ The requests, replies and events between a node and its clients. This page is ge
 
 ## Transport
 
-- A client connects a ZeroMQ DEALER socket to the node's ROUTER socket over TCP. Both ends use CURVE: the connection is
-  encrypted, the client knows the node's public key from its cookie, and the node knows the client by its key. A client
-  whose key the node doesn't have never gets past the handshake.
+- A client connects a ZeroMQ DEALER socket to the node's ROUTER socket over TCP. Both sockets use CURVE, ZeroMQ's
+  encryption. The client has the node's public key from its cookie (the line of text with the client's secret key), and
+  the node has the public keys of its clients. If the node doesn't have the key of a client, the handshake fails.
 - A message is one frame: a struct as a MessagePack map from field names to values. Fields with their default value are
   left out. Both sides refuse a message with an unknown field, a missing field or a value of another type.
 - Units: times are Unix seconds, durations are seconds, sizes are bytes, unless a field says otherwise.
@@ -39,23 +39,24 @@ The requests, replies and events between a node and its clients. This page is ge
 
 NEGOTIATION = """## Versions
 
-This is version {version} of the protocol. The first request of a client is `hello`, with the version that the client
-speaks. A node that speaks another one refuses it by a sentence that names both; there is no common subset to fall back
-to, because a half-understood install does more harm than none. The version grows with each change that the other side
-would misread: any new, removed or changed field, since unknown fields are refused.
+This is version {version} of the protocol. The first request of a client is `hello`, with the version of the protocol
+that the client uses. If the node uses another version, it refuses the request, and the refusal names both versions.
+Client and node never agree on an older version or on a part of the protocol: an install that the node understands only
+in part would do more harm than a refused install. The version grows with each change that the other side would
+misread. Each new, removed or changed field is a change of this kind, because both sides refuse unknown fields.
 """
 
 ROLES = """## Roles and budgets
 
-Each client's key has a role. An operator may call every method; a viewer may call those whose role is viewer.
+Each client's key has a role. An operator may call every method; a viewer may call the methods with the role viewer.
 
 {budgets}
 """
 
 FAILURES = """## Failures
 
-A refused request is answered by an `ErrorReply`: a sentence for people, and the exit code of the command that sent it.
-An unknown code counts as a refusal. What the codes mean:
+The answer to a refused request is an `ErrorReply`: it has a sentence for people, and the exit code for the command that
+sent the request. A client treats an unknown code as REFUSED. The codes have these meanings:
 
 {codes}
 """

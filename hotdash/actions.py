@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -31,6 +31,7 @@ class CommandSubject:
     vsn: str | None = None
     path: str | None = None
     operation: str | None = None
+    module: str | None = None
     options: m.InstallOptions = field(default_factory=m.InstallOptions)
 
 
@@ -69,6 +70,11 @@ def _install(verb: str) -> Callable[[CommandSubject], str]:
     )
 
 
+def _cold(subject: CommandSubject) -> str:
+    words = (subject.vsn or "VSN", "--cold", "--yes")
+    return build_command_line("upgrade", subject, *words, *_option_words(subject.options))
+
+
 def _option_words(options: m.InstallOptions) -> list[str]:
     wait = ["--wait", f"{options.wait:g}"] if options.wait else []
     again = ["--again"] if options.again else []
@@ -83,6 +89,10 @@ def _process(verb: str) -> Callable[[CommandSubject], str]:
     return lambda subject: build_command_line(
         verb, subject, str(subject.pid if subject.pid is not None else "PID"), "--yes"
     )
+
+
+def _one_process(verb: str, *words: str) -> Callable[[CommandSubject], str]:
+    return lambda subject: build_command_line(verb, subject, str(subject.pid or "PID"), *words)
 
 
 def _rollback(subject: CommandSubject) -> str:
@@ -101,7 +111,7 @@ def _overview(subject: CommandSubject) -> str:
     )
 
 
-VIEWS = ("overview", "modules", "releases", "upgrades", "events")
+VIEWS = ("overview", "processes", "modules", "releases", "upgrades", "events", "logs")
 
 ACTIONS: tuple[Action, ...] = (
     Action(
@@ -109,8 +119,13 @@ ACTIONS: tuple[Action, ...] = (
         "The supervision tree, and the live state of the selected process.", "Views", command_line=_overview,
     ),
     Action(
+        "view_processes", "2", "Processes", "Processes",
+        "All processes, sorted and filtered by the node.", "Views",
+        command_line=lambda subject: build_command_line("ps", subject),
+    ),
+    Action(
         "view_modules", "4", "Modules", "Modules",
-        "Every module with its current and old version, and the processes that run the old one.", "Views",
+        "Every module with its current and old version, and what keeps the old version.", "Views",
         command_line=lambda subject: build_command_line("modules", subject),
     ),
     Action(
@@ -128,16 +143,83 @@ ACTIONS: tuple[Action, ...] = (
         command_line=lambda subject: build_command_line("events", subject),
     ),
     Action(
+        "view_logs", "8", "Logs", "Logs",
+        "The log records of level WARNING and higher, newest last.", "Views",
+        command_line=lambda subject: build_command_line("events", subject),
+    ),
+    Action(
+        "trouble", "w", "wrong now", "Go to the next trouble",
+        "Goes to the view of the next line of what is wrong now, and selects what the line names.", "Views",
+        views=("overview",),
+    ),
+    Action(
         "restart", "R", "restart", "Restart the selected process",
         "Ends the process; its supervisor starts it again. Its state is lost.", "Processes",
-        role="operator", views=("overview",), command_line=_process("restart"),
+        role="operator", views=("overview", "processes", "process"), command_line=_process("restart"),
     ),
     Action(
         "kill", "K", "kill", "Kill the selected process",
         "Ends the process at once, without calling its terminate. "
         "If it is a supervisor, all processes below it end, too.",
         "Processes",
-        role="operator", views=("overview",), command_line=_process("kill"),
+        role="operator", views=("overview", "processes", "process"), command_line=_process("kill"),
+    ),
+    Action(
+        "open_process", "3", "process", "Open the selected process",
+        "Shows it in depth: state, mailbox, timeouts, waits, relations, stack, last exits, messages.", "Processes",
+        views=("overview", "processes"), command_line=_one_process("process"),
+    ),
+    Action(
+        "previous_process", "left_square_bracket", "back", "Go to the process visited before",
+        "Goes back to the process that was open before.", "Processes", views=("process",),
+    ),
+    Action(
+        "next_process", "right_square_bracket", "forth", "Go to the process visited after",
+        "Goes forth again, after {previous_process}.", "Processes", views=("process",),
+    ),
+    Action(
+        "mark_state", "s", "since now", "Measure changes from now",
+        "From now on, marks what moves in the state from its present values, not since the last look.", "Processes",
+        views=("process",),
+    ),
+    Action(
+        "log_process", "L", "log", "Keep a log of the process, or end it",
+        "Keeps the newest 50 messages and answers of the process, without secrets.", "Processes",
+        role="operator", views=("process",), command_line=_one_process("log"),
+    ),
+    Action(
+        "trace_process", "F", "trace", "Trace the process for some seconds",
+        "Records each message and answer for some seconds, at most 20 a second.", "Processes",
+        role="operator", views=("process",), command_line=_one_process("trace"),
+    ),
+    Action(
+        "suspend_process", "Z", "suspend", "Suspend the process, or resume it",
+        "It handles no messages until it is resumed or the time has passed.", "Processes",
+        role="operator", views=("process",), command_line=_one_process("suspend", "--yes"),
+    ),
+    Action(
+        "report", "b", "bug report", "Copy a bug report as Markdown",
+        "Copies everything that the screen shows, for an issue.", "Processes",
+        views=("process",), command_line=_one_process("process", "--report"),
+    ),
+    Action(
+        "report_json", "J", "as JSON", "Copy a bug report as JSON", "Copies the report for programs.", "Processes",
+        command_line=_one_process("process", "-o", "json"),
+    ),
+    Action(
+        "open_module", "v", "view", "Open the selected module",
+        "Shows its source, the difference to the old version, and the stacks of the processes in the old version.",
+        "Processes",
+        role="operator", views=("modules",), changes_nothing=True,
+        command_line=lambda subject: build_command_line("modules", subject),
+        operator_reason="The source of a module is only for operators.",
+    ),
+    Action(
+        "purge", "E", "end old code", "End the old code of the selected module",
+        "Kills the processes and cancels the tasks that run or hold the old version of the module.",
+        "Processes",
+        role="operator", views=("modules", "module"),
+        command_line=lambda subject: build_command_line("purge", subject, subject.module or "MODULE", "--yes"),
     ),
     Action(
         "stage", "S", "stage", "Stage a release",
@@ -163,6 +245,11 @@ ACTIONS: tuple[Action, ...] = (
         role="operator", views=("releases", "plan"), command_line=_install("downgrade"),
     ),
     Action(
+        "cold", "C", "restart into", "Restart into the selected release",
+        "Restarts the node into the selected release, on probation. The states of all processes are lost.", "Releases",
+        role="operator", views=("releases", "plan"), command_line=_cold,
+    ),
+    Action(
         "commit", "P", "commit", "Make the current release permanent",
         "Ends the probation: from now on the node boots this release when it is restarted.", "Releases",
         role="operator", views=("releases", "upgrades", "operation"),
@@ -175,7 +262,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "abort", "A", "abort", "Abort the running operation",
-        "Ends an operation that prepares or waits, before it changes anything. Later, {rollback} goes back.",
+        "Ends an operation that prepares or waits, before it changes anything. After a change, {rollback} goes back.",
         "Releases",
         role="operator", views=("upgrades", "operation"),
         command_line=lambda subject: build_command_line("abort", subject, *_reason_words(subject.options)),
@@ -185,13 +272,13 @@ ACTIONS: tuple[Action, ...] = (
         "Allows the operator's actions for 15 minutes; the header is red meanwhile. "
         "The node checks the role, too.",
         "Dashboard",
-        views=(*VIEWS, "plan", "operation"),
+        views=(*VIEWS, "process", "plan", "operation"),
     ),
     Action(
         "filter", "slash", "filter", "Filter this view",
         "Shows only rows that contain every word; the tree also shows their ancestors. {back} clears the filter.",
         "Dashboard",
-        views=VIEWS,
+        views=(*VIEWS, "process", "operation"),
     ),
     Action(
         "copy", "c", "copy", "Copy the command line of this view",
@@ -200,7 +287,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "pause", "z", "pause", "Pause the display, or resume it",
-        "The screen stops changing; the connection stays open.", "Dashboard", views=("events",),
+        "The screen stops changing; the connection stays open.", "Dashboard", views=("events", "logs"),
     ),
     Action(
         "refresh", "ctrl+r", "refresh", "Read the node's state now",
@@ -210,8 +297,12 @@ ACTIONS: tuple[Action, ...] = (
         "theme", "T", "theme", "Change the theme", "Offers light, dark, and the terminal's own colours.", "Dashboard",
     ),
     Action(
+        "suspend", "ctrl+z", "suspend", "Suspend hotdash", "Returns to the shell; its command fg resumes hotdash.",
+        "Dashboard",
+    ),
+    Action(
         "help", "question_mark,f1", "help", "Help", "Shows every key and what it does.", "Dashboard",
-        views=(*VIEWS, "plan", "operation"),
+        views=(*VIEWS, "process", "plan", "operation"),
     ),
     Action(
         "palette", "colon,ctrl+p", "palette", "Command palette", "Finds an action by its name.", "Dashboard",
@@ -219,7 +310,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "back", "escape", "back", "Back", "Closes the screen or clears the filter. It never quits.", "Dashboard",
-        views=("plan", "operation"),
+        views=("process", "plan", "operation"),
     ),
     Action(
         "leave", "q", "leave", "Back, and from a view: quit", "Goes back; in a view, asks whether to quit.",
@@ -233,7 +324,9 @@ BY_ID = {action.id: action for action in ACTIONS}
 
 _KEY_NAMES = {
     "slash": "/", "exclamation_mark": "!", "question_mark": "?", "colon": ":", "escape": "esc", "space": "space",
-    "asterisk": "*",
+    "asterisk": "*", "left": "←", "right": "→", "up": "↑", "down": "↓", "minus": "-", "plus": "+",
+    "left_square_bracket": "[", "right_square_bracket": "]", "less_than_sign": "<", "greater_than_sign": ">",
+    "full_stop": ".", "comma": ",",
 }  # fmt: skip
 
 
@@ -260,14 +353,22 @@ def help_of(action: Action, keymap: dict[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda name: key_of(name.group(1), keymap), action.help)
 
 
+def palette_entries(keymap: dict[str, str], role: m.Role | None) -> Iterator[tuple[str, str, str]]:
+    """Yield the actions for the command palette: the title with the key, the help, and the id."""
+    for action in ACTIONS:
+        if action.id not in ("palette", "back", "leave"):
+            needs = "Needs the role operator. " if role == "viewer" and action.role == "operator" else ""
+            yield f"{action.title}  {key_of(action.id, keymap)}", f"{needs}{help_of(action, keymap)}", action.id
+
+
 VIEWER_REFUSAL = "This cookie has the role viewer."
 OPERATOR_REMEDY = "Ask the node's owner for the operator's cookie: `bin/<name> cookie` prints it."
 
 
 def refusal_of(action: Action, role: m.Role | None, *, armed: bool, keymap: dict[str, str]) -> str:
-    """Return why the dashboard refuses an action; empty if it is allowed.
+    """Return the reason why the dashboard refuses an action; empty if the action is allowed.
 
-    `role` is that of the cookie, or None while it is unknown.
+    `role` is the role of the cookie, or None while that role is unknown.
     """
     if action.role == "viewer":
         return ""

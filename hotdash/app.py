@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 import psutil
-from textual.app import App, SystemCommand
+from rich.console import RenderableType
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
@@ -21,40 +21,48 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol.run_directory import NodeAddress
 
 from .action_handlers import ActionHandlers
-from .actions import ACTIONS, BY_ID, CommandSubject, command_line_of, help_of, refusal_of
+from .actions import (
+    ACTIONS,
+    BY_ID,
+    OPERATOR_REMEDY,
+    VIEWER_REFUSAL,
+    CommandSubject,
+    command_line_of,
+    key_of,
+    palette_entries,
+    refusal_of,
+)
+from .config.memory import MemoryFile, ViewMemory
+from .dashboard_options import DashboardOptions
+from .event_reception import EventReception
 from .keymap import keymap_path, read_keymap
-from .messages import ConnectionChanged, EventReceived, HistoryReceived, SnapshotReceived, StateReceived
+from .link import Link
+from .messages import (
+    ConnectionChanged,
+    EventReceived,
+    HistoryReceived,
+    SnapshotReceived,
+)
 from .model.node_view import NodeView
 from .model.units import size
 from .model.view_state import ARMED_SECONDS, DashboardState, Selection, ViewState
-from .node_link import RECONNECT_DELAYS, NodeLink
+from .node_app import NodeApp
+from .node_link import NodeLink
+from .recording.recorded_link import RecordedLink
+from .recording.recorder import Recorder
 from .screens.help import HelpDialog
 from .screens.main import MainScreen
 from .screens.operation import OperationScreen
-from .themes import THEMES
+from .themes import THEMES, check_theme, no_color, starting_theme
 from .views.base import NodeScreen
+
+__all__ = ["DashboardOptions", "HotdashApp"]  # what opens the dashboard needs both
 
 REDRAW_SECONDS = 0.5
 """Seconds after which ages and countdowns are drawn again."""
 
 
-@dataclass(frozen=True, slots=True)
-class DashboardOptions:
-    """The options of a dashboard, which is read-only by default.
-
-    `page` is the URL of the page that the node serves, for display. `cookie_file` is only for the command lines that
-    the dashboard shows. `keymap` replaces the keymap file.
-    """
-
-    read_only: bool = True
-    page: str | None = None
-    cookie_file: Path | None = None
-    keymap: dict[str, str] | None = None
-    reconnect_delays: tuple[float, ...] = RECONNECT_DELAYS
-    clock: Callable[[], float] = time.time
-
-
-class HotdashApp(App[None]):
+class HotdashApp(NodeApp):
     """The dashboard on the node at `address`; `run()` opens it."""
 
     TITLE = "hotdash"
@@ -69,26 +77,32 @@ class HotdashApp(App[None]):
     """
 
     def __init__(self, address: NodeAddress, options: DashboardOptions) -> None:
-        super().__init__()
+        super().__init__(NodeView(address.name), ansi_color=True if no_color() else None)
+        for theme in THEMES:
+            self.register_theme(theme)
+        self._settings = options.settings
+        self._memory = MemoryFile(options.memory if options.settings.remember else None)
+        self._theme_at_start = ""
+        check_theme(self._settings.theme, self.available_themes)
         self.address = address
         self.clock = options.clock
-        self.node = NodeView(address.name)
         keymap = read_keymap(keymap_path()) if options.keymap is None else options.keymap
         self.dashboard = DashboardState(page=options.page or "", keymap=keymap)
-        self.link = NodeLink(address, self.post_message, delays=options.reconnect_delays)
+        self.link = self._open_link(options)
         self.handlers = ActionHandlers(self)
+        self.reception = EventReception(self)
         self._cookie_file = str(options.cookie_file) if options.cookie_file is not None else None
         self._armed_at_start = not options.read_only
         self._paused_node: NodeView | None = None
         self._process = psutil.Process()
 
     def get_default_screen(self) -> Screen[None]:
-        return MainScreen()
+        return MainScreen(self._remembered())
 
     def on_mount(self) -> None:
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = THEMES[0].name
+        color_system = "truecolor" if self.is_headless else self.console.color_system
+        remembered = self._memory.theme(self.available_themes)
+        self.theme = self._theme_at_start = starting_theme(self._settings.theme, remembered, color_system)
         self.set_keymap(self.dashboard.keymap)
         if self._armed_at_start:
             self.dashboard = replace(self.dashboard, armed_until=self.clock() + ARMED_SECONDS)
@@ -100,9 +114,9 @@ class HotdashApp(App[None]):
         self._update_needs()
 
     def _handle_signals(self) -> None:
-        """Let Textual exit on a signal, because it restores the terminal.
+        """On a signal, make Textual exit, because Textual then restores the terminal.
 
-        An exception raised by a signal handler would end the process without restoring it.
+        An exception raised by a signal handler would end the process without restoring the terminal.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -111,45 +125,65 @@ class HotdashApp(App[None]):
     async def on_unmount(self) -> None:
         await self.link.close()
 
+    def _open_link(self, options: DashboardOptions) -> Link:
+        open_link = options.open_link or partial(NodeLink, self.address, delays=options.reconnect_delays)
+        if options.record is None:
+            return open_link(self.post_message)
+        self.dashboard = replace(self.dashboard, recording="● REC")
+        recorder = Recorder(options.record, self.clock, self._end_recording)
+        return RecordedLink(open_link, recorder, self.post_message)
+
+    def _end_recording(self, sentence: str) -> None:
+        self.dashboard = replace(self.dashboard, recording="")
+        self.show_toast(sentence, bad=True)
+
+    # -------------------------------------------------------------- settings and memory
+
+    def _remembered(self) -> dict[str, ViewMemory]:
+        return self._memory.views(self.address.name, self._settings.columns)
+
+    def remember(self) -> None:
+        """Write what the dashboard remembers into its file."""
+        theme = self.theme if self.theme != self._theme_at_start else None
+        self._memory.write(self.address.name, theme, self.main_screen.memory())
+
+    def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        if self.is_running and self.main_screen.is_mounted:
+            self.remember()
+        super().exit(result, return_code, message)
+
     # -------------------------------------------------------------- messages of the link
 
     def on_connection_changed(self, message: ConnectionChanged) -> None:
-        self._update(self.node.with_connection(message.connection))
+        self.apply(self.node.with_connection(message.connection))
         if message.connection.state == "live":
             for operation in self.node.unfinished():
-                self.handlers.refresh_operation(operation.id)
+                self.read_operation(operation.id)
 
     def on_snapshot_received(self, message: SnapshotReceived) -> None:
-        self._update(self.node.with_snapshot(message.snapshot, self.clock()))
+        if message.snapshot.info.role == "viewer" and self.dashboard.armed_until is not None:
+            self.dashboard = replace(self.dashboard, armed_until=None)
+            self.show_toast(f"{VIEWER_REFUSAL} The dashboard stays read-only. {OPERATOR_REMEDY}", bad=True)
+        self.apply(self.node.with_snapshot(message.snapshot, self.clock()))
         self._update_needs()
 
     def on_event_received(self, message: EventReceived) -> None:
-        self._update(self.node.with_event(message.event, self.clock()))
-        if message.event.kind == "rehearsal" and self.dashboard.busy:
-            self.set_busy(f"{message.event.text[:1].upper()}{message.event.text[1:]} …")
-        operation = message.event.operation
-        if operation is not None and operation.ended is not None and not operation.results:
-            self.handlers.refresh_operation(operation.id)
+        self.reception.receive(message.event)
+
+    def read_operation(self, operation: str) -> None:
+        """Read an operation whose results no event had. A recording has the answer as a message of its own."""
+        if self.link.live:
+            self.handlers.refresh_operation(operation)
 
     def on_history_received(self, message: HistoryReceived) -> None:
         view = self.node.with_log(message.events)
         for operation in message.operations:
             view = view.with_operation(operation)
-        self._update(view)
-
-    def on_state_received(self, message: StateReceived) -> None:
-        if message.state is not None:
-            self._update(self.node.with_state(message.key, message.state))
-        else:
-            self._update(self.node.without_state(message.key, message.sentence))
+        self.apply(view)
 
     def add_operation(self, operation: m.Operation) -> None:
         """Apply an operation that the node has returned."""
-        self._update(self.node.with_operation(operation))
-
-    def _update(self, view: NodeView) -> None:
-        self.node = view
-        self.draw()
+        self.apply(self.node.with_operation(operation))
 
     # -------------------------------------------------------------- drawing
 
@@ -157,7 +191,7 @@ class HotdashApp(App[None]):
     def view_state(self) -> ViewState:
         """The state to draw now.
 
-        While the display is paused, this is the node as it was when the pause began. Only the
+        While the display is paused, this state shows the node as it was when the pause began. Only the
         connection and a newly selected process are current.
         """
         node = self.node
@@ -197,7 +231,7 @@ class HotdashApp(App[None]):
         self.notify(sentence, markup=False, severity="error" if bad else "information", timeout=12 if bad else 6)
 
     def set_busy(self, sentence: str = "") -> None:
-        """Show `sentence`, which names the work that the dashboard waits for; an empty one removes the line."""
+        """Show `sentence`, which names the work that the dashboard waits for; an empty text removes the line."""
         self.dashboard = replace(self.dashboard, busy=sentence)
         self.draw()
 
@@ -224,11 +258,13 @@ class HotdashApp(App[None]):
         address = self.address
         node = address.name if address.record is not None else f"{address.name}:{address.port}"
         pid = selected.process.pid if selected.process is not None else None
-        return CommandSubject(node, self._cookie_file, pid=pid, vsn=selected.vsn, operation=selected.operation)
+        return CommandSubject(
+            node, self._cookie_file, pid=pid, vsn=selected.vsn, operation=selected.operation, module=selected.module
+        )
 
     def command_line(self) -> str:
         """Return the command line that prints what the open view or screen shows."""
-        action_by_screen = {"plan": "plan", "operation": "view_upgrades"}
+        action_by_screen = {"plan": "plan", "operation": "view_upgrades", "process": "open_process"}
         action = action_by_screen.get(self.top_screen.footer_name) or f"view_{self.dashboard.view}"
         selected = self.selected()
         if action == "view_releases" and selected.vsn is not None:
@@ -245,6 +281,9 @@ class HotdashApp(App[None]):
         self.draw()
 
     def on_table_cursor_moved(self) -> None:
+        self._update_needs()
+
+    def on_window_table_window_moved(self) -> None:
         self._update_needs()
 
     def _update_needs(self) -> None:
@@ -287,6 +326,10 @@ class HotdashApp(App[None]):
             self.handlers.run(action_id), name=action_id, group="action", exclusive=True, exit_on_error=False
         )
 
+    def action_help_quit(self) -> None:
+        """Say which key quits; ctrl+c does not."""
+        self.show_toast(f"Press {key_of('quit', self.dashboard.keymap)} to quit hotdash.")
+
     def arm(self, on: bool) -> None:
         """Allow the operator's actions for ARMED_SECONDS, or forbid them again."""
         self.dashboard = replace(self.dashboard, armed_until=self.clock() + ARMED_SECONDS if on else None)
@@ -298,20 +341,21 @@ class HotdashApp(App[None]):
         self.dashboard = replace(self.dashboard, paused=self._paused_node is not None)
         self.draw()
 
+    def suspend_or_explain(self) -> None:
+        """Suspend hotdash, so that the shell continues; where this isn't possible, say so."""
+        if self._driver is not None and self._driver.can_suspend:
+            self.action_suspend_process()
+        else:
+            self.show_toast("hotdash can't be suspended here: it is not the program of a shell.", bad=True)
+
     def show_help(self) -> None:
         """Open the dialog with every key."""
         self.push_screen(HelpDialog(self.dashboard.keymap))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Yield the actions of the registry, and nothing else, for the palette."""
-        for action in ACTIONS:
-            if action.id not in ("palette", "back", "leave"):
-                key = self.dashboard.keymap.get(action.id, action.keys).split(",")[0]
-                name = f"{action.title}  {self.get_key_display(Binding(key, ''))}"
-                text = help_of(action, self.dashboard.keymap)
-                if self.view_state.role == "viewer" and action.role == "operator":
-                    text = f"Needs the role operator. {text}"
-                yield SystemCommand(name, text, lambda name=action.id: self.action_act(name))
+        for title, text, action_id in palette_entries(self.dashboard.keymap, self.view_state.role):
+            yield SystemCommand(title, text, partial(self.action_act, action_id))
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Show the failure of a worker as a toast; by default, Textual would exit."""

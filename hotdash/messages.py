@@ -10,6 +10,7 @@ from node_runtime.protocol import messages as m
 
 from .model.connection import Connection
 from .model.selection import ProcessKey
+from .model.windows import ProcessWindow, TreeWindow
 
 
 @dataclass
@@ -21,9 +22,9 @@ class ConnectionChanged(Message):
 
 @dataclass
 class SnapshotReceived(Message):
-    """A new snapshot arrived. It replaces an older one that is still queued."""
+    """A new summary of the node arrived. It replaces an older one that is still queued."""
 
-    snapshot: m.Snapshot
+    snapshot: m.NodeSummary
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, SnapshotReceived)
@@ -45,9 +46,60 @@ class HistoryReceived(Message):
 
 
 @dataclass
+class OldCodeReceived(Message):
+    """The list of the modules' old versions arrived, with what keeps each of them."""
+
+    old_code: tuple[m.OldCode, ...]
+
+
+@dataclass
 class StateReceived(Message):
     """The live state of the selected process arrived, or the sentence with which the node refused to send it."""
 
     key: ProcessKey
     state: m.StateView | None
     sentence: str = ""
+
+
+@dataclass
+class RequestAnswered(Message):
+    """The node answered a request of a dialog or an action: `params` and `result` are packed."""
+
+    method: str
+    params: bytes
+    result: bytes
+
+
+@dataclass
+class Replayed(Message):
+    """A replay was moved to another time: these messages, each with its time, lead from the start to there."""
+
+    passed: tuple[tuple[float, Message], ...]
+
+
+@dataclass
+class TreeReceived(Message):
+    """A window of the tree arrived."""
+
+    window: TreeWindow
+
+
+@dataclass
+class ProcessesReceived(Message):
+    """A window of the list of processes arrived."""
+
+    window: ProcessWindow
+
+
+@dataclass
+class QueryRefused(Message):
+    """The node has refused a query for processes, for example because of a wrong filter."""
+
+    sentence: str
+
+
+@dataclass
+class NamesReceived(Message):
+    """The titles of some processes arrived, by pid."""
+
+    names: dict[int, str]

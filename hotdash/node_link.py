@@ -1,8 +1,7 @@
 """The connection to the node. The link reads from the node and posts messages to the dashboard.
 
-The link reads a snapshot after each event that may have changed the snapshot. While the open view
-shows values that change without events, the link also reads one snapshot a second. It reads the
-state of the selected process, too. When the connection is lost, it retries until it reconnects.
+The link reads a summary after each event that may have changed it, and the windows and the process that the open view
+shows. When the connection is lost, it retries until it reconnects.
 """
 
 from __future__ import annotations
@@ -25,26 +24,39 @@ from node_runtime.protocol.local_user import local_user
 from node_runtime.protocol.methods import Method
 from node_runtime.protocol.run_directory import NodeAddress, locate, read_record
 
-from .messages import ConnectionChanged, EventReceived, HistoryReceived, SnapshotReceived, StateReceived
+from .messages import (
+    ConnectionChanged,
+    EventReceived,
+    HistoryReceived,
+    OldCodeReceived,
+    SnapshotReceived,
+)
 from .model.connection import Connection
-from .model.selection import ProcessKey
 from .model.view_state import DataNeeds
+from .window_reader import WindowReader
 
 P = TypeVar("P", bound=m.WireStruct)
 R = TypeVar("R", bound=m.WireStruct)
 
 POLL_SECONDS = 1.0
 """Seconds between two readings of the values that change without events."""
+SLOW_POLL_SECONDS = 5.0
+"""Seconds between two readings of the summary while the open view shows none of the values that change without events.
+"""
 MIN_SNAPSHOT_GAP_SECONDS = 0.2
-"""The minimum number of seconds between two snapshots, however many events arrive."""
+"""The minimum number of seconds between two summaries, however many events arrive."""
 RECONNECT_DELAYS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Seconds before each attempt to reconnect; the last value repeats."""
+OLD_CODE_SECONDS = 5.0
+"""Seconds between two requests for the list of what keeps old versions."""
 REFUSED_RETRY_SECONDS = 30.0
 """Seconds before a refused cookie is tried again."""
 
 
 class NodeLink:
     """Watches the node at `address`, and calls `post` with each message."""
+
+    live = True
 
     def __init__(
         self, address: NodeAddress, post: Callable[[Message], object], *, delays: tuple[float, ...] = RECONNECT_DELAYS
@@ -54,6 +66,8 @@ class NodeLink:
         self._delays = delays
         self._client: Client | None = None
         self._needs = DataNeeds()
+        self._reader = WindowReader(post)
+        self._old_code_due = 0.0
         self._poll_due = asyncio.Event()
         self._retry_now = asyncio.Event()
         self._running: asyncio.Task[NoReturn] | None = None
@@ -62,13 +76,15 @@ class NodeLink:
 
     def set_needs(self, needs: DataNeeds) -> None:
         """Set what the open view needs from now on."""
-        if needs != self._needs:
-            self._needs = needs
+        if needs.snapshots and not self._needs.snapshots:
             self._poll_due.set()
+        self._needs = needs
+        self._reader.set_needs(needs)
 
     def refresh(self) -> None:
-        """Read a snapshot now; if the connection was lost, reconnect now."""
+        """Read everything now; if the connection was lost, reconnect now."""
         self._poll_due.set()
+        self._reader.refresh()
         self._retry_now.set()
 
     async def request(self, method: Method[P, R], params: P | None = None, *, timeout: float = 10.0) -> R:
@@ -121,7 +137,8 @@ class NodeLink:
             if refusal.code == ExitCode.NOT_ALLOWED:
                 delay = REFUSED_RETRY_SECONDS
             attempts += 1
-            self._post_connection(Connection("lost", lost, refusal.sentence, time.time() + delay))
+            refused = refusal.code == ExitCode.NOT_ALLOWED
+            self._post_connection(Connection("lost", lost, refusal.sentence, time.time() + delay, refused))
             await self._wait_for_retry(delay)
 
     async def _session(self) -> tuple[Refused, bool]:
@@ -152,7 +169,7 @@ class NodeLink:
 
         Raises Refused when the connection is lost.
         """
-        poller = asyncio.create_task(self._poll(client))
+        tasks = [asyncio.create_task(self._poll(client)), asyncio.create_task(self._reader.run(client))]
         try:
             async with aclosing(client.events()) as events:
                 async for item in events:
@@ -161,17 +178,21 @@ class NodeLink:
                         self._post_connection(Connection("live", time.time()))
                         continue
                     self._post(EventReceived(item))
-                    if item.kind not in ("vitals", "log", "rehearsal"):
+                    if item.kind == "process":
+                        self._reader.refresh()
+                    elif item.kind not in ("vitals", "log", "rehearsal"):
                         self._poll_due.set()
+                        self._reader.refresh()
             raise Refused(f"{self._address.name} has closed its event stream.", ExitCode.UNREACHABLE)
         finally:
             self._client = None
-            poller.cancel()
-            await asyncio.gather(poller, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _catch_up(self, client: Client) -> None:
         """Post a snapshot, the past events and the past operations, because events were missed."""
-        self._post(SnapshotReceived(await client.request(methods.SNAPSHOT)))
+        self._post(SnapshotReceived(await client.request(methods.SUMMARY)))
         past = await client.request(methods.EVENTS, m.ListLimit(limit=200))
         operations = await client.request(methods.OPERATIONS, m.ListLimit(limit=50))
         self._post(HistoryReceived(past.events, operations.operations))
@@ -179,27 +200,25 @@ class NodeLink:
     async def _poll(self, client: Client) -> None:
         # On Python 3.11 asyncio.wait_for may swallow a cancellation, so the loop also ends with its client.
         while client is self._client:
-            requested = self._poll_due.is_set()
             self._poll_due.clear()
-            try:
-                if self._needs.snapshots or requested:
-                    self._post(SnapshotReceived(await client.request(methods.SNAPSHOT)))
-                if self._needs.process is not None and self._needs.process.boot_id == client.info.boot_id:
-                    await self._read_state(client, self._needs.process)
-            except Refused:
-                pass  # the screen shows the snapshot's age; a lost connection also ends `_watch`
+            with suppress(Refused):  # the screen shows the summary's age; a lost connection also ends `_watch`
+                summary = await client.request(methods.SUMMARY)
+                self._post(SnapshotReceived(summary))
+                await self._reader.read_names(client, summary.modules)
+                await self._read_old_code(client, summary)
             await asyncio.sleep(MIN_SNAPSHOT_GAP_SECONDS)
+            pause = POLL_SECONDS if self._needs.snapshots else SLOW_POLL_SECONDS
             with suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS - MIN_SNAPSHOT_GAP_SECONDS):
+                async with asyncio.timeout(pause - MIN_SNAPSHOT_GAP_SECONDS):
                     await self._poll_due.wait()
 
-    async def _read_state(self, client: Client, key: ProcessKey) -> None:
-        try:
-            state = await client.request(methods.STATE, m.GetState(pid=key.pid))
-        except Refused as refusal:
-            self._post(StateReceived(key, None, refusal.sentence))
-        else:
-            self._post(StateReceived(key, state))
+    async def _read_old_code(self, client: Client, snapshot: m.NodeSummary) -> None:
+        """Read what keeps old versions, but not often: the node makes a copy of itself for each answer."""
+        old = any(module.old_vsn is not None for module in snapshot.modules)
+        if self._needs.old_code and old and time.monotonic() >= self._old_code_due:
+            found = await client.request(methods.OLD_CODE)
+            self._old_code_due = time.monotonic() + OLD_CODE_SECONDS
+            self._post(OldCodeReceived(found.modules))
 
 
 def _relocated(address: NodeAddress) -> NodeAddress:

@@ -8,10 +8,19 @@ import signal
 import sys
 import threading
 
+WEB_DRIVER = "textual.drivers.web_driver:WebDriver"
+"""The value of TEXTUAL_DRIVER in a process that textual-serve starts."""
+
 
 def usable() -> bool:
     """Return whether stdin and stdout are a terminal that can be drawn on."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+    terminals = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+    return terminals and os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def served() -> bool:
+    """Return whether this process draws for a browser: `hotdash serve` has started it."""
+    return os.environ.get("TEXTUAL_DRIVER") == WEB_DRIVER
 
 
 def exit_with_terminal() -> None:

@@ -1,4 +1,7 @@
-"""Applications: `application.get_env("fil", "http_port", 8004)`. Follows module application of OTP."""
+"""The public functions on applications, such as `application.get_env("fil", "http_port", 8004)`.
+
+Follows OTP's application.
+"""
 
 from .behaviours.application import Application, start, stop
 from .behaviours.application_controller import (
@@ -9,6 +12,7 @@ from .behaviours.application_controller import (
     get_env,
     load,
     loaded_applications,
+    priv_dir,
     set_env,
     unload,
     unset_env,
@@ -24,6 +28,7 @@ __all__ = [
     "get_env",
     "load",
     "loaded_applications",
+    "priv_dir",
     "set_env",
     "start",
     "stop",

@@ -12,7 +12,8 @@ import pytest
 
 from node_runtime import Runtime
 
-pytest_plugins = ("tests.support.nodes.built_once", "tests.support.nodes.fil_node")
+# Those that other tests import have to be here: pytest can't rewrite the assertions of an imported module.
+pytest_plugins = ("tests.support.nodes.built_once", "tests.support.nodes.fil_node", "tests.support.nodes.small_node")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that starts the tests in the background has them ignore SIGINT, and the commands that they start, too.

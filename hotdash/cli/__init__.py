@@ -10,16 +10,43 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from io import StringIO
+from typing import TextIO
 
 import click
 
 from hotdash.model.styled_text import sanitize
-from node_runtime.protocol.clip import clip_path
+from node_runtime.protocol.clip import clip, clip_path
+from node_runtime.protocol.escape import escape_unencodable
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
-from . import abort, approve, commit, connect, inspect, plan, process, remove, rollback, stage, upgrade
+from . import abort, approve, commit, deploy, inspect, plan, processes, purge, remove, rollback, stage, upgrade
+from .dashboard import config, connect, difference, record, serve
+from .shell import completion
 
-VERB_MODULES = (connect, inspect, stage, plan, approve, upgrade, commit, rollback, abort, remove, process)
+VERB_MODULES = (
+    connect,
+    record,
+    serve,
+    difference,
+    config,
+    inspect,
+    deploy,
+    stage,
+    plan,
+    approve,
+    upgrade,
+    commit,
+    rollback,
+    abort,
+    remove,
+    processes,
+    purge,
+    completion,
+)
+
+MAX_USAGE_LINE = 400
+"""The maximum number of characters of a line of click's message about wrong arguments."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,28 +64,42 @@ for module in VERB_MODULES:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line. `Refused` is reported as one sentence on stderr, and sets the exit code."""
+    """Run the command line. A `Refused` is printed on stderr as one sentence, and determines the exit code."""
+    escape_unencodable(sys.stdout, sys.stderr)
     try:
         hotdash.main(args=arguments, prog_name="hotdash", standalone_mode=False)
     except Refused as refusal:
-        click.echo(sanitize(refusal.sentence), err=True)
+        _say(refusal.sentence)
         sys.exit(refusal.code)
     except click.ClickException as error:
-        error.show()
+        shown = StringIO()
+        error.show(shown)
+        lines = shown.getvalue().splitlines()  # one may quote an argument of any length
+        click.echo("\n".join(clip(line, MAX_USAGE_LINE) for line in lines), err=True)
         sys.exit(ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted. The node continues with the requests that it has accepted.", err=True)
         sys.exit(ExitCode.USAGE)
     except OSError as error:
-        _discard_stdout()
+        _discard(sys.stdout)
         if isinstance(error, BrokenPipeError):  # the reader has closed the pipe
             sys.exit(ExitCode.OK)
         about = f"{clip_path(str(error.filename))}: " if error.filename else ""
-        click.echo(sanitize(f"hotdash failed: {about}{error.strerror or error}."), err=True)
+        _say(f"hotdash failed: {about}{error.strerror or error}.")
         sys.exit(ExitCode.REFUSED)
 
 
-def _discard_stdout() -> None:
-    """Discard buffered output, because a write at exit would fail again."""
+def _say(sentence: str) -> None:
+    """Print a sentence on stderr, unless stderr fails."""
+    try:
+        click.echo(sanitize(sentence), err=True)
+    except OSError:
+        _discard(sys.stderr)
+
+
+def _discard(stream: TextIO | None) -> None:
+    """Discard the buffered output of a stream, because writing it at exit would fail again."""
+    if stream is None:  # its descriptor was closed when Python started
+        return
     with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        os.dup2(nowhere.fileno(), stream.fileno())

@@ -13,11 +13,12 @@ from node_runtime.protocol import methods
 from .output import show
 from .session import with_client
 from .shared_options import node_options, output_option, reason_option
+from .shell.values import complete_versions
 
 
 @click.command()
 @node_options
-@click.argument("target", metavar="VSN|PLAN_ID")
+@click.argument("target", metavar="VSN|PLAN_ID", shell_complete=complete_versions)
 @reason_option
 @output_option
 def approve(node: str, cookie_file: Path | None, target: str, reason: str | None, output: str) -> None:

@@ -12,28 +12,42 @@ from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client, MissedEvents
 
 from . import tables
+from .confirmation import confirm_at_terminal
 from .operation_outcome import follow_operation, show_outcome
 from .output import print_table
 from .session import with_client
-from .shared_options import node_options, output_option, reason_option
+from .shared_options import node_options, output_option, reason_option, terminal_yes_option
 
 
 @click.command()
 @node_options
+@terminal_yes_option
 @reason_option
 @output_option
-def commit(node: str, cookie_file: Path | None, reason: str | None, output: str) -> None:
+def commit(node: str, cookie_file: Path | None, yes: bool, reason: str | None, output: str) -> None:
     """Make the current release permanent, so that the node boots it from now on."""
-    done = with_client(node, cookie_file, lambda client: client.request(methods.COMMIT, m.Commit(reason=reason)))
-    show_outcome(done, output, wanted=("committed",))
+
+    async def commit_release(client: Client) -> m.Operation:
+        if client.info.vsn != client.info.permanent:
+            confirm_at_terminal(f"make {client.info.vsn} permanent on {node}?", yes)
+        return await client.request(methods.COMMIT, m.Commit(reason=reason))
+
+    show_outcome(with_client(node, cookie_file, commit_release), output, wanted=("committed",))
 
 
 async def commit_when_healthy(client: Client, vsn: str, reason: str | None, output: str) -> m.Operation:
     """Wait until the health of the release `vsn` is good, and commit the release.
 
     Return the commit as an operation. If the probation ends in another way, such as a revert,
-    follow the node's newest operation to its end and return that.
+    follow the node's newest operation to its end and return that operation.
     """
+    if await wait_until_healthy(client, vsn, output):
+        return await client.request(methods.COMMIT, m.Commit(reason=reason))
+    return await follow_newest(client, output)
+
+
+async def wait_until_healthy(client: Client, vsn: str, output: str) -> bool:
+    """Return True as soon as the health of the release `vsn` is good, and False if its probation ends before that."""
     printed = ""
     async with aclosing(client.events()) as events:
         async for event in events:
@@ -45,10 +59,15 @@ async def commit_when_healthy(client: Client, vsn: str, reason: str | None, outp
             if health is None or health.verdict == "bad":
                 break
             if health.verdict == "good":
-                return await client.request(methods.COMMIT, m.Commit(reason=reason))
+                return True
             if health.finding != printed and output == "table":
                 print_table(tables.text(f"on probation: {health.finding}", "muted"))
             printed = health.finding
+    return False
+
+
+async def follow_newest(client: Client, output: str) -> m.Operation:
+    """Follow the node's newest operation to its end."""
     newest = (await client.request(methods.OPERATIONS, m.ListLimit(limit=1))).operations[-1]
     return await follow_operation(client, newest.id, output)
 

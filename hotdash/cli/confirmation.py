@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from hotdash.model.plan_lines import needs_typed_consent
 from hotdash.model.rehearsal_lines import unrehearsed as find_unrehearsed
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import ExitCode, Refused
@@ -23,29 +24,48 @@ def confirm(question: str, yes: bool) -> None:
         raise Refused("Nothing was done.", ExitCode.USAGE)
 
 
+def confirm_at_terminal(question: str, yes: bool) -> None:
+    """Ask `question` unless `yes`. Without a terminal, a script has decided, and nobody is asked."""
+    if not yes and _is_terminal():
+        confirm(question, yes)
+
+
+def confirm_by_name(question: str, vsn: str, yes: bool) -> None:
+    """Let the operator type the version of the release, unless `yes`. Raises Refused as `confirm` does."""
+    if yes:
+        return
+    _check_terminal()
+    typed = click.prompt(f"{question}: type {vsn} to proceed", default="", show_default=False)
+    if typed.strip() != vsn:
+        raise Refused("Nothing was done.", ExitCode.USAGE)
+
+
 def confirm_plan(plan: m.Plan, node: str, direction: m.Direction, *, yes: bool, unrehearsed: bool) -> bool:
     """Ask whether to install the plan, unless `yes`.
 
-    Return whether the operator consents to processes that can't be rehearsed. If something can't be
-    rehearsed or undone, the operator has to type the release's version.
+    Return whether the operator consents to processes that can't be rehearsed. If something can't be rehearsed or
+    undone, if data would be lost, or if the node stops for long, the operator has to type the release's version.
     """
     unknown = None if unrehearsed else find_unrehearsed(plan)
     if yes and unknown is not None:
         raise Refused(f"{unknown[0].upper()}{unknown[1:]} can't be rehearsed; pass --unrehearsed to proceed anyway.")
     if yes:
+        for sentence in (*plan.lost, *([plan.stall] if plan.stall else [])):
+            click.echo(sentence, err=True)
         return unrehearsed
     print_table(tables.plan(plan))
     question = f"{direction}grade {node} from {plan.from_vsn} to {plan.to_vsn}"
-    if unknown is None and not plan.irreversible:
+    if unknown is None and not needs_typed_consent(plan):
         confirm(f"{question}?", yes)
     else:
-        _check_terminal()
-        typed = click.prompt(f"{question}: type {plan.to_vsn} to proceed", default="", show_default=False)
-        if typed.strip() != plan.to_vsn:
-            raise Refused("Nothing was done.", ExitCode.USAGE)
+        confirm_by_name(question, plan.to_vsn, yes)
     return unrehearsed or unknown is not None
 
 
+def _is_terminal() -> bool:
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
 def _check_terminal() -> None:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not _is_terminal():
         raise Refused("There is no terminal to confirm on; pass --yes to proceed without confirmation.", ExitCode.USAGE)

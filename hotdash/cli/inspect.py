@@ -7,79 +7,67 @@ from pathlib import Path
 
 import click
 
+from hotdash.model.old_code_lines import pids_of
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
-from node_runtime.protocol.client import Client
+from node_runtime.protocol.client import Client, MissedEvents
 from node_runtime.protocol.exit_codes import ExitCode
 
 from . import tables
-from .output import show
-from .session import find_process, with_client
+from .output import repeated_output, show
+from .processes.pages import titles_of
+from .session import with_client
 from .shared_options import node_options, output_option
+from .shell.values import complete_operations
+from .watch import watch_option
 
 VERIFY_SECONDS = 60.0
 """The time limit for a node's verification of its audit log."""
-
-
-async def _snapshot(client: Client) -> m.Snapshot:
-    return await client.request(methods.SNAPSHOT)
+OLD_CODE_SECONDS = 60.0
+"""The time limit for the node's search for everything that keeps old versions."""
 
 
 @click.command()
 @node_options
+@watch_option
 @output_option
 def status(node: str, cookie_file: Path | None, output: str) -> None:
     """Show the identity, release, load and health of NODE."""
-    snapshot = with_client(node, cookie_file, _snapshot)
-    fields = {"info": snapshot.info, "vitals": snapshot.vitals, "operation": snapshot.operation}
-    show(fields, output, lambda: tables.status(snapshot))
+    summary = with_client(node, cookie_file, lambda client: client.request(methods.SUMMARY))
+    fields = {"info": summary.info, "vitals": summary.vitals, "operation": summary.operation}
+    show(fields, output, lambda: tables.status(summary))
 
 
 @click.command()
 @node_options
-@output_option
-def tree(node: str, cookie_file: Path | None, output: str) -> None:
-    """Draw the supervision tree."""
-    snapshot = with_client(node, cookie_file, _snapshot)
-    fields = {"applications": snapshot.applications, "processes": snapshot.processes, "children": snapshot.children}
-    show(fields, output, lambda: tables.tree(snapshot))
-
-
-@click.command()
-@node_options
-@output_option
-def ps(node: str, cookie_file: Path | None, output: str) -> None:
-    """List the live processes."""
-    snapshot = with_client(node, cookie_file, _snapshot)
-    show(snapshot.processes, output, lambda: tables.processes(snapshot))
-
-
-@click.command()
-@node_options
-@click.argument("process", metavar="PID|NAME")
-@output_option
-def state(node: str, cookie_file: Path | None, process: str, output: str) -> None:
-    """Show the live state of one process. The process gets no message."""
-
-    async def read_state(client: Client) -> m.StateView:
-        target = find_process(await _snapshot(client), process)
-        return await client.request(methods.STATE, m.GetState(pid=target.pid))
-
-    view = with_client(node, cookie_file, read_state)
-    show(view, output, lambda: tables.state(view))
-
-
-@click.command()
-@node_options
+@watch_option
 @output_option
 def modules(node: str, cookie_file: Path | None, output: str) -> None:
-    """List the modules with their current and old versions."""
-    snapshot = with_client(node, cookie_file, _snapshot)
-    show(snapshot.modules, output, lambda: tables.modules(snapshot))
+    """List the modules with their current and old versions, and what keeps each old version."""
+
+    async def read(client: Client) -> tuple[tuple[m.ModuleInfo, ...], dict[str, m.OldCode], dict[int, str]]:
+        listed = (await client.request(methods.SUMMARY)).modules
+        if not any(module.old_vsn for module in listed):
+            return listed, {}, {}
+        old = await client.request(methods.OLD_CODE, timeout=OLD_CODE_SECONDS)
+        return listed, {one.module: one for one in old.modules}, await titles_of(client, pids_of(old.modules))
+
+    listed, old, names = with_client(node, cookie_file, read)
+    fields = [{**_fields(module), "old_holders": _holders(old.get(module.name))} for module in listed]
+    show(fields, output, lambda: tables.modules(listed, old, names))
+
+
+def _fields(module: m.ModuleInfo) -> dict[str, object]:
+    return {field: getattr(module, field) for field in module.__struct_fields__}
+
+
+def _holders(old: m.OldCode | None) -> tuple[m.OldCodeHolder, ...]:
+    return () if old is None else old.holders
 
 
 @click.command()
 @node_options
+@watch_option
 @output_option
 def releases(node: str, cookie_file: Path | None, output: str) -> None:
     """List the releases in the node's directory."""
@@ -89,11 +77,12 @@ def releases(node: str, cookie_file: Path | None, output: str) -> None:
 
 @click.command()
 @node_options
-@click.argument("operation", required=False)
+@click.argument("operation", required=False, shell_complete=complete_operations)
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The maximum number listed.")
 @click.option(
     "--all", "everything", is_flag=True, help="List the operations instead of showing the results of one operation."
 )
+@watch_option
 @output_option
 def results(
     node: str, cookie_file: Path | None, operation: str | None, limit: int, everything: bool, output: str
@@ -114,23 +103,38 @@ def results(
 @click.option("--follow", "-f", is_flag=True, help="Also print new events until interrupted.")
 @output_option
 def events(node: str, cookie_file: Path | None, limit: int, follow: bool, output: str) -> None:
-    """Show the newest events."""
+    """Show the newest events. With --follow, -o json prints one object per line."""
 
     async def print_events(client: Client) -> None:
-        past = await client.request(methods.EVENTS, m.ListLimit(limit=limit))
-        show(past.events, output, lambda: tables.events(past.events))
         if follow:
-            async for event in client.events():
-                if isinstance(event, m.NodeEvent) and event.kind != "vitals":
-                    show(event, output, lambda event=event: tables.event_line(event))  # type: ignore[misc]  # bound now
+            with repeated_output():
+                await _follow_events(client, limit, output)
+        else:
+            past = await client.request(methods.EVENTS, m.ListLimit(limit=limit))
+            show(past.events, output, lambda: tables.events(past.events))
 
     with_client(node, cookie_file, print_events)
+
+
+async def _follow_events(client: Client, limit: int, output: str) -> None:
+    """Print the past events and the new ones, none of them twice: the stream begins before the past is read."""
+    last = -1
+    async for item in client.events():
+        if isinstance(item, MissedEvents):
+            past = await client.request(methods.EVENTS, m.ListLimit(limit=limit))
+            new = [event for event in past.events if event.seq > last]
+        else:
+            new = [item] if item.seq > last else []
+        for event in (one for one in new if one.kind != "vitals"):
+            show(event, output, lambda event=event: tables.event_line(event))  # type: ignore[misc]  # bound now
+            last = event.seq
+        sys.stdout.flush()
 
 
 @click.command()
 @node_options
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="The maximum number shown.")
-@click.option("--verify", is_flag=True, help="Let the node check that nothing was changed, inserted or removed.")
+@click.option("--verify", is_flag=True, help="Let the node check that no entry was changed, inserted or removed.")
 @output_option
 def audit(node: str, cookie_file: Path | None, limit: int, verify: bool, output: str) -> None:
     """Show the audit log: which changes were requested, and by whom."""
@@ -144,4 +148,4 @@ def audit(node: str, cookie_file: Path | None, limit: int, verify: bool, output:
     show(found.entries, output, lambda: tables.audit(found.entries))
 
 
-VERBS = (status, tree, ps, state, modules, releases, results, events, audit)
+VERBS = (status, modules, releases, results, events, audit)

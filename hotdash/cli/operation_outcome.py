@@ -65,6 +65,11 @@ async def follow_operation(client: Client, operation: str, output: str) -> m.Ope
 def show_outcome(operation: m.Operation, output: str, *, wanted: tuple[str, ...]) -> None:
     """Print the operation. Raises Refused with the outcome's exit code unless the outcome is one of `wanted`."""
     show(operation, output, lambda: tables.results(operation))
+    check_outcome(operation, wanted)
+
+
+def check_outcome(operation: m.Operation, wanted: tuple[str, ...]) -> None:
+    """Raise Refused with the outcome's sentence and exit code unless the outcome is one of `wanted`."""
     if operation.outcome in wanted:
         return
     code = OUTCOME_CODES.get(operation.outcome or "", ExitCode.UNKNOWN_OUTCOME)

@@ -16,6 +16,7 @@ from .output import show
 from .rehearsal_progress import reporting_rehearsals
 from .session import with_client
 from .shared_options import node_options, output_option
+from .shell.values import complete_versions
 
 CHANGES_EXIT_CODE = 10
 """The exit code of `--detailed-exitcode` for a plan that would change something."""
@@ -23,7 +24,7 @@ CHANGES_EXIT_CODE = 10
 
 @click.command()
 @node_options
-@click.argument("vsn")
+@click.argument("vsn", shell_complete=complete_versions)
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 10 when the plan would change something.")
 @output_option
 def plan(node: str, cookie_file: Path | None, vsn: str, detailed_exitcode: bool, output: str) -> None:

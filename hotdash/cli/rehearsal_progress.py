@@ -30,7 +30,7 @@ async def reporting_rehearsals(client: Client) -> AsyncIterator[None]:
             reporter.cancel()
             await asyncio.wait([reporter], timeout=CANCEL_RETRY_SECONDS)
         if not reporter.cancelled():
-            # Retrieved, so that asyncio does not log it; the verb itself reports a lost node.
+            # Retrieve the exception, so that asyncio does not log it; the verb itself reports a lost node.
             reporter.exception()
 
 

@@ -10,8 +10,9 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 
+from .cold import follow_restart
 from .confirmation import confirm
-from .operation_outcome import follow_operation, show_outcome
+from .operation_outcome import show_outcome
 from .session import with_client
 from .shared_options import node_options, output_option, reason_option, unrehearsed_option, wait_option, yes_option
 
@@ -32,7 +33,7 @@ def rollback(
     async def roll_back(client: Client) -> m.Operation:
         confirm(f"Roll {node} back from {client.info.vsn} to {client.info.permanent}?", yes)
         started = await client.request(methods.ROLLBACK, request)
-        return await follow_operation(client, started.operation, output)
+        return await follow_restart(client, cookie_file, started.operation, output)
 
     show_outcome(with_client(node, cookie_file, roll_back), output, wanted=("reverted",))
 

@@ -9,22 +9,28 @@ from typing import Any, TypeVar
 
 import click
 
+from .shell.values import complete_nodes
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def node_options(command: Command) -> Command:
-    """The NODE argument and `--cookie-file`, the same for every verb."""
-    command = click.option(
+    """Add the argument NODE and the option `--cookie-file`, which are the same for every verb."""
+    return click.argument("node", shell_complete=complete_nodes)(cookie_file_option(command))
+
+
+def cookie_file_option(command: Command) -> Command:
+    """Add the option `--cookie-file`."""
+    return click.option(
         "--cookie-file",
         type=click.Path(path_type=Path, dir_okay=False),
         envvar="HOTDASH_COOKIE_FILE",
         help="The file with the node's cookie; not needed for this user's nodes on this machine.",
     )(command)
-    return click.argument("node")(command)
 
 
 def output_option(command: Command) -> Command:
-    """The `-o table|json` option."""
+    """Add the option `-o table|json`."""
     return click.option(
         "-o",
         "--output",
@@ -36,13 +42,18 @@ def output_option(command: Command) -> Command:
 
 
 def reason_option(command: Command) -> Command:
-    """`--reason TEXT`, for the node's audit log."""
+    """Add `--reason TEXT`: a text for the node's audit log."""
     return click.option("--reason", help="The reason, for the node's audit log.")(command)
 
 
 def yes_option(command: Command) -> Command:
-    """`--yes`: proceed without confirmation."""
+    """Add `--yes`: proceed without confirmation."""
     return click.option("--yes", is_flag=True, help="Do not ask for confirmation.")(command)
+
+
+def terminal_yes_option(command: Command) -> Command:
+    """Add `--yes`, for a verb that asks only on a terminal."""
+    return click.option("--yes", is_flag=True, help="Do not ask for confirmation. Only a terminal is asked.")(command)
 
 
 class Seconds(click.FloatRange):
@@ -56,7 +67,7 @@ class Seconds(click.FloatRange):
 
 
 def wait_option(command: Command) -> Command:
-    """`--wait SECONDS`: wait until no temporary blocker is left."""
+    """Add `--wait SECONDS`: wait until no temporary blocker is left."""
     return click.option(
         "--wait",
         type=Seconds(min=0),
@@ -67,7 +78,7 @@ def wait_option(command: Command) -> Command:
 
 
 def unrehearsed_option(command: Command) -> Command:
-    """`--unrehearsed`: proceed although some processes can't be rehearsed."""
+    """Add `--unrehearsed`: proceed although some processes can't be rehearsed."""
     return click.option(
         "--unrehearsed", is_flag=True, help="Proceed although the code_change of some processes can't be rehearsed."
     )(command)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
+from hotdash.model.styled_text import Tone
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
-from .commit import commit_when_healthy
+from . import tables
+from .cold import install_cold
+from .commit import commit_when_healthy, follow_newest, wait_until_healthy
 from .confirmation import confirm_plan
-from .operation_outcome import follow_operation, show_outcome
-from .output import show
+from .operation_outcome import check_outcome, follow_operation, show_outcome
+from .output import print_table, show
 from .plan import make_plan
 from .session import with_client
 from .shared_options import (
@@ -30,24 +34,58 @@ from .shared_options import (
     wait_option,
     yes_option,
 )
+from .shell.values import complete_versions
+
+INSTALLED = ("installed", "committed")
+"""The outcomes of a successful install."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstallManner:
+    """How a verb installs a release: on which node, with which output, and whether it asks, commits and makes hops."""
+
+    node: str
+    yes: bool
+    commit: bool
+    hops: bool
+    output: str
 
 
 def again_option(command: Command) -> Command:
-    """`--again`: retry a release that has failed on this node."""
+    """Add `--again`: retry a release that has failed on this node."""
     return click.option("--again", is_flag=True, help="Retry a release that has failed on this node.")(command)
 
 
 def install_options(command: Callable[..., None]) -> Callable[..., None]:
-    """`--wait`, `--again`, `--unrehearsed` and `--reason`; `command` gets them as one argument `options`."""
+    """Add `--wait`, `--again`, `--unrehearsed`, `--cold` and `--reason`; `command` gets them as `options`."""
 
+    @click.option(
+        "--cold", is_flag=True, help="Restart NODE into VSN, on probation; the states of all processes are lost."
+    )
     @wait_option
     @again_option
     @unrehearsed_option
     @reason_option
     @functools.wraps(command)
-    def collect(*, wait: float, again: bool, unrehearsed: bool, reason: str | None, **others: Any) -> None:
-        options = m.InstallOptions(wait=wait, again=again, unrehearsed=unrehearsed, reason=reason)
+    def collect(*, wait: float, again: bool, unrehearsed: bool, cold: bool, reason: str | None, **others: Any) -> None:
+        options = m.InstallOptions(wait=wait, again=again, unrehearsed=unrehearsed, cold=cold, reason=reason)
         command(options=options, **others)
+
+    return collect
+
+
+def manner_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--yes`, `--commit`, `--hops` and `-o`; `command` gets them and the node as one argument, `how`."""
+
+    @yes_option
+    @click.option(
+        "--commit", is_flag=True, help="Wait until the release's health is good, then make the release permanent."
+    )
+    @click.option("--hops", is_flag=True, help="If no appup leads to VSN directly, install the releases between, too.")
+    @output_option
+    @functools.wraps(command)
+    def collect(*, node: str, yes: bool, commit: bool, hops: bool, output: str, **others: Any) -> None:
+        command(how=InstallManner(node, yes, commit, hops, output), **others)
 
     return collect
 
@@ -55,28 +93,25 @@ def install_options(command: Callable[..., None]) -> Callable[..., None]:
 def _install_verb(verb: str, direction: m.Direction, about: str) -> click.Command:
     @click.command(verb, help=about)
     @node_options
-    @click.argument("vsn")
-    @yes_option
-    @click.option(
-        "--commit", is_flag=True, help="Wait until the release's health is good, then make the release permanent."
-    )
+    @click.argument("vsn", shell_complete=complete_versions)
+    @manner_options
     @install_options
-    @output_option
-    def install_verb(
-        node: str,
-        cookie_file: Path | None,
-        vsn: str,
-        yes: bool,
-        commit: bool,
-        options: m.InstallOptions,
-        output: str,
-    ) -> None:
+    def install_verb(cookie_file: Path | None, vsn: str, how: InstallManner, options: m.InstallOptions) -> None:
         request = m.Install(vsn=vsn, direction=direction, **msgspec.structs.asdict(options))
-        done = with_client(
-            node, cookie_file, lambda client: _install(client, node, request, yes=yes, commit=commit, output=output)
-        )
+        if request.cold:
+            booted = install_cold(how.node, cookie_file, request, yes=how.yes, commit=how.commit, output=how.output)
+            show_outcome(booted, how.output, wanted=INSTALLED)
+            return
+
+        async def run(client: Client) -> m.Operation | None:
+            plan = await make_plan(client, vsn)
+            if how.hops and plan.hops and plan.direction == direction:
+                return await _install_hops(client, request, plan, how)
+            return await install_planned(client, request, plan, how)
+
+        done = with_client(how.node, cookie_file, run)
         if done is not None:
-            show_outcome(done, output, wanted=("installed", "committed"))
+            show_outcome(done, how.output, wanted=INSTALLED)
 
     return install_verb
 
@@ -89,29 +124,73 @@ downgrade = _install_verb(
 )
 
 
-async def _install(
-    client: Client, node: str, request: m.Install, *, yes: bool, commit: bool, output: str
-) -> m.Operation | None:
-    """Make the plan, ask for confirmation, install, and follow the operation; return None if there is nothing to do."""
-    plan = await make_plan(client, request.vsn)
+async def install_planned(client: Client, request: m.Install, plan: m.Plan, how: InstallManner) -> m.Operation | None:
+    """Ask for confirmation of the plan, install, and follow the operation; return None if there is nothing to do."""
     done: m.Operation | None = None
     if not plan.nothing_to_do:
-        _check(plan, request, node)
+        _check(plan, request, how.node)
         direction = request.direction or plan.direction
-        consent = confirm_plan(plan, node, direction, yes=yes, unrehearsed=request.unrehearsed)
+        consent = confirm_plan(plan, how.node, direction, yes=how.yes, unrehearsed=request.unrehearsed)
         planned = msgspec.structs.replace(request, plan_id=plan.id, unrehearsed=consent)
         started = await client.request(methods.INSTALL, planned)
-        done = await follow_operation(client, started.operation, output)
-    elif not commit or client.info.vsn == client.info.permanent:
-        show(plan, output, lambda: f"{node} already runs {request.vsn}: nothing to do.")
+        done = await follow_operation(client, started.operation, how.output)
+    elif not how.commit or client.info.vsn == client.info.permanent:
+        show(plan, how.output, lambda: f"{how.node} already runs {request.vsn}: nothing to do.")
         return None
-    if commit and (done is None or done.outcome == "installed"):
-        return await commit_when_healthy(client, request.vsn, request.reason, output)
+    if how.commit and (done is None or done.outcome == "installed"):
+        return await commit_when_healthy(client, request.vsn, request.reason, how.output)
     return done
 
 
+async def _install_hops(client: Client, request: m.Install, route: m.Plan, how: InstallManner) -> m.Operation | None:
+    """Install the releases on the way one after the other; return the last operation, which is not printed yet.
+
+    Each install has its own plan and probation, and begins when the health of the release before is good. The first
+    failure ends the sequence.
+    """
+    way = " -> ".join((route.from_vsn, *route.hops))
+    _print(how, f"No appup leads from {route.from_vsn} to {request.vsn} directly. The steps are {way}.", "strong")
+    done: m.Operation | None = None
+    for number, vsn in enumerate(route.hops, 1):
+        step = f"Step {number} of {len(route.hops)}, to {vsn}"
+        _print(how, f"{step}:", "strong")
+        try:
+            plan = await make_plan(client, vsn)
+            if how.yes and how.output == "table":
+                print_table(tables.plan(plan))  # without `--yes`, the question shows the plan
+            done = await install_planned(client, msgspec.structs.replace(request, vsn=vsn), plan, how)
+            if done is not None:
+                check_outcome(done, INSTALLED)
+            if number < len(route.hops):
+                if done is not None:
+                    show(done, how.output, lambda done=done: tables.results(done))  # type: ignore[misc]  # bound now
+                if not how.commit and not await wait_until_healthy(client, vsn, how.output):
+                    check_outcome(await follow_newest(client, how.output), INSTALLED)
+        except Refused as refused:
+            raise await _stopped(client, refused, step, number, how) from None
+    return done
+
+
+def _print(how: InstallManner, text: str, tone: Tone) -> None:
+    if how.output == "table":
+        print_table(tables.text(text, tone))
+
+
+async def _stopped(client: Client, refused: Refused, step: str, number: int, how: InstallManner) -> Refused:
+    """Return the refusal of a hop with a sentence that says where the node stands."""
+    code = refused.code
+    if number > 1 and code != ExitCode.UNKNOWN_OUTCOME:
+        code = ExitCode.CHANGED_OTHERWISE
+    try:
+        info = (await client.request(methods.SUMMARY)).info
+        where = f"{how.node} runs {info.vsn}, and {info.permanent} is permanent"
+    except Refused:
+        where = f"'hotdash status {how.node}' says where the node stands"
+    return Refused(f"{refused.sentence} {step}, was the last step: {where}.", code, refused.operation)
+
+
 def _check(plan: m.Plan, request: m.Install, node: str) -> None:
-    """Raise Refused if the plan has the other direction or a blocker.
+    """Raise Refused if the plan has a blocker, or if its direction is not the requested one.
 
     A temporary blocker is accepted if the request waits.
     """

@@ -54,7 +54,7 @@ def bundled_examples() -> Path:
 class DemoFolder:
     """A private folder for the demonstration, and the environment of its commands.
 
-    `port` is the port of the web page; None means the configured one, and 0 a free one.
+    `port` is the port of the web page; None means the configured port, and 0 any free port.
     """
 
     def __init__(self, examples: Path | None, port: int | None) -> None:
@@ -77,7 +77,7 @@ class DemoFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._clean()
-        if isinstance(error, SystemExit):  # by a signal; the terminal may be closed
+        if isinstance(error, SystemExit):  # a signal has caused it; the terminal may be closed
             with suppress(OSError):
                 print(
                     "The demonstration was stopped; its node and its folders were removed.", file=sys.stderr, flush=True

@@ -51,9 +51,9 @@ def play_walkthrough(demo: DemoFolder) -> None:
 def run_upgrade(demo: DemoFolder, project: Project, known_colours: list[str]) -> list[str]:
     """Stage, plan and upgrade to `project`, and print the result; return all colours seen so far.
 
-    `known_colours` are the colours seen before, in the order of their first appearance. An upgrade
-    after the first one starts while the machine is in the last of them, so that code_change has a
-    colour to convert.
+    `known_colours` are the colours seen before, in the order of their first appearance. Every upgrade
+    except the first starts while the machine is in the last of these colours, so that code_change has
+    a colour to convert.
     """
     state_of = ("hotdash", "state", demo.node, machine(demo))
     narrate(f"Stage {project.vsn}, and show its plan. The running code is not changed.")
@@ -75,12 +75,12 @@ def run_upgrade(demo: DemoFolder, project: Project, known_colours: list[str]) ->
         narrate(
             f"{project.vsn} is on probation: after a crash, the permanent release would boot. Commit {project.vsn}."
         )
-        command(demo, "hotdash", "commit", demo.node)
+        command(demo, "hotdash", "commit", demo.node, "--yes")
     return [*known_colours, *(colour for colour in seen if colour not in known_colours)]
 
 
 def run_rollback(demo: DemoFolder) -> None:
-    """Roll back to the permanent release, then downgrade to the first one."""
+    """Roll back to the permanent release, then downgrade to the first release."""
     narrate("Roll back to the permanent release: code_change migrates the live states in this direction, too.")
     command(demo, "hotdash", "rollback", demo.node, "--wait", WAIT_SECONDS, "--yes")
     look_at_page(demo)

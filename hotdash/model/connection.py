@@ -23,17 +23,24 @@ class Connection:
     since: float = 0.0
     sentence: str = ""
     retry_at: float | None = None
+    refused: bool = False
+    """Whether the node has refused the cookie."""
 
     def fresh(self, last_heard: float, now: float) -> bool:
         """Return whether the displayed data is current."""
         return self.state == "live" and now - last_heard < STALE_SECONDS
 
-    def badge(self, last_heard: float, now: float) -> tuple[str, Tone]:
-        """Return the connection's state in a few words. `last_heard` is the time of the node's last message, or 0."""
+    def badge(self, last_heard: float, now: float, blocked: str = "") -> tuple[str, Tone]:
+        """Return the connection's state in a few words. `last_heard` is the time of the node's last message, or 0.
+
+        `blocked` is not empty if the node reports that its event loop is blocked.
+        """
         if self.state == "connecting":
             return "◌ connecting", "warn"
+        if self.state == "lost" and self.refused:
+            return "✖ refused", "bad"
         if self.state == "lost":
             return f"○ lost {age(now - self.since)}", "bad"
         if self.fresh(last_heard, now):
-            return "● live", "ok"
+            return ("◐ blocked", "bad") if blocked else ("● live", "ok")
         return f"◐ stale {age(now - last_heard)}", "warn"

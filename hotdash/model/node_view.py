@@ -9,9 +9,12 @@ import msgspec
 from node_runtime.protocol import messages as m
 
 from .connection import Connection
+from .process_tree import title_of
 from .selection import ProcessKey
+from .styled_text import Tone
 from .units import age
-from .vitals import VitalsHistory
+from .vitals import VitalsHistory, blocked_words
+from .windows import ProcessWindow, TreeWindow
 
 MAX_LOG_EVENTS = 500
 MAX_OPERATIONS = 50
@@ -46,12 +49,17 @@ class NodeView:
     name: str
     connection: Connection = field(default_factory=Connection)
     last_heard: float = 0.0
-    snapshot: m.Snapshot | None = None
+    snapshot: m.NodeSummary | None = None
     history: VitalsHistory = field(default_factory=VitalsHistory)
     log: tuple[m.NodeEvent, ...] = ()
     operations: tuple[m.Operation, ...] = ()
     sample: StateSample | None = None
     restart: NodeRestart | None = None
+    old_code: tuple[m.OldCode, ...] = ()
+    tree: TreeWindow | None = None
+    processes: ProcessWindow | None = None
+    names: dict[int, str] = field(default_factory=dict)
+    """The titles of processes that old code may refer to, by pid."""
 
     # -------------------------------------------------------------- updates
 
@@ -59,7 +67,7 @@ class NodeView:
         """Return the view with another connection state and the same snapshot."""
         return replace(self, connection=connection)
 
-    def with_snapshot(self, snapshot: m.Snapshot, now: float) -> NodeView:
+    def with_snapshot(self, snapshot: m.NodeSummary, now: float) -> NodeView:
         """Return the view with a new snapshot. If the node has restarted, record that and clear the old vitals."""
         restart, history = self.restart, self.history
         if self.snapshot is not None and self.snapshot.info.boot_id != snapshot.info.boot_id:
@@ -74,7 +82,7 @@ class NodeView:
         return view.with_operation(snapshot.operation) if snapshot.operation is not None else view
 
     def with_event(self, event: m.NodeEvent, now: float) -> NodeView:
-        """Return the view with the vitals, the operation and the text of an event added."""
+        """Return the view after an event: with the event's vitals, operation and text."""
         view = replace(self, last_heard=now)
         if event.vitals is not None:
             view = replace(view, history=view.history.add(event.vitals))
@@ -83,6 +91,10 @@ class NodeView:
         if event.operation is not None:
             view = view.with_operation(event.operation)
         return view.with_log((event,)) if event.kind != "vitals" else view
+
+    def with_texts(self, events: tuple[m.NodeEvent, ...], now: float) -> NodeView:
+        """Return the view after events that have only a text."""
+        return replace(self, last_heard=max(self.last_heard, now)).with_log(events)
 
     def with_log(self, events: tuple[m.NodeEvent, ...]) -> NodeView:
         """Return the view with more events in its log; known events are not added again."""
@@ -104,6 +116,19 @@ class NodeView:
             ordered[index] = msgspec.structs.replace(ordered[index], probation_until=None)
         return replace(self, operations=tuple(ordered[-MAX_OPERATIONS:]))
 
+    def with_tree(self, tree: TreeWindow, now: float) -> NodeView:
+        """Return the view with another window of the tree."""
+        return replace(self, tree=tree, last_heard=now, snapshot=self._blocked(tree.page.blocked))
+
+    def with_processes(self, processes: ProcessWindow, now: float) -> NodeView:
+        """Return the view with another window of the list of processes."""
+        return replace(self, processes=processes, last_heard=now, snapshot=self._blocked(processes.page.blocked))
+
+    def _blocked(self, blocked: str | None) -> m.NodeSummary | None:
+        if self.snapshot is None or self.snapshot.blocked == blocked:
+            return self.snapshot
+        return msgspec.structs.replace(self.snapshot, blocked=blocked)
+
     def with_state(self, key: ProcessKey, view: m.StateView) -> NodeView:
         """Return the view with a state of the selected process; the state before it is kept to show the changes."""
         before = self.sample.view if self.sample is not None and self.sample.key == key else None
@@ -121,16 +146,29 @@ class NodeView:
         return self.connection.fresh(self.last_heard, now)
 
     def node_now(self, now: float) -> float:
-        """Return the time on the node's clock, from its last vitals, because the local clock may differ from it."""
+        """Return the time on the node's clock, computed from its last vitals. The local clock may differ."""
         if not self.history.samples:
             return now
         return self.history.samples[-1].at + max(0.0, now - self.last_heard)
 
     def process(self, key: ProcessKey) -> m.ProcessSummary | None:
-        """Return the live process with this identity, if the snapshot has it."""
-        if self.snapshot is None or self.snapshot.info.boot_id != key.boot_id:
-            return None
-        return next((process for process in self.snapshot.processes if process.pid == key.pid), None)
+        """Return the live process with this identity, if it is known: shown in a window, or the selected one."""
+        for window in (self.tree, self.processes):
+            if window is not None and window.page.boot_id == key.boot_id and key.pid in window.rows:
+                return window.rows[key.pid]
+        if (
+            self.sample is not None
+            and self.sample.key == key
+            and self.sample.view is not None
+            and not self.sample.refused
+        ):
+            return self.sample.view.process
+        return None
+
+    def titles(self) -> dict[int, str]:
+        """Return the titles of the known processes, by pid."""
+        rows = {**(self.tree.rows if self.tree else {}), **(self.processes.rows if self.processes else {})}
+        return {**self.names, **{pid: title_of(row) for pid, row in rows.items()}}
 
     def operation(self, operation_id: str | None) -> m.Operation | None:
         """Return the operation with this id, if known."""
@@ -150,9 +188,23 @@ class NodeView:
         """Return the running release, if known."""
         return self.release(self.snapshot.info.vsn) if self.snapshot is not None else None
 
-    def draining(self) -> tuple[m.ModuleInfo, ...]:
+    def old_versions(self) -> tuple[m.ModuleInfo, ...]:
         """Return the modules whose old version is still loaded."""
         return tuple(module for module in self.snapshot.modules if module.old_vsn) if self.snapshot else ()
+
+    def badge(self, now: float) -> tuple[str, Tone]:
+        """Return the state of the connection and of the event loop in a few words."""
+        blocked = blocked_words(self.history, self.last_heard, now)
+        return self.connection.badge(self.last_heard, now, blocked)
+
+    def way_out(self) -> str:
+        """Return a sentence that says how an operator ends a blocked event loop."""
+        name = self.snapshot.info.release if self.snapshot is not None else "<name>"
+        return f"If it stays blocked, 'bin/{name} restart' restarts the node; the states of all processes are lost."
+
+    def draining(self) -> tuple[m.ModuleInfo, ...]:
+        """Return the modules whose old version a process still runs."""
+        return tuple(module for module in self.old_versions() if module.old_pids)
 
     def notice(self, now: float) -> str:
         """Return the most urgent sentence for the top of the screen; an empty string if there is none."""
@@ -163,6 +215,8 @@ class NodeView:
             return f"{self.connection.sentence}{kept}{retrying}"
         if self.snapshot is not None and not self.fresh(now) and self.connection.state == "live":
             return f"{self.name} has not sent a message for {age(now - self.last_heard)}, so the display is that old."
+        if words := blocked_words(self.history, self.last_heard, now):
+            return f"{words}. {self.way_out()}"
         if self.snapshot is not None and self.snapshot.blocked is not None:
             blocked = self.snapshot.blocked
             return f"{blocked[:1].upper()}{blocked[1:]}."
@@ -174,7 +228,7 @@ class NodeView:
         return ""
 
 
-def _with_vitals(snapshot: m.Snapshot, vitals: m.Vitals) -> m.Snapshot:
+def _with_vitals(snapshot: m.NodeSummary, vitals: m.Vitals) -> m.NodeSummary:
     if vitals.at <= snapshot.vitals.at:
         return snapshot
     return msgspec.structs.replace(snapshot, vitals=vitals)

@@ -8,22 +8,20 @@ from .styled_text import Line, Span, Tone, line, span
 from .units import age, countdown, duration, plural
 
 _OUTCOMES: dict[str, tuple[str, Tone]] = {
-    "installed": ("{to} is current, on probation", "warn"),
-    "committed": ("{to} is permanent", "ok"),
-    "reverted": ("reverted from {from_} to {to}", "ok"),
+    "installed": ("{to} running, on probation", "warn"),
+    "committed": ("{to} running and permanent", "ok"),
+    "reverted": ("rolled back from {from_} to {to}", "ok"),
     "aborted": ("aborted: nothing was changed", "bad"),
     "put back": ("failed and was undone: {from_} keeps running", "bad"),
     "restarted": ("the node was restarted into its permanent release", "bad"),
     "partly put back": ("failed and was undone only in part", "bad"),
-    "partly reverted": ("reverted only in part: did not reach {to}", "bad"),
+    "partly reverted": ("rolled back only in part: did not reach {to}", "bad"),
 }
 _MARKS: dict[str, tuple[str, Tone]] = {
     "installed": ("◆", "warn"),
     "committed": ("✔", "ok"),
     "reverted": ("↩", "ok"),
 }
-VERDICT_TONES: dict[str, Tone] = {"good": "ok", "bad": "bad", "unknown": "warn"}
-"""The tone of a health verdict."""
 RESULT_TONES: dict[str, Tone] = {"ok": "ok", "failed": "bad", "died": "bad", "put back": "warn"}
 
 
@@ -44,11 +42,28 @@ def outcome_words(operation: m.Operation) -> Span:
     return span(words.format(to=operation.to_vsn, from_=operation.from_vsn), tone)
 
 
+def kind_words(operation: m.Operation) -> str:
+    """Return what was requested: an upgrade, a downgrade, a commit or a rollback."""
+    if operation.kind == "install":
+        return {"up": "Upgrade", "down": "Downgrade"}.get(operation.direction or "", "Install")
+    return {"commit": "Commit", "revert": "Roll back", "fallback": "Fall back"}[operation.kind]
+
+
+def version_words(operation: m.Operation) -> str:
+    """Return the versions between which an operation goes; for a commit, the version that becomes permanent."""
+    return operation.to_vsn if operation.kind == "commit" else f"{operation.from_vsn} → {operation.to_vsn}"
+
+
+def started_words(operation: m.Operation) -> str:
+    """Return a clause that says who has started which operation."""
+    return f"{operation.by} has started: {kind_words(operation).lower()} {version_words(operation)}"
+
+
 def headline(operation: m.Operation) -> Line:
     """Return the line that says which change was requested, and by whom."""
-    verb = {"install": "Install", "commit": "Commit", "revert": "Roll back", "fallback": "Fall back"}[operation.kind]
-    versions = operation.to_vsn if operation.kind == "commit" else f"{operation.from_vsn} → {operation.to_vsn}"
-    return line(span(verb, "strong"), " ", span(versions, "name"), span(f"  by {operation.by}", "muted"))
+    verb, versions = kind_words(operation), version_words(operation)
+    how = " by a restart" if operation.direction == "cold" else ""
+    return line(span(f"{verb}{how}", "strong"), " ", span(versions, "name"), span(f"  by {operation.by}", "muted"))
 
 
 def outcome_lines(operation: m.Operation, fresh: bool, node_now: float) -> list[Line]:
@@ -60,12 +75,16 @@ def outcome_lines(operation: m.Operation, fresh: bool, node_now: float) -> list[
         return [line(span("The outcome is unknown until the node answers again.", "bad"))]
     first: list[Span] = [outcome_mark(operation), Span(" "), outcome_words(operation)]
     if operation.outcome is None:
-        first.append(span(f"  for {age(node_now - operation.started)}", "muted"))
+        first.append(span(f" · for {age(node_now - operation.started)}", "muted"))
     elif operation.ended is not None:
-        first.append(span(f"  after {duration(operation.ended - operation.started)}", "muted"))
+        first.append(span(f" · took {duration(operation.ended - operation.started)}", "muted"))
     if operation.pause is not None:
-        first.append(span(f"  processes paused for {duration(operation.pause)}", "muted"))
+        first.append(span(f" · processes paused {duration(operation.pause)}", "muted"))
     lines: list[Line] = [tuple(first)]
+    if operation.waits_for and operation.outcome is None:
+        lines.append(
+            line("  waits for: ", span(operation.waits_for, "warn"), span(_time_left(operation, node_now), "muted"))
+        )
     if operation.error:
         lines.append((Span("  "), span(operation.error, "bad")))
     lines += [line(span("  ! ", "warn"), span(warning)) for warning in operation.warnings]
@@ -74,10 +93,25 @@ def outcome_lines(operation: m.Operation, fresh: bool, node_now: float) -> list[
         if left > 0:
             lines.append(
                 line(
-                    span(f"  Unless the release is committed, the node reverts by itself in {countdown(left)}.", "warn")
+                    span(
+                        f"  Unless the release is committed, the node rolls back by itself in {countdown(left)}.",
+                        "warn",
+                    )
                 )
             )
     return lines
+
+
+def _time_left(operation: m.Operation, node_now: float) -> str:
+    if operation.waits_until is None:
+        return " · without a time limit"
+    return f" · gives up in {countdown(operation.waits_until - node_now)}"
+
+
+def results_by_outcome(operation: m.Operation) -> list[m.ProcessResult]:
+    """Return the results, failures first, and those of each outcome by pid."""
+    ranks = {"failed": 0, "died": 1, "put back": 2}
+    return sorted(operation.results, key=lambda result: (ranks.get(result.outcome, 3), result.pid))
 
 
 def phase_lines(operation: m.Operation, node_now: float) -> list[Line]:
@@ -110,9 +144,9 @@ def result_counts(operation: m.Operation) -> Line:
     number = max(operation.touched, len(results))
     spans: list[Span] = [span(plural(number, "process", "processes"), "strong")]
     if number > len(results):
-        spans.append(span(f", {len(results)} of them listed", "muted"))
+        spans.append(span(f" · details kept for {len(results):,}", "muted"))
     for outcome, tone in RESULT_TONES.items():
         number = sum(1 for result in results if result.outcome == outcome)
         if number:
-            spans += [Span("  "), span(f"{number} {outcome}", tone)]
+            spans += [Span(" · "), span(f"{number:,} {outcome}", tone)]
     return tuple(spans)

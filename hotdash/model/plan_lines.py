@@ -6,8 +6,11 @@ from collections import Counter
 
 from node_runtime.protocol import messages as m
 
+from .live_value_lines import live_value_lines
 from .rehearsal_lines import rehearsal_lines, unrehearsed
+from .releases.blocker_lines import blocker_lines
 from .styled_text import Line, Span, Tone, line, sanitize, span
+from .trust_lines import approval_lines
 from .units import duration, plural
 
 _ACTIONS: dict[str, tuple[str, Tone]] = {
@@ -24,6 +27,8 @@ _CHILD_ACTIONS: dict[str, tuple[str, Tone]] = {
     "left out": ("temporary, has already ended", "muted"),
 }
 _MODULE_ACTIONS: dict[str, Tone] = {"load": "warn", "add": "ok", "delete": "bad"}
+_FATES: dict[m.ModuleValueFate, Tone] = {"carried": "ok", "migrated": "ok", "made anew": "muted", "lost": "bad"}
+_FILE_CHANGES: dict[m.FileChange, Tone] = {"added": "ok", "changed": "warn", "removed": "bad"}
 _MIN_BODIES_SECONDS = 0.05
 """A shorter stop of the node for the bodies of new modules is not shown."""
 _MAX_LISTED = 12
@@ -50,6 +55,17 @@ def transient_blockers(plan: m.Plan) -> tuple[m.Blocker, ...]:
     return tuple(blocker for blocker in plan.blockers if blocker.transient)
 
 
+def needs_typed_consent(plan: m.Plan) -> bool:
+    """Return whether an operator has to type the release's version.
+
+    This is so if something can't be undone or is lost, or if the bodies of new modules stop the node for long.
+    """
+    has_no_way_back = plan.direction == "up" and not plan.way_back
+    dropped = () if plan.rehearsal is None else plan.rehearsal.lost
+    is_lost_on_way_back = any(one.back and one.with_data for one in dropped)
+    return bool(plan.irreversible or plan.lost or is_lost_on_way_back or plan.stall or has_no_way_back)
+
+
 def verdict(plan: m.Plan) -> Span:
     """Return the verdict on the plan in one sentence."""
     if plan.nothing_to_do:
@@ -59,7 +75,7 @@ def verdict(plan: m.Plan) -> Span:
     if unrehearsed(plan):
         return span("Possible, but not everything could be rehearsed: the install needs explicit consent.", "warn")
     if plan.blockers:
-        return span("Possible once the blockers below have disappeared.", "warn")
+        return span("Possible, but not at this instant.", "warn")
     return span("Possible. Nothing has been changed yet.", "ok")
 
 
@@ -87,31 +103,43 @@ def summary(plan: m.Plan) -> list[Line]:
     if unknown := unrehearsed(plan):
         sentence = f"{unknown[0].upper()}{unknown[1:]} can't be rehearsed: the result is only known after the install."
         lines.append(line(span(sentence, "bad")))
-    lines += [line(span(text, "bad")) for text in plan.irreversible]
-    back = "A rollback is possible without a restart." if plan.way_back else "A rollback needs a restart."
+    lines += [line(span(text, "bad")) for text in (*plan.irreversible, *plan.lost)]
+    lines += [line(span(text, "warn")) for text in (*plan.lost_on_way_back, *_stall(plan))]
+    back = "Reversible without a restart." if plan.way_back else "No way back: a rollback needs a restart."
     lines.append(line(span(back, "muted" if plan.way_back else "bad")))
     return lines
 
 
-def plan_lines(plan: m.Plan) -> list[Line]:
-    """Return the whole plan by section. Empty sections are left out."""
-    lines: list[Line] = [(verdict(plan),)]
-    lines += _blockers(plan)
+def plan_lines(plan: m.Plan, outdated: str = "") -> list[Line]:
+    """Return the whole plan by section. Empty sections are left out.
+
+    `outdated` is a sentence that replaces the verdict if the plan no longer holds.
+    """
+    lines: list[Line] = [(span(outdated, "warn") if outdated else verdict(plan),)]
+    lines += _section("Blockers", blocker_lines(plan))
     if plan.nothing_to_do:
         return lines
+    lines += _section("Approvals", approval_lines(plan.approval))
     lines += _section("Warnings", [line(span("  ! ", "warn"), span(text)) for text in plan.warnings])
-    lines += _section(f"Modules  {len(plan.modules)}", [_module(module, plan) for module in plan.modules])
+    modules = [one for module in plan.modules for one in _module(module, plan)]
+    lines += _section(f"Modules  {len(plan.modules)}", modules)
+    lines += _section("Data files", _files(plan))
     lines += _section(f"Processes  {len(plan.processes)}", _processes(plan))
+    lines += _section("Data in modules", _module_values(plan))
+    lines += _section("Values of old code", live_value_lines(plan.live_values))
     lines += _section("Children", [_child(child) for child in plan.children])
     if plan.rehearsal is not None and (plan.rehearsal.processes or plan.rehearsal.calls):
         lines += _section("Rehearsal", rehearsal_lines(plan.rehearsal))
     lines += _section("Instructions", _instructions(plan))
     lines += _section("Not undone if the install fails", [line("  ", span(one, "bad")) for one in plan.irreversible])
+    lines += _section("Lost", [line("  ", span(one, "bad")) for one in plan.lost])
+    lines += _section("Long stop", [line("  ", span(one, "bad")) for one in _stall(plan)])
+    lines += _section("Lost by a rollback", [line("  ", span(one, "warn")) for one in plan.lost_on_way_back])
     lines += _section("Configuration", [_setting(*change) for change in plan.configuration])
     back = (
-        span("Possible without a restart. It also happens by itself if nobody commits in time.", "ok")
+        span("Reversible: a rollback, or a missed commit, runs the downgrade steps.", "ok")
         if plan.way_back
-        else span("Only possible by restarting the node into the permanent release.", "bad")
+        else span("No way back: a rollback restarts the node into the permanent release.", "bad")
     )
     lines += _section("Rollback", [(Span("  "), back)])
     lines += [(), line(span(f"plan {plan_id(plan)}, made at generation {plan.generation}", "muted"))]
@@ -122,22 +150,10 @@ def _section(title: str, body: list[Line]) -> list[Line]:
     return [(), (span(title, "strong"),), *body] if body else []
 
 
-def _blockers(plan: m.Plan) -> list[Line]:
-    body: list[Line] = []
-    for blocker in plan.blockers:
-        tone: Tone = "warn" if blocker.transient else "bad"
-        mark = Span("◷ " if blocker.transient else "✖ ", tone)
-        about = f"  <{blocker.pid}>" if blocker.pid is not None else ""
-        body.append((Span("  "), mark, span(blocker.reason, tone), span(about, "muted")))
-        if blocker.remedy:
-            body.append((Span("    → "), span(blocker.remedy)))
-    return _section("Blockers", body)
-
-
-def _module(module: m.PlannedModule, plan: m.Plan) -> Line:
+def _module(module: m.PlannedModule, plan: m.Plan) -> list[Line]:
     width = min(max(len(sanitize(one.name)) for one in plan.modules), 40)
     versions = " → ".join(vsn for vsn in (module.old_vsn, module.new_vsn) if vsn) or "no version"
-    return (
+    first = (
         Span("  "),
         span(sanitize(module.name).ljust(width) + "  ", "name"),
         span(module.action.ljust(7), _MODULE_ACTIONS[module.action]),
@@ -145,6 +161,34 @@ def _module(module: m.PlannedModule, plan: m.Plan) -> Line:
         span(f"  {module.application}", "muted"),
         span(f"  imports {', '.join(module.needs)}" if module.needs else "", "muted"),
     )
+    facts = [("registers in", one) for one in module.registers] + [("opens", one) for one in module.opens]
+    return [first, *(line(f"    {verb} ", span(sanitize(what))) for verb, what in facts)]
+
+
+def _module_values(plan: m.Plan) -> list[Line]:
+    """Return a line for each planned global variable, except those that are made anew, because they lose no data."""
+    return [_module_value(value) for value in plan.module_values if value.fate != "made anew"]
+
+
+def _module_value(value: m.PlannedModuleValue) -> Line:
+    entries = "" if value.entries is None else f", {plural(value.entries, 'entry', 'entries')}"
+    return line(
+        span(f"  {sanitize(value.module)}.{sanitize(value.name)}  ", "name"),
+        span(value.fate.ljust(9), _FATES[value.fate]),
+        span(f"  {sanitize(value.kind)}{entries}, about {plural(value.size, 'byte', 'bytes')}", "muted"),
+    )
+
+
+def _files(plan: m.Plan) -> list[Line]:
+    lines = [_file(one) for one in plan.files[:_MAX_LISTED]]
+    if len(plan.files) > _MAX_LISTED:
+        lines.append(line(span(f"  and {len(plan.files) - _MAX_LISTED} more", "muted")))
+    return lines
+
+
+def _file(one: m.PlannedFile) -> Line:
+    change = span(one.change.ljust(7), _FILE_CHANGES[one.change])
+    return (Span("  "), change, Span("  "), span(one.path, "name"), span(f"  {one.application}", "muted"))
 
 
 def _processes(plan: m.Plan) -> list[Line]:
@@ -169,10 +213,14 @@ def _processes(plan: m.Plan) -> list[Line]:
             )
         )
     bodies = _bodies_seconds(plan)
-    if bodies >= _MIN_BODIES_SECONDS:
+    if plan.stall is None and bodies >= _MIN_BODIES_SECONDS:
         stopped = span(duration(bodies), "warn")
         lines.append(line(span("  The node stops for about "), stopped, span(", while it executes the new modules.")))
     return lines
+
+
+def _stall(plan: m.Plan) -> list[str]:
+    return [] if plan.stall is None else [plan.stall]
 
 
 def _kinds(processes: list[m.PlannedProcess]) -> str:
@@ -194,9 +242,9 @@ def _child(child: m.PlannedChild) -> Line:
 def _effect(child: m.PlannedChild) -> str:
     """Return when, or by which instruction, the change of a child takes effect."""
     if child.unread:
-        return ", from the next start of the supervisor on"
+        return ", when the supervisor starts the next time"
     if child.change == "replaced":
-        return ", from the next start of the child on"
+        return ", when the child starts the next time"
     if child.change == "left out":
         return ""
     if child.step is None:
@@ -218,7 +266,7 @@ def _bodies_seconds(plan: m.Plan) -> float:
 
 def _instructions(plan: m.Plan) -> list[Line]:
     exception = ", except for irreversible calls" if plan.irreversible else ""
-    meaning = span(f"  a failure above aborts, a failure below undoes the install{exception}", "muted")
+    meaning = span(f"  failure before: aborted · after: restored{exception}", "muted")
     bar: Line = (Span("  ━━━━━━ point of no return ━━━━━━", "bad"), meaning)
     lines: list[Line] = []
     for number, instruction in enumerate(plan.instructions):

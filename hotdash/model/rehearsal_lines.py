@@ -15,14 +15,20 @@ _MAX_DIFF_LINES = 8
 
 
 def unrehearsed(plan: m.Plan) -> str | None:
-    """Return what could not be rehearsed, for the operator's consent: "the code_change of 3 processes"; else None."""
+    """Return what could not be rehearsed, such as "the code_change of 3 processes"; None if all was rehearsed.
+
+    An install needs an operator's consent to this.
+    """
     rehearsal = plan.rehearsal
     if rehearsal is None or rehearsal.failed:
         return None
     if rehearsal.bodies is None and rehearsal.error is not None:
         return "the new code"
     number = rehearsal.unrehearsed + rehearsal.processes - rehearsal.reached
-    return f"the code_change of {plural(number, 'process', 'processes')}" if number else None
+    if number:
+        return f"the code_change of {plural(number, 'process', 'processes')}"
+    not_searched = rehearsal.not_searched
+    return f"the search for old values in {plural(not_searched, 'process', 'processes')}" if not_searched else None
 
 
 def rehearsal_lines(rehearsal: m.Rehearsal) -> list[Line]:

@@ -47,7 +47,7 @@ def _changes(path: tuple[str, ...], before: Term, after: Term) -> Iterator[Chang
 
 
 def _open(term: Term) -> bool:
-    """Return whether a value is a container whose parts are known; an empty container is one."""
+    """Return whether a value is a container whose parts are known, or an empty container."""
     return bool(term.items) or (not term.cut and term.text in ("", "{}", "[]", "()", "set()"))
 
 

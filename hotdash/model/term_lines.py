@@ -48,7 +48,7 @@ def diff_lines(before: Term, after: Term) -> list[Line]:
     """Return a line for each added, removed or changed part, or one line that says that nothing differs."""
     changes = diff(before, after)
     if not changes:
-        return [line(span("No difference: the state has not changed.", "muted"))]
+        return [line(span("State unchanged", "muted"))]
     width = max(len(_path(change)) for change in changes)
     return [_change_line(change, min(width, 24)) for change in changes]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from node_runtime.protocol import messages as m
 
-from .styled_text import Span, span
+from .styled_text import Line, Span, line, span
 
 
 def signature_words(signature: m.ReleaseSignature) -> str:
@@ -26,6 +26,20 @@ def trust_words(trust: m.ReleaseTrust) -> Span:
     if trust.allow_unsigned:
         return span(f"UNSIGNED releases (allow_unsigned), and those signed by {names}{approvals}", "bad")
     return span(f"releases signed by {names}{approvals}", "ok")
+
+
+def approval_lines(approval: m.Approval | None) -> list[Line]:
+    """Return who has approved the install of a plan, and who still must; no lines if it needs no approval."""
+    if approval is None:
+        return []
+    lines = [line("  Approved by ", span(", ".join(approval.approved_by), "name"), ".")] if approval.approved_by else []
+    if not approval.missing:
+        return [*lines, line(span("  No more approvals are needed.", "ok"))]
+    people = "a person" if approval.missing == 1 else f"{approval.missing} people"
+    needed = f"  The install needs the approval of {people} with another key than {approval.first}:"
+    if approval.approved_by:
+        needed = f"  It also needs the approval of {people} with another key than {approval.first}:"
+    return [*lines, line(span(needed, "warn")), line(f"    → hotdash approve NODE {approval.vsn}")]
 
 
 def _key_words(key: m.ReleaseKeyInfo) -> str:

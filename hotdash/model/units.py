@@ -62,12 +62,12 @@ def clock(at: float) -> str:
 
 
 def moment(at: float, now: float) -> str:
-    """Return the time of day of `at`; if that is not the day of `now`, return date and time."""
+    """Return the time of day of `at`; if `at` is not on the day of `now`, return date and time."""
     here, then = time.localtime(now), time.localtime(at)
     same_day = (here.tm_year, here.tm_yday) == (then.tm_year, then.tm_yday)
     return time.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M", then)
 
 
 def plural(number: int, thing: str, things: str | None = None) -> str:
-    """Return a number with its noun: `1 process`, `3 processes`."""
-    return f"{number} {thing if number == 1 else things or thing + 's'}"
+    """Return a number with its noun: `1 process`, `3,000 processes`."""
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"

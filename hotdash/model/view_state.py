@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from node_runtime.protocol.messages import Role
+from node_runtime.protocol.messages import ProcessQuery, Role, TreeQuery
 
 from .node_view import NodeView
 from .selection import ProcessKey
@@ -18,7 +18,8 @@ class DashboardState:
     """The state of the dashboard itself.
 
     `busy` is a sentence about the work that the dashboard waits for. `cost` is the dashboard's own CPU and memory use.
-    `page` is the URL of the page that the node serves.
+    `page` is the URL of the page that the node serves. `recording` says that a recording is made; `replay` is the
+    position of the replay of a recording.
     """
 
     view: str = "overview"
@@ -27,6 +28,8 @@ class DashboardState:
     busy: str = ""
     cost: str = ""
     page: str = ""
+    recording: str = ""
+    replay: str = ""
     keymap: dict[str, str] = field(default_factory=dict)
 
     def armed(self, now: float) -> bool:
@@ -66,16 +69,26 @@ class ViewState:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The identities of the objects that an action would apply to."""
+    """The identities of the objects that an action would apply to. `marked` are processes, instead of `process`."""
 
     process: ProcessKey | None = None
     vsn: str | None = None
     operation: str | None = None
+    module: str | None = None
+    marked: tuple[ProcessKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class DataNeeds:
-    """The data that the open view needs: a snapshot every second if `snapshots`, and the state of `process`."""
+    """The data that the open view needs: a summary every second if `snapshots`, and the state of `process`.
+
+    `tree` and `processes` are the windows that it shows.
+
+    If `old_code`, the view also needs the list of what keeps old versions, while any module has an old version.
+    """
 
     snapshots: bool = True
     process: ProcessKey | None = None
+    old_code: bool = False
+    tree: TreeQuery | None = None
+    processes: ProcessQuery | None = None

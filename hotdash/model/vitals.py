@@ -43,6 +43,10 @@ class Gauge:
     def value(self, vitals: Vitals) -> float:
         return float(getattr(vitals, self.field))
 
+    def words(self, value: float) -> str:
+        """Return a value with its unit."""
+        return _READINGS[self.field](value)
+
     def reading(self, vitals: Vitals) -> Span:
         number = self.value(vitals)
         tone: Tone = "warn" if number >= self.warn else "strong"
@@ -103,3 +107,12 @@ def gauge_lines(history: VitalsHistory, cells: int, cell_width: int) -> tuple[Li
             Span("  "),
         )
     return tuple(above), tuple(below)
+
+
+def blocked_words(history: VitalsHistory, last_heard: float, now: float) -> str:
+    """Return how long the event loop has been blocked, and where; empty if it answers. The age grows with `now`."""
+    vitals = history.samples[-1] if history.samples else None
+    if vitals is None or not vitals.blocked:
+        return ""
+    seconds = vitals.loop_lag + max(0.0, now - last_heard)
+    return f"Event loop blocked {seconds:.1f} s at {vitals.blocked}"

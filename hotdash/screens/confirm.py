@@ -1,4 +1,4 @@
-"""The confirmation dialog before any change. Its default is to do nothing."""
+"""The confirmation dialog. Before a change, its default is to do nothing."""
 
 from __future__ import annotations
 
@@ -43,8 +43,11 @@ class Question:
     command_line: Callable[[Answer], str]
     typed: str | None = None
     wait: float | None = None
+    wait_label: str = "Wait up to (s)"
     reason: str | None = None
     harmful: bool = True
+    operation: bool = False
+    """Whether the answer begins an operation, so that another operation freezes the dialog."""
 
 
 class ConfirmDialog(ModalScreen[Answer | None]):
@@ -79,6 +82,7 @@ class ConfirmDialog(ModalScreen[Answer | None]):
     def __init__(self, question: Question) -> None:
         super().__init__()
         self._question = question
+        self._frozen = ""
         self.set_class(question.harmful, "-harmful")
 
     def compose(self) -> ComposeResult:
@@ -88,9 +92,9 @@ class ConfirmDialog(ModalScreen[Answer | None]):
             yield StaticLines()
             if question.wait is not None:
                 seconds = Input(f"{question.wait:g}", id="wait", validators=[Number(0)], compact=True)
-                yield from _field("Wait at most, in seconds", seconds)
+                yield from _field(question.wait_label, seconds)
             if question.reason is not None:
-                yield from _field("Reason, for the audit log", Input(question.reason, id="reason", compact=True))
+                yield from _field("Reason, in the audit log", Input(question.reason, id="reason", compact=True))
             if question.typed is not None:
                 label = f"Type {question.typed} to proceed"
                 yield from _field(label, Input(id="typed", compact=True))
@@ -102,10 +106,18 @@ class ConfirmDialog(ModalScreen[Answer | None]):
     def on_mount(self) -> None:
         self.query_one(StaticLines).show(list(self._question.lines))
         self._check()
-        self.query_one("#typed" if self._question.typed is not None else "#cancel").focus()
+        button = "#cancel" if self._question.harmful else "#do"
+        self.query_one("#typed" if self._question.typed is not None else button).focus()
+
+    def freeze(self, sentence: str) -> bool:
+        """Disable the button, and say why, if the answer would begin an operation; return whether it would."""
+        if self._question.operation:
+            self._frozen = f"{sentence} Close this dialog, and ask again when that operation has ended."
+            self._check()
+        return self._question.operation
 
     def _answer(self) -> Answer | None:
-        """Return the values of the fields; None while one is invalid."""
+        """Return the values of the fields; None while a value is invalid."""
         fields = {field.id: field.value.strip() for field in self.query(Input)}
         try:
             wait = float(fields.get("wait") or 0)
@@ -121,22 +133,23 @@ class ConfirmDialog(ModalScreen[Answer | None]):
     @on(Input.Changed)
     def _check(self) -> None:
         answer = self._answer()
-        self.query_one("#do", Button).disabled = answer is None or not self._typed_correctly()
+        self.query_one("#do", Button).disabled = bool(self._frozen) or answer is None or not self._typed_correctly()
         command_line = self._question.command_line(answer or Answer())
-        self.query_one("#command-line", StaticLines).show(
-            [line(span(f"$ {command_line}", "muted"))] if command_line else []
+        below = (
+            span(self._frozen, "bad") if self._frozen else span(f"$ {command_line}" if command_line else "", "muted")
         )
+        self.query_one("#command-line", StaticLines).show([(below,)] if below.text else [])
 
     @on(Input.Submitted)
     def _focus_button(self) -> None:
-        """Focus the button on enter in a field; the operator confirms with another enter."""
+        """When enter is pressed in a field, focus the button; a second enter confirms."""
         if not self.query_one("#do").disabled:
             self.query_one("#do").focus()
 
     @on(Button.Pressed, "#do")
     def _accept(self) -> None:
         answer = self._answer()
-        if answer is not None and self._typed_correctly():
+        if answer is not None and self._typed_correctly() and not self._frozen:
             self.dismiss(answer)
 
     @on(Button.Pressed, "#cancel")

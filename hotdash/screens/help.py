@@ -9,15 +9,14 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from hotdash.actions import ACTIONS, help_of, shown_keys
+from hotdash.actions import ACTIONS, help_of, key_name, shown_keys
 from hotdash.model.styled_text import Line, Span, Tone, line, span
+from hotdash.moves import MOVES, Move
 from hotdash.widgets.text_lines import ScrollingLines
 
-_MOVING = (
-    ("↑ ↓  j k", "Move; g and G go to the ends, ^d and ^u move by a screen."),
-    ("enter", "Open the selected row: a state, a plan, an operation or a difference."),
-    ("tab", "Go to the next panel."),
-    ("space ← →", "Open and close rows of the tree; * opens all."),
+_FIXED = (
+    ("enter", "Opens the selected row: a state, a plan, an operation or a difference."),
+    ("tab", "Goes to the next panel."),
 )
 _RULES = (
     (
@@ -27,7 +26,7 @@ _RULES = (
     ("selection", "The selection is a process, not a row: when the process ends, nothing is selected."),
     ("outcome", "An outcome is shown only after the node has reported it."),
 )
-_TEXT_AT = 21
+_TEXT_AT = 23
 """The column of the explanations."""
 
 
@@ -67,6 +66,11 @@ class HelpDialog(ModalScreen[None]):
 def help_lines(keymap: dict[str, str]) -> list[Line]:
     """Return all actions by group, the keys for moving, and the rules of the dashboard."""
     lines: list[Line] = []
+    lines += [
+        _row("  !", "marks the actions that need the dashboard to be armed.", "bad"),
+        _row("  [id]", "is the action's name in keys.toml, where you can give it another key."),
+        (),
+    ]
     for group in dict.fromkeys(action.group for action in ACTIONS):
         lines += [line(span(group, "strong"))]
         for action in ACTIONS:
@@ -78,15 +82,21 @@ def help_lines(keymap: dict[str, str]) -> list[Line]:
                     (
                         span(f"  {keys}", "name"),
                         armed,
-                        span(action.label.ljust(11)),
+                        span(action.label.ljust(13)),
                         span(help_of(action, keymap), "muted"),
+                        span(f" [{action.id}]", "name"),
                     )
                 )
         lines.append(())
-    lines += [_row("  !", "marks the actions that need the dashboard to be armed.", "bad"), ()]
-    lines += [line(span("Moving", "strong")), *(_row(f"  {keys}", what) for keys, what in _MOVING)]
+    lines += [line(span("Moving", "strong")), *(_row(f"  {keys}", what) for keys, what in _FIXED)]
+    lines += [_move_row(move, keymap) for move in MOVES]
     lines += [(), line(span("Rules", "strong")), *(_row(f"  {about}", rule) for about, rule in _RULES)]
     return lines
+
+
+def _move_row(move: Move, keymap: dict[str, str]) -> Line:
+    keys = " ".join(key_name(key) for key in keymap.get(move.id, move.keys).split(","))
+    return line(span(f"  {keys}".ljust(_TEXT_AT), "name"), span(move.help, "muted"), span(f" [{move.id}]", "name"))
 
 
 def _row(key: str, text: str, tone: Tone = "name") -> Line:

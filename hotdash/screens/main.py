@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.widgets import ContentSwitcher, Input
 
+from hotdash.config.memory import ViewMemory
 from hotdash.model.view_state import DataNeeds, Selection, ViewState
 from hotdash.views.base import NodeScreen, View
-from hotdash.views.events import Events
+from hotdash.views.events import EventList, Events, Logs
 from hotdash.views.modules import Modules
 from hotdash.views.overview import Overview
+from hotdash.views.processes import Processes
 from hotdash.views.releases import Releases
 from hotdash.views.upgrades import Upgrades
 from hotdash.widgets.bars import Tabs, VitalsBar
+from hotdash.widgets.filter_input import FilterInput
 from hotdash.widgets.painting import LineScrollView
-
-
-class FilterInput(Input):
-    """The filter field of a view; escape discards the filter, enter keeps it."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "screen.clear_filter", show=False)]
+from hotdash.widgets.window_table import WindowTable
 
 
 class MainScreen(NodeScreen):
@@ -34,12 +32,14 @@ class MainScreen(NodeScreen):
         & > ContentSwitcher { height: 1fr; }
         & > #filter { display: none; background: $foreground 10%; padding: 0 1; }
         & > #filter.-shown { display: block; }
+        &.-narrow Processes ProcessPanel { display: none; }
         &.-stale ContentSwitcher, &.-stale VitalsBar { opacity: 50%; }
     }
     """
 
-    def __init__(self) -> None:
+    def __init__(self, remembered: Mapping[str, ViewMemory] = MappingProxyType({})) -> None:
         super().__init__()
+        self._remembered = remembered
         self._view_state: ViewState | None = None
 
     def body(self) -> ComposeResult:
@@ -47,13 +47,18 @@ class MainScreen(NodeScreen):
         yield VitalsBar()
         with ContentSwitcher(initial="overview"):
             yield Overview()
+            yield Processes()
             yield Modules()
             yield Releases()
             yield Upgrades()
             yield Events()
+            yield Logs()
         yield FilterInput(id="filter", placeholder="filter: every word must match", compact=True)
 
     def on_mount(self) -> None:
+        for view in self.query(View):
+            if (memory := self._remembered.get(str(view.id))) is not None:
+                view.restore(memory)
         self._focus()
 
     @property
@@ -88,6 +93,15 @@ class MainScreen(NodeScreen):
     def needs(self) -> DataNeeds:
         return self.view.needs()
 
+    def unmark(self) -> None:
+        """Unmark all processes."""
+        self.query_one(Processes).unmark()
+
+    def memory(self) -> dict[str, ViewMemory]:
+        """Return what the views want to have remembered, by the names of the views."""
+        memories = {str(view.id): view.memory() for view in self.query(View)}
+        return {name: memory for name, memory in memories.items() if any(memory.values())}
+
     # -------------------------------------------------------------- the filter
 
     def open_filter(self) -> None:
@@ -106,6 +120,7 @@ class MainScreen(NodeScreen):
         self.view.filtered = changed.value.strip()
         if self._view_state is not None:
             self.view.show(self._view_state)
+        self.post_message(WindowTable.WindowMoved())
 
     @on(Input.Submitted, "#filter")
     def _filtered(self) -> None:
@@ -119,11 +134,14 @@ class MainScreen(NodeScreen):
     def clear_filter(self) -> bool:
         """Remove the filter and close its field; return whether there was one."""
         field = self.query_one("#filter", Input)
+        if isinstance(self.view, EventList) and self.view.close_search():
+            return True
         if not field.has_class("-shown"):
             return False
         self.view.filtered = ""
         self._show_filter(open_it=False)
         self._focus()
+        self.post_message(WindowTable.WindowMoved())
         if self._view_state is not None:
             self.view.show(self._view_state)
         return True

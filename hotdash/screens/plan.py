@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 
 from hotdash.actions import key_of
+from hotdash.model.operation_lines import started_words
 from hotdash.model.plan_lines import plan_lines, plan_title
 from hotdash.model.styled_text import line, span
 from hotdash.model.view_state import Selection, ViewState
@@ -42,13 +43,13 @@ class PlanScreen(NodeScreen):
         """Draw the plan, and a warning if the node has changed since the plan was made."""
         snapshot = view_state.node.snapshot
         head = [line(span(plan_title(self.plan), "strong"), span(f"  on {view_state.node.name}", "muted"))]
-        if snapshot is not None and snapshot.info.generation != self.plan.generation:
-            key = key_of("plan", view_state.dashboard.keymap)
-            head.append(
-                line(span(f"The node has changed since this plan was made; press {key} to plan again.", "warn"))
-            )
         self.query_one(StaticLines).show(head)
-        self.query_one("#plan", ScrollingLines).show(plan_lines(self.plan))
+        outdated, key = "", key_of("plan", view_state.dashboard.keymap)
+        if running := view_state.node.unfinished():
+            outdated = f"Not now: {started_words(running[-1])}. When it has ended, press {key} to plan again."
+        elif snapshot is not None and snapshot.info.generation != self.plan.generation:
+            outdated = f"The node has changed since this plan was made; press {key} to plan again."
+        self.query_one("#plan", ScrollingLines).show(plan_lines(self.plan, outdated))
 
     def selected(self) -> Selection:
         return Selection(vsn=self.plan.to_vsn)

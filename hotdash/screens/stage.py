@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
-from textual.suggester import Suggester
 from textual.widgets import Button, Input, ProgressBar
 
 from hotdash.model.styled_text import line, span
@@ -20,31 +19,9 @@ from hotdash.widgets.bars import StaticLines
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
 
+from .tarball_list import TarballSuggester, TarballTable
+
 UploadFunction = Callable[[Path, Callable[[int, int], None]], Awaitable[m.ReleaseInfo]]
-
-
-class TarballSuggester(Suggester):
-    """Completes a path with the existing folders and tarballs."""
-
-    def __init__(self) -> None:
-        super().__init__(use_cache=False, case_sensitive=True)
-
-    async def get_suggestion(self, value: str) -> str | None:
-        return _completed(value)
-
-
-def _completed(value: str) -> str | None:
-    head, slash, start = value.rpartition("/")
-    folder = Path(head + slash).expanduser() if head or slash else Path()
-    try:
-        names = sorted(
-            entry.name + "/" if entry.is_dir() else entry.name
-            for entry in folder.iterdir()
-            if entry.name.startswith(start) and (entry.is_dir() or entry.name.endswith(".tar.gz"))
-        )
-    except OSError:
-        return None
-    return head + slash + names[0] if names and start else None
 
 
 class StageDialog(ModalScreen[m.ReleaseInfo | None]):
@@ -86,6 +63,7 @@ class StageDialog(ModalScreen[m.ReleaseInfo | None]):
                 self._path, placeholder="path of a tarball from node-runtime build",
                 suggester=TarballSuggester(), compact=True,
             )  # fmt: skip
+            yield TarballTable()
             yield ProgressBar(show_eta=False)
             yield StaticLines(id="status")
             yield StaticLines(id="command-line")
@@ -104,6 +82,16 @@ class StageDialog(ModalScreen[m.ReleaseInfo | None]):
         path = self.query_one(Input).value.strip()
         self.query_one("#command-line", StaticLines).show([line(span(f"$ {self._command_line(path)}", "muted"))])
         self.query_one("#do", Button).disabled = not path
+        self.query_one(TarballTable).show_found(path)
+
+    @on(TarballTable.RowChosen)
+    def _choose(self, chosen: TarballTable.RowChosen) -> None:
+        """Put the chosen path into the field: enter there uploads a tarball, and a folder shows what it has."""
+        chosen.stop()
+        field = self.query_one(Input)
+        field.value = str(chosen.key)
+        field.cursor_position = len(field.value)
+        field.focus()
 
     @on(Input.Submitted)
     @on(Button.Pressed, "#do")

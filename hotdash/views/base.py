@@ -6,6 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import Screen
 
+from hotdash.config.memory import ViewMemory
 from hotdash.model.view_state import DataNeeds, Selection, ViewState
 from hotdash.widgets.bars import KeyBar, Notice
 from hotdash.widgets.header import Header
@@ -31,6 +32,13 @@ class View(Vertical):
     def needs(self) -> DataNeeds:
         """Return the data to read from the node while this view is open."""
         return DataNeeds(snapshots=False)
+
+    def memory(self) -> ViewMemory:
+        """Return the names that the view wants back when the dashboard is next opened on this node."""
+        return {}
+
+    def restore(self, memory: ViewMemory) -> None:
+        """Take what an earlier view of the same kind returned from `memory`, or what the settings file says."""
 
 
 class NodeScreen(Screen[None]):
@@ -62,6 +70,13 @@ class NodeScreen(Screen[None]):
     def draw(self, view_state: ViewState) -> None:
         """Draw the body."""
         raise NotImplementedError
+
+    def open_filter(self) -> None:
+        """Open the filter field, if the screen has one."""
+
+    def clear_filter(self) -> bool:
+        """Remove the filter and close its field; return whether there was one."""
+        return False
 
     def selected(self) -> Selection:
         """Return the selection that an action would apply to."""

@@ -1,53 +1,158 @@
-"""View 7: the events that the node reports, newest last."""
+"""Views 7 and 8: the events that the node reports, and its log records of level WARNING and higher, newest last."""
 
 from __future__ import annotations
 
-from textual.app import ComposeResult
+from typing import ClassVar
 
-from hotdash.model.styled_text import Line, Span, Tone, line, span
-from hotdash.model.units import moment
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Input
+
+from hotdash.model.alerts.log_filter import Entry, fold, parse_filter
+from hotdash.model.alerts.troubles import level_of
+from hotdash.model.styled_text import Line, Span, Tone, line, span, text_of
+from hotdash.model.units import moment, plural
 from hotdash.model.view_state import ViewState
+from hotdash.moves import move_keys
 from hotdash.widgets.bars import StaticLines
+from hotdash.widgets.filter_input import FilterInput
 from hotdash.widgets.text_lines import ScrollingLines
-from node_runtime.protocol import messages as m
 
 from .base import View
 
 _TONES: dict[str, Tone] = {"operation": "warn", "release": "ok", "module": "name", "audit": "warn", "process": "plain"}
+_LEVEL_TONES: dict[str, Tone] = {"warning": "warn", "error": "bad", "critical": "bad"}
 
 
-class Events(View):
-    """The event log. While it is scrolled to its end, it follows new events."""
+class EventList(View):
+    """A list of events that is filtered, searched and folded. At its end, it follows new events."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(move_keys("search"), "search", id="search", show=False),
+        Binding(move_keys("next_match"), "go_to_match(1)", id="next_match", show=False),
+        Binding(move_keys("previous_match"), "go_to_match(-1)", id="previous_match", show=False),
+    ]
 
     DEFAULT_CSS = """
-    Events ScrollingLines { height: 1fr; padding: 0 1; }
+    EventList {
+        & ScrollingLines { height: 1fr; padding: 0 1; }
+        & #search { display: none; background: $foreground 10%; padding: 0 1; }
+        & #search.-shown { display: block; }
+    }
     """
 
-    def __init__(self) -> None:
-        super().__init__(id="events")
+    logs: ClassVar[bool] = False
+    empty: ClassVar[str] = "There are no events yet."
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id)
+        self._lines: list[Line] = []
+        self._searched = ""
+        self._seen = 0
 
     def compose(self) -> ComposeResult:
         yield StaticLines()
         yield ScrollingLines(tail=True)
+        yield FilterInput(
+            id="search", placeholder="search; n and N go to the next and the previous match", compact=True
+        )
 
     def show(self, view_state: ViewState) -> None:
-        words = self.filtered.lower().split()
-        log = view_state.node.log
-        kept = [event for event in log if all(word in f"{event.kind} {event.text}".lower() for word in words)]
-        summary = f"{len(kept)} of {len(log)} events" if words else f"{len(log)} events"
-        self.query_one(StaticLines).show([line(span(summary, "muted"))])
-        if kept:
-            lines = [_line(event, view_state.now) for event in kept]
-        else:
-            lines = [line(span("Nothing matches the filter." if log else "There are no events yet.", "muted"))]
-        self.query_one(ScrollingLines).show(lines)
+        """Draw the events that the filter keeps."""
+        log = [event for event in view_state.node.log if (event.kind == "log") == self.logs]
+        wanted = parse_filter(self.filtered)
+        kept = [event for event in log if wanted.matches(event, view_state.node_now)]
+        self._lines = [_line(entry, view_state.now) for entry in fold(kept)]
+        text = self.query_one(ScrollingLines)
+        text.show(self._lines or [line(span("Nothing matches the filter." if log else self.empty, "muted"))])
+        if text.follows:
+            self._seen = len(log)
+        self.query_one(StaticLines).show([self._summary(len(kept), len(log), text.follows)])
+
+    def _summary(self, kept: int, known: int, follows: bool) -> Line:
+        number = f"{kept:,} of {plural(known, 'event')}" if self.filtered else plural(known, "event")
+        follow: Span = span("  follows", "ok")
+        if not follows:
+            follow = span(f"  behind by {max(0, known - self._seen)}: G follows again", "warn")
+        found = ""
+        if self._searched:
+            found = f"  {len(self._matches())} lines with {self._searched!r}: n next, N previous"
+        hint = "  / level:error since:10m kind:process !word" if not self.filtered else ""
+        return (span(number, "muted"), follow, span(found), span(hint, "muted"))
+
+    # -------------------------------------------------------------- search
+
+    def action_search(self) -> None:
+        """Open the search field."""
+        self.query_one("#search").add_class("-shown").focus()
+
+    @on(Input.Submitted, "#search")
+    def _search(self, submitted: Input.Submitted) -> None:
+        submitted.stop()
+        self._searched = submitted.value.strip().lower()
+        self._close_search()
+        self.action_go_to_match(-1)
+
+    @on(Input.Changed, "#search")
+    def _typed(self, changed: Input.Changed) -> None:
+        changed.stop()
+
+    def _close_search(self) -> None:
+        self.query_one("#search").remove_class("-shown")
+        self.query_one(ScrollingLines).focus()
+
+    def close_search(self) -> bool:
+        """End the search and close its field; return whether there was one."""
+        field = self.query_one("#search", Input)
+        there = bool(self._searched) or field.has_class("-shown")
+        self._searched, field.value = "", ""
+        self._close_search()
+        return there
+
+    def _matches(self) -> list[int]:
+        return [number for number, one in enumerate(self._lines) if self._searched in text_of(one).lower()]
+
+    def action_go_to_match(self, direction: int) -> None:
+        """Scroll to the next line below (1), or the next line above (-1), that has the searched text."""
+        matches, text = self._matches() if self._searched else [], self.query_one(ScrollingLines)
+        if not matches:
+            return
+        at = text.top_line()
+        ahead = [one for one in matches if (one > at if direction > 0 else one < at)]
+        target = (min(ahead) if direction > 0 else max(ahead)) if ahead else matches[0 if direction > 0 else -1]
+        text.go_to_line(target)
 
 
-def _line(event: m.NodeEvent, now: float) -> Line:
+class Events(EventList):
+    """View 7: all events except log records."""
+
+    def __init__(self) -> None:
+        super().__init__(id="events")
+
+
+class Logs(EventList):
+    """View 8: the log records."""
+
+    logs = True
+    empty = "The node has logged no warning and no error yet."
+
+    def __init__(self) -> None:
+        super().__init__(id="logs")
+
+
+def _line(entry: Entry, now: float) -> Line:
+    event = entry.event
+    level = level_of(event)
+    tone = _LEVEL_TONES.get(level, "plain") if level else _TONES.get(event.kind, "plain")
+    kind = level or event.kind
+    text = event.text.partition(": ")[2] if level else event.text
+    times = f"  {entry.times} times since {moment(entry.first_at, now)}" if entry.times > 1 else ""
     return (
         span(moment(event.at, now), "muted"),
         Span("  "),
-        span(event.kind.ljust(9), _TONES.get(event.kind, "plain")),
+        span(kind.ljust(9), tone),
         Span("  "),
-        span(event.text),
+        span(text),
+        span(times, "warn"),
     )

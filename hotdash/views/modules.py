@@ -1,14 +1,14 @@
-"""View 4: every module with its current and old version, and the processes that run the old one."""
+"""View 4: every module with its current and old version, and the processes that run the old version."""
 
 from __future__ import annotations
 
 from textual.app import ComposeResult
 
+from hotdash.model.old_code_lines import draining_words, holder_lines
 from hotdash.model.process_details import version
-from hotdash.model.process_tree import title_of
 from hotdash.model.styled_text import Line, Span, line, span
 from hotdash.model.units import age, plural
-from hotdash.model.view_state import DataNeeds, ViewState
+from hotdash.model.view_state import DataNeeds, Selection, ViewState
 from hotdash.widgets.bars import StaticLines
 from hotdash.widgets.table import Column, Row, Table
 from hotdash.widgets.text_lines import ScrollingLines
@@ -59,36 +59,50 @@ class Modules(View):
         self.query_one(Table).show([Row(one.name, _cells(one, view_state)) for one in kept], empty)
         self._show_module()
 
+    def select(self, module: str) -> None:
+        """Put the cursor on a module."""
+        self.query_one(Table).select(module)
+
     def _show_module(self) -> None:
         snapshot = self._view_state.node.snapshot if self._view_state is not None else None
         if snapshot is None or self._view_state is None:
             return
         key = self.query_one(Table).key
         module = next((one for one in snapshot.modules if one.name == key), None)
-        names = {process.pid: title_of(process) for process in snapshot.processes}
+        names = self._view_state.node.titles()
         lines = _module_lines(module, names, self._view_state.node_now) if module is not None else []
+        old = next((one for one in self._view_state.node.old_code if one.module == key), None)
+        if module is not None and module.old_vsn is not None and old is not None:
+            lines += holder_lines(old, names)
         self.query_one(ScrollingLines).show(lines)
 
     def on_table_cursor_moved(self) -> None:
         """Show the module under the cursor."""
         self._show_module()
 
+    async def on_table_row_chosen(self) -> None:
+        """Open the selected module."""
+        await self.run_action("app.act('open_module')")
+
+    def selected(self) -> Selection:
+        key = self.query_one(Table).key
+        return Selection(module=key if isinstance(key, str) else None)
+
     def needs(self) -> DataNeeds:
-        return DataNeeds(snapshots=True)
+        return DataNeeds(snapshots=True, old_code=True)
 
 
 def _verdict(view_state: ViewState) -> Line:
     snapshot = view_state.node.snapshot
     if snapshot is None:
         return ()
-    draining = view_state.node.draining()
-    if not draining:
+    old, draining = view_state.node.old_versions(), view_state.node.draining()
+    if not old:
         return line(span(f"No old code: every process runs {snapshot.info.vsn}.", "ok"))
+    if not draining:
+        them = "it" if len(old) == 1 else "them"
+        return line(span(f"{plural(len(old), 'old version')} loaded; no process runs {them}.", "muted"))
     running = {pid for module in draining for pid in module.old_pids}
-    if not running:
-        loaded = plural(len(draining), "old version")
-        them = "it" if len(draining) == 1 else "them"
-        return line(span(f"{loaded} loaded; no process runs {them}.", "muted"))
     processes = plural(len(running), "process runs", "processes run")
     return line(span(f"{processes} old code of {plural(len(draining), 'module')}.", "warn"))
 
@@ -98,7 +112,7 @@ def _cells(module: m.ModuleInfo, view_state: ViewState) -> tuple[Line, ...]:
     drain: Line = ()
     if module.old_vsn:
         old = tuple(Span(span.text, "warn") for span in version(module.old_vsn, module.old_app_vsn))
-        drain = (span(_draining(module), "warn" if module.old_pids else "ok"),)
+        drain = (draining_words(module),)
     return (
         (span(module.name, "name"),),
         version(module.vsn, module.app_vsn),
@@ -108,14 +122,6 @@ def _cells(module: m.ModuleInfo, view_state: ViewState) -> tuple[Line, ...]:
         (span(f"{module.application} {module.app_vsn}", "muted"),),
         (span(age(view_state.node_now - module.loaded), "muted"),),
     )
-
-
-def _draining(module: m.ModuleInfo) -> str:
-    if not module.old_pids:
-        return "drained"
-    if len(module.old_pids) <= 2:
-        return "draining " + " ".join(f"<{pid}>" for pid in module.old_pids)
-    return f"draining {plural(len(module.old_pids), 'process', 'processes')}"
 
 
 def _module_lines(module: m.ModuleInfo, names: dict[int, str], node_now: float) -> list[Line]:

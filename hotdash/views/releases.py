@@ -1,14 +1,14 @@
-"""View 5: the releases in the node's directory, and the actions on the selected one."""
+"""View 5: the releases in the node's directory, and the actions on the selected release."""
 
 from __future__ import annotations
 
 from textual.app import ComposeResult
 
 from hotdash.actions import BY_ID, key_of, refusal_of
-from hotdash.model.operation_lines import VERDICT_TONES
-from hotdash.model.styled_text import Line, Span, Tone, line, span
+from hotdash.model.releases.release_words import STATUS_TONES, direction_words, health_words, status_words
+from hotdash.model.styled_text import Line, Span, line, span
 from hotdash.model.trust_lines import signature_words, trust_words
-from hotdash.model.units import age, countdown, moment, plural
+from hotdash.model.units import age, moment, plural
 from hotdash.model.view_state import Selection, ViewState
 from hotdash.widgets.table import Column, Row, Table
 from hotdash.widgets.text_lines import ScrollingLines
@@ -20,11 +20,10 @@ _COLUMNS = (
     Column("", min_width=1, max_width=1),
     Column("release", min_width=14, max_width=40, grow=True),
     Column("status", min_width=9, max_width=30),
-    Column("from here", max_width=16, drop_order=1),
+    Column("direction", max_width=16, drop_order=1),
     Column("applications", max_width=40, drop_order=3),
     Column("staged", max_width=16, drop_order=2, align_right=True),
 )
-_TONES: dict[str, Tone] = {"unpacked": "plain", "current": "warn", "permanent": "ok", "old": "muted"}
 
 
 class Releases(View):
@@ -79,33 +78,25 @@ class Releases(View):
         return Selection(vsn=str(table.key)) if table.cursor_on_row else Selection()
 
 
-def _runs(release: m.ReleaseInfo, view_state: ViewState) -> bool:
+def _running_vsn(view_state: ViewState) -> str | None:
     snapshot = view_state.node.snapshot
-    return snapshot is not None and snapshot.info.vsn == release.vsn
+    return None if snapshot is None else snapshot.info.vsn
+
+
+def _runs(release: m.ReleaseInfo, view_state: ViewState) -> bool:
+    return release.vsn == _running_vsn(view_state)
 
 
 def _cells(release: m.ReleaseInfo, view_state: ViewState) -> tuple[Line, ...]:
-    status: Line = (span(release.status, _TONES[release.status]),)
-    if release.damaged or release.failed:
-        status = (*status, span(", damaged" if release.damaged else ", failed", "bad"))
-    if release.probation_until is not None:
-        left = countdown(release.probation_until - view_state.node_now)
-        status = (span("current", "warn"), span(f", on probation {left}", "warn"))
     apps = ", ".join(f"{name} {vsn}" for name, vsn in release.apps)
     return (
         (Span("▶", "ok") if _runs(release, view_state) else Span(" "),),
         (span(release.name, "name"), Span(" "), span(release.vsn, "strong")),
-        status,
-        (span(_directions(release, view_state)),),
+        status_words(release, view_state.node_now),
+        (span(direction_words(release, _running_vsn(view_state))),),
         (span(apps, "muted"),),
         (span(moment(release.staged, view_state.now), "muted"),),
     )
-
-
-def _directions(release: m.ReleaseInfo, view_state: ViewState) -> str:
-    if _runs(release, view_state):
-        return "runs"
-    return " ".join(word for word, there in (("up", release.up), ("down", release.down)) if there) or "no path"
 
 
 def _release_lines(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
@@ -113,7 +104,7 @@ def _release_lines(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
         span(release.name, "name"),
         " ",
         span(release.vsn, "strong"),
-        span(f"  {release.status}", _TONES[release.status]),
+        span(f"  {release.status}", STATUS_TONES[release.status]),
     )
     apps = line(
         span("applications  ", "muted"), span(", ".join(f"{name} {vsn}" for name, vsn in release.apps) or "none")
@@ -138,8 +129,7 @@ def _health_lines(health: m.Health | None) -> list[Line]:
     if health is None:
         return []
     counted = f"  {plural(health.restarts, 'restart')}, {plural(health.errors, 'error')}"
-    tone = VERDICT_TONES[health.verdict]
-    return [line("Its health is ", span(health.verdict, tone), f": {health.finding}.", span(counted, "muted"))]
+    return [line("health: ", health_words(health), f", {health.finding}", span(counted, "muted"))]
 
 
 def _advice(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
@@ -151,7 +141,7 @@ def _advice(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
 
     if release.probation_until is not None:
         left = release.probation_until - view_state.node_now
-        end = "restarts" if release.no_way_back else "reverts by itself"
+        end = "restarts" if release.no_way_back else "rolls back by itself"
         return [
             line(span(f"On probation: the node {end} in {age(left)} unless the release is committed.", "warn")),
             *([line(span(release.no_way_back, "bad"))] if release.no_way_back else []),
@@ -164,7 +154,7 @@ def _advice(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
             if view_state.node.snapshot
             else []
         )
-        first = line(span("This release runs, and the node boots it after a restart.", "ok"))
+        first = line(span("Running and permanent: the node boots this release after a restart.", "ok"))
         if others:
             return [first]
         return [first, line("It is the only release here. ", key("stage"), " stages another one.")]

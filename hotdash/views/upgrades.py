@@ -5,16 +5,21 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
+from hotdash.actions import key_of
 from hotdash.model.operation_lines import (
     RESULT_TONES,
     headline,
+    kind_words,
     outcome_lines,
     outcome_mark,
     outcome_words,
     phase_lines,
     result_counts,
+    results_by_outcome,
+    version_words,
 )
 from hotdash.model.process_details import short_vsn
+from hotdash.model.releases.switch_lines import switch_lines
 from hotdash.model.styled_text import Line, line, span
 from hotdash.model.term_lines import diff_lines
 from hotdash.model.units import duration, moment
@@ -67,6 +72,7 @@ class OperationPanel(Vertical):
     def __init__(self) -> None:
         super().__init__()
         self._operation: m.Operation | None = None
+        self.filtered = ""
 
     def compose(self) -> ComposeResult:
         yield StaticLines(id="verdict")
@@ -86,11 +92,33 @@ class OperationPanel(Vertical):
             return
         verdict = outcome_lines(operation, view_state.fresh, view_state.node_now)
         head = [headline(operation)] if titled else []
+        if operation.waits_for and operation.ended is None:
+            key = key_of("abort", view_state.dashboard.keymap)
+            verdict.append(line("  ", span(key, "name"), " aborts it; nothing has been changed yet."))
+        verdict += switch_lines(operation, view_state, self.size.width)
         self.query_one("#verdict", StaticLines).show([*head, *verdict])
         self.query_one("#phases", ScrollingLines).show(phase_lines(operation, view_state.node_now))
         self.query_one("#tally", StaticLines).show([result_counts(operation)])
-        self.query_one("#results", Table).show([Row(result.pid, _result(result)) for result in operation.results])
+        self._show_results()
+
+    def show_only(self, filtered: str) -> None:
+        """Show only the results with every word of `filtered`."""
+        self.filtered = filtered
+        self._show_results()
+
+    def _show_results(self) -> None:
+        results = results_by_outcome(self._operation) if self._operation is not None else []
+        rows = [Row(result.pid, _result(result)) for result in results if self._matches(result)]
+        table = self.query_one("#results", Table)
+        table.show(rows, "Nothing matches the filter." if self.filtered else "")
+        if rows and not table.cursor_on_row:
+            table.select(rows[0].key)
         self._show_difference()
+
+    def _matches(self, result: m.ProcessResult) -> bool:
+        """Return whether a result has every word of the filter."""
+        searched = f"{result.name} <{result.pid}> {result.module} {result.action} {result.outcome} {result.reason}"
+        return all(word in searched.lower() for word in self.filtered.lower().split())
 
     def _show_difference(self) -> None:
         results = self._operation.results if self._operation is not None else ()
@@ -179,15 +207,14 @@ class Upgrades(View):
 
 
 def _searched(operation: m.Operation) -> str:
-    parts = (operation.id, operation.kind, operation.from_vsn, operation.to_vsn, operation.outcome, operation.by)
+    parts = (operation.id, kind_words(operation), operation.from_vsn, operation.to_vsn, operation.outcome, operation.by)
     return " ".join(part for part in parts if part).lower()
 
 
 def _history(operation: m.Operation, view_state: ViewState) -> tuple[Line, ...]:
-    versions = operation.to_vsn if operation.kind == "commit" else f"{operation.from_vsn} → {operation.to_vsn}"
     return (
         (outcome_mark(operation),),
-        (span(operation.kind.ljust(8)), span(versions, "name")),
+        (span(kind_words(operation).ljust(10)), span(version_words(operation), "name")),
         (outcome_words(operation),),
         (span(operation.by, "muted"),),
         (span(moment(operation.started, view_state.now), "muted"),),

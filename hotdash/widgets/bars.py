@@ -9,12 +9,16 @@ from textual.reactive import reactive
 from textual.style import Style
 from textual.widget import Widget
 
-from hotdash.actions import ACTIONS, footer_actions, refusal_of, shown_keys
+from hotdash.actions import ACTIONS, Action, footer_actions, refusal_of, shown_keys
+from hotdash.idle_actions import nothing_to_do
 from hotdash.model.styled_text import Line, sanitize, span, wrap
 from hotdash.model.view_state import ViewState
 from hotdash.model.vitals import GAUGES, VitalsHistory, gauge_lines
 
 from .painting import content
+
+_MAY_BE_IDLE = ("commit", "rollback", "abort")
+"""The actions that the footer dims while they have nothing to do."""
 
 
 class ClickableBar(Widget):
@@ -25,7 +29,7 @@ class ClickableBar(Widget):
 
 
 class Tabs(ClickableBar):
-    """The views with their keys; the open one is highlighted."""
+    """The views with their keys; the open view is highlighted."""
 
     DEFAULT_CSS = """
     Tabs { height: 1; padding: 0 1; background: $surface; }
@@ -52,21 +56,27 @@ class Tabs(ClickableBar):
         )
 
     def render(self) -> RenderResult:
-        highlight = "reverse" if self.app.native_ansi_color else "on $primary 30%"
-        parts: list[Content] = []
-        for action_id, key, label, is_open, badge in self.tabs:
-            tab = Content.assemble(
-                (f" {key} {label} ", f"bold $text-primary {highlight}" if is_open else "$foreground 70%"),
-                (f"{badge} " if badge else "", f"bold $text-warning {highlight}" if is_open else "bold $text-warning"),
-            )
-            parts.append(tab.stylize(Style.from_meta({"@click": f"app.act('{action_id}')"})))
-        tabs = Content(" ").join(parts)
+        tabs = self._tabs(" ")
+        if tabs.cell_length + len(self.page) + 2 * bool(self.page) > self.content_size.width:
+            tabs = self._tabs("")
         gap = self.content_size.width - tabs.cell_length - len(self.page)
         return Content.assemble(tabs, " " * gap, (self.page, "$foreground 60%")) if self.page and gap > 1 else tabs
 
+    def _tabs(self, margin: str) -> Content:
+        highlight = "reverse" if self.app.native_ansi_color else "on $primary 30%"
+        parts: list[Content] = []
+        for action_id, key, label, is_open, badge in self.tabs:
+            shown = f"{margin}{key} {label}", f"{' ' * bool(badge)}{badge}{margin}"
+            tab = Content.assemble(
+                (shown[0], f"bold $text-primary {highlight}" if is_open else "$foreground 70%"),
+                (shown[1], f"bold $text-warning {highlight}" if is_open else "bold $text-warning"),
+            )
+            parts.append(tab.stylize(Style.from_meta({"@click": f"app.act('{action_id}')"})))
+        return Content(" ").join(parts)
+
 
 def _badge(view: str, view_state: ViewState) -> str:
-    """Return the badge of a view that needs attention; an empty string for the others."""
+    """Return the badge of a view that needs attention; an empty string for any other view."""
     if view == "modules" and view_state.node.draining():
         return f"{len(view_state.node.draining())} old"
     if view == "upgrades" and view_state.node.unfinished():
@@ -75,7 +85,7 @@ def _badge(view: str, view_state: ViewState) -> str:
 
 
 class Notice(Widget):
-    """The line with the most urgent sentence about the node. It is hidden if there is none."""
+    """The line with the most urgent sentence about the node. It is hidden if there is no such sentence."""
 
     DEFAULT_CSS = """
     Notice {
@@ -141,7 +151,7 @@ class KeyBar(ClickableBar):
                 ok,
             )
             for action in footer_actions(view)
-            for ok in (not refusal_of(action, view_state.role, armed=view_state.armed, keymap={}),)
+            for ok in (_possible(action, view_state),)
         )
 
     @staticmethod
@@ -169,6 +179,13 @@ class KeyBar(ClickableBar):
         while len(keys) > 1 and sum(len(key) + len(label) + 3 for _, key, label, _ in keys) - 2 > width:
             del keys[-1 if keys[-1][0] != "help" else -2]
         return keys
+
+
+def _possible(action: Action, view_state: ViewState) -> bool:
+    """Return whether an action is allowed now and has something to do."""
+    refusal = refusal_of(action, view_state.role, armed=view_state.armed, keymap={})
+    idle = action.id in _MAY_BE_IDLE and nothing_to_do(action.id, view_state.node, {})
+    return not (refusal or idle)
 
 
 class StaticLines(Widget):

@@ -6,7 +6,7 @@ from textual.app import RenderResult
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from hotdash.model.operation_lines import VERDICT_TONES
+from hotdash.model.releases.release_words import health_words
 from hotdash.model.styled_text import Line, Span, line, span, width_of
 from hotdash.model.units import age, countdown
 from hotdash.model.view_state import ViewState
@@ -24,6 +24,8 @@ class Header(Widget):
         background: $panel;
         color: $foreground;
         &.-armed { background: $error 55%; }
+        &:ansi.-armed { background: ansi_red; color: ansi_bright_white; text-style: bold; }
+        &:nocolor.-armed { text-style: reverse bold; }
     }
     """
 
@@ -36,6 +38,8 @@ class Header(Widget):
 
     def render(self) -> RenderResult:
         left, right = self.lines
+        if self.has_class("-armed") and self.app.native_ansi_color:  # the terminal's colours can't be read on its red
+            left, right = (tuple(Span(part.text, "strong") for part in half) for half in self.lines)
         gap = self.content_size.width - width_of(left) - width_of(right)
         return content((*left, Span(" " * max(gap, 1)), *right))
 
@@ -67,11 +71,9 @@ def release_status(view_state: ViewState) -> Line:
     if running.probation_until is not None:
         left = running.probation_until - view_state.node_now
         health = running.health
-        has_verdict = health is not None and health.verdict != "unknown"
-        verdict = (
-            (span(f" {health.verdict}", VERDICT_TONES[health.verdict]),) if health is not None and has_verdict else ()
-        )
-        return (span(f"◆ on probation {countdown(left)}", "warn"), *verdict)
+        verdict = () if health is None or health.verdict == "unknown" else (Span(" "), health_words(health))
+        no_way_back = (span("  NO WAY BACK", "bad"),) if running.no_way_back else ()
+        return (span(f"◆ on probation {countdown(left)}", "warn"), *verdict, *no_way_back)
     if running.status == "permanent":
         return (span("permanent", "ok"),)
     return (span(running.status, "warn"),)
@@ -82,10 +84,14 @@ def right_part(view_state: ViewState, *, wide: bool) -> Line:
 
     If `wide`, also return the dashboard's CPU and memory use.
     """
-    words, tone = view_state.node.connection.badge(view_state.node.last_heard, view_state.now)
+    if view_state.dashboard.replay:
+        return (span(view_state.dashboard.replay, "strong"),)
+    words, tone = view_state.node.badge(view_state.now)
     spans = [span(words, tone), Span("  ")]
     if wide and view_state.dashboard.cost:
         spans = [span(view_state.dashboard.cost, "muted"), Span("   "), *spans]
+    if view_state.dashboard.recording:
+        spans = [span(view_state.dashboard.recording, "bad"), Span("  "), *spans]
     if view_state.dashboard.paused:
         spans = [span("PAUSED", "warn"), Span("  "), *spans]
     until = view_state.dashboard.armed_until

@@ -20,6 +20,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from hotdash.model.styled_text import Line, Span, span, width_of
+from hotdash.moves import move_keys
 
 from .painting import LineScrollView
 
@@ -30,8 +31,9 @@ _GAP = 2
 class Column:
     """A column as wide as its content, from `min_width` to `max_width` cells.
 
-    In a narrow table, columns with a higher `drop_order` are dropped first. A column with `grow` takes the width that
-    the others leave, but at most its `max_width` or the width of its content, whichever is larger. It shrinks first.
+    In a narrow table, columns with `grow` shrink first, and columns with a higher `drop_order` are dropped first. A
+    column with `grow` takes the width that the other columns leave, but at most its `max_width` or the width of its
+    content, whichever is larger.
     """
 
     title: str
@@ -65,12 +67,12 @@ class Table(LineScrollView):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", show=False),
-        Binding("down,j", "move(1)", show=False),
-        Binding("pageup,ctrl+u", "page(-1)", show=False),
-        Binding("pagedown,ctrl+d", "page(1)", show=False),
-        Binding("home,g", "edge(-1)", show=False),
-        Binding("end,G", "edge(1)", show=False),
+        Binding(move_keys("move_up"), "move(-1)", id="move_up", show=False),
+        Binding(move_keys("move_down"), "move(1)", id="move_down", show=False),
+        Binding(move_keys("page_up"), "page(-1)", id="page_up", show=False),
+        Binding(move_keys("page_down"), "page(1)", id="page_down", show=False),
+        Binding(move_keys("first"), "edge(-1)", id="first", show=False),
+        Binding(move_keys("last"), "edge(1)", id="last", show=False),
         Binding("enter", "choose", show=False),
     ]
 
@@ -96,7 +98,7 @@ class Table(LineScrollView):
         self._rows: tuple[Row, ...] = ()
         self._index: dict[Hashable, int] = {}
         self._cursor_row = 0
-        self._empty: Line = (span(empty, "muted"),)
+        self._empty = self.empty_line(empty)
         self._widths: list[tuple[int, int]] = []
 
     # -------------------------------------------------------------- content
@@ -104,7 +106,7 @@ class Table(LineScrollView):
     def show(self, rows: Sequence[Row], empty: str | None = None) -> None:
         """Replace the rows; the cursor stays on its key."""
         if empty is not None:
-            self._empty = (span(empty, "muted"),)
+            self._empty = self.empty_line(empty)
         if tuple(rows) == self._rows and rows:
             return
         self._rows = tuple(rows)
@@ -119,6 +121,19 @@ class Table(LineScrollView):
             if moved and self.scroll_offset.y:
                 self.scroll_to(y=self.scroll_offset.y + moved, animate=False, immediate=True)
         self.refresh()
+
+    @staticmethod
+    def empty_line(text: str) -> Line:
+        """Return the line that is shown instead of rows."""
+        return (span(text, "muted"),)
+
+    @property
+    def row_count(self) -> int:
+        """The number of rows, also of those that are not known."""
+        return len(self._rows)
+
+    def _row_at(self, index: int) -> Row | None:
+        return self._rows[index] if 0 <= index < len(self._rows) else None
 
     @property
     def cursor_on_row(self) -> bool:
@@ -135,19 +150,14 @@ class Table(LineScrollView):
 
     def on_resize(self) -> None:
         self._measure()
-        self.virtual_size = Size(self.scrollable_content_region.width, len(self._rows) + 1)
+        self.virtual_size = Size(self.scrollable_content_region.width, self.row_count + 1)
         self._scroll_to_cursor()
 
     def _measure(self) -> None:
         """Compute the shown columns: [(column number, width)], in the order of the columns."""
         room = self.scrollable_content_region.width - 2
         widths = {
-            number: min(
-                column.max_width,
-                max(column.min_width, len(column.title), *(width_of(r.cells[number]) for r in self._rows)),
-            )
-            if self._rows
-            else max(column.min_width, len(column.title))
+            number: min(column.max_width, max(column.min_width, len(column.title), self._widest(number)))
             for number, column in enumerate(self.columns)
         }
         while len(widths) > 1 and sum(self._required_width(n, w) + _GAP for n, w in widths.items()) - _GAP > room:
@@ -155,9 +165,13 @@ class Table(LineScrollView):
         grow = next((number for number in widths if self.columns[number].grow), None)
         if grow is not None:
             others = sum(width + _GAP for number, width in widths.items() if number != grow)
-            column, longest = self.columns[grow], max((width_of(row.cells[grow]) for row in self._rows), default=0)
+            column, longest = self.columns[grow], self._widest(grow)
             widths[grow] = max(column.min_width, min(max(column.max_width, longest), room - others))
         self._widths = list(widths.items())
+
+    def _widest(self, number: int) -> int:
+        """Return the width of the widest cell in a column."""
+        return max((width_of(row.cells[number]) for row in self._rows), default=0)
 
     def _required_width(self, number: int, width: int) -> int:
         return self.columns[number].min_width if self.columns[number].grow else width
@@ -173,11 +187,11 @@ class Table(LineScrollView):
             return Strip([Segment(" ", background), *self._cells(titles, background)]).adjust_cell_length(
                 width, background
             )
-        if not self._rows and y == 1:
+        if not self.row_count and y == 1:
             return self.strip((Span(" "), *self._empty), width, background)
-        if index >= len(self._rows):
-            return self.strip((), width, background)
-        row = self._rows[index]
+        row = self._row_at(index)
+        if row is None:
+            return self.strip((Span(" "), Span("…", "muted")) if index < self.row_count else (), width, background)
         if row.key == self.key:
             return self._cursor_strip(row, width, background)
         return Strip([Segment(" ", background), *self._cells(row.cells, background)]).adjust_cell_length(
@@ -205,8 +219,9 @@ class Table(LineScrollView):
     # -------------------------------------------------------------- moving
 
     def _move_cursor(self, index: int) -> None:
-        self._cursor_row = max(0, min(index, len(self._rows) - 1))
-        key = self._rows[self._cursor_row].key
+        self._cursor_row = max(0, min(index, self.row_count - 1))
+        row = self._row_at(self._cursor_row)
+        key = None if row is None else row.key
         if key != self.key:
             self.key = key
             self.post_message(self.CursorMoved(self, key))
@@ -223,18 +238,18 @@ class Table(LineScrollView):
 
     def action_move(self, by: int) -> None:
         """Move `by` rows; if the selected row was removed, move to its former position instead."""
-        if self._rows:
+        if self.row_count:
             self._move_cursor(self._cursor_row + (by if self.cursor_on_row else 0))
 
     def action_page(self, by: int) -> None:
         """Move one screen up or down."""
-        if self._rows:
+        if self.row_count:
             self._move_cursor(self._cursor_row + by * max(1, self.scrollable_content_region.height - 2))
 
     def action_edge(self, by: int) -> None:
         """Move to the first or the last row."""
-        if self._rows:
-            self._move_cursor(0 if by < 0 else len(self._rows) - 1)
+        if self.row_count:
+            self._move_cursor(0 if by < 0 else self.row_count - 1)
 
     def action_choose(self) -> None:
         """Choose the row under the cursor."""
@@ -245,9 +260,10 @@ class Table(LineScrollView):
         """Move the cursor to the clicked row; a click on the row under the cursor chooses it."""
         offset = event.get_content_offset(self)
         index = offset.y - 1 + self.scroll_offset.y if offset is not None and offset.y > 0 else -1
-        if not 0 <= index < len(self._rows):
+        row = self._row_at(index)
+        if row is None:
             return
-        if self._rows[index].key == self.key:
+        if row.key == self.key:
             self.action_choose()
         else:
             self._move_cursor(index)

@@ -10,6 +10,7 @@ from textual.geometry import Size
 from textual.strip import Strip
 
 from hotdash.model.styled_text import Line, wrap
+from hotdash.moves import move_keys
 
 from .painting import LineScrollView
 
@@ -21,12 +22,12 @@ class ScrollingLines(LineScrollView):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "scroll_down", show=False),
-        Binding("k", "scroll_up", show=False),
-        Binding("g", "scroll_home", show=False),
-        Binding("G", "scroll_end", show=False),
-        Binding("ctrl+d", "page_down", show=False),
-        Binding("ctrl+u", "page_up", show=False),
+        Binding(move_keys("move_up"), "scroll_up", id="move_up", show=False),
+        Binding(move_keys("move_down"), "scroll_down", id="move_down", show=False),
+        Binding(move_keys("page_up"), "page_up", id="page_up", show=False),
+        Binding(move_keys("page_down"), "page_down", id="page_down", show=False),
+        Binding(move_keys("first"), "scroll_home", id="first", show=False),
+        Binding(move_keys("last"), "scroll_end", id="last", show=False),
     ]
 
     def __init__(
@@ -34,9 +35,12 @@ class ScrollingLines(LineScrollView):
     ) -> None:
         super().__init__(id=id, classes=classes)
         self._tail = tail
+        self.follows = tail
+        """Whether the text is scrolled to its end, and stays there when lines are added."""
         self._hang = hang
         self._given: tuple[Line, ...] = ()
         self._folded: list[Line] = []
+        self._starts: list[int] = []
 
     def show(self, lines: Sequence[Line]) -> None:
         """Replace the lines; the scroll position stays."""
@@ -49,13 +53,34 @@ class ScrollingLines(LineScrollView):
         self._fold()
 
     def _fold(self) -> None:
-        at_end = self._tail and self.scroll_offset.y >= self.max_scroll_y
-        width = max(self.scrollable_content_region.width, 8)
-        self._folded = [part for line in self._given for part in wrap(line, width, self._hang)]
+        bar = self.styles.scrollbar_size_vertical
+        width = self.scrollable_content_region.width + (bar if self.show_vertical_scrollbar else 0)
+        parts = self._parts(max(width, 8))
+        if len(parts) > self.scrollable_content_region.height:  # the scrollbar will take its column only after this
+            width -= bar
+            parts = self._parts(max(width, 8))
+        self._folded = [part for _, part in parts]
+        self._starts = [number for number, _ in parts]
         self.virtual_size = Size(width, len(self._folded))
-        if at_end:
+        if self.follows:
             self.scroll_end(animate=False, immediate=True)
         self.refresh()
+
+    def _parts(self, width: int) -> list[tuple[int, Line]]:
+        return [(number, part) for number, line in enumerate(self._given) for part in wrap(line, width, self._hang)]
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if self._tail and self.size.height:
+            self.follows = new_value >= self.max_scroll_y
+
+    def top_line(self) -> int:
+        """Return the number of the given line at the top of the screen."""
+        return self._starts[min(int(self.scroll_offset.y), len(self._starts) - 1)] if self._starts else 0
+
+    def go_to_line(self, number: int) -> None:
+        """Scroll a given line to the top, as far as the text reaches."""
+        self.scroll_to(y=self._starts.index(number), animate=False, immediate=True)
 
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Final, assert_never
 
+from node_runtime.processes.crash_report import COUNTED, failures
 from node_runtime.processes.errors import CallTimeout, Exit, Stop, is_being_cancelled
 from node_runtime.processes.exit_reasons import describe_reason, reason_is
 from node_runtime.processes.messages import EXIT
@@ -70,8 +71,9 @@ class Application:
     async def config_change(self, changed: dict[str, Any], new: dict[str, Any], removed: tuple[str, ...]) -> None:
         """Apply the changes that an upgrade has made to the environment: changed values, new values, removed keys.
 
-        Called after the upgrade, on the new version of the class, in a process of its own, which is killed after 5 s.
-        An error is a warning of the operation, and has no other effect. Follows Module:config_change/3.
+        Called after the upgrade, on the new version of the class, in a process of its own. A call that takes more than
+        5 s is killed. A call that fails or is killed adds a warning to the operation, which still succeeds. Follows
+        Module:config_change/3.
         """
 
 
@@ -93,12 +95,12 @@ class ApplicationMaster(GenServer[MasterState]):
         applications().starting[spec.name].master = self_pid()
         top = await _callbacks(spec).start("normal", ())
         if not isinstance(top, Pid):
-            raise TypeError(f"{spec.mod} returned {top!r} from start(); it must return the pid of the top supervisor")
+            raise Refused(f"{spec.mod} returned {top!r} from start(); return the pid of the top supervisor there")
         link(top)
         return MasterState(spec, start_type, top)
 
     async def shut_down(self, callbacks: Application | None = None) -> None:
-        """Stop the application cleanly, with the given callbacks, or else with its current ones."""
+        """Stop the application cleanly, by calling `callbacks` or, by default, the callbacks of its current version."""
         await _run_hook(self.state.spec, "prep_stop", callbacks)
         await _end(self.state.top)
         await _run_hook(self.state.spec, "stop", callbacks)
@@ -127,14 +129,21 @@ def _callbacks(spec: AppSpec, earlier: Mapping[str, dict[str, Any]] | None = Non
 
     The class comes from the namespace that `earlier` has for its module, or else from the current version.
     """
-    made: Application = resolve_in_versions(spec.mod or "", earlier or {})()
+    try:
+        cls = resolve_in_versions(spec.mod or "", earlier or {})
+    except LookupError as error:
+        raise Refused(f"{error.args[0]}; correct mod = {spec.mod!r} in the app.toml of {spec.name}") from None
+    made: Application = cls()
     return made
 
 
 async def _run_hook(
     spec: AppSpec, callback: str, callbacks: Application | None = None, arguments: tuple[Any, ...] = ()
 ) -> str | None:
-    """Call a callback, plain or async. If it fails, log the error and return it as text, so that the caller goes on."""
+    """Call a callback, plain or async.
+
+    If it fails, log the error and return it as text, so that the caller can continue.
+    """
     try:
         result = getattr(callbacks or _callbacks(spec), callback)(*arguments)
         if inspect.isawaitable(result):
@@ -183,7 +192,7 @@ async def notify_config_changes(before: Mapping[str, Mapping[str, Any]]) -> list
 async def _change_config(spec: AppSpec, difference: tuple[Any, ...]) -> str | None:
     """Call `config_change` in a process of its own, so that neither a failure nor a delay affects the application.
 
-    Returns a clause that says how it failed.
+    If the call fails, returns the predicate of a sentence about the failure, such as "failed: ValueError".
     """
     failures: list[str | None] = []
 
@@ -228,10 +237,11 @@ async def stop(name: str, timeout: float | None = None) -> None:
 
     Other applications keep running, even if they need this one.
 
-    Returns when the application has stopped. If it is already being stopped, this call only waits for the end of that
-    stop; in a process of the application, it returns at once. After `timeout` seconds the remaining processes of the
-    application are killed; None waits forever. Raises Refused if the application isn't loaded, Deadlock in a process
-    that would wait for its own end, and ValueError for an invalid time. Follows application:stop/1.
+    Returns when the application has stopped. If another call is already stopping the application, this call only waits
+    until the application has stopped; called by a process of the application, it doesn't wait. After `timeout` seconds
+    the remaining processes of the application are killed; None waits forever. Raises Refused if the application isn't
+    loaded, Deadlock in a process that would wait for its own end, and ValueError for an invalid time. Follows
+    application:stop/1.
     """
     if timeout is not None:
         check_seconds(timeout)
@@ -324,7 +334,10 @@ def _in_order(name: str) -> list[AppSpec]:
 
 
 async def _ensure_started(spec: AppSpec, type: StartType) -> bool:
-    """Start the application unless it runs; returns whether this call started it. Waits for a start in progress."""
+    """Start the application unless it runs; return whether this call started it.
+
+    If another call is starting or stopping the application, wait for the end of that call first.
+    """
     known, node = applications(), runtime()
     while (transition := known.starting.get(spec.name) or known.stopping.get(spec.name)) is not None:
         caller = node.calling_process()
@@ -365,7 +378,10 @@ def _ended(spec: AppSpec, type: StartType, master: Pid, reason: object) -> None:
     if running is None or running.master != master:
         return
     del known.running[spec.name]
-    logger.error("application %s ended: %s", spec.name, describe_reason(reason))
+    ending = f"application {spec.name} ended: {describe_reason(reason)}"
+    if not reason_is(reason, "normal"):
+        failures().endings.append(ending)
+    logger.error("%s", ending, extra={COUNTED: True})
     if _halts_node(type, reason):
         runtime().on_halt(reason)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from node_runtime.processes.pid import Pid
@@ -11,14 +12,15 @@ from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.exit_codes import Refused
 
 StartType: TypeAlias = Literal["temporary", "transient", "permanent"]
-"""Whether the end of an application halts the node: never, after an abnormal end, or always."""
+"""Says whether the end of an application halts the node: never, only after an abnormal end, or always."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppSpec:
     """The specification of an application: `mod` is the "module:Class" of its callbacks, None for a library.
 
-    `applications` are started before it; `env` has the defaults of its environment. Follows the .app file of OTP.
+    The `applications` are started before this application. `env` has the defaults of its environment. `directory` is
+    the folder with its files; it is None for an application that is in no release. Follows the .app file of OTP.
     """
 
     name: str
@@ -28,6 +30,7 @@ class AppSpec:
     registered: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     env: dict[str, Any] = field(default_factory=dict)
+    directory: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +72,15 @@ class Applications:
 
 
 def applications() -> Applications:
-    """Return the applications of the running runtime."""
+    """Return the table of applications of the running runtime."""
     return runtime().singleton(Applications)
 
 
 def applications_to_change() -> Applications:
-    """Return the applications to change them. Raises Exit if the calling process is a zombie."""
+    """Return the table of applications, so that the caller can change it.
+
+    Raises Exit if the calling process is a zombie.
+    """
     runtime().refuse_zombie()
     return applications()
 
@@ -101,8 +107,20 @@ def unload(name: str) -> None:
     del known.specs[name], known.env[name]
 
 
+def priv_dir(app: str) -> Path:
+    """Return the folder priv/ of a loaded application, in the version that is current. Follows code:priv_dir/1.
+
+    After an upgrade, a path that an earlier call has returned still leads to the older files. Raises Refused if the
+    application isn't loaded, or is in no release.
+    """
+    directory = applications().spec(app).directory
+    if directory is None:
+        raise Refused(f"application {app!r} has no folder priv/, because it is in no release")
+    return Path(directory, "priv")
+
+
 def get_env(app: str, key: str, default: Any = None) -> Any:
-    """Return a value of an application's environment, `default` if there is none. Follows application:get_env/3."""
+    """Return a value of an application's environment, or `default` if it has none. Follows application:get_env/3."""
     return applications().env.get(app, {}).get(key, default)
 
 

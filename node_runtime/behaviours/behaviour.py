@@ -21,8 +21,8 @@ STATE_HOOKS: Final = ("__setattr__", "__getattribute__")
 class Down:
     """The `old_vsn` of a downgrade: the version of the module to which the downgrade returns. OTP: `{down, Vsn}`.
 
-    `target` is the module in that version, so that a code_change of the newer version can make a state of the older
-    one: `old_vsn.target.State(...)`. It is None for a code_change that `sys.change_code` calls.
+    `target` is the module in that version, so that the code_change of the newer version can make a state of the older
+    version: `old_vsn.target.State(...)`. `target` is None if `sys.change_code` calls code_change.
     """
 
     vsn: Vsn
@@ -32,8 +32,8 @@ class Down:
 def defined_reserved_name(cls: type, attribute: str) -> str | None:
     """Return a sentence about a reserved name that a callback class or a base of it defines; None if there is none.
 
-    `attribute` is the name of the slot for the state. An instance of such a class may be impossible to give a state,
-    and an upgrade would find that out when it resumes the processes.
+    `attribute` is the name of the slot for the state. The instances of a class with such a name may be unable to hold a
+    state. Without this check, an upgrade would find that out only when it resumes the processes.
     """
     for name in (attribute, *STATE_HOOKS):
         owner = next((base for base in cls.__mro__ if name in vars(base)), object)
@@ -43,7 +43,7 @@ def defined_reserved_name(cls: type, attribute: str) -> str | None:
 
 
 def reserved_name_sentence(cls: type, attribute: str, name: str, owner: type | None = None) -> str:
-    """Return the sentence for one reserved name, which `owner`, by default `cls` itself, defines."""
+    """Return the sentence for one reserved name that `owner` defines. By default, `owner` is `cls` itself."""
     inherits = owner is not None and owner is not cls
     whose = f"{owner.__qualname__}, a base of {cls.__qualname__}," if owner and inherits else cls.__qualname__
     if name == attribute:
@@ -77,7 +77,7 @@ class BehaviourType(type):
         return cls
 
     def __setattr__(cls, name: str, value: object) -> None:
-        """Set the attribute and compute `__public__` again, so that a method that a test replaces takes effect."""
+        """Set the attribute and compute `__public__` again: if a test replaces a method, processes call the new one."""
         if "__behaviour__" not in vars(cls) and name in (cls.__state_attribute__, *STATE_HOOKS):
             raise TypeError(reserved_name_sentence(cls, cls.__state_attribute__, name))
         super().__setattr__(name, value)
@@ -105,26 +105,26 @@ class BehaviourType(type):
 
 
 class Behaviour(metaclass=BehaviourType):
-    """The base class of all callback classes. Only the runtime makes instances, one for each version of the class."""
+    """The base class of all callback classes. Only the runtime makes instances: one for each process and version."""
 
     __behaviour__: ClassVar[bool] = True
     __public__: ClassVar[dict[str, FunctionType]]
     __state_attribute__: ClassVar[str] = "state"
-    """The one attribute of an instance."""
+    """The name of the only attribute of an instance, which holds the state."""
 
     @classmethod
     def __outline__(cls, raw_state: object) -> dict[str, object] | None:
-        """Return an outline of the state in builtin values, if the behaviour shows an outline instead of the state."""
+        """Return an outline of the state, made of builtin values; None if observers are shown the state itself."""
         return None
 
     @classmethod
     def __name_and_data__(cls, raw_state: object) -> tuple[object, object] | None:
-        """Return the state's name and its data, if the raw state of the behaviour consists of these two."""
+        """Return the name of the state and the data, if the behaviour's raw state consists of these two; else None."""
         return None
 
 
 def behaviour_of(cls: object) -> type[Behaviour] | None:
-    """Return the behaviour that a class follows, None for any other class.
+    """Return the behaviour that a class follows, or None if it follows none.
 
     For a supervisor this is Supervisor, although Supervisor is a subclass of GenServer.
     """
@@ -134,7 +134,7 @@ def behaviour_of(cls: object) -> type[Behaviour] | None:
 
 
 def _namespace_of(module: str) -> dict[str, Any] | None:
-    """Return the current namespace of a module, which may be a plain object with a `__dict__`; None if not loaded."""
+    """Return the current namespace of a module; None if it isn't loaded. Any object with `__dict__` may be a module."""
     found = sys.modules.get(module)
     return None if found is None else found.__dict__
 

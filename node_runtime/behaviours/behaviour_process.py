@@ -1,4 +1,4 @@
-"""Processes with a callback class, each of which runs one callback at a time in the current version of its class.
+"""Processes with a callback class. Each process runs one callback at a time, in the current version of its class.
 
 A plain callback runs in the scheduler's turn or in its caller's turn. An async callback runs in a task. After the
 callback, the same task handles the messages that arrived in the meantime.
@@ -29,9 +29,9 @@ from .versioned_process import VersionedProcess
 CALLBACK_ERRORS: Final = BaseException
 """The errors of a callback that end its process: all errors.
 
-Any other uncaught error would leave the process busy forever. Examples that are not derived from
-Exception: the CancelledError of another task that the callback awaits, and the panics of libraries
-written in Rust. (A cancellation of the process's own task is handled separately.)
+An error that the runtime did not catch would leave the process busy forever. Two examples are not
+derived from Exception: the CancelledError of another task that the callback awaits, and the panics
+of libraries written in Rust. (A cancellation of the process's own task is handled separately.)
 """
 
 Continuation = Coroutine[Any, Any, Any]
@@ -45,7 +45,7 @@ class BehaviourProcess(VersionedProcess):
     # ------------------------------------------------------------------ implemented by each behaviour
 
     def call_back(self, item: MailItem) -> Any:
-        """Call the callback for `item` and return its result, a coroutine if it is async."""
+        """Call the callback for `item` and return its result; an async callback returns a coroutine."""
         raise NotImplementedError
 
     def conclude(self, item: MailItem, result: Any) -> None:
@@ -134,6 +134,7 @@ class BehaviourProcess(VersionedProcess):
         if self.run_state is DEAD:
             self.runtime.fail(item, Exit(self.reason))
         elif item[0] is INIT:
+            self.check_first_state(result)
             self.take_state(result)
             if item[3] is not None and not item[3].done():
                 item[3].set_result(None)
@@ -144,8 +145,11 @@ class BehaviourProcess(VersionedProcess):
                 self.code.debug.callback_ended(self, item)
         return None
 
+    def check_first_state(self, state: Any) -> None:
+        """Called when `init` has returned `state`; subclasses override it. Raises Refused for an unsuitable state."""
+
     def on_initialised(self) -> None:
-        """Hook: `init` has returned."""
+        """Called when `init` has returned; subclasses override it."""
 
     def continue_in_task(self, coroutine: Continuation, item: MailItem) -> None:
         """Await `coroutine` in a task, then handle the messages that have arrived."""
@@ -192,9 +196,9 @@ class BehaviourProcess(VersionedProcess):
                 return
 
     def _until_async(self, left: int) -> int:
-        """Handle messages until a callback is async, or the process is not BUSY, or `left` messages are handled.
+        """Handle at most `left` messages, and stop earlier if a callback is async or the process is no longer BUSY.
 
-        Returns how many of `left` remain.
+        Returns `left` minus the number of handled messages.
         """
         while left > 0 and (mail := self.mail):
             if self.run_state is YIELDING:
@@ -211,7 +215,7 @@ class BehaviourProcess(VersionedProcess):
         return left
 
     def pause(self) -> None:
-        """Set the run state when a callback has ended: to idle, or to suspended if an owner has suspended the process.
+        """Set the run state after a callback: to suspended if an owner has suspended the process, otherwise to idle.
 
         An idle process that has messages is queued in the scheduler.
         """
@@ -247,8 +251,8 @@ class BehaviourProcess(VersionedProcess):
     def is_held_together_with(self, caller: Process) -> bool:
         """Return whether an owner that has suspended this process is also suspending `caller`.
 
-        If so, this process has to answer calls of `caller` although it is suspended: `caller` can only be suspended
-        when its callback has ended.
+        If so, this process has to answer calls of `caller` although it is suspended: the owner can suspend `caller`
+        only when the callback of `caller`, which waits for the answer, has ended.
         """
         return self.run_state is HELD and bool((self.suspend_owners or set()) & (caller.suspend_owners or set()))
 
@@ -294,8 +298,8 @@ class BehaviourProcess(VersionedProcess):
         return self._terminate(reason, reply)
 
     def _init_failed(self, item: MailItem, error: Exception, reason: object) -> None:
-        # The starter gets the error. An exit signal over the link would report the same end a second time.
-        if (starter := self.runtime.processes.get(self.parent)) is not None:
+        # A starter that waits gets the error. An exit signal over the link would report the same end a second time.
+        if item[3] is not None and (starter := self.runtime.processes.get(self.parent)) is not None:
             self.runtime.unlink(self, starter)
         if item[3] is not None and not item[3].done():
             item[3].set_exception(error)

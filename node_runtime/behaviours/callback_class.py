@@ -15,9 +15,9 @@ class CallbackVersion:
     """A version of a callback class, and the module that it was found in.
 
     `module` and `qualname` are the names by which the next version is looked up. `home` is the module object in
-    `sys.modules`; all versions have the same one, and its `__dict__` is the namespace of the current version.
+    `sys.modules`. All versions have the same `home`; its `__dict__` is the namespace of the current version.
     `namespace` is the namespace that was current when the class was looked up. `methods` are the public methods that a
-    caller may call directly to answer a request. A process with a debug recorder shares no CallbackVersion: it has its
+    caller may run directly instead of sending a request. A process with a debug recorder has a CallbackVersion of its
     own, with the recorder as `debug`.
     """
 
@@ -37,7 +37,7 @@ class CallbackVersion:
     ) -> CallbackVersion:
         """Return the object that the processes of the class `version` share, or a new one for a debug recorder.
 
-        Its `methods` are empty if every request has to go through `call_back`.
+        `needs_call_back` means that every request has to go through `call_back`; then `methods` is empty.
         """
         if debug is not None:
             return cls(module, qualname, _NO_METHODS, debug)

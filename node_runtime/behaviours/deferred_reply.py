@@ -62,7 +62,7 @@ def deferred(method: Callable[..., Any]) -> Callable[..., Any]:
 
     The method gets a From as its first argument and returns nothing. Callers don't pass the From: `@deferred def
     take(self, from_: From[Loaf], size: int) -> None` is called with `await call(bakery, Bakery.take, 3)`, which returns
-    a Loaf. In a cast, the method gets a From, too, but its answer is dropped. OTP: `noreply` of
+    a Loaf. If the method is cast, it gets a From, too, but an answer to this From is dropped. OTP: `noreply` of
     gen_server:handle_call/3.
     """
     method.__dict__["deferred"] = True

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from types import CoroutineType
-from typing import Any, ClassVar, Final, Generic, TypeVar
+from types import CoroutineType, UnionType
+from typing import Any, ClassVar, Final, Generic, TypeVar, get_args, get_origin
 
 from node_runtime.processes.errors import Exit
 from node_runtime.processes.messages import EXIT, TIMEOUT
@@ -15,13 +15,14 @@ from node_runtime.processes.process import BUSY, DEAD, MailItem, SparseAttribute
 from node_runtime.processes.runtime import runtime
 from node_runtime.processes.scheduler import MAX_MESSAGES_PER_RUN
 from node_runtime.processes.timers import check_seconds
+from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import ProcessKind
 
 from .behaviour import Behaviour, Down, Vsn
 from .behaviour_process import CALLBACK_ERRORS, BehaviourProcess
 from .deferred_reply import From
 from .show.log_format import one_line
-from .starting import start_process
+from .starting import spawn_process, start_process
 from .system_messages import MailTag
 
 S = TypeVar("S")
@@ -36,9 +37,10 @@ CONTINUE: Final = MailTag("handle_continue")
 class GenServer(Behaviour, Generic[S]):
     """A server with the state `self.state`, the only attribute of the instance that may be assigned.
 
-    Other processes may call and cast its public methods, which may be async; names with an underscore are private.
-    Everything that must outlive a callback belongs in the state, because a new version of the class gets a new
-    instance. Follows the callbacks of module gen_server.
+    Other processes may call and cast its public methods, which may be async. A method whose name begins with an
+    underscore is private. Keep everything that must outlive a callback in the state: when a new version of the class is
+    loaded, the process continues with a new instance, which gets only the state. Follows the callbacks of module
+    gen_server.
     """
 
     __behaviour__ = True
@@ -63,7 +65,7 @@ class GenServer(Behaviour, Generic[S]):
     def terminate(self, reason: object) -> Any:
         """Clean up before the process ends. May be async.
 
-        Called when the process ends by itself. If the process traps exits, also called when its parent ends it. Follows
+        Called when the process ends by itself, and, if the process traps exits, also when its parent ends it. Follows
         gen_server:terminate/2.
         """
 
@@ -81,7 +83,7 @@ class GenServer(Behaviour, Generic[S]):
 
 
 class ServerProcess(BehaviourProcess):
-    """A server's process. An entry of its mailbox is a request, (method, args, kwargs, future), or a plain message."""
+    """The process of a server. Its mailbox contains requests, (method, args, kwargs, future), and plain messages."""
 
     __slots__ = ()
     kind: ClassVar[ProcessKind] = "gen_server"
@@ -147,6 +149,12 @@ class ServerProcess(BehaviourProcess):
             self.pause()
         return handled + extra
 
+    def check_first_state(self, state: Any) -> None:
+        """Raise Refused if `init` has returned None although the class declares a state that can't be None."""
+        if state is None and (declared := _declared_without_none(type(self.instance))) is not None:
+            sentence = f"{self.module}:{self.qualname}.init returned None; return the state, which is declared as "
+            raise Refused(f"{sentence}{declared}")
+
     def call_back(self, item: MailItem) -> Any:
         name = item[0]
         if name is None:
@@ -193,7 +201,10 @@ class ServerProcess(BehaviourProcess):
         mail.insert(ahead, (CONTINUE, argument, None, None))
 
     def set_idle_timeout(self, seconds: float | None) -> None:
-        """Handle TIMEOUT(seconds) if no message arrives for `seconds` after the current callback; None cancels it."""
+        """If no message arrives for `seconds` after the current callback, handle TIMEOUT(seconds).
+
+        None sets no timeout.
+        """
         if self.idle_timer is not None:
             self.idle_timer.cancel()
             self.idle_timer = None
@@ -212,6 +223,19 @@ class ServerProcess(BehaviourProcess):
             self.runtime.post(self, (None, TIMEOUT(seconds), None, None))
 
 
+def _declared_without_none(cls: type[Any]) -> str | None:
+    """Return the S of `GenServer[S]` as a text; None if S is missing or unknown, or if a value of S may be None."""
+    for base in cls.__mro__:
+        for generic in vars(base).get("__orig_bases__", ()):
+            if get_origin(generic) is GenServer:
+                (declared,) = get_args(generic)
+                known = get_origin(declared) or declared
+                if isinstance(known, type) and known not in (Any, UnionType, object, type(None)):
+                    return known.__qualname__ if known is declared else str(declared)
+                return None
+    return None
+
+
 class _BadCall:
     """The result of an invalid request: its error goes to the caller and does not end the server."""
 
@@ -227,9 +251,9 @@ class _BadCall:
 async def start_link(cls: type[GenServer[Any]], *args: Any, name: str | None = None, **kwargs: Any) -> Pid:
     """Start a server linked to the calling process. Returns its pid when its `init` has returned.
 
-    There is no time limit; cancelling the call kills the server. Outside of processes the server is not linked, because
-    there is no process to link it to. Raises NameTaken, Ignore, Exit with the reason when `init` fails (without an exit
-    signal), and TypeError for a class that is not a GenServer. Follows gen_server:start_link/4.
+    There is no time limit; cancelling the call kills the server. If the caller is not a process, the server is not
+    linked. Raises NameTaken, Ignore, Exit with the reason when `init` fails (without an exit signal), and TypeError for
+    a class that is not a GenServer. Follows gen_server:start_link/4.
     """
     return await start_process(ServerProcess, cls, args, kwargs, name=name, link=True)
 
@@ -239,6 +263,15 @@ async def start(cls: type[GenServer[Any]], *args: Any, name: str | None = None, 
     return await start_process(ServerProcess, cls, args, kwargs, name=name, link=False)
 
 
+async def spawn_link(cls: type[GenServer[Any]], *args: Any, name: str | None = None, **kwargs: Any) -> Pid:
+    """Like `start_link`, but return the pid although `init` may still run; until its end, messages wait.
+
+    If `init` fails, the calling process gets an exit signal with the reason. Raises NameTaken, and TypeError for a
+    class that is not a GenServer. Follows proc_lib:spawn_link/3 with gen_server:enter_loop/3.
+    """
+    return await spawn_process(ServerProcess, cls, args, kwargs, name=name)
+
+
 # ------------------------------------------------------------------ for callbacks
 
 
@@ -246,8 +279,8 @@ def continue_with(argument: Any) -> None:
     """Have `handle_continue(argument)` called right after the current callback, before any other message.
 
     With this, `init` can return at once, and `handle_continue` does the rest of the work before the
-    server takes requests. Raises RuntimeError outside of a server's callbacks, NotInProcess outside
-    of processes. Follows the `{continue, Term}` of gen_server.
+    server takes requests. Raises RuntimeError outside of a server's callbacks, and NotInProcess
+    outside of processes. Follows the `{continue, Term}` of gen_server.
     """
     _server("continue_with").add_continue(argument)
 
@@ -255,10 +288,10 @@ def continue_with(argument: Any) -> None:
 def idle_timeout(seconds: float | None) -> None:
     """Have `handle_info(TIMEOUT(seconds))` called if no message arrives for `seconds` seconds after this callback.
 
-    Any message cancels the timeout, so each callback that needs it sets it again; None cancels it
-    too. Inspecting the process sends no message, so it doesn't cancel the timeout. Raises
-    RuntimeError outside of a server's callbacks, NotInProcess outside of processes, ValueError for
-    an invalid time. Follows the timeouts of gen_server.
+    Any message cancels the timeout, so each callback that needs the timeout has to set it again. None cancels it, too.
+    Inspecting the process sends no message, so it doesn't cancel the timeout. Raises RuntimeError outside of a server's
+    callbacks, NotInProcess outside of processes, and ValueError for an invalid time. Follows the timeouts of
+    gen_server.
     """
     _server("idle_timeout").set_idle_timeout(seconds)
 

@@ -37,17 +37,17 @@ CallbackMode: TypeAlias = Literal["state_functions", "handle_event_function"]
 REQUEST: Final = MailTag("request")
 """The tag of a call, or of a cast if the entry has no future."""
 TIMEOUT: Final = MailTag("timeout")
-"""The tag of a timeout. Its token is outdated if the timeout was set again or cancelled since."""
+"""The tag of a timeout. If the timeout was set again or cancelled later, the token in the entry is outdated."""
 
 
 class GenStatem(Behaviour, Generic[D]):
     """A state machine with the data `self.data`, the only attribute of the instance that may be assigned.
 
     With `callback_mode = "state_functions"` its public methods are its states, and may be async: `def locked(self,
-    event: Event) -> Next`. With "handle_event_function" one method handles the events of all states, and a state may be
-    any value but None. With `state_enter` the first event of a state is Enter. Names with an underscore are private.
-    The callback mode and the methods are looked up in the current version of the class at each event, so an upgrade may
-    change them. Follows gen_statem:callback_mode/0.
+    event: Event) -> Next`. With "handle_event_function", the one method `handle_event` handles the events of all
+    states, and a state may be any value but None. With `state_enter` the first event of a state is Enter. Names that
+    start with `_` are private. The callback mode and the methods are looked up in the current version of the class at
+    each event, so an upgrade may change them. Follows gen_statem:callback_mode/0.
     """
 
     __behaviour__ = True
@@ -146,7 +146,7 @@ class StatemProcess(BehaviourProcess):
         self.postponed: list[MailItem] = []
         self.timers: dict[str, tuple[object, asyncio.TimerHandle | None, Timeout]] = {}
         self.own_mail_count = 0
-        """Number of items at the head of the mailbox that the machine has put there itself."""
+        """The number of items at the head of the mailbox that the machine itself has put there."""
 
     def raw_state(self) -> Any:
         return (self.state_name, super().raw_state())
@@ -307,7 +307,7 @@ class StatemProcess(BehaviourProcess):
 
     def _check(self, transition: Any, event: Event) -> None:
         if type(transition) is not Next:
-            raise TypeError(f"state {self.state_name!r} returned {transition!r}; a state returns Next(...) or keep")
+            raise TypeError(f"state {self.state_name!r} returned {transition!r}; it must return `Next(...)` or `keep`")
         if type(event) is not Enter:
             return
         if transition.postpone or transition.events or transition.state not in (None, self.state_name):
@@ -323,13 +323,13 @@ class StatemProcess(BehaviourProcess):
             self.add_pending_reply(item[3])
 
     def _queue(self, items: list[MailItem]) -> None:
-        """Queue what is handled next: inserted events, then postponed events. Timeouts that are due follow."""
+        """Put `items`, the inserted and then the postponed events, at the head of the mailbox."""
         if items:
             self.prepend_mail(items)
             self.own_mail_count += len(items)
 
     def _set_last(self, timeouts: Iterable[Timeout]) -> None:
-        """Set the timeouts of an event and of the Enter events that follow it; of each name, only the last one."""
+        """Set the timeouts of an event and of its Enter events. Of timeouts with the same name, set only the last."""
         if self.run_state is not DEAD:
             for timeout in last_of_each_name(timeouts):
                 self._set(timeout)

@@ -1,4 +1,4 @@
-"""Requests: entries in a mailbox, each of which has a caller that waits for the reply."""
+"""Requests: entries of a mailbox whose sender waits for a reply."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def method_name(method: Callable[..., Any]) -> str:
 
 
 def not_a_method(method: object) -> TypeError:
-    """Return the error of a call or a cast to which an object is passed that is not a method."""
+    """Return the error that a call or a cast raises if it gets an object that is not a method."""
     return TypeError(f"{method!r} is not a method; pass a method of the server's class, like Counter.add")
 
 

@@ -27,7 +27,7 @@ P = ParamSpec("P")
 
 _ABSENT: Final[Any] = object()
 _NO_KWARGS: Final[dict[str, Any]] = {}
-"""Shared by all requests: an empty dict for each cast in a mailbox would make the garbage collector run more often."""
+"""The dict of all requests without keywords: a dict for each would make the garbage collector run more often."""
 
 
 def _request(

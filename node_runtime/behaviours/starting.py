@@ -34,10 +34,51 @@ async def start_process(
 ) -> Pid:
     """Run `init` in a new process and return when `init` has returned, as proc_lib:start_link/3 does.
 
-    While an upgrade switches the module, the start waits, and then the `init` of the new version runs. With `link`, the
-    new process is a child of the calling process: it ends when the calling process ends. Raises NameTaken, Ignore if
-    `init` raised it, and Exit with the reason if `init` failed; then the new process has already ended.
+    If an upgrade is switching the module, the start waits for the end of the upgrade, and then runs `init` of the
+    version that is current. With `link`, the new process is a child of the calling process: it ends when the calling
+    process ends. Raises NameTaken, Ignore if `init` raised it, and Exit with the reason if `init` failed; then the new
+    process has already ended.
     """
+    node = runtime()
+    future = ReplyFuture(node)
+    item: MailItem = (INIT, args, kwargs, future)
+    process, parent = await _begin(process_type, cls, item, name=name, link=link)
+    if future.done():
+        future.result()
+        return process.pid
+    caller = node.calling_process()
+    waiting = None if caller is None else begin_waiting(caller, process, item)
+    try:
+        await future
+    except BaseException:  # the caller no longer waits, or `init` has failed and the process has ended already
+        if parent is not None:  # the parent gets the error, so it gets no exit signal and continues
+            node.unlink(parent, process)
+        node.end(process, "killed")
+        if parent is not None:
+            _drop_exit(parent, process.pid)
+        raise
+    finally:
+        if caller is not None:
+            end_waiting(caller, waiting)
+    return process.pid
+
+
+async def spawn_process(
+    process_type: type[BehaviourProcess], cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, name: str | None
+) -> Pid:
+    """Start a process linked to the calling process, and return its pid although its `init` may still run.
+
+    If an upgrade is switching the module, the start waits as in `start_process`. If `init` fails, the calling process
+    gets an exit signal. Raises NameTaken. Follows proc_lib:spawn_link/3 with gen_server:enter_loop/3.
+    """
+    process, _ = await _begin(process_type, cls, (INIT, args, kwargs, None), name=name, link=True)
+    return process.pid
+
+
+async def _begin(
+    process_type: type[BehaviourProcess], cls: Any, item: MailItem, *, name: str | None, link: bool
+) -> tuple[BehaviourProcess, Process | None]:
+    """Add a process to the runtime and call its `init`. Return the process, and the process that it is linked to."""
     behaviour = behaviour_of(cls)
     if behaviour is not process_type.behaviour:
         remedy = f"pass a subclass of {process_type.behaviour.__name__}"
@@ -55,30 +96,11 @@ async def start_process(
     if inherited is not None:
         process.suspend_owners = {inherited.owner}
         inherited.started.append(process.pid)
-    future = ReplyFuture(node)
-    item: MailItem = (INIT, args, kwargs, future)
     if process.suspend_owners:
         process.serve(item, YIELDING)
     else:
         process.serve(item)
-    if future.done():
-        future.result()
-        return process.pid
-    caller = node.calling_process()
-    waiting = None if caller is None else begin_waiting(caller, process, item)
-    try:
-        await future
-    except BaseException:  # the caller no longer waits, or `init` has failed and the process has ended already
-        if parent is not None:  # it goes on, whatever has ended the start
-            node.unlink(parent, process)
-        node.end(process, "killed")
-        if parent is not None:
-            _drop_exit(parent, process.pid)
-        raise
-    finally:
-        if caller is not None:
-            end_waiting(caller, waiting)
-    return process.pid
+    return process, parent
 
 
 def _drop_exit(process: Process, sender: Pid) -> None:
@@ -93,9 +115,9 @@ def _drop_exit(process: Process, sender: Pid) -> None:
 async def stop(target: Target, reason: object = "normal", timeout: float | None = None) -> None:
     """Make a process handle the messages in its mailbox and then terminate with `reason`.
 
-    Returns when the process has ended. A suspended process stops at once. Raises NoProcess, Exit with
-    the reason if the process ends with another one, and CallTimeout if the process has not ended after
-    `timeout` seconds; the process still stops later. None waits forever. Raises Deadlock for the
+    Returns when the process has ended. A suspended process stops at once. Raises NoProcess, Exit if
+    the process ends with another reason, and CallTimeout if the process has not ended after `timeout`
+    seconds; the process still stops later. A `timeout` of None waits forever. Raises Deadlock for the
     calling process itself or a process that waits for it, Exit for a process without callbacks, and
     ValueError for an invalid time. Follows gen_server:stop/3.
     """

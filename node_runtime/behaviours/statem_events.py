@@ -14,7 +14,7 @@ from .deferred_reply import From
 from .system_messages import MailTag
 
 ENTER: Final = MailTag("enter")
-"""The tag of the event that the machine has entered its first state, with the timeouts that `init` has set."""
+"""The tag of the Enter event of the machine's first state. The entry also has the timeouts that `init` has set."""
 INSERTED: Final = MailTag("inserted")
 """The tag of an event that a transition has inserted."""
 
@@ -36,7 +36,7 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """Any other message. OTP: `info` of gen_statem:event_type()."""
+    """A message that is neither a call nor a cast. OTP: `info` of gen_statem:event_type()."""
 
     message: Any
 
@@ -60,13 +60,13 @@ class Enter:
 
 @dataclass(frozen=True, slots=True)
 class Timeout:
-    """A timeout. In a transition, it is set to fire in `after` seconds; None cancels it.
+    """A timeout. In a transition, it is set to fire in `after` seconds; an `after` of None cancels it.
 
-    As an event, it has fired.
+    As an event, it means that the timeout has fired.
 
     `name` identifies the timeout. A change of the state cancels it, unless it is `generic`; any event cancels an
     `event` timeout. Setting the same name again restarts the timeout. `after="same"` keeps the remaining time and
-    replaces `content`; it fires at once if the timeout isn't set. A timeout of 0 s fires after the events that the
+    replaces `content`; if the timeout isn't set, it fires at once. A timeout of 0 s fires after the events that the
     machine has inserted or postponed, and before all other messages. Follows gen_statem:timeout_action().
     """
 
@@ -78,7 +78,9 @@ class Timeout:
 
     def __post_init__(self) -> None:
         if self.generic and self.event:
-            raise ValueError(f"timeout {self.name!r}: any event cancels an event timeout, so it can't be generic")
+            raise ValueError(
+                f"timeout {self.name!r}: any event cancels an event timeout, so set either event or generic"
+            )
         if self.after is not None and self.after != "same":
             check_seconds(self.after)
 
@@ -91,9 +93,9 @@ class Next:
     """A transition to `state` (None and the present state mean no change), with further actions.
 
     `reply` answers the call that is being handled. `replies` answers other calls, by pairs of a From and an answer.
-    `postpone` retries the event after the next change of the state. `events` are handled next, before postponed events
-    and all messages. `repeat` enters the present state again, for classes with `state_enter`. `stop` ends the process
-    with that reason, after the replies. Follows the transition actions of gen_statem.
+    `postpone` retries the event after the next change of the state. `events` are handled before postponed events and
+    all messages. `repeat` enters the present state again, for classes with `state_enter`. `stop` is the reason with
+    which the process ends after the replies. Follows the transition actions of gen_statem.
     """
 
     state: Any = None
@@ -107,11 +109,11 @@ class Next:
 
 
 keep: Final = Next()
-"""A transition that keeps the state and has no other effect."""
+"""The transition that keeps the state and has no other effect."""
 
 
 def last_of_each_name(timeouts: Iterable[Timeout]) -> list[Timeout]:
-    """Return the last timeout of each name, in their order. Follows the timeout actions of gen_statem."""
+    """Return the last timeout of each name, in the given order. Follows the timeout actions of gen_statem."""
     chosen: dict[str, Timeout] = {}
     for timeout in timeouts:
         chosen.pop(timeout.name, None)

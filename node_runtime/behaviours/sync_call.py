@@ -20,7 +20,7 @@ R = TypeVar("R")
 P = ParamSpec("P")
 
 MAX_NESTED_CALLS: Final = 32
-"""How deep these calls may nest: each nested call adds frames to Python's stack."""
+"""The maximum depth of nested calls. It is limited because each nested call adds frames to Python's stack."""
 _REMEDY: Final = "use a cast, or await a call in an async callback"
 
 
@@ -38,8 +38,8 @@ def call_now(target: Target, method: Callable[..., Any], /, *args: Any, **kwargs
     """Call a method of an idle server in the current turn: for plain callbacks, which can't await a `call`.
 
     Like `gen_server.call`, but without a time limit: it takes as long as the method. Raises WouldWait, without calling
-    the method, when the answer could only come later: the server is busy, suspended or has messages, or the method is
-    async or `deferred`. Also raises WouldWait if the method turns out to be async when it is called; then the method
+    the method, if the answer would come later: because the server is busy, is suspended or has messages, or because the
+    method is async or `deferred`. Also raises WouldWait if the called method returns an awaitable; then the method
     continues. Raises Deadlock when the server itself waits in `call_now` for the caller. OTP has no such call: there
     every callback may wait.
     """
@@ -94,7 +94,7 @@ def _ready(node: Runtime, process: Process, caller: Process | None, name: str) -
     if method is None and name not in type(process.instance).__deferred__:
         raise Exit("badcall", f"{process.module}:{process.qualname} has no public method {name!r}")
     if method is None or method.__code__.co_flags & CO_COROUTINE:
-        raise WouldWait(f"{process.title()} may answer {name} later, as the method is async or deferred; {_REMEDY}")
+        raise WouldWait(f"{process.title()} can't answer {name} at once: the method is async or deferred; {_REMEDY}")
     return process
 
 

@@ -67,16 +67,18 @@ async def suspend(
     lease: float | None = DEFAULT_LEASE,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> None:
-    """Suspend the process until `resume`. It handles only its parent's exit and `terminate`; other messages queue up.
+    """Suspend the process until `resume`.
+
+    While it is suspended, the process handles only its parent's exit and `terminate`; other messages queue up.
 
     The suspend belongs to `owner`, by default the calling process, or "sys" outside of processes. It ends after `lease`
-    seconds. If the owner is a process, the suspend also ends when the owner ends; only such an owner may suspend
-    without a lease. Suspending again renews the lease. A process that several owners have suspended continues when the
-    last of them has resumed it.
+    seconds. If the owner is a process, the suspend also ends when the owner ends; only a process may suspend without a
+    lease. Suspending again renews the lease. A process that several owners have suspended continues when the last of
+    them has resumed it.
 
     Raises NotHeld if the process has no callbacks, or has not ended its callback after `timeout` seconds. Raises
-    NoProcess, also for an owner that has ended, Deadlock for a process that waits for the caller, Exit for the calling
-    process itself, and ValueError for a suspend that would never end and for an invalid time. Follows sys:suspend/2.
+    NoProcess (also if the owner has ended), Deadlock for a process that waits for the caller, Exit for the calling
+    process itself, and ValueError for a suspend that would never end or an invalid time. Follows sys:suspend/2.
     """
     node = runtime()
     node.refuse_zombie()
@@ -159,8 +161,8 @@ def change_code(target: Target, old_vsn: Vsn | Down, extra: object = ()) -> None
 async def get_state(target: Target, timeout: float = DEFAULT_TIMEOUT) -> Any:
     """Return the live state itself, not a copy: don't change it. For a state machine it is `(state_name, data)`.
 
-    Waits until the process has ended its callback. Raises NoProcess, also when the process ends before its callback
-    does, CallTimeout after `timeout` seconds, Deadlock if the process waits for the caller, Exit for a process without
+    Waits until the process has ended its callback. Raises NoProcess (also if the process ends before its callback),
+    CallTimeout after `timeout` seconds, Deadlock if the process waits for the caller, Exit for a process without
     callbacks, and ValueError for an invalid time. Follows sys:get_state/2.
     """
     return await _between_callbacks(target, "get_state", timeout, lambda process: process.raw_state())
@@ -169,7 +171,7 @@ async def get_state(target: Target, timeout: float = DEFAULT_TIMEOUT) -> Any:
 async def replace_state(target: Target, function: Callable[[Any], Any], timeout: float = DEFAULT_TIMEOUT) -> Any:
     """Replace the process's state by `function(state)` and return the new state. Waits and raises like `get_state`.
 
-    If `function` raises an error, this function raises it, and the state stays as it is. Also raises TypeError for an
+    If `function` raises an error, `replace_state` raises this error and keeps the state. Also raises TypeError for an
     async function. Follows sys:replace_state/3.
     """
 
@@ -211,7 +213,7 @@ def _status(process: BehaviourProcess) -> Status:
 
 
 async def _between_callbacks(target: Target, what: str, timeout: float, function: Callable[[BehaviourProcess], R]) -> R:
-    """Call `function(process)` while no callback runs, and return its result."""
+    """Call `function(process)` when the process runs no callback, and return the result."""
     check_seconds(timeout)
     node = runtime()
     process = _with_callbacks(target)
@@ -234,7 +236,7 @@ async def _between_callbacks(target: Target, what: str, timeout: float, function
 
 
 def _captured(process: BehaviourProcess, function: Callable[[BehaviourProcess], R]) -> Callable[[], R]:
-    """Call `function(process)` now; the returned function returns its result or raises its error later."""
+    """Call `function(process)` now, and return a function that returns the result, or raises the error, later."""
     failure: BaseException
     try:
         runtime().find(process.pid)
@@ -294,7 +296,7 @@ def trace(target: Target, on: bool = True, *, rate: int = 100) -> None:
 
 
 def statistics(target: Target, on: bool = True) -> None:
-    """Count messages from now on, from zero, or stop counting. Raises NoProcess and Exit like `log`.
+    """Begin to count messages, from zero; `on=False` stops the count. Raises NoProcess and Exit like `log`.
 
     Follows sys:statistics/2.
     """
@@ -341,7 +343,10 @@ def no_debug(target: Target) -> None:
 
 @contextmanager
 def _recording(target: Target) -> Iterator[tuple[BehaviourProcess, DebugRecorder]]:
-    """Yield the process and its recorder, and install or remove the recorder afterwards."""
+    """Yield the process and its recorder.
+
+    Afterwards, install the recorder if it records anything, or else remove it.
+    """
     process = _with_callbacks(target)
     debug = process.debug or DebugRecorder()
     yield process, debug

@@ -1,8 +1,8 @@
 """The recorder of a process: a log of its last events, a trace, statistics, and debug functions.
 
-The `CallbackVersion` of a recorded process has the recorder and an empty `methods`. Without `methods`, no caller can
-run a method directly: each call goes through the process's `step`, which records it. Other processes have no overhead.
-Follows the debug options of sys.
+The `CallbackVersion` of a recorded process has the recorder, and its `methods` are empty. Without `methods`, no caller
+can run a method directly: each call goes through the process's `step`, which records the call. Other processes have no
+overhead. Follows the debug options of sys.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from node_runtime.processes.errors import CRASH_EXCEPTIONS
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from .behaviour_process import BehaviourProcess
 
 DebugEventKind: TypeAlias = Literal["in", "out", "noreply", "state", "postpone"]
-"""In this order: a process took a message, answered a call, or ended a callback without an answer; a state machine
-changed its state, or postponed an event.
+"""The event, in the order of these words: a process took a message; it answered a call; it ended a callback without an
+answer; a state machine changed its state; it postponed an event.
 """
 
 logger: Final = logging.getLogger("node_runtime.trace")
@@ -44,19 +44,21 @@ class DebugEnded:
 
 
 DONE: Final = DebugEnded()
-"""The result with which an installed function removes itself."""
+"""The result of a debug function that is to be removed."""
 
 
 @dataclass(frozen=True, slots=True)
 class SystemEvent:
     """An event of a process. `value` is the object itself: a message, an answer, or the name of the new state.
 
-    A request's value is `(method, args, kwargs)`. `at` is in seconds since the epoch. Follows sys:system_event().
+    A request's value is `(method, args, kwargs)`. `at` is in seconds since the epoch. `line()` returns the event as one
+    line without secrets, as in a log. Follows sys:system_event().
     """
 
     kind: DebugEventKind
     value: Any
     at: float
+    line: Callable[[], str] = field(default=str, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,7 @@ class DebugRecorder:
                     self.recorded_answer = None
 
     def reply_sent(self, process: BehaviourProcess, future: AnyReplyFuture, answer: object) -> None:
-        """Record that a caller has got its answer, possibly before the callback has ended."""
+        """Record that a caller has got its answer. The callback may still run."""
         self.recorded_answer = future
         if self.counters is not None:
             self.counters.sent += 1
@@ -202,7 +204,7 @@ class DebugRecorder:
         if self.trace is not None:
             self.trace.write(process, kind, text)
         if self.functions:
-            self._call_functions(process, SystemEvent(kind, value, time.time()))
+            self._call_functions(process, SystemEvent(kind, value, time.time(), text))
 
     def _call_functions(self, process: BehaviourProcess, event: SystemEvent) -> None:
         for id, (function, state) in list(self.functions.items()):

@@ -3,8 +3,8 @@
 A process has one instance at a time, and the state is a slot of this instance, so reading it is cheap. When new code
 has been loaded, the process makes an instance of the new version before its next callback, and moves the state to it. A
 callback that waits at an `await` while new code is loaded ends with the old instance. No change can be lost, because
-the new instance doesn't exist before that callback has ended. (Rejected: instances that reach the state through the
-process. Every access to the state would cost more.)
+the new instance doesn't exist before that callback has ended. (Rejected: to keep the state in the process, where all
+instances read it. Every access would cost more.)
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class VersionedProcess(ReplyingProcess):
 
     __slots__ = ("code", "coroutine", "instance")
     behaviour: ClassVar[type[Behaviour]]
-    """The behaviour that the callback class has to follow."""
+    """The behaviour of which the callback class has to be a subclass."""
     state_attribute: ClassVar[str]
     """The only attribute of the instance."""
     read_state: ClassVar[Any]
     """The function that reads this attribute of an instance without running code of its class."""
     needs_call_back: ClassVar[bool] = False
-    """Whether every request has to go through `call_back`, so that calling its method alone is not enough."""
+    """Whether every request has to go through `call_back`, because running its method alone is not enough."""
 
     def __init__(self, runtime: Runtime, parent: Pid, cls: type[Behaviour]) -> None:
         super().__init__(runtime, parent)
@@ -75,7 +75,7 @@ class VersionedProcess(ReplyingProcess):
         setattr(self.instance, self.state_attribute, state)
 
     def raw_state(self) -> Any:
-        """Return the state object itself, None before there is one."""
+        """Return the state object itself; None if there is none yet."""
         try:
             return self.read_state(self.instance)
         except AttributeError:

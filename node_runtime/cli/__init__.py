@@ -7,6 +7,6 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the `node-runtime` command."""
-    from .commands import run  # here, because a node's own process imports this package, too
+    from .commands import run  # not imported above: a node's own process doesn't need it
 
     run(arguments)

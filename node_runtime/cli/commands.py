@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from node_runtime.protocol.escape import escape_unencodable
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.signature_file import signature_path
 
-from . import signing_commands
+from . import appup_command, sbom_command, signing_commands
+from .dev import dev_command
+from .new_project import new_command
 from .signing_commands import expires_option, password_option
 
 if TYPE_CHECKING:
@@ -34,7 +37,15 @@ def node_runtime() -> None:
     """Build, sign and install releases, and generate the relup between two of them."""
 
 
-for verb in (signing_commands.keys, signing_commands.sign, signing_commands.verify):
+for verb in (
+    new_command.new,
+    dev_command.dev,
+    appup_command.appup,
+    signing_commands.keys,
+    signing_commands.sign,
+    signing_commands.verify,
+    sbom_command.sbom,
+):
     node_runtime.add_command(verb)
 
 
@@ -48,7 +59,20 @@ for verb in (signing_commands.keys, signing_commands.sign, signing_commands.veri
 )
 @expires_option
 @password_option
-def build(folder: Path, output: Path | None, key: Path | None, days: int, password_file: Path | None) -> None:
+@click.option(
+    "--from",
+    "previous",
+    help="Check that the appups lead from the previous release to this one, and back, as `appup check` does. Give its "
+    "folder, its tarball or a revision of git.",
+)
+def build(
+    folder: Path,
+    output: Path | None,
+    key: Path | None,
+    days: int,
+    password_file: Path | None,
+    previous: str | None,
+) -> None:
     """Build the tarball of the release in FOLDER: everything that a node needs except Python.
 
     Equal projects give equal tarballs. If SOURCE_DATE_EPOCH is set, it is the time of the build. Without it, a
@@ -57,8 +81,10 @@ def build(folder: Path, output: Path | None, key: Path | None, days: int, passwo
     from node_runtime.releases.build.tarball import build as build_release
     from node_runtime.releases.files.python_floor import python_warning
 
+    if previous is not None:
+        appup_command.check_build(previous, folder)
     tarball = build_release(folder, output or folder / "_build")
-    signature_path(tarball).unlink(missing_ok=True)  # that of an earlier build
+    signature_path(tarball).unlink(missing_ok=True)  # the signature of an earlier build
     if key is not None:
         signing_commands.sign_with(tarball, key, days, password_file)
     if warning := python_warning():
@@ -71,7 +97,8 @@ def build(folder: Path, output: Path | None, key: Path | None, days: int, passwo
 def lock(folder: Path) -> None:
     """Write FOLDER/release.lock: the third-party code that a build of the release may contain, with its hashes.
 
-    It has lines for this Python and platform; lines of others stay. If the file exists, `build` checks it.
+    The command replaces the lines for this Python and platform, and keeps the lines for others. If the file exists,
+    `build` checks the release against it.
     """
     from node_runtime.releases.build.tarball import lock as lock_release
 
@@ -84,16 +111,16 @@ def lock(folder: Path) -> None:
 @click.option(
     "--keys",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="The folder with the release keys of a new node; they are copied to its etc/release-keys/.",
+    help="A folder with release keys, which are copied to etc/release-keys/ of a new node.",
 )
 @click.option(
-    "--allow-older", is_flag=True, help="Accept a signed build that is older than the newest one that was committed."
+    "--allow-older", is_flag=True, help="Accept a signed build that is older than the newest committed build."
 )
 def install(tarball: Path, directory: Path, keys: Path | None, allow_older: bool) -> None:
     """Verify a release's TARBALL and unpack it into DIRECTORY.
 
-    DIRECTORY must be empty, or belong to a node that is down. If it has release keys in etc/release-keys/, one of them
-    must have signed the tarball.
+    DIRECTORY must be empty, or belong to a node that is down. If DIRECTORY has release keys in etc/release-keys/, the
+    tarball must be signed with one of them.
     """
     from node_runtime.releases.store import commit_record
     from node_runtime.releases.store.staging_request import StageRequest
@@ -108,7 +135,7 @@ def install(tarball: Path, directory: Path, keys: Path | None, allow_older: bool
     request = StageRequest(allow_older=allow_older)
     if not is_new(directory):
         if commit_record.load(directory) is None:
-            raise Refused(f"{directory} is neither empty nor a node's directory; choose another one.")
+            raise Refused(f"{directory} is neither empty nor a node's directory; choose another folder.")
         if keys is not None:
             raise Refused(f"{directory} belongs to a node already; copy the keys to its etc/release-keys/ yourself.")
         make_private(directory)
@@ -180,7 +207,8 @@ def _view(path: Path) -> ReleaseView:
 
 
 def run(arguments: Sequence[str] | None) -> None:
-    """Run the command line. `Refused` is reported as one sentence on stderr, and sets the exit code."""
+    """Run the command line. A `Refused` is printed on stderr as one sentence, and determines the exit code."""
+    escape_unencodable(sys.stdout, sys.stderr)
     try:
         node_runtime.main(args=arguments, prog_name="node-runtime", standalone_mode=False)
     except Refused as refusal:

@@ -1,6 +1,6 @@
 """The verb `cookie` of bin/<name>: prints, makes, lists, rotates and revokes cookies.
 
-The node need not run. If it does, it notices each change by itself, without a restart.
+The node need not run. A running node notices each change by itself, without a restart.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Final
 
 from node_runtime.protocol.cookie import ROLES, Cookie, cookie_path, make_keys, parse_key, read_cookie
 from node_runtime.protocol.exit_codes import ExitCode, Refused
-from node_runtime.protocol.key_changes import DEFAULT_GRACE_SECONDS, KeyChanges
 from node_runtime.protocol.key_files import PersonKey, fingerprint, names_of_keys, read_person
+from node_runtime.protocol.key_rotation.key_changes import DEFAULT_GRACE_SECONDS, KeyChanges
+from node_runtime.protocol.key_rotation.node_key import NextKey, change_of_cookies
 from node_runtime.protocol.messages import Role
 from node_runtime.protocol.private_files import write_new_private
 
@@ -27,6 +28,8 @@ def cookie(directory: Path, arguments: list[str]) -> None:
     options = _parser().parse_args(arguments)
     if options.list:
         _print_list(directory)
+    elif options.rotate_node_key:
+        _rotate_node_key(directory, DEFAULT_GRACE_SECONDS if options.grace is None else options.grace)
     elif options.revoke is not None:
         _revoke(directory, options.revoke, force=options.force)
     elif options.rotate or options.name is not None:
@@ -42,10 +45,11 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--list", action="store_true", help="list all keys")
     what.add_argument("--rotate", action="store_true", help="make a new cookie; the old one ends after the grace time")
     what.add_argument("--revoke", metavar="NAME", help="revoke all cookies of NAME at once")
+    what.add_argument("--rotate-node-key", action="store_true", help="replace the node's own key after the grace time")
     parser.add_argument("--for", dest="name", metavar="NAME", help="the person or program that gets its own cookie")
     parser.add_argument("--role", choices=ROLES, help="the role; operator by default")
-    parser.add_argument("--grace", type=_seconds, metavar="SECONDS", help="for --rotate; 3600 by default")
-    parser.add_argument("--days", type=_days, help="for --for: the cookie expires after so many days")
+    parser.add_argument("--grace", type=_seconds, metavar="SECONDS", help="for the rotations; 3600 by default")
+    parser.add_argument("--days", type=_days, help="for --for: the number of days after which the cookie expires")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the cookie to this new file (mode 0600)")
     parser.add_argument("--force", action="store_true", help="for --revoke: also the last operator's cookie")
     return parser
@@ -110,6 +114,20 @@ def _revoke(directory: Path, name: str, *, force: bool) -> None:
     changes = KeyChanges(directory, lambda made: None)
     audited(directory, "cookie_revoke", name, lambda: f"ended key {changes.revoke(name, even_the_last=force)}")
     print(f"The cookies of {name} are revoked; a running node refuses them within a second.", file=sys.stderr)
+
+
+def _rotate_node_key(directory: Path, grace: float) -> None:
+    from node_runtime.control.audit import audited
+
+    made: list[NextKey] = []
+
+    def change() -> str:
+        made.append(KeyChanges(directory, lambda cookie: None).rotate_node_key(grace))
+        return f"the next key is {made[0].public}"
+
+    audited(directory, "node_key_rotate", f"grace {grace:g} s", change)
+    print(f"{change_of_cookies(made[0])} A running node needs no restart.", file=sys.stderr)
+    print(made[0].public)
 
 
 def _hand_over(made: Cookie, out: Path | None) -> None:

@@ -17,10 +17,11 @@ def lock_path(directory: Path) -> Path:
 
 @contextmanager
 def hold_directory(directory: Path, remedy: str, end_forks: Callable[[], object] = lambda: None) -> Iterator[None]:
-    """Lock the directory. Raises `Refused` if it is locked: two nodes in it would overwrite each other's releases.
+    """Lock the directory inside the block. Raises `Refused` with `remedy` if another process has locked it.
 
-    The lock is a file, and not the directory itself, because a user who can read a directory can also lock it.
-    `end_forks()` is called if forks of a node that has ended still have the lock.
+    Without a lock, two nodes in one directory would overwrite each other's releases. The lock is a file, and not the
+    directory itself, because a user who can read a directory can also lock it. `end_forks()` is called if forks of a
+    node that has ended still have the lock.
     """
     lock = lock_path(directory)
     lock.parent.mkdir(mode=0o700, exist_ok=True)
@@ -33,7 +34,7 @@ def hold_directory(directory: Path, remedy: str, end_forks: Callable[[], object]
 
 
 def check_path(directory: Path) -> None:
-    """Raise `Refused` if the path of a node's directory can't be written in UTF-8, as the node's files need."""
+    """Raise `Refused` if the path of a node's directory can't be encoded in UTF-8, which the node's files use."""
     try:
         str(directory).encode()
     except UnicodeEncodeError:
@@ -41,7 +42,7 @@ def check_path(directory: Path) -> None:
 
 
 def make_private(directory: Path) -> None:
-    """Close a node's directory to other users. Raises `Refused` if that fails."""
+    """Remove other users' access to a node's directory. Raises `Refused` if that fails."""
     try:
         if directory.stat().st_mode & 0o077:
             directory.chmod(0o700)

@@ -1,8 +1,8 @@
 """Runs a module of a release with only that release's libraries: enter.py DIRECTORY VSN MODULE ARGUMENT….
 
-bin/<name> starts a Python that can import only the standard library. This Python reads the file, compares its bytes
-with the manifest, and executes them. The global `MANIFEST_SHA256` is then the hash of the manifest that bin/<name> has
-verified. The launcher in an older node directory starts this file by its path, without this hash.
+bin/<name> starts a Python that can import only the standard library. That Python reads this file, compares its bytes
+with the manifest, and executes them. The global `MANIFEST_SHA256` then has the hash of the manifest that bin/<name> has
+verified. An older launcher starts this file by its path, and does not set the global.
 """
 
 import hashlib
@@ -13,12 +13,16 @@ import sys
 from types import ModuleType
 from typing import Any
 
-BOOTSTRAP = ("node_runtime.code.verified_extensions", "node_runtime.code.verified_imports")
-"""The modules that are executed before the release's files can be imported; each needs only those before it."""
+BOOTSTRAP = (
+    "node_runtime.code.bytecode",
+    "node_runtime.code.verified_extensions",
+    "node_runtime.code.verified_imports",
+)
+"""The modules that make the release's files importable, in the order of execution; each needs only earlier modules."""
 
 
 def read(path: str, wanted: str | None) -> bytes:
-    """Return the bytes of a file. Ends the process if their hash is not `wanted`."""
+    """Return the bytes of a file. If `wanted` is a hash and the bytes have another hash, end the process."""
     with open(path, "rb") as file:
         data = file.read()
     if wanted is not None and hashlib.sha256(data).hexdigest() != wanted:
@@ -39,6 +43,15 @@ def execute(directory: str, name: str, path: tuple[str, ...], files: dict[str, s
     return module
 
 
+def recorded_bytecode(directory: str, vsn: str) -> dict[str, str]:
+    """Return the hashes that the commit record has for the bytecode of the release; {} if there are none."""
+    try:
+        with open(os.path.join(directory, "releases", "record.json"), "rb") as file:
+            return dict(json.load(file)["releases"][vsn]["bytecode"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}  # the modules are compiled; other code reports a damaged record
+
+
 def enter(directory: str, vsn: str, module: str, *arguments: str) -> None:
     """Make the release's files importable, and call `module.main(arguments)`."""
     data = read(os.path.join(directory, "releases", vsn, "manifest.json"), globals().get("MANIFEST_SHA256"))
@@ -48,7 +61,7 @@ def enter(directory: str, vsn: str, module: str, *arguments: str) -> None:
     executed = [execute(directory, name, path, files) for name in BOOTSTRAP]
     imports = executed[-1]
     command = [sys.executable, *sys.orig_argv[1 : len(sys.orig_argv) - len(arguments) - 1]]
-    imports.install(directory, vsn, files, path, command)
+    imports.install(directory, vsn, files, recorded_bytecode(directory, vsn), path, command)
     for each in executed:
         imports.adopt(each, each.__file__)
     sys.argv[:] = [module, *arguments]

@@ -1,6 +1,6 @@
-"""The node's event loop: node.toml chooses it, and uvloop is available if the release contains it.
+"""The node's event loop: asyncio's own or uvloop, as node.toml says. uvloop has to be in the release.
 
-The loop runs until the node ends, even if code on the loop tries to end it.
+The loop runs until the node ends, even if code that runs on it tries to end it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ logger: Final = logging.getLogger("node_runtime")
 def loop_factory(node: NodeConfig) -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return the factory of the node's event loop. None means asyncio's own loop.
 
-    A missing uvloop gives None, too; `check_loop` reports that later.
+    If uvloop is missing, the result is None, too; `check_loop` reports the error later.
     """
     if node.loop == "asyncio" or not _has_uvloop():
         return None
@@ -31,7 +31,7 @@ def loop_factory(node: NodeConfig) -> Callable[[], asyncio.AbstractEventLoop] | 
 
 
 def check_loop(node: NodeConfig, vsn: str) -> None:
-    """Raise Refused if the release lacks the event loop that node.toml asks for."""
+    """Raise Refused if the release does not contain the event loop that node.toml sets."""
     if node.loop == "uvloop" and not _has_uvloop():
         raise Refused(
             f'node.toml sets loop = "uvloop", but release {vsn} has no uvloop; add uvloop to its requirements.'

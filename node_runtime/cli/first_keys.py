@@ -18,7 +18,7 @@ def with_release_keys(directory: Path, keys: Path | None) -> Iterator[None]:
     """Copy the public keys in the folder `keys` to the new node directory; remove them if the block fails.
 
     The node gets all of the keys or none. Raises Refused if the folder has no valid keys, or if the directory already
-    has other keys. After an interrupted install, it may already have the same keys.
+    has other keys. It may already have the same keys, which an interrupted install has left.
     """
     folder, etc_existed = release_keys_folder(directory), (directory / "etc").exists()
     copy = folder.with_name(f".{folder.name}.new")

@@ -1,4 +1,4 @@
-"""The node's end of the pipe to its parent: sends heartbeats, and reports phases, readiness and end of the node."""
+"""The node's end of the pipe to its parent: sends heartbeats, and reports operations, readiness and the end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Ending = Literal["stopped", "restart", "failed"]
 class Heartbeat:
     """Writes reports to the parent through the pipe `descriptor`; writes nothing if `descriptor` is None.
 
-    `on_orphaned` is called once when the parent has ended, because nothing would restart a node without a parent.
+    When the parent has ended, `on_orphaned` is called once: without a parent, nothing would restart the node.
     """
 
     def __init__(self, descriptor: int | None, on_orphaned: Callable[[], None]) -> None:
@@ -40,8 +40,12 @@ class Heartbeat:
         self._write(f"ready {run_directory.absolute()}")
 
     def phase(self, phase: str) -> None:
-        """Report the phase of the operation that runs; empty if none runs. Nothing is written to disk."""
+        """Report the phase of the running operation; empty if none runs. Nothing is written to disk."""
         self._write(f"phase {phase}")
+
+    def trial(self, vsn: str) -> None:
+        """Ask the parent to boot the release `vsn` next, once, although another release is permanent."""
+        self._write(f"trial {vsn}")
 
     def end(self, ending: Ending, sentence: str = "") -> None:
         """Report how the node ends, and close the pipe."""

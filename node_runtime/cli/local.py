@@ -1,6 +1,6 @@
-"""The verbs `ping`, `cookie` and `audit` of bin/<name>, which need only the release's node_runtime, not its hotdash.
+"""The verbs of bin/<name> that need only the release's node_runtime, not its hotdash.
 
-The launcher of an older release starts this module by its name.
+The launchers of older releases start this module by its name, so the name must not change.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from node_runtime.protocol.run_directory import is_node_alive, locate, read_reco
 
 
 def main(arguments: list[str]) -> None:
-    """Run `ping DIRECTORY NODE`, or `cookie` or `audit` with DIRECTORY, NODE and options."""
+    """Run `ping DIRECTORY NODE`, or `cookie`, `audit` or `cold` with DIRECTORY, NODE and options."""
     verb, directory, node, *rest = arguments
     try:
         if verb == "ping":
@@ -26,6 +26,10 @@ def main(arguments: list[str]) -> None:
             from .audit_command import audit
 
             audit(Path(directory), rest)
+        elif verb == "cold":
+            from .cold_command import cold
+
+            cold(Path(directory), node, rest)
         else:
             from .cookie_command import cookie
 

@@ -1,7 +1,7 @@
 """The format of the node's log lines: text for people, or JSON for log collectors.
 
-Both redact secrets and escape unprintable characters. In the text format, only the first line of a record is not
-indented, so no message can contain a line that looks like another record.
+Both formats redact secrets and escape unprintable characters. In the text format, all lines of a record but the first
+are indented, so no message can contain a line that looks like another record.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from node_runtime.processes.log_context import add_process_to_log_records
 from node_runtime.processes.redaction.text_redaction import redact, shown
 from node_runtime.protocol.escape import escape, escape_json
 
+from .own_loggers import keep_own_loggers_enabled
+
 INDENT: Final = "    "
-"""The beginning of each further line of a record."""
+"""The beginning of each line of a record except the first."""
 
 logger: Final = logging.getLogger("node_runtime")
 
@@ -48,7 +50,7 @@ class TextFormatter(logging.Formatter):
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return the redacted message. If the arguments don't fit the message, it is returned without them."""
+    """Return the redacted message. If the arguments don't fit the format string, return the string without them."""
     try:
         return redact(record.getMessage())
     except Exception as error:
@@ -106,13 +108,15 @@ def log_to_stderr(lines: Literal["text", "json"], release: Callable[[], str]) ->
     """Write every log record of level INFO or higher to stderr, with the process that logged it.
 
     The records of libraries such as uvicorn go to stderr too, because nothing else in the node sets up handlers.
-    Warnings and uncaught exceptions are logged, too: Python would print them unredacted.
+    Warnings and uncaught exceptions are logged, too, because Python itself would print them unredacted. A configuration
+    of logging in a release can't disable the runtime's own loggers.
     """
     add_process_to_log_records(release)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(FORMATTERS[lines]())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.captureWarnings(True)
+    keep_own_loggers_enabled()
     sys.excepthook = _log_uncaught
     sys.unraisablehook = _log_unraisable
     threading.excepthook = _log_of_thread

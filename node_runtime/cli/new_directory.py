@@ -1,4 +1,4 @@
-"""The directory of a new node. A first install either completes it, or leaves nothing in it."""
+"""The directory of a new node. The first install either completes the directory, or leaves nothing of its own there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from node_runtime.releases.store import commit_record
 from .directory_lock import hold_directory, make_private
 
 _KEPT: Final = "etc"
-"""What an operator may put into the directory before the first install."""
+"""The folder that an operator may put into the directory before the first install."""
 _LOCK: Final = "node.lock"
 _WRITTEN: Final = frozenset({_KEPT, "bin", "lib", "releases", "var"})
 _WRITTEN_IN_VAR: Final = frozenset({"staging", _LOCK})
@@ -23,7 +23,7 @@ _WRITTEN_IN_VAR: Final = frozenset({"staging", _LOCK})
 def is_new(directory: Path) -> bool:
     """Return whether the directory has nothing but etc/ and the leftovers of an interrupted first install.
 
-    A node that has run has more in var/, and a release that was copied by hand has no var/.
+    The directory of a node that has run has more in var/, and a release that was copied by hand has no var/.
     """
     if not directory.exists():
         return True
@@ -61,7 +61,7 @@ def hold_new_directory(directory: Path) -> Iterator[None]:
 
 
 def _remove_if_unused(directory: Path, *, failed: bool) -> None:
-    """Remove the new directory if it is empty; `failed` means that only the lock's file may be in it."""
+    """Remove the new directory if it is empty. If `failed`, remove a lock file first, which may be all that it has."""
     with suppress(OSError):  # it is not empty: another install holds it
         if failed:
             (directory / "var" / _LOCK).unlink(missing_ok=True)

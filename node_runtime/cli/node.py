@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import faulthandler
 import gc
-import importlib
 import json
 import logging
 import os
@@ -19,24 +18,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from node_runtime import application
 from node_runtime.code import CodeServer
 from node_runtime.control import Control, NodeIdentity
 from node_runtime.control.audit import node_entry
-from node_runtime.processes.crash_report import find_refusal
-from node_runtime.processes.errors import CRASH_EXCEPTIONS, Exit
+from node_runtime.processes.errors import CRASH_EXCEPTIONS
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.processes.runtime import Runtime, declared_vsn
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.process_start import start_ticks
 from node_runtime.protocol.run_directory import NodeRecord, hold_node_name, remove_record, run_directory, write_record
-from node_runtime.releases.build.project import BUILT_IN_APPLICATIONS
+from node_runtime.releases.cold_upgrade import ORDINARY_BOOT, ColdBoot, RestartRequests
 from node_runtime.releases.files.config import Configuration, read_configuration
 from node_runtime.releases.files.python_floor import python_warning
-from node_runtime.releases.files.schemas import NodeConfig, read_release
+from node_runtime.releases.files.schemas import NodeConfig
 from node_runtime.releases.operation_history import CLEAN_EXIT, PreviousExit
-from node_runtime.releases.planning.app_env import application_spec, register_sources
+from node_runtime.releases.planning.app_env import register_sources
 from node_runtime.releases.release_handler import ReleaseHandler
 from node_runtime.releases.store import commit_record
 from node_runtime.releases.store.catalog import Catalog
@@ -48,6 +45,7 @@ from .event_loops import check_loop, loop_factory, run
 from .heartbeat import Ending, Heartbeat
 from .launcher.left_processes import end_left_processes
 from .log_lines import log_to_stderr
+from .running_applications import start_applications, stop_applications
 
 SIGNALS: Final[dict[int, Ending]] = {
     signal.SIGTERM: "stopped",
@@ -56,7 +54,7 @@ SIGNALS: Final[dict[int, Ending]] = {
 }
 
 GC_YOUNG_THRESHOLD: Final = 10_000
-"""The number of new objects that starts a garbage collection. Python's 700 is too low for many long-lived objects."""
+"""The number of new objects that starts a garbage collection. Python's 700 is too low for a node with many objects."""
 
 RECORD_RETRY_SECONDS: Final = 5.0
 """The time between two attempts to write the node's record to a full disk."""
@@ -72,8 +70,9 @@ logger: Final = logging.getLogger("node_runtime")
 class Node:
     """One run of the node in `directory` with release `vsn`.
 
-    `heart` is the descriptor of the pipe to the parent. `fallback_reason` says why this release boots although another
-    one is permanent. `last` says how the previous run of the node ended.
+    `heart` is the descriptor of the pipe to the parent. If another release is permanent, `fallback_reason` says why
+    this release boots instead. `last` says how the previous run of the node ended. `boot` says how the parent
+    boots it.
     """
 
     def __init__(
@@ -83,11 +82,13 @@ class Node:
         heart: int | None,
         fallback_reason: str | None = None,
         last: PreviousExit = CLEAN_EXIT,
+        boot: ColdBoot = ORDINARY_BOOT,
     ) -> None:
         self.directory = directory
         self.vsn = vsn
         self._fallback_reason = fallback_reason
         self._last = last
+        self._boot = boot
         self.boot_id = secrets.token_hex(8)
         self.started = time.time()
         self._heart = Heartbeat(heart, lambda: self._end("stopped", "The parent process has ended."))
@@ -102,7 +103,7 @@ class Node:
         return self.vsn if self._handler is None else self._handler.vsn
 
     async def run(self) -> int:
-        """Run until the node is stopped, restarted or fails; return the exit code."""
+        """Run until the node is stopped or restarted, or fails; return the exit code."""
         gc.set_threshold(GC_YOUNG_THRESHOLD, *gc.get_threshold()[1:])
         loop = asyncio.get_running_loop()
         for number, ending in SIGNALS.items():
@@ -160,13 +161,15 @@ class Node:
             stack.callback(control.stop)
             stack.push(lambda kind, error, trace: self._record_end(control, error))
             control.record_boot(f"release {self.vsn}, process {os.getpid()}", self._last.why, self._fallback_reason)
-            stack.push_async_callback(_stop_applications)
+            stack.push_async_callback(stop_applications)
             stack.push_async_callback(handler.stop)
-            await self._start_applications(release, configuration)
+            await self._start_in_time(release, configuration)
             if self._fallback_reason is not None:
                 await handler.record_fallback(self._fallback_reason)
             self._publish(self._node_record(configuration, release, control, port))
             stack.callback(remove_record, configuration.node.name, self.boot_id)
+            if self._boot.on_trial:
+                handler.cold.begin_probation(self.vsn, configuration.node.probation)
             if handler.permanent == self.vsn:  # in case its commit was interrupted
                 keep_launcher_current(self.directory, release.manifest)
             logger.info("%s runs %s", configuration.node.name, self.vsn)
@@ -190,8 +193,9 @@ class Node:
         self, runtime: Runtime, code: CodeServer, configuration: Configuration
     ) -> tuple[Control, ReleaseHandler]:
         handler = self._handler = ReleaseHandler(self.directory, self.vsn, code, self._last)
+        handler.cold.restarts = RestartRequests(self._restart_into, self._boot.parent)
         handler.on_phase = self._heart.phase
-        handler.releases()  # begins to verify their files, so that damage is known when the first client asks
+        handler.releases()  # begins to verify the releases, so that damage is known when a client asks
         control = Control(
             handler,
             runtime,
@@ -209,25 +213,24 @@ class Node:
             cause = error.sentence if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
         control.record(node_entry("end", self._ending or "failed", cause or "unknown cause"))
 
-    async def _start_applications(self, release: UnpackedRelease, configuration: Configuration) -> None:
-        """Load all applications, then start them in the release's order, with the start types of release.toml."""
-        needed = {name for app in release.apps.values() for name in app.applications}
-        for name in sorted(BUILT_IN_APPLICATIONS & needed):
-            built_in = importlib.import_module(f"node_runtime.{name}").APPLICATION
-            application.load(built_in, configuration.environment.get(name))
-        starts = read_release(self.directory / "releases" / self.vsn / "release.toml").starts
-        _load_modules(release, {name for name, start in starts.items() if start != "none"})
-        for name in release.apps:
-            if starts[name] != "none":
-                application.load(application_spec(release, name), configuration.environment.get(name))
-        for name in release.apps:
-            start = starts[name]
-            if start == "none" or start == "load":  # noqa: PLR1714  # mypy follows no `in`
-                continue
-            try:
-                await application.start(name, start)
-            except Exit as failed:
-                raise _refused(name, failed.reason) from failed
+    def _restart_into(self, vsn: str) -> None:
+        """Shut down the node, and let the parent boot `vsn` on probation; "" means the permanent release."""
+        if vsn:
+            self._heart.trial(vsn)
+        self._end("restart", cause=f"a restart into release {vsn or 'that is permanent'}")
+
+    async def _start_in_time(self, release: UnpackedRelease, configuration: Configuration) -> None:
+        """Start the applications; for a release on trial, within the time of its probation."""
+        seconds = configuration.node.probation.deadline if self._boot.on_trial else 0.0
+        try:
+            async with asyncio.timeout(seconds or None) as limit:
+                await start_applications(release, configuration)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise Refused(
+                f"Release {self.vsn} did not start within {seconds:g} s, the deadline of its probation."
+            ) from None
 
     def _node_record(
         self, configuration: Configuration, release: UnpackedRelease, control: Control, port: int
@@ -258,29 +261,6 @@ class Node:
             asyncio.get_running_loop().call_later(RECORD_RETRY_SECONDS, self._publish, record)
 
 
-def _load_modules(release: UnpackedRelease, applications: set[str]) -> None:
-    """Load all code at boot, like OTP's embedded mode, so that the boot fails if a module can't be loaded."""
-    for source in release.sources.values():
-        if source.app in applications:
-            try:
-                importlib.import_module(source.module)
-            except CRASH_EXCEPTIONS as error:
-                logger.exception("module %s can't be loaded", source.module)
-                cause = describe_reason(error)
-                raise Refused(f"Module {source.module} of {source.app} can't be loaded: {cause}.") from error
-
-
-async def _stop_applications() -> None:
-    for running in reversed(application.which_applications()):
-        await application.stop(running.spec.name)
-
-
-def _refused(name: str, reason: object) -> Refused:
-    refused = find_refusal(reason)
-    cause = describe_reason(reason) if refused is None else refused.sentence
-    return Refused(f"Application {name} did not start: {cause.rstrip('.')}.")
-
-
 def _vsn_of(code: CodeServer, module: str, namespace: dict[str, Any]) -> str:
     """Return which version of the module has this namespace."""
     for version in code.versions(module):
@@ -301,7 +281,10 @@ def _node_config(directory: Path, vsn: str) -> NodeConfig:
 
 
 def _reset_signals() -> None:
-    """Let the signals that stop the node end a fork of it, which otherwise would pass them on to the node's loop."""
+    """In a fork of the node, let the signals that stop a node end the fork.
+
+    The fork would pass them to the node's loop.
+    """
     signal.set_wakeup_fd(-1)
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
@@ -320,18 +303,19 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("vsn")
     parser.add_argument("--heart", type=int, help="The descriptor of the pipe to the parent.")
     parser.add_argument("--reasons", type=int, help="The descriptor of a pipe with the four values below, as JSON.")
-    # The parent of a launcher before version 2 passes them as arguments.
+    # A parent from a launcher before version 2 passes the four values as arguments.
     parser.add_argument("--because", default="", help="Why VSN boots instead of the permanent release.")
     parser.add_argument("--after", default="", help="Why the previous run ended; empty if orderly.")
-    parser.add_argument("--during", default="", help="The phase of the operation that ran when the previous run ended.")
+    parser.add_argument("--during", default="", help="The phase of the operation during which the previous run ended.")
     parser.add_argument("--blame", action="store_true", help="The node itself caused the end of its previous run.")
     options = parser.parse_args(arguments)
     reasons = vars(options) if options.reasons is None else json.loads(_read_all(options.reasons))
     last = PreviousExit(reasons["after"], reasons["during"], reasons["blame"])
+    boot = ColdBoot(reasons.get("trial", False), reasons.get("parent", 0))
     os.umask(0o077)
     os.register_at_fork(after_in_child=_reset_signals)
     faulthandler.enable()
-    node = Node(options.directory, options.vsn, options.heart, reasons["because"] or None, last)
+    node = Node(options.directory, options.vsn, options.heart, reasons["because"] or None, last, boot)
     config = _node_config(options.directory, options.vsn)
     log_to_stderr(config.log, node.release)
     with asyncio.Runner(loop_factory=loop_factory(config)) as runner:

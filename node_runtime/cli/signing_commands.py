@@ -21,7 +21,7 @@ MAX_PASSWORD_BYTES: Final = 1024
 
 
 def password_option(verb: Verb) -> Verb:
-    """`--password-file FILE`; without it, the terminal asks for the password. `ps` would show it in an argument."""
+    """Add `--password-file FILE`; without it, the command asks on the terminal. `ps` would show an argument."""
     return click.option(
         "--password-file",
         type=click.Path(path_type=Path, dir_okay=False),
@@ -30,7 +30,7 @@ def password_option(verb: Verb) -> Verb:
 
 
 def expires_option(verb: Verb) -> Verb:
-    """`--expires DAYS`: the time for which a signature can be used to stage the release."""
+    """Add `--expires DAYS`: the time for which a signature can be used to stage the release."""
     return click.option(
         "--expires",
         "days",
@@ -38,7 +38,7 @@ def expires_option(verb: Verb) -> Verb:
         metavar="DAYS",
         default=DEFAULT_EXPIRY_DAYS,
         show_default=True,
-        help="The signature can be used to stage the release for so many days.",
+        help="The number of days for which the signature can be used to stage the release.",
     )(verb)
 
 

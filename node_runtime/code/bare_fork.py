@@ -1,12 +1,13 @@
 """A fork that calls none of the handlers that C libraries have registered with `pthread_atfork`.
 
 Such a handler runs in the parent, before the fork, and may wait: OpenBLAS (numpy) waits until its threads have ended
-their work. The waiting thread keeps the interpreter's lock, so the whole node would stand still. The C library's
-`_Fork` calls no handlers. Python's own part of a fork is done here, as `os.fork` does it: its locks, its threads, and
-the functions registered with `os.register_at_fork`.
+their work. The waiting thread keeps the interpreter's lock, so the whole node would stop. The C library's `_Fork` calls
+no handlers. This module does Python's own part of a fork, as `os.fork` does it: it handles Python's locks and threads,
+and calls the functions registered with `os.register_at_fork`.
 
 The price: in the child, the locks of `malloc` and of other C libraries are as they were at the fork, and a library
-that lost its threads doesn't know. So the child may wait forever in C code. Its parent must kill it at a deadline.
+doesn't know that its threads are missing. So the child may wait forever in C code. Its parent must kill it at a
+deadline.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ _OS_FORK: Final = os.fork
 def fork() -> int:
     """Fork as `os.fork` does, but without the handlers of C libraries where the C library allows that.
 
-    A program that has replaced `os.fork`, as gevent does, gets its own fork. Returns the pid of the child; in the
-    child, 0. Raises OSError if the system refuses the fork.
+    If the program has replaced `os.fork`, as gevent does, the replacement is called. Returns the pid of the child; in
+    the child, 0. Raises OSError if the system refuses the fork.
     """
     calls = _calls()
     return _plain_fork() if calls is None or os.fork is not _OS_FORK else _bare_fork(*calls)
 
 
 def native_threads() -> int:
-    """Return how many threads of this OS process Python doesn't know: those of C libraries. 0 if that is unknown."""
+    """Return the number of threads of this OS process that belong to C libraries, not Python; 0 if it is unknown."""
     try:
         return max(0, len(os.listdir("/proc/self/task")) - len(sys._current_frames()))
     except OSError:
@@ -60,8 +61,8 @@ def _bare_fork(
     """Fork between Python's own handlers.
 
     Nothing of Python may be interpreted between the fork and `in_child`: the interpreter might see there that another
-    thread asked for its lock, and wait for that thread, which the child doesn't have. So C code calls one after the
-    other: `map` calls `bare_fork`, takes `in_child` for a pid of 0 and else `in_parent`, and calls that.
+    thread asked for its lock, and wait for that thread, which the child doesn't have. So C code makes all calls: `map`
+    calls `bare_fork`, then `in_child` if the pid is 0, and `in_parent` if not.
     """
     before()
     pids, handled = itertools.tee(map(operator.call, (bare_fork,)))

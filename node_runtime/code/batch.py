@@ -13,21 +13,26 @@ from .import_rebinding import (
     find_live_imports,
     missing_imports,
     rebind_importers,
+    rebind_module_objects,
     refresh_imports,
 )
 from .journal import Journal
 from .loading import typing_overloads
+from .loading.class_adoption import ClassAdoption
+from .loading.class_data import carried_attributes, named_value
+from .loading.data_folders import folders_below
 from .loading.module_exec import carried_names
+from .loading.module_state import ModuleValue, execute_again, module_values
 from .module_table import loaded_children
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import ModuleType
 
     from .classes.class_reuse import ClassAttribute
     from .classes.dependents import Dependent
     from .loading.load_hazards import LoadFindings
-    from .module import Namespace
+    from .module import HotModule, Namespace
     from .module_table import ModuleTable
     from .version import ManagedModule, Version
 
@@ -104,8 +109,31 @@ class Batch:
         return missing_imports(self._table, new, frozenset(self.deleted))
 
     def warnings(self) -> tuple[str, ...]:
-        """Return the load hazards, as sentences for the operator: what the code server can't adapt or undo."""
+        """Return the load hazards as sentences: effects of the load that the code server can't adapt or undo."""
         return self._findings.warnings
+
+    def carried_obstacles(self) -> list[str]:
+        """Return clauses about instances in module globals that can't adopt the new version of their class."""
+        self._expect("prepared")
+        return ClassAdoption(self._table, self._versions).obstacles()
+
+    def module_values(self, execute: Callable[[Version], Namespace]) -> list[ModuleValue]:
+        """Return the module-level objects with data of the versions that this batch replaces or deletes.
+
+        `execute` executes the body of a replaced version once more: see `execute_again`.
+        """
+        self._expect("prepared")
+        pairs = [*self._versions, *((managed, None) for managed in self._deleted)]
+        return [
+            value
+            for managed, version in pairs
+            if managed.current is not None and version is not managed.old
+            for value in module_values(managed.name, managed.current, version, execute)
+        ]
+
+    def execute_again(self, version: Version) -> Namespace:
+        """Execute the body of a loaded version in another namespace. To be called in a copy of the node."""
+        return execute_again(self._table, version)
 
     def dependents(self) -> tuple[Dependent, ...]:
         """Return the classes in other modules that depend on a class that this batch replaces."""
@@ -133,6 +161,9 @@ class Batch:
         if others_loaded:
             self._record_leaving_imports()
         stale = others_loaded or self._restored
+        ClassAdoption(self._table, self._versions).adopt(self._journal)
+        present = {managed.name: sys.modules.get(managed.name) for managed in self._managed()}
+        leaving = [managed.current for managed in self._managed() if managed.current is not None]
         for managed, version in self._versions:
             self._make_current(managed, version)
         self._journal.put_all(
@@ -146,11 +177,14 @@ class Batch:
         )
         for managed in self._deleted:
             self._remove(managed)
+        self._journal.switch_registrations(leaving, [version for _, version in self._versions])
         if stale:
             refresh_imports([version for _, version in self._versions], self._table.namespace, self._import_journal)
         rebound = rebind_importers(self._table, self._namespace_changes, self._import_journal)
         restored = [version for managed, version in self._versions if managed.name in self._restored]
         self._rebound = [weakref.ref(version) for version in (*rebound, *restored)]
+        objects = [(before, now) for name, before in present.items() if (now := sys.modules.get(name)) is not before]
+        rebind_module_objects(self._table, objects, self._import_journal)
         self._bind_children(self._journal)
         self._table.remember_batch(self)
         self._change_count = self._table.change_count
@@ -158,7 +192,7 @@ class Batch:
         self.status = "committed"
 
     def revert(self) -> None:
-        """Undo the commit: restore the previous current and old versions, and drop the new ones.
+        """Undo the commit: restore the previous current and old versions, and drop the new versions.
 
         Raises CodeError, before any change, if one of the modules was loaded again or deleted after the commit.
         """
@@ -262,8 +296,9 @@ class Batch:
         old = before if before is not None or managed.old is version else managed.old
         typing_overloads.switch_overloads(managed.name, before, version, self._journal)
         self._journal.set_versions(managed, version, old, version.namespace)
-        if sys.modules.get(managed.name) is not managed.module:
-            self._journal.put(sys.modules, managed.name, cast("ModuleType", managed.module))
+        module = managed.module if version.replacement is None else version.replacement
+        if sys.modules.get(managed.name) is not module:
+            self._journal.put(sys.modules, managed.name, cast("ModuleType", module))
         if before is not None and (managed.name in self._carry_names or managed.name in self._carry_values):
             self._carry(managed.name, version.namespace, before.namespace)
 
@@ -276,6 +311,12 @@ class Batch:
         for name in self._carry_names.get(module, ()):
             if name in before and namespace.get(name) is not before[name]:
                 self._journal.put(namespace, name, before[name])
+        changed = [
+            (cls, name.rpartition(".")[2], value)
+            for cls, name, value in carried_attributes(self._carry_names.get(module, ()), before, namespace)
+            if named_value(namespace, name) is not value
+        ]
+        self._journal.set_class_attributes(changed)
         for name, value in self._carry_values.get(module, {}).items():
             self._journal.put(namespace, name, value)
 
@@ -283,11 +324,16 @@ class Batch:
         typing_overloads.switch_overloads(managed.name, managed.current, None, self._journal)
         self._journal.set_versions(managed, None, managed.current or managed.old, {"__name__": managed.name})
         self._journal.remove(self._table.sources, managed.name)
-        if sys.modules.get(managed.name) is managed.module:
+        module = managed.module
+        if managed.old is not None and managed.old.replacement is not None:  # it was current until now
+            module = cast("HotModule", managed.old.replacement)
+        if sys.modules.get(managed.name) is module:
             self._journal.remove(sys.modules, managed.name)
+        for folder in folders_below(managed.name, frozenset(self.deleted)):
+            self._journal.remove(sys.modules, folder)
         parent, _, child = managed.name.rpartition(".")
         package = sys.modules.get(parent)
-        if package is not None and package.__dict__.get(child) is managed.module:
+        if package is not None and package.__dict__.get(child) is module:
             self._journal.remove(package.__dict__, child)
 
     def _bind_children(self, journal: Journal) -> None:

@@ -1,9 +1,9 @@
-"""Compiles the source of a module, a large one in an OS process of its own.
+"""Compiles the source of a module. A large source is compiled in a separate OS process.
 
 The built-in `compile` is one call that keeps the interpreter's lock: it takes about 0.4 to 1.4 s for each MB of source,
-in which no other thread of the OS process runs, the event loop included. Code in the form of `marshal` is read in about
-a thirtieth of that time. The process gets the bytes that were hashed, and its answer comes through a pipe that no other
-process has.
+in which no other thread of the OS process runs, the event loop included. Reading the compiled code in the form of
+`marshal` takes about a thirtieth of that time. The separate process gets the bytes that were hashed, and answers
+through a pipe that no other process has.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from types import CodeType
 from typing import Final, NamedTuple
 
 from .imports import Import, Imports, read_imports
-from .verified_imports import release_command
+from .verified_imports import recorded_code, release_command
 
 MAX_BYTES_COMPILED_HERE: Final = 32 << 10
-"""A larger source is compiled in another OS process. Starting that takes as long as compiling about 300 KB."""
+"""A larger source is compiled in another OS process. Starting that process takes as long as compiling about 300 KB."""
 COMPILE_SECONDS: Final = 120.0
-"""The time limit of that process."""
+"""The time limit of the process that compiles a source."""
 ERRORS: Final[dict[str, type[Exception]]] = {
     kind.__name__: kind
     for kind in (SyntaxError, IndentationError, TabError, ValueError, OverflowError, MemoryError, RecursionError)
@@ -32,7 +32,7 @@ _CHILD: Final = "node_runtime.code.compile_child"
 
 
 class Compiled(NamedTuple):
-    """A compiled source; `stopped` is for how many seconds all threads of this OS process were stopped."""
+    """A compiled source. `stopped` is the number of seconds for which all threads of this OS process were stopped."""
 
     code: CodeType
     imports: Imports
@@ -40,7 +40,7 @@ class Compiled(NamedTuple):
 
 
 Compiler = Callable[[bytes, str, str], Compiled]
-"""Compiles source bytes; the other arguments are the file name of the code and the package of the module."""
+"""A function that compiles source bytes. Its other arguments are the file name of the code and the module's package."""
 
 
 def compile_here(data: bytes, file: str, package: str) -> Compiled:
@@ -49,6 +49,12 @@ def compile_here(data: bytes, file: str, package: str) -> Compiled:
     code = compile(data, file, "exec", dont_inherit=True)
     stopped = perf_counter() - began
     return Compiled(code, read_imports(code, package), stopped)
+
+
+def load_or_compile(data: bytes, file: str, package: str) -> Compiled:
+    """Return the code of source bytes, if possible from the release's bytecode. Raises SyntaxError or ValueError."""
+    code = recorded_code(file, data)
+    return compile_here(data, file, package) if code is None else Compiled(code, read_imports(code, package), 0.0)
 
 
 def compile_apart(data: bytes, file: str, package: str) -> Compiled:
@@ -78,13 +84,13 @@ def compile_apart(data: bytes, file: str, package: str) -> Compiled:
 
 
 def encoded(code: CodeType, imports: Imports) -> bytes:
-    """Return the answer of the other process."""
+    """Return the bytes that the compiling process sends for `code`."""
     entries = tuple((one.module, one.name, one.alias, one.bound) for one in imports.entries)
     return marshal.dumps((code, entries, imports.modules, imports.names, imports.own))
 
 
 def encoded_error(error: Exception) -> bytes:
-    """Return the answer of the other process if the compiler has raised `error`."""
+    """Return the bytes that the compiling process sends if the compiler has raised `error`."""
     return marshal.dumps((type(error).__name__, error.args))
 
 

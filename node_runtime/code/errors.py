@@ -1,4 +1,4 @@
-"""The errors of the code server. The message is for the operator; attributes have its facts."""
+"""The errors of the code server. The message of an error is for the operator; its attributes have the same facts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from node_runtime.protocol.exit_codes import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from node_runtime.protocol.messages import OldCodeHolder
 
 
 class CodeError(Refused):
@@ -20,11 +22,11 @@ class LoadFailed(CodeError):
     `__cause__` is the original exception.
     """
 
-    def __init__(self, module: str, path: str, line: int, cause: BaseException, advice: str = "") -> None:
+    def __init__(self, module: str, path: str, line: int, cause: BaseException) -> None:
         reason = cause.msg if isinstance(cause, SyntaxError) else str(cause)
         text = f"{type(cause).__name__}: {reason}" if reason else type(cause).__name__
         where = f"{path}, line {line}" if line else path
-        super().__init__(f"{module} can't be loaded: {text} ({where}). Nothing was changed.{advice}")
+        super().__init__(f"{module} can't be loaded: {text} ({where}). Nothing was changed.")
         self.module = module
         self.path = path
         self.line = line
@@ -34,11 +36,12 @@ class OldVersionHeld(CodeError):
     """A module can't be loaded or deleted, because something holds its old version.
 
     At most two versions of a module can be loaded. Follows the error `not_purged` of code:load_file/1. `pids` and
-    `threads` run the old version. If both are empty, other objects refer to the old version; `CodeServer.holders` finds
-    them.
+    `threads` run the old version. `holders` has everything that runs or holds it.
     """
 
-    def __init__(self, module: str, pids: Sequence[int], threads: Sequence[str] = ()) -> None:
+    def __init__(
+        self, module: str, pids: Sequence[int], threads: Sequence[str] = (), holders: Sequence[OldCodeHolder] = ()
+    ) -> None:
         runners = ", ".join([*(f"<{int(pid)}>" for pid in pids), *(f"thread {name}" for name in threads)])
         others = "that other objects refer to, although no process or thread runs it"
         used = f"in use by {runners}" if runners else others
@@ -46,3 +49,4 @@ class OldVersionHeld(CodeError):
         self.module = module
         self.pids = tuple(pids)
         self.threads = tuple(threads)
+        self.holders = tuple(holders)

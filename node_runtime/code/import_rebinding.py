@@ -100,6 +100,22 @@ def rebind_importers(table: ModuleTable, moves: NamespaceChanges, journal: Journ
     return rebound
 
 
+def rebind_module_objects(table: ModuleTable, replaced: Iterable[tuple[object, object]], journal: Journal) -> None:
+    """Rebind the global names that refer to a former entry of `sys.modules` to the present entry.
+
+    This concerns modules that replace themselves in `sys.modules`. `replaced` has pairs of the former and the present
+    entry.
+    """
+    moves = {id(before): now for before, now in replaced if before is not None and now is not None}
+    if not moves:
+        return
+    for managed in list(table.modules.values()):
+        if managed.current is not None:
+            namespace = managed.current.namespace
+            for name, now in [(name, moves[id(value)]) for name, value in namespace.items() if id(value) in moves]:
+                journal.rebind(namespace, name, now)
+
+
 def _rebind_one(version: Version, moves: NamespaceChanges, journal: Journal) -> Namespace | None:
     """Rebind the names of one version. Return a copy of its previous namespace, or None if no name has changed."""
     changes: Namespace = {}

@@ -3,7 +3,7 @@
 When a new version of a module becomes current, the code server rebinds the names that other modules
 have imported from it at their top level. (Erlang needs no such step, because the compiler resolves
 -import.) Imports inside functions and classes are not rebound, because they run later or bind a
-name elsewhere. They are read too, so that a plan can report those that would fail.
+name elsewhere. This module reads them too, so that a plan can report imports that would fail.
 
 The imports are not read from a syntax tree. Python 3.11 can't build two trees at the same time, because all threads
 share one depth counter. Formatting a traceback may build a tree, so it could fail with a SystemError while a module is
@@ -54,7 +54,7 @@ class Imports:
 
 
 def read_imports(code: CodeType, package: str) -> Imports:
-    """Return the imports of a module; relative ones are resolved against `package`."""
+    """Return the imports of a module; relative imports are resolved against `package`."""
     entries = tuple(_entries(code, package, bound=True))
     starred = any(entry.name == "*" for entry in entries)
     names = frozenset(_globals_read(code)) if starred else frozenset()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from operator import setitem
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .classes.adopted_fields import attributes_of, set_class
 from .classes.class_reuse import set_class_attribute
 from .module import switch_namespace
+from .registrations import switch_registrations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 
     from .classes.class_reuse import ClassAttribute
     from .module import Namespace
@@ -19,7 +21,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 ABSENT: Any = object()
-"""Stands for the value of a missing key."""
+"""The value that the journal uses for a missing key."""
 
 
 class Journal:
@@ -63,17 +65,33 @@ class Journal:
         self._undo.append((_set_versions, (managed, managed.current, managed.old, managed.module.__dict__)))
         _set_versions(managed, current, old, namespace)
 
+    def set_class(self, thing: Any, cls: type) -> None:
+        """Set the class of an instance.
+
+        `undo` also removes the attributes, in slots too, that the instance did not have before, and restores those that
+        it does not have any more. The other attributes keep their newest values.
+        """
+        self._undo.append((_restore_class, (thing, type(thing), attributes_of(thing))))
+        set_class(thing, cls)
+
     def set_class_attributes(self, attributes: Collection[ClassAttribute]) -> None:
         """Set the listed attributes of classes that several versions share."""
         self._undo += [(set_class_attribute, (cls, name, cls.__dict__[name])) for cls, name, _ in attributes]
         for cls, name, value in attributes:
             set_class_attribute(cls, name, value)
 
+    def switch_registrations(self, leaving: list[Version], entering: list[Version]) -> None:
+        """Hide the registrations of the versions `leaving`, and show the registrations of the versions `entering`."""
+        self._undo.append((_switch_registrations, (entering, leaving)))
+        _switch_registrations(leaving, entering)
+
     def references(self) -> Iterator[object]:
         """Yield the objects that the undo steps refer to, once for each reference."""
         for function, arguments in self._undo:
             yield getattr(function, "__self__", None)
             yield from arguments
+            for argument in arguments if function is _switch_registrations else ():
+                yield from argument
 
     def undo(self) -> None:
         """Undo all changes."""
@@ -87,6 +105,15 @@ def _restore_if_unchanged(mapping: MutableMapping[K, V], key: K, value: V, befor
         _set_or_remove(mapping, key, before)
 
 
+def _restore_class(thing: Any, cls: type, before: Mapping[str, Any]) -> None:
+    now = attributes_of(thing)
+    set_class(thing, cls)
+    for name in now.keys() - before.keys():
+        object.__delattr__(thing, name)
+    for name in before.keys() - now.keys():
+        object.__setattr__(thing, name, before[name])
+
+
 def _restore_all(mapping: MutableMapping[K, V], before: Mapping[K, V]) -> None:
     for key, value in before.items():
         _set_or_remove(mapping, key, value)
@@ -97,6 +124,13 @@ def _set_or_remove(mapping: MutableMapping[K, V], key: K, value: V) -> None:
         mapping.pop(key, None)
     else:
         mapping[key] = value
+
+
+def _switch_registrations(leaving: Iterable[Version], entering: Iterable[Version]) -> None:
+    switch_registrations(
+        [one for version in leaving for one in version.registrations],
+        [one for version in entering for one in version.registrations],
+    )
 
 
 def _set_versions(managed: ManagedModule, current: Version | None, old: Version | None, namespace: Namespace) -> None:

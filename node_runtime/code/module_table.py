@@ -10,6 +10,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING
 
 from .module import HotModule
+from .registrations import Recorder
 from .version import ManagedModule, Source
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class ModuleTable:
     `sources` maps each module to the source that its first import loads. `modules` has an entry for each module that
     was ever requested. `preparing_thread` is the thread that is executing new versions (see `staging`), or None.
     `change_count` counts commits and reverts: while it stays the same, imported names need not be checked again.
-    `execution_counter` numbers the modules in the order of their first execution.
+    `execution_counter` numbers the modules in the order of their first execution. `recorder` records what the modules'
+    bodies register.
     """
 
     def __init__(self) -> None:
@@ -35,6 +37,7 @@ class ModuleTable:
         self.preparing_thread: int | None = None
         self.change_count = 0
         self.execution_counter = itertools.count(1)
+        self.recorder = Recorder(self)
         self._batches: list[weakref.ref[Batch]] = []
         self._executed: list[weakref.ref[FunctionType]] = []
 

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from node_runtime.protocol.messages import ModuleInfo
+from node_runtime.protocol.messages import ModuleInfo, OldCode, OldCodeHolder, Purged, TaskInfo
 
 from .batch import Batch
 from .compiler import Compiler, compile_here
@@ -16,10 +16,15 @@ from .garbage import collect_young
 from .loading import load_hazards
 from .loading.execution_order import in_execution_order
 from .loading.finder import Finder
+from .loading.module_files import SourceChange, used_paths
+from .loading.search_path import SearchPath
 from .loading.staging import AroundBody, Stage, without_context
 from .module_table import ModuleTable, with_parents
+from .old.ending import cancel_tasks, end_old_code, stray_tasks
+from .old.holder_search import UNNAMED_HOLDER
 from .old.old_versions import OldVersions
 from .old.process_adapter import RuntimeProcessAdapter
+from .registrations import registrations_hidden
 from .version import CompilationUnit, ManagedModule, Source, SourceText, Version, compile_text, read_text
 
 if TYPE_CHECKING:
@@ -43,7 +48,9 @@ class CodeServer:
     def __init__(self, processes: ProcessAdapter | None = None) -> None:
         self._table = ModuleTable()
         self._finder = Finder(self._table)
-        self._old = OldVersions(self._table, RuntimeProcessAdapter() if processes is None else processes)
+        self._search_path = SearchPath()
+        self._processes = RuntimeProcessAdapter() if processes is None else processes
+        self._old = OldVersions(self._table, self._processes)
 
     @property
     def modules(self) -> dict[str, ManagedModule]:
@@ -63,6 +70,19 @@ class CodeServer:
     def add_sources(self, application: str, sources: Sequence[Source]) -> None:
         """Set the sources of an application's modules, as `add_application` does."""
         self._table.put_application(application, sources)
+        self._update_search_path()
+
+    def change_sources(self, applications: Mapping[str, Sequence[Source]], *, for_imports: bool = True) -> SourceChange:
+        """Set the sources of several applications, like `add_sources`. Loaded modules get the paths of their sources.
+
+        Without `for_imports`, only the loaded modules change.
+        """
+        after = self._update_search_path if for_imports else None
+        return SourceChange(self._table, applications, after)
+
+    def _update_search_path(self) -> None:
+        if _installed is self:
+            self._search_path.set(self._table.sources.values())
 
     def install(self) -> None:
         """Put the finder first into `sys.meta_path`, and let `current()` return this server.
@@ -73,6 +93,7 @@ class CodeServer:
         if _installed is not None:
             raise CodeError("A code server is installed already: uninstall it first.")
         sys.meta_path.insert(0, self._finder)
+        self._search_path.set(self._table.sources.values())
         _installed = self
 
     def uninstall(self) -> None:
@@ -81,9 +102,10 @@ class CodeServer:
         if _installed is not self:
             return
         sys.meta_path.remove(self._finder)
+        self._search_path.set(())
         for managed in list(self._table.modules.values()):
-            if sys.modules.get(managed.name) is managed.module:
-                del sys.modules[managed.name]
+            if managed.current is not None or sys.modules.get(managed.name) is managed.module:
+                sys.modules.pop(managed.name, None)  # the module may have replaced its entry
         _installed = None
 
     # ------------------------------------------------------------ loading
@@ -98,7 +120,7 @@ class CodeServer:
         return self.execute(units, deleted)
 
     def read(self, sources: Iterable[Source]) -> list[SourceText]:
-        """Read and hash sources, and those of parent packages that no version is loaded of.
+        """Read and hash sources, and the sources of parent packages that are not loaded.
 
         May be called in a thread. Raises LoadFailed if a source can't be read, and CodeError if it can't be loaded into
         a running node.
@@ -106,7 +128,7 @@ class CodeServer:
         self._old.collect_dropped()
         asked = with_parents(sources, self._table.sources)
         for source in asked:
-            reason = load_hazards.load_refusal(source)
+            reason = load_hazards.load_refusal(source, self._table)
             if reason is not None:
                 raise CodeError(reason)
         return [_read(source) for source in asked]
@@ -118,14 +140,18 @@ class CodeServer:
         """
         return [self._compile(text, compiler) for text in texts]
 
-    def check_free(self, texts: Iterable[SourceText | CompilationUnit], deleted: Iterable[str] = ()) -> None:
-        """Raise OldVersionHeld if a module to load or delete has another old version, and something holds it.
+    def check_free(
+        self, texts: Iterable[SourceText | CompilationUnit], deleted: Iterable[str] = (), *, collect: bool = True
+    ) -> float:
+        """Raise OldVersionHeld if a module to load or delete already has an old version, and something holds it.
 
-        The error has the processes that run the old version. May be called in a thread.
+        If only garbage holds an old version, return how many seconds a garbage collection takes, in which no other
+        Python code runs; with `collect`, collect all garbage. The error names what holds the old version. May be called
+        in a thread.
         """
         gone = [self._table.managed(name).name for name in deleted]
         loaded = [text.source.module for text in texts if self._equal_old(text.source.module, text.sha256) is None]
-        self._old.check_free([*gone, *loaded])
+        return self._old.check_free([*gone, *loaded], collect=collect)
 
     def execute(
         self, units: Sequence[CompilationUnit], deleted: Iterable[str] = (), around_body: AroundBody = without_context
@@ -147,11 +173,12 @@ class CodeServer:
                     stage.add(unit)
                 else:
                     stage.add_executed(managed, old)
-            for each in in_execution_order(stage.staged.values()):
-                try:
-                    stage.run(each)
-                except BaseException as error:  # any exception that a module's body has raised
-                    raise stage.explain(error, each.unit.source) from error
+            with registrations_hidden(stage.leaving_registrations(gone), stage.new_registrations):
+                for each in in_execution_order(stage.staged.values()):
+                    try:
+                        stage.run(each)
+                    except BaseException as error:  # any exception that a module's body has raised
+                        raise stage.explain(error, each.unit.source) from error
             staged = list(stage.staged.values())
         if self._table.change_count != as_of:
             raise CodeError(
@@ -191,12 +218,13 @@ class CodeServer:
         """Return whether anything outside of the old version refers to it, such as a frame or a function in a list."""
         return bool(self._old.held([module]))
 
-    async def holders(self, module: str) -> list[str]:
-        """Return clauses that name what runs or holds the old version: "a timer of the event loop holds a.f".
+    def holders(self, module: str) -> tuple[OldCodeHolder, ...]:
+        """Return what runs or holds the old version. A forked child searches the heap. May be called in a thread."""
+        return tuple(self._old.holders(module))
 
-        A forked child searches the heap.
-        """
-        return await self._old.holders(module)
+    def old_code(self) -> list[OldCode]:
+        """Return all old versions, with what runs or holds them. May be called in a thread, as it takes long."""
+        return self._old.old_code()
 
     def soft_purge(self, module: str) -> bool:
         """Drop the old version and return True; if something holds it, return False. Follows code:soft_purge/1."""
@@ -218,6 +246,34 @@ class CodeServer:
         """
         return self._old.purge(module)
 
+    def holders_here(self, modules: Iterable[str], seconds: float) -> dict[str, list[OldCodeHolder]]:
+        """Return what holds the old versions of these modules, in about `seconds`. Call it only in a copy of the node.
+
+        Holders without a name are left out.
+        """
+        found = self._old.find_holders_here(modules, seconds)
+        return {module: [one for one in holders if one is not UNNAMED_HOLDER] for module, holders in found.items()}
+
+    def runners(self, modules: Iterable[str]) -> dict[str, list[OldCodeHolder]]:
+        """Return the tasks and threads that run the current version of each module, and belong to no process."""
+        return self._old.current_runners(modules)
+
+    async def end_old_code(self, module: str) -> Purged | None:
+        """End what keeps the old version and can be ended, and drop the version; return None if there is none.
+
+        Unlike `purge`, it also kills processes that only refer to the version, cancels tasks and timers, waits until
+        the processes and tasks have ended, and reports what is left.
+        """
+        return await end_old_code(self._old, self._processes, module)
+
+    def stray_tasks(self) -> list[TaskInfo]:
+        """Return the tasks of the event loop that no process owns or waits for."""
+        return stray_tasks(self._processes)
+
+    def cancel_tasks(self, name: str) -> list[str]:
+        """Cancel the stray tasks with this name, and return their titles."""
+        return cancel_tasks(self._processes, name)
+
     def delete(self, module: str) -> bool:
         """Make the current version the old one; return False if no version is current. Follows code:delete/1.
 
@@ -234,6 +290,10 @@ class CodeServer:
         """Return the current and the old version of a module; (None, None) if it isn't loaded."""
         managed = self._table.modules.get(module)
         return (None, None) if managed is None else (managed.current, self._old.of(managed))
+
+    def used_paths(self) -> set[str]:
+        """Return the paths of the files that the loaded versions (current or old) have or had as `__file__`."""
+        return used_paths(self._table)
 
     def module_status(self, module: str) -> ModuleStatus:
         """Read a module's file and compare it with the loaded code. Follows code:module_status/1."""
@@ -261,7 +321,7 @@ class CodeServer:
             info = ModuleInfo(
                 name=managed.name,
                 application=version.app,
-                app_vsn=version.app_vsn,
+                app_vsn=_app_vsn(version, self._table.sources.get(managed.name)),
                 vsn=version.vsn,
                 sha256=version.sha256,
                 path=version.path,
@@ -273,6 +333,15 @@ class CodeServer:
             )
             listed.append(info)
         return tuple(sorted(listed, key=lambda info: info.name))
+
+
+def _app_vsn(version: Version, source: Source | None) -> str:
+    """Return the version of the application that a loaded version belongs to.
+
+    An upgrade does not load an unchanged module again. Its code is also the code of the new version of its application.
+    """
+    unchanged = source is not None and source.app == version.app and source.sha256 == version.sha256
+    return source.app_vsn if source is not None and unchanged else version.app_vsn
 
 
 def _read(source: Source) -> SourceText:

@@ -98,7 +98,7 @@ class ListedDistribution(metadata.Distribution):
 def find_distributions(
     files: ListedFiles, context: metadata.DistributionFinder.Context | None
 ) -> Iterator[metadata.Distribution]:
-    """Yield the distributions in the folders that `context` names: below the node's directory, only listed ones."""
+    """Yield the distributions in the folders of `context`. Below the node's directory, yield only listed ones."""
     wanted = context or metadata.DistributionFinder.Context()
     entries = [(entry, files.relative(entry)) for entry in map(str, wanted.path)]
     for entry, folder in entries:

@@ -4,10 +4,10 @@ The system's loader takes a path, not bytes. So the bytes are written to an anon
 and closed. The libraries that a wheel bundles in `<distribution>.libs/` are loaded the same way before the extension
 module: the loader finds them by their names among the loaded libraries, so it doesn't search the folder.
 
-Outside of Linux, there are no such files; and a system may refuse to load them. Then the module is loaded from its
-path, after all libraries of its distribution have been compared with the manifest. Between the comparison and the load,
-the file could be replaced. A module that needs a library of its package outside of `*.libs/` is loaded in this way,
-too.
+Outside of Linux, there are no anonymous files, and a system may refuse to load them. In these cases, the module is
+loaded from its path, after all libraries of its distribution have been compared with the manifest. Between the
+comparison and the load, the file could be replaced. A module that needs a library of its package outside of `*.libs/`
+is also loaded from its path.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _private_copy(files: ListedFiles, path: str) -> Iterator[str]:
         yield path
         return
     try:
-        # The system's loader doesn't load two files of the same name, so each name has another number of slashes.
+        # The system's loader loads only one file of each name, so each name has a different number of slashes.
         copy = f"/proc/self/fd{'/' * (next(_loads) + 1)}{descriptor}"
         yield copy
         _copies[path] = copy
@@ -96,14 +96,14 @@ def _memory_file(name: str, data: bytes) -> int | None:
         with open(descriptor, "wb", closefd=False) as file:
             file.write(data)
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
-    except OSError:  # a limit on the size of files applies to it, too
+    except OSError:  # a limit on file sizes applies to anonymous files, too
         os.close(descriptor)
         return None
     return descriptor
 
 
 def _load_libraries(files: ListedFiles, path: str) -> None:
-    """Load the libraries in the `*.libs/` folders of the distribution of `path`, in the order of their needs."""
+    """Load the libraries in the `*.libs/` folders of the distribution of `path`, each after those that it needs."""
     distribution = _distribution(files, path)
     if distribution in _distributions:
         return

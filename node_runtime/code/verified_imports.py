@@ -1,9 +1,9 @@
-"""Imports a release's files: only files that its manifest lists, and from the same bytes that were compared with it.
+"""Imports only files that the release's manifest lists, from the same bytes that were compared with the manifest.
 
 `node_runtime/cli/enter.py` executes this file before anything else of the release can be imported, so this file uses
 only the standard library. A hook in `sys.path_hooks` handles all folders below the node's directory. `sys.path` still
 has the release's folders, after those of the standard library, but the import system's own finder never reads them. So
-a file that no manifest lists can't be imported, and bytecode files are neither read nor written.
+a file that no manifest lists can't be imported. No bytecode files are used but those that `bytecode` verifies.
 
 Rejected: to check the hash and then import the file as usual, because the file may change in between.
 
@@ -20,15 +20,16 @@ import os
 import sys
 import threading
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder, SourceFileLoader
-from importlib.util import spec_from_file_location
+from importlib.util import cache_from_source, spec_from_file_location
 from typing import TYPE_CHECKING, Any
 
+from .bytecode import Bytecode, code_of
 from .verified_extensions import VerifiedExtensionLoader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from importlib.metadata import Distribution, DistributionFinder
-    from types import ModuleType
+    from types import CodeType, ModuleType
 
     from .verified_data import ResourceReader
 
@@ -37,12 +38,15 @@ _RUN_MAIN = (
     "importlib.import_module(sys.argv[1]).main(sys.argv[2:])"
 )
 
+_REMOVED = ""
+"""The key of the files that are left of removed releases. All other keys are versions of releases."""
+
 _listed: ListedFiles | None = None
 _command: list[str] = []
 
 
 class DamagedFile(Exception):
-    """A listed file is missing or differs from the manifest. Not an ImportError: libraries often ignore those."""
+    """A listed file is missing or differs from the manifest. Not an ImportError: libraries often ignore that error."""
 
 
 class ListedFiles:
@@ -51,8 +55,9 @@ class ListedFiles:
     All threads may use it. A change replaces the tables, because another thread may be reading them.
     """
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, recorded_bytecode: Mapping[str, str]) -> None:
         self.directory = os.path.abspath(directory)
+        self.bytecode = Bytecode(self.directory, recorded_bytecode)
         self._lock = threading.Lock()
         self._releases: dict[str, Mapping[str, str]] = {}
         self._sha256: dict[str, str] = {}
@@ -61,7 +66,7 @@ class ListedFiles:
     def add(self, vsn: str, files: Mapping[str, str]) -> None:
         """Add the files of a release: their paths, relative to the node's directory, with their hexadecimal sha256.
 
-        A file that is listed already, also by another release, keeps its hash until that release is removed.
+        A file that a release already lists keeps its hash until that release is removed.
         """
         with self._lock:
             if vsn not in self._releases:
@@ -69,10 +74,14 @@ class ListedFiles:
                 folders = {folder: {*names} for folder, names in self._folders.items()}
                 self._list(files.keys() - self._sha256.keys(), folders)
 
-    def remove(self, vsn: str) -> None:
-        """Remove the files that only this release lists."""
+    def remove(self, vsn: str, used: Iterable[str] = ()) -> None:
+        """Remove the files that only this release lists, except those in the folders `used`."""
         with self._lock:
-            if self._releases.pop(vsn, None) is not None:
+            files = self._releases.pop(vsn, None)
+            if files is not None:
+                folders = tuple(f"{folder}/" for folder in used)
+                left = {path: sha256 for path, sha256 in files.items() if path.startswith(folders)}
+                self._releases[_REMOVED] = {**left, **self._releases.get(_REMOVED, {})}
                 self._list({path for files in self._releases.values() for path in files}, {})
 
     def _list(self, paths: Iterable[str], folders: dict[str, set[str]]) -> None:
@@ -120,19 +129,35 @@ class ListedFiles:
 
 
 class VerifiedSourceLoader(SourceFileLoader):
-    """The loader of a listed source file. It compiles the bytes that it has compared with the manifest."""
+    """The loader of a listed source file.
+
+    It compares the source with the manifest. Then it compiles these bytes, or executes their verified bytecode file.
+    """
 
     def __init__(self, name: str, path: str, files: ListedFiles) -> None:
         super().__init__(name, path)
         self._files = files
 
     def get_data(self, path: str) -> bytes:
-        """Return the bytes of a listed file, of this module or of data."""
-        return self._files.read(path)
+        """Return the bytes of a listed file, the source of this module or a data file, or of the bytecode file."""
+        if path == self.path or path != cache_from_source(self.path):
+            return self._files.read(path)
+        data = self._files.bytecode.read(self._files.relative(self.path) or "")
+        if data is None:
+            raise FileNotFoundError(f"{self.path} has no bytecode file that is as it was recorded")
+        return data
 
     def path_stats(self, path: str) -> Mapping[str, Any]:
-        """Raise OSError: without the source's times, the base class neither reads nor writes bytecode files."""
-        raise OSError(f"{path} has no bytecode file")
+        """Return placeholders, since bytecode files are compared by hashes. Raises OSError if `path` has none.
+
+        After an OSError, the base class reads no bytecode file.
+        """
+        if not self._files.bytecode.has(self._files.relative(path) or ""):
+            raise OSError(f"{path} has no bytecode file")
+        return {"mtime": 0, "size": 0}
+
+    def set_data(self, path: str, data: object, *, _mode: int = 0o666) -> None:
+        """Do nothing: bytecode files are only written when a release is unpacked."""
 
     def get_resource_reader(self, name: str | None = None) -> ResourceReader:  # type: ignore[override]
         """Return the reader for `importlib.resources`."""
@@ -184,21 +209,28 @@ class VerifiedPathFinder(PathFinder):
     def find_distributions(  # type: ignore[override]
         cls, context: DistributionFinder.Context | None = None
     ) -> Iterable[Distribution]:
-        """Find the distributions for `importlib.metadata`: below the node's directory, only listed ones."""
+        """Find the distributions for `importlib.metadata`. Below the node's directory, find only listed ones."""
         from .verified_data import find_distributions
 
         assert _listed is not None
         return find_distributions(_listed, context)
 
 
-def install(directory: str, vsn: str, files: Mapping[str, str], path: Sequence[str], command: Sequence[str]) -> None:
+def install(
+    directory: str,
+    vsn: str,
+    files: Mapping[str, str],
+    bytecode: Mapping[str, str],
+    path: Sequence[str],
+    command: Sequence[str],
+) -> None:
     """Make the listed files in a release's folders `path` importable, and no other file below the node's directory.
 
-    `files` maps the release's files to their hashes. `command` is the command of this process without the module and
-    its arguments.
+    `files` maps the release's files to their hashes, and `bytecode` its parts to the recorded hashes of their bytecode.
+    `command` is the command of this process without the module and its arguments.
     """
     global _listed  # noqa: PLW0603  # the import system is global, too
-    listed = _listed = ListedFiles(directory)
+    listed = _listed = ListedFiles(directory, bytecode)
     listed.add(vsn, files)
     _command[:] = command
 
@@ -228,16 +260,19 @@ def add_listed_files(vsn: str, files: Mapping[str, str]) -> None:
         _listed.add(vsn, files)
 
 
-def remove_listed_files(vsn: str) -> None:
-    """Remove the files that only this release lists: a release of the same version may come again with other files."""
+def remove_listed_files(vsn: str, used: Iterable[str] = ()) -> None:
+    """Remove the files that only this release lists, as a release of the same version may be staged with other files.
+
+    Files in the folders `used`, which are relative to the node's directory, stay.
+    """
     if _listed is not None:
-        _listed.remove(vsn)
+        _listed.remove(vsn, used)
 
 
 def start_processes_as(vsn: str, manifest_sha256: str) -> None:
-    """Have `release_command` start processes of another release of this node, which has the same libraries.
+    """Make `release_command` start processes that import another release of this node, with the same libraries.
 
-    The release that booted this node may be removed while the node runs another one.
+    This is needed because the release that booted this node may be removed while the node runs another release.
     """
     if _command:
         *start, before, directory, _ = _command
@@ -250,6 +285,13 @@ def resource_reader(path: str) -> ResourceReader | None:
     if _listed is None or _listed.relative(path) is None:
         return None
     return VerifiedSourceLoader("", path, _listed).get_resource_reader()
+
+
+def recorded_code(path: str, source: bytes) -> CodeType | None:
+    """Return the code of a module from its verified bytecode file; None if it has none that was made from `source`."""
+    relative = None if _listed is None else _listed.relative(path)
+    data = None if _listed is None or relative is None else _listed.bytecode.read(relative)
+    return None if data is None else code_of(data, source, path)
 
 
 def release_command(module: str, *arguments: str) -> list[str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .classes.class_reuse import VersionAttributes
     from .imports import Imports
     from .loading.typing_overloads import Overloads
+    from .registrations import Registration
 
 
 ImportedName = tuple[str, str, str]
@@ -74,7 +75,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class SourceText:
-    """A source file that was read, and the hash of its bytes. What is compiled are these bytes."""
+    """The bytes of a source file and their hash. Exactly these bytes are compiled."""
 
     source: Source
     data: bytes
@@ -85,7 +86,7 @@ class SourceText:
 class CompilationUnit:
     """A compiled source file. The file was read once; its hash and its code were made from the same bytes.
 
-    `stopped` is for how many seconds compiling it stopped all threads.
+    `stopped` is the number of seconds for which the compilation stopped all threads.
     """
 
     source: Source
@@ -105,7 +106,10 @@ class Version:
     index. `live_imports` are the imported names that the module itself has not rebound; they are recorded before each
     switch. `reused_classes` has the classes that this version shares with another version, each with the attributes
     that it has while this version is current. If `purged` is set, the version is dropped as soon as the last frame that
-    runs it has ended. `overloads` are the entries in the registry of `typing.overload` while this version is current.
+    runs it has ended. `overloads` are its entries in the registry of `typing.overload` while it is current, and
+    `registrations` those in other registries. `carried` are the names that `__carry__` keeps or makes. `earlier_paths`
+    are the paths that `__file__` had before, because the `__file__` of an unchanged module changes to that of the
+    current release.
     """
 
     unit: CompilationUnit
@@ -116,6 +120,11 @@ class Version:
     purged: bool = False
     reused_classes: dict[type, VersionAttributes] = field(default_factory=dict)
     overloads: Overloads = field(default_factory=dict)
+    earlier_paths: set[str] = field(default_factory=set)
+    registrations: list[Registration] = field(default_factory=list)
+    carried: frozenset[str] = frozenset()
+    replacement: object = None
+    """The object by which the body has replaced the module in `sys.modules`; None if it has not replaced the module."""
 
     @property
     def vsn(self) -> str:

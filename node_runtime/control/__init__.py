@@ -10,7 +10,7 @@ __all__ = ["Control", "NodeIdentity", "ReleaseOperations"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name when it is used, because the gateway's OS process is inside this package and needs none of them."""
+    """Import a name only when it is used: the gateway's OS process imports this package too, and needs no name."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from . import control, method_handlers

@@ -1,8 +1,8 @@
 """The budgets of clients: token buckets for each connection, each key and each role.
 
 A request costs its method's tokens when it arrives, before its parameters are decoded; after the reply, the client also
-pays for the time and the bytes that the request has taken. A request that its client, the client's key or all clients
-of the role can't pay is refused, and has cost almost nothing. Viewers and operators never pay from the same bucket.
+pays for the time and the bytes that the request has taken. If the bucket of the connection, of the key or of the role
+has too few tokens, the request is refused at almost no cost. Viewers and operators never pay from the same bucket.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ from .gateway.token_bucket import Refill, TokenBucket
 from .peer import Peer
 
 TOKEN_SECONDS: Final = 100e-6
-"""Seconds of processor time that one token pays outside the event loop."""
+"""Seconds of processor time, outside the event loop, that one token pays for."""
 LOOP_TOKEN_SECONDS: Final = TOKEN_SECONDS / 4
-"""Seconds on the event loop that one token pays: while one request runs there, all processes of the node wait."""
+"""Seconds on the event loop that one token pays for. They cost more: all processes of the node wait meanwhile."""
 BYTES_PER_TOKEN: Final = 64 * 1024
-"""Bytes of a request or a reply that one token pays."""
+"""Bytes of a request or a reply that one token pays for."""
 MAX_KNOWN_CLIENTS: Final = 1000
-"""The number of connections, and of keys, of one role that have a bucket. The least recently used one is dropped."""
+"""The maximum number of buckets of connections in one role, and of buckets of keys.
+
+Beyond it, the least recently used bucket is dropped.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ An operator's budget only stops a script that has gone wrong.
 
 
 class Shortage(NamedTuple):
-    """Why a request can't be paid: whose bucket is too low, and in how many seconds it is high enough."""
+    """A bucket with too few tokens for a request: who pays from it, and in how many seconds it has enough."""
 
     whom: str
     seconds: float
@@ -90,7 +93,7 @@ class Budgets:
         self._roles = {role: _RoleBuckets(budget, clock()) for role, budget in budgets.items()}
 
     def take(self, peer: Peer, cost: float, *, urgent: bool = False) -> Shortage | None:
-        """Take `cost` tokens from each bucket of the client. If one has too few, take none and return the shortage."""
+        """Take `cost` tokens from each bucket of the client. If one bucket has too few, take none and return it."""
         return self._roles[peer.role].take(peer, cost, self._clock(), urgent=urgent)
 
     def charge(self, peer: Peer, cost: float) -> None:
@@ -98,9 +101,9 @@ class Budgets:
         self._roles[peer.role].charge(peer, cost, self._clock())
 
     def refusal_delay(self, peer: Peer) -> float | None:
-        """Return after how many seconds the client gets a refusal, or None if it gets no reply.
+        """Return the seconds after which the client gets a refusal, or None if it gets no reply.
 
-        A client that waits for each reply always gets one.
+        A client that sends no request before it has the previous reply always gets a refusal.
         """
         return self._roles[peer.role].refusal_delay(peer, self._clock())
 
@@ -143,7 +146,7 @@ class _RoleBuckets:
         return delay
 
     def _buckets(self, peer: Peer, now: float) -> tuple[tuple[TokenBucket, str], ...]:
-        """Return the buckets that a client pays from, each with the words for those who share it."""
+        """Return the buckets from which a client pays, each with the words by which a refusal names its users."""
         key = self._keys.get(peer.key)
         if key is None:
             key = self._keys[peer.key] = TokenBucket(self._budget.key, now)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from node_runtime.code import CodeServer
 from node_runtime.processes.runtime import Runtime
-from node_runtime.protocol.cookie import ROLES, key_text, make_keys
+from node_runtime.protocol.cookie import ROLES, key_text
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.key_files import RESERVED_NAMES
 from node_runtime.protocol.messages import AuditEntry, Health, Operation
+from node_runtime.protocol.run_directory import replace_server_key
 
 from .audit import AuditLog, Refusals, open_audit_log
 from .control_thread import ControlCallbacks, ControlThread
@@ -20,13 +23,16 @@ from .dispatch import Dispatcher
 from .event_log import EventLog
 from .event_source import EventSource
 from .gateway.limits import GatewayLimits
-from .live_key_ring import LiveKeyRing
+from .health_signs.loop_watch import LoopWatch
+from .live_key_ring import LiveKeyRing, LiveNodeKey, keys_at_start
 from .loop_bridge import LoopBridge
 from .method_handlers import ControlParts, MethodHandlers, NodeIdentity, ReleaseOperations
 from .security import Security
 from .snapshots import SnapshotReader
 from .uploads import Uploads
 from .vitals import VitalsMeter
+
+logger: Final = logging.getLogger("node_runtime.control")
 
 _NEW_STATUS: Final = {"installed": "current", "reverted": "current", "committed": "permanent"}
 """The release status that follows from an operation's outcome."""
@@ -65,7 +71,7 @@ class Control:
 
         Raises Refused when the address can't be used, or when a test client with an unknown key is not refused.
         """
-        self._keys = keys = make_keys(self._identity.directory)
+        self._keys = keys = keys_at_start(self._identity.directory)
         ring = LiveKeyRing(self._identity.directory)
         self._thread = ControlThread(keys, ring.valid, self.limits)
         self._closers.append(self._thread.stop)
@@ -93,11 +99,11 @@ class Control:
         self._thread.run(lambda: self._security.record(entry))
 
     def record_boot(self, subject: str, previous_end: str, reason: str | None) -> None:
-        """Write to the audit log what boots and why, and how the previous run ended, as far as the parent knows."""
+        """Write to the audit log what boots and why, and how the previous run ended if the parent knows it."""
         self._thread.run(lambda: self._security.record_boot(subject, previous_end, reason))
 
     def stop(self) -> None:
-        """Send the pending replies, then close the thread."""
+        """Send the pending replies, then end the control thread."""
         while self._closers:
             self._closers.pop()()
 
@@ -109,7 +115,9 @@ class Control:
         uploads = Uploads(identity.directory / "var" / "staging")
         events = EventLog(identity.boot_id, thread.publish)
         security = self._security = self._make_security(ring, audit, events)
-        meter = VitalsMeter(self._runtime, loop, identity.started)
+        bridge = LoopBridge(loop, threading.get_ident(), thread.run, thread.later)
+        watch = LoopWatch(loop, bridge.short_place)
+        meter = VitalsMeter(self._runtime, watch, identity.started)
         parts = ControlParts(
             snapshots=SnapshotReader(self._runtime, self._code),
             meter=meter,
@@ -120,15 +128,17 @@ class Control:
             uploads=uploads,
         )
         handlers = MethodHandlers(identity, self._handler, self._runtime, parts, self._on_stop)
-        bridge = LoopBridge(loop, threading.get_ident(), thread.run, thread.later)
         dispatch = Dispatcher(handlers.entries(), thread, bridge, security, identity.name, handlers.client_gone)
 
         def publish_vitals() -> None:
             thread.later(VITALS_INTERVAL_SECONDS, publish_vitals)
             events.emit("vitals", vitals=meter.measure())
+            if report := watch.take_report():
+                events.emit("log", f"warning: {report}")
 
         thread.run(publish_vitals)
         thread.run(security.watch_keys)
+        thread.run(self._live_node_key(security).watch)
         event_source = EventSource(self._runtime, events, thread.run, thread.later)
         self._closers = [
             security.refusals.flush,
@@ -153,6 +163,23 @@ class Control:
             self._handler.subscribe_health(lambda vsn, health: thread.run(lambda: _emit_health(events, vsn, health)))
         )
         return dispatch
+
+    def _live_node_key(self, security: Security) -> LiveNodeKey:
+        identity, thread = self._identity, self._thread
+
+        def on_replaced(secret: bytes) -> None:
+            thread.set_secret_key(secret)
+            self._keys = replace(self._keys, secret=secret)
+            try:
+                replace_server_key(identity.name, identity.boot_id, self.public_key)
+            except (Refused, OSError) as error:
+                logger.error("clients of this machine can't connect until the next boot: %s", error)
+            security.note("node_key", f"the node's own key was replaced by {self.public_key}", "in effect")
+
+        def on_planned(sentences: str) -> None:
+            security.note("node_key", sentences, "planned")
+
+        return LiveNodeKey(identity.directory, self._keys.secret, thread.later, on_planned, on_replaced)
 
     def _make_security(self, ring: LiveKeyRing, audit: AuditLog, events: EventLog) -> Security:
         def announce(text: str) -> None:

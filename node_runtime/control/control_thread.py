@@ -1,4 +1,4 @@
-"""The control thread, which looks into the node and answers requests, also while the event loop is blocked.
+"""The control thread, which inspects the node and answers requests, even while the event loop is blocked.
 
 It polls the seam to the gateway, the OS process that owns the ZeroMQ socket. Other threads pass tasks to it with `run`,
 which wakes it through a socket pair. It must never wait for the event loop.
@@ -34,9 +34,10 @@ from .peer import Peer
 ControlTask: TypeAlias = Callable[[], None]
 
 CROWD: Final = Refill(200, 100)
-"""Viewers that send more messages than this make the thread pause after each round, so that it handles many at once.
+"""If viewers send more messages than this, the thread pauses after each round, so that each round handles many
+messages.
 
-Each message that is handled alone would take the interpreter's lock from the event loop several times.
+If the thread handled each message alone, it would take the interpreter's lock from the event loop for each message.
 """
 CROWD_PAUSE_SECONDS: Final = 0.005
 
@@ -47,7 +48,7 @@ logger: Final = logging.getLogger("node_runtime.control")
 class ControlCallbacks:
     """The functions that the control thread calls.
 
-    `on_request(peer, body)` for each request, `on_gone(routing_id)` for each client that has ended, and
+    It calls `on_request(peer, body)` for each request, `on_gone(routing_id)` for each client that has gone, and
     `on_logins_refused(address, key, count)` for connections that were refused because of their key.
     """
 
@@ -76,7 +77,7 @@ class ControlThread:
     # ------------------------------------------------------------------ callable from every thread
 
     def open(self, host: str, port: int) -> int:
-        """Start the gateway, which listens on `host` and `port`; return the port. If `port` is 0, it is a free one.
+        """Start the gateway, which listens on `host` and `port`; return the port. Port 0 means any free port.
 
         `start` begins to serve requests. Raises Refused if the address can't be used, or if the gateway has not refused
         a client with an unknown key.
@@ -105,24 +106,28 @@ class ControlThread:
     # ------------------------------------------------------------------ callable from the control thread only
 
     def later(self, seconds: float, task: ControlTask) -> None:
-        """Call `task()` after `seconds` seconds, unless the thread ends before."""
+        """Call `task()` after `seconds` seconds, unless the thread has ended by then."""
         heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._numbers), task))
 
     def set_keys(self, ring: KeyRing) -> None:
-        """Accept only the keys of this ring from now on; holders of others get no events any more."""
+        """Accept only the keys of this ring from now on; clients with other keys get no more events."""
         self._ring = ring
         self._link.set_keys(ring)
 
+    def set_secret_key(self, secret_key: bytes) -> None:
+        """Use this key of the node from now on; all clients are disconnected."""
+        self._link.set_secret_key(secret_key)
+
     def reply(self, routing_id: bytes, body: bytes) -> bool:
-        """Send `body` to one client; return False if that is impossible now. The client may have disconnected."""
+        """Send `body` to one client; return False if no gateway listens. True does not mean that the client gets it."""
         return self._link.send(Deliver(routing_id, body))
 
     def publish(self, event: bytes) -> None:
-        """Send the packed event to every subscriber; one that does not read misses it."""
+        """Send the packed event to every subscriber; a subscriber that does not read misses the event."""
         self._link.announce(pack(Reply(id=0, event=event)))
 
     def subscribe(self, routing_id: bytes) -> None:
-        """Send events to this client until it disconnects. The reply that is sent next arrives before them."""
+        """Send events to this client until it disconnects. A reply that is sent now arrives before the first event."""
         self._link.send(Subscribe(routing_id))
 
     def unsubscribe(self, routing_id: bytes) -> None:
@@ -165,7 +170,10 @@ class ControlThread:
         self._close()
 
     def _poll_link(self, poller: select.poll, polled: tuple[int, int] | None) -> tuple[int, int] | None:
-        """Have `poller` poll what the link wants; `polled` is what it polls already."""
+        """Register with `poller` the descriptor and events that the link wants, and return them.
+
+        `polled` has the descriptor and events that are registered so far.
+        """
         wanted = self._link.interest()
         if wanted != polled:
             if polled is not None:

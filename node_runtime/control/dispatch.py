@@ -1,8 +1,8 @@
 """Dispatches requests: checks budget, role and parameters, writes the audit log, calls the handler, and replies.
 
 There is one table of methods. An unknown method and a method that the caller's role may not call get the same reply, so
-a viewer's cookie reveals nothing about the operators' methods. The role of each request is that of the connection's
-key.
+a viewer's cookie reveals nothing about the operators' methods. The key of the connection determines the role of each
+request.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ P = TypeVar("P", bound=m.WireStruct)
 R = TypeVar("R", bound=m.WireStruct)
 
 MAX_KNOWN_CALLERS: Final = 1000
-"""The number of connections of a role whose callers are remembered. The least recently used one is forgotten."""
+"""The maximum number of callers that are remembered in one role. Beyond it, the least recent caller is forgotten."""
 WORKERS: Final[dict[m.Role, int]] = {"viewer": 1, "operator": 2}
 """The number of worker threads for the requests of each role."""
 UNKNOWN_METHOD_COST: Final = 2
-"""The tokens for a request of a method that does not exist, or that the role may not call."""
+"""The cost, in tokens, of a request for a method that does not exist or that the role may not call."""
 _NO_REQUEST: Final = "The message is not a request of this protocol; use the hotdash that came with the node."
 _ROLE_RANK: Final[dict[m.Role, int]] = {"viewer": 0, "operator": 1}
 
@@ -50,7 +50,7 @@ logger: Final = logging.getLogger("node_runtime.control")
 
 @dataclass(slots=True)
 class Caller:
-    """The client of a connection. Its key determines `name` and `role`; who it says that it is, is only a `claim`."""
+    """The client of a connection. The key determines `name` and `role`; `claim` is who the client says it is."""
 
     name: str
     role: m.Role
@@ -68,8 +68,9 @@ class MethodEntry(Generic[P, R]):
     callbacks run at each `yield`. "worker" is a separate thread, for a slow handler. If the event loop is blocked,
     `fallback` replies from the control thread; its last argument is a clause that says where the loop is blocked.
     A method with a `subject` is written to the audit log; `subject(params)` is the object of the change. If
-    `audit_required` is false, the method runs even if the audit log can't be written. If `shared`, clients of one role
-    that send the same parameters at about the same time share one answer; it may depend on their role only.
+    `audit_required` is false, the method runs even if the audit log can't be written; else `unaudited(params)` releases
+    what the refused request refers to. If `shared`, clients of one role that send the same parameters at about the same
+    time share one answer; of the client, the answer may depend only on the role.
     """
 
     method: Method[P, R]
@@ -78,14 +79,15 @@ class MethodEntry(Generic[P, R]):
     subject: Callable[[P], str] | None = None
     fallback: Callable[[Caller, P, str], R] | None = None
     audit_required: bool = True
+    unaudited: Callable[[P], object] | None = None
     shared: bool = False
 
 
 class Dispatcher:
     """Receives requests in the control thread, and replies to each once.
 
-    Only a client that exceeds its budget and does not wait for replies misses some. When an operator's client has
-    disconnected, `on_gone(routing_id)` is called.
+    One exception: a client that exceeds its budget without waiting for replies gets no reply to some requests. When an
+    operator's client has disconnected, `on_gone(routing_id)` is called.
     """
 
     def __init__(
@@ -114,7 +116,7 @@ class Dispatcher:
         }
 
     def close(self) -> None:
-        """Cancel the handlers that wait for a worker thread; running ones continue."""
+        """Cancel the handlers that wait for a worker thread; handlers that run already continue."""
         for workers in self._workers.values():
             workers.shutdown(wait=False, cancel_futures=True)
 
@@ -125,7 +127,10 @@ class Dispatcher:
         except MalformedMessage:
             request = None
         holder = self._keys.holder(peer.key)
-        peer = replace(peer, role="viewer") if holder is None else replace(peer, name=holder.name, role=holder.role)
+        name = peer.name if holder is None else holder.name
+        role: m.Role = "viewer" if holder is None else holder.role
+        if (name, role) != (peer.name, peer.role):  # the key has changed since the request arrived
+            peer = replace(peer, name=name, role=role)
         entry = None if request is None else self._permitted(peer, request.method)
         number = 0 if request is None else request.id
         cost = UNKNOWN_METHOD_COST if entry is None else entry.method.cost
@@ -175,7 +180,7 @@ class Dispatcher:
         self._refuse(peer, request.id, Refused(sentence, ExitCode.NOT_ALLOWED))
 
     def _refuse_key(self, peer: Peer, number: int) -> None:
-        """Refuse a request whose key was valid when the connection was made."""
+        """Refuse a request because the key, valid when the connection was made, has expired or was revoked."""
         known = self._keys.known(peer.key)
         name = "" if known is None else known.name
         whose = f"The key of {name}" if name else "This key"
@@ -216,7 +221,7 @@ class _PendingRequest:
         self._intent: m.AuditEntry | None = None
 
     def begin(self, packed: bytes) -> None:
-        """Handle the request, whose parameters are `packed`."""
+        """Handle the request. `packed` has its parameters, not yet decoded."""
         entry = self._entry
         try:
             params = self._params(entry, packed)
@@ -263,6 +268,8 @@ class _PendingRequest:
             self._dispatch._audit.write(intent)
         except Refused as error:
             if entry.audit_required:
+                if entry.unaudited is not None:
+                    entry.unaudited(params)
                 raise Refused(f"{error.sentence} Nothing was done.") from None
             logger.error("%s", error.sentence)
         self._intent = intent
@@ -315,8 +322,12 @@ class _PendingRequest:
         return Answer(None, _error_reply(error), None, meter.seconds, charge)
 
     def _charge(self, seconds: float) -> None:
-        """Charge the client for processor time beyond the method's cost. Slices are not charged: pauses limit them."""
-        if self._entry.where != "slices":
+        """Charge the client for processor time beyond the method's cost.
+
+        Shared answers in slices cost nothing: pauses limit them. Other slices stop the event loop only for a moment, so
+        they cost as much as time outside of it.
+        """
+        if self._entry.where != "slices" or not self._entry.shared:
             unit = LOOP_TOKEN_SECONDS if self._entry.where == "loop" else TOKEN_SECONDS
             self._dispatch._budgets.charge(self._peer, max(0.0, seconds / unit - self._entry.method.cost))
 
@@ -371,7 +382,7 @@ def _result_of(work: Callable[[], Any]) -> tuple[Any, BaseException | None]:
 
 @lru_cache(maxsize=256)
 def _shown_sentence(sentence: str) -> str:
-    """Return the text for a client. A client that repeats a refused request would otherwise have it redacted anew."""
+    """Return the redacted sentence. It is cached, because a client may repeat a refused request many times."""
     return shown(sentence)
 
 

@@ -1,4 +1,4 @@
-"""The node's event log: numbers the events, sends them to subscribers, and keeps the newest for later requests."""
+"""The node's event log, which numbers events, sends them to subscribers, and keeps the newest for later requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from node_runtime.protocol.messages import NodeEvent, NodeEventKind, Operation, 
 from node_runtime.protocol.wire import pack
 
 MAX_KEPT_EVENTS: Final = 500
-"""The number of events that are kept. The kind with the most loses its oldest, so no kind displaces all others."""
+"""The maximum number of events kept. Beyond it, the kind of which there are most events loses its oldest event.
+
+So one kind of event can't displace all other kinds.
+"""
 MAX_OPERATION_BYTES: Final = 256 * 1024
 """The maximum size of an operation in an event. A larger operation is sent without its results."""
 

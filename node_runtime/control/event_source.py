@@ -10,7 +10,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from node_runtime.behaviours.show.describe import DescribeLimits, describe
 from node_runtime.processes.exit_reasons import is_orderly
@@ -21,10 +21,14 @@ from node_runtime.protocol.clip import clip
 
 from .event_log import EventLog
 
+T = TypeVar("T")
+
 BATCH_SECONDS: Final = 0.1
 """Seconds for which process events are collected before they are reported."""
 MAX_EVENTS_PER_BATCH: Final = 10
-"""The number of collected process events that are reported one by one; the others are only counted."""
+"""The number of collected process events that are reported one by one; all further events are only counted."""
+MAX_RECORDS_PER_BATCH: Final = 20
+"""The number of collected log records that are reported one by one; all further records are only counted."""
 MAX_TEXT_LENGTH: Final = 300
 """The maximum number of characters in an event's text."""
 
@@ -48,6 +52,8 @@ class EventSource(logging.Handler):
         self._run = run
         self._later = later
         self._batch: deque[tuple[float, ProcessEvent]] = deque()
+        self._log_batch: deque[tuple[float, int, str]] = deque()
+        self._log_window_end, self._log_room = 0.0, 0
         self._unsubscribe = runtime.subscribe(self._on_process_event)
         logging.getLogger().addHandler(self)
 
@@ -65,7 +71,9 @@ class EventSource(logging.Handler):
             text = _line(record.getMessage())
         except Exception:
             text = _line(f"a log record of {record.name} that can't be formatted")
-        self._run(lambda: self._events.emit("log", f"{record.levelname.lower()}: {text}", at=record.created))
+        self._log_batch.append((record.created, record.levelno, f"{record.levelname.lower()}: {text}"))
+        if len(self._log_batch) == 1:
+            self._run(self._publish_log)
 
     def _on_process_event(self, event: ProcessEvent) -> None:
         if event.name is None and (event.kind != "ended" or is_orderly(event.reason)):
@@ -74,14 +82,44 @@ class EventSource(logging.Handler):
         if len(self._batch) == 1:
             self._run(lambda: self._later(BATCH_SECONDS, self._publish_batch))
 
+    def _publish_log(self) -> None:
+        """Publish the collected log records, at most `MAX_RECORDS_PER_BATCH` in `BATCH_SECONDS`, the most serious ones.
+
+        The others are only counted.
+        """
+        now = time.monotonic()
+        if now >= self._log_window_end:
+            self._log_window_end, self._log_room = now + BATCH_SECONDS, MAX_RECORDS_PER_BATCH
+        if not self._log_room:
+            self._later(self._log_window_end - now, self._publish_log)
+            return
+        batch = _drained(self._log_batch)
+        by_level = sorted(range(len(batch)), key=lambda number: -batch[number][1])
+        room, self._log_room = self._log_room, max(0, self._log_room - len(batch))
+        for number in sorted(by_level[:room]):
+            at, _, text = batch[number]
+            self._events.emit("log", text, at=at)
+        if left := by_level[room:]:
+            errors = sum(batch[number][1] >= logging.ERROR for number in left)
+            counted = f"{errors:,} of them errors" if errors else "none of them an error"
+            self._events.emit("log", f"warning: and {len(left):,} more log records, {counted}")
+
     def _publish_batch(self) -> None:
-        batch = [self._batch.popleft() for _ in range(len(self._batch))]
+        batch = _drained(self._batch)
         for at, event in batch[:MAX_EVENTS_PER_BATCH]:
             self._events.emit("process", _sentence(event), at=at)
         if len(batch) > MAX_EVENTS_PER_BATCH:
             self._events.emit(
                 "process", f"and {len(batch) - MAX_EVENTS_PER_BATCH:,} more starts, ends and registrations of processes"
             )
+
+
+def _drained(waiting: deque[T]) -> list[T]:
+    """Remove and return all items. The deque is empty at the end, so that the next item schedules the next batch."""
+    items: list[T] = []
+    while waiting:
+        items.append(waiting.popleft())
+    return items
 
 
 def _sentence(event: ProcessEvent) -> str:
@@ -103,5 +141,5 @@ def _reason(reason: object) -> str:
 
 
 def _line(text: str) -> str:
-    """Return the beginning of a text. It is redacted as a whole: a cut secret may not be recognized."""
+    """Return the beginning of a text. The text is redacted before it is cut: half a secret may not be recognized."""
     return clip(shown(text)[: MAX_TEXT_LENGTH + 1], MAX_TEXT_LENGTH)

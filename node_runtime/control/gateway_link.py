@@ -1,7 +1,7 @@
 """The node's link to its gateway: starts it, sends and receives over the seam, and starts it again when it has ended.
 
-While the gateway is down, the node runs on, and nobody can connect to it. Clients connect again by themselves: their
-subscriptions have ended with the gateway.
+While the gateway is down, the node continues, but nobody can connect to it. Clients reconnect by themselves, and have
+to subscribe again: their subscriptions ended with the gateway.
 """
 
 from __future__ import annotations
@@ -45,19 +45,22 @@ from .gateway_process import END_SECONDS, GatewayProcess
 START_SECONDS: Final = 30.0
 """Seconds that the gateway has from its start until it listens."""
 STABLE_SECONDS: Final = 30.0
-"""A gateway that has listened for so long is started again at once when it ends; otherwise the pauses grow."""
+"""A gateway that ends after listening for this many seconds is replaced at once; otherwise there is a growing pause."""
 FIRST_PAUSE_SECONDS: Final = 0.5
 MAX_PAUSE_SECONDS: Final = 15.0
 PINGS: Final = 4
-"""The pings that the gateway has to leave unanswered before it is ended, during `GatewayLimits.max_answer_seconds`."""
+"""The number of pings sent within `GatewayLimits.max_answer_seconds`. A gateway that answers none of them is ended."""
 MAX_UNSENT_BYTES: Final = 2 * MAX_SEAM_MESSAGE_BYTES
-"""Bytes that may wait for the gateway. Beyond them it is stuck, and is ended."""
+"""Maximum number of bytes that wait for the gateway to read them. If more wait, the node ends the gateway as stuck."""
 MAX_UNSENT_EVENT_BYTES: Final = 4 << 20
-"""Bytes that may wait for the gateway when an event is sent. Beyond them, the event is left out."""
+"""If more bytes than this wait for the gateway to read them, the node sends it no event."""
 
 logger: Final = logging.getLogger("node_runtime.control.gateway")
-"""Not the logger `node_runtime.control`, whose records are no events. All records are warnings: an error would count
-against the health of a release on probation, and a client could cause it."""
+"""This is not the logger `node_runtime.control`, because the records of that logger do not become events.
+
+All records are warnings: an error would count against the health of a release on probation, and a client could cause
+it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class GatewayCallbacks:
 
 
 class GatewayLink:
-    """The link of one node. After `open`, only the control thread may use it.
+    """The link of one node to its gateway. After `open`, only the control thread may use it.
 
     `later(seconds, task)` calls `task()` in that thread. `ring` has the keys of the clients.
     """
@@ -122,14 +125,14 @@ class GatewayLink:
         return self._port
 
     def _handle_first(self, message: FromGateway) -> None:
-        """Handle a message; keep it for the control thread if the gateway listens already."""
+        """Handle a message; if the gateway listens already, keep the message for the control thread."""
         if self._listens:
             self._arrived.append(message)
         else:
             self._handle(message)
 
     def close(self) -> None:
-        """Stop the gateway, which first sends what waits to be sent."""
+        """Stop the gateway, which first sends its pending messages."""
         process, seam = self._process, self._seam
         self._process = self._seam = None
         if process is None or seam is None:
@@ -139,7 +142,7 @@ class GatewayLink:
             seam.flush()
             while seam.unsent and select.select([], [seam], [], END_SECONDS)[1]:
                 seam.flush()
-            while select.select([seam], [], [], END_SECONDS)[0]:  # its last reports, until it closes the seam
+            while select.select([seam], [], [], END_SECONDS)[0]:  # read its last reports until it closes the seam
                 for message in seam.take():
                     if isinstance(message, LoginsRefused):
                         self._handle(message)
@@ -150,7 +153,7 @@ class GatewayLink:
         self._process = GatewayProcess()
         self._seam = Seam(self._process.connection, FromGateway)
         self._seam.put(Configure(self._host, self._port, self._secret_key, self._ring, self._limits))
-        with suppress(SeamError):  # it has ended at once: reading the seam will tell
+        with suppress(SeamError):  # the gateway has ended already: the next read will tell
             self._seam.flush()
         return self._seam
 
@@ -163,7 +166,7 @@ class GatewayLink:
         return self._seam.fileno(), select.POLLIN | (select.POLLOUT if self._seam.unsent else 0)
 
     def exchange(self) -> None:
-        """Handle what has arrived."""
+        """Handle the messages that have arrived."""
         if self._seam is None:
             return
         try:
@@ -194,8 +197,14 @@ class GatewayLink:
         self._ring = ring
         self.send(KnownKeys(ring))
 
+    def set_secret_key(self, secret_key: bytes) -> None:
+        """Use this key from now on. The gateway has to start again, so all clients are disconnected."""
+        self._secret_key = secret_key
+        if self._process is not None:
+            self._end(SeamError("it had to end, because the node's own key was replaced"))
+
     def flush(self) -> None:
-        """Pass what waits to the gateway, in one system call if it reads. Each one gives up the interpreter's lock."""
+        """Send the pending messages in as few system calls as possible: each call gives up the interpreter's lock."""
         if self._seam is None:
             return
         try:
@@ -238,7 +247,7 @@ class GatewayLink:
         self._later(self._limits.max_answer_seconds / PINGS, partial(self._ping, self._process))
 
     def _ping(self, process: GatewayProcess | None) -> None:
-        """Send another ping, or end the gateway if it has answered none of the last ones.
+        """Send another ping, or end the gateway if it has not answered the last pings.
 
         Pings are counted, because time also passes while the machine or the node is suspended.
         """

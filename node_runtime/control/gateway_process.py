@@ -18,7 +18,7 @@ END_SECONDS: Final = 2.0
 PASSED_VARIABLES: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ")
 """The environment variables that the gateway gets. The others may contain secrets of the applications."""
 MAX_MEMORY_ARENAS: Final = "2"
-"""The arenas of the C library's allocator. Each reserves address space, which the gateway's limit counts."""
+"""The number of arenas of the C library's allocator. Each reserves address space, which the gateway's limit counts."""
 
 
 class GatewayProcess:
@@ -50,6 +50,11 @@ class GatewayProcess:
         """The pid of the gateway."""
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        """Whether the process has not ended yet."""
+        return self._process.poll() is None
+
     def wait(self) -> str:
         """Wait until the process ends, kill it after `END_SECONDS`, and return a clause that says how it ended."""
         try:
@@ -73,7 +78,7 @@ _open_seams: Final[weakref.WeakSet[socket.socket]] = weakref.WeakSet()
 
 
 def _close_seams() -> None:
-    """Close the seams in a forked child, which could otherwise keep a gateway alive whose node has ended."""
+    """Close the seams in a forked child. Otherwise the child could keep the gateway alive after the node has ended."""
     for connection in list(_open_seams):
         connection.close()
 

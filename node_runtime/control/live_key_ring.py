@@ -1,17 +1,22 @@
-"""The key ring of a running node, which follows the changes of the key files."""
+"""The key ring and the own key of a running node, which follow the changes of the key files."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from node_runtime.protocol.cookie import NodeKeys, make_keys, read_key
+from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.key_files import key_files_state, read_key_ring
 from node_runtime.protocol.key_ring import KeyRing, RingKey
+from node_runtime.protocol.key_rotation.node_key import change_of_cookies, read_next_key, replace_key_if_due
 
 POLL_SECONDS: Final = 0.5
-"""Seconds between two looks at the key files; a change of a key takes effect within this time."""
+"""Seconds between two checks of the key files; a change of a key takes effect within this time."""
 
 logger: Final = logging.getLogger("node_runtime.control")
 
@@ -30,16 +35,16 @@ class LiveKeyRing:
         return self._ring.holder(public, time.time())
 
     def known(self, public: bytes) -> RingKey | None:
-        """Return the holder of a public key (Z85), even of a revoked or expired one."""
+        """Return the holder of a public key (Z85), even if the key is revoked or expired."""
         return self._ring.known(public)
 
     @property
     def valid(self) -> KeyRing:
-        """The ring with only those keys that were valid at the last refresh."""
+        """The ring with only the keys that were valid at the last refresh."""
         return self._valid
 
     def refresh(self) -> None:
-        """Look at the key files, and read them if they have changed. On an error, only the end of keys counts."""
+        """Read the key files if they have changed. If that fails, keys still expire, but no change takes effect."""
         try:
             state = key_files_state(self._directory)
             if state != self._state:
@@ -52,3 +57,53 @@ class LiveKeyRing:
     def _valid_now(self) -> KeyRing:
         now = time.time()
         return KeyRing(tuple(key for key in self._ring.keys if key.is_valid(now)))
+
+
+@dataclass(slots=True)
+class LiveNodeKey:
+    """The own secret key of the node in `directory`, which is `secret` now. Only one thread may use it.
+
+    `later(seconds, task)` calls `task()` in that thread. `on_planned(sentences)` is called when a replacement was
+    planned, and `on_replaced(secret)` when it has happened.
+    """
+
+    directory: Path
+    secret: bytes
+    later: Callable[[float, Callable[[], None]], None]
+    on_planned: Callable[[str], None]
+    on_replaced: Callable[[bytes], None]
+    _announced: str = ""
+    _failed: bool = False
+
+    def watch(self) -> None:
+        """Follow the changes of the key from now on."""
+        self.later(POLL_SECONDS, self.watch)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Replace the key if it is time, and notice that another process has replaced it. Never raises."""
+        try:
+            following = read_next_key(self.directory)
+            if following is not None and following.secret != self._announced:
+                self._announced = following.secret
+                self.on_planned(change_of_cookies(following))
+            replace_key_if_due(self.directory)
+            found = read_key(self.directory / "etc" / "keys" / "server")
+        except (Refused, OSError) as error:
+            if not self._failed:
+                logger.error("the node keeps its own key, because the files of its keys can't be used: %s", error)
+            self._failed = True
+            return
+        self._failed = False
+        if found != self.secret:
+            self.secret = found
+            self.on_replaced(found)
+
+
+def keys_at_start(directory: Path) -> NodeKeys:
+    """Return the keys of a node that starts. Replaces its own key if that was due while it was down."""
+    try:
+        replace_key_if_due(directory)
+    except (Refused, OSError) as error:
+        logger.error("the node keeps its own key, because the next one can't be used: %s", error)
+    return make_keys(directory)

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any, Final, NamedTuple
 
 from node_runtime.processes.errors import CRASH_EXCEPTIONS
@@ -18,9 +19,16 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Role
 
 LOOP_TIMEOUT_SECONDS: Final = 1.0
-"""Seconds for which a call without a fallback waits for the loop."""
+"""Seconds for which a `LoopCall` without a fallback waits for the event loop; then it is refused."""
 FALLBACK_TIMEOUT_SECONDS: Final = 0.05
-"""Seconds for which a call waits for the loop before its fallback runs in the control thread."""
+"""Seconds for which a `LoopCall` with a fallback waits for the event loop before the fallback runs."""
+CONTINUED_TIMEOUT_SECONDS: Final = 0.5
+"""Seconds for which work that has begun waits for its next slice, before its fallback replaces it.
+
+The fallback begins anew, so it would cost more than to wait: a busy machine is not a blocked loop.
+"""
+PATIENT_SECONDS: Final = 2.0
+"""Seconds after which the slices of one call wait no longer than other calls: a client waits for the answer."""
 MAX_WAITING_REQUESTS: Final[dict[Role, int]] = {"viewer": 32, "operator": 64}
 """Maximum number of requests of a role that wait for the loop."""
 MAX_URGENT_REQUESTS: Final = 8
@@ -37,8 +45,8 @@ class LoopCall(NamedTuple):
     """A call into the loop, for a client with `role`.
 
     `work()` runs on the loop, and may be async. `done(result, error)` is called once, in the control thread. If the
-    loop does not start the work in time, the work never runs; then the result is that of `fallback(clause)`, which runs
-    in the control thread. Without a fallback, the error is Refused. `clause` and the error say where the loop is
+    loop does not start the work in time, the work never runs; instead, `fallback(clause)` runs in the control thread
+    and gives the result. Without a fallback, the error is Refused. `clause` and the error say where the loop is
     blocked.
     """
 
@@ -47,14 +55,17 @@ class LoopCall(NamedTuple):
     fallback: Callable[[str], Any] | None = None
     role: Role = "operator"
     urgent: bool = False
+    timeout: float | None = None
+    """Seconds to wait for the loop; None for the usual time."""
 
 
 @dataclass(slots=True)
 class _Lane:
     """The calls of one role.
 
-    `on_loop` are those that were handed to the loop, with the times of that; a call stays there until the loop comes to
-    it, even if its fallback has run. `queue` are those that wait for the end of an earlier call, which is not `ended`.
+    `on_loop` has the calls that were handed to the loop, each with the time at which it was handed over. A call stays
+    there until the loop comes to it, even if its fallback has run. `ended` says whether the last call has given its
+    result or error, from the loop or from the fallback. Until then, a viewer's next calls wait in `queue`.
     """
 
     on_loop: dict[object, float] = field(default_factory=dict)
@@ -98,7 +109,8 @@ class LoopBridge:
 
     def _hand_over(self, call: LoopCall, lane: _Lane) -> None:
         token = object()
-        claim = threading.Lock()  # its holder runs the work: the loop or, after the timeout, the control thread
+        # Acquired by the thread that handles the call: the loop's thread or, after the timeout, the control thread.
+        claim = threading.Lock()
         lane.on_loop[token] = time.monotonic()
         lane.ended = False
 
@@ -135,10 +147,11 @@ class LoopBridge:
             lane.on_loop.pop(token, None)
             done(None, Refused("The node is stopping, so nothing was done."))
             return
-        self._later(LOOP_TIMEOUT_SECONDS if call.fallback is None else FALLBACK_TIMEOUT_SECONDS, on_timeout)
+        usual = LOOP_TIMEOUT_SECONDS if call.fallback is None else FALLBACK_TIMEOUT_SECONDS
+        self._later(usual if call.timeout is None else call.timeout, on_timeout)
 
     def _give_up(self, call: LoopCall, why: str = "") -> None:
-        """End a call that the loop won't run: by its fallback, or refused."""
+        """End a call that the loop won't run: call its fallback, or refuse it."""
         clause = self.blocked()
         try:
             if call.fallback is None:
@@ -156,6 +169,7 @@ class LoopBridge:
         `call.fallback(clause)` replaces the work, as in `ask`.
         """
         slices: Generator[None, None, Any] | None = None
+        began = time.monotonic()
 
         def next_slice() -> Any:
             nonlocal slices
@@ -169,7 +183,9 @@ class LoopBridge:
 
         def after(result: Any, error: BaseException | None) -> None:
             if result is _NEXT_SLICE:
-                self.ask(call._replace(work=next_slice, done=after))
+                patient = time.monotonic() - began < PATIENT_SECONDS
+                timeout = CONTINUED_TIMEOUT_SECONDS if patient else None
+                self.ask(call._replace(work=next_slice, done=after, timeout=timeout))
             else:
                 call.done(result, error)
 
@@ -184,15 +200,26 @@ class LoopBridge:
         now = time.monotonic()
         return now - min((at for lane in self._lanes.values() for at in list(lane.on_loop.values())), default=now)
 
+    def short_place(self) -> str:
+        """Return the line of code that the loop's thread executes, as `keeper.py:31 (Keeper.handle_info)`."""
+        shown = self._frame()
+        if shown is None:
+            return "a thread that has ended"
+        file = shown.f_code.co_filename.rpartition("/")[2]
+        return f"{file}:{shown.f_lineno} ({shown.f_code.co_qualname})"
+
     def _where(self) -> str:
+        shown = self._frame()
+        if shown is None:
+            return "a thread that has ended"
+        return f"{shown.f_code.co_filename}:{shown.f_lineno} {shown.f_code.co_qualname}"
+
+    def _frame(self) -> FrameType | None:
         """Return the loop thread's innermost frame, preferably outside the standard library."""
         innermost = frame = sys._current_frames().get(self._thread_id)
         while frame is not None and _is_standard(frame.f_code.co_filename):
             frame = frame.f_back
-        shown = frame or innermost
-        if shown is None:
-            return "a thread that has ended"
-        return f"{shown.f_code.co_filename}:{shown.f_lineno} {shown.f_code.co_qualname}"
+        return frame or innermost
 
     def _await_result(self, awaitable: Awaitable[Any], finish: ReplyCallback) -> None:
         task = asyncio.ensure_future(awaitable)

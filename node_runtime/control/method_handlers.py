@@ -16,9 +16,6 @@ from typing import Any, Protocol
 
 from msgspec import structs
 
-from node_runtime.behaviours.upgrade.live_processes import SupervisorProcess
-from node_runtime.processes.pid import ROOT
-from node_runtime.processes.process import Process
 from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol import messages as m
@@ -28,13 +25,16 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.wire import MAX_REQUEST_BYTES
 from node_runtime.releases.signing.trust_policy import read_trust_policy
 from node_runtime.releases.store.staging_request import StageRequest
-from node_runtime.supervisor import restart_child, terminate_child
 
 from .audit import AuditLog, verify
 from .audit.entries import MAX_FIELD_CHARACTERS
 from .control_thread import ControlThread
 from .dispatch import Caller, MethodEntry, signature_text
 from .event_log import EventLog
+from .handlers.inspection import InspectionHandlers
+from .handlers.module_source import module_source
+from .handlers.old_code import OldCodeHandlers
+from .handlers.processes import ProcessHandlers
 from .pending_plans import PendingPlans
 from .snapshots import RuntimeSnapshot, SnapshotReader
 from .uploads import Uploads
@@ -52,10 +52,11 @@ class RehearsalEvents(Protocol):
 
 
 class InstallApprovals(Protocol):
-    """The approvals of installs. `person` is the name of the caller's key. Both methods may raise Refused."""
+    """The approvals of installs. `person` is the name of the caller's key. All methods may raise Refused."""
 
     def approve(self, request: m.Approve, person: str) -> m.Approval: ...
     def check(self, request: m.Install, person: str) -> None: ...
+    def of_plan(self, plan: m.Plan, person: str) -> m.Approval | None: ...
 
 
 class ReleaseOperations(Protocol):
@@ -138,15 +139,27 @@ class MethodHandlers:
         self._parts = parts
         self._stop = stop
         self._plans = PendingPlans(handler.plan)
+        self._processes = ProcessHandlers(identity.name, identity.boot_id, runtime, parts.snapshots.code)
+        self._old_code = OldCodeHandlers(identity.name, identity.boot_id, handler, parts.emit_release_event)
+        self._inspection = InspectionHandlers(
+            identity.name, identity.boot_id, runtime, parts.snapshots.code, parts.snapshots, self._emit_process_event
+        )
+
+    def _emit_process_event(self, text: str) -> None:
+        self._parts.thread.run(lambda: self._parts.events.emit("process", text))
 
     def entries(self) -> list[MethodEntry[Any, Any]]:
         """Return the method table."""
-        handler, uploads = self._handler, self._parts.uploads
+        handler, uploads, old_code, processes = self._handler, self._parts.uploads, self._old_code, self._processes
         return [
             MethodEntry(methods.HELLO, self.hello),
             MethodEntry(methods.PING, lambda caller, request: m.Empty()),
             MethodEntry(methods.SNAPSHOT, self.snapshot, "slices", fallback=self.torn_snapshot, shared=True),
+            MethodEntry(methods.SUMMARY, self.summary, "slices", fallback=self.torn_summary, shared=True),
+            MethodEntry(methods.PROCESSES, processes.processes, "slices", fallback=processes.torn_processes),
+            MethodEntry(methods.TREE, processes.tree, "slices", fallback=processes.torn_tree),
             MethodEntry(methods.STATE, self.state, "loop", fallback=self.torn_state, shared=True),
+            *self._inspection.entries(),
             MethodEntry(methods.RELEASES, self.releases, shared=True),
             MethodEntry(methods.OPERATION, self.operation, shared=True),
             MethodEntry(methods.OPERATIONS, self.operations, shared=True),
@@ -154,11 +167,20 @@ class MethodHandlers:
             MethodEntry(methods.UNSUBSCRIBE, self.unsubscribe),
             MethodEntry(methods.EVENTS, self.newest_events, shared=True),
             MethodEntry(methods.AUDIT, self.newest_audit_entries, "worker", shared=True),
+            MethodEntry(methods.OLD_CODE, old_code.old_code, "worker", shared=True),
+            MethodEntry(methods.STRAY_TASKS, old_code.stray_tasks, "loop", shared=True),
+            MethodEntry(methods.SOURCE, module_source, "worker"),
             MethodEntry(methods.AUDIT_VERIFY, self.audit_verify, "worker"),
             MethodEntry(methods.PLAN, self.plan, "loop", lambda request: request.vsn),
             MethodEntry(methods.STAGE_BEGIN, lambda caller, request: m.Upload(upload=uploads.begin(request))),
             MethodEntry(methods.STAGE_CHUNK, self.stage_chunk),
-            MethodEntry(methods.STAGE_END, self.stage_end, "worker", self.staged_file),
+            MethodEntry(
+                methods.STAGE_END,
+                self.stage_end,
+                "worker",
+                self.staged_file,
+                unaudited=lambda request: uploads.drop(request.upload),
+            ),
             MethodEntry(methods.APPROVE, self.approve, "loop", lambda request: request.target),
             MethodEntry(methods.INSTALL, self.install, "loop", lambda request: request.vsn),
             MethodEntry(methods.COMMIT, self.commit, "loop", lambda request: handler.vsn),
@@ -172,10 +194,12 @@ class MethodHandlers:
                 lambda request: request.operation or "the running operation",
                 audit_required=False,
             ),
-            # Also on a full disk, because it makes room.
+            # Allowed even if a full disk stops the audit log, because a removal makes room.
             MethodEntry(methods.REMOVE, self.remove, "loop", lambda request: request.vsn, audit_required=False),
-            MethodEntry(methods.RESTART_PROCESS, self.restart_process, "loop", lambda request: f"<{request.pid}>"),
-            MethodEntry(methods.KILL_PROCESS, self.kill_process, "loop", lambda request: f"<{request.pid}>"),
+            MethodEntry(methods.RESTART_PROCESS, processes.restart_process, "loop", lambda request: f"<{request.pid}>"),
+            MethodEntry(methods.KILL_PROCESS, processes.kill_process, "loop", lambda request: f"<{request.pid}>"),
+            MethodEntry(methods.KILL_TASK, old_code.kill_task, "loop", lambda request: request.name),
+            MethodEntry(methods.PURGE, old_code.purge, "loop", lambda request: request.module),
             MethodEntry(methods.STOP, self.stop, "loop", lambda request: "restart" if request.restart else "stop"),
         ]
 
@@ -239,6 +263,27 @@ class MethodHandlers:
 
     # ------------------------------------------------------------------ reading processes
 
+    def summary(self, caller: Caller, request: m.Empty) -> Generator[None, None, m.NodeSummary]:
+        seq = self._parts.events.seq
+        users = yield from self._processes.module_users(caller.role)
+        return self._summary(caller, seq, users, None)
+
+    def torn_summary(self, caller: Caller, request: m.Empty, blocked: str) -> m.NodeSummary:
+        return self._summary(caller, self._parts.events.seq, self._processes.torn_module_users(), blocked)
+
+    def _summary(self, caller: Caller, seq: int, users: dict[str, int], blocked: str | None) -> m.NodeSummary:
+        newest = self._handler.operations(1)
+        return m.NodeSummary(
+            seq=seq,
+            info=self.info(caller),
+            vitals=structs.replace(self._parts.meter.latest, processes=len(self._runtime.processes)),
+            applications=self._parts.snapshots.applications(),
+            modules=self._parts.snapshots.modules(users),
+            releases=self._handler.releases(),
+            operation=newest[-1] if newest else None,
+            blocked=blocked,
+        )
+
     def snapshot(self, caller: Caller, request: m.Empty) -> Generator[None, None, m.Snapshot]:
         seq = self._parts.events.seq  # read before the snapshot: a change during the snapshot is also sent as an event
         runtime_snapshot = yield from self._parts.snapshots.take_in_slices()
@@ -271,12 +316,13 @@ class MethodHandlers:
     # ------------------------------------------------------------------ releases
 
     def client_gone(self, routing_id: bytes) -> None:
-        """Drop what is being made for a client that has gone. Called in the control thread."""
+        """Stop making the plan of a client that has gone. Called in the control thread."""
         with suppress(RuntimeError):  # the event loop has ended
             self._runtime.loop.call_soon_threadsafe(self._plans.drop, routing_id)
 
     async def plan(self, caller: Caller, request: m.MakePlan) -> m.Plan:
-        return await self._plans.plan(caller.connection, request.vsn)
+        plan = await self._plans.plan(caller.connection, request.vsn)
+        return structs.replace(plan, approval=self._handler.approvals.of_plan(plan, caller.name))
 
     def stage_chunk(self, caller: Caller, request: m.StageChunk) -> m.Empty:
         self._parts.uploads.add(request)
@@ -317,36 +363,6 @@ class MethodHandlers:
         await self._handler.remove(request.vsn)
         self._parts.emit_release_event(f"{caller.name} removed release {request.vsn}")
         return self.releases(caller, m.Empty())
-
-    # ------------------------------------------------------------------ processes
-
-    async def restart_process(self, caller: Caller, request: m.ProcessTarget) -> m.Empty:
-        process = self._process(request)
-        supervisor = self._runtime.processes.get(process.parent)
-        table = supervisor.raw_state() if isinstance(supervisor, SupervisorProcess) else None
-        child = None if table is None else table.by_pid.get(process.pid)
-        if supervisor is None or child is None:
-            raise Refused(f"{process.title()} has no supervisor that could restart it; kill it to end it.")
-        if child.spec.is_forgotten:
-            raise Refused(f"{process.title()} is temporary, so its supervisor never restarts it; kill it to end it.")
-        await terminate_child(supervisor.pid, child.spec.id)
-        await restart_child(supervisor.pid, child.spec.id)
-        return m.Empty()
-
-    def kill_process(self, caller: Caller, request: m.ProcessTarget) -> m.Empty:
-        self._runtime.signal(self._process(request), ROOT, "kill")
-        return m.Empty()
-
-    def _process(self, request: m.ProcessTarget) -> Process:
-        if request.boot_id != self._identity.boot_id:
-            raise Refused(
-                f"{self._identity.name} was restarted after the processes were listed, so <{request.pid}> is another "
-                f"process now; list the processes again."
-            )
-        process = self._runtime.processes.get(request.pid)
-        if process is None:
-            raise Refused(f"Process <{request.pid}> has ended; find its successor in the process tree.")
-        return process
 
     # ------------------------------------------------------------------ the node
 

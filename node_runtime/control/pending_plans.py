@@ -1,7 +1,7 @@
 """The plans that are being made: at most one for each connection, and a few in all.
 
-A plan runs the new code of a release, so it takes time. A connection that requests another plan doesn't need the one
-before it any more, and a client that has gone needs none.
+Making a plan runs the new code of a release, so it takes time. A connection that requests another plan no longer needs
+its earlier plan, and a client that has gone needs no plan.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The access to a node, and its record: the key ring, the audit log, and the refusals."""
+"""The control of access to a node: the key ring, the audit log, and the count of refusals."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ logger: Final = logging.getLogger("node_runtime.control")
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """The parts of one node. Only the control thread may use them.
+    """The key ring, audit log and refusals of one node. Only the control thread may use them.
 
     `announce(text)` tells the clients. `later(seconds, task)` calls `task()` in the control thread.
-    `on_change(ring)` is called when other keys are valid than before.
+    `on_change(ring)` is called when the set of valid keys has changed.
     """
 
     keys: LiveKeyRing
@@ -42,7 +42,7 @@ class Security:
             logger.error("%s", error.sentence)
 
     def record_boot(self, subject: str, previous_end: str, reason: str | None) -> None:
-        """Record the boot of the node. If `previous_end` is empty, the log itself says how the previous run ended."""
+        """Record the boot of the node. If `previous_end` is empty, the end of the previous run is read from the log."""
         outcome = f"the previous run ended: {previous_end}" if previous_end else self._previous_end()
         self.record(node_entry("boot", subject, outcome, reason))
 
@@ -51,13 +51,19 @@ class Security:
             if entry.role == "node" and entry.method == "end":
                 return f"the previous run ended: {entry.subject}, {entry.outcome}"
             if entry.role == "node" and entry.method == "boot":
-                return "the end of the previous run was not recorded: it crashed, or the machine did"
+                return "the end of the previous run was not recorded: the node or the machine crashed"
         return "no previous run is recorded"
 
     def logins_refused(self, address: str, public: bytes, count: int) -> None:
         """Record `count` connections that were refused because of their key (Z85)."""
         holder = self.keys.known(public)
         self.refusals.note_login(address, "" if holder is None else holder.name, count)
+
+    def note(self, method: str, subject: str, outcome: str) -> None:
+        """Record what has happened to the node, log it, and tell the clients."""
+        logger.warning("%s", subject)
+        self.record(node_entry(method, subject, outcome))
+        self.announce(subject)
 
     def watch_keys(self) -> None:
         """Follow the changes of the key files from now on."""

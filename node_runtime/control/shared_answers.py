@@ -1,8 +1,8 @@
 """Answers that are made once for all clients that ask the same question at about the same time.
 
 An answer is never older than the question: whoever asks while an answer is being made gets the next one. After an
-answer for viewers there is a pause, so that they get answers at a bounded rate, however many of them ask. The pause is
-longer, the more time of the node an answer takes.
+answer for viewers there is a pause, so that they get answers at a bounded rate, however many of them ask. The more
+of the node's time an answer takes, the longer the pause is.
 """
 
 from __future__ import annotations
@@ -16,16 +16,20 @@ from node_runtime.protocol.messages import ErrorReply
 
 MIN_PAUSE_SECONDS: Final = 0.05
 MAX_PAUSE_SECONDS: Final = 2.0
-PAUSE_FACTOR: Final = 20
-"""A pause is this many times as long as the answer took, so that answers take at most 5 % of the time."""
+PAUSE_FACTOR: Final = 50
+"""A pause is this many times as long as the answer took, so that answers take at most 2 % of the time.
+
+With 5 %, the slices of a snapshot on the event loop determined the 99th percentile of the application's times.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The result of a request, also packed, or its failure. `seconds` is the processor time that it took to make.
+    """The answer to a request: its `result` and the same result `packed`, or its `failure`.
 
-    `charge()` lets the client that asked first pay for that time. It is called after everybody was answered, because an
-    answer that is there may be sent even to a client that then owes for it.
+    `seconds` is the processor time that making the answer took. `charge()` takes this time from the budget of the
+    client that asked first. `charge()` is called after all clients got the answer: a finished answer is sent to the
+    client even if the client's budget does not cover it.
     """
 
     packed: bytes | None
@@ -37,12 +41,12 @@ class Answer:
 
 AnswerCallback: TypeAlias = Callable[[Answer], None]
 MakeAnswer: TypeAlias = Callable[[AnswerCallback], None]
-"""A function that begins to make an answer, and later passes it to its argument."""
+"""A function that begins to make an answer, and passes the finished answer to the callback that is its argument."""
 
 
 @dataclass(slots=True)
 class _Question:
-    """The clients that wait for the next answer. `busy` while an answer is being made, and during a pause."""
+    """The clients that wait for the next answer. `busy` is true while an answer is being made, and during a pause."""
 
     waiting: list[tuple[MakeAnswer, AnswerCallback]] = field(default_factory=list)
     busy: bool = False
@@ -59,9 +63,10 @@ class SharedAnswers:
         self._questions: dict[Hashable, _Question] = {}
 
     def ask(self, question: Hashable, make: MakeAnswer, done: AnswerCallback, *, paused: bool) -> None:
-        """Call `done` with an answer to `question` whose making begins now or later; `make` is used for one of them.
+        """Call `done` with an answer to `question` that is begun now or later, never with an earlier answer.
 
-        With `paused`, each answer to this question is followed by a pause.
+        Of the clients that share an answer, only the first client's `make` is called. With `paused`, each answer to
+        this question is followed by a pause.
         """
         asked = self._questions.setdefault(question, _Question())
         asked.waiting.append((make, done))

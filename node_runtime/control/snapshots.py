@@ -9,22 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
-from functools import lru_cache
-from time import monotonic
-from typing import Final
 
 import msgspec
 
 from node_runtime.behaviours.application_controller import Applications
-from node_runtime.behaviours.show.describe import describe
 from node_runtime.behaviours.show.state_view import describe_state
-from node_runtime.behaviours.upgrade.live_processes import (
-    BehaviourProcess,
-    Child,
-    ChildTable,
-    StatemProcess,
-    SupervisorProcess,
-)
+from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess
 from node_runtime.code import CodeServer
 from node_runtime.processes.inspection import awaiting
 from node_runtime.processes.process import DEAD, Process
@@ -34,10 +24,9 @@ from node_runtime.protocol.escape import escape
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import ApplicationInfo, ChildInfo, ModuleInfo, ProcessSummary, StateView, Term
 
-_shown_name: Final = lru_cache(maxsize=1 << 15)(shown)
-"""A name or id as it is shown. Every snapshot has the same ones again."""
-SLICE_SECONDS: Final = 0.002
-"""Seconds for which a snapshot may occupy the event loop before it yields."""
+from .queries.process_reader import ProcessReader, shown_name, table_of
+from .queries.process_view import oldest_mail, predecessors, running_callback, waited_for
+from .queries.slices import SliceClock, run_through
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,41 +44,33 @@ class SnapshotReader:
 
     def __init__(self, runtime: Runtime, code: CodeServer) -> None:
         self._runtime = runtime
-        self._code = code
+        self.code = code
 
     def take(self) -> RuntimeSnapshot:
         """Take a snapshot without yielding, for the control thread while the event loop is blocked."""
-        slices = self.take_in_slices()
-        while True:
-            try:
-                next(slices)
-            except StopIteration as last:
-                snapshot: RuntimeSnapshot = last.value
-                return snapshot
+        return run_through(self.take_in_slices())
 
     def take_in_slices(self) -> Generator[None, None, RuntimeSnapshot]:
-        """Take a snapshot, and yield every `SLICE_SECONDS`, so that other callbacks of the event loop run.
+        """Take a snapshot, and yield after each slice, so that other callbacks of the event loop run.
 
         The generator does not yield while it reads a process. The snapshot contains zombies, and
         the processes that exist both when it begins and when it is complete. A process that starts
         in between is left out, because its supervisor may have started in between, too.
         """
-        modules = self._code.loaded_modules()
-        old = {module.name: frozenset(module.old_pids) for module in modules}
-        masters = self._masters()
+        modules = self.code.loaded_modules()
+        reader = self._reader({module.name: frozenset(module.old_pids) for module in modules})
         processes = [*list(self._runtime.processes.values()), *list(self._runtime.zombies.values())]
         users: dict[str, int] = {}
         seen: list[ProcessSummary] = []
         children: list[ChildInfo] = []
-        until = monotonic() + SLICE_SECONDS
+        clock = SliceClock()
         for process in processes:
-            if monotonic() >= until:
+            if clock.due():
                 yield
-                until = monotonic() + SLICE_SECONDS
             if process.run_state is DEAD and process.pid not in self._runtime.zombies:
                 continue
             users[process.module] = users.get(process.module, 0) + 1
-            seen.append(self._process(process, masters, old))
+            seen.append(reader.summary(process))
             children += _idle_children(process)
         alive, zombies = self._runtime.processes, self._runtime.zombies
         return RuntimeSnapshot(
@@ -98,6 +79,11 @@ class SnapshotReader:
             applications=self.applications(),
             modules=tuple(msgspec.structs.replace(module, processes=users.get(module.name, 0)) for module in modules),
         )
+
+    def modules(self, users: dict[str, int]) -> tuple[ModuleInfo, ...]:
+        """Return the loaded modules, with the number of processes that use each."""
+        modules = self.code.loaded_modules()
+        return tuple(msgspec.structs.replace(module, processes=users.get(module.name, 0)) for module in modules)
 
     def applications(self) -> tuple[ApplicationInfo, ...]:
         """Return the started applications."""
@@ -115,98 +101,40 @@ class SnapshotReader:
         process = self._runtime.processes.get(pid) or self._runtime.zombies.get(pid)
         if process is None:
             raise Refused(f"Process <{pid}> has ended; find its successor in the process tree.")
-        old = {process.module: frozenset(self._code.pids_running_old_code(process.module))}
+        old = {process.module: frozenset(self.code.pids_running_old_code(process.module))}
         return StateView(
-            process=self._process(process, self._masters(), old),
+            process=self._reader(old).summary(process),
             state=_state_term(process, torn),
             at=time.time(),
             stack=tuple(shown(place) for place in awaiting(process)),
+            running=running_callback(process),
+            waits_for=waited_for(process),
+            mail=oldest_mail(process),
+            exits=predecessors(self._runtime, process),
         )
 
     # ------------------------------------------------------------------ inside
 
-    def _process(self, process: Process, masters: dict[int, str], old: dict[str, frozenset[int]]) -> ProcessSummary:
-        child = self._child(process)
-        table = _table(process)
-        return ProcessSummary(
-            pid=int(process.pid),
-            name=None if process.name is None else _shown_name(process.name),
-            kind=process.kind,
-            module=escape(process.module),
-            vsn=self._vsn(process, old),
-            status=process.status,
-            parent=int(process.parent) or None,
-            started=process.started,
-            mailbox=len(process.mail or ()),
-            messages=process.handled,
-            child_id=None if child is None else _shown_name(child.spec.id),
-            application=self._application(process, masters),
-            state_name=_state_name(process) if isinstance(process, StatemProcess) else None,
-            callback=escape(process.qualname),
-            links=tuple(int(linked.pid) for linked in process.linked()),
-            monitors=tuple(int(watched.pid) for watched in list((process.monitors or {}).values())),
-            restarts=0 if child is None else child.restarts,
-            strategy=None if table is None else table.flags.strategy,
-            intensity=None if table is None else f"{table.flags.intensity} in {table.flags.period:g} s",
-        )
-
-    def _child(self, process: Process) -> Child | None:
-        """Return the process's entry in its supervisor's table."""
-        parent = self._runtime.processes.get(process.parent)
-        table = None if parent is None else _table(parent)
-        return None if table is None else table.by_pid.get(process.pid)
-
-    def _masters(self) -> dict[int, str]:
-        running = list(self._runtime.singleton(Applications).running.values())
-        return {int(one.master): escape(one.spec.name) for one in running if one.master is not None}
-
-    def _application(self, process: Process, masters: dict[int, str]) -> str | None:
-        """Return the application whose master is the process or one of its ancestors."""
-        above: Process | None = process
-        while above is not None:
-            if above.pid in masters:
-                return masters[above.pid]
-            above = self._runtime.processes.get(above.parent)
-        return None
-
-    def _vsn(self, process: Process, old_pids: dict[str, frozenset[int]]) -> str:
-        """Return which version of its module the process runs; "" if the module isn't managed by the code server."""
-        current, old = self._code.versions(process.module)
-        if current is None:
-            return ""
-        if old is not None and process.pid in old_pids.get(process.module, ()):
-            return escape(old.vsn)
-        return escape(current.vsn)
-
-
-def _table(process: Process) -> ChildTable | None:
-    """Return a supervisor's state; None for other processes, and before `init` has run."""
-    if not isinstance(process, SupervisorProcess):
-        return None
-    table: ChildTable | None = process.raw_state()
-    return table
+    def _reader(self, old: dict[str, frozenset[int]]) -> ProcessReader:
+        reader = ProcessReader(self._runtime, self.code)
+        reader.refresh(old)
+        return reader
 
 
 def _idle_children(process: Process) -> list[ChildInfo]:
-    table = _table(process)
+    table = table_of(process)
     if table is None:
         return []
     return [
         ChildInfo(
             supervisor=int(process.pid),
-            child_id=_shown_name(child.spec.id),
+            child_id=shown_name(child.spec.id),
             kind="supervisor" if child.spec.type == "supervisor" else "process",
             status="restarting" if child.restarting else "undefined",
         )
         for child in list(table.children.values())
         if child.pid is None
     ]
-
-
-def _state_name(process: StatemProcess) -> str:
-    """Return the state name of a state machine as text. The name may be any value; none of its methods is called."""
-    state = process.state_name
-    return shown(state) if isinstance(state, str) else describe(state).text or escape(type(state).__name__)
 
 
 def _state_term(process: Process, torn: bool) -> Term:

@@ -133,6 +133,12 @@ class Uploads:
         """Remove a file that `end` has returned."""
         shutil.rmtree(tarball.parent, ignore_errors=True)
 
+    def drop(self, name: str) -> None:
+        """Drop an open upload. Does nothing if there is none with this id."""
+        with self._lock:
+            if name in self._open:
+                self._drop(name)
+
     def close(self) -> None:
         """Drop every open upload."""
         with self._lock:
@@ -147,7 +153,7 @@ class Uploads:
 
     def _drop(self, name: str) -> None:
         upload = self._open.pop(name)
-        with suppress(OSError):  # what the file still has to write can't be written
+        with suppress(OSError):  # the bytes still in the file's buffer can't be written
             upload.file.close()
         self.discard(upload.path)
 

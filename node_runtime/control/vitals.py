@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
+from operator import attrgetter
 from typing import Final
 
 import psutil
@@ -13,23 +13,29 @@ from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol.messages import Vitals
 
+from .health_signs.loop_watch import LoopWatch
+from .health_signs.mailboxes import MIN_WAITING, MailboxWatch
+from .health_signs.restarts import restarting_supervisors
+
+_MAIL: Final = attrgetter("mail")
 MIN_RATE_SECONDS: Final = 0.5
-"""The shortest interval for CPU share and message rate; shorter ones give mostly noise."""
+"""The shortest interval for CPU share and message rate; shorter intervals give mostly noise."""
 
 
 class VitalsMeter:
     """Measures the vitals. The control thread calls `measure` once a second; `latest` is the last result."""
 
-    def __init__(self, runtime: Runtime, loop: asyncio.AbstractEventLoop, started: float) -> None:
+    def __init__(self, runtime: Runtime, watch: LoopWatch, started: float) -> None:
         self._runtime = runtime
-        self._loop = loop
+        self._watch = watch
+        self._mailboxes = MailboxWatch()
         self._started = started
         self._os_process = psutil.Process()
         self._os_process.cpu_percent(None)  # the first call only starts the measurement
-        self._lag_asked_at: float | None = None
-        self._lag = 0.0
         self._cpu = self._rate = 0.0
         self._interval_start = (time.monotonic(), runtime.handled)
+        self._known: tuple[int, int] | None = None
+        self._supervisors: list[SupervisorProcess] = []
         self.latest = self._measure()
 
     def measure(self) -> Vitals:
@@ -43,20 +49,32 @@ class VitalsMeter:
         with process.oneshot():
             rss, threads, descriptors = process.memory_info().rss, process.num_threads(), process.num_fds()
         processes = list(self._runtime.processes.values())
+        self._find_supervisors(processes)
         now = time.time()
+        queued = sum(map(len, filter(None, map(_MAIL, processes))))
         return Vitals(
             at=now,
             cpu_percent=self._cpu,
             rss=rss,
             threads=threads,
             descriptors=descriptors,
-            loop_lag=self._loop_lag(),
+            loop_lag=self._watch.lag(),
             processes=len(processes),
             messages_per_second=self._rate,
-            queued=sum(len(process.mail or ()) for process in processes),
-            restarts=sum(_restarts(process) for process in processes),
+            queued=queued,
+            restarts=sum(map(_restarts, self._supervisors)),
             uptime=now - self._started,
+            blocked=self._watch.blocked_in(),
+            restarting=restarting_supervisors(self._runtime, self._supervisors),
+            mailboxes=self._mailboxes.measure(processes if queued >= MIN_WAITING else ()),
         )
+
+    def _find_supervisors(self, processes: list[Process]) -> None:
+        """Find the supervisors, unless the processes are the same as before: then there are as many, and none newer."""
+        same = len(processes), processes[-1].pid if processes else 0
+        if same != self._known:
+            self._known = same
+            self._supervisors = [one for one in processes if isinstance(one, SupervisorProcess)]
 
     def _measure_rates(self) -> None:
         """Measure the rates per second, over an interval of at least `MIN_RATE_SECONDS`."""
@@ -66,24 +84,8 @@ class VitalsMeter:
             self._cpu = self._os_process.cpu_percent(None)
             self._rate = max(0.0, (handled - before) / (now - then))
 
-    def _loop_lag(self) -> float:
-        """Return how long the last test callback waited for the loop, or has waited so far if it still waits."""
-        if self._lag_asked_at is not None:
-            return time.monotonic() - self._lag_asked_at
-        self._lag_asked_at = asked_at = time.monotonic()
 
-        def on_loop() -> None:
-            self._lag = time.monotonic() - asked_at
-            self._lag_asked_at = None
-
-        try:
-            self._loop.call_soon_threadsafe(on_loop)
-        except RuntimeError:
-            self._lag_asked_at = None  # the loop has ended, and this thread will end too
-        return self._lag
-
-
-def _restarts(process: Process) -> int:
-    """Return how often a supervisor has restarted its present children; 0 for other processes."""
-    table = process.raw_state() if isinstance(process, SupervisorProcess) else None
+def _restarts(supervisor: SupervisorProcess) -> int:
+    """Return how often a supervisor has restarted its present children."""
+    table = supervisor.raw_state()
     return 0 if table is None else sum(child.restarts for child in list(table.children.values()))

@@ -2,14 +2,15 @@
 
 A process of the kind "process" uses the runtime's functions, such as `receive`; an exit signal ends it at once, as in
 OTP. A process of the kind "task" runs plain asyncio code, which doesn't have to know about the runtime. An exit signal
-cancels the code, whose `finally` blocks may then run until the supervisor kills the process.
+cancels this code; its `finally` blocks may then run until the supervisor kills the process.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from inspect import CORO_CREATED, getcoroutinestate
 from types import BuiltinFunctionType, CoroutineType, FunctionType, MethodType
 from typing import Any, ClassVar, Final, TypeAlias
@@ -18,10 +19,10 @@ from node_runtime.protocol.messages import ProcessKind
 
 from .crash_report import report_crash
 from .errors import Exit, Stop
-from .pid import Pid
+from .pid import ROOT, Pid
 from .process import BUSY, DEAD, HELD, WAITING, Process, SparseAttribute, task_process
 from .reply_future import ReplyFuture
-from .runtime import Runtime
+from .runtime import Runtime, runtime
 from .scheduler import MAX_MESSAGES_PER_RUN
 from .transaction import current_transaction
 
@@ -47,7 +48,10 @@ class CoroutineProcess(Process):
         self.mail_waiter: ReplyFuture | None = None
         self.messages_without_wait = 0
         self.deferred_start: tuple[tuple[Any, ...], dict[str, Any]] | None = None
-        """The function's arguments, if it was spawned inside a transaction: it begins when the process is resumed."""
+        """The function's arguments, if the process was spawned inside a transaction.
+
+        The function is called when the process is resumed.
+        """
 
     @property
     def module(self) -> str:
@@ -60,9 +64,9 @@ class CoroutineProcess(Process):
         return qualname
 
     def _named_code(self) -> Any:
-        """Return the function itself, or the class of any other callable.
+        """Return the function itself, or the class of a callable that is not a function.
 
-        Reading an attribute of a callable of another type could run user code.
+        Reading an attribute of such a callable could run user code.
         """
         return self.function if type(self.function) in FUNCTION_TYPES else type(self.function)
 
@@ -120,7 +124,7 @@ class CoroutineProcess(Process):
         """Take the oldest message, waiting at most `timeout` seconds. Raises TimeoutError."""
         if self.messages_without_wait == MAX_MESSAGES_PER_RUN:
             self.messages_without_wait = 0
-            await asyncio.sleep(0)  # now, because a message taken before a cancelled sleep would be lost
+            await asyncio.sleep(0)  # before a message is taken: if the sleep is cancelled, no message is lost
         message = self._take()
         if message is not NO_MESSAGE:
             self.messages_without_wait += 1
@@ -161,7 +165,7 @@ class CoroutineProcess(Process):
 
 
 class TaskProcess(CoroutineProcess):
-    """A process that runs asyncio code that doesn't use the runtime."""
+    """A process that runs plain asyncio code, which doesn't use the runtime."""
 
     __slots__ = ()
     kind: ClassVar[ProcessKind] = "task"
@@ -173,3 +177,45 @@ class TaskProcess(CoroutineProcess):
         else:
             self.reason, self.exit_requested = reason, True
             self.task.cancel()
+
+
+class AdoptedTask(CoroutineProcess):
+    """A process whose coroutine runs in a task that the runtime has not created."""
+
+    __slots__ = ()
+
+
+@contextmanager
+def current_task_as_process(function: Callable[..., Awaitable[object]]) -> Iterator[AdoptedTask]:
+    """Make the current task a process inside the block. `function` is the code that it is listed with.
+
+    Its parent is the calling process. If the process is killed, the task is cancelled, as every process's; the caller
+    may go on after that, when it has called `uncancel` on the task. An error is reported as the crash of the process.
+    OTP has no such process.
+    """
+    node = runtime()
+    caller = node.calling_process()
+    parent = ROOT if caller is None else caller.pid
+    if type(caller) is AdoptedTask:
+        parent = caller.parent  # the task was created while the block of another one ran
+    process = AdoptedTask(node, parent, function)
+    node.add_process(process)
+    process.task = asyncio.current_task()
+    process.callback_began = time.monotonic()
+    token = task_process.set(process)
+    reason: object = "normal"
+    try:
+        yield process
+    except asyncio.CancelledError:
+        reason = "shutdown"
+        raise
+    except BaseException as error:
+        reason = error
+        if process.run_state is not DEAD:
+            report_crash(process, error, error)
+        raise
+    finally:
+        task_process.reset(token)
+        node.end(process, reason, inside=True)
+        if process.pid not in node.zombies:
+            process.task = None  # the task refers to the process

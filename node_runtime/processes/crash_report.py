@@ -1,13 +1,16 @@
-"""Crash reports: one log record for each process that ends because its own code failed.
+"""Crash reports: one log record for each process that ends because its own code failed; and a counter of failures.
 
 The record has a sentence as its message, the report as its attribute `report`, and a traceback with the source lines of
-the code version that ran. `report_crash` removes the traceback from the exception itself, which callers, links and
-monitors get as the exit reason: a traceback would keep the frames of the dead process and their code alive.
+the code version that ran. Callers, links and monitors get the exception as the exit reason. So `report_crash` removes
+the traceback from the exception: it would keep the frames of the dead process and their code alive.
 """
 
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
@@ -19,12 +22,53 @@ from .errors import Exit
 from .exit_reasons import describe_reason, is_orderly, reason_is
 from .log_context import logging_as
 from .pid import Pid
+from .runtime import runtime
 
 if TYPE_CHECKING:
     from .process import Process
 
 logger: Final = logging.getLogger("node_runtime")
 RUNTIME_PACKAGE: Final = __name__.partition(".")[0]
+COUNTED: Final = "counted_failure"
+"""The attribute that marks a log record whose failure `FailureCounter` has counted."""
+
+
+class FailureCounter:
+    """The failures of a runtime since its start, counted where they happen.
+
+    Log records about them may reach nobody: a program that configures `logging` can disable each logger and handler.
+    """
+
+    def __init__(self) -> None:
+        self.crashes = 0
+        """Processes that ended because their own code failed, and HTTP requests whose handlers failed."""
+        self.restarts = 0
+        """Restarts and failed starts of children; those of temporary children are not counted."""
+        self.unfinished_restarts = 0
+        """Restarts that have begun and have not ended yet."""
+        self.retry_due = 0.0
+        """The time, on the monotonic clock, at which the last of the delayed restarts is due (see `BackOff`)."""
+        self.endings: list[str] = []
+        """A clause about each supervisor that restarted children too often, and each application that ended abnormally.
+        """
+
+    @contextmanager
+    def restart(self) -> Iterator[None]:
+        """Count a restart of children as unfinished until the block ends."""
+        self.unfinished_restarts += 1
+        try:
+            yield
+        finally:
+            self.unfinished_restarts -= 1
+
+    def expect_retry(self, seconds: float) -> None:
+        """Note that a child is down until a retry in `seconds` seconds."""
+        self.retry_due = max(self.retry_due, time.monotonic() + seconds)
+
+
+def failures() -> FailureCounter:
+    """Return the failures of the running runtime."""
+    return runtime().singleton(FailureCounter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +98,15 @@ def report_crash(
     """Log the end of `process` unless the end is orderly; `error` is the exception that its code raised.
 
     If a `Refused` caused the end, only its sentence is logged, without a traceback: the sentence tells an operator what
-    to do, and no code has failed.
+    to do, and no code has failed. If an application ends because a process that it starts has failed, only one sentence
+    is logged, too, because the crash report of that process has the traceback.
     """
     if not is_orderly(reason):
         refused = find_refusal(reason)
         reason_text = describe_reason(reason) if refused is None else refused.sentence
+        reported = process.kind == "application" and type(error) is Exit
+        if reported:
+            reason_text = describe_start_failure(reason)
         report = CrashReport(
             pid=process.pid,
             name=process.name,
@@ -72,12 +120,14 @@ def report_crash(
             last_message=last_message,
             state=state,
         )
+        process.runtime.singleton(FailureCounter).crashes += 1
+        extra = {"report": report, COUNTED: True}
         with logging_as(process):
-            if refused is None:
+            if refused is None and not reported:
                 frames = (type(error), error, user_frames(error.__traceback__))
-                logger.error("%s", _sentence(report), exc_info=frames, extra={"report": report})
+                logger.error("%s", _sentence(report), exc_info=frames, extra=extra)
             else:
-                logger.error("%s %s ended: %s", process.kind, process.title(), reason_text, extra={"report": report})
+                logger.error("%s %s ended: %s", process.kind, process.title(), reason_text, extra=extra)
     _forget_frames(error)
 
 
@@ -109,8 +159,21 @@ def find_refusal(reason: object) -> Refused | None:
     return None
 
 
+def describe_start_failure(reason: object) -> str:
+    """Return a clause that says why a process, or one of its children, did not start."""
+    if isinstance(reason, Refused):
+        return reason.sentence
+    if type(reason) is Exit:
+        return describe_start_failure(reason.reason)
+    if type(reason) is tuple and len(reason) == 2 and reason_is(reason[0], "shutdown"):
+        return describe_start_failure(reason[1])
+    if type(reason) is tuple and len(reason) == 3 and reason_is(reason[0], "failed_to_start_child"):
+        return f"child {reason[1]!r} did not start: {describe_start_failure(reason[2])}"
+    return describe_reason(reason)
+
+
 def user_frames(traceback: TracebackType | None) -> TracebackType | None:
-    """Return a traceback from the first frame of user code on, or all of it if no frame is user code."""
+    """Return the part of a traceback that begins with user code, or the whole traceback if no frame is user code."""
     found = traceback
     while found is not None and found.tb_frame.f_globals.get("__name__", "").partition(".")[0] == RUNTIME_PACKAGE:
         found = found.tb_next

@@ -1,4 +1,4 @@
-"""Errors of calls and of the process functions, and the exceptions with which a callback ends its own process."""
+"""The errors of calls and of functions on processes, and the exceptions with which a callback ends its process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ They end only the process that raised them, or fail only the request.
 def is_being_cancelled() -> bool:
     """Return whether the running task is being cancelled.
 
-    If it is not, a CancelledError that it has caught was raised by code that it called.
+    If the task has caught a CancelledError and isn't being cancelled, code that the task called has raised the error.
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
@@ -41,9 +41,9 @@ def is_being_cancelled() -> bool:
 class Exit(DescribedError):
     """A call failed, or a process could not start; `reason` says why.
 
-    It is the exit reason of the process that ended before it replied or could not start. It is
-    "badcall" if the called process can't handle the request. In a zombie, the functions of the
-    runtime raise Exit with the zombie's own exit reason.
+    `reason` is the exit reason of the process that has ended without a reply, or that could not
+    start. It is "badcall" if the called process can't handle the request. In a zombie, the
+    functions of the runtime raise Exit with the zombie's own exit reason.
 
     Most subclasses correspond to a reason with which OTP's gen_server:call/2 exits, or to an error
     that its start_link/3 returns.
@@ -105,7 +105,7 @@ class Deadlock(Exit):
 class WouldWait(Exit):
     """`call_now` would have to wait for the reply, but a plain callback can't wait.
 
-    The method was not called, except where the message says that it continues. OTP has no such error, because there
+    Unless the message says that the method continues, the method was not called. OTP has no such error, because there
     every callback may wait.
     """
 
@@ -147,5 +147,5 @@ class Stop(Exception):
 class Ignore(Exception):
     """Raised by `init` to end its process, because the process would have nothing to do.
 
-    The starter gets this error. OTP: `ignore`.
+    The code that starts the process gets this error. OTP: `ignore`.
     """

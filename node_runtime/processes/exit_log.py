@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .process import Process
 
 MAX_ENDS_KEPT: Final = 200
-"""The number of orderly ends that a runtime remembers; it remembers as many other ends."""
+"""A runtime remembers this number of orderly ends, and the same number of other ends."""
 MAX_REASON_CHARS: Final = 300
 """The limit of a reason's text, in characters. The reason itself is not kept: it would keep old code and states alive.
 """
@@ -51,7 +51,7 @@ class Finished(NamedTuple):
 
 
 class ExitLog:
-    """The processes of a runtime that ended most recently."""
+    """The most recently ended processes of a runtime."""
 
     def __init__(self, kept: int = MAX_ENDS_KEPT) -> None:
         self._orderly: deque[Finished] = deque(maxlen=kept)
@@ -75,6 +75,10 @@ class ExitLog:
             clip(describe_reason(reason), MAX_REASON_CHARS),
         )
         (self._orderly if orderly else self._others).append(ended)
+
+    def failures(self) -> list[Finished]:
+        """Return the ends that were not orderly, the newest last."""
+        return list(self._others)
 
     def newest(self, limit: int) -> list[Finished]:
         """Return at most `limit` ends, orderly or not, the newest first."""

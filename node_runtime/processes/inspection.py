@@ -18,11 +18,11 @@ from .runtime import runtime
 class ProcessInfo:
     """Information about a process at one moment.
 
-    `started` is in seconds since the epoch. `mailbox` counts the queued messages, `messages` the handled ones. `spent`
-    is the time in callbacks, in seconds. It includes their awaits, during which the process can
-    handle no other message, but not a coroutine's waits in `receive`. `callback` names the current
-    async callback. `awaiting` has the position of each suspended frame, outermost first: "file:line
-    function". Follows erlang:process_info/1.
+    `started` is in seconds since the epoch. `mailbox` counts the queued messages, `messages` the handled messages.
+    `spent` is the time in callbacks, in seconds. It includes the awaits of callbacks, because the process can handle no
+    other message during them. It doesn't include a coroutine's waits in `receive`. `callback` names the current async
+    callback. `awaiting` has the position of each suspended frame, outermost first: "file:line function". Follows
+    erlang:process_info/1.
     """
 
     pid: Pid
@@ -115,7 +115,7 @@ def stray_tasks() -> list[StrayTask]:
 
 
 def all_processes() -> list[Pid]:
-    """Return every live process, oldest first, then the zombies. Follows erlang:processes/0."""
+    """Return the pids of all live processes, oldest first, then those of the zombies. Follows erlang:processes/0."""
     node = runtime()
     return [process.pid for process in (*node.processes.values(), *node.zombies.values())]
 
@@ -145,7 +145,7 @@ def _line(frame: FrameType) -> str:
 
 
 def _is_runtime_task(frame: FrameType | None) -> bool:
-    # A public coroutine of these two layers, such as a call, becomes a task only if user code makes it one.
+    # A public coroutine of these two layers, such as `call`, is a task of its own only if user code has made this task.
     if frame is None or not _is_runtime_code(frame):
         return False
     layer = frame.f_globals["__name__"].split(".")[1]

@@ -30,7 +30,7 @@ class DOWN:
 
 @dataclass(frozen=True, slots=True)
 class TIMEOUT:
-    """The message that reports that no message has arrived for `seconds` seconds: see `idle_timeout`.
+    """The message to a process that has received no other message for `seconds` seconds: see `idle_timeout`.
 
     OTP: the message `timeout` of gen_server:handle_info/2.
     """

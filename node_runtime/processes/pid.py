@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 
 class Pid(int):
-    """The identity of a process: a number that a runtime never uses twice. As a text it is `<12>`.
+    """The identity of a process: a number that a runtime never uses twice. The text of the pid 12 is `<12>`.
 
     Hash and equality are those of the number. OTP: `pid()`.
     """
@@ -26,7 +26,7 @@ Target: TypeAlias = int | str
 """The destination of a message: a pid, or a registered name."""
 
 ROOT = Pid(0)
-"""The pid <0>: the sender and the parent for everything that the program does outside of processes."""
+"""The pid <0>. Code outside of processes has this pid as the sender of a signal, and as the parent of a process."""
 
 
 class Ref:

@@ -1,4 +1,4 @@
-"""Functions for code inside processes. Most follow a function of module erlang, which their docstrings name."""
+"""Functions for code inside processes. Most follow a function of module erlang; their docstrings say which."""
 
 from __future__ import annotations
 
@@ -129,14 +129,16 @@ def send_after(seconds: float, target: Target, message: Any) -> TimerRef:
     node = runtime()
     node.refuse_zombie()
     process = None if isinstance(target, str) else node.processes.get(target)
-    timer = TimerRef(monotonic() + seconds, process)
-    if process is not None or isinstance(target, str):
-        timer.start(node.call_later(seconds, _deliver, node, timer, target, message))
+    if process is None and not isinstance(target, str):
+        return TimerRef(monotonic() + seconds, target, None, None)
+    timer = TimerRef(monotonic() + seconds, target, message, process)
+    timer.start(node.call_later(seconds, _deliver, node, timer), node.named_timers)
     return timer
 
 
-def _deliver(node: Runtime, timer: TimerRef, target: Target, message: Any) -> None:
-    timer.clear()
+def _deliver(node: Runtime, timer: TimerRef) -> None:
+    target, message = timer.target, timer.message
+    timer.clear(node.named_timers)
     process = node.names.get(target) if isinstance(target, str) else node.processes.get(target)
     if process is not None:
         node.post(process, (None, message, None, None))
@@ -148,8 +150,9 @@ def cancel_timer(timer: TimerRef) -> float | None:
     Returns None if the message has already been sent, its receiver has ended or the timer was already cancelled.
     Follows erlang:cancel_timer/1.
     """
-    runtime().refuse_zombie()
-    handle = timer.clear()
+    node = runtime()
+    node.refuse_zombie()
+    handle = timer.clear(node.named_timers)
     if handle is None:
         return None
     handle.cancel()

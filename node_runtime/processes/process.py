@@ -48,8 +48,8 @@ STATUS: Final[dict[str | None, RunStatus]] = {
 MailItem: TypeAlias = "tuple[Any, Any, Any, AnyReplyFuture | None]"
 """One entry of a mailbox: its tag (None for a plain message), two operands, and the future that gets the reply.
 
-The operands of a request are its positional and its keyword arguments. If it has one positional argument only, they are
-this argument and None: see `request_arguments`.
+The operands of a request are its positional and its keyword arguments. For a request with one positional argument and
+no others, the operands are this argument and None: see `request_arguments`.
 """
 
 
@@ -66,8 +66,8 @@ class SparseAttribute(Generic[T]):
     """An attribute that most processes never set; it is None until it is assigned, and takes no memory until then.
 
     A slot would take 8 bytes in each process. Instead, a process has one dictionary for all such values. An assignment
-    replaces the dictionary and never changes it, so processes with equal values can share one: an install that suspends
-    a thousand processes needs one dictionary for all of them.
+    makes a new dictionary and never changes the old one, so processes with equal values can share a dictionary: an
+    install that suspends a thousand processes needs one dictionary for all of them.
     """
 
     def __set_name__(self, owner: type[Process], name: str) -> None:
@@ -138,7 +138,7 @@ class Process:
         self.spent = 0.0
         """Seconds spent in callbacks that have ended; see `busy_seconds`."""
         self.callback_began = 0.0
-        """When the current async callback began, on the monotonic clock; 0.0 without one."""
+        """The time, on the monotonic clock, at which the current async callback began; 0.0 if none runs."""
         # The other attributes are None until used: most processes never need them.
         self.sparse: dict[str, Any] | None = None
         self.task: asyncio.Task[None] | None = None
@@ -146,7 +146,7 @@ class Process:
         """The mailbox entry that the current async callback, or `terminate`, handles."""
         self.links: Process | dict[int, Process] | None = None
         self.awaited_calls: dict[asyncio.Task[Any] | None, tuple[Process, MailItem]] | None = None
-        """The called process and the request, by task of this process that waits for a reply."""
+        """For each task of this process that waits for a reply: the called process and the request."""
 
     @property
     def status(self) -> RunStatus:
@@ -164,7 +164,7 @@ class Process:
         raise NotImplementedError
 
     def run(self) -> int:
-        """Handle a bounded number of queued messages and return how many. Called by the scheduler."""
+        """Handle queued messages, up to a limit, and return the number of handled messages. Called by the scheduler."""
         raise NotImplementedError
 
     def take_untrapped_exit(self, reason: object) -> None:
@@ -176,10 +176,10 @@ class Process:
         self.runtime.post(self, (None, EXIT(sender, reason), None, None))
 
     def on_ended(self) -> None:
-        """Hook: the process has just ended. A subclass releases the resources that it has added."""
+        """Called when the process has just ended. A subclass overrides it to release resources of its own."""
 
     def on_last_frame_ended(self) -> None:
-        """Hook: the last frame of the ended process has ended, too."""
+        """Called when the last frame of the ended process has ended, too. Subclasses override it."""
 
     def add_link(self, other: Process) -> None:
         """Add one side of a link. A single link, which most processes have, is stored without a container."""
@@ -240,11 +240,14 @@ class Process:
         return False
 
     def on_pending_reply_sent(self, future: AnyReplyFuture, answer: object) -> None:
-        """Hook: a pending reply of this process has been sent, with the value `answer`."""
+        """Called when a pending reply of this process has been sent, with the value `answer`.
+
+        Subclasses override it.
+        """
 
     def forget_pending_reply(self, future: AnyReplyFuture) -> None:
         """Forget a pending reply, because it has been sent."""
 
     def title(self) -> str:
-        """Return how messages name the process: `fil_color_fsm <12>`, or `<12>` if it has no name."""
+        """Return the name and the pid, for texts: `fil_color_fsm <12>`; only the pid if the process has no name."""
         return f"{self.name} {self.pid}" if self.name else str(self.pid)

@@ -62,7 +62,7 @@ class ReplyFuture:
             self._node.wake(self)
 
     def exception(self) -> BaseException | None:
-        """Return the error that the waiting task will raise; None if there is none, or if it has been raised."""
+        """Return the error that the waiting task will raise; None if there is none, or if the task has raised it."""
         return self._error
 
     def cancelled(self) -> bool:
@@ -117,6 +117,6 @@ class ReplyFuture:
         """Run the waiting task now. Called by the scheduler, outside of any task."""
         wake, self._wake = self._wake, None
         if wake is not None:
-            # The task first calls `result()` of the future that it is passed. This is fastest for a
-            # done future of asyncio's own, which is implemented in C.
+            # The task first calls `result()` of the future that it gets here as an argument. This
+            # call is fastest for a done future of asyncio's own, which is implemented in C.
             self._context.run(wake, self._node.done_future)

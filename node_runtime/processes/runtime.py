@@ -1,7 +1,7 @@
 """The runtime: all processes of a node, their names, their signals, and the steps that end a process.
 
 Signals take effect at once. An exit signal that isn't trapped ends its target even in the middle of a callback. All
-other processes then see the target as ended, and the runtime's functions refuse a frame of the target that still runs.
+other processes then see the target as ended; the runtime's functions refuse calls from frames of it that still run.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ STOP_GRACE_SECONDS: Final = 5.0
 
 
 class BlockedModules:
-    """Modules whose processes only the script may start; other starts wait for `unblocked`."""
+    """Modules whose processes only the script of the running upgrade may start; other starts wait for `unblocked`."""
 
     __slots__ = ("modules", "unblocked")
 
@@ -45,16 +45,16 @@ class BlockedModules:
 
 
 class Runtime(Scheduler):
-    """The runtime, one per OS process and event loop: `async with Runtime():`, or `start` and `stop`.
+    """The runtime; an OS process has one. It runs inside `async with Runtime():`, or from `start` to `stop`.
 
     Only the event loop's thread may use it; another thread sends messages by `loop.call_soon_threadsafe(send, …)`.
 
-    `inline=False` prevents calls from running in their caller's turn. `start` replaces the event
-    loop's default executor, which `asyncio.to_thread` uses, to know for which process each thread
-    works; `threads=False` keeps the program's own executor. `on_halt(reason)` is called when an
-    application ends and its start type requires that the node halts. All functions that need a
-    runtime raise RuntimeError if none runs, and Exit in a zombie: a process that has ended while
-    one of its frames or threads still runs. OTP: the emulator, whose `init` halts the node.
+    `inline=False` prevents calls from running in their caller's turn. `asyncio.to_thread` uses the event loop's default
+    executor. `start` replaces this executor, so that the runtime knows for which process each thread works;
+    `threads=False` keeps the program's own executor. `on_halt(reason)` is called when an application ends and its start
+    type requires that the node halts. All functions that need a runtime raise RuntimeError if none runs, and Exit in a
+    zombie: a process that has ended while one of its frames or threads still runs. OTP: the emulator, whose `init`
+    halts the node.
     """
 
     def __init__(self, *, inline: bool = True, threads: bool = True) -> None:
@@ -118,7 +118,7 @@ class Runtime(Scheduler):
         await self.stop()
 
     def singleton(self, make: Callable[[], T]) -> T:
-        """Call `make` once per runtime, for an object of a higher layer, and return its result."""
+        """Return the object that `make()` has made for this runtime, or make it now. Higher layers use this."""
         if make not in self._parts:
             self._parts[make] = make()
         part: T = self._parts[make]
@@ -167,7 +167,7 @@ class Runtime(Scheduler):
         return self._last_now
 
     def check_name_free(self, name: str | None) -> None:
-        """Raise NameTaken if another process has the name, ValueError if it isn't a non-empty str."""
+        """Raise NameTaken if another process has the name, and ValueError if the name is empty or not a str."""
         if name is None:
             return
         if not (isinstance(name, str) and name):
@@ -277,7 +277,7 @@ class Runtime(Scheduler):
             callback(reason)
         process.links = process.monitors = None
         for timer in tuple(process.timer_refs or ()):
-            if (handle := timer.clear()) is not None:
+            if (handle := timer.clear(self.named_timers)) is not None:
                 handle.cancel()
         if self._subscribers:
             self._publish(ProcessEvent("ended", process.pid, process.name, reason))
@@ -287,8 +287,8 @@ class Runtime(Scheduler):
     def signal(self, target: Process, sender: Pid, reason: object, *, by_link: bool = False) -> None:
         """Deliver an exit signal.
 
-        A signal from an upgrade's script to a process that the script has not started is deferred until the script
-        succeeds. Follows erlang:exit/2 and the rules for links in the reference manual.
+        A signal that an upgrade's script sends is deferred until the script succeeds, unless the script itself has
+        started the target. Follows erlang:exit/2 and the rules for links in the reference manual.
         """
         if target.run_state is DEAD:
             return
@@ -373,7 +373,7 @@ class Runtime(Scheduler):
     # ------------------------------------------------------------------ subscribers
 
     def subscribe(self, callback: Callable[[ProcessEvent], None]) -> Callable[[], None]:
-        """Call `callback(event)` at every start, end and registration of a process; returns a function that ends this.
+        """Call `callback(event)` at every start, end and registration of a process; return a function that undoes this.
 
         The calls are synchronous: the callback must be quick and change nothing. Its exceptions are only logged.
         """

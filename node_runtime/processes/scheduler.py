@@ -1,13 +1,13 @@
-"""The scheduler: one queue of the processes that have messages, which it runs in bounded turns.
+"""The scheduler: it queues the processes that have messages, and runs them in bounded turns.
 
-There is no task per process. A mailbox exists only while it has messages. A process that has a
-mailbox and runs no callback is in `ready` exactly once. The event loop calls the scheduler
-(`call_soon`), which takes the processes from `ready` and lets each handle at most 32 messages. Such
-a turn ends when `ready` is empty, or after 2,000 messages, 256 woken tasks or 5 ms; then the event
-loop runs. Each turn costs a poll of the event loop's selector, so one turn goes through `ready`
-many times. To save further polls, the scheduler also wakes the tasks that wait for replies
-(`ReplyFuture`), and it keeps the task of an async callback for the process's next callbacks until
-the event loop has run again.
+There is no task per process. A mailbox exists only while it has messages. An idle process that has
+a mailbox is in the queue `ready` exactly once. For each turn, the event loop calls the scheduler
+(`call_soon`). The scheduler takes the processes from `ready` and lets each handle at most 32
+messages. The turn ends when `ready` is empty, or after 2,000 messages, 256 woken tasks or 5 ms;
+then the event loop runs. Each turn costs a poll of the event loop's selector, so one turn goes
+through `ready` many times. To save further polls, the scheduler also wakes the tasks that wait for
+replies (`ReplyFuture`). And it keeps the task of an async callback for the process's next callbacks
+until the event loop has run again.
 
 A call to an idle server may skip the queue (`gen_server.call`) and run in its caller's turn. After 256 such calls, or 1
 ms after the first of them, the event loop has to run before the next one. So a client that calls in a loop can't starve
@@ -28,16 +28,16 @@ from typing import Any, Final
 from .errors import Exit, NoProcess
 from .process import DEAD, WAITING, MailItem, Process, task_process
 from .reply_future import ReplyFuture
-from .timers import Deadlines, check_seconds
+from .timers import Deadlines, TimerRef, check_seconds
 
 MAX_MESSAGES_PER_RUN: Final = 32
-"""Messages of one process that are handled before the next process runs."""
+"""The number of messages that one process may handle before the next process runs."""
 MAX_TURN_MESSAGES: Final = 2000
 MAX_TURN_SECONDS: Final = 0.005
 MAX_TURN_REPLIES: Final = 256
 """The number of waiting tasks that one turn may wake."""
 MAX_INLINE_CALLS: Final = 256
-"""Calls that may run in their caller's turn before the event loop has to run."""
+"""The number of calls that may run in their caller's turn before the event loop has to run."""
 MAX_INLINE_SECONDS: Final = 0.001
 SAMPLE_BITS: Final = 5
 SAMPLE_WEIGHT: Final = (2**SAMPLE_BITS + 1) / 2
@@ -74,6 +74,8 @@ class Scheduler:
 
         Messages that a process's own task takes from the mailbox are not counted.
         """
+        self.named_timers: set[TimerRef] = set()
+        """The running timers of `send_after` whose messages go to names."""
         self._armed = False
         self._loop_watched = False
         self._parked: dict[Process, tuple[asyncio.Task[None], ReplyFuture]] = {}
@@ -189,7 +191,10 @@ class Scheduler:
         return now
 
     def count_inline_call(self, process: Process, began: float) -> None:
-        """Add the time of an ended inline call to `process`; `began` is the result of `inline_start_time` for it."""
+        """Add the time of an ended inline call to `process`.
+
+        `began` is what `inline_start_time` returned for this call.
+        """
         now = monotonic()
         elapsed = now - began
         process.spent += elapsed * self._weight
@@ -213,7 +218,7 @@ class Scheduler:
     # ------------------------------------------------------------------ tasks
 
     def create_task(self, coroutine: Coroutine[Any, Any, None], context: Context | None = None) -> asyncio.Task[None]:
-        """Create a task in `context`, by default in a copy of the runtime's context, and never in the caller's."""
+        """Create a task in `context`. The default is a copy of the runtime's context, and not the caller's context."""
         return self.loop.create_task(coroutine, context=context or self.context.copy())
 
     def park(self, process: Process, task: asyncio.Task[None]) -> ReplyFuture:

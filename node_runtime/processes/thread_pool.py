@@ -1,4 +1,4 @@
-"""Threads that work for processes. A process that has ended is listed as a zombie while such a thread still runs."""
+"""Threads that work for processes. A process that has ended is a zombie while a thread still works for it."""
 
 from __future__ import annotations
 

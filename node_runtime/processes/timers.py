@@ -9,6 +9,7 @@ from contextvars import Context
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from .pid import Target
 from .reply_future import AnyReplyFuture
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ MAX_INT_SECONDS: Final = 10**300
 def check_seconds(seconds: object) -> None:
     """Raise ValueError for an invalid time.
 
-    For example, a timer with the time nan would make the event loop fire other timers too late.
+    An invalid time can do harm: a timer with the time nan makes the event loop fire other timers too late.
     """
     if type(seconds) is float and seconds == seconds:  # noqa: PLR0124 - false only for nan
         return
@@ -37,30 +38,40 @@ class TimerRef:
     OTP: the reference that erlang:send_after/3 returns.
     """
 
-    __slots__ = ("due", "handle", "process")
+    __slots__ = ("due", "handle", "message", "process", "target")
 
-    def __init__(self, due: float, process: Process | None) -> None:
+    def __init__(self, due: float, target: Target, message: Any, process: Process | None) -> None:
         self.handle: asyncio.TimerHandle | None = None
         self.due = due
         """When the timer fires, on the monotonic clock.
 
         The event loop's own clock may be less precise: it may count in whole milliseconds.
         """
+        self.target = target
+        self.message = message
+        """The message that the timer will send. An upgrade may replace it."""
         self.process = process
         """The process whose end cancels the timer; None if the message goes to a name."""
 
-    def start(self, handle: asyncio.TimerHandle) -> None:
-        """Store the event loop's handle, and let the end of the process cancel the timer."""
-        self.handle = handle
-        if self.process is not None:
-            if self.process.timer_refs is None:
-                self.process.timer_refs = set()
-            self.process.timer_refs.add(self)
+    def start(self, handle: asyncio.TimerHandle, named: set[TimerRef]) -> None:
+        """Store the event loop's handle, and let the end of the process cancel the timer.
 
-    def clear(self) -> asyncio.TimerHandle | None:
+        `named` are the running timers whose messages go to names.
+        """
+        self.handle = handle
+        if self.process is None:
+            named.add(self)
+            return
+        if self.process.timer_refs is None:
+            self.process.timer_refs = set()
+        self.process.timer_refs.add(self)
+
+    def clear(self, named: set[TimerRef]) -> asyncio.TimerHandle | None:
         """Forget the timer, because it fires or will be cancelled; returns its handle if it was running."""
         handle, self.handle = self.handle, None
         process, self.process = self.process, None
+        self.message = None
+        named.discard(self)
         if process is not None and process.timer_refs is not None:
             process.timer_refs.discard(self)
             if not process.timer_refs:
@@ -69,14 +80,14 @@ class TimerRef:
 
 
 Deadline: TypeAlias = "list[tuple[float, AnyReplyFuture, Callable[..., Exception], tuple[Any, ...]]]"
-"""One entry of `Deadlines`. Its waiter empties it when the wait ends, so that the queue keeps no reply alive."""
+"""One entry of `Deadlines`. The code that waits empties the entry afterwards, so the queue keeps no reply alive."""
 
 
 class Deadlines:
     """Deadlines of equal duration. The first to be added is the first to expire, so one timer serves all of them.
 
-    A timer of the event loop for each call would cost more than the call. The empty entry of a call that has its reply
-    leaves the queue when the next call is added, or when the timer fires.
+    A timer of the event loop for each call would cost more than the call. When a call gets its reply, its entry becomes
+    empty. Empty entries leave the queue when the next call is added, or when the timer fires.
     """
 
     def __init__(self, seconds: float, loop: asyncio.AbstractEventLoop, context: Context) -> None:
@@ -87,7 +98,10 @@ class Deadlines:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, future: AnyReplyFuture, error: Callable[..., Exception], *args: Any) -> Deadline:
-        """Fail `future` with `error(*args)` unless it is done in time. The caller empties the returned entry."""
+        """Fail `future` with `error(*args)` unless the future is done in time.
+
+        The caller empties the returned entry.
+        """
         queue = self._queue
         while queue and not queue[0]:
             queue.popleft()

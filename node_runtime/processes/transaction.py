@@ -1,4 +1,4 @@
-"""The changes that an upgrade's script makes: all of them can be undone until the script has succeeded.
+"""The changes that an upgrade's script makes. Until the script has succeeded, all of them can be undone.
 
 A process that the script starts is held (suspended) as soon as it is idle. If the script ends a process, the end is
 deferred: the process is held, and ends when the script has succeeded. For every other change, the transaction has a
@@ -28,6 +28,7 @@ class Transaction:
         "answering_modules",
         "deferred_actions",
         "ended",
+        "ends_at_once",
         "exiting",
         "held",
         "moved_names",
@@ -52,8 +53,10 @@ class Transaction:
         """The modules whose processes are held, but answer requests of the script."""
         self.exiting: dict[int, Process] = {}
         """The processes whose exit is deferred, by pid."""
+        self.ends_at_once: set[int] = set()
+        """The pids of processes that the script ends at once: their exits are not deferred."""
         self.deferred_actions: list[Callable[[], Awaitable[object]]] = []
-        """Deferred actions, in order."""
+        """Actions to run when the script has succeeded, in order."""
         self.undo_actions: list[Callable[[], object]] = []
         """Functions that undo the changes, to be called in reverse order; they can't fail."""
         self.moved_names: list[tuple[str, Process]] = []
@@ -61,7 +64,7 @@ class Transaction:
         self.saved_supervisors: set[int] = set()
         """The supervisors whose previous state is recorded in `undo_actions`."""
         self.ended = False
-        """The script has ended, although tasks that it started may still run."""
+        """True when the script has ended; tasks that it started may still run."""
 
     def is_exiting(self, process: Process) -> bool:
         """Return whether the exit of the process or of an ancestor is deferred."""
@@ -108,5 +111,15 @@ def inside_transaction(transaction: Transaction) -> Iterator[Transaction]:
     token = transaction_variable.set(transaction)
     try:
         yield transaction
+    finally:
+        transaction_variable.reset(token)
+
+
+@contextmanager
+def outside_transactions() -> Iterator[None]:
+    """Run the block outside of the caller's transaction: what it ends, ends at once."""
+    token = transaction_variable.set(None)
+    try:
+        yield
     finally:
         transaction_variable.reset(token)

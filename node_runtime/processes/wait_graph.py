@@ -1,6 +1,6 @@
 """The wait-for graph of the processes.
 
-A cycle raises a Deadlock that names its processes, so the caller need not wait for a timeout.
+A wait that would close a cycle raises Deadlock at once: the caller needs no timeout, and learns which processes wait.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def end_waiting(caller: Process, task: WaitingTask) -> None:
 def refuse_deadlock(caller: Process | None, process: Process) -> None:
     """Raise Deadlock if `process` is `caller`, or waits for `caller` directly or through others.
 
-    Only waits in callbacks count: another task of `caller` may call `caller` itself, or a process that waits for it.
+    Only waits in callbacks count: another task of `caller` may call `caller` itself, or a process that waits for
+    `caller`.
     """
     if caller is not None and _in_callback(caller) and (path := _wait_path(process, caller)):
         raise _deadlock([caller, *path[:-1]])
@@ -48,9 +49,9 @@ async def wait_for_end(process: Process, stop_request: MailItem | None = None) -
     """Wait for the end of the process and return its reason.
 
     `stop_request` is the request to end, if one was sent to the process. If the process waits for a
-    reply of the calling process, neither could ever continue, so that call fails with Deadlock. If
-    the process later begins to wait for the end of the calling process, this function raises
-    Deadlock.
+    reply of the calling process, neither could ever continue; then the call of the process fails
+    with Deadlock. If the process later begins to wait for the end of the calling process, this
+    function raises Deadlock.
     """
     if process.run_state is DEAD:
         return process.reason
@@ -77,7 +78,10 @@ async def wait_for_end(process: Process, stop_request: MailItem | None = None) -
 
 
 async def wait_for_ends(processes: Iterable[Process]) -> None:
-    """Wait until all the processes have ended. Calls in which they wait for the calling process fail with Deadlock."""
+    """Wait until all the processes have ended.
+
+    If one of the processes is in a call that waits for the calling process, this call fails with Deadlock.
+    """
     left = {process: None for process in processes if process.run_state is not DEAD}
     caller = next(iter(left)).runtime.calling_process() if left else None
     if caller is not None:
@@ -93,8 +97,8 @@ async def wait_for_ends(processes: Iterable[Process]) -> None:
 
 
 def _break_cycle(caller: Process, process: Process) -> None:
-    # A wait for an end can't be refused like a call, because a supervisor has to end its children. So one of the calls
-    # in the cycle fails.
+    # A wait for an end can't be refused like a call, because a supervisor has to end its children. So the wait begins,
+    # and one of the calls in the cycle fails.
     if not process.awaited_calls or not _in_callback(caller):
         return
     path = _wait_path(process, caller)
@@ -111,8 +115,9 @@ def _break_cycle(caller: Process, process: Process) -> None:
 def _withdraw(process: Process, item: MailItem) -> None:
     """Remove a request from a mailbox, if it is still there."""
     mail = process.mail
-    if mail and any(queued is item for queued in mail):
-        kept = [queued for queued in mail if queued is not item]
+    # A request is recognised by its future, because an upgrade may have replaced the entry.
+    if mail and any(queued[3] is item[3] for queued in mail):
+        kept = [queued for queued in mail if queued[3] is not item[3]]
         mail.clear()  # the same queue object: its reader holds a reference to it
         mail.extend(kept)
 

@@ -44,11 +44,11 @@ R = TypeVar("R", bound=m.WireStruct)
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 RETRY_PAUSES_SECONDS = (0.1, 0.3, 0.6)
-"""The pauses before the next attempts if the node closes a connection before its first reply."""
+"""The pauses before further attempts if the node closes the connection before its first reply."""
 REQUEST_TIMEOUT_SECONDS = 10.0
 UNPACK_TIMEOUT_SECONDS = 120.0
 PLAN_TIMEOUT_SECONDS = 150.0
-"""Enough for another operator's plan and then this one, each with a rehearsal of up to 60 s."""
+"""The time limit for a plan. It covers another operator's plan and then this one, each with a rehearsal of 60 s."""
 POLL_INTERVAL_SECONDS = 1.0
 MAX_UNREAD_EVENTS = 1000
 """The maximum number of events that wait for a reader of `Client.events`."""
@@ -73,25 +73,25 @@ class MissedEvents:
 
 
 class _EventStream:
-    """The events that have arrived for one reader. If it reads too slowly, the oldest ones are lost."""
+    """The events that have arrived for one reader. If the reader is too slow, it loses the oldest events."""
 
     def __init__(self) -> None:
         self._arrived: deque[bytes] = deque(maxlen=MAX_UNREAD_EVENTS)
         self._reader: asyncio.Future[None] | None = None
 
     def add(self, event: bytes) -> None:
-        """Append an event, packed."""
+        """Append a packed event."""
         self._arrived.append(event)
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
     def end(self, why: Refused) -> None:
-        """Have the reader raise `why` if it waits."""
+        """If the reader waits for an event, make it raise `why`."""
         if self._reader is not None and not self._reader.done():
             self._reader.set_exception(why)
 
     async def next(self) -> bytes:
-        """Return the next event, packed. Raises Refused if the stream has ended."""
+        """Return the next event, still packed. Raises Refused if the stream has ended."""
         if not self._arrived:
             self._reader = asyncio.get_running_loop().create_future()
             await self._reader
@@ -145,8 +145,8 @@ class Client:
         """Send a request to the node and wait at most `timeout` seconds for the reply.
 
         Raises Refused. If the node refuses the request, the error has the node's sentence and code. If no reply comes,
-        the code is UNREACHABLE for a method that changes nothing, and UNKNOWN_OUTCOME for another one, which the node
-        may have carried out.
+        the code is UNREACHABLE for a method that changes nothing. For any other method it is UNKNOWN_OUTCOME, because
+        the node may have carried out the request.
         """
         packed = method.packed(params)
         if len(packed) > MAX_REQUEST_BYTES - 1024:
@@ -192,7 +192,7 @@ class Client:
                 self._require_connection()
                 event = self._decode_event(await stream.next())
                 if event.seq < expected:
-                    continue  # another stream of this client was subscribed already
+                    continue  # this event is earlier: another stream of this client was subscribed already
                 if event.seq > expected:
                     yield MissedEvents(event.seq - expected)
                 expected = event.seq + 1
@@ -207,7 +207,7 @@ class Client:
     ) -> m.ReleaseInfo:
         """Upload the release tarball `path` and the signature beside it; the node verifies and unpacks the tarball.
 
-        With `allow_older`, the release may have been built before the newest one that the node has committed.
+        With `allow_older`, the node also accepts a build that is older than the newest build that it has committed.
         After each chunk, `progress(sent, size)` is called; both arguments are numbers of bytes.
         """
         try:
@@ -319,7 +319,7 @@ class Client:
             waiting.set_result(reply)
 
     def _lose(self, why: Refused) -> None:
-        """Fail everything that waits for the node, now and from now on."""
+        """Make everything that waits for the node raise `why`, and every later request, too."""
         if self._lost is not None:
             return
         self._lost = why
@@ -336,7 +336,7 @@ class Client:
             raise self._lost
 
     def _unsubscribe(self) -> None:
-        """Ask for no more events, and don't wait for the reply."""
+        """Request that the node sends no more events; don't wait for the reply."""
         request = m.Request(id=next(self._ids), method=methods.UNSUBSCRIBE.name, params=pack(m.Empty()))
         self._socket.send(pack(request))
 

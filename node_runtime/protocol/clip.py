@@ -6,11 +6,11 @@ from pathlib import PurePath
 from typing import Final
 
 MAX_SHOWN_NAME: Final = 80
-"""A message shows so many characters of a name. A user may have pasted a whole file instead of a name."""
+"""A message shows at most this many characters of a name: a user may have pasted a whole file instead of a name."""
 
 
 MAX_SHOWN_PATH: Final = 400
-"""A message shows so many characters of the end of a path."""
+"""A message shows at most this many characters of a path, from its end."""
 
 
 def clip(text: str, limit: int) -> str:
@@ -19,6 +19,6 @@ def clip(text: str, limit: int) -> str:
 
 
 def clip_path(path: str | PurePath) -> str:
-    """Return the path, or an ellipsis and its end if it is very long: the end has the name of the file."""
+    """Return the path. If it is very long, return an ellipsis and its end, which has the name of the file."""
     text = str(path)
     return text if len(text) <= MAX_SHOWN_PATH else f"…{text[-MAX_SHOWN_PATH:]}"

@@ -86,7 +86,7 @@ def locked_keys(directory: Path) -> Iterator[None]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
-        fcntl.flock(lock, fcntl.LOCK_UN)  # a fork that was made meanwhile keeps the folder open
+        fcntl.flock(lock, fcntl.LOCK_UN)  # closing is not enough: a child forked meanwhile has it open
         os.close(lock)
 
 
@@ -123,7 +123,7 @@ def _make_all(directory: Path) -> None:
         public, secret = zmq.curve_keypair()
         write_private(directory / "etc" / "keys" / role, key_text(public) + "\n")
         write_private(cookie_path(directory, role), Cookie(role, secret, server_public).line() + "\n")
-    # Written last: if this file exists, all the others exist, too.
+    # This file is written last: if it exists, all other files exist, too.
     write_private(directory / "etc" / "keys" / "server", key_text(server_secret) + "\n")
 
 
@@ -144,7 +144,7 @@ def key_text(key: bytes) -> str:
 
 
 def parse_key(text: str) -> bytes:
-    """Return the key (Z85) in a text. Raises ValueError if there is none."""
+    """Return the key (Z85) in a text. Raises ValueError if the text has no key."""
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except binascii.Error as error:

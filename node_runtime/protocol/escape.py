@@ -1,36 +1,58 @@
 r"""Escapes characters that act on a terminal or hide something. The node and its clients both use it.
 
-Such characters are the control characters (C0, DEL, C1), those that change the direction of writing, those without a
-width, the separators of lines and paragraphs, single surrogates, and all that Unicode has not assigned.
+Such characters are control characters (C0, DEL, C1), characters that change the writing direction, characters without
+a width, line and paragraph separators, single surrogates, and characters that Unicode has not assigned.
 """
 
 from __future__ import annotations
 
+import codecs
+import io
 import re
-from typing import Final
+from typing import Final, TextIO
 
 _SUSPECT: Final = re.compile(r"[^\n\x20-\x7e]")
+_HANDLER: Final = "hotdash.escape"
+"""The name of the error handler that is registered with the module `codecs`."""
 
 
 def escape(text: str) -> str:
-    """Return `text` with every character that is not printable written as in a string literal."""
+    """Return `text` with every unprintable character written as an escape sequence of a string literal."""
     if str.isprintable(text):
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def escape_json(text: str) -> str:
-    r"""Return a JSON text with every character that is not printable written as `\uXXXX`, except line feeds.
+    r"""Return a JSON text in which every unprintable character, except line feeds, is written as `\uXXXX`.
 
-    The result decodes to the same value, because JSON has no unprintable characters except line feeds outside of
-    strings.
+    The result decodes to the same value: outside of strings, line feeds are the only unprintable characters of JSON.
     """
     return _SUSPECT.sub(lambda found: _as_json(found[0]), text)
 
 
+def escape_unencodable(*streams: TextIO | None) -> None:
+    r"""Make streams write `\uXXXX` for a character that their encoding lacks, instead of raising UnicodeEncodeError.
+
+    In JSON, the escape sequence means the same character.
+    """
+    codecs.register_error(_HANDLER, _replace_unencodable)
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):  # None if the descriptor was closed when Python started
+            stream.reconfigure(errors=_HANDLER)
+
+
+def _replace_unencodable(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(_escape_for_json, error.object[error.start : error.end])), error.end
+
+
 def _as_json(character: str) -> str:
-    if character.isprintable():
-        return character
+    return character if character.isprintable() else _escape_for_json(character)
+
+
+def _escape_for_json(character: str) -> str:
     code = ord(character)
     if code < 0x10000:
         return f"\\u{code:04x}"

@@ -3,8 +3,8 @@
     etc/keys/<role>              the public key of the role's default cookie
     etc/keys/people/<name>.json  the public keys of one person, the newest one last
 
-For the default keys, named "operator" and "viewer", a file in people/ exists as soon as one has been rotated or
-revoked. No file has the secret key of a person. Each file is replaced in one step, so a reader needs no lock.
+A default key, named "operator" or "viewer", has a file in people/ once it has been rotated or revoked. No file has the
+secret key of a person. Each file is replaced in one step, so a reader needs no lock.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from .messages import Role
 from .private_files import make_private_folder, read_private, write_private
 
 MAX_PEOPLE: Final = 500
-"""At most so many people have keys: each request searches the whole ring."""
+"""The maximum number of people with keys. It is limited because each change of a key sends the whole key ring."""
 MAX_KEYS_OF_A_PERSON: Final = 8
-"""A file keeps so many of a person's newest keys. Older ones are deleted; they are no longer valid."""
+"""The number of newest keys that the file of a person keeps. Older keys are no longer valid, and are deleted."""
 NODE_NAME: Final = "node"
 """The name of the node itself in the audit log."""
 RESERVED_NAMES: Final = frozenset({*ROLES, NODE_NAME, "probation", "parent"})
-"""Names that nobody may use for a key: those of the default keys, and of parts of a node that begin operations."""
+"""Names that people may not use: the names of the default keys, and of parts of a node that begin operations."""
 _KEY_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 
 logger: Final = logging.getLogger("node_runtime.protocol")
@@ -42,7 +42,7 @@ logger: Final = logging.getLogger("node_runtime.protocol")
 class PersonKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One key of a person. Times are Unix seconds; `by` is the OS user who made the key.
 
-    The key is valid before `not_after`, which a rotation sets, and until it is `revoked`.
+    The key is valid until `not_after`, which a rotation sets, or until `revoked`, the time of its revocation.
     """
 
     public: str
@@ -54,7 +54,7 @@ class PersonKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
     @property
     def until(self) -> float | None:
-        """The time at which the key ends or ended; None if it has no end."""
+        """The time at which the key's validity ends or has ended; None if it has no end."""
         return min((end for end in (self.not_after, self.revoked) if end is not None), default=None)
 
 
@@ -88,7 +88,7 @@ def people_folder(directory: Path) -> Path:
 
 
 def fingerprint(public: bytes) -> str:
-    """Return a short name of a public key (Z85), which identifies it in lists and in the audit log."""
+    """Return the short name that identifies a public key (Z85) in lists and in the audit log."""
     return hashlib.sha256(z85.decode(public)).hexdigest()[:16]
 
 
@@ -115,7 +115,10 @@ def read_person(directory: Path, name: str) -> PersonKeys:
 
 
 def _with_default_key(directory: Path, person: PersonKeys, role: Role) -> PersonKeys:
-    """Add the key in etc/keys/<role>. It is valid, even if an interrupted rotation has recorded an end for it."""
+    """Add the key in etc/keys/<role>, and let it be valid without an end.
+
+    If `person` has an end for this key, an interrupted rotation has left it there.
+    """
     path = directory / "etc" / "keys" / role
     current = key_text(read_key(path))
     kept = tuple(key for key in person.keys if key.public != current)
@@ -123,7 +126,7 @@ def _with_default_key(directory: Path, person: PersonKeys, role: Role) -> Person
     if listed is not None:
         return PersonKeys(person.name, (*kept, msgspec.structs.replace(listed, not_after=None)))
     if kept and all(key.revoked is not None for key in kept):
-        return person  # the revocation has replaced the key in the file by one whose secret key nobody has
+        return person  # the file has a useless key: the revocation has thrown its secret key away
     return PersonKeys(person.name, (*kept, PersonKey(current, role, path.stat().st_mtime, "")))
 
 
@@ -135,14 +138,14 @@ def write_person(directory: Path, person: PersonKeys) -> None:
 
 
 def names_of_keys(directory: Path) -> list[str]:
-    """Return the names of the default keys, then those of all people, sorted."""
+    """Return the names of the default keys, then the sorted names of all people."""
     folder = people_folder(directory)
     found = sorted(path.stem for path in folder.glob("*.json")) if folder.is_dir() else []
     return [*ROLES, *[name for name in found if _KEY_NAME.fullmatch(name) and name not in RESERVED_NAMES][:MAX_PEOPLE]]
 
 
 def read_key_ring(directory: Path) -> KeyRing:
-    """Return the key ring of a node. It lacks the keys in a file that can't be read; the log names such a file."""
+    """Return the key ring of a node. The keys in an unreadable file are left out; the log names such a file."""
     return KeyRing(tuple(_ring_keys(directory)))
 
 
@@ -158,7 +161,7 @@ def _ring_keys(directory: Path) -> Iterator[RingKey]:
 
 
 def key_files_state(directory: Path) -> tuple[tuple[str, int, int, int], ...]:
-    """Return a value that changes whenever a key file changes. It costs one stat call per file."""
+    """Return a value that changes whenever a key file changes. Computing it takes one stat call per file."""
     return tuple(
         sorted(
             (entry.path, found.st_ino, found.st_mtime_ns, found.st_mode)

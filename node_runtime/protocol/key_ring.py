@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import msgspec
 
 from .messages import Role
@@ -24,8 +26,8 @@ class RingKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.until is None or now < self.until
 
 
-class KeyRing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All keys that a node knows. Expired and revoked ones are included, so that a refusal can name the holder.
+class KeyRing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """All keys that a node knows, including expired and revoked keys, so that a refusal can name the holder.
 
     The ring is a plain value, so it can be sent to another OS process.
     """
@@ -34,7 +36,12 @@ class KeyRing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def known(self, public: bytes) -> RingKey | None:
         """Return the entry of a public key, even if the key is no longer valid."""
-        return next((key for key in self.keys if key.public == public), None)
+        return self._by_public.get(public)
+
+    @cached_property
+    def _by_public(self) -> dict[bytes, RingKey]:
+        """The entries by public key: the lookup of each request must not take longer the more people have a key."""
+        return {key.public: key for key in reversed(self.keys)}
 
     def holder(self, public: bytes, now: float) -> RingKey | None:
         """Return the entry of a public key that is valid at the Unix time `now`; None for any other key."""

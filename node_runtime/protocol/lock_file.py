@@ -1,9 +1,9 @@
 """Lock files that only their owner can open, and therefore lock.
 
-A child that a process forks inherits its locks of the kind `flock`, so such a lock can outlive its holder. Locks of the
-kind `fcntl` are not inherited, but a process loses them when it closes any descriptor of the file. So a holder takes
-both, and writes into the file which process it is: if the lock of the first kind is free, or has been lost, the second
-kind and this text say whether the holder is alive.
+A forked child inherits the `flock` locks of its parent, so such a lock can outlive its holder. `fcntl` locks are not
+inherited, but a process loses its lock when it closes any descriptor of the file. Therefore a holder takes both locks,
+and writes into the file which process it is. If a fork still has the `flock` lock, or if the `fcntl` lock was lost, the
+other lock and the content of the file say whether the holder is alive.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Final
 from .process_start import is_alive, start_ticks
 
 HOLDER_BYTES: Final = 64
-"""The size of a lock file. It never changes, so that a full disk doesn't prevent a change of its text."""
+"""The size of a lock file. The size is fixed, so that the text can be changed even when the disk is full."""
 NOBODY: Final = "0 0"
 """The text of a lock file after its holder has released it."""
 
@@ -29,8 +29,8 @@ def hold_lock(path: Path, end_forks: Callable[[], object] = lambda: None) -> Ite
     """Hold the lock at `path` inside the block. Raises BlockingIOError if another process holds it.
 
     The file is created if necessary, with mode 0600. It is not deleted afterwards, because another process that wants
-    the lock may have opened it. The system releases the lock when the process ends, in whatever way. If forks of a
-    holder that has ended keep the file locked, `end_forks()` is called, and the lock is taken even if they remain.
+    the lock may have opened it. The system releases the lock when the process ends, however it ends. If the holder has
+    ended but its forks keep the file locked, `end_forks()` is called, and the lock is taken even if forks remain.
     """
     descriptor, pid = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), os.getpid()
     try:
@@ -39,7 +39,7 @@ def hold_lock(path: Path, end_forks: Callable[[], object] = lambda: None) -> Ite
             os.fchmod(descriptor, 0o600)
             yield
         finally:
-            if os.getpid() == pid:  # and not in a fork of the holder
+            if os.getpid() == pid:  # false in a fork of the holder
                 _write_holder(descriptor, NOBODY)
     finally:
         os.close(descriptor)
@@ -56,7 +56,7 @@ def _take(descriptor: int, end_forks: Callable[[], object]) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        if holder is None:  # a process of an older release, which takes only this lock
+        if holder is None:  # the holder is a process of an older release, which takes only this lock
             raise
         end_forks()
         with suppress(BlockingIOError):
@@ -70,7 +70,7 @@ def _held() -> BlockingIOError:
 
 
 def _holder(descriptor: int) -> tuple[int, int] | None:
-    """Return the process id and the start of the process that the file names; None if it names none."""
+    """Return the process id and the start time of the holder that the file names; None if the file names no holder."""
     words = os.pread(descriptor, HOLDER_BYTES, 0).split()
     if len(words) != 2 or not all(word.isdigit() for word in words):
         return None

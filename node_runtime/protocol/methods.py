@@ -16,7 +16,10 @@ P = TypeVar("P", bound=m.WireStruct)
 R = TypeVar("R", bound=m.WireStruct)
 
 PROTOCOL = 2
-"""Grows with every change that an older client or node would misread. A node refuses a client with another one."""
+"""The protocol version. It grows with every change that an older client or node would misread.
+
+A node refuses a client with another version.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Method(Generic[P, R]):
     `cost` is the price of a request in tokens. A client can spend a limited number of tokens per second; a token is
     worth about a tenth of a millisecond of the node's time. `doc` describes the method in one line. Some tokens and
     places in queues are reserved for an operator who has to stop a failure: only an `urgent` method can use them.
-    An operator's method that `reads` leaves the node as it was.
+    If `reads` is set for an operator's method, the method does not change the node.
     """
 
     name: str
@@ -40,11 +43,11 @@ class Method(Generic[P, R]):
 
     @property
     def changes_nothing(self) -> bool:
-        """Whether the request leaves the node as it was; without a reply, its outcome is known to be none."""
+        """Whether a request of this method never changes the node, so that a lost reply leaves nothing unknown."""
         return self.reads or self.role == "viewer"
 
     def packed(self, params: P | None) -> bytes:
-        """Return the parameters, by default none, in the form for the wire.
+        """Return the parameters in their packed form; without parameters, return an empty struct.
 
         Raises Refused (USAGE) for a text that is not valid Unicode and for a number that is too large.
         """
@@ -63,9 +66,25 @@ SNAPSHOT = Method(
     "snapshot", m.Empty, m.Snapshot, "viewer", 2,
     "Returns all processes, modules, applications and releases; clients that ask at the same time share one snapshot.",
 )  # fmt: skip
+SUMMARY = Method(
+    "summary", m.Empty, m.NodeSummary, "viewer", 2,
+    "Returns all but the processes: vitals, modules, applications and releases.",
+)  # fmt: skip
+PROCESSES = Method(
+    "processes", m.ProcessQuery, m.ProcessPage, "viewer", 4,
+    "Returns a page of the processes that match a filter, sorted, or what has changed in it.",
+)  # fmt: skip
+TREE = Method(
+    "tree", m.TreeQuery, m.TreePage, "viewer", 4,
+    "Returns a page of the supervision tree, siblings in the order of their child specifications.",
+)  # fmt: skip
 STATE = Method(
     "state", m.GetState, m.StateView, "viewer", 4, "Returns one process and its state, cut to a bounded size."
 )
+PROCESS = Method(
+    "process", m.InspectProcess, m.ProcessView, "viewer", 8,
+    "Returns one process in depth: state, mailbox, relations, timeouts, and recorded messages.",
+)  # fmt: skip
 RELEASES = Method("releases", m.Empty, m.ReleaseList, "viewer", 2, "Lists the releases in the node's directory.")
 OPERATION = Method("operation", m.GetOperation, m.Operation, "viewer", 4, "Returns one operation with its results.")
 OPERATIONS = Method(
@@ -78,7 +97,17 @@ SUBSCRIBE = Method(
 UNSUBSCRIBE = Method("unsubscribe", m.Empty, m.Empty, "viewer", 1, "Sends no more events to the client.")
 EVENTS = Method("events", m.ListLimit, m.EventList, "viewer", 8, "Lists the newest events.")
 AUDIT = Method("audit", m.ListLimit, m.AuditList, "viewer", 40, "Lists the newest entries of the audit log.")
+OLD_CODE = Method(
+    "old_code", m.Empty, m.OldCodeList, "viewer", 40,
+    "Lists the old versions of modules with what keeps them, which a copy of the node finds out.",
+)  # fmt: skip
+STRAY_TASKS = Method(
+    "stray_tasks", m.Empty, m.TaskList, "viewer", 20, "Lists the tasks of the event loop that no process owns."
+)
 
+SOURCE = Method(
+    "source", m.GetSource, m.ModuleSource, "operator", 8, "Returns the source of a module's versions.", reads=True
+)
 PLAN = Method(
     "plan", m.MakePlan, m.Plan, "operator", 40,
     "Makes the plan of an install, and rehearses it; a newer request of the same connection replaces this one.",
@@ -116,10 +145,28 @@ RESTART_PROCESS = Method(
     "restart_process", m.ProcessTarget, m.Empty, "operator", 8, "Ends a process; its supervisor starts it again."
 )
 KILL_PROCESS = Method("kill_process", m.ProcessTarget, m.Empty, "operator", 8, "Ends a process at once.")
+LOG_PROCESS = Method(
+    "log_process", m.LogProcess, m.Empty, "operator", 8, "Keeps the newest messages of a process, or ends the log."
+)
+TRACE_PROCESS = Method(
+    "trace_process", m.TraceProcess, m.Empty, "operator", 8, "Records the events of a process for some seconds."
+)
+SUSPEND_PROCESS = Method(
+    "suspend_process", m.SuspendProcess, m.Empty, "operator", 8, "Suspends a process for some time."
+)
+RESUME_PROCESS = Method(
+    "resume_process", m.ProcessTarget, m.Empty, "operator", 8, "Ends the suspend of a process by an operator."
+)
+KILL_TASK = Method("kill_task", m.TaskTarget, m.TaskList, "operator", 8, "Cancels a task that no process owns.")
+PURGE = Method(
+    "purge", m.PurgeModule, m.Purged, "operator", 40,
+    "Kills and cancels what keeps the old version of a module, as far as possible, and drops the version.",
+)  # fmt: skip
 STOP = Method("stop", m.StopNode, m.Empty, "operator", 8, "Shuts the node down, or restarts it.", True)
 
 METHODS = (
-    HELLO, PING, SNAPSHOT, STATE, RELEASES, OPERATION, OPERATIONS, SUBSCRIBE, UNSUBSCRIBE, EVENTS, AUDIT,
-    AUDIT_VERIFY, PLAN, STAGE_BEGIN, STAGE_CHUNK, STAGE_END, APPROVE, INSTALL, COMMIT, ROLLBACK, ABORT, REMOVE,
-    RESTART_PROCESS, KILL_PROCESS, STOP,
+    HELLO, PING, SNAPSHOT, SUMMARY, PROCESSES, TREE, STATE, PROCESS, RELEASES, OPERATION, OPERATIONS, SUBSCRIBE,
+    UNSUBSCRIBE, EVENTS, AUDIT, OLD_CODE, STRAY_TASKS, SOURCE, AUDIT_VERIFY, PLAN, STAGE_BEGIN, STAGE_CHUNK, STAGE_END,
+    APPROVE, INSTALL, COMMIT, ROLLBACK, ABORT, REMOVE, RESTART_PROCESS, KILL_PROCESS, LOG_PROCESS, TRACE_PROCESS,
+    SUSPEND_PROCESS, RESUME_PROCESS, KILL_TASK, PURGE, STOP,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Private files, which only their owner can read or write (mode 0600, in folders of mode 0700), and durable names."""
+"""Private files, which only their owner can read or write: they have mode 0600, and are in folders of mode 0700."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from .exit_codes import ExitCode, Refused
 
 MAX_PRIVATE_BYTES = 64 * 1024
-"""At most so many bytes of a private file are read. No valid one is larger."""
+"""At most this many bytes of a private file are read. No valid private file is larger."""
 
 
 def make_private_folder(path: Path) -> Path:
-    """Make the folder `path`, and its parents, durably, unless it exists; return it."""
+    """Make the folder `path` and its parents durably, unless the folder exists; return `path`."""
     if not path.is_dir():
         make_private_folder(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
@@ -23,7 +23,7 @@ def make_private_folder(path: Path) -> Path:
 
 
 def read_private(path: Path) -> str:
-    """Return the text of `path`. Raises Refused if other users may read or write the file; ssh does the same."""
+    """Return the text of `path`. Raises Refused if other users may read or write the file, as ssh does."""
     with path.open(encoding="ascii", errors="replace") as file:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         if mode & 0o077:

@@ -1,4 +1,4 @@
-"""Tells when an OS process began. By this time, a process id that the system has used again can be recognized."""
+"""Tells when an OS process began. The time shows whether the system has given a process id to another process."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def start_ticks(pid: int) -> int | None:
 
 
 def is_alive(pid: int, began: int) -> bool:
-    """Return whether the process `pid` that began at `began`, as `start_ticks` returns it, has not ended."""
+    """Return whether the process `pid` that began at `began` (a value of `start_ticks`) is still alive."""
     fields = _fields(pid)
     return bool(fields) and int(fields[19]) == began and fields[0] not in _ENDED
 
 
 def _fields(pid: int) -> list[bytes]:
-    """Return the fields of /proc/<pid>/stat from the process's state on; none if there is no such process or file."""
+    """Return the fields of /proc/<pid>/stat that begin with the process's state; empty if there is no such file."""
     try:
         text = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:

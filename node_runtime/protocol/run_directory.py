@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +21,13 @@ import psutil
 from .clip import MAX_SHOWN_NAME, clip
 from .cookie import Cookie, cookie_path, key_text, read_cookie
 from .exit_codes import ExitCode, Refused
+from .local_user import os_user
 from .lock_file import hold_lock
 from .messages import Role
 from .process_start import start_ticks
 
+MAX_RECORD_BYTES = 1 << 20
+"""At most this many bytes of a record are read. The longest path takes 4 KiB."""
 _NODE_NAME = re.compile(r"(?=.{3,200}$)[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+")
 _PREFERRED_ROLES: tuple[Role, ...] = ("operator", "viewer")
 
@@ -33,8 +36,8 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The entry of a running node in the run directory.
 
     `started` is in Unix seconds. `began` is when the node's OS process began, as `start_ticks` returns it.
-    `events_port` is the same as `port`: clients of protocol 1 require it, and can so be told that they are too old.
-    `server` is the node's public key as text, "" from an older node.
+    `events_port` is the same as `port`: clients of protocol 1 need it to connect, and are then told that they are too
+    old. `server` is the node's public key as text; it is empty in the record of an older node.
     """
 
     name: str
@@ -63,20 +66,35 @@ class NodeAddress:
 
 
 def run_directory() -> Path:
-    """Return the run directory, and make it if necessary. Raises Refused if it isn't owned by this user alone."""
+    """Return the run directory, and make it if necessary. Raises Refused if other users own it or may write to it."""
     path = _run_directory_path()
     if not str(path).isprintable():  # the parent process reads the path as a line of UTF-8
         raise Refused(f"The path of the run directory, {str(path)!r}, has a line break or is not UTF-8; change it.")
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.lstat()
     except OSError as error:
         raise Refused(f"The run directory {path} can't be used: {error.strerror}.") from None
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise Refused(f"The run directory {path} is not yours; set NODE_RUNTIME_RUN_DIR to a directory of yours.")
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        raise Refused(f"The run directory {path} is open to other users; run `chmod 700 {path}`.")
+    if why := _not_private(found):
+        raise Refused(
+            f"The run directory {path} is not used, because {why}; have it removed, or set NODE_RUNTIME_RUN_DIR to a "
+            f"directory that only you can use."
+        )
     return path
+
+
+def _not_private(found: os.stat_result) -> str:
+    """Return a clause that says why a run directory can't be trusted; empty if only this user can change it."""
+    if stat.S_ISLNK(found.st_mode):
+        return "it is a symbolic link"
+    if not stat.S_ISDIR(found.st_mode):
+        return "it is not a directory"
+    if found.st_uid != os.getuid():
+        return f"it belongs to the user {os_user(found.st_uid)}"
+    if mode := stat.S_IMODE(found.st_mode) & 0o077:
+        return f"other users may use it (mode {mode | 0o700:04o}) and put records of false nodes there"
+    return ""
 
 
 def _run_directory_path() -> Path:
@@ -111,6 +129,9 @@ def hold_node_name(name: str) -> Iterator[None]:
             record = read_record(name)
             holder = f" as process {record.os_pid} from {record.directory}" if record else ""
             raise Refused(f"A node named {name} runs already{holder}; stop it first.") from None
+        except OSError as error:
+            lock = run_directory() / f"{name}.lock"
+            raise Refused(f"The lock {lock} can't be used ({error.strerror}); remove it.") from None
         yield
 
 
@@ -118,7 +139,7 @@ def write_record(record: NodeRecord) -> None:
     """Write `record` atomically; its process holds the node's name. Raises OSError if the disk can't be written."""
     check_node_name(record.name)
     path = run_directory() / f"{record.name}.json"
-    temporary = path.with_name(f".{path.name}.new")  # the next boot replaces what an interrupted one has left
+    temporary = path.with_name(f".{path.name}.new")  # the next boot replaces a file that an interrupted boot has left
     try:
         temporary.unlink(missing_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -128,6 +149,13 @@ def write_record(record: NodeRecord) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def replace_server_key(name: str, boot_id: str, server: str) -> None:
+    """Write the new public key into the record of the boot `boot_id`. Raises OSError if the disk can't be written."""
+    record = read_record(name)
+    if record is not None and record.boot_id == boot_id:
+        write_record(msgspec.structs.replace(record, server=server))
 
 
 def remove_record(name: str, boot_id: str) -> None:
@@ -196,8 +224,8 @@ def locate(node: str, cookie_file: Path | None = None) -> NodeAddress:
     cookie = read_cookie(cookie_file) if cookie_file else _own_cookie(record)
     if record.server and key_text(cookie.server) != record.server:
         raise Refused(
-            f"This cookie is that of another node than {node}; ask the node's owner for the output of `bin/<name> "
-            f"cookie`.",
+            f"This cookie belongs to another node, or to a former key of {node}; ask the node's owner for the output "
+            f"of `bin/<name> cookie`.",
             ExitCode.NOT_ALLOWED,
         )
     return NodeAddress(node, record.host, record.port, cookie, record)
@@ -246,7 +274,18 @@ def _running_nodes() -> str:
 
 
 def _read(path: Path) -> NodeRecord | None:
+    """Return the record in a file that this user has written.
+
+    While the run directory was open to other users, they may have put records there that lead to false nodes.
+    """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=NodeRecord)
-    except (FileNotFoundError, msgspec.DecodeError):
+        with open(path, "rb", opener=_open_no_link) as file:
+            if os.fstat(file.fileno()).st_uid != os.getuid():
+                return None
+            return msgspec.json.decode(file.read(MAX_RECORD_BYTES), type=NodeRecord)
+    except (OSError, msgspec.DecodeError):
         return None
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -8,7 +8,7 @@ from typing import Final
 from .exit_codes import Refused
 
 MAX_SIGNATURE_BYTES: Final = 4096
-"""Largest size of a signature file; one that this project makes has about 700 bytes."""
+"""The maximum size of a signature file. The signature files that this project makes have about 700 bytes."""
 
 
 def signature_path(tarball: Path) -> Path:

@@ -15,7 +15,7 @@ import zmq
 S = TypeVar("S", bound=msgspec.Struct)
 
 MAX_REQUEST_BYTES = 1 << 20
-"""The size limit, in bytes, of a frame that a node accepts; libzmq disconnects a peer that sends a larger one."""
+"""The size limit, in bytes, of a frame that a node accepts; libzmq disconnects a peer that sends a larger frame."""
 
 MAX_REPLY_BYTES = 64 << 20
 """The size limit, in bytes, of a frame that a client accepts; a snapshot of 100,000 processes is smaller."""
@@ -25,6 +25,9 @@ UPLOAD_CHUNK_BYTES = 256 * 1024
 
 HANDSHAKE_LIMIT_SECONDS = 4.0
 """The time limit for a peer's handshake; libzmq's own limit is 30 s."""
+
+HEARTBEAT_SECONDS = 2.0
+"""The time between two heartbeats of a client."""
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -53,14 +56,21 @@ def unpack(data: bytes, type_: type[S]) -> S:
 
 
 def prepare_socket(socket: zmq.Socket[Any], max_frame: int) -> None:
-    """Set the limits and heartbeats of a socket; both ends use the same ones.
+    """Set the limits of a socket, which are the same at both ends.
 
-    `max_frame` is the largest accepted frame, in bytes. Without heartbeats, a side would not notice
-    that its peer was suspended or unplugged. Without MAXMSGSIZE, one frame could fill the memory.
+    `max_frame` is the largest accepted frame, in bytes. Without MAXMSGSIZE, one frame could fill the memory.
     """
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.MAXMSGSIZE, max_frame)
     socket.setsockopt(zmq.HANDSHAKE_IVL, round(HANDSHAKE_LIMIT_SECONDS * 1000))
-    socket.setsockopt(zmq.HEARTBEAT_IVL, 2000)
+
+
+def send_heartbeats(socket: zmq.Socket[Any]) -> None:
+    """Let a client's socket send heartbeats. With them, both ends notice that the other was suspended or unplugged.
+
+    Each heartbeat tells the node after how much silence it has to close the connection. The node's socket sends none:
+    libzmq's timer for them aborts the process if a peer disconnects while its messages wait to be taken.
+    """
+    socket.setsockopt(zmq.HEARTBEAT_IVL, round(HEARTBEAT_SECONDS * 1000))
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 6000)
     socket.setsockopt(zmq.HEARTBEAT_TTL, 8000)

@@ -1,9 +1,9 @@
 """Approvals of installs by other people: the two-person rule, which `approvals` in etc/node.toml turns on.
 
-One person stages a release. Another person names either its version, and so approves its content, or the id of one
-plan. The person who staged a release can't approve it. If the release was unpacked while the node was down, it is
-unknown who staged it; then the person who requests the install can't approve it. Approvals are kept in memory; after a
-restart, they have to be given again. A return to the permanent release needs no approval.
+One person stages a release. Another person approves either the release's content, by naming its version, or one plan,
+by naming the plan's id. The person who staged a release can't approve it. If the release was unpacked while the node
+was down, nobody knows who staged it; in this case, the person who requests the install can't approve it. Approvals are
+kept in memory; after a restart, they have to be given again. A return to the permanent release needs no approval.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from contextlib import suppress
 from typing import Final
 
 from node_runtime.protocol.exit_codes import ExitCode, Refused
-from node_runtime.protocol.messages import Approval, Approve, Install
+from node_runtime.protocol.messages import Approval, Approve, Install, Plan
 
 from .files.manifest import sha256
 from .store.release_store import ReleaseStore
 
 MAX_APPROVED: Final = 100
-"""The approvals of at most so many releases and plans are kept; the oldest are forgotten."""
+"""The approvals of at most this many releases and plans are kept; the oldest are forgotten."""
 
 
 class Approvals:
-    """The approvals since the boot. `plan_id(vsn)` returns the id of a plan for `vsn` now, or raises Refused.
+    """The approvals since the boot. `plan_id(vsn)` returns the id that a plan for `vsn` has now, or raises Refused.
 
-    A person is the name of a key, never a name that a client claims. Used on the event loop only.
+    A person is the name of a key, never a name that a client claims. Use it on the event loop only.
     """
 
     def __init__(self, store: ReleaseStore, plan_id: Callable[[str], str]) -> None:
         self._store = store
         self._plan_id = plan_id
         self._given: dict[str, frozenset[str]] = {}
-        """The people who approved. A key is the hash of a release's manifest, or the id of a plan."""
+        """The people who approved, by what they approved: the hash of a release's manifest, or the id of a plan."""
 
     def approve(self, request: Approve, person: str) -> Approval:
         """Record the approval by `person`. Raises Refused."""
         if self._needed() == 1:
-            raise Refused("This node's installs need no approval; `approvals = 2` in etc/node.toml changes that.")
+            raise Refused("This node's installs need no approval; to require it, set `approvals = 2` in etc/node.toml.")
         vsn, plan_id = self._find(request.target)
         if self._stager(vsn) == person:
             raise Refused(
@@ -49,10 +49,14 @@ class Approvals:
         self._given[subject] = people
         while len(self._given) > MAX_APPROVED:
             del self._given[next(iter(self._given))]
-        first = self._stager(vsn)
-        return Approval(
-            vsn=vsn, plan_id=plan_id, approved_by=tuple(sorted(people)), missing=self._missing(vsn, plan_id, first)
-        )
+        return self._state(vsn, plan_id, self._stager(vsn), people)
+
+    def of_plan(self, plan: Plan, person: str) -> Approval | None:
+        """Return the approvals of an install by `person`; None if it needs none. May raise Refused."""
+        if plan.nothing_to_do or plan.to_vsn == self._store.permanent or self._needed() == 1:
+            return None
+        first = self._stager(plan.to_vsn) or person
+        return self._state(plan.to_vsn, plan.id, first, self._people(plan.to_vsn, plan.id) - {first})
 
     def check(self, request: Install, person: str) -> None:
         """Raise Refused if the install that `person` requests lacks an approval."""
@@ -67,9 +71,15 @@ class Approvals:
                 ExitCode.NOT_ALLOWED,
             )
 
+    def _state(self, vsn: str, plan_id: str | None, first: str | None, people: frozenset[str]) -> Approval:
+        missing = self._missing(vsn, plan_id, first)
+        return Approval(vsn=vsn, plan_id=plan_id, approved_by=tuple(sorted(people)), missing=missing, first=first)
+
     def _missing(self, vsn: str, plan_id: str | None, first: str | None) -> int:
-        given = self._given.get(self._content(vsn), frozenset()) | self._given.get(plan_id or "", frozenset())
-        return max(0, self._needed() - 1 - len(given - {first}))
+        return max(0, self._needed() - 1 - len(self._people(vsn, plan_id) - {first}))
+
+    def _people(self, vsn: str, plan_id: str | None) -> frozenset[str]:
+        return self._given.get(self._content(vsn), frozenset()) | self._given.get(plan_id or "", frozenset())
 
     def _needed(self) -> int:
         policy = self._store.trust_policy()

@@ -1,4 +1,8 @@
-"""The health of a release on probation: restarts, logged errors, event loop lag, and applications' health checks."""
+"""The health of a release on probation: crashes, restarts, logged errors, event loop lag, applications' health checks.
+
+The runtime counts crashes and restarts, so that no settings of `logging` can hide them. Errors that the release itself
+logs are read from the log; an error counts only if the release's log settings let it reach the root logger.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,13 @@ import inspect
 import logging
 import time
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Final
 
 from node_runtime.application import Application
 from node_runtime.behaviours.application_controller import applications
 from node_runtime.behaviours.code_references import resolve_reference
-from node_runtime.behaviours.supervision.supervisor_reports import SupervisorReport
+from node_runtime.processes.crash_report import COUNTED, failures
 from node_runtime.processes.errors import is_being_cancelled
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.runtime import runtime
@@ -27,6 +32,8 @@ CHECK_INTERVAL_SECONDS: Final = 1.0
 MIN_CHECK_INTERVAL_SECONDS: Final = 0.05
 BAD_CHECKS_IN_A_ROW: Final = 3
 """Health is bad after this many successive checks with a late event loop, or with an unhealthy application."""
+MAX_QUIET_FACTOR: Final = 10
+"""A release that had failures needs at most this many times the quiet time of a release that had none."""
 
 HealthAnswer = tuple[bool | None, str]
 
@@ -38,10 +45,14 @@ class HealthMonitor(logging.Handler):
         super().__init__(logging.WARNING)
         self._limits = limits
         self._on_change = on_change
-        self._restarts = self._errors = 0
+        self._failures = failures()
+        self._before = copy(self._failures)
+        self._ended_before = len(self._failures.endings)
+        self._logged = 0
         self._lag = 0.0
         self._late_checks = self._unhealthy_checks = 0
-        self._last_trouble = time.monotonic()
+        self._last_trouble = self._last_failure = time.monotonic()
+        self._quiet_needed = limits.healthy
         self.health = self._health("unknown", "the release was just installed")
         logging.getLogger().addHandler(self)
         self._task = runtime().loop.create_task(self._monitor())
@@ -52,12 +63,21 @@ class HealthMonitor(logging.Handler):
         self._task.cancel()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Count a log record that reports a restart or an error. May be called in any thread."""
-        report = getattr(record, "report", None)
-        if isinstance(report, SupervisorReport):
-            self._restarts += report.restart != "temporary" and report.context in {"child_terminated", "start_error"}
-        elif record.levelno >= logging.ERROR:
-            self._errors += 1
+        """Count a log record that reports an error. May be called in any thread."""
+        if record.levelno >= logging.ERROR and not hasattr(record, COUNTED):
+            self._logged += 1
+
+    @property
+    def _crashes(self) -> int:
+        return self._failures.crashes - self._before.crashes
+
+    @property
+    def _errors(self) -> int:
+        return self._logged + self._crashes
+
+    @property
+    def _restarts(self) -> int:
+        return self._failures.restarts - self._before.restarts
 
     # ------------------------------------------------------------------ checks
 
@@ -66,16 +86,32 @@ class HealthMonitor(logging.Handler):
             MIN_CHECK_INTERVAL_SECONDS, min(CHECK_INTERVAL_SECONDS, self._limits.healthy / 4, self._limits.lag)
         )
         while True:
-            counted = self._restarts, self._errors
+            counted = self._restarts, self._crashes, self._logged
             due = time.monotonic() + interval
             await asyncio.sleep(interval)
             lag = time.monotonic() - due
+            self._listen()
             answers = [
                 answer
                 for answer in [await _ask_application(*app) for app in _applications_with_health()]
                 if answer[0] is not True
             ]
-            self._judge(lag, answers, more=counted != (self._restarts, self._errors))
+            if counted[:2] != (self._restarts, self._crashes):
+                self._expect_next_failure()
+            self._judge(lag, answers, more=counted != (self._restarts, self._crashes, self._logged))
+
+    def _listen(self) -> None:
+        """Listen to the root logger again, if the release has removed all its handlers."""
+        root = logging.getLogger()
+        if self not in root.handlers:
+            root.addHandler(self)
+
+    def _expect_next_failure(self) -> None:
+        """Require more quiet than between the last two failures, or health would be good in a slow series of them."""
+        now = time.monotonic()
+        between, self._last_failure = now - self._last_failure, now
+        longest = self._limits.healthy * MAX_QUIET_FACTOR
+        self._quiet_needed = max(self._quiet_needed, min(between * 2, longest))
 
     def _judge(self, lag: float, answers: list[HealthAnswer], *, more: bool) -> None:
         now, limits = time.monotonic(), self._limits
@@ -83,24 +119,27 @@ class HealthMonitor(logging.Handler):
         self._late_checks = self._late_checks + 1 if lag > limits.lag else 0
         unhealthy = [sentence for answer, sentence in answers if answer is False]
         self._unhealthy_checks = self._unhealthy_checks + 1 if unhealthy else 0
-        if more or answers or self._late_checks:
+        if more or answers or self._late_checks or self._failures.unfinished_restarts:
             self._last_trouble = now
-        quiet = now - self._last_trouble
+        quiet = now - max(self._last_trouble, self._failures.retry_due)
         if violation := next(self._violations(unhealthy), None):
             self._report("bad", violation)
         elif answers:
             self._report("unknown", answers[0][1])
-        elif quiet >= limits.healthy:
-            self._report("good", f"no trouble for {limits.healthy:g} s")
+        elif quiet >= self._quiet_needed:
+            self._report("good", f"no trouble for {round(self._quiet_needed, 1):g} s")
         else:
-            self._report("unknown", f"not yet {limits.healthy:g} s without trouble")
+            self._report("unknown", f"needs {round(self._quiet_needed, 1):g} s without trouble")
 
     def _violations(self, unhealthy: list[str]) -> Iterator[str]:
         limits = self._limits
+        if endings := self._failures.endings[self._ended_before :]:
+            yield endings[0]
         if self._restarts > limits.restarts:
             yield f"{self._restarts} restarts of processes (limit {limits.restarts})"
         if self._errors > limits.errors:
-            yield f"{self._errors} errors logged (limit {limits.errors})"
+            counted = "errors and crashes" if self._crashes else "errors logged"
+            yield f"{self._errors} {counted} (limit {limits.errors})"
         if self._late_checks >= BAD_CHECKS_IN_A_ROW:
             yield f"the event loop was up to {self._lag:.1f} s late (limit {limits.lag:g} s)"
         if self._unhealthy_checks >= BAD_CHECKS_IN_A_ROW:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from node_runtime.protocol.clip import MAX_SHOWN_NAME, clip
 from node_runtime.protocol.exit_codes import ExitCode, Refused
-from node_runtime.protocol.messages import Abort, Install, Operation
+from node_runtime.protocol.messages import Abort, Direction, Install, Operation
 
 from .operation_progress import OperationProgress
 from .planning.app_env import live_environment
@@ -37,7 +37,7 @@ def check_free(running: Operation | None, removed: str | None) -> None:
 
 
 def check_abort(request: Abort, running: OperationProgress | None) -> OperationProgress:
-    """Return the operation to abort. Raise Refused if it doesn't run, or has begun to change the node."""
+    """Return the operation to abort. Raises Refused if it isn't running, or has begun to change the node."""
     if running is None:
         raise Refused("No operation is running, so there is nothing to abort.")
     if request.operation not in (None, running.id):
@@ -51,8 +51,11 @@ def check_abort(request: Abort, running: OperationProgress | None) -> OperationP
     return running
 
 
-def check_install(request: Install, store: ReleaseStore, current: str, generation: int) -> None:
-    """Raise Refused if the release is current, untrusted or failed, the direction is wrong, or the plan is stale."""
+def check_install(request: Install, store: ReleaseStore, current: str, generation: int) -> Direction:
+    """Return the direction of the install.
+
+    Raises Refused if the release is current, untrusted or failed, the direction is wrong, or the plan is stale.
+    """
     if request.vsn == current:
         raise Refused(f"Release {current} is already current.")
     store.check_trusted(request.vsn)
@@ -73,10 +76,11 @@ def check_install(request: Install, store: ReleaseStore, current: str, generatio
         )
     if request.plan_id is not None and request.plan_id != transition.plan_id(generation):
         raise Refused("The plan is stale: the node has changed since the plan was made. Request a new plan.")
+    return transition.direction
 
 
 def check_remove(vsn: str, store: ReleaseStore, current: str) -> None:
-    """Refuse to remove the current release, or a release that a rollback has to install on its path."""
+    """Refuse to remove the current release, or a release that a rollback has to install on the way."""
     if vsn == current:
         raise Refused(f"Release {vsn} is current: install another release first.")
     if current != store.permanent and vsn in (store.path(current, store.permanent) or ())[:-1]:

@@ -67,19 +67,25 @@ class OperationHistory:
         self.operations = self._read()
         self.lost: str | None = None
         """The release that was on probation, or being installed, when the node ended."""
+        self.continued: Operation | None = None
+        """The restart into a release on probation that this boot carries out. Its intent stays until it has ended."""
         self._booted = f"Its permanent release, {permanent}," if booted in {"", permanent} else booted
         try:
-            self._after_boot(permanent, last)
+            self._after_boot(permanent, booted or permanent, last)
         except OSError:  # the node must boot on a full disk, too; the history in memory is correct
             logger.exception("the history of operations can't be written")
 
-    def _after_boot(self, permanent: str, last: PreviousExit) -> None:
+    def _after_boot(self, permanent: str, booted: str, last: PreviousExit) -> None:
         clear_interrupted_writes(self._lines.parent)
         if not self._lines.exists() or not self._lines.read_bytes().endswith(b"\n"):
             self._rewrite()  # a crash may have truncated the last line; appending would corrupt the next one
+        begun = _decoded(self._intent.read_bytes()) if self._intent.exists() else None
+        if begun is not None and begun.direction == "cold" and begun.to_vsn == booted and begun.kind == "revert":
+            self.end(msgspec.structs.replace(begun, phase="reverted", outcome="reverted", ended=time.time()))
         self._end_probations(permanent, last)
-        if self._intent.exists():
-            begun = _decoded(self._intent.read_bytes())
+        if begun is not None and begun.direction == "cold" and begun.to_vsn == booted and begun.kind == "install":
+            self.continued = begun
+        elif self._intent.exists():
             if begun is None or begun.id not in self._sizes:
                 self._keep(self._interrupted(begun, permanent, last))
             self._intent.unlink()
@@ -96,7 +102,7 @@ class OperationHistory:
         self._intent.unlink(missing_ok=True)  # a power cut may bring the file back, but then the line exists, too
 
     def _end_probations(self, permanent: str, last: PreviousExit) -> None:
-        """End all probations. An install that was on probation when the node ended becomes "restarted"."""
+        """End all probations. An install that was on probation when the node ended gets the outcome "restarted"."""
         ends = [one for one in self.operations if one.outcome in (*_NEW_RELEASE_OUTCOMES, "restarted")]
         for one in [one for one in ends if one.probation_until is not None or one is ends[-1]]:
             if one.kind != "install" or one.outcome != "installed" or one.to_vsn == permanent:
@@ -149,7 +155,7 @@ class OperationHistory:
         return self._bounded([one for one, _ in known])
 
     def _bounded(self, operations: Sequence[Operation]) -> list[Operation]:
-        """Return the newest operations, each once. Above the size limit, the oldest ones lose their results."""
+        """Return the newest operations, each once. Above the size limit, the oldest operations lose their results."""
         newest = list({one.id: one for one in operations}.values())[-MAX_OPERATIONS:]
         kept, sizes, size = [], {}, 0
         for operation in reversed(newest):

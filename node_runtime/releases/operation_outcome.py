@@ -11,7 +11,7 @@ from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Operation
 
-from .install.installation import Aborted, PutBack
+from .install.endings import Aborted, PutBack
 from .operation_progress import OperationProgress
 
 logger = logging.getLogger("node_runtime")
@@ -41,9 +41,9 @@ def end_with_error(error: BaseException, progress: OperationProgress) -> Operati
 
 
 def partly_reverted(operation: Operation, vsn: str, probation_until: float | None) -> Operation:
-    """Return the operation; its outcome is "partly reverted" if it ended at a release in between.
+    """Return the operation, with the outcome "partly reverted" if it ended at a release in between.
 
-    `vsn` is the running release. After "partly put back", the node restarts, wherever the operation ended.
+    `vsn` is the running release. An operation that was "partly put back" keeps this outcome, and the node restarts.
     """
     if operation.outcome == "partly put back" or vsn in {operation.from_vsn, operation.to_vsn}:
         return operation

@@ -26,7 +26,6 @@ def new_operation(
     *,
     claim: str = "",
     reason: str | None = None,
-    plan_id: str | None = None,
 ) -> Operation:
     """Return a new operation with a new id; its start is the current time."""
     return Operation(
@@ -39,7 +38,6 @@ def new_operation(
         phase="begun",
         claim=shown(claim),
         reason=None if reason is None else shown(reason),
-        plan_id=plan_id,
     )
 
 
@@ -48,8 +46,8 @@ class OperationProgress:
 
     `enter` records the time and calls `on_phase`, which must not block. `report` calls `listener`, which may take long,
     so `report` must not be called while the install has suspended processes. `begun` is whether the operation has taken
-    its first step. `abortable` is whether it has changed nothing yet; `aborted` is the clause that says who has aborted
-    it.
+    its first step. `abortable` is whether it can still be aborted, because it has changed nothing yet; `aborted` is a
+    clause that says who has aborted it.
     """
 
     def __init__(
@@ -73,7 +71,16 @@ class OperationProgress:
         if self._phases and self._phases[-1][0] == phase:
             return False
         self._phases.append((phase, time.time()))
+        self.operation = msgspec.structs.replace(self.operation, waits_for="", waits_until=None)
         self._on_phase(phase)
+        return True
+
+    def wait_for(self, clause: str, until: float | None) -> bool:
+        """Note what the operation waits for, and the Unix time at which it gives up. Return whether that is news."""
+        clause = shown(clause)
+        if clause == self.operation.waits_for:
+            return False
+        self.operation = msgspec.structs.replace(self.operation, waits_for=clause, waits_until=until)
         return True
 
     def report(self) -> None:
@@ -87,7 +94,7 @@ class OperationProgress:
         self.operation = msgspec.structs.replace(self.operation, rehearsal=redact_struct(rehearsal))
 
     def warn(self, warnings: Iterable[str]) -> None:
-        """Add sentences about what has failed without a change of the outcome."""
+        """Add sentences about failures that don't change the outcome."""
         known = self.operation.warnings
         self.operation = msgspec.structs.replace(self.operation, warnings=(*known, *map(shown, warnings)))
 
@@ -117,6 +124,8 @@ class OperationProgress:
             probation_until=probation_until,
             results=results,
             touched=touched,
+            waits_for="",
+            waits_until=None,
         )
 
     def _steps(self, ended: float | None) -> tuple[OperationStep, ...]:

@@ -7,21 +7,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import msgspec
+
 from node_runtime.code import AroundBody, Batch, CodeServer, Drift, OldVersionHeld, SourceText
 from node_runtime.processes.redaction.struct_redaction import redact_struct
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.protocol.messages import Blocker, Plan, PlannedChild, PlannedModule, PlannedProcess, Rehearsal
+from node_runtime.protocol.messages import (
+    Blocker,
+    Direction,
+    Plan,
+    PlannedChild,
+    PlannedModule,
+    PlannedProcess,
+    Rehearsal,
+)
 
 from . import rehearsal
-from .planning import affected, conditions, coroutines
-from .planning.old_versions import held_blocker
-from .planning.transition import Transition
+from .files.config import read_configuration
+from .files.relup_instructions import Load, Remove
+from .planning import affected, conditions, coroutines, without_callbacks
+from .planning.data_files import changed_files
+from .planning.old_versions import collection_warning, held_blocker
+from .planning.staying import staying_warnings
+from .planning.transition import Transition, cold_remedy
+from .planning.worker_processes import worker_warnings
 from .relup.instruction_text import sentence
 from .store.unpacked_release import UnpackedRelease
 
 REMEDY_CODE = rehearsal.REMEDIES_LOAD["raised"]
-REMEDY_RESTART = "build the release for the node's Python and third-party code, or install it in a new node directory"
 
 
 class PlanLock:
@@ -37,13 +51,15 @@ class _Findings:
 
     `rehearsed` is None if the new code can't be loaded. `obstacles` are the blockers found outside of the rehearsal.
     `drift` lists the modules whose running code differs from the code in their release. `affected` lists the processes
-    that the script affects.
+    that the script affects. If only garbage keeps an old version, the install collects the garbage, which takes
+    `collection` seconds.
     """
 
     rehearsed: rehearsal.RehearsalEnd | None
     obstacles: Sequence[Blocker]
     drift: Sequence[Drift]
     affected: Sequence[PlannedProcess]
+    collection: float = 0.0
 
 
 async def make_plan(
@@ -60,9 +76,11 @@ async def make_plan(
     """
     obstacles = []
     if reason := transition.restart_reason():
-        obstacles.append(Blocker(reason=f"{reason}: this needs a restart of the node", remedy=REMEDY_RESTART))
+        name = read_configuration(transition.left.root, transition.left.vsn).node.name
+        remedy = cold_remedy(name, transition.target.vsn)
+        obstacles.append(Blocker(reason=f"{reason}: this needs a restart of the node", remedy=remedy))
     drift = await asyncio.to_thread(code.modified, _sums(transition.left))
-    texts, obstacle = await _read(transition, code)
+    texts, collection, obstacle = await _read(transition, code)
     rehearsed = None
     if texts is not None:
         prepare = partial(_prepare, transition, code, texts)
@@ -73,7 +91,7 @@ async def make_plan(
         obstacles.append(obstacle)
         rehearsed = None
     processes = await affected.affected_processes(transition)
-    findings = _Findings(rehearsed, obstacles, drift, processes)
+    findings = _Findings(rehearsed, obstacles, drift, processes, collection)
     return _plan(transition, code, generation, findings, rollback_path=rollback_path)
 
 
@@ -85,24 +103,32 @@ def _plan(
     *,
     rollback_path: Sequence[str] | None,
 ) -> Plan:
-    rehearsed = findings.rehearsed
+    rehearsed, left = findings.rehearsed, transition.left.vsn
     new_code = None if rehearsed is None else rehearsed.code
     blockers, warnings = list(findings.obstacles), _warnings(transition)
+    warnings += without_callbacks.warnings(transition, code)
+    warnings += staying_warnings(transition, code, None if rehearsed is None else rehearsed.stays)
+    warnings += worker_warnings(transition)
     children: tuple[PlannedChild, ...] = ()
     if new_code is not None:
         blockers += new_code.blockers
         warnings += new_code.warnings
     if rehearsed is not None:
+        blockers += rehearsed.live_values.blockers
+        warnings += rehearsed.live_values.warnings
         children = affected.with_steps(rehearsed.children, transition.script)
         without_step, unless_applied = affected.children_without_step(children, transition.script)
         known = {blocker.pid for blocker in blockers}
         blockers += [one for one in rehearsal.blockers(rehearsed.rehearsal) if one.pid is None or one.pid not in known]
         blockers += without_step
         warnings += [*unless_applied, *rehearsal.warnings(rehearsed)]
+        warnings += rehearsal.dropped(rehearsed.rehearsal, transition.target.vsn)
+    if findings.collection:
+        warnings.append(collection_warning(findings.collection))
     return Plan(
         id=transition.plan_id(generation),
         direction=transition.direction,
-        from_vsn=transition.left.vsn,
+        from_vsn=left,
         to_vsn=transition.target.vsn,
         generation=generation,
         modules=tuple(_modules(transition, code, new_code)),
@@ -113,16 +139,23 @@ def _plan(
         blockers=tuple(blockers),
         warnings=(*warnings, *map(str, findings.drift)),
         way_back=rollback_path is not None
-        and (
-            rehearsed is None or not rehearsal.blocks_way_back(rehearsed.rehearsal, transition.left.vsn, rollback_path)
-        ),
+        and (rehearsed is None or not rehearsal.blocks_way_back(rehearsed.rehearsal, left, rollback_path)),
         children=children,
         irreversible=tuple(
-            f"{function} is applied without an undo, so a failed install can't undo what it did."
+            f"{function} is applied without an undo, so a failed install can't undo its effects."
             for function in transition.irreversible
         ),
-        pause=None if rehearsed is None else _pause(rehearsed.rehearsal, findings.affected),
+        pause=None if rehearsed is None else _pause(rehearsed.rehearsal, findings.affected) + findings.collection,
         rehearsal=None if rehearsed is None else rehearsed.rehearsal,
+        files=changed_files(transition),
+        live_values=() if rehearsed is None else rehearsed.live_values.values,
+        lost=(
+            *(() if rehearsed is None else rehearsal.lost(rehearsed.rehearsal, transition.target.vsn)),
+            *(() if new_code is None else rehearsal.lost_values(new_code.module_values)),
+        ),
+        lost_on_way_back=() if rehearsed is None else rehearsal.lost_on_way_back(rehearsed.rehearsal, left),
+        module_values=() if new_code is None else new_code.module_values,
+        stall=None if rehearsed is None else _stall(transition, rehearsed.rehearsal),
     )
 
 
@@ -132,11 +165,33 @@ def _pause(rehearsed: Rehearsal, processes: Sequence[PlannedProcess]) -> float:
     return (rehearsed.bodies or 0.0) + (rehearsed.pause + rehearsed.around if held else 0.0)
 
 
-def no_plan(left: str, target: str, generation: int, obstacle: Blocker | None = None) -> Plan:
-    """Return a plan without a script, for a target that is already current or that `obstacle` makes unreachable."""
+def _stall(transition: Transition, rehearsed: Rehearsal) -> str | None:
+    """Return a sentence if the bodies of the new modules stop the event loop for longer than the node's limit."""
+    limit = transition.configuration.node.stall
+    if rehearsed.bodies is None or rehearsed.bodies <= limit:
+        return None
+    return (
+        f"The node stops for about {rehearsed.bodies:.2g} s while it executes the bodies of the new modules (limit "
+        f"{limit:g} s, `stall` in node.toml)."
+    )
+
+
+def no_plan(
+    left: str,
+    target: str,
+    generation: int,
+    obstacle: Blocker | None = None,
+    hops: tuple[Direction, list[str]] = ("up", []),
+) -> Plan:
+    """Return a plan without a script, for a target that is already current or that `obstacle` makes unreachable.
+
+    `hops` has the releases through which the target is nevertheless reachable by several installs.
+    """
+    direction, releases = hops
     return Plan(
         id="",
-        direction="up",
+        direction=direction,
+        hops=tuple(releases),
         from_vsn=left,
         to_vsn=target,
         generation=generation,
@@ -152,20 +207,32 @@ def no_plan(left: str, target: str, generation: int, obstacle: Blocker | None = 
     )
 
 
-async def _read(transition: Transition, code: CodeServer) -> tuple[list[SourceText] | None, Blocker | None]:
-    """Read the new code in a thread. Return the sources, or a blocker if they can't be loaded."""
+def with_failure(plan: Plan, failed: str | None) -> Plan:
+    """Return the plan with a warning if its release has failed on this node before, for the reason `failed`."""
+    if failed is None:
+        return plan
+    warning = (
+        f"Release {plan.to_vsn} failed on this node before: {failed.rstrip('.')}. Pass --again to install it again."
+    )
+    return msgspec.structs.replace(plan, warnings=(warning, *plan.warnings))
 
-    def read() -> list[SourceText]:
+
+async def _read(transition: Transition, code: CodeServer) -> tuple[list[SourceText] | None, float, Blocker | None]:
+    """Read the new code in a thread. Return the sources, or a blocker if they can't be loaded.
+
+    The second value is the duration of the garbage collection that the install needs.
+    """
+
+    def read() -> tuple[list[SourceText], float]:
         texts = code.read(transition.sources)
-        code.check_free(texts, transition.removed)
-        return texts
+        return texts, code.check_free(texts, transition.removed, collect=False)
 
     try:
-        return await asyncio.to_thread(read), None
+        return *await asyncio.to_thread(read), None
     except OldVersionHeld as held:
-        return None, await held_blocker(held, code)
+        return None, 0.0, held_blocker(held)
     except Refused as refused:
-        return None, Blocker(reason=_clause(refused), remedy=REMEDY_CODE)
+        return None, 0.0, Blocker(reason=_clause(refused), remedy=REMEDY_CODE)
 
 
 def _prepare(transition: Transition, code: CodeServer, texts: list[SourceText], around_body: AroundBody) -> Batch:
@@ -192,6 +259,8 @@ def _modules(transition: Transition, code: CodeServer, new_code: rehearsal.NewCo
                 old_vsn=None if current is None else current.vsn,
                 new_vsn=new,
                 needs=() if new_code is None else new_code.needs[module],
+                registers=() if new_code is None else new_code.registers.get(module, ()),
+                opens=() if new_code is None else new_code.opens.get(module, ()),
             )
         )
     for module in transition.removed:
@@ -213,4 +282,14 @@ def _warnings(transition: Transition) -> list[str]:
         if users := conditions.callback_processes(module):
             label = conditions.process_label(users[0])
             warnings.append(f"{label} runs {module}, which the script deletes without stopping {label} first.")
+    brutal = [
+        step.module
+        for step in transition.script
+        if isinstance(step, Load | Remove) and step.pre_purge == "brutal_purge"
+    ]
+    if brutal:
+        warnings.append(
+            f'pre_purge = "brutal_purge" of {" and ".join(brutal)} has no effect: an upgrade does not kill what runs '
+            f"an old version. If something does, the plan has a blocker, and `hotdash purge NODE MODULE` ends it."
+        )
     return warnings

@@ -1,4 +1,4 @@
-"""The probation: the time between an install and its commit. At its deadline, or on bad health, the node reverts.
+"""The probation: the time between an install and its commit. At the deadline, or on bad health, the node reverts.
 
 To revert is to go back to the permanent release, the one that boots.
 """
@@ -30,7 +30,7 @@ MAX_REVERT_ATTEMPTS: Final = 3
 
 
 def missing_way_back(vsn: str, permanent: str, left: str, store: ReleaseStore, operation: Operation) -> str | None:
-    """Return a sentence that says why `vsn`, installed from `left` by `operation`, has no way back; None if it has."""
+    """Return why `vsn`, which `operation` installed from `left`, has no way back, as a sentence; None if it has one."""
     path, rehearsed = store.path(vsn, permanent), operation.rehearsal
     if path is None:
         why = f"no appup leads back to release {permanent}"

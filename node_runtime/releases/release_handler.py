@@ -22,7 +22,6 @@ from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import (
     Abort,
-    Blocker,
     Commit,
     Health,
     Install,
@@ -35,23 +34,23 @@ from node_runtime.protocol.messages import (
 
 from . import operation_outcome, probation
 from .approvals import Approvals
+from .cold_upgrade import CarryOut, ColdUpgrades
 from .install.installation import Installation, InstallListeners
 from .operation_checks import check_abort, check_free, check_install, check_remove, rollback_path, transition_to
 from .operation_history import CLEAN_EXIT, OperationHistory, PreviousExit, write_intent
 from .operation_listeners import OperationListeners
 from .operation_progress import OperationProgress, new_operation
-from .plan import make_plan, no_plan
+from .plan import make_plan, no_plan, with_failure
+from .planning.old_versions import drop_old_versions
 from .planning.transition import Transition
 from .probation import Probation
+from .refused_plan import refused_plan
 from .rehearsal import RehearsalProgress
-from .relup.translation import NoPath
 from .store.release_store import ReleaseStore
 from .store.staging_request import PLAIN_REQUEST, StageRequest
-from .store.verify import RESTAGE_REMEDY
 
 logger = logging.getLogger("node_runtime")
-
-HALT_DELAY_SECONDS = 0.5  # the restart after a failed install waits so long, so that clients receive the outcome
+HALT_DELAY_SECONDS = 0.5  # the wait before the restart after a failed install, so that clients receive the outcome
 
 
 class ReleaseHandler:
@@ -67,17 +66,18 @@ class ReleaseHandler:
         self.vsn = vsn
         self._changes = 1
         self._code = code
-        self._store = ReleaseStore.at_boot(root)
+        self._store = ReleaseStore.at_boot(root, code.used_paths)
         self.name = self._store.name
         self._history = OperationHistory(root / "var" / "history", self.permanent, vsn, last)
         self._mark_lost(last)
         self.on_phase: Callable[[str], None] = lambda phase: None
-        """Called with each phase of the running operation when it begins, and with "" when the operation ends."""
+        """A function that gets each phase of an operation when the phase begins, and "" when the operation ends."""
         self._running: OperationProgress | None = None
         self._removed: str | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._probation = Probation(self._revert, self._restart, self._store.bootable, self._health_changed)
+        self.cold = ColdUpgrades(self._store, self._history, self._probation, self._start, self._end)
         self.rehearsals = RehearsalProgress()
         self.approvals = Approvals(self._store, lambda vsn: self._transition(vsn).plan_id(self.generation))
         self._listeners = OperationListeners()
@@ -115,13 +115,7 @@ class ReleaseHandler:
             await asyncio.to_thread(self._store.check, vsn)
             transition = self._transition(vsn)
         except Refused as refused:
-            reason, remedy = refused.sentence.rstrip("."), "correct the error and plan again"
-            if isinstance(refused, NoPath):
-                reachable = self._store.describe_reachable(self.vsn, vsn)
-                remedy = f"add the missing entry to the appup and build the release under a new vsn; {reachable}"
-            elif reason.endswith(RESTAGE_REMEDY):
-                reason, remedy = reason.removesuffix(f"; {RESTAGE_REMEDY}"), RESTAGE_REMEDY
-            return no_plan(self.vsn, vsn, self.generation, Blocker(reason=reason, remedy=remedy))
+            return refused_plan(refused, self._store, self.vsn, vsn, self.generation)
         plan = await make_plan(
             transition,
             self._code,
@@ -129,11 +123,7 @@ class ReleaseHandler:
             rollback_path=self._store.path(vsn, self.permanent),
             on_progress=self.rehearsals.callback(vsn),
         )
-        if entry.failed is not None:
-            failure = f"Release {vsn} failed on this node before: {entry.failed.rstrip('.')}."
-            warnings = (f"{failure} Pass --again to install it again.", *plan.warnings)
-            plan = msgspec.structs.replace(plan, warnings=warnings)
-        return redact_struct(plan)
+        return redact_struct(with_failure(plan, entry.failed))
 
     def operation(self, id: str | None = None) -> Operation:
         """Return the operation with this id or, without an id, the newest. Raises `Refused`."""
@@ -151,7 +141,7 @@ class ReleaseHandler:
         return tuple(past[-limit:]) if limit > 0 else ()
 
     def subscribe(self, listener: Callable[[Operation], None]) -> Callable[[], None]:
-        """Call `listener` at an operation's phases and end. Return a function that removes it."""
+        """Call `listener` at each phase of an operation and at its end. Return a function that removes the listener."""
         return self._listeners.subscribe(listener)
 
     def subscribe_health(self, listener: Callable[[str, Health], None]) -> Callable[[], None]:
@@ -185,9 +175,11 @@ class ReleaseHandler:
         """
         self._store.entry(request.vsn)
         self._check_free()
-        check_install(request, self._store, self.vsn, self.generation)
-        reason, plan_id = request.reason, request.plan_id
-        operation = new_operation("install", self.vsn, request.vsn, who, claim=claim, reason=reason, plan_id=plan_id)
+        if request.cold:
+            return self.cold.install(request, self.vsn, who, claim)
+        direction = check_install(request, self._store, self.vsn, self.generation)
+        operation = new_operation("install", self.vsn, request.vsn, who, claim=claim, reason=request.reason)
+        operation = msgspec.structs.replace(operation, plan_id=request.plan_id, direction=direction)
         return self._begin(operation, [request.vsn], request)
 
     def rollback(self, request: Rollback, who: str, claim: str = "") -> str:
@@ -196,6 +188,8 @@ class ReleaseHandler:
         If there is no direct path, the rollback also installs the releases in between, one after the other.
         """
         self._check_free()
+        if self.cold.is_on_trial(self.vsn):
+            return self.cold.roll_back(request, self.vsn, who, claim)
         path = rollback_path(self._store, self.vsn)
         operation = new_operation("revert", self.vsn, path[-1], who, claim=claim, reason=request.reason)
         return self._begin(operation, path, request)
@@ -234,7 +228,7 @@ class ReleaseHandler:
         if operation.outcome == "committed":
             self._probation.end()
             self._changes += 1
-            await asyncio.to_thread(self._code.sweep)
+            await drop_old_versions(self._code)
         await self._end(operation)
         if operation.outcome != "committed":
             raise Refused(f"{operation.error}.", operation=operation.id)
@@ -275,15 +269,18 @@ class ReleaseHandler:
     # ------------------------------------------------------------------ running one operation
 
     def _begin(self, operation: Operation, path: list[str], request: Install | Rollback) -> str:
+        return self._start(operation, partial(self._carry_out, path, request), abortable=True)
+
+    def _start(self, operation: Operation, carry_out: CarryOut, *, abortable: bool = False) -> str:
         self._running = progress = self._progress(operation)
-        progress.abortable = True
-        self._task = runtime().loop.create_task(self._carry_out(progress, path, request))
+        progress.abortable = abortable
+        self._task = runtime().loop.create_task(carry_out(progress))
         return progress.id
 
     def _progress(self, operation: Operation) -> OperationProgress:
         return OperationProgress(operation, self._listeners.report, self.on_phase)
 
-    async def _carry_out(self, progress: OperationProgress, path: list[str], request: Install | Rollback) -> None:
+    async def _carry_out(self, path: list[str], request: Install | Rollback, progress: OperationProgress) -> None:
         durable = asyncio.create_task(write_intent(self._history, progress.operation))
         progress.begun = True
         try:
@@ -370,8 +367,11 @@ class ReleaseHandler:
     # ------------------------------------------------------------------ probation
 
     def _revert(self, why: str) -> None:
-        """Begin the revert, unless another operation runs; its end triggers a new attempt."""
+        """Begin the revert. If another operation runs, its end triggers the next attempt."""
         if self._running is not None or self._removed is not None:
+            return
+        if self.cold.is_on_trial(self.vsn):
+            self._probation.restart(why)
             return
         logger.warning("reverting release %s, which is on probation, for this reason: %s", self.vsn, why)
         try:

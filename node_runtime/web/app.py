@@ -9,7 +9,7 @@ from node_runtime.application import Application, AppSpec
 from node_runtime.processes import Pid
 from node_runtime.supervisor import ChildSpec, Supervisor, start_link
 
-from .listener import SUPERVISOR, close_all
+from .listeners import SUPERVISOR, listeners
 
 
 class WebApp(Application):
@@ -19,7 +19,7 @@ class WebApp(Application):
         return await start_link(WebSup, name=SUPERVISOR)
 
     async def stop(self) -> None:
-        close_all()
+        listeners().close_all()
 
 
 class WebSup(Supervisor):

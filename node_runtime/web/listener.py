@@ -1,220 +1,233 @@
-"""Listeners: supervised processes, each of which runs uvicorn on a socket that outlives the process.
+"""The functions by which applications start and stop listeners, and change the routes of those that have routes.
 
-The runtime keeps the socket and the routes under the listener's name. So a process that crashes and is restarted gets
-them again, and a client that connects during the restart waits in the socket's queue and is not refused.
+The runtime keeps the socket and the application of a listener under its name; see `listeners`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import errno
-import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Final
-
-import uvicorn
+from typing import Any, Unpack
 
 from node_runtime.processes import Pid, runtime
 from node_runtime.processes.transaction import current_transaction
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.supervisor import ChildSpec, delete_child, start_child, terminate_child
 
-from .routes import Route, RoutingTable
+from .listeners import SUPERVISOR, Listener, listeners
+from .listening_socket import close_socket, listening_socket
+from .named_application import NamedApplication
+from .routes import Route, RoutingTable, check_handlers
+from .server_options import LIFESPAN_SECONDS, SHUTDOWN_SECONDS, ServerOptions, check_options
+from .websockets import WebSocketRoute, check_websockets, stop_handlers
 
-SUPERVISOR: Final = "web_sup"
-BACKLOG_LIMIT: Final = 2048
-"""Connections that may wait to be accepted."""
-KEEP_ALIVE_SECONDS: Final = 60
-"""An idle connection is closed after this time; the value is cowboy's default."""
-SHUTDOWN_SECONDS: Final = 3
-"""Running requests have this time to finish when their listener is stopped."""
-
-
-class Listener:
-    """The socket and the routing table of one listener."""
-
-    __slots__ = ("socket", "table")
-
-    def __init__(self, bound: socket.socket, routes: Iterable[Route]) -> None:
-        self.socket = bound
-        self.table = RoutingTable(routes)
-
-    async def close(self) -> None:
-        """Close the socket."""
-        self.socket.close()
+SHUTDOWN_MARGIN_SECONDS = 2.0 + LIFESPAN_SECONDS
+"""What a supervisor waits longer for a listener than the listener for its requests."""
 
 
-class Listeners(dict[str, Listener]):
-    """The listeners of a runtime, by name."""
+async def start_asgi(
+    name: str,
+    application: str,
+    *,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    websockets: Iterable[WebSocketRoute] = (),
+    **options: Unpack[ServerOptions],
+) -> Pid:
+    """Start a process below `web_sup` that serves an ASGI application on `port`; return its pid.
 
-    def named(self, name: str) -> Listener:
-        """Return the listener of that name. Raises `Refused` if there is none."""
-        if name not in self:
-            raise Refused(f"there is no listener {name!r}; start it with web.start_http")
-        return self[name]
+    `application` is `"module:name"`, which is looked up for each request and each websocket: after an upgrade, the next
+    request is the new version's. Port 0 chooses a free port. The websockets of the paths in `websockets` are processes,
+    all others are the application's. `options` are those of `ServerOptions`. Returns when the listener accepts
+    connections. Raises `Refused` when the application `web` isn't started, that application doesn't exist, the port
+    can't be bound or a listener of that name is running, `ValueError` for a malformed name and `TypeError` for an
+    unknown option. Inside the script of an upgrade, the application need not exist yet. Follows cowboy:start_clear/3.
+    """
+    named = NamedApplication(application)
+    if current_transaction() is None:
+        named.check()
+    return await _start(name, named, host, port, options, websockets)
 
 
-def listeners() -> Listeners:
-    """Return the listeners of the running runtime."""
-    return runtime().singleton(Listeners)
+async def start_health(*, port: int, host: str = "127.0.0.1", name: str = "health") -> Pid:
+    """Start a listener for those who watch the node: `/-/live`, `/-/ready` and `/metrics`, on a `port` of its own.
+
+    Raises `Refused` as `start_asgi` does, and `ValueError` for an empty name. OTP has no such function.
+    """
+    return await start_asgi(name, "node_runtime.web.health:app", port=port, host=host)
 
 
-# ------------------------------------------------------------------ what applications call
+def asgi_child(
+    name: str,
+    application: str,
+    *,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    websockets: Iterable[WebSocketRoute] = (),
+    **options: Unpack[ServerOptions],
+) -> ChildSpec:
+    """Return the child specification of a listener that serves an ASGI application, for a supervisor of the release.
+
+    The arguments, such as `port`, are those of `start_asgi`, and the child's id is `name`. The application `web` need
+    not be started. The listener closes its socket when the supervisor stops it, but not when it crashes. Raises
+    `ValueError` for a malformed name and `TypeError` for an unknown option. Follows ranch:child_spec/5.
+    """
+    NamedApplication(application)
+    check_options(options)
+    args = (name, application, host, port, options, tuple(websockets))
+    return _child_spec(name, "start_asgi_link", args, options)
 
 
-async def start_http(name: str, *, port: int, host: str = "127.0.0.1", routes: Iterable[Route]) -> Pid:
-    """Serve `routes` on a `port`, in a process below `web_sup`, and return its pid; port 0 chooses a free port.
+async def start_http(
+    name: str,
+    *,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    routes: Iterable[Route],
+    websockets: Iterable[WebSocketRoute] = (),
+    **options: Unpack[ServerOptions],
+) -> Pid:
+    """Start a process below `web_sup` that serves `routes` on `port`; return its pid. Port 0 chooses a free port.
 
-    Raises `Refused` when the port can't be bound or a listener of that name is running, `NoProcess` when the
-    application `web` isn't started, and `ValueError` for a malformed route or handler name. Follows
+    The websockets of the paths in `websockets` are processes.
+
+    Raises `Refused` when the application `web` isn't started, a handler doesn't exist, the port can't be bound or a
+    listener of that name is running, `ValueError` for a malformed route or handler name, and `TypeError` for an option
+    that `ServerOptions` doesn't have. Inside the script of an upgrade, handlers need not exist yet. Follows
     cowboy:start_clear/3.
     """
+    routes = tuple(routes)
+    if current_transaction() is None:
+        check_handlers(routes)
+    return await _start(name, RoutingTable(routes), host, port, {"ws": "none", **options}, websockets)
+
+
+async def _start(
+    name: str,
+    application: RoutingTable | NamedApplication,
+    host: str,
+    port: int,
+    options: ServerOptions,
+    websockets: Iterable[WebSocketRoute],
+) -> Pid:
+    check_options(options)
+    websockets = tuple(websockets)
+    if current_transaction() is None:
+        check_websockets(name, websockets)
+    if SUPERVISOR not in runtime().names:
+        raise Refused(
+            f"the application web is not running, so the listener {name!r} can't start; "
+            'add applications = ["web"] to the app.toml of the application that starts it'
+        )
     known = listeners()
     if name in known:
-        raise Refused(
-            f"listener {name!r} is running already; "
-            "stop it with web.stop_http, or change its routes with web.set_routes"
-        )
-    known[name] = listener = Listener(_bind(host, port), routes)
+        remedy = "stop it with web.stop_http, or change its routes with web.set_routes"
+        raise Refused(f"listener {name!r} is running already; {remedy}")
+    known[name] = listener = Listener(name, listening_socket(host, port, options), application, options, websockets)
     if (transaction := current_transaction()) is not None:
-        transaction.undo_actions.append(partial(_discard, name, listener))
-    spec = ChildSpec(
-        name, start="node_runtime.web.listener:serve", args=(name,), shutdown=SHUTDOWN_SECONDS + 2.0, type="task"
-    )
+        transaction.undo_actions.append(partial(known.discard, listener))
     try:
-        pid = await start_child(SUPERVISOR, spec)
+        pid = await start_child(SUPERVISOR, _child_spec(name, "start_link", (name,), options))
     except BaseException:
-        _discard(name, listener)
+        known.discard(listener)
         raise
     assert pid is not None
     return pid
 
 
-async def stop_http(name: str) -> None:
-    """Stop a listener. Running requests have `SHUTDOWN_SECONDS` to finish.
+def _child_spec(name: str, start: str, args: tuple[Any, ...], options: ServerOptions) -> ChildSpec:
+    seconds = options.get("timeout_graceful_shutdown", SHUTDOWN_SECONDS) + SHUTDOWN_MARGIN_SECONDS
+    return ChildSpec(name, start=f"node_runtime.web.listener_process:{start}", args=args, shutdown=seconds)
 
-    Raises `Refused` when there is no such listener, `NoProcess` when the application `web` isn't started, and `Exit`
-    when its supervisor ends before the listener has stopped. Follows cowboy:stop_listener/1.
+
+async def stop_http(name: str) -> None:
+    """Stop a listener, whatever it serves. Running requests have `timeout_graceful_shutdown` seconds to finish.
+
+    Raises `Refused` when the application `web` isn't started, there is no such listener, or it is a child of another
+    supervisor than `web_sup`; and `Exit` or `NoProcess` when its supervisor ends before the listener has stopped.
+    Follows cowboy:stop_listener/1.
     """
+    if SUPERVISOR not in runtime().names:
+        raise Refused(f"the application web is not running, so there is no listener {name!r} to stop")
     listener = listeners().named(name)
+    if listener.closes_with_process:
+        raise Refused(f"listener {name!r} is a child of another supervisor; stop it with supervisor.terminate_child")
     await terminate_child(SUPERVISOR, name)
     await delete_child(SUPERVISOR, name)
+    await stop_handlers(SUPERVISOR, name)
     del listeners()[name]
     if (transaction := current_transaction()) is None:
-        listener.socket.close()
+        close_socket(listener.socket)
     else:
         transaction.undo_actions.append(partial(listeners().__setitem__, name, listener))
         transaction.deferred_actions.append(listener.close)
 
 
-def set_routes(name: str, routes: Iterable[Route]) -> None:
-    """Replace all routes of a listener, from the next request on. Raises `Refused` when there is no such listener.
+def set_routes(name: str, routes: Iterable[Route | Sequence[str]]) -> None:
+    """Replace all routes of a listener, from the next request on.
 
-    Follows cowboy:set_env/3.
+    A route may also be a pair of its path and its handler, so that an appup can apply this function.
+
+    Raises `ValueError` for a malformed route, and `Refused` when there is no such listener, it has no routes, or a
+    handler doesn't exist; inside the script of an upgrade, handlers need not exist yet. Follows cowboy:set_env/3.
     """
-    table = listeners().named(name).table
+    table = _routing_table(name)
+    given = tuple(route if isinstance(route, Route) else Route(*route) for route in routes)
     if (transaction := current_transaction()) is not None:
         transaction.undo_actions.append(partial(table.replace, table.routes))
-    table.replace(routes)
+    else:
+        check_handlers(given)
+    table.replace(given)
+
+
+def set_websockets(name: str, routes: Iterable[WebSocketRoute | Sequence[str]]) -> None:
+    """Replace the paths of a listener whose websockets are processes, from the next websocket on.
+
+    A route may also be a pair of its path and its handler, so that an appup can apply this function.
+
+    Open websockets stay. Raises `ValueError` for a malformed route, and `Refused` when there is no such listener, or a
+    handler can't be used; inside the script of an upgrade, handlers need not exist yet. Follows cowboy:set_env/3.
+    """
+    known = listeners().named(name).websockets
+    given = tuple(route if isinstance(route, WebSocketRoute) else WebSocketRoute(*route) for route in routes)
+    if (transaction := current_transaction()) is not None:
+        transaction.undo_actions.append(partial(known.replace, known.routes))
+    else:
+        check_websockets(name, given)
+    known.replace(given)
 
 
 async def settled(name: str) -> None:
     """Wait until all requests that arrived before the last `set_routes` are answered.
 
     For an upgrade: remove a route, await this, then remove the code of its handler. Raises `Refused` when there is no
-    such listener. OTP has no such function.
+    such listener, or it has no routes. OTP has no such function.
     """
-    await listeners().named(name).table.settled()
+    await _routing_table(name).settled()
 
 
 def routes(name: str) -> tuple[Route, ...]:
-    """Return a listener's routes. Raises `Refused` when there is no such listener. Follows cowboy:get_env/2."""
-    return listeners().named(name).table.routes
+    """Return a listener's routes. Raises `Refused` when there is no such listener, or it has no routes.
+
+    Follows cowboy:get_env/2.
+    """
+    return _routing_table(name).routes
+
+
+def _routing_table(name: str) -> RoutingTable:
+    application = listeners().named(name).application
+    if isinstance(application, NamedApplication):
+        raise Refused(f"listener {name!r} serves {application.reference}, so it has no routes; change that application")
+    return application
 
 
 def port(name: str) -> int:
-    """Return the port of a listener's socket. Raises `Refused` when there is no such listener.
+    """Return the port of a listener's socket. Raises `Refused` when there is no such listener, or it has no port.
 
     Follows ranch:get_port/1.
     """
-    number: int = listeners().named(name).socket.getsockname()[1]
+    address = listeners().named(name).socket.getsockname()
+    if not isinstance(address, tuple):
+        raise Refused(f"listener {name!r} has no port: it listens on the unix socket {address}")
+    number: int = address[1]
     return number
-
-
-# ------------------------------------------------------------------ the process and its socket
-
-
-async def serve(name: str) -> None:
-    """Run the listener's process.
-
-    When it is cancelled, it waits at most `SHUTDOWN_SECONDS` for running requests, and then closes the connections.
-    """
-    listener = listeners().named(name)
-    # uvicorn gets a duplicate of the descriptor, because it closes the one that it gets.
-    sockets = [listener.socket.dup()]
-    server = _Server(
-        uvicorn.Config(
-            listener.table,
-            http="h11",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            backlog=BACKLOG_LIMIT,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        )
-    )
-    try:
-        await server.serve(sockets)
-    except asyncio.CancelledError:
-        if server.started:
-            await server.shutdown(sockets)
-        raise
-    finally:
-        sockets[0].close()
-
-
-class _Server(uvicorn.Server):
-    """A uvicorn server without signal handlers: the node handles the signals."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _discard(name: str, listener: Listener) -> None:
-    listeners().pop(name, None)
-    listener.socket.close()
-
-
-def close_all() -> None:
-    """Close every socket, after the processes have ended."""
-    known = listeners()
-    for listener in known.values():
-        listener.socket.close()
-    known.clear()
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    # asyncio sets TCP_NODELAY only on sockets whose `proto` is TCP; socket.create_server would leave `proto` 0.
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((host, port))
-        bound.listen(BACKLOG_LIMIT)
-    except OSError as error:
-        bound.close()
-        if error.errno == errno.EADDRINUSE:
-            sentence = f"port {port} is in use on {host}; free it, or set http_port in etc/sys.toml to another port"
-        else:
-            remedy = "set http_port in etc/sys.toml to another port"
-            sentence = f"port {port} can't be bound on {host}: {error.strerror}; {remedy}"
-        raise Refused(sentence) from None
-    return bound

@@ -77,12 +77,15 @@ def test_refusals_repeat_nothing_that_harms_a_terminal(attacked: AttackedNode) -
         assert len(reply.failure.sentence) < 1000
 
 
-@pytest.mark.parametrize("method", ["snapshot", "state", "events", "operations", "audit", "releases", "hello"])
+@pytest.mark.parametrize(
+    "method", ["snapshot", "state", "process", "events", "operations", "audit", "releases", "hello"]
+)
 def test_secrets_in_what_a_viewer_may_read(attacked: AttackedNode, method: str) -> None:
     snapshot = attacked.ask(methods.SNAPSHOT)
     pid = next(one.pid for one in snapshot.processes if one.name == "tiny_server")
     params = {
         "state": m.GetState(pid=pid),
+        "process": m.InspectProcess(pid=pid),
         "events": m.ListLimit(limit=1000),
         "operations": m.ListLimit(limit=1000),
         "audit": m.ListLimit(limit=1000),

@@ -97,11 +97,12 @@ def test_an_order_inside_a_permitted_request(attacked: AttackedNode) -> None:
         assert reply.result is None
 
 
-@pytest.mark.parametrize("method", ["operation", "state"])
+@pytest.mark.parametrize("method", ["operation", "state", "process"])
 def test_reading_what_is_not_there(attacked: AttackedNode, method: str) -> None:
     wrong: dict[str, list[msgspec.Struct]] = {
         "operation": [m.GetOperation(operation=text) for text in ("", "../../etc/keys/server", "*", "0" * 100_000)],
         "state": [m.GetState(pid=pid) for pid in (-1, 0, 2**62, -(2**62))],
+        "process": [m.InspectProcess(pid=pid) for pid in (-1, 0, 2**62, -(2**62))],
     }
     with stolen(attacked.address("viewer")) as thief:
         for one in wrong[method]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from node_runtime.protocol.cookie import cookie_path, read_cookie
 from tests.support.attacks import local_attacks, victim
 from tests.support.attacks.attacked_node import AttackedNode
 from tests.support.attacks.other_user import NOBODY, as_other_user, needs_root, while_other_user
+from tests.support.nodes.tiny_node import NAME
 
 pytestmark = needs_root
 
@@ -84,9 +86,15 @@ def test_a_process_with_the_pid_of_a_node_that_crashed(node_under_attack: Attack
 
 
 @pytest.mark.parametrize(
-    "target", ["", "/etc", f"/tmp/node_runtime-{VICTIM}-elsewhere"], ids=["folder", "link", "dead link"]
+    ("target", "why"),
+    [
+        ("", "it belongs to the user nobody"),
+        ("/etc", "it is a symbolic link"),
+        (f"/tmp/node_runtime-{VICTIM}-elsewhere", "it is a symbolic link"),
+    ],
+    ids=["folder", "link", "dead link"],
 )
-def test_a_run_directory_that_is_there_already(target: str) -> None:
+def test_a_run_directory_that_is_there_already(target: str, why: str) -> None:
     path = f"/tmp/node_runtime-{VICTIM}"
     as_other_user(local_attacks.squat_folder, path, target, uid=NOBODY)
     try:
@@ -96,8 +104,10 @@ def test_a_run_directory_that_is_there_already(target: str) -> None:
             Path(path).unlink()
         else:
             Path(path).rmdir()
-    assert path in refusal
-    assert refusal.endswith(".")
+    assert refusal == (
+        f"The run directory {path} is not used, because {why}; have it removed, or set NODE_RUNTIME_RUN_DIR to a "
+        f"directory that only you can use."
+    )
     assert not Path(f"{path}-elsewhere").exists()
 
 
@@ -105,9 +115,28 @@ def test_a_run_directory_that_is_open_to_others() -> None:
     path = f"/tmp/node_runtime-{VICTIM}"
     as_other_user(local_attacks.squat_folder, path, "", uid=VICTIM)
     try:
-        assert "chmod 700" in as_other_user(victim.use_run_directory, path, uid=VICTIM)
+        assert "other users may use it (mode 0777)" in as_other_user(victim.use_run_directory, path, uid=VICTIM)
     finally:
         Path(path).rmdir()
+
+
+def test_records_that_were_planted_while_the_run_directory_was_open(node_under_attack: AttackedNode) -> None:
+    """The owner closes the directory again and keeps what is in it. A false record would lead to a false node."""
+    node = node_under_attack
+    node.ensure_up()
+    run = node.tiny.run_directory
+    false, link = run / "false@127.0.0.1.json", run / "link@127.0.0.1.json"
+    false.write_text((run / f"{NAME}.json").read_text().replace("tiny@", "false@"))
+    link.symlink_to(run / f"{NAME}.json")
+    for planted in (false, link):
+        os.lchown(planted, NOBODY, NOBODY)
+    listed = node.tiny.hotdash("nodes").stdout
+    assert NAME in listed
+    assert "false@" not in listed
+    assert "link@" not in listed
+    for planted in (false, link):
+        assert f"No node named {planted.stem} runs here" in node.tiny.hotdash("status", planted.stem, code=3).stderr
+        planted.unlink()
 
 
 def test_a_false_node_on_the_port_of_a_stopped_one(stopped: AttackedNode) -> None:

@@ -137,7 +137,7 @@ async def test_a_start_that_fails_is_an_exit_with_the_reason(runtime: Runtime) -
     with pytest.raises(Exit, match="ValueError: no money"):
         await application.start("failing")
     application.load(spec("wrong", Wrong))
-    with pytest.raises(Exit, match="must return the pid of the top supervisor"):
+    with pytest.raises(Exit, match="return the pid of the top supervisor there"):
         await application.start("wrong")
     assert application.which_applications() == []
     assert not runtime.processes

@@ -41,6 +41,7 @@ from node_runtime import (
     until_ended,
     whereis,
 )
+from tests.support.in_process import run_in_process
 from tests.support.subclasses import subclass
 from tests.support.waiting import begun, eventually
 
@@ -562,3 +563,33 @@ async def test_messages_are_counted(runtime: Runtime) -> None:
     await call(pid, Counter.slowly_add, 1)
     await eventually(lambda: process_info(pid).status == "idle")
     assert process_info(pid).messages - before == 42
+
+
+class Opening(GenServer[str]):
+    """Its `init` waits for a door, and fails if it is told to."""
+
+    async def init(self, door: asyncio.Event, *, fails: bool = False) -> str:
+        await door.wait()
+        if fails:
+            raise ZeroDivisionError("on purpose")
+        return "open"
+
+    def look(self) -> str:
+        return self.state
+
+
+async def test_spawn_link_returns_before_the_end_of_init_whose_failure_is_an_exit_signal(runtime: Runtime) -> None:
+    async def parent() -> tuple[str, object]:
+        trap_exit()
+        door = asyncio.Event()
+        pids = [await gen_server.spawn_link(Opening, door), await gen_server.spawn_link(Opening, door, fails=True)]
+        assert all(process_info(pid).parent == self_pid() for pid in pids)
+        door.set()
+        look = await call(pids[0], Opening.look)
+        end = await receive(60)
+        assert end.pid == pids[1]
+        return look, end.reason
+
+    look, reason = await run_in_process(parent)
+    assert look == "open"
+    assert isinstance(reason, ZeroDivisionError)

@@ -221,7 +221,7 @@ async def test_a_state_that_returns_no_transition_is_an_error(runtime: Runtime) 
     gen_statem.cast(pid, "forget")
     reason = await until_ended(pid)
     assert isinstance(reason, TypeError)
-    assert "returns Next(...) or keep" in str(reason)
+    assert "must return `Next(...)` or `keep`" in str(reason)
 
 
 async def test_a_call_may_be_replied_to_later_with_its_from(runtime: Runtime) -> None:

@@ -206,7 +206,7 @@ async def test_reading_a_state_restarts_no_timer(runtime: Runtime) -> None:
     pid = await gen_statem.start(Alarm)
     await gen_statem.call(pid, "start")
     looks = 0
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (await sys.get_state(pid))[1]:
             looks += 1
             await asyncio.sleep(0)

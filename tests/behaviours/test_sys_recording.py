@@ -255,7 +255,7 @@ async def test_reading_a_state_leaves_an_idle_timeout_unchanged(runtime: Runtime
             self.state.append(message)
 
     pid = await gen_server.start(Sleepy)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await sys.get_state(pid):
             await sys.get_status(pid)
             await asyncio.sleep(0)

@@ -34,7 +34,7 @@ async def test_the_page_shows_an_upgrade_and_a_downgrade_while_it_stays_open(
         await asyncio.to_thread(fil_node.fil, "unpack", fil_tarballs["1986.b"])
         assert await headline(page) == "Hello #1"
         assert "red" not in await page.evaluate("seen")
-        await asyncio.to_thread(fil_node.fil, "upgrade", "1986.b", *WAIT)
+        await asyncio.to_thread(fil_node.fil, "upgrade", "--yes", "1986.b", *WAIT)
         await until_seen(page, "red")
         assert {"olive", "green", "lime"} <= set(await page.evaluate("seen"))
         assert await headline(page) == "Hello #1"
@@ -44,7 +44,7 @@ async def test_the_page_shows_an_upgrade_and_a_downgrade_while_it_stays_open(
         await page.evaluate(WATCH)
         await until_seen(page, "olive", "green", "red")
         assert "lime" not in await page.evaluate("seen")
-        await asyncio.to_thread(fil_node.fil, "downgrade", "1986.a", *WAIT)
+        await asyncio.to_thread(fil_node.fil, "downgrade", "--yes", "1986.a", *WAIT)
         await until_seen(page, "lime")
         await page.reload()
         assert await headline(page) == "Hello #1"

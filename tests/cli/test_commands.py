@@ -33,6 +33,7 @@ def test_a_relup_is_the_same_from_folders_and_from_tarballs(tmp_path: Path) -> N
     assert made == json.loads(node_runtime("relup", "--from", tarballs[0], "--to", tarballs[1], "--json"))
     assert (made["from"], made["to"]) == ("1.0", "2.0")
     assert made["up"] == made["down"] or made["up"][1:] == made["down"][1:]
+    assert "appup.toml is missing" in node_runtime("build", older, "--from", tarballs[1], code=1)
     text = node_runtime("relup", "--from", older, "--to", newer)
     assert text.startswith("up: 1.0 to 2.0\n")
     assert '["point_of_no_return"]' in text

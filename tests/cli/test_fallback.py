@@ -13,22 +13,13 @@ import pytest
 
 from tests.support.nodes.fil_node import command
 from tests.support.nodes.tiny_node import NAME, TinyNode, install, stopped_afterwards, tarball_of, tarballs
-from tests.support.projects.tiny_project import FILES
+from tests.support.projects.tiny_project import FILES, appup_both_ways
 from tests.support.waiting import until
 
 __all__ = ["tarballs"]
 
-_LOAD = '[{ load_module = "tiny.server" }]'
 NO_COLD_START: dict[str, str | None] = {
-    "apps/tiny/appup.toml": f"""
-vsn = "2.0"
-[[up]]
-from = "1.0"
-instructions = {_LOAD}
-[[down]]
-to = "1.0"
-instructions = {_LOAD}
-""",
+    "apps/tiny/appup.toml": appup_both_ways('{ load_module = "tiny.server" }'),
     "apps/tiny/src/tiny/server.py": FILES["apps/tiny/src/tiny/server.py"].replace(
         "return 0", "raise RuntimeError('the hot way never came by here')"
     ),
@@ -41,7 +32,7 @@ def node(tmp_path: Path) -> Iterator[TinyNode]:
     with stopped_afterwards(install(tarball_of(tmp_path), tmp_path / "tiny")) as made:
         made.tiny("start")
         made.tiny("unpack", tarball_of(tmp_path, "2.0", NO_COLD_START))
-        made.tiny("upgrade", "2.0")
+        made.tiny("upgrade", "--yes", "2.0")
         made.tiny("commit")
         yield made
 
@@ -81,7 +72,7 @@ def test_an_old_release_is_booted_for_a_damaged_permanent_one_which_its_tarball_
     with stopped_afterwards(install(tarballs["1.0"], tmp_path / "tiny")) as node:
         node.tiny("start")
         node.tiny("unpack", tarballs["2.0"])
-        node.tiny("upgrade", "2.0")
+        node.tiny("upgrade", "--yes", "2.0")
         node.tiny("commit")
         page = node.directory / "lib/tiny-2.0/src/tiny/hello_page.py"
         page.write_text(page.read_text() + "\n")
@@ -98,7 +89,7 @@ def test_an_old_release_is_booted_for_a_damaged_permanent_one_which_its_tarball_
 
         node.tiny("unpack", tarballs["2.0"])
         assert "damaged" not in node.hotdash("releases", NAME).stdout.splitlines()[2]
-        node.tiny("upgrade", "2.0")
+        node.tiny("upgrade", "--yes", "2.0")
 
 
 def test_a_damaged_release_without_an_old_one_is_named_with_the_remedy(

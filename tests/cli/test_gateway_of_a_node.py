@@ -8,10 +8,10 @@ import signal
 import psutil
 
 from tests.support.gateways import gateway_of, running_gateway
-from tests.support.nodes.tiny_node import TinyNode, is_gone, node, running, tarballs
+from tests.support.nodes.tiny_node import TinyNode, is_gone, node, node_of_the_module, running, shared, tarballs
 from tests.support.waiting import until
 
-__all__ = ["node", "running", "tarballs"]
+__all__ = ["node", "node_of_the_module", "running", "shared", "tarballs"]
 
 
 def test_a_gateway_ends_with_its_node_even_if_the_node_is_killed(running: TinyNode) -> None:
@@ -36,11 +36,11 @@ def test_a_node_whose_gateway_is_killed_keeps_its_process_and_its_port(running: 
     assert running.hotdash("events", "tiny@127.0.0.1").stdout.count("was started again") == 1
 
 
-def test_a_gateway_has_no_key_in_its_command_line_and_no_environment_of_the_node(running: TinyNode) -> None:
-    pid = running.pid()
+def test_a_gateway_has_no_key_in_its_command_line_and_no_environment_of_the_node(shared: TinyNode) -> None:
+    pid = shared.pid()
     assert pid is not None
     gateway = running_gateway(pid)
-    secrets = [path.read_text().strip() for path in (running.directory / "etc/keys").iterdir()]
+    secrets = [path.read_text().strip() for path in (shared.directory / "etc/keys").iterdir()]
     shown = " ".join([*gateway.cmdline(), *gateway.environ().values()])
     assert not [secret for secret in secrets if secret in shown]
     assert set(gateway.environ()) <= {"MALLOC_ARENA_MAX", "LD_LIBRARY_PATH", "TZ", "LC_CTYPE"}

@@ -23,8 +23,10 @@ from tests.support.nodes.tiny_node import (
     install,
     is_gone,
     node,
+    node_of_the_module,
     rewrite_manifest,
     running,
+    shared,
     stopped_afterwards,
     tarball_of,
     tarballs,
@@ -32,7 +34,7 @@ from tests.support.nodes.tiny_node import (
 from tests.support.projects.tiny_project import FILES
 from tests.support.waiting import until
 
-__all__ = ["node", "running", "tarballs"]
+__all__ = ["node", "node_of_the_module", "running", "shared", "tarballs"]
 
 BROKEN_APP = """
 from node_runtime import Application
@@ -128,12 +130,12 @@ def test_a_tarball_that_was_unpacked_by_hand_starts_as_in_the_seed(tarballs: dic
         assert record["permanent"] == "1.0"
 
 
-def test_a_running_node_answers_every_verb_that_asks(running: TinyNode) -> None:
-    assert running.tiny("ping").stdout == "pong\n"
-    os.kill(int(running.tiny("pid").stdout), 0)
-    assert NAME in running.tiny("status").stdout
-    assert "1.0" in running.tiny("versions").stdout
-    assert [release["vsn"] for release in json.loads(running.tiny("versions", "-o", "json").stdout)] == ["1.0"]
+def test_a_running_node_answers_every_verb_that_asks(shared: TinyNode) -> None:
+    assert shared.tiny("ping").stdout == "pong\n"
+    os.kill(int(shared.tiny("pid").stdout), 0)
+    assert NAME in shared.tiny("status").stdout
+    assert "1.0" in shared.tiny("versions").stdout
+    assert [release["vsn"] for release in json.loads(shared.tiny("versions", "-o", "json").stdout)] == ["1.0"]
 
 
 def test_a_node_that_is_down_is_reported_with_exit_code_3(node: TinyNode) -> None:
@@ -155,19 +157,19 @@ def test_stop_leaves_no_process_and_no_record_of_the_node(running: TinyNode) -> 
     assert not list(running.run_directory.glob("*.json"))
 
 
-def test_a_second_start_is_refused_and_changes_nothing(running: TinyNode) -> None:
-    pid = running.pid()
+def test_a_second_start_is_refused_and_changes_nothing(shared: TinyNode) -> None:
+    pid = shared.pid()
     for verb in ("start", "foreground"):
-        assert f"{NAME} runs already, as process {pid}" in running.tiny(verb, code=1).stderr
-    assert running.pid() == pid
+        assert f"{NAME} runs already, as process {pid}" in shared.tiny(verb, code=1).stderr
+    assert shared.pid() == pid
 
 
-def test_restart_boots_another_process_of_the_same_parent(running: TinyNode) -> None:
-    pid, parent = running.pid(), running.parent["pid"]
-    said = running.tiny("restart").stdout
-    assert running.pid() != pid
-    assert running.parent["pid"] == parent
-    assert said == f"{NAME} runs 1.0 as process {running.pid()}.\n"
+def test_restart_boots_another_process_of_the_same_parent(shared: TinyNode) -> None:
+    pid, parent = shared.pid(), shared.parent["pid"]
+    said = shared.tiny("restart").stdout
+    assert shared.pid() != pid
+    assert shared.parent["pid"] == parent
+    assert said == f"{NAME} runs 1.0 as process {shared.pid()}.\n"
 
 
 def test_restart_starts_a_node_that_is_down(node: TinyNode) -> None:
@@ -259,7 +261,7 @@ def test_a_release_whose_upgrade_killed_the_node_is_not_reported_as_current(
 ) -> None:
     running.hotdash("stage", NAME, tarballs["2.0"])
     running.hotdash("upgrade", NAME, "2.0", "--yes")
-    assert "2.0 is current, on probation" in running.hotdash("results", NAME).stdout
+    assert "2.0 running, on probation" in running.hotdash("results", NAME).stdout
     pid = running.pid()
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
@@ -311,8 +313,8 @@ def test_a_node_that_dies_at_every_boot_is_given_up(tmp_path: Path) -> None:
         assert "Giving up on" in it.log
 
 
-def test_two_nodes_with_the_same_name_do_not_interfere(running: TinyNode, tmp_path: Path) -> None:
-    other = copy_of(running, tmp_path / "other")
+def test_two_nodes_with_the_same_name_do_not_interfere(shared: TinyNode, tmp_path: Path) -> None:
+    other = copy_of(shared, tmp_path / "other")
     assert f"A node named {NAME} runs already" in other.tiny("start", code=1).stderr
     # The verbs of one directory must not reach the node of the other.
     for words in (("status",), ("ping",), ("upgrade", "2.0")):
@@ -320,7 +322,7 @@ def test_two_nodes_with_the_same_name_do_not_interfere(running: TinyNode, tmp_pa
     other.set("node.toml", 'name = "other@127.0.0.1"\n')
     with stopped_afterwards(other):
         assert other.tiny("start").stdout.startswith("other@127.0.0.1 runs 1.0")
-        assert running.tiny("ping").stdout == "pong\n"
+        assert shared.tiny("ping").stdout == "pong\n"
 
 
 def test_a_wrong_command_line_is_one_sentence(node: TinyNode, tmp_path: Path) -> None:
@@ -340,12 +342,12 @@ def test_a_wrong_command_line_is_one_sentence(node: TinyNode, tmp_path: Path) ->
     assert spaced.tiny("help").stdout.startswith("usage: tiny VERB")
 
 
-def test_verbs_find_the_node_of_their_folder_with_any_run_directory_setting(running: TinyNode, tmp_path: Path) -> None:
+def test_verbs_find_the_node_of_their_folder_with_any_run_directory_setting(shared: TinyNode, tmp_path: Path) -> None:
     """A node that was started elsewhere, for example by a service, has its record elsewhere."""
-    other = copy_of(running, tmp_path / "other", run_directory="own")
+    other = copy_of(shared, tmp_path / "other", run_directory="own")
     with stopped_afterwards(other):
         other.tiny("start")
-        from_elsewhere = TinyNode(other.folder, neighbour=running.folder)
+        from_elsewhere = TinyNode(other.folder, neighbour=shared.folder)
         assert from_elsewhere.tiny("ping").stdout == "pong\n"
         told = json.loads(from_elsewhere.tiny("status", "-o", "json").stdout)
         assert (told["info"]["os_pid"], told["info"]["directory"]) == (other.pid(), str(other.directory))
@@ -363,12 +365,12 @@ def test_a_node_whose_folder_was_moved_is_reported_and_can_be_stopped(running: T
     moved.directory.rename(running.directory)
 
 
-def test_in_a_pipe_each_row_is_one_line_without_trailing_blanks(running: TinyNode) -> None:
+def test_in_a_pipe_each_row_is_one_line_without_trailing_blanks(shared: TinyNode) -> None:
     for words in (("nodes",), ("status", NAME), ("plan", NAME, "1.0"), ("ps", NAME)):
-        lines = running.hotdash(*words).stdout.splitlines()
+        lines = shared.hotdash(*words).stdout.splitlines()
         assert [line for line in lines if line != line.rstrip()] == []
-    assert running.hotdash("nodes").stdout.endswith(f"{running.directory}\n")
-    narrow = command("hotdash", "nodes", env=running.environment | {"COLUMNS": "60"}).stdout.splitlines()
+    assert shared.hotdash("nodes").stdout.endswith(f"{shared.directory}\n")
+    narrow = command("hotdash", "nodes", env=shared.environment | {"COLUMNS": "60"}).stdout.splitlines()
     assert max(map(len, narrow)) <= 60
 
 
@@ -392,18 +394,18 @@ def test_in_the_foreground_stop_from_elsewhere_ends_it(node: TinyNode) -> None:
 def test_an_upgrade_that_is_not_committed_dies_with_the_node(running: TinyNode, tarballs: dict[str, Path]) -> None:
     running.tiny("unpack", tarballs["2.0"])
     assert "2.0" in running.tiny("plan", "2.0").stdout
-    running.tiny("upgrade", "2.0")
+    running.tiny("upgrade", "--yes", "2.0")
     statuses = {one["vsn"]: one["status"] for one in json.loads(running.tiny("versions", "-o", "json").stdout)}
     assert statuses == {"1.0": "permanent", "2.0": "current"}
     os.kill(running.pid() or 0, signal.SIGKILL)
     until(lambda: running.parent["boots"] == 2 and running.parent["phase"] == "running", "the second boot")
     assert running.parent["vsn"] == "1.0"
-    running.tiny("upgrade", "2.0")
+    running.tiny("upgrade", "--yes", "2.0")
     running.tiny("commit")
     running.tiny("restart")
     assert running.parent["vsn"] == "2.0"
-    running.tiny("downgrade", "1.0")
-    running.tiny("rollback")
+    running.tiny("downgrade", "--yes", "1.0")
+    running.tiny("rollback", "--yes")
     running.tiny("remove", "1.0")
     assert [one["vsn"] for one in json.loads(running.tiny("versions", "-o", "json").stdout)] == ["2.0"]
 
@@ -482,8 +484,8 @@ def test_of_two_concurrent_starts_the_second_reports_the_first(node: TinyNode) -
     assert "is being started; " in lost or "runs already" in lost
 
 
-def test_the_node_imports_only_its_own_libraries(running: TinyNode) -> None:
-    maps = Path(f"/proc/{running.pid()}/maps").read_text()
+def test_the_node_imports_only_its_own_libraries(shared: TinyNode) -> None:
+    maps = Path(f"/proc/{shared.pid()}/maps").read_text()
     native = {line.split()[-1] for line in maps.splitlines() if ".so" in line and "site-packages" in line}
     assert native == set()
 

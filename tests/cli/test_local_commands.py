@@ -84,6 +84,20 @@ def test_each_person_has_a_cookie_that_works_at_once_and_ends_by_a_word(running:
     assert "intact" in running.hotdash("audit", NAME, "--verify").stdout
 
 
+def test_the_nodes_own_key_is_replaced_without_a_restart(running: TinyNode, tmp_path: Path) -> None:
+    boot = running.hotdash("status", NAME, "-o", "json").stdout
+    former = tmp_path / "former.cookie"
+    running.tiny("cookie", "--out", former)
+    done = running.tiny("cookie", "--rotate-node-key", "--grace", "0")
+    assert f"replace the text after the last colon by {done.stdout.strip()}" in done.stderr
+    assert running.tiny("cookie").stdout.strip().endswith(f":{done.stdout.strip()}")
+    until(lambda: running.hotdash("status", NAME, code=None).returncode == 0, "a node with its new key")
+    after = running.hotdash("status", NAME, "-o", "json").stdout
+    assert json.loads(after)["info"]["boot_id"] == json.loads(boot)["info"]["boot_id"]
+    refused = running.hotdash("status", NAME, "--cookie-file", former, code=4).stderr
+    assert "This cookie belongs to another node, or to a former key of tiny@127.0.0.1" in refused
+
+
 def test_boots_ends_crashes_and_offline_installs_are_in_the_audit_log(
     node: TinyNode, tarballs: dict[str, Path]
 ) -> None:

@@ -141,3 +141,21 @@ fail()
     assert "hunter2" not in done.stderr
     assert done.stderr.count("‹redacted›") >= 4
     assert all(line.startswith(("    ", "20")) for line in done.stderr.splitlines())
+
+
+DISABLING = """
+import logging, logging.config
+from node_runtime.cli.log_lines import log_to_stderr
+log_to_stderr("text", lambda: "1.0")
+logging.config.dictConfig({"version": 1, "loggers": {"shop": {"level": "INFO"}}})
+logging.getLogger("shop").warning("of the shop")
+
+logging.getLogger("node_runtime").error("of the node")
+logging.getLogger("node_runtime.control").error("of its control plane")
+"""
+
+
+def test_a_release_that_configures_logging_does_not_silence_the_node() -> None:
+    said = subprocess.run([sys.executable, "-c", DISABLING], capture_output=True, text=True, timeout=60, check=True)
+    assert "of the node" in said.stderr
+    assert "of its control plane" in said.stderr

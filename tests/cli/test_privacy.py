@@ -62,7 +62,7 @@ def test_everything_that_install_and_a_node_write_is_private(tarballs: dict[str,
     with stopped_afterwards(node):
         command("sh", "-c", f"umask 000; {node.script} start", env=node.environment)
         node.tiny("unpack", tarballs["2.0"])
-        node.tiny("upgrade", "2.0")
+        node.tiny("upgrade", "--yes", "2.0")
         node.tiny("commit")
         assert modes(node.directory) == {}
         assert modes(tmp_path / "run") == {}

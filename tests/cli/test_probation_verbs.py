@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.nodes.tiny_node import (
-    ANOTHER_PAGE,
     NAME,
     TinyNode,
     install,
@@ -17,46 +17,95 @@ from tests.support.nodes.tiny_node import (
     tarball_of,
     tarballs,
 )
-from tests.support.projects.tiny_project import FILES
+from tests.support.projects.tiny_project import FILES, appup_both_ways
 
 __all__ = ["tarballs"]
 
 APP = "apps/tiny/src/tiny/app.py"
 UNWELL: dict[str, str | None] = {
-    "apps/tiny/appup.toml": str(ANOTHER_PAGE["apps/tiny/appup.toml"])
-    .replace("tiny.hello_page", "tiny.app")
-    .replace("2.0", "3.0"),
+    "apps/tiny/appup.toml": appup_both_ways('{ load_module = "tiny.app" }', vsn="3.0"),
     APP: f"{FILES[APP]}\n    def health(self):\n        return False\n",
 }
+LOOPING: dict[str, str | None] = {
+    "apps/tiny/appup.toml": """
+vsn = "4.0"
+[[up]]
+from = "1.0"
+instructions = [
+  { update = "tiny.sup", type = "supervisor" },
+  { load_module = "tiny.server" },
+  { apply = "tiny.server:fall_soon" },
+]
+[[down]]
+to = "1.0"
+instructions = [{ load_module = "tiny.server" }, { update = "tiny.sup", type = "supervisor" }]
+""",
+    "apps/tiny/src/tiny/sup.py": FILES["apps/tiny/src/tiny/sup.py"].replace("1, 60.0", "1000, 60.0"),
+    "apps/tiny/src/tiny/server.py": """
+import logging.config
+
+from node_runtime import GenServer, gen_server, send_after
+
+logging.config.dictConfig({"version": 1})
+logging.disable(logging.CRITICAL)
+
+def fall_soon():
+    send_after(0.01, "tiny_server", "fall")
+    return 0
+
+async def start_link():
+    return await gen_server.start_link(TinyServer, name="tiny_server")
+
+class TinyServer(GenServer):
+    def init(self):
+        return fall_soon()
+
+    def handle_info(self, message):
+        raise RuntimeError("over the edge")
+""",
+}
+"""Its server crashes again and again, and nothing of that reaches the log."""
 
 
 @pytest.fixture(scope="module")
 def node(tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[TinyNode]:
-    """1.0 runs; 2.0 and 3.0, which reports bad health, are unpacked. The probation is short."""
+    """1.0 runs. 2.0, 3.0, which reports bad health, and 4.0, which crashes, are unpacked. The probation is short."""
     folder = tmp_path_factory.mktemp("probation")
     with stopped_afterwards(install(tarballs["1.0"], folder / "tiny")) as made:
         made.set("node.toml", "[probation]\nhealthy = 0.2\nlag = 5.0\n")
         made.tiny("start")
         made.tiny("unpack", tarballs["2.0"])
         made.tiny("unpack", tarball_of(folder, "3.0", UNWELL))
+        made.tiny("unpack", tarball_of(folder, "4.0", LOOPING))
         yield made
 
 
 def test_an_unhealthy_release_is_rolled_back_and_needs_an_option_to_be_tried_again(node: TinyNode) -> None:
-    done = node.tiny("upgrade", "3.0", "--commit", code=6)
+    done = node.tiny("upgrade", "--yes", "3.0", "--commit", code=6)
     assert "The node reverted to the code that it ran before." in done.stderr
     told = json.loads(node.hotdash("results", NAME, "-o", "json").stdout)
     assert (told["kind"], told["who"], told["reason"]) == ("revert", "probation", "tiny reports bad health")
     assert "3.0 failed on this node: tiny reports bad health." in " ".join(node.tiny("status").stdout.split())
-    assert "Pass --again to install it again" in node.tiny("upgrade", "3.0", code=1).stderr
-    node.tiny("upgrade", "3.0", "--again", "--commit", code=6)
+    assert "Pass --again to install it again" in node.tiny("upgrade", "--yes", "3.0", code=1).stderr
+    node.tiny("upgrade", "--yes", "3.0", "--again", "--commit", code=6)
+
+
+def test_a_release_that_crashes_in_a_loop_is_not_committed_though_it_silences_its_log(node: TinyNode) -> None:
+    done = node.tiny("upgrade", "4.0", "--commit", "--yes", "-o", "json", code=6)
+    assert re.match(r"\d+ restarts of processes \(limit 3\)$", json.loads(done.stdout)["reason"])
+    assert '"vsn": "1.0"' in node.tiny("status", "-o", "json").stdout
 
 
 def test_upgrade_commit_waits_for_the_verdict(node: TinyNode) -> None:
-    node.tiny("upgrade", "2.0")
+    node.tiny("upgrade", "--yes", "2.0")
     shown = " ".join(node.tiny("status").stdout.split())
     assert "on probation; permanent is 1.0" in shown
     assert "0 restarts, 0 errors" in shown
-    node.tiny("upgrade", "2.0", "--commit")
+    node.tiny("upgrade", "--yes", "2.0", "--commit")
     releases = json.loads(node.tiny("versions", "-o", "json").stdout)
-    assert {one["vsn"]: one["status"] for one in releases} == {"1.0": "old", "2.0": "permanent", "3.0": "unpacked"}
+    assert {one["vsn"]: one["status"] for one in releases} == {
+        "1.0": "old",
+        "2.0": "permanent",
+        "3.0": "unpacked",
+        "4.0": "unpacked",
+    }

@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 
 from tests.support.gateways import gateway_of, running_gateway
-from tests.support.nodes.tiny_node import ANOTHER_PAGE, NAME, TinyNode, node, running, tarball_of, tarballs
+from tests.support.nodes.tiny_node import (
+    ANOTHER_PAGE,
+    NAME,
+    TinyNode,
+    install,
+    node,
+    running,
+    stopped_afterwards,
+    tarball_of,
+    tarballs,
+)
 from tests.support.waiting import until
 
 __all__ = ["node", "running", "tarballs"]
@@ -52,7 +62,7 @@ def test_a_node_runs_on_after_the_release_that_booted_it_was_removed(
     running: TinyNode, tarballs: dict[str, Path], tmp_path: Path
 ) -> None:
     running.tiny("unpack", tarballs["2.0"])
-    running.tiny("upgrade", "2.0")
+    running.tiny("upgrade", "--yes", "2.0")
     running.tiny("commit")
     running.tiny("remove", "1.0")
     pid = running.pid()
@@ -64,9 +74,54 @@ def test_a_node_runs_on_after_the_release_that_booted_it_was_removed(
     assert running.pid() == pid
 
 
+READER: dict[str, str | None] = {
+    "apps/tiny/src/tiny/data/__init__.py": "",
+    "apps/tiny/src/tiny/data/note.txt": "{vsn}",
+    "apps/tiny/src/tiny/server.py": """
+from importlib import resources
+from node_runtime import GenServer, gen_server
+from tiny import data
+
+NOTE = resources.files(data) / "note.txt"
+
+async def start_link():
+    return await gen_server.start_link(TinyServer, name="tiny_server")
+
+class TinyServer(GenServer):
+    def init(self):
+        return 0
+
+    def handle_info(self, message):
+        self.state = f"kept {NOTE.read_text()}, current {(resources.files(data) / 'note.txt').read_text()}"
+""",
+    "apps/tiny/src/tiny/poke.py": """
+from node_runtime import send
+
+def poke():
+    send("tiny_server", "read")
+""",
+}
+_POKE = """
+vsn = "{vsn}"
+[[up]]
+from = "1.0"
+instructions = [{ apply = "tiny.poke:poke", undo = "tiny.poke:poke" }]
+"""
+
+
+def test_a_file_that_loaded_code_has_found_can_be_read_after_the_removal(tmp_path: Path) -> None:
+    with stopped_afterwards(install(tarball_of(tmp_path, "1.0", READER), tmp_path / "tiny")) as node:
+        node.tiny("start")
+        node.tiny("unpack", tarball_of(tmp_path, "2.0", READER | {"apps/tiny/appup.toml": _POKE}))
+        node.tiny("upgrade", "--yes", "2.0")
+        node.tiny("commit")
+        node.tiny("remove", "1.0")
+        assert "kept 1.0, current 2.0" in node.hotdash("state", NAME, "tiny_server").stdout
+
+
 def test_a_version_that_was_removed_may_come_again_with_other_files(running: TinyNode, notes: list[Path]) -> None:
     running.tiny("unpack", notes[0])
     running.tiny("remove", "2.0")
     running.tiny("unpack", notes[1])
-    running.tiny("upgrade", "2.0")
+    running.tiny("upgrade", "--yes", "2.0")
     assert "the second note" in running.hotdash("state", NAME, "tiny_server").stdout

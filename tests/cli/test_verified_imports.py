@@ -6,41 +6,20 @@ import importlib.util
 import json
 import py_compile
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.nodes.release_process import EVIL, inside, library_file, printed
 from tests.support.nodes.tiny_node import NAME, TinyNode, install, node, running, tarballs
 
 __all__ = ["node", "running", "tarballs"]
-
-EVIL = "print('EVIL')\n"
 
 
 @pytest.fixture(scope="module")
 def release(tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> TinyNode:
     """A node directory that no test of this module changes."""
     return install(tarballs["1.0"], tmp_path_factory.mktemp("release"))
-
-
-def inside(node: TinyNode, code: str) -> subprocess.CompletedProcess[str]:
-    """Run code in a process with the release's imports: `timeit.main` executes its argument."""
-    enter = library_file(node, "node_runtime/cli/enter.py")
-    start = (sys.executable, "-I", "-S", "-B", "-X", "utf8", enter, node.directory, "1.0")
-    line = (*start, "timeit", "-n1", "-r1", "-s", code, "pass")
-    return subprocess.run(line, env=node.environment, capture_output=True, text=True, timeout=60, check=False)
-
-
-def printed(node: TinyNode, code: str) -> list[str]:
-    """The lines that the code prints; it must not fail."""
-    done = inside(node, code)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()[:-1]  # the last line is timeit's
-
-
-def library_file(node: TinyNode, path: str) -> Path:
-    return next(node.directory.glob(f"lib/*/{path}"))
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,21 @@ def test_new_modules_appear_and_deleted_ones_disappear(app: App) -> None:
         importlib.import_module("new")
 
 
+def test_folders_of_data_files_disappear_with_their_package(app: App) -> None:
+    app.boot(pkg____init__="", pkg__old="", other="")
+    for name in ("pkg", "pkg.old"):
+        imported(name)
+    folder = app.directory / "shop-1.0" / "src" / "pkg" / "words" / "short"
+    folder.mkdir(parents=True)
+    (folder / "list.txt").write_text("one two")
+    short = importlib.import_module("pkg.words.short")
+    batch = app.load(other="X = 1\n", deleted=("pkg", "pkg.old"))
+    assert not [name for name in sys.modules if name.partition(".")[0] == "pkg"]
+    batch.revert()
+    assert sys.modules["pkg.words.short"] is short
+    app.load(other="X = 2\n", deleted=("pkg", "pkg.old"))
+
+
 def test_a_new_version_of_a_package_keeps_its_submodules(app: App) -> None:
     app.boot(pkg____init__="X = 1\n", pkg__sub="X = 1\n", pkg__late="X = 1\n", pkg__later="X = 1\n")
     pkg = imported("pkg.sub")

@@ -23,7 +23,24 @@ print(read_all(child.reader, time.monotonic() + 10.0).decode())
 child.kill()
 child.wait()
 """
-LIMIT = 30.0
+IMPATIENT_THREADS = """
+import sys, threading, time
+from node_runtime.code.forked_child import fork_child, read_all, write_all
+
+def spin():
+    while True:
+        pass
+
+for _ in range(2):
+    threading.Thread(target=spin, daemon=True).start()
+sys.setswitchinterval(1e-6)  # so another thread has asked for the interpreter's lock at each fork
+for _ in range(20):
+    child = fork_child(lambda writer: write_all(writer, b"."))
+    print(read_all(child.reader, time.monotonic() + 10.0).decode(), end="")
+    child.kill()
+    child.wait()
+"""
+LIMIT = 60.0
 
 
 def test_a_handler_of_a_c_library_that_waits_does_not_stop_the_fork() -> None:
@@ -31,6 +48,13 @@ def test_a_handler_of_a_c_library_that_waits_does_not_stop_the_fork() -> None:
         [sys.executable, "-c", BLOCKING_HANDLER], capture_output=True, text=True, timeout=LIMIT, check=False
     )
     assert (ran.stdout, ran.stderr) == ("here\n", "")
+
+
+def test_a_child_does_not_wait_for_a_thread_that_asked_for_the_interpreter_s_lock() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", IMPATIENT_THREADS], capture_output=True, text=True, timeout=LIMIT, check=False
+    )
+    assert (ran.stdout, ran.stderr) == ("." * 20, "")
 
 
 def test_a_child_has_python_s_own_part_of_a_fork() -> None:

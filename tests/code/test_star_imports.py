@@ -111,3 +111,13 @@ def test_a_name_that_a_revert_gave_back_to_an_old_importer_follows_the_module_ag
     hidden.revert()
     app.load(m=hiding.format(n=3), u="from m import *\n")
     assert has(u) == taken(m)
+
+
+def test_a_name_that_a_star_import_follows_is_no_load_hazard(app: App) -> None:
+    app.boot(m=F.format(n=1), u="from m import *\n", v="from u import *\nfrom m import *\n", w="import m\ng = m.f\n")
+    for module in "uvw":
+        importlib.import_module(module)
+    batch = app.prepare(m=F.format(n=2))
+    assert batch.warnings() == ("w.g uses the replaced version of m until w is loaded again.",)
+    batch.commit()
+    assert [importlib.import_module(module).f() for module in "uv"] == [2, 2]

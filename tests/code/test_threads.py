@@ -53,6 +53,7 @@ def load(app: App, n: int) -> None:
             return
 
 
+@pytest.mark.slow
 def test_four_threads_see_no_error_in_a_thousand_loads(app: App) -> None:
     app.boot(a=A.format(n=0), b=B.format(n=0), late__part="def value():\n    return -1\n")
     a = imported("a")

@@ -184,7 +184,7 @@ async def test_code_change_of_an_ended_temporary_child(runtime: Runtime) -> None
 async def test_code_change_taken_back(runtime: Runtime) -> None:
     """Ours: the previous table is unchanged, so that a failed install can restore it."""
     await begin(child("a"), child("gone"))
-    await live_processes.hold("sup", owner="test", timeout=5)
+    await live_processes.hold("sup", owner="test", timeout=60)
     table = live_processes.raw_state("sup")
     version(child("a", restart="transient"), child("new"), strategy="rest_for_one")()
     live_processes.reload_child_specs("sup")

@@ -31,7 +31,7 @@ pytest_plugins = ["tests.support.nodes.shop_node", "tests.support.raw_client"]
 async def first(
     events: AsyncIterator[m.NodeEvent | MissedEvents], wanted: Callable[[m.NodeEvent], bool]
 ) -> m.NodeEvent:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for item in events:
             if isinstance(item, m.NodeEvent) and wanted(item):
                 return item

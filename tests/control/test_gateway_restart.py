@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from contextlib import aclosing, suppress
@@ -16,7 +15,7 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 from tests.support.gateways import gateway_of, running_gateway
-from tests.support.waiting import eventually
+from tests.support.waiting import answered, eventually
 
 if TYPE_CHECKING:
     import psutil
@@ -34,12 +33,14 @@ async def another_gateway(before: psutil.Process) -> psutil.Process:
 
 async def connected(shop: Node) -> m.NodeInfo:
     """Connect as soon as the gateway listens; the node's reply to hello."""
-    async with asyncio.timeout(20):
-        while True:
-            with suppress(Refused):
-                async with shop.client() as client:
-                    return client.info
-            await asyncio.sleep(0.05)
+
+    async def hello() -> m.NodeInfo | None:
+        with suppress(Refused):
+            async with shop.client() as client:
+                return client.info
+        return None
+
+    return await answered(hello, "a reply to hello")
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT])

@@ -304,13 +304,19 @@ async def test_the_audit_log_continues_after_a_line_cut_by_a_crash(shop: Node) -
 
 async def test_without_a_writable_audit_log_only_a_rollback_is_permitted(shop: Node) -> None:
     async with shop.client() as client:
+        begun = m.StageBegin(size=1, sha256=hashlib.sha256(b"x").hexdigest(), file_name="x.tar.gz")
+        upload = (await client.request(methods.STAGE_BEGIN, begun)).upload
+        await client.request(methods.STAGE_CHUNK, m.StageChunk(upload=upload, offset=0, data=b"x"))
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1, limits[1]))
         try:
+            unstaged = await refused(client, methods.STAGE_END, m.StageEnd(upload=upload))
             full = await refused(client, methods.COMMIT, m.Commit())
             back = await refused(client, methods.ROLLBACK, m.Rollback())
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "audit" in unstaged.sentence
+    assert not list((shop.root / "var/staging").glob("upload-*")), "the refused upload is still open"
     assert "audit" in full.sentence
     assert "nothing to roll back" in back.sentence
     assert all(line["subject"] for line in audit_lines(shop))

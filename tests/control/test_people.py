@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,11 @@ import pytest
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
-from node_runtime.protocol.cookie import Cookie, cookie_path, read_cookie
+from node_runtime.protocol.cookie import Cookie, cookie_path, parse_key, read_cookie
 from node_runtime.protocol.exit_codes import ExitCode, Refused
-from node_runtime.protocol.key_changes import KeyChanges
 from node_runtime.protocol.key_files import people_folder
+from node_runtime.protocol.key_rotation.key_changes import KeyChanges
+from node_runtime.protocol.key_rotation.node_key import read_next_key
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -51,14 +52,14 @@ class People:
             return False
 
     async def until_accepted(self, cookie: Cookie, *, accepted: bool = True) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await self.is_accepted(cookie) is not accepted:
                 pass
 
 
 async def until_refused(client: Client) -> None:
     """Send requests on this connection until one is refused."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await client.request(methods.PING)
@@ -171,8 +172,72 @@ async def test_the_clients_are_told_that_keys_have_changed(shop: Node, people: P
             events = (await client.request(methods.EVENTS, m.ListLimit(limit=500))).events
             return [event.text for event in events if event.kind == "audit"]
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await told():
                 pass
         assert (await told())[0].startswith("the keys have changed: ana's key ")
     await eventually(lambda: "keys" in {line["method"] for line in audit_lines(shop)}, what="the entry about the keys")
+
+
+async def until_reached(shop: Node, cookie: Cookie) -> None:
+    """Connect with this cookie until the node, which may have to replace its key first, accepts the connection."""
+    address = replace(shop.address(), cookie=cookie)
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(Refused):
+                async with Client.connect(address, user="eve", client_name="t") as client:
+                    await client.request(methods.PING)
+                    return
+
+
+def with_the_key_of(cookie: Cookie, server: str) -> Cookie:
+    """The cookie as its holder changes it after the node's key was replaced."""
+    return replace(cookie, server=parse_key(server))
+
+
+async def test_the_nodes_own_key_is_replaced_while_it_runs(
+    shop: Node, people: People, caplog: pytest.LogCaptureFixture
+) -> None:
+    former = read_cookie(cookie_path(shop.root, "operator"))
+    people.keys.make("ana", "operator")
+    await people.until_accepted(people.cookies[0])
+    following = people.keys.rotate_node_key(HOUR)
+    async with people.client(former) as client:
+        await eventually(lambda: "The node's own key is replaced at" in caplog.text, within=30, what="the announcement")
+        texts = [event.text for event in (await client.request(methods.EVENTS)).events]
+        assert any(f"replace the text after the last colon by {following.public}" in text for text in texts)
+    assert read_cookie(cookie_path(shop.root, "operator")) == former
+    at_once = people.keys.rotate_node_key(0)
+    assert at_once.public != following.public
+    renewed = read_cookie(cookie_path(shop.root, "operator"))
+    assert renewed == with_the_key_of(former, at_once.public)
+    await until_reached(shop, renewed)
+    await until_reached(shop, with_the_key_of(people.cookies[0], at_once.public))
+    with pytest.raises(Refused):
+        await until_answered(shop, former)
+    assert ("node_key", "in effect") in [(line["method"], line["outcome"]) for line in audit_lines(shop)]
+
+
+async def until_answered(shop: Node, cookie: Cookie) -> None:
+    async with Client.connect(replace(shop.address(), cookie=cookie), user="eve", client_name="t"):
+        pass
+
+
+async def test_a_planned_key_replaces_the_nodes_key_at_its_time(shop: Node, people: People) -> None:
+    former = read_cookie(cookie_path(shop.root, "operator"))
+    following = people.keys.rotate_node_key(1.5)
+    await until_reached(shop, with_the_key_of(former, following.public))
+    assert read_next_key(shop.root) is None
+
+
+async def test_a_running_node_that_loses_its_keys_accepts_nobody(shop: Node, people: People) -> None:
+    operator = read_cookie(cookie_path(shop.root, "operator"))
+    people.keys.make("ana", "operator")
+    await people.until_accepted(people.cookies[0])
+    async with people.client(operator) as client:
+        (shop.root / "etc").rename(shop.root / "lost")
+        await until_refused(client)
+    for cookie in (operator, people.cookies[0]):
+        assert not await people.is_accepted(cookie)
+    (shop.root / "lost").rename(shop.root / "etc")
+    await people.until_accepted(operator)

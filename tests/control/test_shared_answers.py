@@ -74,11 +74,11 @@ def test_who_asks_while_an_answer_is_made_gets_the_next_one() -> None:
 def test_the_pause_is_longer_the_longer_an_answer_takes() -> None:
     desk = Desk()
     pauses = []
-    for seconds in (0.0, 0.05, 100.0):
+    for seconds in (0.0, 0.02, 100.0):
         desk.ask("a")
         desk.answer(b"", seconds)
         pauses.append(desk.end_pause())
-    assert pauses == [MIN_PAUSE_SECONDS, 0.05 * PAUSE_FACTOR, MAX_PAUSE_SECONDS]
+    assert pauses == [MIN_PAUSE_SECONDS, 0.02 * PAUSE_FACTOR, MAX_PAUSE_SECONDS]
 
 
 def test_without_pauses_the_next_answer_is_begun_at_once() -> None:

@@ -12,6 +12,8 @@ LAUNCHER = Path(__file__).parents[2] / LAUNCHER_FOLDER
 SHA256_OF_VERSION = {
     3: "0a00a702dbc5b6ea54b7a0144ae5d1711c6d20340a7e90f5743aecefe522800f",
     4: "c80864e476a6277752fc53f3431836d13a3c134c4e293b196f87265f439bc39c",
+    5: "f9a8b4c50704d64af25301d63306965acf53e4b597def50bc3789a19a6949b38",
+    6: "3aa94a4c4bfdfa8788b9e0ca614b9e3847b354e7fb6b6b4ae8570083cff714cd",
 }
 """The hash of the launcher's files in each version. Add an entry, and never change one that is on the main branch."""
 

@@ -20,6 +20,7 @@ KINDS: Final = frozenset(
     {
         "attacks",
         "browser",
+        "cases",
         "conformance",
         "differential",
         "conventions",
@@ -46,6 +47,7 @@ STARTED: Final = frozenset(
         "node_runtime.gen_statem",
         "node_runtime.supervisor",
         "node_runtime.sys",
+        "node_runtime.testing.plugin",  # an entry point, which pytest loads
     }
 )
 """Modules that need no importer: people start them, or users import them."""

@@ -14,8 +14,14 @@ import pytest
 
 from tests.support.sources import PACKAGES, files, modules, text, tree
 
-SOURCES: Final = files(
-    "node_runtime/**/*.py", "hotdash/**/*.py", "tests/**/*.py", "benchmarks/**/*.py", "screenshots/*.py"
+PROJECTS: Final = frozenset(files("tests/cases/*/*/**/*.py"))
+"""The files of the releases that cases are made of: other people's programs, so to say."""
+SOURCES: Final = tuple(
+    path
+    for path in files(
+        "node_runtime/**/*.py", "hotdash/**/*.py", "tests/**/*.py", "benchmarks/**/*.py", "screenshots/*.py"
+    )
+    if path not in PROJECTS
 )
 PAGES: Final = files("*.md", "docs/**/*.md", ".github/**/*.md")
 MAX_LINE: Final = 120
@@ -30,16 +36,24 @@ LINK: Final = re.compile(r"\]\((?!\w+:)([^)\s#]*)(?:#([^)\s]+))?\)")
 """A link without a scheme: the path of its target and the anchor, each of which may be empty."""
 
 
-@pytest.mark.parametrize("path", SOURCES)
-def test_a_module_docstring_names_its_subject_in_one_line(path: str) -> None:
+@pytest.mark.parametrize("folder", sorted({path.partition("/")[0] for path in SOURCES}))
+def test_a_module_docstring_names_its_subject_in_one_line(folder: str) -> None:
+    paths = [path for path in SOURCES if path.startswith(f"{folder}/")]
+    assert [said for path in paths if (said := what_is_wrong_with_the_docstring(path))] == []
+
+
+def what_is_wrong_with_the_docstring(path: str) -> str:
+    """What a module's docstring lacks; nothing if it is as it should be."""
     module = tree(path)
     if not module.body:
-        return
+        return ""
     docstring = ast.get_docstring(module)
-    assert docstring, f"{path} has no docstring"
+    if not docstring:
+        return f"{path} has no docstring"
     first = docstring.splitlines()[0]
-    assert first.endswith("."), f"{path}: the first line of the docstring is a sentence of its own"
-    assert not CLAUSE.match(first), f"{path}: a noun phrase or a sentence with a subject, not {first!r}"
+    if not first.endswith("."):
+        return f"{path}: the first line of the docstring is a sentence of its own"
+    return f"{path}: a noun phrase or a sentence with a subject, not {first!r}" if CLAUSE.match(first) else ""
 
 
 @pytest.mark.parametrize("page", PAGES)

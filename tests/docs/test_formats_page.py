@@ -79,7 +79,7 @@ def default(field: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, msgspec.Struct):
-        return "its keys'"
+        return "see below"
     if isinstance(value, str):
         return f'`"{value}"`'
     return "`[]`" if value in ((), []) else f"`{value}`"

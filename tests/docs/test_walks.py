@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
+from tests.support.projects.order_shop import CHANGES, orders
 from tests.support.shown_commands import ROOT, Walker, commands, matches
 
+MIGRATING = ROOT / "docs" / "migrating-state.md"
 
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("document", "port", "overrides"), [("fil", 8004, "cycle_time = 1.0\n"), ("nine9s", 9090, "")])
 def test_a_walk_through_prints_what_it_shows(document: str, port: int, overrides: str, tmp_path: Path) -> None:
     walker = Walker(tmp_path, document, port, overrides)
@@ -16,6 +22,33 @@ def test_a_walk_through_prints_what_it_shows(document: str, port: int, overrides
         walker.walk(ROOT / "docs" / f"{document}.md")
     finally:
         walker.stop()
+
+
+@pytest.mark.slow
+def test_the_migrations_of_the_page_print_what_it_shows(tmp_path: Path) -> None:
+    walker = Walker(tmp_path, "shop", port=8004)
+    try:
+        walker.walk(MIGRATING)
+    finally:
+        walker.stop()
+
+
+@pytest.mark.slow
+def test_the_tutorial_prints_what_it_shows(tmp_path: Path) -> None:
+    walker = Walker(tmp_path, "counter", port=8000, working_directory=tmp_path)
+    walker.node = tmp_path / "counter" / "_node"
+    try:
+        walker.walk(ROOT / "docs" / "tutorial.md")
+    finally:
+        walker.stop()
+
+
+def test_the_code_of_the_page_about_migrations_is_that_of_its_project() -> None:
+    versions = [orders(vsn) for vsn in CHANGES]
+    shown = re.findall(r"^```python\n(.*?)^```$", MIGRATING.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert len(shown) == 4
+    for block in shown:
+        assert any(block in text or indent(block, "    ") in text for text in versions), block
 
 
 def test_a_difference_is_found() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.support.nodes.tiny_node import ANOTHER_PAGE, NAME, TinyNode, install, stopped_afterwards, tarball_of
 
 APP = """
@@ -42,17 +44,18 @@ def newest(node: TinyNode) -> tuple[str, list[str]]:
     return told["outcome"], told["warnings"]
 
 
+@pytest.mark.slow
 def test_a_config_change_that_raises_or_never_ends_is_a_warning_and_ends_nothing(tmp_path: Path) -> None:
     older, newer = tarball_of(tmp_path, changes=OLDER), tarball_of(tmp_path, "2.0", NEWER)
     with stopped_afterwards(install(older, tmp_path / "tiny")) as node:
         node.tiny("start")
         node.tiny("unpack", newer)
-        node.tiny("upgrade", "2.0")
+        node.tiny("upgrade", "--yes", "2.0")
         after = "; the application may use its old values."
         raised = f"config_change of application tiny failed: KeyError: 'no such colour'{after}"
         assert newest(node) == ("installed", [raised])
         assert raised in " ".join(node.hotdash("results", NAME).stdout.split())
-        node.tiny("rollback")
+        node.tiny("rollback", "--yes")
         never_ended = f"config_change of application tiny did not end within 5 s and was killed{after}"
         assert newest(node) == ("reverted", [never_ended])
         assert node.parent["boots"] == 1

@@ -132,7 +132,11 @@ def test_after_a_fault_at_a_step_on_the_disk_the_node_boots_one_permanent_releas
     [
         ("stage", 1, r"The node can't store the tarball \(Input/output error\); check the node's disk and stage the"),
         ("stage", 2, r"The node can't store the tarball \(Input/output error\); check the node's disk and stage the"),
-        ("remove", 9, r"Release 2\.0 can't be removed completely: Input/output error; check the disk, and restart the"),
+        (
+            "remove",
+            9,
+            r"Release 2\.0 can't be removed completely: Input/output error; check the disk, then restart the",
+        ),
     ],
 )
 def test_a_disk_that_fails_is_one_sentence(

@@ -118,7 +118,7 @@ async def test_stage_plan_upgrade_results_and_downgrade(fil_node: FilNode, fil_t
             assert fil_node.page().count("Hello #1") == 1, "a plan touches nothing"
 
             await go_to_with_wait(pilot, "U", "1986.b", fil_node)
-            await until_shown(pilot, "1986.b is current, on probation", "fil_color_fsm", "ok")
+            await until_shown(pilot, "1986.b running, on probation", "fil_color_fsm", "ok")
             assert "Hello #2" in fil_node.page()
 
             await pilot.press("escape", "4")
@@ -127,14 +127,14 @@ async def test_stage_plan_upgrade_results_and_downgrade(fil_node: FilNode, fil_t
             await until_shown(pilot, "1986.c", "unpacked")
             await select_release(pilot, "1986.c")
             await go_to(pilot, "U", "1986.c")
-            await until_shown(pilot, "1986.c is current, on probation")
+            await until_shown(pilot, "1986.c running, on probation")
             await until_shown(pilot, "steps")
             assert "Hello #3" in fil_node.page()
 
             await pilot.press("escape")
             await select_release(pilot, "1986.b")
             await go_to_with_wait(pilot, "D", "1986.b", fil_node)
-            await until_shown(pilot, "1986.b is current, on probation")
+            await until_shown(pilot, "1986.b running, on probation")
             assert "Hello #2" in fil_node.page()
 
             await pilot.press("escape")
@@ -172,4 +172,12 @@ async def test_a_small_screen_shows_the_tree_and_the_live_state(fil_node: FilNod
                 shown.update(color for color in ("olive", "green", "lime") if color in screen_text(app))
                 return shown == {"olive", "green", "lime"}
 
-            await eventually(cycled, within=20, what="all three colours in the live state")
+            await eventually(cycled, what="all three colours in the live state")
+
+            await pilot.press("enter")
+            await until_shown(pilot, "pending timeout", "send_after", "mailbox", "fil_sup", "since")
+            await arm(pilot)
+            await pilot.press("F")
+            await until_screen(pilot, ConfirmDialog)
+            pilot.app.screen.query_one("#do", Button).press()
+            await until_shown(pilot, "trace", " state ", " => ")

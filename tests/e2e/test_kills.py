@@ -88,6 +88,7 @@ def test_the_child_of_a_rehearsal_does_not_outlive_a_killed_node(frail: FrailNod
         frail.ask(methods.INSTALL, m.Install(vsn="2.0"))
         pid = frail.parent()["node_pid"]
         assert isinstance(pid, int)
+        until(lambda: frail.operation().phase == "rehearsing", "the rehearsal")
         until(psutil.Process(pid).children, "the rehearsing child")
         children = psutil.Process(pid).children()
         frail.kill("node_pid")
@@ -157,7 +158,7 @@ def test_a_node_killed_during_a_rollback_boots_its_permanent_release(frail: Frai
         client = frail.begin("rollback", NAME, "--yes")
         frail.reaches("rollback")
         frail.kill("node_pid")
-        assert ended(client) == 5
+        assert ended(client) == 6, "the command waits for the node, and tells that it was restarted"
     check(frail)
     told = frail.operation()
     assert (told.kind, told.to_vsn, told.outcome) == ("revert", "1.0", "restarted")

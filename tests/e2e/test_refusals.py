@@ -73,7 +73,7 @@ def test_an_unknown_version_is_exit_code_1(node: FilNode) -> None:
     before = picture(node)
     refused(node.hotdash("upgrade", node.name, "1987.x", "--yes", code=1), "1987.x")
     refused(node.hotdash("plan", node.name, "1987.x", code=1), "1987.x")
-    refused(node.fil("upgrade", "1987.x", code=1), "1987.x")
+    refused(node.fil("upgrade", "--yes", "1987.x", code=1), "1987.x")
     refused(node.hotdash("remove", node.name, "1987.x", code=1), "1987.x")
     assert picture(node) == before
 

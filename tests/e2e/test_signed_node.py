@@ -126,13 +126,17 @@ def test_an_install_needs_the_approval_of_a_person_with_another_key(
     signed.hotdash("stage", NAME, copies["2.0"])
     assert "operator has staged release 2.0" in signed.hotdash("approve", NAME, "2.0", code=4).stderr
     assert "needs the approval of a person" in signed.hotdash("upgrade", NAME, "2.0", "--yes", code=4).stderr
+    assert "needs the approval of a person with another key than operator" in signed.hotdash("plan", NAME, "2.0").stdout
     assert shown(signed, "status")["info"]["trust"]["approvals"] == 2
     audited = [(entry["method"], entry["subject"]) for entry in shown(signed, "audit") if entry["phase"] == "outcome"]
-    assert audited[-3:] == [("approve", "2.0"), ("plan", "2.0"), ("install", "2.0")]
+    assert audited[-4:] == [("approve", "2.0"), ("plan", "2.0"), ("install", "2.0"), ("plan", "2.0")]
     ana = signed.folder / "ana.cookie"
     signed.tiny("cookie", "--for", "ana", "--out", ana)
     approve = ("approve", NAME, "2.0", "--cookie-file", ana)
     until(lambda: signed.hotdash(*approve, code=None).returncode == 0, "the approval of ana")
+    plan = signed.hotdash("plan", NAME, "2.0").stdout
+    assert "Approved by ana." in plan
+    assert "No more approvals are needed." in plan
     signed.hotdash("upgrade", NAME, "2.0", "--yes")
 
 
@@ -151,3 +155,37 @@ def test_a_signature_is_sent_with_its_tarball_only(signed: TinyNode, keys: Path,
     signature_path(copies["2.0"]).write_bytes(signature_path(copies["1.0"]).read_bytes())
     assert "does not match this file" in signed.hotdash("stage", NAME, copies["2.0"], code=1).stderr
     assert list((signed.directory / "var/staging").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_cold_upgrade_needs_the_same_signature_and_the_same_approval(
+    signed: TinyNode, keys: Path, copies: dict[str, Path]
+) -> None:
+    cold = ("upgrade", NAME, "2.0", "--cold", "--yes")
+    signed.set("node.toml", "approvals = 2\n")
+    signed.tiny("start")
+    sign(copies["2.0"], keys, "ana")
+    signed.hotdash("stage", NAME, copies["2.0"])
+    assert "needs the approval of a person" in signed.hotdash(*cold, code=4).stderr
+    signed.tiny("stop")
+    assert "installs need approvals; start the node" in signed.tiny("upgrade", "2.0", "--cold", code=1).stderr
+    signed.tiny("start")
+    ana = signed.folder / "ana.cookie"
+    signed.tiny("cookie", "--for", "ana", "--out", ana)
+    approve = ("approve", NAME, "2.0", "--cookie-file", ana)
+    until(lambda: signed.hotdash(*approve, code=None).returncode == 0, "the approval of ana")
+
+    trusted = signed.directory / "etc/release-keys/ana.pub"
+    trust(signed, keys, "ana", 'revoked = "laptop lost"\n')
+    assert "was revoked: laptop lost" in signed.hotdash(*cold, code=1).stderr
+    trusted.write_bytes((keys / "ana.pub").read_bytes())
+    signed.hotdash(*cold)
+    info = shown(signed, "status")["info"]
+    assert (info["vsn"], info["permanent"]) == ("2.0", "1.0")
+
+    # The parent boots a release on probation only if it is trusted in that moment; else the permanent one boots.
+    signed.hotdash("rollback", NAME, "--yes")
+    signed.set("node.toml", "")
+    signed.tiny("stop")
+    trust(signed, keys, "ana", 'revoked = "laptop lost"\n')
+    assert "was revoked: laptop lost" in signed.tiny("upgrade", "2.0", "--cold", code=1).stderr

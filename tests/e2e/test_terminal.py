@@ -96,6 +96,7 @@ def test_the_demo_opens_the_dashboard_and_leaves_nothing(terminal: Terminal, tmp
     assert left_over(tmp_path / "scratch", port) == []
 
 
+@pytest.mark.slow
 def test_a_demo_whose_terminal_is_closed_leaves_nothing(terminal: Terminal, tmp_path: Path) -> None:
     port = free_port()
     terminal.start(sys.executable, "-m", "hotdash", "demo", "--port", str(port))
@@ -104,6 +105,7 @@ def test_a_demo_whose_terminal_is_closed_leaves_nothing(terminal: Terminal, tmp_
     nothing_is_left(tmp_path / "scratch", port)
 
 
+@pytest.mark.slow
 def test_a_demo_ends_with_its_terminal_even_if_the_hangup_is_not_passed_on(terminal: Terminal, tmp_path: Path) -> None:
     """The kernel signals the first process of the terminal, which may stay and wait for its children, as make does."""
     port = free_port()
@@ -113,6 +115,7 @@ def test_a_demo_ends_with_its_terminal_even_if_the_hangup_is_not_passed_on(termi
     nothing_is_left(tmp_path / "scratch", port)
 
 
+@pytest.mark.slow
 def test_a_terminated_demo_restores_the_terminal(terminal: Terminal, tmp_path: Path) -> None:
     port = free_port()
     terminal.start(sys.executable, "-m", "hotdash", "demo", "--port", str(port))

@@ -14,7 +14,7 @@ import pytest
 from tests.support.nodes.fil_node import EXAMPLES, FilNode, build, install, running
 from tests.support.waiting import until
 
-LIMIT = 30.0
+LIMIT = 120.0
 
 
 @pytest.fixture

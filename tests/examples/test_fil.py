@@ -28,7 +28,7 @@ def node_in_lime(tmp_path: Path) -> Iterator[FilNode]:
 def test_a_connection_stays_open_from_version_to_version_and_back(
     fil_node: FilNode, fil_tarballs: dict[str, Path]
 ) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", fil_node.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", fil_node.port, timeout=60)
     connection.connect()
     first = connection.sock
 
@@ -45,7 +45,7 @@ def test_a_connection_stays_open_from_version_to_version_and_back(
         ("downgrade", "1986.b", "Hello #2"),
         ("downgrade", "1986.a", "Hello #1"),
     ):
-        fil_node.fil(verb, vsn, "--wait", 30)
+        fil_node.fil(verb, vsn, "--wait", 30, "--yes")
         assert hello in page()
     assert connection.sock is first
     connection.close()
@@ -57,8 +57,8 @@ def test_load_module_is_refused_while_the_machine_is_in_a_state_that_the_target_
     node_in_lime.fil("unpack", fil_tarballs["1986.b"])
     before = machine(node_in_lime)
     assert TRAP in node_in_lime.fil("plan", "1986.b", code=1).stdout
-    assert TRAP in node_in_lime.fil("upgrade", "1986.b", code=1).stderr
-    waited = node_in_lime.fil("upgrade", "1986.b", "--wait", 0.5, "-o", "json", code=1)
+    assert TRAP in node_in_lime.fil("upgrade", "--yes", "1986.b", code=1).stderr
+    waited = node_in_lime.fil("upgrade", "--yes", "1986.b", "--wait", 0.5, "-o", "json", code=1)
     assert TRAP in json.loads(waited.stdout)["error"]
     assert waited.stderr == "Nothing was changed.\n"
     assert machine(node_in_lime) == before
@@ -71,11 +71,11 @@ def test_code_change_takes_the_machine_from_lime_to_orange_and_back_and_counts_f
 ) -> None:
     node_in_lime.fil("unpack", fil_tarballs["1986.c"])
     pid = machine(node_in_lime)["process"]["pid"]
-    node_in_lime.fil("upgrade", "1986.c")
+    node_in_lime.fil("upgrade", "--yes", "1986.c")
     assert node_in_lime.color() == "orange"
     up = result(node_in_lime)
     assert (leaves(up["before"]), leaves(up["after"])) == (["'lime'", "{}"], ["'orange'", "0"])
-    node_in_lime.fil("downgrade", "1986.a")
+    node_in_lime.fil("downgrade", "--yes", "1986.a")
     assert node_in_lime.color() == "lime"
     down = result(node_in_lime)
     assert (leaves(down["before"]), leaves(down["after"])) == (["'orange'", "0"], ["'lime'", "{}"])

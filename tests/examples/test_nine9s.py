@@ -44,15 +44,15 @@ def test_upgrade_and_downgrade_fail_no_request(node: Nine9sNode) -> None:
         everybody = [*greeted, *counting]
         some_more(everybody)
 
-        node.nine9s("upgrade", "0.2.0")
+        node.nine9s("upgrade", "--yes", "0.2.0")
         some_more(everybody)
         is_0_2_0(node)
 
-        node.nine9s("downgrade", "0.1.0")
+        node.nine9s("downgrade", "--yes", "0.1.0")
         some_more(everybody)
         is_0_1_0(node)
 
-        node.nine9s("upgrade", "0.2.0")
+        node.nine9s("upgrade", "--yes", "0.2.0")
         some_more(everybody)
         is_0_2_0(node)
 
@@ -90,10 +90,10 @@ def test_a_correction_can_be_installed_right_after_a_rollback(node: Nine9sNode, 
             source.write("\nCORRECTED = True\n")
     node.nine9s("unpack", build(project, tmp_path))
 
-    node.nine9s("upgrade", "0.2.0")
+    node.nine9s("upgrade", "--yes", "0.2.0")
     assert node.get("/count") == (200, "0")
-    node.nine9s("rollback")
-    node.nine9s("upgrade", "0.2.1")
+    node.nine9s("rollback", "--yes")
+    node.nine9s("upgrade", "--yes", "0.2.1")
     assert running_vsn(node) == "0.2.1"
     assert node.get("/count") == (200, "0")
 
@@ -208,9 +208,9 @@ def test_in_the_blog_posts_order_the_counter_is_gone_while_its_route_exists(tmp_
         tarballs[vsn] = build(project, tmp_path)
     with running(tarballs["0.1.0"], tmp_path) as node:
         node.nine9s("unpack", tarballs["0.2.0"])
-        node.nine9s("upgrade", "0.2.0")
+        node.nine9s("upgrade", "--yes", "0.2.0")
         assert node.get("/count") == (200, "0")
-        node.nine9s("downgrade", "0.1.0")
+        node.nine9s("downgrade", "--yes", "0.1.0")
         assert note.read_text() in ("500", "no answer")
         assert node.get("/") == HELLO
         assert node.get("/count")[0] == 404

@@ -15,10 +15,10 @@ import pytest
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.exit_codes import Refused
-from tests.support.nodes.faulty_node import Facts, FaultyNode, build_row, faulty, vsn_of
+from tests.support.nodes.faulty_node import Facts, FaultyNode, build_row, faulty, faulty_node, vsn_of
 from tests.support.projects.faulty_project import ROWS
 
-__all__ = ["faulty"]
+__all__ = ["faulty", "faulty_node"]
 
 FAULTS: Final = {
     "rehearsal": ("raise", "hang", "block", "exit", "kill", "freeze", "no fork"),
@@ -74,7 +74,7 @@ def test_after_a_fault_one_release_runs_with_exact_states_or_the_node_restarted_
 
 def carry_out(node: FaultyNode, target: str, place: str, fault: str) -> str:
     """Install or roll back; returns the outcome that the node tells, or "refused" if it began nothing."""
-    known = len(node.ask(methods.OPERATIONS, m.ListLimit(limit=1000)).operations)
+    known = newest_operation(node)
     unrehearsed = fault == "no fork"
     with contextlib.suppress(Refused):
         if target == "1.0":
@@ -85,8 +85,13 @@ def carry_out(node: FaultyNode, target: str, place: str, fault: str) -> str:
         if fault == "freeze" and place != "rehearsal":
             node.thaw()
     node.runs_again()
-    operations = node.ask(methods.OPERATIONS, m.ListLimit(limit=1000)).operations
-    return operations[-1].outcome or "" if len(operations) > known else "refused"
+    newest = newest_operation(node)
+    return "refused" if newest is None or (known and known.id == newest.id) else newest.outcome or ""
+
+
+def newest_operation(node: FaultyNode) -> m.Operation | None:
+    """The node keeps a limited number of operations, so their number doesn't tell whether there is a new one."""
+    return next(reversed(node.ask(methods.OPERATIONS, m.ListLimit(limit=1000)).operations), None)
 
 
 def check(node: FaultyNode, before: Facts, outcome: str, target: str, *, loses_states: bool) -> None:

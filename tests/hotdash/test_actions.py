@@ -58,7 +58,7 @@ def test_a_keymap_names_actions_or_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "keys.toml"
     assert read_keymap(path) == {}
     path.write_text("upgrade = 'ctrl+u'")
-    assert read_keymap(path) == {"upgrade": "ctrl+u"}
+    assert read_keymap(path)["upgrade"] == "ctrl+u"
     path.write_text("explode = 'x'")
     with pytest.raises(Refused, match="not an action"):
         read_keymap(path)

@@ -13,7 +13,7 @@ async def test_read_only_refuses_every_operators_key(opened: Open, peer: Peer) -
             await user.press(key)
             assert len(user.app.screen_stack) == 1
         await user.is_notified("The dashboard is read-only. Press ! to arm it")
-        reading = {"hello", "subscribe", "snapshot", "state", "events", "operations"}
+        reading = {"hello", "subscribe", "summary", "tree", "state", "events", "operations"}
         assert {name for name, _ in peer.requests} <= reading
 
 

@@ -9,11 +9,11 @@ from tests.support.dashboard.scripted_peer import Peer
 async def test_the_footer_of_a_small_terminal_always_shows_the_help_key(opened: Open) -> None:
     async with opened((80, 24), read_only=False) as user:
         await user.press("5")
-        await user.sees("from here", "U upgrade", "? help")
+        await user.sees("direction", "U upgrade", "? help")
 
 
 async def test_help_lists_every_action_of_the_registry(opened: Open) -> None:
-    async with opened((120, 60)) as user:
+    async with opened((120, 120)) as user:
         await user.press("question_mark")
         await user.sees(
             "Keys", "roll back", "Ends the probation", "marks the actions that need the dashboard to be armed"
@@ -51,7 +51,7 @@ async def test_every_sentence_names_the_keys_as_they_are_remapped(opened: Open, 
         "arm": "ctrl+a", "plan": "o", "upgrade": "f5", "downgrade": "f6", "commit": "f7", "rollback": "f8",
         "stage": "f9", "back": "ctrl+b",
     }  # fmt: skip
-    async with opened((120, 60), keymap=keymap) as user:
+    async with opened((120, 120), keymap=keymap) as user:
         await user.press("5", "down")
         await user.sees("o shows what the upgrade would do", "f5 upgrades to it while the node runs.")
         await user.press("f5")
@@ -89,6 +89,8 @@ async def test_the_advice_on_probation_names_the_remapped_keys(opened: Open, pee
 async def test_the_mouse_opens_views_and_selects_rows(opened: Open) -> None:
     async with opened() as user:
         await user.pilot.click("Tabs", offset=(18, 0))
+        await user.sees("4 processes", "msg/s")
+        await user.pilot.click("Tabs", offset=(32, 0))
         await user.sees("No old code")
         await user.pilot.click("#modules Table", offset=(4, 3))
         await user.sees("lib/fil-1986.a/src/fil/handler.py")

@@ -110,7 +110,7 @@ async def test_a_process_that_traps_exits_gets_a_normal_exit_too(runtime: Runtim
     async def body() -> object:
         trap_exit()
         pid = spawn_link(ends_with, "normal")
-        return await receive(timeout=5) == EXIT(pid, "normal")
+        return await receive(timeout=60) == EXIT(pid, "normal")
 
     assert await run_in_process(body)
 
@@ -135,7 +135,7 @@ async def test_kill_as_the_reason_of_a_linked_process_can_be_trapped(runtime: Ru
     async def body() -> object:
         trap_exit()
         pid = spawn_link(ends_with, "kill")
-        return await receive(timeout=5) == EXIT(pid, "kill")
+        return await receive(timeout=60) == EXIT(pid, "kill")
 
     assert await run_in_process(body)
 
@@ -147,7 +147,7 @@ async def test_linking_to_an_ended_process_is_an_exit_signal_noproc(runtime: Run
     async def trapping() -> object:
         trap_exit()
         link(gone)
-        return await receive(timeout=5)
+        return await receive(timeout=60)
 
     async def plain() -> None:
         link(gone)
@@ -213,7 +213,7 @@ async def test_a_long_chain_of_links_ends_without_recursion(runtime: Runtime) ->
 async def test_a_monitor_reports_the_exit_once(runtime: Runtime) -> None:
     async def body() -> list[object]:
         pid, ref = spawn_monitor(ends_with, "done")
-        return [await receive(timeout=5), DOWN(ref, pid, "done")]
+        return [await receive(timeout=60), DOWN(ref, pid, "done")]
 
     got, expected = await run_in_process(body)
     assert got == expected
@@ -222,7 +222,7 @@ async def test_a_monitor_reports_the_exit_once(runtime: Runtime) -> None:
 async def test_a_monitor_on_no_process_reports_noproc_at_once(runtime: Runtime) -> None:
     async def body() -> object:
         ref = monitor("nobody")
-        message = await receive(timeout=5)
+        message = await receive(timeout=60)
         return message.ref is ref and message.reason == "noproc"
 
     assert await run_in_process(body)
@@ -231,7 +231,7 @@ async def test_a_monitor_on_no_process_reports_noproc_at_once(runtime: Runtime) 
 async def test_a_monitor_does_not_end_the_watcher(runtime: Runtime) -> None:
     async def body() -> object:
         monitor(spawn(ends_with, "trouble"))
-        return (await receive(timeout=5)).reason
+        return (await receive(timeout=60)).reason
 
     assert await run_in_process(body) == "trouble"
 
@@ -254,7 +254,7 @@ async def test_every_monitor_of_a_process_gets_a_down_message(runtime: Runtime) 
         pid = spawn(wait_for_ever)
         refs = {monitor(pid), monitor(pid)}
         exit(pid, "kill")
-        return refs - {(await receive(timeout=5)).ref, (await receive(timeout=5)).ref}
+        return refs - {(await receive(timeout=60)).ref, (await receive(timeout=60)).ref}
 
     assert await run_in_process(body) == set()
 

@@ -112,7 +112,7 @@ async def test_a_thread_that_goes_on_after_the_kill_is_a_zombie_and_can_send_not
 
     def work() -> None:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(60)
         try:
             send(target, "boo")
         except Exit as error:

@@ -218,7 +218,7 @@ async def test_coroutines_spawned_inside_a_transaction_start_when_they_are_relea
     await until_ended(outside)
     assert log == ["outside"]
     assert process_info(one).status == "suspended"
-    await live_processes.hold(one, owner="upgrade", timeout=1)
+    await live_processes.hold(one, owner="upgrade", timeout=60)
     for pid in born:
         live_processes.release(pid, owner="upgrade")
     await eventually(lambda: sorted(log) == ["one", "outside", "two"])

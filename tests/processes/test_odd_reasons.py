@@ -133,7 +133,7 @@ async def test_links_and_monitors_get_any_reason(
         pid = await start()
         ref = monitor(pid)
         exit(pid, reason)
-        told = [await receive(timeout=5), await receive(timeout=5)]
+        told = [await receive(timeout=60), await receive(timeout=60)]
         (by_link,) = [one for one in told if isinstance(one, EXIT)]
         (by_monitor,) = [one for one in told if isinstance(one, DOWN)]
         assert by_link.pid == by_monitor.pid == pid
@@ -173,7 +173,7 @@ async def test_a_task_that_gets_an_exit_signal_without_a_reason_did_not_crash(
         unlink(pid)
         ref = monitor(pid)
         exit(pid, None)
-        assert await receive(timeout=5) == DOWN(ref, pid, None)
+        assert await receive(timeout=60) == DOWN(ref, pid, None)
 
     await run_in_process(body)
     assert not caplog.records

@@ -13,9 +13,9 @@ import zmq
 
 from node_runtime.protocol.cookie import Cookie, cookie_path, make_keys, read_cookie
 from node_runtime.protocol.exit_codes import ExitCode, Refused
-from node_runtime.protocol.key_changes import KeyChanges
 from node_runtime.protocol.key_files import key_files_state, read_key_ring
 from node_runtime.protocol.key_ring import RingKey
+from node_runtime.protocol.key_rotation.key_changes import KeyChanges
 from node_runtime.protocol.local_user import os_user
 from node_runtime.protocol.wire import pack, unpack
 

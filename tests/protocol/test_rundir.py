@@ -79,14 +79,26 @@ def test_the_default_run_directory_is_that_of_the_session(tmp_path: Path, monkey
 def test_a_run_directory_that_others_can_use_is_refused(run: Path) -> None:
     run.mkdir(mode=0o700)
     run.chmod(0o755)
-    with pytest.raises(Refused, match="chmod 700"):
+    with pytest.raises(
+        Refused, match=r"other users may use it \(mode 0755\) .* have it removed, or set NODE_RUNTIME_RUN_DIR"
+    ):
         run_directory()
 
 
 def test_a_symbolic_link_as_run_directory_is_refused(run: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     run.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(Refused, match="not yours"):
+    with pytest.raises(Refused, match="it is a symbolic link; have it removed"):
+        run_directory()
+    run.unlink()
+    run.symlink_to(tmp_path / "nothing")
+    with pytest.raises(Refused, match="it is a symbolic link; have it removed"):
+        run_directory()
+
+
+def test_a_file_as_run_directory_is_refused(run: Path) -> None:
+    run.write_text("")
+    with pytest.raises(Refused, match="it is not a directory; have it removed"):
         run_directory()
 
 
@@ -210,6 +222,7 @@ def test_a_cookie_of_another_node_is_refused_before_a_connection_is_made(tmp_pat
     mine = read_cookie(cookie_path(tmp_path / "this", "operator"))
     write_record(msgspec.structs.replace(record(tmp_path / "this"), server=key_text(mine.server)))
     assert locate(NAME).cookie == mine
-    with pytest.raises(Refused, match=r"^This cookie is that of another node than fil@127\.0\.0\.1; ask") as refused:
+    sentence = r"^This cookie belongs to another node, or to a former key of fil@127\.0\.0\.1; ask"
+    with pytest.raises(Refused, match=sentence) as refused:
         locate(NAME, cookie_path(tmp_path / "other", "operator"))
     assert refused.value.code == ExitCode.NOT_ALLOWED

@@ -21,7 +21,7 @@ def test_what_changes_a_node_needs_an_operator() -> None:
     viewers = {method.name for method in METHODS if method.role == "viewer"}
     assert viewers == {
         "hello", "ping", "snapshot", "state", "releases", "operation", "operations", "events", "audit",
-        "subscribe", "unsubscribe",
+        "subscribe", "unsubscribe", "old_code", "stray_tasks", "processes", "process", "tree", "summary",
     }  # fmt: skip
 
 

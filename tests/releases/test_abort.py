@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from node_runtime import call, gen_server, gen_statem
+from node_runtime import call, call_within, gen_server, gen_statem
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
 from tests.support.projects.small_shop import COUNTER, LAMP, LAMP_2, LOAD_COUNTER, LOAD_LAMP
@@ -27,6 +27,9 @@ async def test_an_install_that_waits_is_aborted_and_the_next_one_can_begin(small
     await gen_statem.start(importlib.import_module("shop.lamp").Lamp, "lime", name="lamp")
     operation = handler.install(m.Install(vsn="2", wait=600.0), "ann")
     await eventually(lambda: handler.operation(operation).phase == "waiting", what="the wait")
+    waiting = handler.operation(operation)
+    assert "lime" in waiting.waits_for
+    assert waiting.waits_until is not None
     with pytest.raises(Refused, match="wait until the operation has ended, or abort it"):
         handler.rollback(m.Rollback(), "bob")
     with pytest.raises(Refused, match="The operation 123 is not running"):
@@ -49,7 +52,7 @@ async def test_a_hold_that_takes_long_is_aborted_and_its_processes_continue(smal
     for name in ("idle", "busy"):
         await gen_server.start(counter, name=name)
     gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    asking = asyncio.create_task(call("busy", counter.wait, gate))
+    asking = asyncio.create_task(call_within(None, "busy", counter.wait, gate))
     await eventually(lambda: gate._asyncio_future_blocking is not None, what="the call")
     operation = handler.install(m.Install(vsn="2"), "ann")
     await eventually(lambda: handler.operation(operation).phase == "holding", what="the hold")

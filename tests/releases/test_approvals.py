@@ -48,7 +48,7 @@ async def test_an_install_waits_for_a_second_person(small: SmallNode) -> None:
     assert "needs the approval of a person with another key than ana" in refused(approvals, "ana")
     assert "another key than ana" in refused(approvals, "bob")
     approval = approvals.approve(m.Approve(target="2"), "bob")
-    assert approval == m.Approval(vsn="2", approved_by=("bob",))
+    assert approval == m.Approval(vsn="2", approved_by=("bob",), first="ana")
     for person in ("ana", "bob", "zoe"):
         approvals.check(INSTALL, person)
 
@@ -81,7 +81,9 @@ async def test_two_approvals_by_one_person_count_once(small: SmallNode) -> None:
     assert approvals.approve(m.Approve(target="2"), "bob").missing == 1
     assert approvals.approve(m.Approve(target="2"), "bob").missing == 1
     refused(approvals, "ana")
-    assert approvals.approve(m.Approve(target="2"), "zoe") == m.Approval(vsn="2", approved_by=("bob", "zoe"))
+    assert approvals.approve(m.Approve(target="2"), "zoe") == m.Approval(
+        vsn="2", approved_by=("bob", "zoe"), first="ana"
+    )
     approvals.check(INSTALL, "ana")
 
 
@@ -106,3 +108,38 @@ async def test_an_unknown_target_and_unreadable_settings_are_refused(small: Smal
     (small.root / "etc/node.toml").write_text("approvals = 0\n")
     with pytest.raises(Refused, match="approvals must be"):
         approvals.check(INSTALL, "ana")
+
+
+def a_plan_to(vsn: str, *, nothing_to_do: bool = False) -> m.Plan:
+    return m.Plan(
+        id="p", direction="up", from_vsn="1", to_vsn=vsn, generation=1, modules=(), processes=(), instructions=(),
+        point_of_no_return=0, configuration=(), blockers=(), warnings=(), way_back=True,
+        nothing_to_do=nothing_to_do,
+    )  # fmt: skip
+
+
+async def test_a_plan_says_who_has_approved_it_and_who_still_must(small: SmallNode) -> None:
+    approvals = boot(small, approvals=3)
+    plan = a_plan_to("2")
+    assert approvals.of_plan(plan, "zoe") == m.Approval(vsn="2", plan_id="p", missing=2, first="ana")
+    approvals.approve(m.Approve(target="2"), "bob")
+    assert approvals.of_plan(plan, "zoe") == m.Approval(
+        vsn="2", plan_id="p", approved_by=("bob",), missing=1, first="ana"
+    )
+    assert approvals.of_plan(a_plan_to("1"), "zoe") is None
+    assert approvals.of_plan(a_plan_to("2", nothing_to_do=True), "zoe") is None
+
+
+async def test_the_plan_of_a_release_that_nobody_is_known_to_have_staged_counts_without_its_caller(
+    small: SmallNode,
+) -> None:
+    approvals = boot(small, staged_by=None)
+    approvals.approve(m.Approve(target="2"), "bob")
+    assert approvals.of_plan(a_plan_to("2"), "zoe") == m.Approval(
+        vsn="2", plan_id="p", approved_by=("bob",), first="zoe"
+    )
+    assert approvals.of_plan(a_plan_to("2"), "bob") == m.Approval(vsn="2", plan_id="p", missing=1, first="bob")
+
+
+async def test_a_plan_of_a_node_that_requires_no_approvals_says_nothing(small: SmallNode) -> None:
+    assert boot(small, approvals=1).of_plan(a_plan_to("2"), "bob") is None

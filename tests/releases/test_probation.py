@@ -225,7 +225,9 @@ async def test_a_rollback_passes_several_releases_where_needed(small: SmallNode)
     small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER)
     small.write("3", {"shop.counter": COUNTER}, LOAD_COUNTER.replace('"1"', '"2"'))
     handler = small.boot()
-    with pytest.raises(Refused, match=r"3 is reachable via 1 -> 2 -> 3: install these one after the other\."):
+    with pytest.raises(
+        Refused, match=r"3 is reachable via 1 -> 2 -> 3: install these one after the other; 'hotdash upgrade NODE 3"
+    ):
         handler.install(m.Install(vsn="3"), "ann")
     await small.install("2")
     await small.install("3")
@@ -366,10 +368,28 @@ async def test_a_deadline_during_a_removal_waits_for_the_removal(small: SmallNod
     lock = small.root / "releases/.record.json.new"
     os.mkfifo(lock)  # the removal blocks until the pipe is read
     removing = asyncio.ensure_future(handler.remove("3"))
-    await eventually(lambda: health(handler).verdict == "bad", what="the bad health")
-    assert (handler.vsn, halted) == ("2", [])
-    await asyncio.to_thread(lock.read_bytes)
+    try:
+        await eventually(lambda: health(handler).verdict == "bad", what="the bad health")
+        assert (handler.vsn, halted) == ("2", [])
+    finally:
+        await asyncio.to_thread(lock.read_bytes)
     with suppress(Refused):
         await removing
     assert (await reverted(handler)).outcome == "reverted"
     assert halted == []
+
+
+async def test_a_commit_whose_cleaning_up_fails_ends_and_lets_other_operations_begin(
+    small: SmallNode, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler = await two(small)
+    await small.install("2")
+
+    def broken() -> list[str]:
+        raise RuntimeError("on purpose")
+
+    monkeypatch.setattr(small.code, "sweep", broken)
+    operation = await handler.commit(m.Commit(), "ann")
+    assert (operation.outcome, handler.permanent) == ("committed", "2")
+    assert "the old versions of modules could not be dropped" in caplog.text
+    assert (await small.install("1", direction="down")).outcome == "installed"

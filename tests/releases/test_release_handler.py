@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from node_runtime import call, gen_server, process_info
+from node_runtime import call_within, gen_server, process_info
 from node_runtime.code import Source
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import ExitCode, Refused
@@ -118,7 +118,7 @@ async def test_a_second_operation_is_refused_and_names_the_first(small: SmallNod
 async def test_every_phase_is_reported_and_the_outcome_is_last(small: SmallNode) -> None:
     write_two(small)
     operation = await small.install("2", reason="to try")
-    assert [one.phase for one in small.reports] == ["preparing", "installed"]
+    assert [one.phase for one in small.reports] == ["preparing", "rehearsing", "installed"]
     assert small.reports[-1] == operation
     assert (operation.who, operation.reason) == ("ann", "to try")
     assert all(step.seconds is not None for step in operation.steps)
@@ -134,6 +134,9 @@ async def test_remove_refuses_needed_releases_and_deletes_others(small: SmallNod
     await small.roll_back()
     await handler.remove("2")
     assert statuses(handler) == {"1": "permanent"}
+    assert not (small.root / "releases/2").exists()
+    assert (small.root / "lib/shop-2").exists()  # loaded code may still read its files
+    await small.reboot()
     assert not (small.root / "lib/shop-2").exists()
     assert (small.root / "lib/shop-1").exists()
 
@@ -333,7 +336,7 @@ async def test_an_install_waits_for_a_process_that_runs_an_old_version(small: Sm
     counter = importlib.import_module("shop.counter").Counter
     await gen_server.start(counter, name="counter")
     gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    asking = asyncio.create_task(call("counter", counter.wait, gate))
+    asking = asyncio.create_task(call_within(None, "counter", counter.wait, gate))
     del counter  # classes defined in the test count, too
     await eventually(lambda: process_info("counter").status == "running")
     third = small.root / "third.py"
@@ -343,7 +346,7 @@ async def test_an_install_waits_for_a_process_that_runs_an_old_version(small: Sm
     blockers = (await handler.plan("1")).blockers
     assert [one.transient for one in blockers] == [True]
     assert "shop.counter still has an old version" in blockers[0].reason
-    operation = handler.install(m.Install(vsn="1", wait=30.0), "ann")
+    operation = handler.install(m.Install(vsn="1", wait=120.0), "ann")
     await eventually(lambda: handler.operation(operation).phase == "waiting")
     gate.set_result(None)
     ended = await small.ended(operation)

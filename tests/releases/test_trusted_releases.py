@@ -11,6 +11,7 @@ import pytest
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.manifest import manifest_path, sha256
+from node_runtime.releases.signing.remembered_trust import remembered_path
 from node_runtime.releases.signing.secret_key import SecretKey
 from node_runtime.releases.store import commit_record
 from tests.support.projects.signed_release import trust, trusted_key
@@ -125,3 +126,52 @@ async def test_a_manifest_that_was_replaced_stops_plan_and_install(small: SmallN
     operation = await small.install("2")
     assert operation.outcome == "aborted"
     assert "not the manifest that was staged" in str(operation.error)
+
+
+async def objection(small: SmallNode) -> str:
+    """Why release 2 can't be installed now; empty if it can."""
+    return "; ".join(blocker.reason for blocker in (await small.handler.plan("2")).blockers)
+
+
+async def test_a_node_that_loses_its_etc_accepts_no_release_until_somebody_says_so(
+    small: SmallNode, ana: SecretKey
+) -> None:
+    """Its release keys were deleted, replaced or not mounted, while it ran or while it was down."""
+    lost = small.root / "etc"
+    kept = lost.rename(small.root / "etc.kept")
+    assert "etc/release-keys is missing, but this node has accepted only signed releases" in await objection(small)
+    with pytest.raises(Refused, match="etc/release-keys is missing"):
+        await small.install("2")
+    lost.mkdir()
+    (lost / "node.toml").write_text("")
+    assert "write `allow_unsigned = true` into" in await objection(small)
+    (lost / "node.toml").write_text("allow_unsigned = true\n")
+    assert await objection(small) == ""
+    (lost / "node.toml").unlink()
+    assert await objection(small) == ""
+    lost.rmdir()
+    kept.rename(lost)
+    assert await objection(small) == ""
+
+
+async def test_a_node_that_loses_its_rule_of_two_people_accepts_no_release_until_somebody_says_so(
+    small: SmallNode,
+) -> None:
+    small.write("1", {"shop.counter": COUNTER})
+    small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER)
+    settings = small.root / "etc" / "node.toml"
+    settings.parent.mkdir()
+    settings.write_text("approvals = 2\n")
+    approvals = small.boot().approvals
+    settings.unlink()
+    with pytest.raises(Refused, match=r"node.toml is missing, but installs on this node have needed 2 people"):
+        approvals.check(m.Install(vsn="2"), "ana")
+    settings.write_text("")
+    approvals.check(m.Install(vsn="2"), "ana")
+    settings.unlink()
+    approvals.check(m.Install(vsn="2"), "ana")
+
+
+async def test_what_a_node_remembers_of_its_trust_fails_closed(small: SmallNode, ana: SecretKey) -> None:
+    remembered_path(small.root).write_text("{")
+    assert "demanded.json can't be read" in await objection(small)

@@ -11,12 +11,13 @@ import contextlib
 import json
 import os
 import shutil
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import websockets
+
+from tests.support.waiting import answered
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
@@ -75,13 +76,14 @@ async def chromium(directory: Path) -> AsyncIterator[Page]:
 async def _debugging_url(process: asyncio.subprocess.Process, profile: Path) -> str:
     """The browser's address: it writes port and path into its profile once it listens."""
     written = profile / "DevToolsActivePort"
-    deadline = time.monotonic() + 30
-    while process.returncode is None and time.monotonic() < deadline:
+
+    async def address() -> str | None:
+        if process.returncode is not None:
+            raise BrowserError(f"chromium ended with {process.returncode}; see {profile.parent}")
         lines = written.read_text().split() if written.exists() else []
-        if len(lines) == 2:
-            return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
-        await asyncio.sleep(0.02)
-    raise BrowserError(f"chromium did not open its debugging port; see {profile.parent}")
+        return f"ws://127.0.0.1:{lines[0]}{lines[1]}" if len(lines) == 2 else None
+
+    return await answered(address, f"the address of chromium (see {profile.parent})")
 
 
 async def _first_page(connection: _Connection) -> Page:
@@ -182,11 +184,10 @@ class Page:
             raise BrowserError(f"{expression}: {result['exceptionDetails']['exception'].get('description')}")
         return result["result"].get("value")
 
-    async def until(self, expression: str, *, within: float = 30.0) -> Any:
-        """The first true value of `expression`; raises `BrowserError` if it has none `within` so many seconds."""
-        deadline = time.monotonic() + within
-        while not (value := await self.evaluate(expression)):
-            if time.monotonic() > deadline:
-                raise BrowserError(f"{expression} did not come true within {within} s")
-            await asyncio.sleep(0.05)
-        return value
+    async def until(self, expression: str, *, within: float = 60.0) -> Any:
+        """The first true value of `expression`; the test fails if it has none `within` so many seconds."""
+
+        async def value() -> Any:
+            return await self.evaluate(expression) or None
+
+        return await answered(value, expression, within=within)

@@ -43,6 +43,54 @@ KINDS = {
             def one():
                 return 1
     """,
+    "plain class": """
+        class Thing:
+            limit = LIMIT
+            def __init__(self, x=1):
+                self.x = x
+            def double(self):
+                return self.x * FACTOR, helper("ab")
+            def copy(self):
+                return Thing(self.x)
+    """,
+    "plain class with slots": """
+        class Thing:
+            __slots__ = ("x",)
+            def __init__(self, x=1):
+                self.x = x
+    """,
+    "class of attrs": """
+        import attrs
+        @attrs.define
+        class Thing:
+            x: int = 1
+            y: list = attrs.field(factory=list)
+            def double(self):
+                return self.x * FACTOR, helper("ab")
+            def show(self):
+                return super().__repr__()
+    """,
+    "frozen class of attrs, without slots": """
+        import attr
+        @attr.s(auto_attribs=True, frozen=True)
+        class Thing:
+            x: int = 1
+            y: int = attr.ib(default=attr.Factory(lambda self: self.x + len(LIMIT), takes_self=True), kw_only=True)
+    """,
+    "model of pydantic": """
+        from pydantic import BaseModel, Field, PrivateAttr
+        class Base(BaseModel):
+            number: int = Field(1, gt=0)
+        class Thing(BaseModel):
+            x: int = 1
+            y: list[Base] = []
+            z: dict[str, Base] = Field(default_factory=dict, alias="zed")
+            _secret: int = PrivateAttr(default=5)
+            def double(self):
+                return self.x * FACTOR, helper("ab")
+            def model_post_init(self, context):
+                self._secret = LIMIT
+    """,
     "exception": """
         class Base(Exception):
             pass

@@ -18,7 +18,7 @@ PROFILES = {
     "fuzz": settings(max_examples=3000, deadline=None, print_blob=True, suppress_health_check=SLOW),
 }
 PROFILE = PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "quick")]
-SECONDS = 10.0
+SECONDS = 120.0
 """Limit for one wait: anything longer counts as hanging."""
 
 

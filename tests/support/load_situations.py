@@ -166,7 +166,7 @@ SITUATIONS = (
         "no",
     ),
     Situation(
-        "an inherited method of a subclass, whose module the load doesn't include",
+        "a method that a subclass inherits; the load doesn't include the subclass's module",
         lambda m, u: u.Derived,
         lambda held, m: held().greet(),
         "old",

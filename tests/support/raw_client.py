@@ -18,7 +18,7 @@ from node_runtime.protocol.wire import pack, unpack
 
 P = TypeVar("P", bound=m.WireStruct)
 R = TypeVar("R", bound=m.WireStruct)
-LIMIT = 20.0
+LIMIT = 60.0
 """Seconds after which a test gives up."""
 
 

@@ -182,7 +182,7 @@ async def refused(asked: Any) -> str:
 
 async def upgraded(change: Callable[[], None], name: str = "sup") -> live_processes.ChildSpecChanges:
     """Change a running supervisor's code; an error is raised after the supervisor is resumed."""
-    await live_processes.hold(name, owner="test", timeout=5)
+    await live_processes.hold(name, owner="test", timeout=60)
     change()
     try:
         return live_processes.reload_child_specs(name)

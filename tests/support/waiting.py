@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import pytest
 
 from node_runtime import Runtime
 
+T = TypeVar("T")
+
 
 async def eventually(
-    condition: Callable[[], object], *, within: float = 10.0, what: str = "the condition", pause: float = 0.005
+    condition: Callable[[], object], *, within: float = 60.0, what: str = "the condition", pause: float = 0.005
 ) -> None:
     """Return as soon as `condition()` is true, asked every `pause` seconds; fail with `what` after `within` seconds."""
     deadline = time.monotonic() + within
@@ -22,6 +24,18 @@ async def eventually(
         if time.monotonic() > deadline:
             pytest.fail(f"{what} did not come true within {within} s")
         await asyncio.sleep(pause)
+
+
+async def answered(
+    question: Callable[[], Awaitable[T | None]], what: str, *, within: float = 60.0, pause: float = 0.05
+) -> T:
+    """Ask every `pause` seconds until there is an answer; fail with `what` after `within` seconds."""
+    deadline = time.monotonic() + within
+    while (answer := await question()) is None:
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what} did not come within {within} s")
+        await asyncio.sleep(pause)
+    return answer
 
 
 async def begun(task: asyncio.Task[Any]) -> None:

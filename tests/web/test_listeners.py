@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
 import logging
+import re
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -18,6 +18,7 @@ from node_runtime.behaviours.supervision.management import which_children
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.web import PlainTextResponse, Request, Response, Route
 from tests.support.waiting import eventually
+from tests.support.web.http_client import Client
 
 doors: list[asyncio.Event] = []
 """The events that `patient` waits for, the last one. Each test has its own, since an event belongs to a loop."""
@@ -51,7 +52,6 @@ ROUTES = [
     Route("/broken", f"{__name__}:broken"),
     Route("/wordless", f"{__name__}:wordless"),
     Route("/patient", f"{__name__}:patient"),
-    Route("/missing", f"{__name__}:no_such_function"),
 ]
 
 
@@ -76,28 +76,6 @@ def handlers() -> Iterator[ModuleType]:
     del sys.modules["handlers"]
 
 
-class Client:
-    """One connection. http.client blocks, so it works in a thread beside the loop that serves it."""
-
-    def __init__(self, port: int) -> None:
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-
-    async def get(self, path: str, method: str = "GET", body: str | None = None) -> tuple[int, str]:
-        return await asyncio.to_thread(self._get, path, method, body)
-
-    def _get(self, path: str, method: str, body: str | None) -> tuple[int, str]:
-        self.connection.request(method, path, body)
-        answer = self.connection.getresponse()
-        return answer.status, answer.read().decode()
-
-    @property
-    def local_port(self) -> int:
-        return int(self.connection.sock.getsockname()[1])
-
-    def close(self) -> None:
-        self.connection.close()
-
-
 @pytest.fixture
 def client(site: int) -> Iterator[Client]:
     one = Client(site)
@@ -120,7 +98,6 @@ async def test_an_unknown_path_is_not_found(client: Client) -> None:
     [
         ("/broken", "on purpose"),
         ("/wordless", "must return a Response, not NoneType"),
-        ("/missing", "no_such_function"),
     ],
 )
 async def test_a_handler_that_fails_is_an_error_500_in_the_log_and_the_connection_lives(
@@ -139,7 +116,7 @@ async def test_new_routes_count_from_the_next_request_on_a_connection_that_stays
     assert await client.get("/") == (200, "hello")
     here = client.local_port
     before = web.routes("site")
-    web.set_routes("site", [Route("/new", f"{__name__}:hello")])
+    web.set_routes("site", [["/new", f"{__name__}:hello"]])  # as an appup's args give it
     assert (await client.get("/"))[0] == 404
     assert await client.get("/new") == (200, "hello")
     web.set_routes("site", before)
@@ -171,6 +148,33 @@ async def test_invalid_routes_change_nothing(client: Client) -> None:
     assert await client.get("/") == (200, "hello")
 
 
+async def test_a_handler_that_does_not_exist_is_refused_when_the_routes_are_set(client: Client) -> None:
+    for handler, why in (
+        (f"{__name__}:helo", f"module {__name__} has no helo"),
+        ("no_such_module:hello", "No module named 'no_such_module'"),
+        (f"{__name__}:ROUTES", "it is a list, not a function"),
+    ):
+        sentence = f"the handler {handler!r} of the route '/' can't be used: {why}; correct its name"
+        with pytest.raises(Refused, match=re.escape(sentence)):
+            web.set_routes("site", [Route("/", handler)])
+        with pytest.raises(Refused, match=re.escape(sentence)):
+            await web.start_http("other", port=0, routes=[Route("/", handler)])
+    assert await client.get("/") == (200, "hello")
+    assert [child.id for child in which_children("web_sup")] == ["site"]
+
+
+async def test_a_handler_that_an_upgrade_has_removed_is_an_error_500(client: Client, handlers: ModuleType) -> None:
+    web.set_routes("site", [Route("/", "handlers:now")])
+    del vars(handlers)["now"]
+    assert (await client.get("/"))[0] == 500
+
+
+async def test_a_listener_without_the_application_web_names_the_remedy() -> None:
+    async with Runtime():
+        with pytest.raises(Refused, match=r'add applications = \["web"\] to the app.toml of the application'):
+            await web.start_http("site", port=0, routes=ROUTES)
+
+
 async def test_a_handler_is_looked_up_at_each_request(client: Client, handlers: ModuleType) -> None:
     web.set_routes("site", [Route("/", "handlers:now")])
     assert await client.get("/") == (200, "one")
@@ -186,6 +190,18 @@ async def test_a_request_is_a_process_below_its_listener_and_can_be_killed(clien
     exit(request, "kill")
     assert (await asked)[0] == 500
     assert await client.get("/") == (200, "hello")
+
+
+async def test_the_processes_of_pipelined_requests_are_siblings(site: int) -> None:
+    listener = which_children("web_sup")[0].pid
+    reader, writer = await asyncio.open_connection("127.0.0.1", site)
+    writer.write(b"".join(f"GET {path} HTTP/1.1\r\nHost: here\r\n\r\n".encode() for path in ("/", "/patient")))
+    await eventually(lambda: _requests_of(listener) and doors[-1]._waiters, what="the second request's process")
+    doors[-1].set()
+    writer.write(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+    assert (await reader.read()).count(b" 200 OK") == 3
+    writer.close()
+    await eventually(lambda: not _requests_of(listener), what="the end of the processes")
 
 
 async def test_a_crashed_listener_is_restarted_on_its_port_with_its_routes(site: int, client: Client) -> None:
@@ -222,6 +238,12 @@ async def test_stopping_a_listener_closes_its_port_and_its_idle_connections(site
     await web.start_http("site", port=site, routes=ROUTES)
     client.close()
     assert await client.get("/") == (200, "hello")
+
+
+async def test_without_the_application_web_a_stop_is_refused_as_a_start_is(runtime: Runtime) -> None:
+    for use in (web.stop_http("site"), web.start_http("site", port=0, routes=ROUTES)):
+        with pytest.raises(Refused, match="the application web is not running"):
+            await use
 
 
 async def test_a_request_under_way_is_answered_while_its_listener_stops(client: Client) -> None:

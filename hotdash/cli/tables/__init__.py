@@ -1,9 +1,10 @@
 """The tables that the verbs print, as rich renderables. Text from a node is never parsed as markup."""
 
 from .layout import text
-from .node import modules, nodes, processes, releases, state, status, tree
+from .node import modules, nodes, releases, state, status
 from .operations import audit, event_line, events, operations, results, step
 from .plans import plan
+from .processes import tree_lines
 
 __all__ = [
     "audit",
@@ -13,12 +14,11 @@ __all__ = [
     "nodes",
     "operations",
     "plan",
-    "processes",
     "releases",
     "results",
     "state",
     "status",
     "step",
     "text",
-    "tree",
+    "tree_lines",
 ]

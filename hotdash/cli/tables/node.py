@@ -1,22 +1,23 @@
-"""Tables of a node: its status, tree, processes, states, modules and releases."""
+"""Tables of a node: its status, states of processes, modules and releases."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
-from rich.tree import Tree
 
-from hotdash.model.operation_lines import VERDICT_TONES
-from hotdash.model.process_tree import TreeNode, build_tree, title_of
+from hotdash.model.old_code_lines import draining_words, holder_lines
+from hotdash.model.process_details import version
+from hotdash.model.process_tree import title_of
+from hotdash.model.releases.release_words import direction_words, health_words, running_release, status_words
 from hotdash.model.term_lines import term_lines
 from hotdash.model.trust_lines import signature_words, trust_words
 from hotdash.model.units import age, clock, duration, moment, plural, size
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.run_directory import NodeRecord
 
-from .layout import block, columns, key_values, now, pid, status_text, text
+from .layout import block, columns, key_values, line_text, now, pid, text
 
 
 def nodes(records: Sequence[NodeRecord]) -> RenderableType:
@@ -30,9 +31,9 @@ def nodes(records: Sequence[NodeRecord]) -> RenderableType:
     return table
 
 
-def status(snapshot: m.Snapshot) -> RenderableType:
+def status(summary: m.NodeSummary) -> RenderableType:
     """Return the table of the node's identity, release, load and health."""
-    info, vitals = snapshot.info, snapshot.vitals
+    info, vitals = summary.info, summary.vitals
     current = "permanent" if info.vsn == info.permanent else f"on probation; permanent is {info.permanent}"
     messages = f"{plural(round(vitals.messages_per_second), 'message')}/s, {vitals.queued} queued"
     return key_values(
@@ -41,13 +42,13 @@ def status(snapshot: m.Snapshot) -> RenderableType:
         ("up", f"{age(vitals.uptime)}, since {moment(info.started, now())}"),
         ("accepts", text(trust_words(info.trust).text, trust_words(info.trust).tone)),
         ("runs as", f"process {info.os_pid}, Python {info.python}, node_runtime {info.runtime}"),
-        ("processes", f"{len(snapshot.processes)} live, {plural(vitals.restarts, 'restart')}"),
+        ("processes", f"{vitals.processes} live, {plural(vitals.restarts, 'restart')}"),
         ("cost", f"{vitals.cpu_percent:.1f} % CPU, {size(vitals.rss)}, {plural(vitals.threads, 'thread')}"),
         ("event loop", f"lag {duration(vitals.loop_lag)}, {messages}"),
         ("directory", info.directory),
-        ("operation", _operation(snapshot.operation)),
-        *_health(snapshot),
-        *(("problem", text(line, "bad")) for line in _problems(snapshot.releases)),
+        ("operation", _operation(summary.operation)),
+        *_health(summary),
+        *(("problem", text(line, "bad")) for line in _problems(summary.releases)),
     )
 
 
@@ -55,56 +56,6 @@ def _operation(operation: m.Operation | None) -> str:
     if operation is None or operation.ended is not None:
         return "none running"
     return f"{operation.kind} of {operation.to_vsn} by {operation.by}: {operation.phase}"
-
-
-def tree(snapshot: m.Snapshot) -> RenderableType:
-    """Return the supervision tree, applications first."""
-    root = Tree(text(snapshot.info.name, "strong"), guide_style="dim")
-    _add_children(root, build_tree(snapshot))
-    return root
-
-
-def _add_children(parent: Tree, children: Iterable[TreeNode]) -> None:
-    for node in children:
-        _add_children(parent.add(_label(node)), node.children)
-
-
-def _label(node: TreeNode) -> Text:
-    if node.process is not None:
-        return _process_label(node.process)
-    if node.child is not None:
-        return Text.assemble(text(node.title, "muted"), " ", text(node.child.status, "warn"))
-    vsn = f" {node.application.vsn}" if node.application is not None else ""
-    return Text.assemble(text(node.title, "strong"), text(vsn, "muted"))
-
-
-def _process_label(process: m.ProcessSummary) -> Text:
-    label = Text.assemble(text(title_of(process), "name"), text(f" {pid(process.pid)} ", "muted"), text(process.kind))
-    if process.strategy:
-        label.append(text(f" {process.strategy} {process.intensity or ''}".rstrip(), "muted"))
-    if process.state_name:
-        label.append(text(f" {process.state_name}", "strong"))
-    if process.module:
-        label.append(text(f"  {process.module} {process.vsn}", "muted"))
-    if process.status not in ("idle", "running"):
-        label.append(text(f" {process.status}", "bad"))
-    return label
-
-
-def processes(snapshot: m.Snapshot) -> RenderableType:
-    """Return the table of the live processes."""
-    table = columns("pid", "name", "kind", "module", "status", "mail", "handled", right=("mail", "handled"))
-    for process in snapshot.processes:
-        table.add_row(
-            pid(process.pid),
-            text(process.name or process.child_id or "", "name"),
-            process.kind,
-            text(process.module),
-            status_text(process.status),
-            str(process.mailbox),
-            str(process.messages),
-        )
-    return table
 
 
 def state(view: m.StateView) -> RenderableType:
@@ -122,32 +73,36 @@ def state(view: m.StateView) -> RenderableType:
     return Group(*parts)
 
 
-def modules(snapshot: m.Snapshot) -> RenderableType:
-    """Return the table of the managed modules with their current and old versions."""
-    table = columns("module", "application", "current", "old", "processes", "run old code", right=("processes",))
-    for module in snapshot.modules:
-        old = "" if module.old_vsn is None else f"{module.old_vsn} ({module.old_app_vsn})"
+def modules(listed: Sequence[m.ModuleInfo], old: Mapping[str, m.OldCode], names: Mapping[int, str]) -> RenderableType:
+    """Return the table of the managed modules, and below it what keeps each old version.
+
+    `names` has the titles of processes by pid.
+    """
+    table = columns("module", "application", "current", "old", "processes", "draining", right=("processes",))
+    for module in listed:
+        earlier = () if module.old_vsn is None else version(module.old_vsn, module.old_app_vsn)
         table.add_row(
             text(module.name, "name"),
-            text(f"{module.application} {module.app_vsn}"),
-            text(module.vsn),
-            text(old, "muted"),
+            text(module.application),
+            line_text(version(module.vsn, module.app_vsn)),
+            line_text(earlier),
             str(module.processes or ""),
-            text(" ".join(pid(number) for number in module.old_pids), "warn"),
+            line_text((draining_words(module),)),
         )
-    return table
+    parts: list[RenderableType] = [table]
+    for found in old.values():
+        parts.append(Text.assemble(Text("\nThe old version of "), text(found.module, "name"), text(" is kept by:")))
+        parts.append(block(holder_lines(found, names)))
+    return Group(*parts)
 
 
 def releases(listed: Sequence[m.ReleaseInfo]) -> RenderableType:
     """Return the table of the releases."""
-    table = columns("release", "vsn", "status", "from here", "applications", "staged", "signature")
+    table = columns("release", "vsn", "status", "direction", "applications", "staged", "signature")
+    running = running_release(listed)
     for release in listed:
-        ways = " ".join(way for way, there in (("up", release.up), ("down", release.down)) if there)
-        status = status_text(release.status)
-        if release.probation_until:
-            status.append(text(f" until {clock(release.probation_until)}", "muted"))
-        if release.damaged or release.failed:
-            status.append(text(", damaged" if release.damaged else ", failed", "bad"))
+        ways = direction_words(release, None if running is None else running.vsn)
+        status = line_text(status_words(release, now()))
         apps = ", ".join(f"{name} {vsn}" for name, vsn in release.apps)
         staged = moment(release.staged, now())
         signer = text(signature_words(release.signature), "warn" if release.signature.warning else "muted")
@@ -155,15 +110,15 @@ def releases(listed: Sequence[m.ReleaseInfo]) -> RenderableType:
     return Group(table, *(text(line, "bad") for line in _problems(listed)))
 
 
-def _health(snapshot: m.Snapshot) -> Iterator[tuple[str, Text]]:
+def _health(summary: m.NodeSummary) -> Iterator[tuple[str, Text]]:
     """Yield the health of the release that is on probation, if there is one."""
-    for release in snapshot.releases:
+    for release in summary.releases:
         if (health := release.health) is not None:
-            end = "restarts" if release.no_way_back else "reverts"
+            end = "restarts" if release.no_way_back else "rolls back"
             deadline = f"; the node {end} at {clock(release.probation_until)}" if release.probation_until else ""
             counted = f"{plural(health.restarts, 'restart')}, {plural(health.errors, 'error')}"
             details = f": {health.finding} ({counted}, event loop up to {duration(health.lag)} late){deadline}"
-            yield "health", Text.assemble(text(health.verdict, VERDICT_TONES[health.verdict]), text(details))
+            yield "health", Text.assemble(line_text((health_words(health),)), text(details))
 
 
 def _problems(listed: Sequence[m.ReleaseInfo]) -> Iterator[str]:

@@ -29,7 +29,7 @@ _EMPTY: Final = {"dict": "{}", "list": "[]", "tuple": "()", "set": "set()", "fro
 _ALWAYS_SHOWN: Final = (type(None), bool)
 _NUMBERS: Final = (int, float)
 _NAMES_OF_VALUES: Final = frozenset({"name", "key", "header", "field"})
-"""In a part with one of these labels and one with the label "value", the former names the latter."""
+"""Labels of a name: in a value such as {"name": "API_KEY", "value": …}, the part with such a label names "value"."""
 _NO_FIELDS: Final[Mapping[str, Declaration]] = {}
 
 
@@ -162,12 +162,12 @@ class _Describer:
 
 
 def is_hidden(name: str, value: object) -> bool:
-    """Return whether the name of a value requires that the value is hidden."""
+    """Return whether `value` has to be hidden because of its name."""
     return _hides(secrecy_of(name), value)
 
 
 def _hides(secrecy: Secrecy, part: object) -> bool:
-    """Return whether a part is hidden if its name has this secrecy."""
+    """Return whether `part` has to be hidden because its name has this secrecy."""
     cls = type(part)
     if secrecy is Secrecy.OPEN or any(cls is shown for shown in _ALWAYS_SHOWN):
         return False
@@ -175,7 +175,7 @@ def _hides(secrecy: Secrecy, part: object) -> bool:
 
 
 def _names_secret(label: object, part: object, length: int) -> bool:
-    """Return whether `part` is the name of a secret in the next part: in a pair, or before a part "value"."""
+    """Return whether `part` names a secret: the second item of a pair, or a part with the label "value"."""
     if type(part) is not str and type(part) is not bytes:
         return False
     if not ((length == 2 and label == 0) if type(label) is int else type(label) is str and label in _NAMES_OF_VALUES):

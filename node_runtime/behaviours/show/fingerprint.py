@@ -21,11 +21,11 @@ from .time_budget import TimeBudget
 from .value_readers import LabelledParts, ValueReader, ValueReaders
 
 _PLAIN: Final = frozenset(map(id, (type(None), bool, int, float, complex, str, bytes)))
-"""Identities of classes, because a class with its own metaclass may run code when it is hashed or compared."""
+"""The ids of classes whose values are compared by value. Hashing a class itself may run code of its metaclass."""
 _CONTAINERS: Final = (tuple, list, dict, set, frozenset)
 _EXACT: Final = frozenset(map(id, (*_CONTAINERS, deque)))
 _MODULE: Final = vars(type)["__module__"]
-"""Descriptors that read a class's name and module without its metaclass."""
+"""`_MODULE` and `_NAME` read the module and the name of a class without running code of its metaclass."""
 _NAME: Final = vars(type)["__qualname__"]
 _SHALLOW: Final = DescribeLimits(depth=0)
 _OWN_PACKAGE: Final = __name__.partition(".")[0]
@@ -113,7 +113,7 @@ def _name_of(cls: type[Any]) -> tuple[object, object]:
 
 
 def _pairs(left: object, right: object, readers: ValueReaders) -> list[tuple[object, object]] | None:
-    """Return the parts of two values of one class, pair by pair; None if they differ in number or names."""
+    """Return the parts of two values of one class, pair by pair; None if the parts differ in number or names."""
     length, parts = _all_parts(readers.of(type(left)), left)
     length_right, parts_right = _all_parts(readers.of(type(right)), right)
     if length != length_right or (parts is None) is not (parts_right is None):
@@ -192,7 +192,7 @@ class _Fingerprinter:
 
 
 def _all_parts(reader: ValueReader, value: Any) -> LabelledParts:
-    """Return the number of a value's parts and the labelled parts, with the attributes of a container."""
+    """Return the number of a value's parts and the labelled parts. The attributes of a container are included."""
     if reader.attributes is None:
         return reader.parts(value)
     length, parts = reader.parts(value)

@@ -20,10 +20,10 @@ from .raw_reads import OPAQUE, raw_dict, short_text, type_name
 
 ELLIPSIS: Final = "…"
 MAX_SECRET_LENGTH: Final = 1000
-"""After the shown part of a text, so many characters are examined, too: a secret may begin in the shown part."""
+"""The number of characters after the shown part of a text that are also examined: a secret may extend into them."""
 
 MAX_DECIMAL_BYTES: Final = 4096
-"""A larger decimal is not converted to text: the conversion takes time and memory in proportion to its digits."""
+"""The size limit of a Decimal that is shown: making its text takes time and memory in proportion to its digits."""
 
 LeafWriter: TypeAlias = Callable[[Any, int], str]
 """A function that returns the text of a value, cut to a number of characters."""

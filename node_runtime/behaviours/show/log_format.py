@@ -45,18 +45,27 @@ def message_line(item: MailItem, cls: type[Any]) -> str:
 
 
 def _arguments(method: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
+    return [
+        f"{name}={_argument(name, value, declaration)}" if name else one_line(value)
+        for name, value, declaration in named_arguments(method, args, kwargs)
+    ]
+
+
+def named_arguments(
+    method: object, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> list[tuple[str, Any, Declaration | None]]:
+    """Return the arguments of a request, each with the name of its parameter and what the annotation declares.
+
+    The name is "" for an argument without a known parameter.
+    """
     names: tuple[str, ...] = ()
     declared: Mapping[str, Declaration] = {}
     if isinstance(method, FunctionType):
         first = 2 if is_deferred(method) else 1
         names = method.__code__.co_varnames[first : method.__code__.co_argcount]
         declared = declared_parameters(method)
-    named = [*zip(names, args, strict=False), *kwargs.items()]
-    unnamed = args[len(names) :]
-    return [
-        *(f"{name}={_argument(name, value, declared.get(name))}" for name, value in named),
-        *(one_line(value) for value in unnamed),
-    ]
+    named = [(name, value, declared.get(name)) for name, value in (*zip(names, args, strict=False), *kwargs.items())]
+    return [*named, *(("", value, None) for value in args[len(names) :])]
 
 
 def _argument(name: str, value: object, declared: Declaration | None) -> str:

@@ -15,7 +15,7 @@ _MRO: Final = vars(type)["__mro__"]
 _NAME: Final = vars(type)["__qualname__"]
 _MODULE: Final = vars(type)["__module__"]
 _NAMESPACE: Final = vars(type)["__dict__"]
-"""Descriptors that read a class's own attributes without running code of its metaclass."""
+"""These four descriptors read a class's own attributes without running code of its metaclass."""
 
 
 def mro_of(cls: type) -> tuple[type, ...]:
@@ -37,7 +37,7 @@ def module_of(cls: type) -> str | None:
 
 
 def name_of(cls: type) -> str:
-    """Return the qualified name of a class as it is, without its module."""
+    """Return the qualified name of a class, without its module and not escaped."""
     name: str = _NAME.__get__(cls)
     return name
 

@@ -11,11 +11,11 @@ import msgspec
 from node_runtime.protocol.messages import Term
 
 _KEY: Final = secrets.token_bytes(32)
-"""The key of the digests. A reader of a digest who lacks this key can't check a guess of the secret."""
+"""The key of the digests. Without this key, a guess of a secret can't be checked against the secret's digest."""
 
 
 class SecretComparison:
-    """A comparison of the secrets in two values. Until `compare` is called, it records those of the first value."""
+    """Compares the secrets in two values. It records the secrets of the first value until `compare` is called."""
 
     __slots__ = ("_comparing", "_digests")
 
@@ -29,7 +29,7 @@ class SecretComparison:
         return self
 
     def has_changed(self, path: tuple[str, ...], secret: Term) -> bool:
-        """Record the secret at this path, an unredacted Term, or return whether it differs from the recorded one."""
+        """Record `secret`, an unredacted Term; after `compare`, return whether it differs from the recorded one."""
         digest = keyed_digest(msgspec.msgpack.encode(secret))
         if not self._comparing:
             self._digests[path] = digest

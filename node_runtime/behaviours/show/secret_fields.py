@@ -25,8 +25,8 @@ class Secret:
     """The mark of a secret field or parameter: `password: Annotated[str, Secret]`.
 
     It works in dataclasses, attrs, named tuples, TypedDicts, pydantic models, msgspec structs and other classes, and
-    for the parameters of the methods of a server. Its value is never shown, whatever its name. OTP has no such mark;
-    there, `format_status` has to hide each secret.
+    for the parameters of the methods of a server. The value of a marked field is never shown, whatever the field's
+    name. OTP has no such mark; there, `format_status` has to hide each secret.
     """
 
     __slots__ = ()
@@ -36,8 +36,8 @@ class Secret:
 class Declaration:
     """What an annotation declares about the secrets in a value.
 
-    `secret` means that the value itself is a secret. `fields` has declarations for single keys, `items` is the
-    declaration for all parts of a container. `keys` means that all keys of a dict are secrets.
+    `secret` means that the value itself is a secret. `fields` has the declarations of single keys. `items` is the
+    declaration of all parts of a container. `keys` is True if all keys of a dict are secrets.
     """
 
     secret: bool = False
@@ -50,7 +50,7 @@ SECRET: Final = Declaration(secret=True)
 SECRET_CLASSES: Final = frozenset({
     ("pydantic", "SecretStr"), ("pydantic", "SecretBytes"), ("pydantic", "Secret"), ("starlette", "Secret"),
 })  # fmt: skip
-"""The package and the name of each class whose values are secrets; values of its subclasses are secrets, too."""
+"""The package and the name of each class whose values are secrets; the values of subclasses are secrets, too."""
 MAX_ANNOTATION_LENGTH: Final = 1000
 MAX_NESTING: Final = 8
 
@@ -59,7 +59,7 @@ _ANNOTATED: Final = type(typing.Annotated[int, 0])
 _MAPPINGS: Final = ("dict", "Dict", "Mapping", "MutableMapping", "defaultdict", "DefaultDict", "OrderedDict")
 
 _known: dict[int, tuple[weakref.ref[type], Mapping[str, Declaration]]] = {}
-"""The fields of the classes that were read. The keys are ids, because hashing a class may run code of its metaclass."""
+"""The fields of each class that was read before. The keys are ids: hashing a class may run code of its metaclass."""
 
 
 class _Reading(threading.local):
@@ -78,7 +78,7 @@ def is_secret_class(cls: type) -> bool:
 
 
 def declared_fields(cls: type) -> Mapping[str, Declaration]:
-    """Return the fields of a class that are secret or contain secrets, by their annotations."""
+    """Return the fields of a class that, according to their annotations, are secret or contain secrets."""
     known = _known.get(id(cls))
     if known is not None and known[0]() is cls:
         return known[1]
@@ -105,8 +105,8 @@ def _read_fields(cls: type, found: dict[str, Declaration]) -> None:
 
 
 def declared_parameters(function: types.FunctionType) -> Mapping[str, Declaration]:
-    """Return the parameters of a function that are secret or contain secrets, by their annotations."""
-    # Before Python 3.14, a definition evaluates its annotations. Since then, reading `__annotations__` does.
+    """Return the parameters of a function that, according to their annotations, are secret or contain secrets."""
+    # Before Python 3.14, a definition evaluates its annotations. Since Python 3.14, reading `__annotations__` does so.
     annotate = getattr(function, "__annotate__", None)
     annotations = function.__annotations__ if annotate is None else _as_texts(annotate)
     found = {name: declaration_of(part, function.__globals__) for name, part in annotations.items()}

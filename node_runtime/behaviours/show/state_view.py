@@ -20,7 +20,7 @@ from .secret_fields import declared_state
 from .value_readers import ValueReaders
 
 _Show: TypeAlias = Callable[..., Term]
-"""A call of `describe` that lacks only the value and its declaration."""
+"""`describe` with all arguments bound except the value and its declaration."""
 
 
 def describe_state(
@@ -32,10 +32,11 @@ def describe_state(
     run_hook: bool = True,
     secrets: SecretComparison | None = None,
 ) -> Term:
-    """Return the Term of `state`, a `raw_state` of a `cls` process; a state machine's name and data are two items.
+    """Return the Term of `state`, which is the `raw_state` of a process with the callback class `cls`.
 
-    The Term of a supervisor is an outline of its children. The class's `format_status` decides which part of the state,
-    or of the data, is shown. `run_hook` must be False where user code must not run; then a state whose class has a
+    The Term of a state machine has two items: the name of the state, and the data. The Term of a supervisor is an
+    outline of its children. The class's `format_status` decides which part of the state, or of the data, is shown.
+    `run_hook` must be False where user code must not run; then a state whose class has a
     `format_status` is not shown. Secrets are redacted, also in what `format_status` returns; `secrets` compares them
     with those of another state. Follows gen_server:format_status/1.
     """
@@ -56,7 +57,10 @@ def describe_state(
 
 
 def _outline_term(outline: dict[str, object]) -> Term:
-    """Return the Term of an outline. Its keys are ids of children, such as `token_store`, and make no value secret."""
+    """Return the Term of an outline.
+
+    Its keys are ids of children, so a key such as `token_store` doesn't mean that the value is secret.
+    """
     parts = ((id, _outline_term(part) if isinstance(part, dict) else describe(part)) for id, part in outline.items())
     return Term(type="dict", items=tuple((shown(id), part) for id, part in parts))
 

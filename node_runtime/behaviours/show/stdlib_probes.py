@@ -35,7 +35,7 @@ _FOLLOWED: Final = frozenset({
 })  # fmt: skip
 """Modules of the standard library whose objects are inspected."""
 _UNBOUNDED: Final = (asyncio.AbstractEventLoop, threading.Thread)
-"""Classes in these modules that are not inspected, because their objects refer to everything in a node."""
+"""Classes in `_FOLLOWED` modules that are not inspected, because their objects refer to everything in a node."""
 
 
 def is_followed(kind: type[Any], root: str) -> bool:
@@ -46,7 +46,7 @@ def is_followed(kind: type[Any], root: str) -> bool:
 def probe_contents(value: Any) -> ProbeResult | None:
     """Return the contents of an object that are not among its attributes; None for a class without a probe.
 
-    A mark of None means that the contents can't be read, because the object is closed.
+    If the contents can't be read, because the object is closed, the mark is None.
     """
     kind = type(value)
     probe = _EXACT.get(id(kind))  # by identity: a metaclass may run code when a class is hashed or compared

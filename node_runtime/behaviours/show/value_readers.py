@@ -1,8 +1,8 @@
 """Readers, one for each class, that return values as text or as labelled parts and never run code of the class.
 
-Nothing of a class is trusted: no `__repr__`, no property, no metaclass, no iterator of a subclass; attributes are read
-through the interpreter's own descriptors. What depends on the class alone is computed once, because there are many
-states and few classes.
+No code of a class is trusted: no `__repr__`, no property, no metaclass, no iterator of a subclass. Attributes are read
+through the interpreter's own descriptors. Facts that depend only on the class are computed once for each class, because
+there are many states and few classes.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from .secret_fields import Declaration, declared_fields, is_secret_class
 LabelledParts: TypeAlias = "tuple[int, Iterable[tuple[object, object]] | None]"
 """The number of a value's parts and the labelled parts; None for a value that can't be inspected."""
 Label: TypeAlias = "tuple[str, Secrecy]"
-"""The name of a part as it is shown, and how much of the part's value the name hides."""
+"""The name of a part as it is shown, and whether this name marks the value of the part as secret."""
 
 MAX_COPIED_ATTRIBUTES: Final = 1000
-"""If an object has more attributes, they are read without copying them: the copy would take too long."""
+"""The attributes of an object are copied before they are read, unless there are more than this: copying takes time."""
 _WITH_ITEMS: Final = (tuple, list, dict, set, frozenset, deque)
 _ARGUMENTS: Final = vars(BaseException)["args"]
 
 
 class ValueReaders:
-    """A cache of readers by class, for a few values in a row. It keeps the classes alive, so drop it afterwards.
+    """A cache of readers by class, for a few values in a row. The cache keeps the classes alive, so drop it afterwards.
 
     `labels` caches the labels of names. `redacts` is False for comparisons: then texts and labels are read with the
     secrets in them.
@@ -62,7 +62,7 @@ class ValueReaders:
         return known
 
     def label(self, name: object) -> Label:
-        """Return the label of a part: of an attribute by its name, of an item by its key or number."""
+        """Return the label of a part. `name` is the name of an attribute, or the key or the number of an item."""
         if type(name) is int:
             return int_text(name, MAX_SHORT_TEXT), Secrecy.OPEN
         if type(name) is not str:
@@ -88,8 +88,9 @@ class ValueReader:
     """The reader of the values of one class. `write` is None for values that have parts.
 
     `package` is the top-level package of the class's module, None for a class without a module name. `attributes` reads
-    the attributes of a container, beside its items: None for a class that is no container or has no attributes.
-    `fields` has what the class declares about its attributes; `is_secret` is True if its values are secrets.
+    the attributes that a container has besides its items; it is None for a class that is no container or has no
+    attributes. `fields` has what the class declares about its attributes. `is_secret` is True if the values of the
+    class are secrets.
     """
 
     __slots__ = ("_read", "attributes", "cls", "fields", "is_secret", "name", "package", "write")
@@ -139,7 +140,7 @@ def _reader(cls: type) -> Callable[[Any], LabelledParts]:
 
 
 def _attributes(cls: type) -> Callable[[Any], LabelledParts]:
-    """Return a function that reads slots and instance attributes by name. It returns None if there are neither."""
+    """Return a function that reads the slots and the instance attributes of a value, by name."""
     slots, own = slots_of(cls), dict_descriptor(cls)
     has_none = not slots and own is None
     is_exception = issubclass(cls, BaseException)
@@ -150,7 +151,7 @@ def _attributes(cls: type) -> Callable[[Any], LabelledParts]:
             try:
                 set_slots[name] = get(value)
             except (AttributeError, TypeError):
-                continue  # never set
+                continue  # this slot was never set
         found = list(set_slots.items())
         if own is not None:
             attributes = raw_attributes(own, value)

@@ -22,8 +22,9 @@ async def shut_down_children(
 ) -> None:
     """Shut down children that all have the specification `spec`, and kill those that exceed its time limit.
 
-    `parent`, their supervisor, signals all of them at once, so the time limit applies to all together. They need not be
-    linked any more. `exit_reasons` has the exit reasons of those that ended before.
+    `parent`, the pid of their supervisor, sends the exit signals to all of them at once, so the time limit applies to
+    all together. The children may have been unlinked before. `exit_reasons` has the exit reasons of children that have
+    ended already.
     """
     node = runtime()
     processes: list[Process] = []
@@ -50,7 +51,7 @@ async def shut_down_children(
 
 
 def _limit(spec: ChildSpec) -> tuple[bool, float | None]:
-    """Return whether the child is killed at once, and else its time limit in seconds; None is unlimited."""
+    """Return whether the child is killed at once, and the seconds that it has to shut down; None means no limit."""
     match spec.shutdown:
         case "brutal_kill":
             return True, None

@@ -18,20 +18,21 @@ DEFAULT_SHUTDOWN_SECONDS: Final = 5.0
 
 @lru_cache(maxsize=1024)
 def _only(module: str) -> tuple[str, ...]:
-    """Return a tuple of only this module, which all children with this module share."""
+    """Return a tuple that contains only `module`. The tuple is cached, so that all children of the module share it."""
     return (module,)
 
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """One child: `start` is a "module:function" that is resolved at each start and returns the pid of a linked process.
+    """The specification of one child. `start` is a "module:function" that returns the pid of a linked process.
 
-    `restart` says when the child is restarted after its end: "permanent" always, "transient" unless it ended with
-    normal or shutdown, "temporary" never. `shutdown` is the number of seconds between the exit signal and the kill,
-    "infinity" or "brutal_kill"; by default 5 s, and "infinity" for a supervisor. For a child of the type "task",
-    `start` is an asyncio coroutine function, which runs as the child. `modules` are the modules that the child runs, by
-    default that of `start`. The end of a `significant` child can end its supervisor, see `Supervisor.auto_shutdown`.
-    Raises ValueError for invalid values. Follows supervisor:child_spec().
+    The function is looked up at each start. `restart` says when the child is restarted after its end: "permanent"
+    always, "transient" unless it ended with normal or shutdown, "temporary" never. `shutdown` is the number of seconds
+    between the exit signal and the kill, "infinity" or "brutal_kill"; the default is 5 s, or "infinity" for a
+    supervisor. For a child of the type "task", `start` is an asyncio coroutine function, which runs as the child.
+    `modules` are the modules that the child runs; the default is the module of `start`. The end of a `significant`
+    child can end its supervisor, see `Supervisor.auto_shutdown`. Raises ValueError for invalid values. Follows
+    supervisor:child_spec().
     """
 
     id: str
@@ -94,7 +95,7 @@ class ChildSpec:
         if self.type not in get_args(ChildType):
             raise self._wrong(f"type is {self.type!r}; use one of {get_args(ChildType)}")
         if self.significant and self.restart == "permanent":
-            raise self._wrong("a permanent child is always restarted, so it can't be significant")
+            raise self._wrong("a permanent child is always restarted, so it can't be significant; make it transient")
         modules = self._as_tuple("modules", self.modules)
         for module in modules:
             if not isinstance(module, str):

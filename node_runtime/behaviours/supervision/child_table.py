@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from time import monotonic
@@ -26,8 +28,9 @@ MAX_OUTLINED_CHILDREN: Final = 200
 class BackOff:
     """Delays between the restarts of a child that keeps failing. OTP has no such delays.
 
-    The first restart is immediate, the next one waits `first` seconds after the failure, and each further one waits
-    twice as long, at most `most` seconds. When a child has run for `most` seconds, its next restart is immediate again.
+    The first restart is immediate. The second restart waits for `first` seconds after the failure. Each further restart
+    waits twice as long as the one before, at most `most` seconds. When a child has run for `most` seconds, its next
+    restart is immediate again.
     """
 
     first: float = 0.1
@@ -76,26 +79,27 @@ class Flags:
         if not isinstance(spec, ChildSpec):
             raise ValueError(f"{spec!r} is not a child specification; use ChildSpec(id, start)")
         if spec.significant and self.auto_shutdown == "never":
-            raise ValueError(f"child {spec.id!r} is significant, but auto_shutdown is 'never'")
+            raise ValueError(f"child {spec.id!r} is significant, but auto_shutdown is 'never'; change one of them")
         return spec
 
 
 @dataclass(slots=True, eq=False)
 class RetryState:
-    """The failures and the next retry of a child that waits for its restart, or may have to wait."""
+    """How often a child has failed in a row, and its scheduled restart, if any."""
 
     failures: int = 0
-    """How often the child has ended since it last ran for at least `BackOff.most` seconds."""
+    """The number of times that the child has ended since it last ran for at least `BackOff.most` seconds."""
     running_since: float = 0.0
-    """The time of its start on the monotonic clock; set only with a back-off."""
+    """When the child was started, on the monotonic clock; set only with a back-off."""
     retry: asyncio.Handle | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Child:
-    """A child specification and the state of its child; in a simple_one_for_one supervisor, the state of one instance.
+    """A child, or an instance of a simple_one_for_one supervisor: its specification and its state.
 
-    `args` are the arguments of an instance: the specification's, then its own; None if it is not an instance.
+    `args` are the arguments of an instance: those of the specification, and then those that `start_child` has added.
+    `args` is None if the child is not an instance.
     """
 
     spec: ChildSpec
@@ -126,7 +130,7 @@ class ChildSpecChangeCounter:
         self.changes = 0
 
     def changed(self, spec: ChildSpec) -> None:
-        """Count that this specification was added or deleted."""
+        """Count the addition or deletion of `spec`."""
         self.changes += not spec.is_forgotten
 
 
@@ -153,8 +157,7 @@ class ChildTable:
     @classmethod
     def of(cls, supervisor: Supervisor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ChildTable:
         """Return the table that the class defines, without starting a child. Raises ValueError for invalid values."""
-        name = type(supervisor).__qualname__
-        try:
+        with _naming(supervisor):
             flags = Flags(
                 supervisor.strategy,
                 supervisor.intensity,
@@ -162,12 +165,11 @@ class ChildTable:
                 supervisor.auto_shutdown,
                 supervisor.back_off,
             )
-            specs = supervisor.children(*args, **kwargs)
+        specs: object = supervisor.children(*args, **kwargs)  # its own errors keep their traceback
+        with _naming(supervisor):
             if not isinstance(specs, list | tuple):
                 raise ValueError(f"children() returned {specs!r}; it must return a list of ChildSpec")
             return cls(flags, args, kwargs)._filled([flags.check(spec) for spec in specs])
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
 
     def _filled(self, specs: list[ChildSpec]) -> ChildTable:
         if has_template(self.flags.strategy):
@@ -177,7 +179,7 @@ class ChildTable:
             return self
         for spec in specs:
             if spec.id in self.children:
-                raise ValueError(f"two children have the id {spec.id!r}")
+                raise ValueError(f"two children have the id {spec.id!r}; give each its own")
             self.children[spec.id] = Child(spec)
         self.class_child_ids = tuple(self.children)
         return self
@@ -205,7 +207,7 @@ class ChildTable:
         return outline
 
     def copied(self) -> ChildTable:
-        """Return a copy of the table that shares the Child objects."""
+        """Return a copy of the table; both tables share the Child objects."""
         return replace(
             self,
             children=dict(self.children),
@@ -215,7 +217,7 @@ class ChildTable:
         )
 
     def separate(self, key: str | int) -> None:
-        """Replace a Child that this table shares with another table (see `copied`) by a copy of its own."""
+        """Replace a Child that this table shares with another table (see `copied`) by a copy of the Child."""
         child = self.find(key)
         if child is None:
             return
@@ -230,9 +232,9 @@ class ChildTable:
         return self.children.get(key) if isinstance(key, str) else self.by_pid.get(key)
 
     def started(self, child: Child, pid: Pid | None, *, keep: bool = False) -> None:
-        """Record that the child runs as `pid`; None if its start function raised Ignore.
+        """Record that the child runs as `pid`.
 
-        Then a temporary child is forgotten, unless `keep` is true.
+        `pid` is None if its start function raised Ignore: then a temporary child is forgotten, unless `keep` is true.
         """
         child.pid, child.restarting = pid, False
         if pid is None:
@@ -290,6 +292,15 @@ class ChildTable:
                 )
             case _ as unknown:
                 assert_never(unknown)
+
+
+@contextmanager
+def _naming(supervisor: Supervisor) -> Iterator[None]:
+    """Begin the text of a ValueError with the name of the supervisor's class."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{type(supervisor).__qualname__}: {error}") from None
 
 
 def forget_arguments(child: Child) -> None:

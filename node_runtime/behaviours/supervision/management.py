@@ -54,7 +54,7 @@ class Counts:
 
 
 async def start_link(cls: type[Supervisor], *args: Any, name: str | None = None, **kwargs: Any) -> Pid:
-    """Start a supervisor, linked to the calling process, and its children. Returns its pid when all have started.
+    """Start a supervisor, linked to the calling process, and start its children. Return the supervisor's pid.
 
     There is no time limit. When a child fails to start, the children before it are stopped, and then Exit is raised.
     Also raises NameTaken, Ignore if the callback `children()` raised it, Exit if the class has invalid flags or child
@@ -67,9 +67,9 @@ async def start_child(supervisor: Target, spec: ChildSpec | Sequence[Any]) -> Pi
     """Add a child and start it. Returns its pid, or None if its start function raised Ignore.
 
     A child that fails to start is not added. For a simple_one_for_one supervisor, pass a list of the arguments that the
-    new instance has in addition to the specification's. Neither this function nor those below have a time limit: they
-    take as long as the supervisor and the child. Raises ChildRefused, whose `reason` is already_started (the child runs
-    here, or another process has the name that the child registers), already_present, start_failed or bad_spec. Raises
+    new instance has in addition to the specification's. This function and those below have no time limit: they take as
+    long as the supervisor and the child. Raises ChildRefused, whose `reason` is already_started (the child runs here,
+    or another process has the name that the child registers), already_present, start_failed or bad_spec. Raises
     NoProcess, Deadlock, and Exit when the supervisor ends first or the process is not a supervisor. Follows
     supervisor:start_child/2.
     """
@@ -127,7 +127,7 @@ def count_children(supervisor: Target) -> Counts:
 
 
 def get_childspec(supervisor: Target, id: str | Pid) -> ChildSpec:
-    """Return the specification of a child; for a simple_one_for_one supervisor, of the instance with this pid.
+    """Return the specification of a child. For a simple_one_for_one supervisor, `id` is the pid of an instance.
 
     The specification of a temporary child has no arguments, because they aren't kept. Raises ChildRefused, whose
     `reason` is not_found, and other errors like `which_children`. Follows supervisor:get_childspec/2.
@@ -143,7 +143,7 @@ def get_childspec(supervisor: Target, id: str | Pid) -> ChildSpec:
 
 
 def flags(supervisor: Target) -> Flags:
-    """Return the present flags of the supervisor. Raises NoProcess, Exit if the process is not a supervisor.
+    """Return the present flags of the supervisor. Raises NoProcess, and Exit if the process is not a supervisor.
 
     OTP: `sup_flags()`, as supervisor:init/1 returned them.
     """
@@ -151,9 +151,9 @@ def flags(supervisor: Target) -> Flags:
 
 
 def table_of(supervisor: Target) -> ChildTable:
-    """Return a supervisor's live state, for reading; an empty one before its `init` has begun.
+    """Return a supervisor's live state, for reading only; an empty table if `init` has not made the state yet.
 
-    Raises NoProcess, Exit if the process is not a supervisor.
+    Raises NoProcess, and Exit if the process is not a supervisor.
     """
     table = _find(supervisor).raw_state()
     return table if table is not None else ChildTable(Flags("one_for_one", 0, 1.0), (), {})

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import Literal, TypeAlias, TypeVar, assert_never
 
 RestartStrategy: TypeAlias = Literal["one_for_one", "one_for_all", "rest_for_one", "simple_one_for_one"]
-"""Follows supervisor:strategy()."""
+"""The name of a restart strategy. Follows supervisor:strategy()."""
 
 C = TypeVar("C")
 

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias, assert_never
 from node_runtime.behaviours.code_references import resolve_reference
 from node_runtime.behaviours.gen_server import GenServer, ServerProcess
 from node_runtime.behaviours.upgrade.deferred_exits import defer_exit
+from node_runtime.processes.crash_report import failures
 from node_runtime.processes.errors import Ignore, NameTaken, Stop
 from node_runtime.processes.exit_reasons import describe_reason, is_orderly
 from node_runtime.processes.messages import EXIT
@@ -24,7 +25,7 @@ from node_runtime.processes.pid import Pid
 from node_runtime.processes.primitives import link, self_pid, spawn_task, trap_exit
 from node_runtime.processes.process import MailItem
 from node_runtime.processes.runtime import runtime
-from node_runtime.processes.transaction import current_transaction
+from node_runtime.processes.transaction import current_transaction, outside_transactions
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import ProcessKind
 
@@ -49,7 +50,8 @@ logger: Final = logging.getLogger("node_runtime")
 
 
 class ChildRefused(Refused):
-    """A supervisor refuses a request; `reason` is the reason in OTP's error, `pid` is the pid of the child if it runs.
+    """The error of a request that a supervisor refuses. `reason` is the word in OTP's error; `pid` is set if the child
+    runs.
 
     `failure` is the error of the start function, if it raised an error. OTP: `{error, Reason}`, which the functions of
     module supervisor return.
@@ -72,7 +74,7 @@ class Supervisor(GenServer[ChildTable]):
 
     - "one_for_one" restarts it.
     - "one_for_all" stops all other children in reverse start order, then starts all in start order.
-    - "rest_for_one" does the same with the child and the children after it.
+    - "rest_for_one" does the same, but only with the children that were started after the child.
     - "simple_one_for_one" has one specification and any number of instances, started by `start_child`. An instance that
       ends is restarted with the same arguments.
 
@@ -106,7 +108,7 @@ class Supervisor(GenServer[ChildTable]):
     # ------------------------------------------------------------------ callbacks of the server
 
     async def init(self, *args: Any, **kwargs: Any) -> ChildTable:
-        """Start the children in start order; when one fails, stop those before it."""
+        """Start the children in start order; when a child fails to start, stop the children before it."""
         trap_exit()
         self.state = table = ChildTable.of(self, args, kwargs)
         for child in list(table.children.values()):
@@ -126,7 +128,7 @@ class Supervisor(GenServer[ChildTable]):
             await self._ended(child, message.reason)
 
     async def terminate(self, reason: object) -> None:
-        """Stop the children, the last one first; instances all at once."""
+        """Stop the children, the last one first; stop instances all at once."""
         template = self.state.template
         if template is None:
             await self._stop_all(list(self.state.children.values()))
@@ -191,7 +193,7 @@ class Supervisor(GenServer[ChildTable]):
         return None
 
     def _idle_child(self, id: str) -> Child | ChildRefused:
-        """Return the child if it neither runs nor is being restarted, else the refusal."""
+        """Return the child if it neither runs nor is being restarted; otherwise, the refusal of the request."""
         if self.state.template is not None:
             return self._no_ids("end an instance with terminate_child, or start one with start_child")
         child = self.state.children.get(id)
@@ -205,7 +207,7 @@ class Supervisor(GenServer[ChildTable]):
 
     async def _start_instance(self, template: ChildSpec, extra: object) -> Pid | ChildRefused | None:
         if not isinstance(extra, tuple | list):
-            return ChildRefused("bad_spec", f"{self._title()} is simple_one_for_one: pass a list of further arguments")
+            return ChildRefused("bad_spec", f"{self._title()} is simple_one_for_one: pass a list of arguments")
         child = Child(template, (*template.args, *extra))
         failure = await self._start(child)
         return child.pid if failure is None else _start_failed(child, failure)
@@ -242,14 +244,15 @@ class Supervisor(GenServer[ChildTable]):
             report_child("shutdown", self._title(), child.spec, None, too_often)
             raise Stop("shutdown")
         child.restarts += 1
-        for sibling in await self._stop_group(child):
-            failure = await self._start(sibling)
-            if failure is not None:
-                # In a later turn, so that requests are answered in between; each attempt counts as a restart.
-                self._restart_later(
-                    sibling, sibling.spec.id if sibling.args is None else key, self.state.restart_delay(sibling)
-                )
-                return
+        with failures().restart():
+            for sibling in await self._stop_group(child):
+                failure = await self._start(sibling)
+                if failure is not None:
+                    # In a later turn, so that requests are answered in between; each attempt counts as a restart.
+                    self._restart_later(
+                        sibling, sibling.spec.id if sibling.args is None else key, self.state.restart_delay(sibling)
+                    )
+                    return
         if isinstance(key, int):
             self.state.by_pid.pop(key, None)
 
@@ -261,6 +264,7 @@ class Supervisor(GenServer[ChildTable]):
             self.state.by_pid[key] = child
         item: MailItem = ("_try_again", (key,), {}, None)
         if seconds:
+            failures().expect_retry(seconds)
             child.ensure_retry_state().retry = node.call_later(seconds, node.post, own_process, item)
         else:
             child.ensure_retry_state().retry = node.loop.call_soon(node.post, own_process, item, context=node.context)
@@ -279,7 +283,10 @@ class Supervisor(GenServer[ChildTable]):
     # ------------------------------------------------------------------ one child
 
     async def _start(self, child: Child, *, keep: bool = False) -> BaseException | None:
-        """Start the child. Returns the error if that failed. `keep` keeps a temporary one that ignores its start."""
+        """Start the child; return the error if that failed.
+
+        With `keep`, a temporary child that raises Ignore is kept.
+        """
         spec = child.spec
         args = spec.args if child.args is None else child.args
         try:
@@ -324,6 +331,9 @@ class Supervisor(GenServer[ChildTable]):
         inside = current_transaction()
         if inside is None or pid in inside.started:
             await end()
+        elif pid in inside.ends_at_once:
+            with outside_transactions():
+                await end()
         else:
             defer_exit(inside, pid, end)
 

@@ -1,23 +1,24 @@
 """Reports of supervisors and applications in the log. Follows OTP's supervisor reports and progress reports.
 
 Each log record has a sentence for people and the report as its attribute `report`. The starts of children have the
-level DEBUG, because a supervisor may start very many.
+level DEBUG, because a supervisor may start very many children.
 """
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, assert_never
 
+from node_runtime.processes.crash_report import COUNTED, failures
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.pid import Pid
 
 from .child_spec import ChildSpec
 
 ReportContext: TypeAlias = Literal["child_terminated", "start_error", "shutdown_error", "not_in_time", "shutdown"]
-"""In this order: the child ended, did not start, did not shut down cleanly, was killed because it
-did not shut down in time, or would have been restarted too often.
+"""The problem with the child, in the order of these words: it ended; it did not start; it did not shut down cleanly; it
+did not shut down in time and was killed; it would have been restarted too often.
 """
 
 _MESSAGES: Final[dict[ReportContext, tuple[int, str]]] = {
@@ -33,7 +34,7 @@ progress_logger: Final = logging.getLogger("node_runtime.progress")
 
 @dataclass(frozen=True, slots=True)
 class SupervisorReport:
-    """A problem with one child. `supervisor` is its title in messages, `start` is the child's start function."""
+    """A problem with one child. `supervisor` is the supervisor's title, `start` is the child's start function."""
 
     supervisor: str
     context: ReportContext
@@ -55,12 +56,21 @@ class ProgressReport:
 
 
 def report_child(context: ReportContext, supervisor: str, spec: ChildSpec, pid: Pid | None, reason: object) -> None:
-    """Log a problem with the child of this specification."""
+    """Log a problem with the child of this specification, and count it."""
     reason_text = describe_reason(reason)
+    match context:
+        case "child_terminated" | "start_error":
+            failures().restarts += spec.restart != "temporary"
+        case "shutdown":
+            failures().endings.append(f"{supervisor} shut down: restarting child {spec.id!r} would make {reason_text}")
+        case "shutdown_error" | "not_in_time":
+            pass
+        case _ as unknown:
+            assert_never(unknown)
     report = SupervisorReport(supervisor, context, spec.id, pid, spec.start, spec.restart, reason_text)
     level, message = _MESSAGES[context]
     facts = {"child": spec.id, "supervisor": supervisor, "reason": reason_text}
-    logger.log(level, message, facts, extra={"report": report})
+    logger.log(level, message, facts, extra={"report": report, COUNTED: True})
 
 
 def wants_progress() -> bool:

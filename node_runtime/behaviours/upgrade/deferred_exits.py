@@ -1,4 +1,4 @@
-"""The exits, starts and supervisor changes of an upgrade's script, recorded in its transaction to be undone on failure.
+"""The exits, starts and supervisor changes of an upgrade's script. Its transaction records them; a failure undoes them.
 
 A process whose exit is deferred stays alive and held (suspended), with all processes below it. To the script, it has
 ended: another process may be started under its name. When the script has succeeded, the process exits, with the code
@@ -43,9 +43,9 @@ _lingering: Final[set[asyncio.Future[None]]] = set()
 def defer_exit(
     transaction: Transaction, pid: Pid, end: Callable[[], Awaitable[object]], *, below: Pid | None = None
 ) -> None:
-    """Defer the exit of a process. Until the exit, hold the process and all processes below it.
+    """Defer the exit of the process `pid`. Until the exit, hold the process and all processes below it.
 
-    If `below` is given, hold that process and all processes below it instead.
+    If `below` is given, hold the process `below` and all processes below that one instead.
     """
     node = runtime()
     process = node.processes.get(pid)
@@ -57,6 +57,12 @@ def defer_exit(
         hold_when_idle(process, transaction)
     transaction.undo_actions.append(partial(_release_all, transaction, [process.pid for process in held]))
     transaction.deferred_actions.append(partial(_hold_and_exit, transaction, held, end))
+
+
+def end_at_once(transaction: Transaction, pid: Pid) -> None:
+    """Let a process end inside the transaction: its exit is not deferred, and nothing below it is held any more."""
+    transaction.ends_at_once.add(pid)
+    _release_all(transaction.owner, [process.pid for process in _tree(pid)])
 
 
 def record_supervisor_state(transaction: Transaction, process: BehaviourProcess) -> None:
@@ -86,9 +92,9 @@ def _tree(pid: Pid) -> Iterator[Process]:
             yield from _tree(child.pid)
 
 
-def _release_all(transaction: Transaction, pids: Iterable[Pid]) -> None:
+def _release_all(owner: object, pids: Iterable[Pid]) -> None:
     for pid in pids:
-        release(pid, owner=transaction)
+        release(pid, owner=owner)
 
 
 # ------------------------------------------------------------------ after the script has succeeded
@@ -137,7 +143,7 @@ def put_back_processes(transaction: Transaction) -> None:
     """Undo the changes of a failed script to processes, in this turn. Can't fail.
 
     The processes that the script has started are unlinked from the others; `end_started_processes` ends them. If one of
-    them had taken a name, its waiting requests go to the process that gets the name back.
+    them had taken a name, the requests in its mailbox go to the process that gets the name back.
     """
     node = runtime()
     born = set(transaction.started)

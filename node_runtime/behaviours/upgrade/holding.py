@@ -37,11 +37,10 @@ class NotHeld(Exception):
 async def hold(target: Target, *, owner: object, timeout: float) -> None:
     """Suspend the process between two callbacks: at once if it is idle, else when its callback ends.
 
-    The process stays suspended until every owner has released it; holding it twice as the same
-    owner counts once. While an owner suspends several processes, those that are already suspended
-    still answer calls from the others, so that the callbacks of the others can end. Raises
-    NoProcess when there is no such process or it ends before it is suspended, and NotHeld after
-    `timeout` seconds.
+    The process stays suspended until every owner has released it; holding it twice as the same owner counts once. While
+    an owner suspends several processes, those that are already suspended still answer calls from the others: without an
+    answer, the callbacks of the others could not end. Raises NoProcess when there is no such process or it ends before
+    it is suspended, and NotHeld after `timeout` seconds.
     """
     node = runtime()
     process = node.find(target)
@@ -75,19 +74,20 @@ async def hold(target: Target, *, owner: object, timeout: float) -> None:
 
 
 def _answer_calls_of(process: Process) -> None:
-    # If `process` waits for a process that is already held, the held process has to answer: otherwise neither
-    # callback ends.
+    # If `process` waits for a process that is already held, the held process has to answer: otherwise the callback of
+    # `process` can't end.
     for callee, item in list((process.awaited_calls or {}).values()):
         if not isinstance(callee, BehaviourProcess) or not callee.is_held_together_with(process) or not callee.mail:
             continue
-        others = deque(queued for queued in callee.mail if queued is not item)
-        if len(others) < len(callee.mail):
-            callee.mail = others
-            callee.serve(item, YIELDING)
+        # A request is recognised by its future, because an upgrade may have replaced the entry.
+        found = next((queued for queued in callee.mail if queued[3] is item[3]), None)
+        if found is not None:
+            callee.mail = deque(queued for queued in callee.mail if queued is not found)
+            callee.serve(found, YIELDING)
 
 
 def hold_when_idle(process: BehaviourProcess, owner: object) -> None:
-    """Suspend the process now if it is idle, else when its callback ends, without waiting for that."""
+    """Suspend the process now if it is idle, else when its callback ends. Does not wait for that end."""
     process.suspend_owners = {*(process.suspend_owners or ()), owner}
     if process.run_state is None:
         process.run_state = HELD
@@ -120,7 +120,7 @@ _STATE: Final = attrgetter("instance.state")
 class NewInstances:
     """The instances of a new class for the processes of one group, all made before the first process resumes.
 
-    Making them is the part of a resume that may fail: the class may be unable to hold a state.
+    Only this part of a resume can fail: the class may be unable to hold a state.
     """
 
     def __init__(self, code: CallbackVersion, version: type[Any], processes: list[BehaviourProcess]) -> None:
@@ -161,9 +161,9 @@ class NewInstances:
 class Hold:
     """All processes of some modules, suspended by one owner and grouped by their CallbackVersion.
 
-    Suspending a process takes constant time and sends no message, because the pause that an install
-    causes is the sum of these times. Times are in seconds of `time.perf_counter`: `since` is when
-    the hold began, and `held_later` has the time at which each busy process was held.
+    The pause of an install contains the suspending of each process, one after the other. So suspending a process takes
+    constant time and sends no message. Times are in seconds of `time.perf_counter`: `since` is when the hold began.
+    `held_later` has the time at which each process was suspended that was busy when the hold began.
     """
 
     def __init__(self, owner: object) -> None:
@@ -171,18 +171,22 @@ class Hold:
         self.groups: dict[CallbackVersion, list[BehaviourProcess]] = {}
         self.since = perf_counter()
         self.held_later: dict[Pid, float] = {}
+        self._extras: list[Process] | None = None
+        """The processes with mail or sparse attributes, and state machines; None as soon as other code may have run."""
         self._joining: frozenset[str] = frozenset()
         """The modules whose busy processes are suspended as soon as their callbacks end."""
         self._only_held: dict[str, Any] = {"suspend_owners": frozenset((owner,))}
-        """The sparse attributes of a process that this owner holds and that has no other sparse attribute."""
+        """The sparse attributes of the held processes that have no other ones. All these processes share this dict."""
 
     def hold_idle(self, modules: Container[str]) -> list[BehaviourProcess]:
         """Hold the idle processes that run one of the modules; return those that are in a callback."""
         busy: list[BehaviourProcess] = []
+        extras: list[Process] = []
         groups, only_held = self.groups, self._only_held
         wanted: dict[CallbackVersion, list[BehaviourProcess] | None] = dict(groups)
         for process in runtime().processes.values():
             if not isinstance(process, BehaviourProcess):
+                extras.append(process)
                 continue
             code = process.code
             try:
@@ -190,20 +194,41 @@ class Hold:
             except KeyError:
                 group = wanted[code] = groups.setdefault(code, []) if code.module in modules else None
             if group is None:
+                if process.mail is not None or process.sparse is not None or process.kind == "gen_statem":
+                    extras.append(process)
                 continue
             run_state = process.run_state
+            if process.mail is not None:
+                extras.append(process)
             if run_state is None and process.sparse is None:
                 process.run_state = HELD
                 process.sparse = only_held
-            elif run_state is None or run_state is HELD:
+                group.append(process)
+                continue
+            extras.append(process)
+            if run_state is None or run_state is HELD:
                 if process.suspend_owners is not None and self.owner in process.suspend_owners:
                     continue
                 hold_when_idle(process, self.owner)
+                group.append(process)
             else:
                 busy.append(process)
-                continue
-            group.append(process)
+        self._extras = extras
+        runtime().loop.call_soon(self._forget_extras)
         return busy
+
+    def _forget_extras(self) -> None:
+        self._extras = None
+
+    def processes_with_extras(self) -> list[Process] | None:
+        """Return all processes that may have queued messages, timers or other events, also those that are not held.
+
+        Return None if this isn't known any more, because other code may have run since `hold_idle`.
+        """
+        if self._extras is None:
+            return None
+        held = (group for group in self.groups.values() if group and group[0].kind == "gen_statem")
+        return [*self._extras, *(process for group in held for process in group)]
 
     async def hold_busy(self, process: BehaviourProcess, timeout: float) -> None:
         """Hold a process that is in a callback, as `hold` does. Does nothing if the process ends instead."""
@@ -217,7 +242,7 @@ class Hold:
     def hold_without_waiting(self, modules: frozenset[str]) -> None:
         """Hold the processes of further modules: idle ones now, busy ones as soon as their callbacks end.
 
-        A busy process is not suspending until then, so held processes answer no calls of its callback.
+        Until its callback ends, a busy process is not marked with this owner. So held processes don't answer its calls.
         """
         self._joining |= modules
         for process in self.hold_idle(modules):
@@ -241,7 +266,7 @@ class Hold:
         ]
 
     def release(self, *, but: Container[CallbackVersion] = ()) -> None:
-        """End the suspend of all groups except `but`, in one turn. Can't fail."""
+        """Resume all groups of processes except `but`, in one turn. Can't fail."""
         self._joining = frozenset(code.module for code in self.groups if code in but and code.module in self._joining)
         for code, group in self.groups.items():
             if code not in but:
@@ -249,7 +274,7 @@ class Hold:
                     self._release(process)
 
     def resume_as(self, made: NewInstances) -> None:
-        """Give each process its new instance and resume it. Can't fail: everything that can was done before."""
+        """Give each process its new instance and resume it. Can't fail: everything that can fail was done before."""
         only_held, plain = self._only_held, made.processes[0].kind == "gen_server"
         for process, instance, code, state in zip(made.processes, made.instances, made.codes, made.states, strict=True):
             run_state = process.run_state

@@ -22,11 +22,19 @@ from node_runtime.processes.process import HELD
 from node_runtime.processes.runtime import runtime
 from node_runtime.processes.transaction import Transaction, current_transaction, inside_transaction
 
-from .deferred_exits import end_started_processes, put_back_processes, record_supervisor_state, run_deferred_exits
+from .deferred_exits import (
+    end_at_once,
+    end_started_processes,
+    put_back_processes,
+    record_supervisor_state,
+    run_deferred_exits,
+)
 from .holding import Hold, NewInstances, NotHeld, hold, raw_states, release
+from .pending_values import PENDING_KINDS, PendingValues, pending_values
 from .supervisor_code_change import ChildSpecChanges, adopt_current_class
 
 __all__ = [
+    "PENDING_KINDS",
     "Behaviour",
     "BehaviourProcess",
     "CallbackVersion",
@@ -37,15 +45,18 @@ __all__ = [
     "Hold",
     "NewInstances",
     "NotHeld",
+    "PendingValues",
     "StatemProcess",
     "SupervisorProcess",
     "adopt_current_class",
     "adopt_state",
     "behaviour_of",
     "defined_reserved_name",
+    "end_at_once",
     "end_started_processes",
     "hold",
     "holding_started_processes",
+    "pending_values",
     "pids_using",
     "put_back_processes",
     "raw_state",
@@ -58,7 +69,10 @@ __all__ = [
 
 
 def raw_state(target: Target) -> Any:
-    """Return the state object itself: a server's state, a statem's `(state_name, data)`, or None without callbacks."""
+    """Return the state object itself: the state of a server, or the `(state_name, data)` of a state machine.
+
+    The result is None for a process without callbacks.
+    """
     process = runtime().find(target)
     return process.raw_state() if isinstance(process, BehaviourProcess) else None
 
@@ -89,10 +103,10 @@ def pids_using(module: str) -> list[Pid]:
 def reload_child_specs(target: Target) -> ChildSpecChanges:
     """Give a held supervisor the flags and child specifications of its current class. Running children continue.
 
-    Children that the class no longer names are `kept`, at the end of the start order. Instances under a
-    simple_one_for_one supervisor keep their arguments for their restarts. If `children()` raises Ignore, nothing
-    changes. The supervisor's previous table is not modified, so `adopt_state(target, table)` undoes the change. Raises
-    NotHeld, LookupError, ValueError for invalid specifications or a change to or from simple_one_for_one, and whatever
+    Children that the class no longer names are `kept`, at the end of the start order. Instances of a simple_one_for_one
+    supervisor keep their arguments, with which they are restarted. If `children()` raises Ignore, nothing changes. The
+    supervisor's previous table is not modified, so `adopt_state(target, table)` undoes the change. Raises NotHeld,
+    LookupError, ValueError for invalid specifications or a change to or from simple_one_for_one, and whatever
     `children()` raises. After an error, nothing has changed. Follows supervisor:code_change/3.
     """
     process = runtime().find(target)

@@ -1,7 +1,8 @@
 """Requests of an upgrade's script to processes that the upgrade holds.
 
-Everybody else waits until the script has ended. But the script waits for the replies to its own requests, so the held
-processes answer these at once. Processes that the script suspends don't: they may be between two states.
+Requests from other senders wait until the script has ended. But the script waits for the replies to its own requests,
+so the held processes answer these at once. Processes that the script has suspended itself don't answer: they may be
+between two states.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from node_runtime.processes.transaction import Transaction, current_transaction
 
 
 def script_of(process: BehaviourProcess) -> Transaction | None:
-    """Return the transaction of the calling script if the process, although it is held, answers the script."""
+    """Return the transaction of the calling script, or None if the process must not answer this script now."""
     script = current_transaction()
     if script is None or process.pid in script.exiting or not (process.suspend_owners or set()) <= {script.owner}:
         return None
@@ -20,9 +21,9 @@ def script_of(process: BehaviourProcess) -> Transaction | None:
 
 
 def serve_script(process: BehaviourProcess, item: MailItem, script: Transaction) -> None:
-    """Handle a request of the script in a held process, in the version that its module has at this place in the script.
+    """Let a held process handle a request of the script, and hold the process again.
 
-    The process is then held again.
+    The process runs the version that its module has at this place in the script.
     """
     if process.code.home.__dict__ is not process.code.namespace and process.module not in script.previous_namespaces:
         process.refresh()

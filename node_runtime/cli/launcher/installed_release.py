@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
-from .node_directory import DIRECTORY, PYTHON, RECORD, REMEDY, LauncherError, staged_manifest, value_of
+from .interpreter import find_interpreter
+from .node_directory import DIRECTORY, RECORD, REMEDY, LauncherError, staged_manifest, value_of
 
 _LAUNCHER_VERSION = re.compile(rb"^VERSION = (\d+)$", re.MULTILINE)
 
@@ -49,15 +49,18 @@ class InstalledRelease:
         return value_of(self.path, self._manifest, key, kind)
 
     def verify(self) -> None:
-        """Raise LauncherError if a file differs from the build, or if the release needs another Python.
+        """Raise LauncherError if a file differs from the build, or if the Python that the release needs is missing.
 
         Files in bin/ are not checked, because bin/ may have the newer launcher of another release.
         """
-        if (wanted := self.value("python", str)) != PYTHON:
-            raise LauncherError(f"Release {self.vsn} needs Python {wanted}, but this is Python {PYTHON}.")
+        self.interpreter()
         for path in self.value("files", dict):
             if not path.startswith("bin/"):
                 self._read(path)
+
+    def interpreter(self) -> str:
+        """Return the path of the Python that runs the release. Raises LauncherError if it is missing."""
+        return find_interpreter(self.vsn, self.value("python", str))
 
     def command(self, module: str, *arguments: str) -> list[str]:
         """Return the command that runs `module.main(arguments)` with only the release's own libraries.
@@ -65,7 +68,7 @@ class InstalledRelease:
         The process that the command starts compares each file with the manifest that was read here.
         """
         enter = self._runtime_file("cli/enter.py")
-        start = (sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _RUN_VERIFIED)
+        start = (self.interpreter(), "-I", "-S", "-B", "-X", "utf8", "-c", _RUN_VERIFIED)
         hashes = (self._sha256(enter), self._manifest_sha256)
         return [*start, str(DIRECTORY / enter), *hashes, str(DIRECTORY), self.vsn, module, *arguments]
 

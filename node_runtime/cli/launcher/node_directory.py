@@ -15,7 +15,7 @@ RECORD = DIRECTORY / "releases" / "record.json"
 NODE_LOCK = DIRECTORY / "var" / "node.lock"
 LOG = DIRECTORY / "var" / "log" / f"{NAME}.log"
 
-REFUSED, USAGE, DOWN = 1, 2, 3
+REFUSED, USAGE, DOWN, OTHERWISE = 1, 2, 3, 6
 INSTALL_COMMAND = f"`node-runtime install TARBALL {shlex.quote(str(DIRECTORY))}`"
 REMEDY = f"{INSTALL_COMMAND} repairs it"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"

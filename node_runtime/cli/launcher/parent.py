@@ -1,7 +1,9 @@
 """The node's parent process, which OTP calls heart.
 
 The parent boots the release that is permanent in the commit record. It restarts the node when the
-node fails or sends no more heartbeats, but not after an orderly stop. If the permanent release is
+node fails or sends no more heartbeats, but not after an orderly stop. A node that restarts into another release on
+probation says so through its pipe; the parent boots that release once, and whatever ends it, boots the permanent one
+afterwards. Only the parent's memory has that release, not the disk. If the permanent release is
 damaged or can't be started, the parent boots the one that was permanent most recently before it.
 While the parent runs, it holds a lock on var/parent.lock and writes the node's status to
 var/parent.json. A pipe, and not the arguments, tells the node how its previous run ended, because
@@ -19,6 +21,7 @@ import subprocess
 import time
 from typing import IO
 
+from . import VERSION
 from .installed_release import InstalledRelease
 from .left_processes import end_left_processes
 from .node_directory import DIRECTORY, LOG, NAME, NODE_LOCK, REFUSED, LauncherError, bootable, permanent
@@ -30,6 +33,7 @@ MAX_PAUSE_SECONDS = 30.0
 DEFAULT_SILENCE_SECONDS = 60.0  # the longest time without a heartbeat, until the node sets another limit
 MAX_WAIT_SECONDS = 1.0  # for a heartbeat, until the parent counts the time that has passed
 MAX_SENTENCE = 1000  # characters of a sentence in var/parent.json, and of one for the next boot
+TRIAL_VERSION = 5  # a release whose launcher is older ends no probation by itself after a boot
 PIPE_VERSION = 2  # a release whose launcher is older gets the reasons of a boot as arguments
 
 
@@ -41,11 +45,12 @@ def end_clause(code: int) -> str:
 class Parent:
     """Boots the node, reads its reports from the pipe, and restarts it."""
 
-    def __init__(self) -> None:
+    def __init__(self, trial: str = "") -> None:
         self.node: subprocess.Popen[bytes] | None = None
         self.stopping = self.waiting = False
         self.boots, self.ready_at, self.own_fault = 0, 0.0, False
         self.ending = self.error = self.end_reason = self.phase = self.end_phase = self.run_directory = ""
+        self.trial, self.on_trial = trial, ""  # the release to boot once, on probation; the one that was booted so
         self.given_up: dict[str, str] = {}  # the reason for each release that is damaged or can't be started
         self.wakeup, waker = os.pipe()
         os.set_blocking(waker, False)
@@ -71,6 +76,9 @@ class Parent:
                 return 0
             if self.ending == "restart":
                 continue
+            if vsn == self.on_trial != permanent():
+                self.log(f"{self.error} Release {vsn} was on probation; booting the permanent release.")
+                continue
             unready_boots = 0 if self.ready_at else unready_boots + 1
             short_runs = 0 if self.ready_at and time.monotonic() - self.ready_at > STABLE_SECONDS else short_runs + 1
             refused = self.ending == "failed" and unready_boots == self.boots and len(bootable()) == 1
@@ -85,7 +93,9 @@ class Parent:
         return REFUSED
 
     def choose(self) -> InstalledRelease | None:
-        """Return the release to boot now; None if all are given up."""
+        """Return the release to boot now: one on probation, else the first that isn't given up; None if all are."""
+        if release := self.choose_trial():
+            return release
         for vsn in bootable():
             if vsn not in self.given_up:
                 try:
@@ -97,6 +107,23 @@ class Parent:
                 else:
                     return release
         return None
+
+    def choose_trial(self) -> InstalledRelease | None:
+        """Return the release to boot on probation, if there is one and it is intact. It is chosen once."""
+        vsn, self.trial = self.trial, ""
+        self.on_trial = vsn
+        if not vsn:
+            return None
+        try:
+            release = InstalledRelease(vsn)
+            release.verify()
+            if release.launcher_version() < TRIAL_VERSION:
+                raise LauncherError(f"Release {vsn} is too old to be on probation after a boot.")
+        except LauncherError as damage:
+            self.on_trial, self.end_reason, self.own_fault = "", str(damage).rstrip("."), True
+            self.log(f"{damage} Booting the permanent release.")
+            return None
+        return release
 
     def give_up(self, vsn: str, why: str) -> None:
         """Exclude this release from further boots."""
@@ -148,7 +175,8 @@ class Parent:
 
         The second list has the descriptor that the options name, if any.
         """
-        because = "" if release.vsn == permanent() else self.given_up[permanent()]
+        trial = release.vsn == self.on_trial
+        because = "" if trial or release.vsn == permanent() else self.given_up[permanent()]
         during, blame = (self.end_phase, self.own_fault) if self.end_reason else ("", False)
         reasons = {"because": because, "after": self.end_reason, "during": during}
         if release.launcher_version() < PIPE_VERSION:
@@ -156,7 +184,8 @@ class Parent:
             return [*options, *(["--blame"] if blame else [])], []
         reader, writer = os.pipe()
         with open(writer, "w") as pipe:  # so few bytes fit into the pipe without a reader
-            json.dump({key: reason[:MAX_SENTENCE] for key, reason in reasons.items()} | {"blame": blame}, pipe)
+            facts = {"blame": blame, "trial": trial, "parent": VERSION}
+            json.dump({key: reason[:MAX_SENTENCE] for key, reason in reasons.items()} | facts, pipe)
         return ["--reasons", str(reader)], [reader]
 
     def store_end(self, code: int) -> None:
@@ -168,7 +197,8 @@ class Parent:
         self.end_phase = self.phase
         in_order = self.ending in {"stopped", "restart"}
         self.end_reason = "" if in_order else self.error.rstrip(".") or end_clause(code)
-        self.own_fault = not self.ending and (bool(self.error) or code != -signal.SIGKILL)
+        reported = bool(self.ending) and not self.on_trial  # a release on trial can't always record its failure
+        self.own_fault = not in_order and not reported and (bool(self.error) or code != -signal.SIGKILL)
 
     def listen(self, node: subprocess.Popen[bytes], heart: IO[bytes], vsn: str) -> None:
         """Read the node's reports until the node ends; kill the node if it sends no heartbeat within the time limit.
@@ -206,6 +236,8 @@ class Parent:
             return float(more)
         if word == "phase":
             self.phase = more
+        if word == "trial":
+            self.trial = more
         if word == "ready":
             self.ready_at, self.run_directory = time.monotonic(), more
             self.given_up.clear()

@@ -20,6 +20,7 @@ from .node_directory import (
     DOWN,
     LOG,
     NAME,
+    OTHERWISE,
     PYTHON,
     RECORD,
     REFUSED,
@@ -51,9 +52,16 @@ HELP = """usage: {name} VERB
 
   unpack TARBALL             add a release to this directory; the running code is not changed
   plan VSN                   show what an upgrade or downgrade would do
-  upgrade | downgrade VSN    change the code of the running node
+  upgrade | downgrade VSN    change the code of the running node; with --cold, restart it with the release
   commit | rollback          make the current release permanent, or go back to the permanent one
+  abort                      end an operation that prepares or waits
+  results                    show what the last operation did to each process
+  modules                    list the modules, and what keeps their old versions
+  purge MODULE               end what keeps the old version of a module
+  kill PID|NAME              end a process, or a task that no process owns
   remove VSN                 delete a release
+
+upgrade, downgrade, rollback, purge and kill ask for confirmation; --yes answers it, for scripts.
 """
 
 
@@ -68,15 +76,12 @@ def need_text() -> None:
 def need_python() -> None:
     """Continue this script in the Python that the release was built for."""
     try:
-        wanted = InstalledRelease(permanent()).value("python", str)
+        release = InstalledRelease(permanent())
+        if release.value("python", str) == PYTHON:
+            return
     except LauncherError:
         return  # `start` may boot another release; the other verbs report the error themselves
-    if wanted == PYTHON:
-        return
-    found = shutil.which(f"python{wanted}")
-    probe = (found or "", "-I", "-S", "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
-    if found is None or subprocess.run(probe, capture_output=True, text=True, check=False).stdout.strip() != wanted:
-        raise LauncherError(f"{NAME} {permanent()} needs Python {wanted}; install python{wanted} on PATH.")
+    found = release.interpreter()
     os.execv(found, [found, *ISOLATED, str(SCRIPT), *sys.argv[1:]])
 
 
@@ -130,8 +135,10 @@ def need_down() -> None:
         raise LauncherError(f"{being_started(found)}; `{this_script()} stop` cancels the start.")
 
 
-def foreground() -> int:
-    """Run the parent process. The lock is released at its end."""
+def foreground(*trial: str) -> int:
+    """Run the parent process. The lock is released at its end. With `--trial VSN`, it boots VSN first, on probation."""
+    if trial and (len(trial) != 2 or trial[0] != "--trial"):
+        raise LauncherError(f"{NAME} foreground takes no arguments, but got {shlex.join(trial)}.", USAGE)
     need_owner()
     opened = make_private()
     LOG.parent.mkdir(parents=True, exist_ok=True)
@@ -139,7 +146,7 @@ def foreground() -> int:
         need_down()
         time.sleep(POLL_SECONDS)
     STATE.unlink(missing_ok=True)
-    parent = Parent()
+    parent = Parent(trial[1] if trial else "")
     if opened:
         parent.log(opened)
     try:
@@ -150,15 +157,36 @@ def foreground() -> int:
         raise
 
 
-def start() -> int:
-    """Start a parent in the background, and wait until its node is ready."""
+def start(vsn: str = "") -> int:
+    """Start a parent in the background, and wait until its node is ready; it boots `vsn` on probation, if given."""
     need_owner()
     need_down()
     LOG.parent.mkdir(parents=True, exist_ok=True)
-    command = (sys.executable, *ISOLATED, str(SCRIPT), "foreground")
+    command = (sys.executable, *ISOLATED, str(SCRIPT), "foreground", *(["--trial", vsn] if vsn else []))
     with LOG.open("ab") as log, open(os.devnull) as nothing:
         parent = subprocess.Popen(command, stdin=nothing, stdout=log, stderr=log, start_new_session=True)
     return until_ready(parent.pid, 1, lambda: parent.poll() is None)
+
+
+def install(verb: str, *arguments: str) -> int:
+    """Upgrade or downgrade the running node. If it is down, `--cold` starts it with the release, on probation."""
+    if "--cold" not in arguments or running() is not None:
+        return operate(verb, *arguments)
+    release = InstalledRelease(permanent())
+    checked = subprocess.run(
+        release.command("node_runtime.cli.local", "cold", str(DIRECTORY), node_name(), *arguments),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if checked.returncode:
+        return checked.returncode
+    vsn = checked.stdout.strip()
+    start(vsn)
+    if (booted := read_json(STATE)["vsn"]) != vsn:
+        why = f"`{this_script()} status` says why"
+        raise LauncherError(f"Release {vsn} did not start, so {node_name()} runs {booted} again; {why}.", OTHERWISE)
+    return 0
 
 
 def stop() -> int:
@@ -227,16 +255,19 @@ def run_local(verb: str, *arguments: str) -> int:
     os.execv(command[0], command)
 
 
+# The verbs of hotdash with the same names here.
+OPERATED = ("status", "plan", "commit", "rollback", "remove", "results", "modules", "kill", "purge", "abort")
 VERBS: dict[str, Callable[..., int]] = {
     **{verb.__name__: verb for verb in (start, foreground, stop, restart, pid, versions, attach)},
-    **{verb: partial(operate, verb) for verb in ("status", "plan", "commit", "remove")},
-    # Like the verbs of OTP's scripts, these do not ask for confirmation.
-    **{verb: partial(operate, verb, "--yes") for verb in ("upgrade", "downgrade", "rollback")},
+    **{verb: partial(operate, verb) for verb in OPERATED},
+    **{verb: partial(install, verb) for verb in ("upgrade", "downgrade")},
     "unpack": partial(operate, "stage"),
     **{verb: partial(run_local, verb) for verb in ("ping", "cookie", "audit")},
 }
-REQUIRED_ARGUMENTS = {"unpack": "a TARBALL"} | dict.fromkeys(("plan", "upgrade", "downgrade", "remove"), "a VSN")
-NO_ARGUMENTS = {"start", "foreground", "stop", "restart", "ping", "pid"}
+REQUIRED_ARGUMENTS = {"unpack": "a TARBALL", "purge": "a MODULE", "kill": "a PID or NAME"} | dict.fromkeys(
+    ("plan", "upgrade", "downgrade", "remove"), "a VSN"
+)
+NO_ARGUMENTS = {"start", "stop", "restart", "ping", "pid"}
 
 
 def run(verb: str = "", *arguments: str) -> int:

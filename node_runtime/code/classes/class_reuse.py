@@ -1,4 +1,4 @@
-"""Reuse of unchanged classes across a load: dataclasses, enumerations, exceptions and named tuples keep their identity.
+"""Reuse of unchanged classes across a load, so that existing objects keep their class.
 
 The rule is in docs/code-server.md. When the new version becomes current, a reused class gets the
 functions and other attributes that the new body made for it. So the class never keeps an old
@@ -13,8 +13,10 @@ import enum
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from . import library_classes
 from .definition_equality import DIFFERENT, KEEP_NEW, DefinitionComparison, same_plain
 from .definitions import Definitions, resolve_dotted_name
+from .structs import is_struct
 
 if TYPE_CHECKING:
     from node_runtime.code.module import Namespace
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
 VersionAttributes = dict[str, Any]
 """The attributes that a reused class has while one version is current."""
 ClassAttribute = tuple[type, str, Any]
-"""A class, the name of an attribute of it, and the attribute's value."""
+"""A class, the name of one of its attributes, and the value of this attribute."""
 
-_PURE_MODULES = frozenset({"dataclasses", "enum", "functools", "typing", "typing_extensions", "collections"})
+_PURE_MODULES = frozenset({
+    "dataclasses", "enum", "functools", "typing", "typing_extensions", "collections", "attr._make", "attr._next_gen",
+})  # fmt: skip
 """Modules whose class decorators and factories change nothing but the class."""
 _HARMLESS_HOOKS = frozenset({"builtins", "enum", "typing", "typing_extensions"})
 _METACLASSES = (type, enum.EnumType, abc.ABCMeta)
@@ -40,18 +44,14 @@ _LINE_NUMBER = "__firstlineno__"
 def is_reusable_kind(cls: object, module: str, name: str) -> TypeGuard[type]:
     """Return whether `cls` is of a kind that can be reused, defined at the top of `module` under `name`.
 
-    The kinds are: dataclass, enumeration, exception, named tuple.
+    The kinds are: classes without a metaclass of their own, enumerations, models of pydantic, and structs of msgspec.
+    Of the abstract classes, only dataclasses and exceptions are.
     """
-    if not isinstance(cls, type) or type(cls) not in _METACLASSES:
+    if not isinstance(cls, type) or (cls.__module__, cls.__qualname__) != (module, name):
         return False
-    if (cls.__module__, cls.__qualname__) != (module, name):
-        return False
-    return (
-        "__dataclass_fields__" in vars(cls)
-        or isinstance(cls, enum.EnumType)
-        or issubclass(cls, BaseException)
-        or (issubclass(cls, tuple) and "_fields" in vars(cls))
-    )
+    if type(cls) is abc.ABCMeta:
+        return "__dataclass_fields__" in vars(cls) or issubclass(cls, BaseException)
+    return type(cls) in _METACLASSES or library_classes.is_pydantic_model(cls) or is_struct(cls)
 
 
 def reusable_attributes(
@@ -87,6 +87,9 @@ def _new_attributes(old: type, new: type, comparison: DefinitionComparison) -> V
     before, after = _compared_attributes(old), _compared_attributes(new)
     if before.keys() != after.keys() or not _same_members(old, new, comparison):
         return None
+    declared = library_classes.declared_parts(old, new)
+    if declared is None or comparison.compare_all(*declared) is DIFFERENT:
+        return None
     line = vars(new).get(_LINE_NUMBER)
     attributes = {} if line == vars(old).get(_LINE_NUMBER) else {_LINE_NUMBER: line}
     for name, value in after.items():
@@ -95,11 +98,25 @@ def _new_attributes(old: type, new: type, comparison: DefinitionComparison) -> V
             return None
         if result is KEEP_NEW:
             attributes[name] = value
-    return attributes
+    return attributes | _rebuilt_class(new) | library_classes.taken_attributes(new)
+
+
+def _rebuilt_class(new: type) -> VersionAttributes:
+    """Return `__weakref__` if it belongs to the class from which `dataclass(slots=True)` made `new`.
+
+    Python before 3.11.3 leaves the attribute in `new` (gh-102069). The attribute refers to that first class, whose
+    functions refer to the namespace of the class's version.
+    """
+    descriptor = vars(new).get("__weakref__")
+    return {} if getattr(descriptor, "__objclass__", new) is new else {"__weakref__": descriptor}
 
 
 def _compared_attributes(cls: type) -> dict[str, Any]:
-    return {name: value for name, value in vars(cls).items() if name not in _NOT_COMPARED and name != _LINE_NUMBER}
+    return {
+        name: value
+        for name, value in vars(cls).items()
+        if name not in _NOT_COMPARED and name != _LINE_NUMBER and not library_classes.is_derived(cls, name, value)
+    }
 
 
 def _same_members(old: type, new: type, comparison: DefinitionComparison) -> bool:

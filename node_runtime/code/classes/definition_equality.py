@@ -1,6 +1,6 @@
 """Compares the definitions of a name in two versions of a module: the objects, not the source text.
 
-Two objects are equal if code can tell them apart by identity only. Two functions are equal only if,
+Two objects are equal if identity is the only way to tell them apart. Two functions are equal only if,
 in addition, the global names that they read mean the same in both versions. The comparison happens
 while the body runs, when the body binds the name. A global name that the body binds further down is
 not known at that time, so it counts as different.
@@ -159,7 +159,7 @@ class DefinitionComparison:
         return (type(old), type(new)) == self._classes and isinstance(old, enum.Enum) and old.name == new.name
 
     def _are_slots_originals(self, old: Any, new: Any) -> bool:
-        """Return whether `dataclass(slots=True)` has replaced both of them by a second class.
+        """Return whether `dataclass(slots=True)` has replaced each of `old` and `new` by a second class.
 
         Functions of the class body may still refer to the original class.
         """

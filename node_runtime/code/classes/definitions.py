@@ -72,6 +72,11 @@ def mutating_reads(code: CodeType) -> frozenset[int]:
     return frozenset(step.offset for step in steps if step.opname == "LOAD_NAME" and _position(step) in changed)
 
 
+def names_rebound(code: CodeType) -> set[str]:
+    """Return the global names that functions of a module bind or delete."""
+    return {name for inner in inner_code(code) for name in _stored_globally(inner)}
+
+
 def names_mentioned(code: CodeType) -> set[str]:
     """Return all global and attribute names in a function and its inner functions."""
     return set(code.co_names).union(*map(names_mentioned, inner_code(code)))
@@ -121,7 +126,7 @@ def _called(steps: list[dis.Instruction]) -> Iterator[tuple[str, tuple[DottedNam
     """Yield each name that is bound to the result of a call, with the name of the callable.
 
     The call instruction of `name = f(...)` has the source position where `f(...)` begins. The first name that is loaded
-    from there on is `f`.
+    at or after that position is `f`.
     """
     for at, step in enumerate(steps):
         before = steps[at - 1]

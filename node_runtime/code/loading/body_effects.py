@@ -1,6 +1,6 @@
-"""Finds effects of bodies on the whole OS process: on the working directory, `sys.path`, and modules of libraries.
+"""Finds effects of bodies on what all versions share: the working directory, the environment, hooks, other modules.
 
-Python has one of each for all versions, so a revert can't undo such an effect.
+A revert can't undo such an effect.
 """
 
 from __future__ import annotations
@@ -9,35 +9,43 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from operator import is_
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
 
+from node_runtime.code.module import HotModule
+
 _NO_UNDO: Final = "a revert does not undo this"
+_FOR_EVER: Final = ((sys, "addaudithook"), (os, "register_at_fork"))
+"""Functions that register another function for good: it can't be unregistered."""
 _CODE: Final = (FunctionType, BuiltinFunctionType, type, staticmethod, classmethod, property)
 
 
 class BodyEffects:
-    """Observes bodies while they run; `around` is an `AroundBody`.
+    """Observes bodies while they run. The method `around` is an `AroundBody`.
 
-    Modules are compared only before the first body and after the last one, because a node has many.
+    Modules are compared only before the first body and after the last one, because a node has many. Most have not
+    changed, which is seen without a look at each value.
     """
 
     def __init__(self) -> None:
         self._running: list[str] = []
         self._directory = _directory()
-        self._path = list(sys.path)
+        self._environment = dict(os.environ)
         self._found: list[str] = []
         self._executed: set[str] = set()
-        self._library_code = _library_code()
+        self._namespaces = _namespaces()
 
     @contextmanager
     def around(self, module: str) -> Iterator[None]:
-        """Attribute the effects inside the block to `module`, except those of bodies that it imports."""
+        """Attribute the effects in the `with` block to `module`, except those of modules that the body imports."""
         self._compare()
         self._running.append(module)
         self._executed.add(module)
         try:
-            yield
+            with self._listing_hooks():
+                yield
         finally:
             self._compare()
             self._running.pop()
@@ -47,28 +55,51 @@ class BodyEffects:
         return [*self._found, *self._replaced()]
 
     def _compare(self) -> None:
-        directory, path = _directory(), list(sys.path)
-        before, self._directory = self._directory, directory
-        path_before, self._path = self._path, path
-        if not self._running:
-            return
-        body = f"The body of {self._running[-1]}"
-        if directory != before:
-            self._found.append(f"{body} changes the working directory to {directory}; {_NO_UNDO}.")
-        if path != path_before:
-            changed = [*(f"adds {one}" for one in path if one not in path_before)]
-            changed += [f"removes {one}" for one in path_before if one not in path]
-            what = ", ".join(changed) or "changes the order"
-            self._found.append(f"{body} changes sys.path ({what}); {_NO_UNDO}.")
+        before, self._directory = self._directory, _directory()
+        if self._running and self._directory != before:
+            self._add(f"changes the working directory to {self._directory}")
+        known, self._environment = self._environment, dict(os.environ)
+        for name in sorted(name for name in {*known, *self._environment} if known.get(name) != os.environ.get(name)):
+            if self._running:
+                self._add(f"changes the environment variable {name}")
+
+    def _add(self, what: str) -> None:
+        self._found.append(f"The body of {self._running[-1]} {what}; {_NO_UNDO}.")
+
+    @contextmanager
+    def _listing_hooks(self) -> Iterator[None]:
+        """Find functions that a body registers with the interpreter and that can't be unregistered."""
+        original = {(module, name): getattr(module, name) for module, name in _FOR_EVER if hasattr(module, name)}
+
+        def listed(module: ModuleType, name: str, *args: Any, **kwargs: Any) -> Any:
+            self._add(f"calls {module.__name__}.{name}")
+            return original[module, name](*args, **kwargs)
+
+        for module, name in original:
+            setattr(module, name, partial(listed, module, name))
+        try:
+            yield
+        finally:
+            for (module, name), function in original.items():
+                setattr(module, name, function)
 
     def _replaced(self) -> Iterator[str]:
-        """Report functions and classes of libraries that have been replaced (monkey patches)."""
-        now = _library_code()
-        for owner, before in self._library_code.items():
+        """Report functions and classes of other modules that have been replaced (monkey patches)."""
+        now = _namespaces()
+        for (module, owner), namespace in self._namespaces.items():
+            if module in self._executed:
+                continue  # the new version takes the place of what was patched
+            namespace_now = now.get((module, owner), {})
+            if _are_same(namespace, namespace_now):
+                continue
+            before, after = _code_in(namespace), _code_in(namespace_now)
             for name, value in before.items():
-                new = now.get(owner, {}).get(name, value)
+                new = after.get(name, value)
                 if new is not value:
                     yield f"{self._maker(new)} replaces {owner}.{name}; {_NO_UNDO}."
+            for name in after.keys() - before.keys():
+                if getattr(after[name], "__module__", None) in self._executed:
+                    yield f"{self._maker(after[name])} sets {owner}.{name}; {_NO_UNDO}."
 
     def _maker(self, value: Any) -> str:
         module = getattr(value, "__module__", None)
@@ -82,18 +113,26 @@ def _directory() -> str | None:
         return None
 
 
-def _library_code() -> dict[str, dict[str, Any]]:
-    """Return the functions and classes of each loaded library, and the functions of these classes."""
-    found: dict[str, dict[str, Any]] = {}
+def _namespaces() -> dict[tuple[str, str], dict[str, Any]]:
+    """Return, by module and owner, copies of the namespaces of each loaded module and of its classes.
+
+    The owner is the module or the class, with its module.
+    """
+    found: dict[tuple[str, str], dict[str, Any]] = {}
     for name, module in sys.modules.copy().items():
-        if type(module) is not ModuleType:
-            continue  # the code server manages it, or it replaces itself
-        found[name] = _code_in(vars(module))
-        for cls in found[name].values():
+        if type(module) is not ModuleType and not issubclass(type(module), HotModule):
+            continue  # it replaces itself
+        namespace = found[name, name] = dict(vars(module))
+        for cls in namespace.values():
             if isinstance(cls, type) and cls.__module__ == name:
-                found[f"{name}.{cls.__qualname__}"] = _code_in(vars(cls))
+                found[name, f"{name}.{cls.__qualname__}"] = vars(cls).copy()
     return found
 
 
+def _are_same(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Return whether two namespaces have the same names, and the same objects as their values."""
+    return before.keys() == after.keys() and all(map(is_, before.values(), map(after.__getitem__, before)))
+
+
 def _code_in(namespace: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in list(namespace.items()) if isinstance(value, _CODE)}
+    return {name: value for name, value in namespace.items() if isinstance(value, _CODE)}

@@ -6,8 +6,11 @@ import functools
 import gc
 import sys
 from collections import deque
-from types import FunctionType, MappingProxyType, MethodType, SimpleNamespace
+from types import CellType, FunctionType, MappingProxyType, MethodType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
+
+from node_runtime.behaviours.show.stdlib_probes import is_followed as is_inspected
+from node_runtime.code.classes.structs import is_struct
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -16,15 +19,19 @@ MAX_CONTAINER_SIZE: Final = 1_000
 """The maximum size of a container that is searched; a larger container is assumed to contain data."""
 MAX_OBJECTS_VISITED: Final = 5_000
 """The maximum number of objects that are visited for each container."""
+MAX_OBJECTS_WALKED: Final = 1_000_000
+"""The maximum number of objects that are visited for all global variables of a load."""
 
 _CONTAINERS: Final = (dict, list, tuple, set, frozenset, deque)
-_WRAPPERS: Final = (MethodType, functools.partial, functools._lru_cache_wrapper, MappingProxyType, SimpleNamespace)
+_WRAPPERS: Final = (
+    MethodType, functools.partial, functools._lru_cache_wrapper, MappingProxyType, SimpleNamespace, CellType,
+)  # fmt: skip
 
 
 def code_in(thing: Any, others: Container[int] = ()) -> Iterator[Any]:
     """Yield the functions and classes that `thing` refers to, the nearest first.
 
-    The search follows containers, function wrappers, and instances of the classes of applications
+    The search follows containers, closures, function wrappers, and instances of the classes of applications
     and third-party libraries. It doesn't follow other instances of the classes of the standard
     library and of the runtime: a logger or a task refers to too much. It skips the objects whose
     identities are in `others`, because the caller searches them separately. The search runs no code
@@ -39,8 +46,47 @@ def code_in(thing: Any, others: Container[int] = ()) -> Iterator[Any]:
             seen.add(id(other))
             if issubclass(type(other), (FunctionType, type)):
                 yield other
+                if type(other) is FunctionType and other.__closure__:
+                    waiting.append(other.__closure__)  # a decorator's wrapper keeps the decorated function there
             elif id(other) not in others and _is_followed(other):
                 waiting.append(other)
+
+
+class ObjectWalk:
+    """A walk through the objects that several global variables refer to. It visits each object once."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+        self.cut: list[str] = []
+        """The labels of the variables that were not searched completely, because of MAX_OBJECTS_WALKED."""
+
+    def objects_in(self, thing: Any, label: str) -> Iterator[Any]:
+        """Yield `thing` and the objects that it refers to: in containers of any size, and in instances."""
+        seen = self._seen
+        waiting = deque([thing] if id(thing) not in seen and _is_walked(thing) else ())
+        seen.add(id(thing))
+        while waiting:
+            if len(seen) > MAX_OBJECTS_WALKED:
+                self.cut.append(label)
+                return
+            holder = waiting.popleft()
+            yield holder
+            for other in gc.get_referents(holder):
+                # The collector doesn't track structs that hold no containers.
+                may_refer = gc.is_tracked(other) or is_struct(type(other))
+                if id(other) not in seen and may_refer and _is_walked(other):
+                    seen.add(id(other))
+                    waiting.append(other)
+
+
+def _is_walked(thing: Any) -> bool:
+    kind = type(thing)
+    if issubclass(kind, (type, FunctionType)):
+        return False
+    if issubclass(kind, _CONTAINERS):
+        return not (kind is dict and "__spec__" in thing)
+    top = str(kind.__module__).partition(".")[0]
+    return issubclass(kind, _WRAPPERS) or _is_application_class(kind) or is_inspected(kind, top)
 
 
 def _is_followed(thing: Any) -> bool:
@@ -57,7 +103,7 @@ def _is_application_class(cls: type) -> bool:
 
 
 def named_containers(namespace: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield named objects that may refer to code of other modules.
+    """Yield objects of a module that may refer to code of other modules, each with its name.
 
     They are the module's globals, and the containers that are attributes of the module's own classes.
     """

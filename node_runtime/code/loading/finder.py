@@ -8,11 +8,13 @@ bytes that were hashed, without any `__pycache__`.
 from __future__ import annotations
 
 import os.path
+import sys
 import threading
 from importlib.machinery import ExtensionFileLoader, ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import decode_source, spec_from_file_location
 from typing import TYPE_CHECKING, Any
 
+from node_runtime.code.compiler import load_or_compile
 from node_runtime.code.garbage import collect_young
 from node_runtime.code.module import HotModule, Namespace, switch_namespace, update_module_type
 from node_runtime.code.module_table import loaded_children
@@ -57,12 +59,20 @@ class Loader(SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         assert isinstance(module, HotModule)
         execution_index = next(self._table.execution_counter)
-        self._unit = unit = compile_text(read_text(self._source))
+        self._unit = unit = compile_text(read_text(self._source), compiler=load_or_compile)
         linecache_entries.show_source(unit.file, len(unit.data), self)
         namespace: Namespace = module.__dict__
-        execute_body(unit, namespace, None)
-        managed = self._table.managed(unit.source.module)
-        managed.current = Version(unit, namespace, execution_index)
+        with self._table.recorder.record() as registrations:
+            execute_body(unit, namespace, None)
+        name = unit.source.module
+        managed, present = self._table.managed(name), sys.modules.get(name, module)
+        managed.current = Version(
+            unit,
+            namespace,
+            execution_index,
+            registrations=[one for one in registrations if one.value is not present or one.key != name],
+            replacement=None if present is module else present,
+        )
         self._table.remember_namespace(namespace)
         collect_young()
         update_module_type(module)
@@ -98,16 +108,17 @@ class Finder:
         return make_spec(self._table, source)
 
     def _unlisted(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
-        """Refuse a source file in a managed package that the application does not list.
+        """Refuse a source file that is in a managed package although the application does not list it.
 
         It may be the file of a deleted module, and other finders would load it. An extension module
-        in the package is imported as usual.
+        in the package, and a folder that has data files only, are imported as usual.
         """
         package = self._table.sources.get(name.rpartition(".")[0])
         if package is None:
+            self._table.recorder.library_begins()
             return None
         spec = PathFinder.find_spec(name, path)
-        if spec is None or isinstance(spec.loader, ExtensionFileLoader):
+        if spec is None or spec.loader is None or isinstance(spec.loader, ExtensionFileLoader):
             return spec
         raise ModuleNotFoundError(
             f"No module named {name!r}: application {package.app} {package.app_vsn} does not list it", name=name

@@ -9,6 +9,7 @@ already had these effects. docs/code-server.md has the list.
 from __future__ import annotations
 
 import abc
+import functools
 import inspect
 import signal
 import sys
@@ -17,9 +18,13 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from node_runtime.code.classes.definitions import names_mentioned
 from node_runtime.code.classes.dependents import Dependent, find_dependents, own_classes, replaced_classes
+from node_runtime.code.import_rebinding import is_exported
 from node_runtime.code.module_table import is_unmanaged
+from node_runtime.code.registrations import REGISTRIES, failures
 
+from .class_data import named_value
 from .code_in_containers import code_in, named_containers
 from .module_exec import carried_names
 from .monkey_patches import added_names, replaced_names
@@ -27,14 +32,13 @@ from .monkey_patches import added_names, replaced_names
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from node_runtime.code.module import Namespace
     from node_runtime.code.module_table import ModuleTable
     from node_runtime.code.version import ManagedModule, Source, Version
 
     from .staging import StagedVersion
 
 _METRICS = ("prometheus_client",)
-"""Libraries whose metrics register themselves under a unique name."""
+"""Libraries of metrics. A metric's value is lost when a new version creates the metric again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,32 +49,25 @@ class LoadFindings:
     dependents: tuple[Dependent, ...] = ()
 
 
-def load_refusal(source: Source) -> str | None:
-    """Return why a source can't be loaded into a running node; None if it can."""
+def load_refusal(source: Source, table: ModuleTable) -> str | None:
+    """Return why a source can't be loaded into a running node; None if it can.
+
+    If `table` has a version of the module, `sys.modules` may have another object, by which the module replaced itself.
+    """
     file = str(getattr(sys.modules.get(source.module), "__file__", source.path))
     if source.module == "__main__":
         return "__main__ is the program that was started: restart the node to run another program."
-    if source.path.endswith(tuple(EXTENSION_SUFFIXES)) or (is_unmanaged(source.module) and not file.endswith(".py")):
+    unmanaged = is_unmanaged(source.module) and table.namespace(source.module) is None
+    if source.path.endswith(tuple(EXTENSION_SUFFIXES)) or (unmanaged and not file.endswith(".py")):
         return (
             f"{source.module} is a C extension, and a process can load only one version of it: "
             f"restart the node to load it."
         )
-    if is_unmanaged(source.module):
+    if unmanaged:
         return (
             f"{source.module} was imported from {file} before the code server managed it: restart the node to load it."
         )
     return None
-
-
-def failure_advice(namespace: Namespace) -> str:
-    """Return advice for a body that failed, if the previous version has metrics; else ""."""
-    metrics = sorted(name for name, value in list(namespace.items()) if _is_metric(value))
-    if not metrics:
-        return ""
-    return (
-        f" The loaded version has metrics, and a metric can't be registered twice: "
-        f"list them in `__carry__ = {metrics}`, and create a metric only if its name isn't bound yet."
-    )
 
 
 def find_hazards(table: ModuleTable, staged: list[StagedVersion], deleted: list[ManagedModule]) -> LoadFindings:
@@ -80,8 +77,12 @@ def find_hazards(table: ModuleTable, staged: list[StagedVersion], deleted: list[
         table, versions, {*(managed.name for managed, _ in versions), *(managed.name for managed in deleted)}
     )
     warnings = [
-        *(warning for each in staged for warning in (*_exit_functions(each), *_loggers(each))),
+        *(
+            f"The registries of {library} can't be read, so a revert does not undo registrations: {error}."
+            for library, error in sorted(failures.items())
+        ),
         *finder.class_definition_hooks(),
+        *finder.listed_subclasses(),
         *finder.generic_functions(),
         *finder.virtual_bases(),
         *finder.signal_handlers(),
@@ -95,17 +96,9 @@ def find_hazards(table: ModuleTable, staged: list[StagedVersion], deleted: list[
     return LoadFindings(tuple(dict.fromkeys(warnings)), tuple(find_dependents(table, finder.replaced, finder.batch)))
 
 
-def _exit_functions(staged: StagedVersion) -> Iterator[str]:
-    if staged.exit_functions and "atexit" in staged.unit.imports.modules:
-        yield f"The body of {staged.managed.name} registers functions with atexit; a revert does not unregister them."
-
-
-def _loggers(staged: StagedVersion) -> Iterator[str]:
-    for name in staged.loggers:
-        yield (
-            f"The body of {staged.managed.name} adds handlers or filters to the logger {name!r}; "
-            f"a revert does not remove them."
-        )
+def _is_declared(version: Version, name: str) -> bool:
+    declared = version.namespace.get(REGISTRIES, ())
+    return callable(declared) or name in declared
 
 
 def _is_metric(value: object) -> bool:
@@ -115,17 +108,24 @@ def _is_metric(value: object) -> bool:
 class _HazardFinder:
     """A comparison of the modules of a load with all loaded code.
 
-    `batch` are the modules of the load, `_outside` all others. `_old` and `_new` map the identity of a replaced or a
-    new namespace to its module.
+    `batch` are the modules of the load, `_outside` all other modules. `_old` maps the `id` of each replaced namespace
+    to its module, and `_new` does so for new namespaces.
     """
 
     def __init__(self, table: ModuleTable, versions: list[tuple[ManagedModule, Version]], batch: set[str]) -> None:
         self.batch = batch
+        self._table = table
         self.replaced = replaced_classes(versions)
         self._reported: set[str] = set()
         self._loaded = [
             (managed.name, managed.current, version) for managed, version in versions if managed.current is not None
         ]
+        self._registered = {
+            id(thing)
+            for _, before, version in self._loaded
+            for one in (*before.registrations, *version.registrations)
+            for thing in one.objects()
+        }
         self._old = {id(before.namespace): module for module, before, _ in self._loaded}
         self._new = {id(version.namespace): managed.name for managed, version in versions}
         self._outside = [
@@ -138,7 +138,8 @@ class _HazardFinder:
         """Report metaclasses and `__init_subclass__` methods that were called for an old class and for the new one."""
         for module, _, version in self._loaded:
             for name, cls in own_classes(module, version.namespace):
-                hook = None if cls in version.reused_classes else self._definition_hook(cls)
+                handed_over = cls in version.reused_classes or id(cls) in self._registered
+                hook = None if handed_over else self._definition_hook(cls)
                 if hook is not None:
                     self._reported.add(f"{module}:{name}")
                     yield (
@@ -154,6 +155,14 @@ class _HazardFinder:
     def _is_harmless(self, hook: type) -> bool:
         top = hook.__module__.partition(".")[0]
         return hook.__module__ in self.batch or top == "node_runtime" or top in sys.stdlib_module_names
+
+    def listed_subclasses(self) -> Iterator[str]:
+        """Report modules that find classes by `__subclasses__`, which also has old ones until they are collected."""
+        bases = {base: title for cls, (title, _) in self.replaced.items() for base in cls.__mro__[1:]}
+        listed = [title for base, title in bases.items() if self._table.namespace(base.__module__) is not None]
+        for module, version in self._outside if listed else ():
+            if "__subclasses__" in names_mentioned(version.unit.code):
+                yield f"{module} calls __subclasses__, which also returns the old class {listed[0]} while it exists."
 
     def generic_functions(self) -> Iterator[str]:
         """Report `functools.singledispatch` registrations that this load makes, loses or leaves with an old class."""
@@ -203,7 +212,7 @@ class _HazardFinder:
         for number in sorted(signal.valid_signals()):
             handler = signal.getsignal(number)
             module = self._old.get(id(getattr(handler, "__globals__", None)))
-            if module is not None:
+            if module is not None and id(handler) not in self._registered:
                 name = signal.Signals(number).name
                 yield f"The handler of {name} is still a function of the replaced version of {module}."
 
@@ -226,18 +235,34 @@ class _HazardFinder:
         """Report functions of a replaced version in modules outside the load: patches, and results of decorators."""
         for module, version in self._outside:
             followed = {entry.alias for entry in version.imports.entries if entry.bound}
+            starred = [
+                self._table.namespace(entry.module) or {} for entry in version.imports.entries if entry.name == "*"
+            ]
             for name, value in list(version.namespace.items()):
                 origin = self._old.get(id(value.__globals__)) if isinstance(value, FunctionType) else None
+                if any(is_exported(namespace, name) and namespace.get(name) is value for namespace in starred):
+                    continue
                 if origin is not None and name not in followed:
                     yield f"{module}.{name} uses the replaced version of {origin} until {module} is loaded again."
+            for name, cls in own_classes(module, version.namespace):
+                for member, value in list(vars(cls).items()):
+                    origin = self._old.get(id(getattr(_member_function(value), "__globals__", None)))
+                    if origin is not None:
+                        title = f"{module}.{name}.{member}"
+                        yield f"{title} uses the replaced version of {origin} until {module} is loaded again."
 
     def carried_instances(self) -> Iterator[str]:
         """Report objects in `__carry__` that refer to the old version."""
         for module, _, version in self._loaded:
             for name in carried_names(version.namespace):
-                value = version.namespace.get(name)
-                if any(self._is_replaced(thing, version) for thing in (value, type(value), *code_in(value))):
+                value = named_value(version.namespace, name)
+                kept = () if self._new_class(value) is not None else (value, type(value))
+                if any(self._is_replaced(thing, version) for thing in (*kept, *code_in(value))):
                     yield f"`__carry__` keeps {module}.{name}, which keeps a replaced version in memory."
+
+    def _new_class(self, value: Any) -> type | None:
+        """Return the class that a carried instance adopts at the commit; None if it keeps its class."""
+        return None if isinstance(value, type) else self.replaced.get(type(value), ("", None))[1]
 
     def registries(self) -> Iterator[str]:
         """Report containers of other modules, such as decorators' registries, that have code of new or old versions."""
@@ -251,7 +276,10 @@ class _HazardFinder:
             id(cls): title.partition(":")[0] for cls, (title, _) in self.replaced.items() if title not in self._reported
         }
         found = [
-            (module, *holder) for module, version in self._outside for holder in named_containers(version.namespace)
+            (module, name, holder)
+            for module, version in self._outside
+            for name, holder in named_containers(version.namespace)
+            if not _is_declared(version, name)
         ]
         named = {id(holder) for _, _, holder in found}
         for module, name, holder in found:
@@ -287,7 +315,7 @@ class _HazardFinder:
         )
 
     def _values(self, kind: type) -> list[Any]:
-        """Return the values of a type in all loaded modules and new versions, once each."""
+        """Return the global values of type `kind` in all loaded modules and in the new versions, each value once."""
         namespaces = [version.namespace for _, version in self._outside]
         for _, before, version in self._loaded:
             namespaces += [before.namespace, version.namespace]
@@ -300,9 +328,20 @@ class _HazardFinder:
 def _origin_key(thing: Any) -> int:
     """Return the key under which `_old` and `_new` have the module of a function or class.
 
-    For a function it is the identity of its namespace, for a class its own.
+    The key of a function is the `id` of its namespace; the key of a class is the `id` of the class.
     """
     return id(thing.__globals__ if isinstance(thing, FunctionType) else thing)
+
+
+def _member_function(member: Any) -> Any:
+    """Return the function behind a member of a class: a method, a property or the like; None for any other member."""
+    if isinstance(member, (staticmethod, classmethod)):
+        member = member.__func__
+    elif isinstance(member, property):
+        member = member.fget
+    elif isinstance(member, functools.cached_property):
+        member = member.func
+    return member if isinstance(member, FunctionType) else None
 
 
 def _origins(keys: list[int], modules: dict[int, str]) -> list[str]:

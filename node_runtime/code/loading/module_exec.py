@@ -11,12 +11,16 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterable, Iterator, MutableMapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from node_runtime.code.classes.class_reuse import VersionAttributes, is_reusable_kind, reusable_attributes
 from node_runtime.code.classes.definition_equality import is_plain
 from node_runtime.code.classes.definitions import Definitions, mutating_reads, read_definitions
+from node_runtime.code.registrations import REGISTRIES, declared_registries
+
+from .class_data import carry_attributes
 
 if TYPE_CHECKING:
     from node_runtime.code.module import Namespace
@@ -26,24 +30,40 @@ CARRY = "__carry__"
 ON_LOAD = "__on_load__"
 
 
-def execute_body(unit: CompilationUnit, namespace: Namespace, before: Version | None) -> dict[type, VersionAttributes]:
-    """Run a body, then its `__carry__` function and its `__on_load__`. `before` is the version that it replaces.
+@dataclass(frozen=True, slots=True)
+class ExecutedBody:
+    """What a body took over from the previous version.
 
-    Returns the classes that were reused, each with its attributes in this version.
+    `reused_classes` are the classes that were reused, each with its attributes in this version. `carried` has the
+    names and objects that `__carry__` keeps or makes. `discarded` has the objects that the body made for these names.
     """
+
+    reused_classes: dict[type, VersionAttributes]
+    carried: Namespace = field(default_factory=dict)
+    discarded: tuple[Any, ...] = ()
+
+
+def execute_body(unit: CompilationUnit, namespace: Namespace, before: Version | None) -> ExecutedBody:
+    """Run a body, then its `__carry__` function and its `__on_load__`. `before` is the version that it replaces."""
+    reused: dict[type, VersionAttributes] = {}
+    discarded: tuple[Any, ...] = ()
     if before is None or not _may_take_over(unit, before):
         exec(unit.code, namespace)
-        reused: dict[type, VersionAttributes] = {}
     else:
         body = BodyNames(unit, namespace, before)
         exec(unit.code, namespace, body)
-        reused = body.reused_classes
+        reused, discarded = body.reused_classes, body.discarded()
     forget_frames(namespace)
-    carried_names(namespace)  # raises TypeError now, and not during a later load, if `__carry__` is invalid
+    if REGISTRIES in namespace:
+        list(declared_registries(namespace))  # raises TypeError now, and not during a later load
+    listed = carried_names(namespace)
+    carried = {name: namespace[name] for name in listed if before is not None and name in before.namespace}
     if before is not None:
-        namespace.update(call_carry_function(namespace, before.namespace))
+        made = call_carry_function(namespace, before.namespace)
+        namespace.update(made)
+        carried |= made | carry_attributes(listed, before.namespace, namespace, reused)
     call_on_load(namespace, before)
-    return reused
+    return ExecutedBody(reused, carried, discarded)
 
 
 def forget_frames(namespace: Namespace) -> None:
@@ -86,9 +106,9 @@ def call_on_load(namespace: Namespace, before: Version | None) -> None:
 
 
 def carried_names(namespace: Namespace) -> tuple[str, ...]:
-    """Return the names that a `__carry__` list has; none if `__carry__` is a function.
+    """Return the names in the list `__carry__`; none if `__carry__` is a function.
 
-    Raises TypeError if `__carry__` is neither.
+    Raises TypeError if `__carry__` is neither a list of names nor a function.
     """
     wanted = namespace.get(CARRY, ())
     if callable(wanted):
@@ -112,12 +132,12 @@ def call_carry_function(namespace: Namespace, old: Namespace) -> dict[str, Any]:
 
 
 class BodyNames(MutableMapping[str, Any]):
-    """The local names of a body. Some have the previous version's object instead of the one that the body made.
+    """The local names of a body. Some of them get the previous version's object instead of the object that the body
+    made.
 
-    These are the names of unchanged classes and the names in `__carry__`. `_own` has the objects
-    that the body itself made for names in `__carry__`. If the body reads such a name in order to
-    mutate its object, the body gets its own object: the previous version's object is in use, and
-    the load may never be committed.
+    The names that get the previous version's object are those of unchanged classes and those in `__carry__`. `_own` has
+    the objects that the body itself made for names in `__carry__`. If the body reads such a name in order to mutate its
+    object, the body gets its own object: the previous version's object is in use, and the load may never be committed.
     """
 
     def __init__(self, unit: CompilationUnit, namespace: Namespace, before: Version) -> None:
@@ -135,6 +155,10 @@ class BodyNames(MutableMapping[str, Any]):
     @cached_property
     def _mutating_reads(self) -> frozenset[int]:
         return mutating_reads(self._unit.code)
+
+    def discarded(self) -> tuple[Any, ...]:
+        """Return the objects that the body has made for names in `__carry__`."""
+        return tuple(value for name, value in self._own.items() if value is not self._namespace.get(name))
 
     def __setitem__(self, name: str, value: Any) -> None:
         if name in self._carried:

@@ -1,4 +1,4 @@
-"""Executes new versions in full, while all other code continues with the current ones.
+"""Executes new versions in full, while all other code continues with the current versions.
 
 Invariant: *the thread that executes the new versions, and only that thread, sees them as if they were current.* Two
 mechanisms ensure this. Both are in place only while the bodies run:
@@ -10,8 +10,8 @@ mechanisms ensure this. Both are in place only while the bodies run:
   first access to its module, which gives the order that imports would give, circular ones included.
 - `builtins.__import__` is wrapped, and `sys.modules` is replaced by a `ModulesView`. Both serve modules that must not
   be in the real `sys.modules` before the commit: new modules, and managed modules that have not been imported so far.
-  The latter become part of the load: their bodies were executed against new versions, so they must not become visible
-  before these.
+  The latter become part of the load: their bodies were executed against new versions, so these modules must not become
+  visible before the new versions do.
 
 Rejected: a private `__import__` in each namespace's `__builtins__`. The functions would keep it for good, together with
 a copy of the builtins. That copy would lack whatever is added to the real builtins later.
@@ -22,7 +22,6 @@ that `sys.modules` lacks, unless an import statement has executed it before.
 
 from __future__ import annotations
 
-import atexit
 import builtins
 import sys
 import threading
@@ -35,13 +34,12 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from node_runtime.code.errors import CodeError, LoadFailed
 from node_runtime.code.garbage import collect_young
 from node_runtime.code.module import HotModule, Namespace, set_module_type, update_module_type
+from node_runtime.code.registrations import Registration, carry_registrations, switch_registrations
 from node_runtime.code.version import CompilationUnit, ManagedModule, Source, Version, compile_text, read_text
 
 from . import typing_overloads
 from .finder import fresh_namespace
-from .load_hazards import failure_advice
-from .log_handlers import log_handlers
-from .module_exec import call_carry_function, call_on_load, execute_body
+from .module_exec import ExecutedBody, call_carry_function, call_on_load, execute_body
 from .sys_modules_view import ModulesView
 
 if TYPE_CHECKING:
@@ -90,10 +88,9 @@ class StagedModule(HotModule):
 class StagedVersion:
     """A version that is being prepared; `version` is set once its body has run.
 
-    `implicit` is true if the version was not requested, but imported by another body. `taken_back` is true for an old
-    version that becomes current again; its `__carry__` function has made the `carried_values`, which it gets at the
-    commit. `exit_functions` is the number of functions that the body registered with atexit. `loggers` are the names of
-    the loggers to which the body added handlers or filters.
+    `implicit` is true if nobody requested the version, but another body has imported its module. `taken_back` is true
+    for an old version that becomes current again. The `carried_values` of such a version were made by its `__carry__`
+    function; it gets them at the commit. `registrations` are the body's registrations, even if the body has failed.
     """
 
     managed: ManagedModule
@@ -105,8 +102,7 @@ class StagedVersion:
     done: bool = False
     version: Version | None = None
     carried_values: Namespace = field(default_factory=dict)
-    exit_functions: int = 0
-    loggers: tuple[str, ...] = ()
+    registrations: list[Registration] = field(default_factory=list)
     error: BaseException | None = None
 
 
@@ -127,8 +123,8 @@ class Stage:
         self._original_import: Callable[..., ModuleType] = builtins.__import__
         self._wrapper = self._import
         self._real_modules = sys.modules
-        self._log_listeners = log_handlers()
         self._executed: dict[str, ModuleType] = {}
+        self._replaced: dict[str, ModuleType] = {}
 
     def __enter__(self) -> Self:
         global _active  # noqa: PLW0603  # the interpreter's import system is global, too
@@ -140,7 +136,7 @@ class Stage:
         self._original_import = builtins.__import__
         builtins.__import__ = self._wrapper
         self._real_modules = sys.modules
-        sys.modules = cast("dict[str, ModuleType]", ModulesView(self._real_modules, self._executed))
+        sys.modules = cast("dict[str, ModuleType]", ModulesView(self._real_modules, self._executed, self._replaced))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -149,6 +145,7 @@ class Stage:
             builtins.__import__ = self._original_import
         sys.modules = self._real_modules
         self._executed.clear()
+        self._replaced.clear()
         _active = self._table.preparing_thread = None
         for module in (*self._namespaces, *self._new_children):
             update_module_type(module)
@@ -180,11 +177,20 @@ class Stage:
         set_module_type(staged.managed.module, StagedModule)
         return staged
 
+    def leaving_registrations(self, deleted: Iterable[ManagedModule]) -> list[Registration]:
+        """Return what the versions that the load replaces or deletes have registered."""
+        replaced = [*(staged.managed.current for staged in self.staged.values()), *(each.current for each in deleted)]
+        return [one for version in replaced if version is not None for one in version.registrations]
+
+    def new_registrations(self) -> list[Registration]:
+        """Return what the bodies have registered so far."""
+        return [one for staged in self.staged.values() if not staged.taken_back for one in staged.registrations]
+
     def run(self, staged: StagedVersion) -> None:
         """Execute the body of a version and its hooks, after the bodies of its parent packages.
 
         A body is executed only once. If it raises an exception, each further call raises the same
-        one.
+        exception.
         """
         parent = self.staged.get(staged.managed.name.rpartition(".")[0])
         if parent is not None:
@@ -193,7 +199,7 @@ class Stage:
             raise staged.error
         if staged.running or staged.done:
             return
-        staged.running, registered = True, atexit._ncallbacks()
+        staged.running = True
         try:
             self._run(staged)
         except BaseException as error:
@@ -201,11 +207,7 @@ class Stage:
             raise
         finally:
             staged.running = False
-        staged.done, staged.exit_functions = True, atexit._ncallbacks() - registered
-        if "logging" in staged.unit.imports.modules:
-            listeners = log_handlers()
-            staged.loggers = tuple(sorted({name for key, name in listeners.items() if key not in self._log_listeners}))
-            self._log_listeners = listeners
+        staged.done = True
 
     def _run(self, staged: StagedVersion) -> None:
         before = staged.managed.current
@@ -215,10 +217,19 @@ class Stage:
             execution_index = next(self._table.execution_counter) if before is None else before.execution_index
             name = staged.managed.name
             with typing_overloads.collect_overloads(name) as own, self._around_body(name):
-                reused = execute_body(staged.unit, staged.namespace, before)
+                executed = self._execute(staged, before)
             staged.version = Version(
-                staged.unit, staged.namespace, execution_index, reused_classes=reused, overloads=own
+                staged.unit,
+                staged.namespace,
+                execution_index,
+                reused_classes=executed.reused_classes,
+                overloads=own,
+                registrations=staged.registrations,
+                carried=frozenset(executed.carried),
+                replacement=self._replaced.get(name),
             )
+            if name in self._replaced:
+                self._bind(staged)
             self._table.remember_namespace(staged.namespace)
             collect_young()
         else:
@@ -226,14 +237,24 @@ class Stage:
                 staged.carried_values = call_carry_function(staged.namespace, before.namespace)
             call_on_load(staged.namespace, before)
 
+    def _execute(self, staged: StagedVersion, before: Version | None) -> ExecutedBody:
+        with self._table.recorder.record() as staged.registrations:
+            executed = execute_body(staged.unit, staged.namespace, before)
+        if before is not None and before.registrations:
+            staged.registrations[:] = carry_registrations(
+                before.registrations, staged.registrations, executed.carried.values(), executed.discarded
+            )
+        return executed
+
     def _bind(self, staged: StagedVersion) -> None:
-        """Make a new submodule an attribute of its parent."""
+        """Make a new submodule, or the object by which it has replaced itself, an attribute of its parent."""
         name, _, child = staged.managed.name.rpartition(".")
         parent = self._real_modules.get(name)
+        module = self._replaced.get(staged.managed.name, staged.managed.module)
         if name in self.staged and not self.staged[name].taken_back:
-            self.staged[name].namespace[child] = staged.managed.module
+            self.staged[name].namespace[child] = module
         elif isinstance(parent, HotModule):
-            self._new_children.setdefault(parent, {})[child] = staged.managed.module
+            self._new_children.setdefault(parent, {})[child] = module
             set_module_type(parent, StagedModule)
 
     # ------------------------------------------------------------ the preparing thread's view
@@ -284,6 +305,8 @@ class Stage:
         if module is not None:
             for wanted in self._names_in(module, fromlist):
                 self._import_child(module, absolute, wanted)
+        if absolute in self._replaced and (fromlist or "." not in absolute):
+            return self._replaced[absolute]
         if absolute in self._real_modules or module is None:
             return self._original_import(name, globals, locals, fromlist, level)
         if fromlist:
@@ -292,7 +315,7 @@ class Stage:
         return self._real_modules[top] if top in self._real_modules else self.staged[top].managed.module
 
     def _import_absolute(self, name: str) -> ModuleType | None:
-        """Return a module; execute it first if it is staged or managed, and its parents before it.
+        """Return a module. If it is staged or managed, first execute its parents and then the module itself.
 
         The result is None if neither the code server nor `sys.modules` has the module.
         """
@@ -315,13 +338,14 @@ class Stage:
             if staged.implicit:
                 self._drop(staged)
             raise
-        return staged.managed.module
+        return self._replaced.get(name, staged.managed.module)
 
     def _drop(self, staged: StagedVersion) -> None:
         """Remove a module that failed to load and that only an import asked for.
 
-        The importing module may catch the exception and go on without it.
+        The importing module may catch the exception and continue without the failed module.
         """
+        switch_registrations(staged.registrations, [])
         del self.staged[staged.managed.name]
         del self._namespaces[staged.managed.module]
         self._executed.pop(staged.managed.name, None)
@@ -354,6 +378,4 @@ class Stage:
         if isinstance(error, SyntaxError) and error.filename is not None:
             files = {known.path: known for known in (source, *self._table.sources.values())}
             source, line = files.get(error.filename.partition("@")[0], source), error.lineno or line
-        before = self._table.managed(source.module).current
-        hint = failure_advice(before.namespace) if before is not None and isinstance(error, ValueError) else ""
-        return LoadFailed(source.module, source.path, line, error, hint)
+        return LoadFailed(source.module, source.path, line, error)

@@ -15,21 +15,31 @@ from types import ModuleType
 class ModulesView(MutableMapping[str, ModuleType]):
     """A mapping that delegates to the dict `real`. The thread that created it also finds the modules in `added`.
 
+    If that thread sets one of these modules, the new object is kept in `replaced`, where only this thread finds it.
+
     Code that reads `sys.modules` while bodies run may keep this object, so it also works afterwards.
     """
 
-    def __init__(self, real: dict[str, ModuleType], added: Mapping[str, ModuleType]) -> None:
+    def __init__(
+        self, real: dict[str, ModuleType], added: Mapping[str, ModuleType], replaced: dict[str, ModuleType]
+    ) -> None:
         self._real = real
         self._added = added
+        self._replaced = replaced
         self._thread = threading.get_ident()
 
     def __getitem__(self, name: str) -> ModuleType:
+        if name in self._replaced and self._thread == threading.get_ident():
+            return self._replaced[name]
         if name not in self._real and self._thread == threading.get_ident() and name in self._added:
             return self._added[name]
         return self._real[name]
 
     def __setitem__(self, name: str, module: ModuleType) -> None:
-        self._real[name] = module
+        if name in self._added and self._thread == threading.get_ident():
+            self._replaced[name] = module
+        else:
+            self._real[name] = module
 
     def __delitem__(self, name: str) -> None:
         del self._real[name]

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from node_runtime.code.errors import OldVersionHeld
 from node_runtime.code.garbage import collect_all
 from node_runtime.code.version import Version
+from node_runtime.protocol.messages import OldCode, OldCodeHolder
 
-from .holders import find_holders
+from .caches import clear_caches
+from .holder_names import task_name
+from .holder_search import HolderSearch, Suspects
+from .holders import HeldFindings, find_holders
 from .reachability import held_namespaces
 from .running import Runners, find_runners
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from node_runtime.code.module import Namespace
     from node_runtime.code.module_table import ModuleTable
     from node_runtime.code.version import ManagedModule
 
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
 
 
 MIN_DROPPED: Final = 20
-"""So many namespaces of dropped versions may wait for a collection; in a node with more modules, one for each."""
+"""If more dropped namespaces than this are in memory, and more than there are modules, all garbage is collected."""
 
 
 class OldVersions:
@@ -48,6 +56,8 @@ class OldVersions:
     def running(self, modules: Iterable[str]) -> dict[str, Runners]:
         """Return the runners of the old versions of these modules; a module without an old version is omitted."""
         versions = self._versions(modules)
+        if not versions:
+            return {}
         found = self._runners(versions.values())
         return {module: found[id(version.namespace)] for module, version in versions.items()}
 
@@ -65,20 +75,58 @@ class OldVersions:
             held &= held_namespaces(everything, ignored, dropped)
         return [module for module, version in versions.items() if version.purged or id(version.namespace) in held]
 
-    def check_free(self, modules: Iterable[str]) -> None:
-        """Raise OldVersionHeld for the first of the modules whose old version is held.
+    def check_free(self, modules: Iterable[str], *, collect: bool) -> float:
+        """Raise OldVersionHeld for the first of the modules whose old version is held by more than garbage.
 
-        Before a version that nothing runs counts as held, all garbage is collected: its cycles may be what holds it.
+        A copy of the node finds out what holds the versions. If only garbage and caches of libraries do, return how
+        many seconds a collection takes and, with `collect`, clear these caches and collect all garbage. Blocks the
+        calling thread.
         """
         held = self.held(modules)
+        if not held:
+            return 0.0
         running = self.running(held)
-        if held and not any(running.values()):
-            collect_all()
-            held = self.held(held)
-        if held:
-            first = next((module for module in held if running.get(module)), held[0])
+        findings = self.find_holders(held)
+        kept = [module for module in held if findings.holders[module]]
+        if kept:
+            first = next((module for module in kept if running.get(module)), kept[0])
             found = running.get(first, Runners())
-            raise OldVersionHeld(first, found.pids, found.threads)
+            raise OldVersionHeld(first, found.pids, found.threads, findings.holders[first])
+        if collect:
+            clear_caches(findings.caches)
+            collect_all()
+        return findings.collection
+
+    def find_holders(self, modules: Iterable[str]) -> HeldFindings:
+        """Return what runs and what holds the old versions of these modules. Blocks the calling thread."""
+        modules = list(self._versions(modules))
+        running, titles = self.running(modules), self._processes.titles()
+        findings = find_holders(self._suspects(modules, titles))
+        for module, found in running.items():
+            findings.holders[module] = _merged(self._named(module, found, titles), findings.holders.get(module, ()))
+        return findings
+
+    def current_runners(self, modules: Iterable[str]) -> dict[str, list[OldCodeHolder]]:
+        """Return the tasks and threads that run the current version of each module, and belong to no process."""
+        known = {module: self._table.modules[module].current for module in modules if module in self._table.modules}
+        current = {module: version for module, version in known.items() if version is not None}
+        found = self._runners(current.values())
+        return {
+            module: list(self._named(module, found[id(version.namespace)], {})) for module, version in current.items()
+        }
+
+    def find_holders_here(self, modules: Iterable[str], seconds: float) -> dict[str, list[OldCodeHolder]]:
+        """Return what holds the old versions. Called in a copy of the node, which nothing else uses any more."""
+        held, titles = self.held(modules), self._processes.titles()
+        if not held:
+            return {}
+        enabled = gc.isenabled()
+        try:
+            return HolderSearch(held, self._suspects(held, titles)).holders(seconds, ended=False)
+        finally:
+            gc.freeze()  # as at the fork, so that a later collection does not visit the node's objects
+            if enabled:
+                gc.enable()
 
     def drop_free(self, modules: Iterable[str]) -> list[str]:
         """Drop the old versions that nothing holds; return the modules whose old version is held."""
@@ -106,24 +154,46 @@ class OldVersions:
         if version is None:
             return []
         killed = [pid for pid in self._runners([version])[id(version.namespace)].pids if self._processes.kill(pid)]
-        if self._runners([version])[id(version.namespace)]:
-            version.purged = True
-        else:
-            self._drop(module, version)
+        self.drop(module)
         return killed
 
-    async def holders(self, module: str) -> list[str]:
-        """Return what runs and what holds the old version, in clauses for the operator. Does not block the loop."""
+    def drop(self, module: str) -> bool:
+        """Drop the old version and return True. If frames still run it, return False and drop it when they end."""
         version = self._versions([module]).get(module)
         if version is None:
+            return True
+        version.purged = bool(self._runners([version])[id(version.namespace)])
+        if not version.purged:
+            self._drop(module, version)
+        return not version.purged
+
+    def namespace(self, module: str) -> Namespace | None:
+        """Return the namespace of the old version; None without one."""
+        version = self._versions([module]).get(module)
+        return None if version is None else version.namespace
+
+    def holders(self, module: str) -> list[OldCodeHolder]:
+        """Return what runs or holds the old version. Blocks the calling thread."""
+        return self.find_holders([module]).holders.get(module, [])
+
+    def process_pids(self) -> set[int]:
+        """Return the pids of all processes and zombies."""
+        return set(self._processes.titles())
+
+    def old_code(self) -> list[OldCode]:
+        """Return all old versions, with what runs and what holds them. Blocks the calling thread."""
+        versions = self._versions(list(self._table.modules))
+        if not versions:
             return []
-        found, titles = self._runners([version])[id(version.namespace)], self._processes.titles()
-        running = [titles[pid][0] for pid in found.pids if pid in titles] + [f"thread {name}" for name in found.threads]
-        owners = {key: title for title, *keys in titles.values() for key in keys}
-        pairs = await find_holders(version, self._counted_references([version]), owners)
+        findings = self.find_holders(versions)
         return [
-            *(f"{runner} runs {module}" for runner in running),
-            *(f"{owner} holds {what}" for owner, what in pairs if owner not in running),
+            OldCode(
+                module=module,
+                vsn=version.vsn,
+                holders=tuple(findings.holders.get(module, ())),
+                collection=None if findings.holders.get(module) else findings.collection,
+            )
+            for module, version in sorted(versions.items())
         ]
 
     # ------------------------------------------------------------ inside
@@ -134,7 +204,7 @@ class OldVersions:
         return {module: version for module, version in found.items() if version is not None}
 
     def _not_current(self) -> list[Version]:
-        """Return all versions that aren't current: the old ones, and those that batches keep for a revert."""
+        """Return all versions that aren't current: old versions, and versions that batches keep for a revert."""
         managed_modules = list(self._table.modules.values())
         kept = {id(managed.old): managed.old for managed in managed_modules if managed.old is not None}
         for batch in self._table.living_batches():
@@ -146,11 +216,37 @@ class OldVersions:
     def _runners(self, versions: Iterable[Version]) -> dict[int, Runners]:
         return find_runners(self._processes, [version.namespace for version in versions])
 
-    def _counted_references(self, versions: Iterable[Version]) -> Counter[int]:
-        """Return how many references to an object don't hold a version, by the object's identity.
+    def _suspects(self, modules: Sequence[str], titles: Mapping[int, tuple[str, int, int]]) -> Suspects:
+        everything, dropped = self._not_current(), self._table.dropped_namespaces()
+        return Suspects(
+            modules=modules,
+            versions=everything,
+            others=dropped,
+            ignored=self._counted_references(everything) + Counter(map(id, dropped)),
+            owners={key: (title, int(pid)) for pid, (title, *keys) in titles.items() for key in keys},
+            idle=frozenset(map(id, self._processes.idle_instances())),
+            starter=self._processes.starter,
+            still_held=lambda: self.held(modules),
+        )
 
-        These are the references of batches, which keep versions for a revert, and of idle
-        processes, which replace them at their next callback.
+    def _named(
+        self, module: str, found: Runners, titles: Mapping[int, tuple[str, int, int]]
+    ) -> Iterator[OldCodeHolder]:
+        does = f"runs {module}"
+        for pid in found.pids:
+            if pid in titles:
+                yield OldCodeHolder(kind="process", name=titles[pid][0], does=does, pid=int(pid))
+        for name in found.threads:
+            yield OldCodeHolder(kind="thread", name=f"thread {name}", does=does)
+        for task in found.tasks:
+            starter, name = self._processes.starter(task), task.get_name()
+            yield OldCodeHolder(kind="task", name=task_name(task), does=does, pid=starter, task=name)
+
+    def _counted_references(self, versions: Iterable[Version]) -> Counter[int]:
+        """Return, by the identity of an object, the number of references to the object that don't hold a version.
+
+        Batches have such references, because they keep versions for a revert. So do idle processes, because they
+        replace their references at their next callback.
         """
         counted = Counter(id(thing) for batch in self._table.living_batches() for thing in batch.references())
         namespaces = {id(version.namespace) for version in versions}
@@ -161,3 +257,13 @@ class OldVersions:
         managed = self._table.modules[module]
         if managed.old is version:
             managed.old = None
+
+
+def _merged(runners: Iterable[OldCodeHolder], found: Iterable[OldCodeHolder]) -> list[OldCodeHolder]:
+    """Return each holder once. The search of the heap says more exactly what a holder runs, so its text is kept."""
+    merged = {runner.name: runner for runner in runners}
+    for holder in found:
+        known = merged.setdefault(holder.name, holder)
+        if holder.does.startswith("runs "):
+            merged[holder.name] = replace(known, does=holder.does, pid=holder.pid if known.pid is None else known.pid)
+    return list(merged.values())

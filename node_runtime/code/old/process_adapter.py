@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess
 from node_runtime.gen_server import call_now
 from node_runtime.processes import exit
 from node_runtime.processes import runtime as installed_runtime
+from node_runtime.processes.process import task_process
 
 from .running import LoopActivity
 
@@ -26,6 +29,22 @@ class RuntimeProcessAdapter:
         for process in _all_processes():
             if process.task is not None and not process.task.done():
                 yield process.pid, process.task.get_coro()
+
+    def tasks(self) -> Iterator[asyncio.Task[Any]]:
+        runtime = _runtime_or_none()
+        if runtime is None:
+            return
+        of_processes = {id(process.task) for process in _all_processes()}
+        for task in asyncio.all_tasks(runtime.loop):
+            if id(task) not in of_processes and not task.done():
+                yield task
+
+    def starter(self, task: asyncio.Task[Any]) -> int | None:
+        # Before Python 3.12 a task does not show its context.
+        context = next((one for one in gc.get_referents(task) if isinstance(one, Context)), None)
+        process = None if context is None else context.get(task_process)
+        alive = process is not None and process.runtime.processes.get(process.pid) is process
+        return int(process.pid) if process is not None and alive else None
 
     def loop_activity(self) -> LoopActivity:
         runtime = _runtime_or_none()
@@ -51,6 +70,11 @@ class RuntimeProcessAdapter:
             # An unshared `code` can't be reached from the class, so yield its references, too.
             if vars(cls).get("__callback_version__") is not code:
                 yield from (code.namespace, code.methods)
+
+    def idle_instances(self) -> Iterator[object]:
+        for process in _all_processes():
+            if isinstance(process, BehaviourProcess) and not process.in_callback():
+                yield process.instance
 
     def titles(self) -> dict[int, tuple[str, int, int]]:
         return {process.pid: (process.title(), id(process), id(process.task)) for process in _all_processes()}

@@ -24,6 +24,7 @@ from node_runtime.code.batch import Batch
 from node_runtime.code.garbage import collect_young
 from node_runtime.code.module import HotModule
 from node_runtime.code.module_table import ModuleTable
+from node_runtime.code.registrations import Registry
 from node_runtime.code.version import ManagedModule, Version
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ MAX_INDIRECT_REFERENCES: Final = 10_000
 """The maximum number of references, for each version, that are followed through objects that may not belong to it."""
 
 _CONTAINERS: Final = (dict, list, tuple, set, frozenset, deque)
-_NOT_FOLLOWED: Final = (ModuleType, HotModule, ModuleTable, ManagedModule, Version, Batch)
-"""Other modules, and the code server's own records of all modules."""
+_NOT_FOLLOWED: Final = (ModuleType, HotModule, ModuleTable, ManagedModule, Version, Batch, Registry)
+"""Other modules, registries, and the code server's own records of all modules."""
 _PARTS: Final = (tuple, CellType, property, staticmethod, classmethod, GetSetDescriptorType, MemberDescriptorType)
 """Parts of functions and classes, besides their dicts."""
 
@@ -58,6 +59,7 @@ class ReferenceGraph:
         self._ignored = ignored
         self._objects: list[Any] = []
         self._inside: dict[int, int] = {}
+        self._own_ids: set[int] = set()
         self._own: deque[Any] = deque()
         self._indirect: deque[Any] = deque()
         for version in versions:
@@ -96,9 +98,27 @@ class ReferenceGraph:
                 found.append(thing)
         return found
 
-    def owns(self, thing: object) -> bool:
-        """Return whether `thing` belongs to the graph."""
-        return id(thing) in self._inside
+    def is_own(self, thing: object) -> bool:
+        """Return whether `thing` certainly belongs to one of the versions."""
+        return id(thing) in self._own_ids
+
+    def own_held(self) -> list[Any]:
+        """Return the versions' own objects through which something outside reaches the versions.
+
+        Other objects of the graph, such as an imported registry, may be on the way from outside.
+        """
+        waiting, seen = self.roots(), set()
+        found = {}
+        while waiting:
+            thing = waiting.pop()
+            if id(thing) in seen:
+                continue
+            seen.add(id(thing))
+            if id(thing) in self._own_ids:
+                found[id(thing)] = thing
+            else:
+                waiting += [other for other in gc.get_referents(thing) if id(other) in self._inside]
+        return list(found.values())
 
     # ------------------------------------------------------------ finding the objects
 
@@ -116,6 +136,8 @@ class ReferenceGraph:
 
     def _add(self, thing: Any, queue: deque[Any]) -> None:
         self._inside[id(thing)] = 0
+        if queue is self._own:
+            self._own_ids.add(id(thing))
         self._objects.append(thing)
         queue.append(thing)
 
@@ -138,7 +160,7 @@ class ReferenceGraph:
         if kind is dict:
             if id(thing) in self._namespaces:
                 return self._own
-            if "__spec__" in thing:
+            if "__spec__" in thing and not self._is_copy(thing):
                 return None  # another module's namespace
             own = has_dict
         elif kind is FunctionType:
@@ -152,6 +174,11 @@ class ReferenceGraph:
         else:
             own = of_own and kind in _PARTS
         return self._own if own else self._indirect
+
+    def _is_copy(self, namespace: Namespace) -> bool:
+        """Return whether this is a copy of a version's namespace, as attrs makes it for the methods of a class."""
+        name = namespace.get("__name__")
+        return name in self._names and namespace is not getattr(sys.modules.get(name), "__dict__", None)
 
 
 def _is_known(cls: type) -> bool:

@@ -1,4 +1,7 @@
-"""Finds the processes and threads that run a version: those with a frame whose globals are the version's namespace."""
+"""Finds the processes, tasks and threads that run a version.
+
+A process, task or thread runs a version if it has a frame whose globals are the version's namespace.
+"""
 
 from __future__ import annotations
 
@@ -69,6 +72,12 @@ class ProcessAdapter(Protocol):
         Zombies, which are killed processes with a frame that still runs, are included: they keep their version.
         """
 
+    def tasks(self) -> Iterable[Task[Any]]:
+        """Return the tasks of the event loop that belong to no process, and have not ended."""
+
+    def starter(self, task: Task[Any]) -> int | None:
+        """Return the pid of the process that has started a task; None if that process has ended or is unknown."""
+
     def loop_activity(self) -> LoopActivity:
         """Return the present activity of the event loop."""
 
@@ -79,6 +88,9 @@ class ProcessAdapter(Protocol):
         that the caller can count the references.
         """
 
+    def idle_instances(self) -> Iterable[object]:
+        """Yield the instance of each idle process. Its class holds no version, but objects that it refers to may."""
+
     def titles(self) -> dict[int, tuple[str, int, int]]:
         """Return, by pid, the title of each process and zombie, the identity of its object and that of its task."""
 
@@ -88,16 +100,18 @@ class ProcessAdapter(Protocol):
 
 @dataclass(slots=True)
 class Runners:
-    """What runs a version: the pids of the processes, and the names of the OS threads, that have a frame of its code.
+    """What runs a version: the pids of processes, the tasks, and the names of OS threads that have a frame of it.
 
-    A frame that belongs to a process is not counted for the thread of the event loop.
+    A frame that belongs to a process counts only for the process, not also for the event loop's thread or for a task
+    for which the process waits.
     """
 
     pids: list[int] = field(default_factory=list)
     threads: list[str] = field(default_factory=list)
+    tasks: list[Task[Any]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.pids or self.threads)
+        return bool(self.pids or self.threads or self.tasks)
 
 
 def find_runners(processes: ProcessAdapter, namespaces: Iterable[Namespace]) -> dict[int, Runners]:
@@ -105,9 +119,16 @@ def find_runners(processes: ProcessAdapter, namespaces: Iterable[Namespace]) -> 
     found = {id(namespace): Runners() for namespace in namespaces}
     if not found:
         return found
+    of_processes: set[int] = set()
     for pid, coroutine in processes.suspended_coroutines():
         for suspended in suspended_frames(coroutine):
+            of_processes.add(id(suspended))
             _add_runner(found, suspended, pid)
+    for task in processes.tasks():
+        for suspended in suspended_frames(task):
+            if id(suspended) in of_processes:
+                break  # a process waits for the task, so it ends with the process
+            _add_runner(found, suspended, task)
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     activity = processes.loop_activity()
     frames: dict[int, Any] = sys._current_frames()
@@ -127,15 +148,17 @@ def find_runners(processes: ProcessAdapter, namespaces: Iterable[Namespace]) -> 
     return found
 
 
-def _add_runner(found: dict[int, Runners], frame: FrameType, owner: int | str) -> None:
+def _add_runner(found: dict[int, Runners], frame: FrameType, owner: int | str | Task[Any]) -> None:
     entry = found.get(id(frame.f_globals))
     if entry is None:
         return
+    runners: list[Any] = entry.pids
     if isinstance(owner, str):
-        if owner not in entry.threads:
-            entry.threads.append(owner)
-    elif owner not in entry.pids:
-        entry.pids.append(owner)
+        runners = entry.threads
+    elif not isinstance(owner, int):
+        runners = entry.tasks
+    if owner not in runners:
+        runners.append(owner)
 
 
 def suspended_frames(awaiting: object) -> Iterator[FrameType]:

@@ -1,6 +1,7 @@
-"""The anchor of the audit log: a place that gets each new head of the chain, and where the node's user can't write.
+"""The anchor of the audit log: a place that receives each new head of the chain, and that the node's user can't change.
 
-Whoever can write the log can also replace it by another valid chain. The heads at the anchor then no longer fit.
+A user who can write the log can also replace it by another valid chain. But that chain doesn't match the heads at the
+anchor.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Final, Literal
 from node_runtime.releases.files.trust_settings import read_trust_settings
 
 MAX_ANCHOR_BYTES: Final = 64 << 20
-"""Bytes at the end of an anchor's file that a verification reads."""
+"""A verification reads at most this many bytes, from the end of the anchor's file."""
 JOURNAL_SOCKET: Final = Path("/run/systemd/journal/socket")
 SYSLOG_SOCKET: Final = Path("/dev/log")
 IDENTIFIER: Final = "hotdash-audit"
@@ -31,15 +32,15 @@ logger: Final = logging.getLogger("node_runtime.control")
 
 @dataclass(slots=True)
 class Anchor:
-    """An anchor of one kind; "none" stands for no anchor."""
+    """An anchor of one kind; the kind "none" means that the node has no anchor."""
 
     kind: Literal["journal", "syslog", "file", "none"]
     path: Path = Path()
     failed: str = ""
-    """Why the newest head could not be sent."""
+    """The reason why the newest head could not be sent; empty if it was sent."""
 
     def send(self, line: str) -> None:
-        """Send one line. An error is logged once, until a line can be sent again."""
+        """Send one line. Of several errors in a row, only the first is logged."""
         try:
             self._send(line)
         except OSError as error:
@@ -50,7 +51,7 @@ class Anchor:
             self.failed = ""
 
     def lines(self) -> list[str] | None:
-        """Return the lines that the anchor has; None if this process can't read them there."""
+        """Return the lines at the anchor, or None if this process can't read them."""
         if self.kind != "file" or not self.path.is_file():
             return None
         try:
@@ -61,7 +62,7 @@ class Anchor:
             return None
 
     def weakness(self) -> str:
-        """Return a clause that says why the node's user could rewrite the anchor; empty if not, or if unknown."""
+        """Return a clause that says why the anchor can't be trusted; empty if no reason is known."""
         if self.kind != "file":
             return ""
         try:
@@ -91,8 +92,9 @@ class Anchor:
 
 
 def find_anchor(directory: Path) -> Anchor:
-    """Return the anchor that `audit_anchor` in etc/node.toml names; by default the journal, or syslog, or none.
+    """Return the anchor that `audit_anchor` in etc/node.toml names.
 
+    The default is the journal; if the machine has none, syslog; if it has neither, no anchor.
     Raises Refused if etc/node.toml is damaged.
     """
     chosen = read_trust_settings(directory).audit_anchor
@@ -120,7 +122,7 @@ def _is_socket(path: Path) -> bool:
 
 
 def _is_append_only(path: Path) -> bool:
-    """Return whether the file has the attribute that `chattr +a` sets; False where it can't be read."""
+    """Return whether the file has the attribute that `chattr +a` sets; False if the attribute can't be read."""
     try:
         with path.open("rb") as file:
             flags = fcntl.ioctl(file.fileno(), _GET_FLAGS, b"\0" * 8)

@@ -1,9 +1,9 @@
-"""The files of the audit log: the lines, from the oldest or from the newest on, whatever file they are in.
+"""The files of the audit log. Readers get the lines of all files as one sequence, oldest first or newest first.
 
 var/audit.jsonl               the newest entries
-var/audit/<first seq>.jsonl   earlier ones: when a file is full, it is moved here
-var/audit.head                number and hash of the newest entry, to notice that entries were deleted
-var/audit.lock                the lock of those who append
+var/audit/<first seq>.jsonl   earlier entries: a full file is moved here
+var/audit.head                number and hash of the newest entry, which show whether entries were deleted
+var/audit.lock                the lock for appending
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from typing import Final
 import msgspec
 
 MAX_FILE_BYTES: Final = 4 << 20
-"""Bytes in the newest file, above which it is moved to the earlier ones."""
+"""The newest file is moved to the earlier files when it has more than this many bytes."""
 MAX_EARLIER_FILES: Final = 64
-"""The number of earlier files. With more, the oldest is deleted, which is an entry of the log."""
+"""The maximum number of earlier files. Beyond it, the oldest file is deleted, and an entry of the log says so."""
 LOCK_SECONDS: Final = 2.0
 """Seconds to wait for another process that appends an entry."""
 _BLOCK_BYTES: Final = 64 * 1024
 
 
 class ChainLink(msgspec.Struct, frozen=True):
-    """The fields of a line that make the chain: its number, and the hash of the line before. Other fields may follow.
+    """The fields that link a line to the chain: its number and the hash of the previous line. Other fields may follow.
 
-    A line of an older version has the number 0.
+    A line that an older version of the node wrote has the number 0.
     """
 
     seq: int = 0
@@ -55,7 +55,7 @@ def line_hash(line: bytes) -> str:
 
 
 def chain_link(line: bytes) -> ChainLink | None:
-    """Return the chain's fields of a line; None if it isn't an entry."""
+    """Return the fields that link a line to the chain, or None if the line isn't an entry."""
     try:
         return msgspec.json.decode(line, type=ChainLink)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -87,7 +87,7 @@ class AuditFiles:
                     time.sleep(0.01)
             yield
         finally:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)  # a fork that was made meanwhile keeps the file open
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing is not enough: a child forked meanwhile has it open
             os.close(descriptor)
 
     def earlier(self) -> list[Path]:
@@ -95,10 +95,10 @@ class AuditFiles:
         return sorted(self._earlier.glob("[0-9]" * 12 + ".jsonl"))
 
     def lines(self) -> Iterator[tuple[Path, int, bytes]]:
-        """Yield the path, the line number from 1 on, and the line, from the oldest entry on.
+        """Yield (path, line number, line) for each line, oldest first. Line numbers start at 1.
 
-        An incomplete last line of the newest file, which a crash leaves, is omitted. Entries that are appended
-        meanwhile are omitted, too.
+        Omits an incomplete last line of the newest file, which a crash has left, and entries that are appended
+        after the first line was requested.
         """
         with self.locked():
             paths = [*self.earlier(), *[path for path in (self.current,) if path.exists()]]
@@ -115,7 +115,7 @@ class AuditFiles:
                 file.close()
 
     def newest_lines(self) -> Iterator[bytes]:
-        """Yield the lines from the newest one on; the first may be incomplete."""
+        """Yield the lines, newest first. The first line yielded may be incomplete."""
         for path in (self.current, *reversed(self.earlier())):
             try:
                 descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -127,7 +127,7 @@ class AuditFiles:
                 os.close(descriptor)
 
     def head(self) -> Head:
-        """Return the end of the chain; lines that don't belong to it count only for the hash."""
+        """Return the end of the chain. A last line that doesn't belong to the chain gives the hash, but no number."""
         last = ""
         for line in self.newest_lines():
             last = last or line_hash(line)
@@ -137,15 +137,15 @@ class AuditFiles:
         return Head(0, last)
 
     def move_full(self, first_seq: int) -> None:
-        """Make the newest file an earlier one. Raises OSError."""
+        """Move the newest file to the earlier files. Raises OSError."""
         self._earlier.mkdir(mode=0o700, exist_ok=True)
         self.current.replace(self._earlier / f"{first_seq:012}.jsonl")
 
 
 def lines_backwards(descriptor: int) -> Iterator[bytes]:
-    """Yield the lines of a file that are not empty, from the last one on, without reading more than is needed."""
+    """Yield the non-empty lines of a file, last line first. Reads only as far back as the caller iterates."""
     position = os.fstat(descriptor).st_size
-    rest: list[bytes] = []  # the pieces of the line whose begin is not read yet, the last one first
+    rest: list[bytes] = []  # pieces, last first, of a line whose beginning has not been read yet
     while position:
         size = min(_BLOCK_BYTES, position)
         position -= size

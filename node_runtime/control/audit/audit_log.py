@@ -4,8 +4,8 @@ A change that a client requests has two lines. The first one, the intent, says w
 before the change starts. The second one is the outcome. If the intent can't be written, the change is refused; only a
 rollback to the permanent release runs nevertheless.
 
-Each line has a number and the hash of the line before. So a line that was changed, inserted or removed is found by a
-verification. The node and the commands of its owner append to the same chain.
+Each line has a number and the hash of the previous line. A verification therefore finds lines that were changed,
+inserted or removed. The node and the commands of its owner append to the same chain.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class AuditLog:
         return found
 
     def _expected_head(self) -> Head:
-        """Return the newest head that this process, or the head file, knows of."""
+        """Return the newer of two heads: the head that this process wrote last, and the head in the head file."""
         known = self._head or Head()
         with suppress(OSError):
             for stored in heads_in(self._files.head_file.read_text(errors="replace").splitlines(), self._directory):
@@ -103,7 +103,7 @@ class AuditLog:
         return found.st_ino, found.st_size
 
     def _remove_incomplete_line(self) -> int:
-        """Remove what a crash has left of the last line; return the number of bytes."""
+        """Remove an incomplete last line, which a crash has left; return the number of bytes removed."""
         try:
             descriptor = os.open(self._files.current, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
@@ -122,7 +122,7 @@ class AuditLog:
             os.close(descriptor)
 
     def _append(self, head: Head, entry: AuditEntry) -> Head:
-        """Append `entry` after `head`; return the new head. Raises OSError, and then nothing is appended."""
+        """Append `entry` after `head`; return the new head. If this raises OSError, nothing was appended."""
         entry = structs.replace(bounded(redact_struct(entry)), seq=head.seq + 1, prev=head.sha256)
         line = msgspec.json.encode(entry)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -135,7 +135,7 @@ class AuditLog:
                 os.fsync(descriptor)
             except OSError:
                 with suppress(OSError):
-                    os.ftruncate(descriptor, before.st_size)  # otherwise the next line would continue this partial one
+                    os.ftruncate(descriptor, before.st_size)  # otherwise the next line would be appended to this part
                 raise
         finally:
             os.close(descriptor)
@@ -149,7 +149,7 @@ class AuditLog:
     def _report(self, head: Head) -> None:
         line = head_line(head, self._directory)
         temporary = self._files.head_file.with_suffix(".new")
-        with suppress(OSError):  # a full disk; the next entry writes it again
+        with suppress(OSError):  # the disk may be full; the next entry writes the file again
             temporary.write_text(f"{line}\n")
             temporary.replace(self._files.head_file)
         self._anchor.send(line)
@@ -167,5 +167,5 @@ class AuditLog:
 
 
 def open_audit_log(directory: Path) -> AuditLog:
-    """Return the audit log of the node in `directory`, with the anchor of its configuration. Raises Refused."""
+    """Return the audit log of the node in `directory`. The node's configuration names the anchor. Raises Refused."""
     return AuditLog(directory, find_anchor(directory))

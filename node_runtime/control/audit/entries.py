@@ -1,4 +1,4 @@
-"""The entries of the audit log: their size limits, and those that no client has caused."""
+"""The size limits of the audit log's entries, and the entries that no client has caused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ MAX_FIELD_CHARACTERS: Final = {
     "plan_id": 64,
     "outcome": 1000,
 }
-"""The number of characters of each field of an entry; longer texts are clipped. So one entry can't hide others."""
+"""The maximum number of characters of each field of an entry.
+
+Longer texts are clipped, so that an entry stays small.
+"""
 
 
 def bounded(entry: AuditEntry) -> AuditEntry:

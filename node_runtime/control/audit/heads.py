@@ -1,4 +1,4 @@
-"""Heads of the chain as lines of text, in the form in which the anchor gets them.
+"""Heads of the chain as lines of text, in the form that is sent to the anchor.
 
 An example is `audit-head seq=17 sha256=9f86d081… directory="/srv/fil"`.
 """
@@ -22,7 +22,7 @@ def head_line(head: Head, directory: Path) -> str:
 
 
 def heads_in(lines: Iterable[str], directory: Path) -> Iterator[Head]:
-    """Yield the heads of the node in `directory`; a log daemon may have added text before them."""
+    """Yield the heads in `lines` that belong to the node in `directory`. A log daemon may have put text before them."""
     own = json.dumps(str(directory))
     for line in lines:
         if (found := _HEAD.search(line)) is not None and found[3] == own:

@@ -1,4 +1,4 @@
-"""Changes of a node's directory by a command of its owner, with their lines in the audit log."""
+"""Writes changes that the owner's commands make in a node's directory to the audit log."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from .entries import local_entry
 
 
 def audited(directory: Path, method: str, subject: str, change: Callable[[], str]) -> None:
-    """Make a change that returns a clause about what was done; write its intent before, and its outcome afterwards.
+    """Write the intent of a change to the audit log, call `change()`, and write the outcome.
 
-    Raises Refused, also if the intent can't be written; then nothing was done.
+    `change()` returns a clause that says what it has done. If the intent can't be written, this function raises Refused
+    and does not call `change`.
     """
     log = open_audit_log(directory)
     log.write(local_entry(method, subject, "intent"))

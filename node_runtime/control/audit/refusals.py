@@ -1,6 +1,6 @@
-"""Refused logins and requests in the audit log: the first one of each source at once, then only their number.
+"""Writes refused logins and requests to the audit log: the first of each source at once, then only their number.
 
-So somebody who tries without end can neither fill the disk nor push other entries out of the log.
+Therefore endless attempts can neither fill the disk nor push other entries out of the log.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from node_runtime.protocol.messages import AuditEntry
 INTERVAL_SECONDS: Final = 300.0
 """Seconds for which the refusals of one source are counted before their number is written."""
 MAX_SOURCES: Final = 20
-"""The number of sources in one interval that have lines of their own. All others share one line."""
+"""The maximum number of sources that get lines of their own in one interval. All other sources share one line."""
 
 logger: Final = logging.getLogger("node_runtime.control")
 
@@ -49,7 +49,10 @@ class Refusals:
         self._sources: dict[tuple[str, ...], _RefusalCount] = {}
 
     def note_login(self, address: str, holder: str, count: int = 1) -> None:
-        """Note that `count` connections from `address` were refused; `holder` is known of an expired or revoked key."""
+        """Note that `count` connections from `address` were refused because of their key.
+
+        `holder` is the holder of an expired or revoked key; it is empty for an unknown key.
+        """
         outcome = f"refused: the key of {holder} is revoked or expired" if holder else "refused: unknown key"
         self._note(_entry(holder, address, "login", "", outcome), ("login", address, holder), count)
 
@@ -58,7 +61,7 @@ class Refusals:
         self._note(entry, ("request", entry.who, entry.peer), 1)
 
     def flush(self) -> None:
-        """Write the numbers of the refusals that have no line yet."""
+        """Write, for each source, how many refusals have no line of their own."""
         sources, self._sources = self._sources, {}
         for source in sources.values():
             if source.more:

@@ -1,4 +1,4 @@
-"""The verification of an audit log: that its lines form one chain, and that the chain contains all known heads."""
+"""Verifies an audit log: its lines must form one chain, and the chain must contain all known heads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from .heads import heads_in
 
 @dataclass(slots=True)
 class _Walk:
-    """The walk along the lines. `wanted` has the places where the hash of an entry with a number is recorded."""
+    """Checks the lines one after the other.
+
+    `wanted` has the known heads: for the number of an entry, the recorded hashes, each with the place of its record.
+    """
 
     directory: Path
     wanted: dict[int, dict[str, str]]
@@ -31,11 +34,11 @@ class _Walk:
     dropped: set[str] = field(default_factory=set)
 
     def line(self, path: Path, number: int, line: bytes) -> None:
-        """Check one line; note the first one that is broken."""
+        """Check one line; remember the first fault."""
         link, before, sha256 = chain_link(line), self.last_hash, line_hash(line)
         self.last_hash = sha256
         if (link is None or not link.seq) and not self.entries:
-            return  # a line of an older version, before the chain begins
+            return  # an older version of the node wrote this line, before the chain begins
         fault = self._fault(link, before, sha256)
         if fault and not self.broken:
             self.broken = f"{path.relative_to(self.directory)}, line {number}: {fault}"
@@ -50,7 +53,7 @@ class _Walk:
         if link is None or not link.seq:
             return "this line does not belong to the chain"
         if self.entries and link.seq <= self.last:
-            return f"entry {link.seq} stands here again"
+            return f"entry {link.seq} appears a second time"
         if self.entries and link.seq != self.last + 1:
             return f"{_range(self.last + 1, link.seq - 1)} before it"
         if (self.entries or link.seq == 1) and link.prev != before:
@@ -61,14 +64,14 @@ class _Walk:
         return ""
 
     def finish(self) -> None:
-        """Check what is missing at both ends."""
+        """Check whether entries are missing at the start or at the end of the log."""
         newest = max(self.wanted, default=0)
         if not self.broken and self.first > 1 and f"entries before {self.first}" not in self.dropped:
             self.broken = _range(1, self.first - 1)
         if not self.broken and newest > self.last:
             place = next(iter(self.wanted[newest].values()))
             self.broken = (
-                f"the newest entries are missing: {place} has recorded entry {newest}, and the log ends before"
+                f"the newest entries are missing: {place} has recorded entry {newest}, but the log ends before it"
             )
 
 
@@ -112,13 +115,16 @@ def _where_anchored(anchor: Anchor, anchored: int, compared: bool, script: Path)
     if anchored:
         return f"compared with its anchor up to entry {anchored}"
     if compared:
-        return "but no head of it is among the lines of the anchor"
+        return "but the lines of the anchor have no head of this log"
     if anchor.kind == "none":
         return (
-            "it has no anchor, so nobody can notice if a process of the node's user deletes the newest entries, or "
-            "writes all of them anew; set audit_anchor in etc/node.toml"
+            "it has no anchor, so nobody can notice if a process of the node's user deletes the newest entries or "
+            "rewrites the whole log; set audit_anchor in etc/node.toml"
         )
     command = f"`journalctl -q -o cat -t {IDENTIFIER} | {shlex.quote(str(script))} audit --verify --anchor -`"
     if anchor.kind == "journal":
         return f"its heads are in the journal; compare them with {command}"
-    return f"its heads are sent to {anchor.path}; compare them with `audit --verify --anchor FILE`, the file it writes"
+    return (
+        f"its heads are sent to {anchor.path}; compare them with `audit --verify --anchor FILE`, "
+        f"where FILE is the log file that has the lines sent there"
+    )

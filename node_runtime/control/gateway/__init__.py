@@ -1,5 +1,5 @@
-"""The gateway: an OS process that owns a node's ZeroMQ socket, so that no client can end or fill the node itself.
+"""The gateway: an OS process that owns a node's ZeroMQ socket, so that no client can crash the node or fill its memory.
 
-The node starts it, talks to it over the seam (`seam.py`), survives its end, and starts it again. Nothing of the node's
-state is in the gateway: only keys, limits and subscriptions.
+The node starts the gateway, exchanges messages with it over the seam (`seam.py`), and starts it again if it ends. The
+gateway has keys, limits and subscriptions, but none of the node's state.
 """

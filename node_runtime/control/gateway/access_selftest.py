@@ -25,8 +25,8 @@ _WAIT_MS: Final = 10
 def refuses_strangers(server_key: bytes, host: str, port: int, meanwhile: Callable[[], None] = lambda: None) -> bool:
     """Return whether the endpoint refuses a random key.
 
-    `server_key` is its public key. `meanwhile()` is called all the time: it answers libzmq's requests if the endpoint
-    is in this thread.
+    `server_key` is the public key of the endpoint. `meanwhile()` is called again and again during the test; if this
+    thread serves the endpoint, it has to answer libzmq's requests about keys.
     """
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     try:

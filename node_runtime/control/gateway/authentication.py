@@ -2,7 +2,7 @@
 
 A connection is accepted only with a known CURVE key in the right domain. Any other connection is refused with status
 400, and with 500 if the handler itself fails. The handler returns the key as the User-Id, which libzmq attaches to
-every message of the connection; so nothing that a client claims says who it is.
+every message of the connection; so a client is identified by its key, never by what it claims.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ logger: Final = logging.getLogger("node_runtime.control.gateway")
 class ZapHandler:
     """Answers libzmq's requests on `socket`. `ring` has the keys that are accepted, and may be replaced.
 
-    A context has one handler, and only one thread may use it. `on_refused(address, key)` is called for each connection
-    whose key is not valid.
+    Each ZeroMQ context has one handler. Only one thread may use it. `on_refused(address, key)` is called for each
+    connection whose key is not valid.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""One connection of a gateway, and the bytes that it has received and not yet delivered."""
+"""One connection of a gateway, with the counts of the bytes that it has received, and that the client has not read."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ _ACKED_AND_RECEIVED: Final = struct.Struct("=120xQQ")
 class OpenConnection:
     """An open connection with the descriptor `descriptor`, accepted at the time `opened` of `time.monotonic()`.
 
-    It is *silent*, and has the given limits, until its first request brings what `introduce` sets. `unread` is the
-    number of bytes that were sent to the client and that the client's kernel has not acknowledged.
+    The connection is *silent* until its first request arrives. Until then, it has the limits `limits`; the request
+    tells who the client is, and `introduce` sets the limits of that role. `unread` is the number of bytes that were
+    sent to the client and that the client's kernel has not acknowledged.
 
-    The kernel counts for the gateway, because libzmq doesn't tell how much it keeps: it collects all frames of a
-    message before it passes the message on, and limits only the number of the messages that a client does not read. On
-    other systems than Linux, that number and the memory of the gateway are the only limits.
+    The byte counts come from the kernel, because libzmq doesn't tell how many bytes it keeps. libzmq collects all
+    frames of a message before it passes the message on, and limits only the number of messages that a client does not
+    read. On systems other than Linux, that number and the memory of the gateway are the only limits.
 
-    libzmq may close the descriptor at any time, and get the same number for its next connection. So the descriptor is
+    At any time, libzmq may close the descriptor and get the same number for its next connection. So the descriptor is
     used only while it has the inode that it had when the connection was accepted.
     """
 
@@ -61,7 +62,7 @@ class OpenConnection:
         return not self.routing_id
 
     def introduce(self, routing_id: RoutingId, key: bytes, role: Role, address: str, limits: RoleLimits) -> None:
-        """Set who the client is; its buckets are full."""
+        """Set who the client is, and give it full buckets with the given limits."""
         self.routing_id, self.key, self.role, self.address = routing_id, key, role, address
         self._limit(limits)
 
@@ -70,7 +71,7 @@ class OpenConnection:
         self._messages = TokenBucket(limits.messages_refill)
 
     def spend_message(self, now: float) -> bool:
-        """Count one message of the client; return False if they are too many."""
+        """Count one message of the client; return False if it has sent too many."""
         second = int(now)
         if second != self._second:
             self._second, self.messages_in_second = second, 0
@@ -78,7 +79,7 @@ class OpenConnection:
         return self._messages.spend(1, now)
 
     def spend_received_bytes(self, now: float) -> bool:
-        """Count what was received and acknowledged since the last call; return False if too much was received."""
+        """Count the bytes received and acknowledged since the last call; return False if too many were received."""
         if not _CAN_METER:
             self.unread = 0
             return True
@@ -87,23 +88,23 @@ class OpenConnection:
                 info = borrowed.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKED_AND_RECEIVED.size)
             acked, received = _ACKED_AND_RECEIVED.unpack(info)
         except (OSError, struct.error):
-            return True  # it has just ended, or the kernel is too old
+            return True  # the connection has just ended, or the kernel is too old
         newly_acked, newly_received = acked - self._acked, received - self._received
         self._acked, self._received = acked, received
         self.unread = max(0, self.unread - newly_acked)
         return self._bytes.spend(newly_received, now)
 
     def shut_down(self) -> None:
-        """Have the kernel end the connection. libzmq notices it, and closes the descriptor."""
+        """Have the kernel end the connection. libzmq notices the end, and closes the descriptor."""
         self.closing = True
         with suppress(OSError), self._borrowed() as borrowed:
             borrowed.shutdown(socket.SHUT_RDWR)
 
     @contextmanager
     def _borrowed(self) -> Iterator[socket.socket]:
-        """Lend libzmq's descriptor as a socket, which must not close it. Raises OSError if the connection has ended."""
+        """Yield a socket with libzmq's descriptor, which stays open. Raises OSError if the connection has ended."""
         if _inode_of(self.descriptor) != self._inode:
-            raise ConnectionResetError(errno.ECONNRESET, "the descriptor is that of another connection")
+            raise ConnectionResetError(errno.ECONNRESET, "the descriptor belongs to another connection")
         borrowed = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=self.descriptor)
         try:
             yield borrowed

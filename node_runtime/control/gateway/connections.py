@@ -1,9 +1,9 @@
-"""The open connections of a gateway: who they are, and which of them have to be closed.
+"""The open connections of a gateway: whose they are, and which of them have to be closed.
 
 libzmq says through its monitor when it accepts a connection and when one ends, and attaches the connection's
 descriptor to each message. It can't close a connection of a ROUTER socket, so the gateway shuts the descriptor down.
-It can't stop accepting either, without closing all connections: so when there are too many silent ones, the gateway
-closes the oldest, and a client that knows a key gets in even while others open connections without end.
+Nor can libzmq stop accepting without closing all connections. So when too many connections are silent, the gateway
+closes the oldest of these; a client with a valid key can therefore connect even during a flood of connections.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _EVENT: Final = struct.Struct("=HI")
 
 
 class Connections:
-    """The connections of `router`. `on_gone(routing_id)` is called when one ends that was not silent."""
+    """The connections of `router`. `on_gone(routing_id)` is called when a connection ends, unless it was silent."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Connections:
         return self._clients.values()
 
     def follow(self) -> None:
-        """Take libzmq's events about connections."""
+        """Handle libzmq's events about connections that were accepted or have ended."""
         while has_message(self.monitor):
             event, descriptor = _EVENT.unpack(self.monitor.recv_multipart()[0])
             if event == zmq.Event.ACCEPTED:
@@ -73,7 +73,7 @@ class Connections:
                 self._forget(descriptor)
             else:
                 self._reports.limit_reached("the machine had no descriptors left")
-        # Only now, because the events that were waiting say which descriptors belong to other connections by now.
+        # Not before all events are handled: they say which descriptors belong to other connections by now.
         while len(self._silent) > self._limits.max_silent_connections:
             self.close(next(iter(self._silent.values())), "too many had sent no request yet")
 
@@ -94,10 +94,10 @@ class Connections:
     # ------------------------------------------------------------------ clients
 
     def expect_ids_after(self, routing_id: RoutingId) -> None:
-        """Accept only ids that libzmq assigns after `routing_id`: it counts them up, one for each connection.
+        """Accept only ids that libzmq assigns after `routing_id`. For each connection, libzmq increments the id.
 
-        libzmq also lets a client choose an id. It could choose that of an earlier client and get an answer to it, or
-        the next one that libzmq will assign, at which libzmq ends the process.
+        libzmq also lets a client choose its id. The client could choose the id of an earlier client and get an answer
+        to that client. It could also choose the id that libzmq will assign next; libzmq then aborts the process.
         """
         self._last_id_before = int.from_bytes(routing_id[1:], "big")
 
@@ -108,11 +108,11 @@ class Connections:
     def introduce(
         self, routing_id: RoutingId, request: zmq.Frame, role_of: Callable[[bytes], Role]
     ) -> OpenConnection | None:
-        """Return the connection of the client that has sent its first request, or close it and return None."""
+        """Return the connection of the client that has sent its first request; None if the connection was closed."""
         self.follow()
         connection = self._open.get(int(request.get("__fd")))
         if connection is None or connection.closing:
-            return None  # it has ended in the meantime
+            return None  # the connection has ended in the meantime
         key = str(request.get("User-Id")).encode()
         role = role_of(key)
         if not self._is_assigned(routing_id):

@@ -47,16 +47,26 @@ from .sockets import has_message
 CHECK_SECONDS: Final = 0.1
 """Seconds between two checks of the connections, while there are any."""
 MAX_REQUESTS_IN_A_ROW: Final = 64
-"""The maximum number of requests that are passed on before the answers of the node have their turn."""
+"""The maximum number of requests that are passed on before the gateway turns to the answers of the node."""
 MAX_UNSENT_BYTES: Final = 8 << 20
-"""Bytes of requests that may wait for the node. Beyond them, no request is taken from libzmq."""
+"""If more bytes of requests than this wait for the node, the gateway takes no request from libzmq."""
 MAX_UNRECEIVED_MESSAGES: Final = 16
 """The maximum number of a client's messages that libzmq keeps until the gateway takes them."""
 AWAKE_SECONDS: Final = 0.0001
-"""Seconds after a request in which the gateway does not sleep: waking it takes the node longer than most answers."""
+"""For this many seconds after a request, the gateway does not sleep.
+
+For the node, waking the gateway would take longer than making most answers.
+"""
 MAX_UNACCEPTED_CONNECTIONS: Final = 1024
-"""The connections that the kernel keeps until libzmq accepts them. Beyond them, a client waits a second."""
-LINGER_MS: Final = 300
+"""The number of connections that the kernel keeps until libzmq accepts them. Beyond it, a client waits a second."""
+_KEEPALIVE: Final = {
+    zmq.TCP_KEEPALIVE: 1,
+    zmq.TCP_KEEPALIVE_IDLE: 10,
+    zmq.TCP_KEEPALIVE_INTVL: 5,
+    zmq.TCP_KEEPALIVE_CNT: 3,
+}
+"""Options, in seconds, by which the kernel notices that the machine of a client is gone, even without heartbeats."""
+LINGER_MS: Final = 1000
 """Milliseconds for which a stop waits until the last replies are sent, such as the reply to a stop request."""
 
 FIRST_ENDPOINT: Final = "inproc://gateway.first"
@@ -105,7 +115,7 @@ class Gateway:
                 f"nobody may connect; restart the node, and report a bug if that happens twice."
             )
             return False
-        self._reports.clear()  # the refusal of the test is none
+        self._reports.clear()  # the refusal of the test client is not to be reported
         self._seam.put(Listening(port))
         self._seam.flush()
         return True
@@ -124,7 +134,7 @@ class Gateway:
                 self._zap.answer_all()
             if monitor in ready:
                 self._connections.follow()
-            # libzmq signals new messages only once, and sending may swallow the signal, so look for them in any case.
+            # Look for messages in any case: libzmq signals new ones only once, and sending may swallow the signal.
             more = self._pass_requests_on()
             self._check()
         self._report()
@@ -138,16 +148,18 @@ class Gateway:
         router.setsockopt(zmq.ROUTER_MANDATORY, 1)
         router.setsockopt(zmq.SNDHWM, self._limits.max_unread_messages)
         router.setsockopt(zmq.RCVHWM, MAX_UNRECEIVED_MESSAGES)
+        for option, value in _KEEPALIVE.items():
+            router.setsockopt(option, value)
         router.setsockopt(zmq.BACKLOG, MAX_UNACCEPTED_CONNECTIONS)
         router.curve_server = True
         router.curve_secretkey = self._settings.secret_key
-        # Without both options libzmq admits every key when no ZAP handler answers.
+        # Unless both options are set, libzmq admits every key when no ZAP handler answers.
         router.setsockopt(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
         router.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
         return router
 
     def _first_routing_id(self) -> RoutingId:
-        """Return the id that libzmq assigns to a first connection, which comes from this thread."""
+        """Return the id that libzmq assigns to the first connection, which this method makes itself."""
         first: zmq.Socket[bytes] = self._context.socket(zmq.DEALER)
         self._router.bind(FIRST_ENDPOINT)
         first.connect(FIRST_ENDPOINT)
@@ -195,7 +207,7 @@ class Gateway:
 
     def _role_of(self, key: bytes) -> Role:
         holder = self._zap.ring.holder(key, time.time())
-        return "viewer" if holder is None else holder.role  # if the key has just ended, the node refuses the request
+        return "viewer" if holder is None else holder.role  # if the key has just expired, the node refuses the request
 
     def _flush(self) -> None:
         self._seam.flush()
@@ -249,7 +261,7 @@ class Gateway:
     def _drop(self, routing_id: RoutingId) -> None:
         client = self._connections.client(routing_id)
         if client is not None:
-            self._connections.close(client, "the node wanted it")
+            self._connections.close(client, "the node requested it")
 
 
 def main(arguments: list[str]) -> None:

@@ -1,7 +1,7 @@
 """The limits of a gateway: of its OS process, of all connections together, and of one connection in each role.
 
-The node sends them to the gateway when it starts it. Nothing here limits a program that uses a node as intended: the
-limits are for clients that were stolen, broke, or attack.
+The node sends the limits to a gateway that it starts. A program that uses a node as intended never reaches them: they
+are for stolen keys, broken clients and attackers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MIB = 1 << 20
 class RoleLimits(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The limits of one role: of its connections, and of what one connection may send.
 
-    A connection may send `burst_seconds` times its rates at once. One that sends more is closed.
+    A connection may send `burst_seconds` times its rates at once. A connection that sends more is closed.
     """
 
     max_connections: int
@@ -28,12 +28,12 @@ class RoleLimits(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
 
     @property
     def bytes_refill(self) -> Refill:
-        """The refill of the bucket from which a connection pays the bytes that it sends."""
+        """The refill of the bucket from which a connection pays for the bytes that it sends."""
         return Refill(self.max_bytes_per_second, self.max_bytes_per_second * self.burst_seconds)
 
     @property
     def messages_refill(self) -> Refill:
-        """The refill of the bucket from which a connection pays its messages."""
+        """The refill of the bucket from which a connection pays for its messages."""
         return Refill(self.max_messages_per_second, self.max_messages_per_second * self.burst_seconds)
 
 
@@ -45,13 +45,14 @@ OPERATOR_LIMITS = RoleLimits(max_connections=128, max_bytes_per_second=512 * _MI
 
 
 class GatewayLimits(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The limits of one gateway; its memory is in bytes of address space.
+    """The limits of one gateway. The limit of its memory is in bytes of address space.
 
     A connection is *silent* until its first request arrives, complete and from a known key: `max_silent_seconds` has to
-    exceed the time limit of a handshake. `max_viewer_messages_per_second` is for all viewers together. The *unread*
-    bytes and messages of a client are the answers and events that wait in the gateway because the client does not read;
-    one answer more than `max_unread_bytes` is allowed, because a snapshot may be larger. A gateway that does not answer
-    the node for `max_answer_seconds` is ended.
+    exceed the time limit of a handshake. `max_viewer_messages_per_second` is for all viewers together. It is a little
+    more than the node's budget for them: the node would refuse further messages, but only after it has held the
+    interpreter's lock for each. The *unread* bytes and messages of a client are the answers and events that wait in the
+    gateway because the client does not read; one answer more than `max_unread_bytes` is allowed, because a snapshot may
+    be larger. A gateway that does not answer the node for `max_answer_seconds` is ended.
     """
 
     max_memory: int = 1024 * _MIB
@@ -60,7 +61,7 @@ class GatewayLimits(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
     max_silent_seconds: float = 5.0
     viewer: RoleLimits = VIEWER_LIMITS
     operator: RoleLimits = OPERATOR_LIMITS
-    max_viewer_messages_per_second: int = 1000
+    max_viewer_messages_per_second: int = 500
     max_unread_bytes: int = 4 * _MIB
     max_unread_messages: int = 1000
     max_unread_bytes_of_all: int = 256 * _MIB
@@ -68,7 +69,7 @@ class GatewayLimits(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
 
     @property
     def viewers_refill(self) -> Refill:
-        """The refill of the bucket from which all viewers together pay their messages."""
+        """The refill of the bucket from which all viewers together pay for their messages."""
         return Refill(
             self.max_viewer_messages_per_second, self.max_viewer_messages_per_second * self.viewer.burst_seconds
         )

@@ -1,7 +1,7 @@
-"""The way of messages to the clients, with a budget for what a client does not read.
+"""Sends messages to the clients, with a limit on the bytes that a client does not read.
 
-A client that does not read its answers is disconnected. An event is not worth that: it is left out, and the client sees
-the gap in the numbers of the events.
+A client that does not read its answers is disconnected. A client that does not read its events only misses some: it
+sees the gap in their numbers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NOT_READING: Final = "they did not read what they had requested"
 
 
 class Outbox:
-    """Sends to the clients of `router`, and knows the subscribers."""
+    """Sends messages to the clients of `router`, and knows which of them are subscribers."""
 
     def __init__(self, router: zmq.Socket[bytes], connections: Connections, limits: GatewayLimits) -> None:
         self._router = router
@@ -32,13 +32,13 @@ class Outbox:
         self._subscribers: dict[RoutingId, OpenConnection] = {}
 
     def answer(self, routing_id: RoutingId, body: bytes) -> None:
-        """Send the reply `body`, unless the client has disconnected. Disconnect it if it does not read."""
+        """Send the reply `body`, unless the client has disconnected. If the client does not read, disconnect it."""
         client = self._connections.client(routing_id)
         if client is not None and not self._send(client, body):
             self._connections.close(client, _NOT_READING)
 
     def announce(self, body: bytes) -> None:
-        """Send the event `body` to all subscribers who read."""
+        """Send the event `body` to all subscribers that read."""
         for client in self._subscribers.values():
             self._send(client, body)
 
@@ -49,7 +49,7 @@ class Outbox:
             self._subscribers[routing_id] = client
 
     def unsubscribe_all_but(self, known: Container[bytes]) -> None:
-        """Send no more events to clients whose keys are not among the `known` ones."""
+        """Send no more events to clients whose keys are not in `known`."""
         self._subscribers = {
             routing_id: client for routing_id, client in self._subscribers.items() if client.key in known
         }
@@ -59,7 +59,7 @@ class Outbox:
         self._subscribers.pop(routing_id, None)
 
     def _send(self, client: OpenConnection, body: bytes) -> bool:
-        """Send one message; return False if too much is unread. The first of many may have any size."""
+        """Send one message of any size; return False, and don't send it, if too much is unread already."""
         if client.closing:
             return True
         if client.unread and client.unread + len(body) > self._limits.max_unread_bytes:
@@ -71,7 +71,7 @@ class Outbox:
             self._router.send(body, _LAST_FRAME)
         except zmq.ZMQError as error:
             if error.errno == zmq.EHOSTUNREACH:
-                return True  # it has ended; libzmq's event will follow
+                return True  # the connection has ended; libzmq's event about it will follow
             if error.errno == zmq.EAGAIN:
                 return False
             raise
@@ -81,7 +81,7 @@ class Outbox:
         return True
 
     def _relieve(self) -> None:
-        """Disconnect those who have most unread until the rest fits into the budget of all."""
+        """Disconnect the clients with the most unread bytes until the rest is within the limit for all clients."""
         clients = [client for client in self._connections.clients() if not client.closing]
         while sum(client.unread for client in clients) > self._limits.max_unread_bytes_of_all:
             worst = max(clients, key=lambda client: client.unread)

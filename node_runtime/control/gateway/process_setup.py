@@ -21,7 +21,7 @@ def ignore_signals() -> None:
 
 
 def limit_process(limits: GatewayLimits) -> None:
-    """Limit this process's memory and descriptors, and let it leave no core file, which would contain keys."""
+    """Limit this process's memory and descriptors, and disable its core file, which would contain keys."""
     for kind, value in (
         (resource.RLIMIT_AS, limits.max_memory),
         (resource.RLIMIT_NOFILE, limits.max_descriptors),
@@ -36,8 +36,8 @@ def limit_process(limits: GatewayLimits) -> None:
 def seed_c_random() -> None:
     """Seed the C library's `rand`, from which libzmq takes the first routing id that it assigns.
 
-    libzmq never seeds it, so the ids would be the same in each process, and libzmq counts them up. A client may also
-    choose its own id; if that is the next one that libzmq wants to assign, libzmq ends the process. `ctypes` only calls
-    a function of the C library here; nothing of the interpreter is changed.
+    libzmq never seeds `rand`, and increments the id for each connection; so without this seed the ids would be the same
+    in each process. A client could then guess and choose the id that libzmq will assign next, and libzmq would abort
+    the process. `ctypes` only calls a function of the C library here; nothing in the interpreter is changed.
     """
     ctypes.CDLL(None).srand(ctypes.c_uint(int.from_bytes(os.urandom(4), "little")))

@@ -10,10 +10,10 @@ from typing import Final
 from .seam import GatewayReport, LoginsRefused, SeamMessage
 
 REPORT_SECONDS: Final = 10.0
-"""Seconds between two sentences about limits. The first one after a quiet time comes at once."""
+"""Seconds between two sentences about limits. The first sentence after a quiet time is sent at once."""
 MAX_REPORTED_ADDRESSES: Final = 8
 MAX_REPORTED_KEYS: Final = 4
-"""The number of keys that a report names for one address."""
+"""The maximum number of keys that the reports name for one address."""
 
 
 class Reports:
@@ -37,16 +37,16 @@ class Reports:
 
     @property
     def waiting(self) -> bool:
-        """Whether something was counted that is not reported yet."""
+        """Whether there are counted refusals that have not been reported yet."""
         return bool(self._limits or self._logins)
 
     def clear(self) -> None:
-        """Forget what was counted."""
+        """Forget the counted refusals."""
         self._limits.clear()
         self._logins.clear()
 
     def take(self) -> Iterator[SeamMessage]:
-        """Return the reports that are due: of logins all, because the node limits the rate at which it writes them."""
+        """Yield the reports that are due. A report about logins is always due: the node limits how many it writes."""
         for address, keys in self._logins.items():
             for key, count in keys.items():
                 yield LoginsRefused(address, key, count)

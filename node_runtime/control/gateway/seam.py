@@ -1,11 +1,11 @@
 """The seam between a node and its gateway: all messages that cross it, and how they are framed.
 
-The two OS processes share a pair of connected Unix stream sockets. A message is four bytes with its length, most
-significant first, followed by one MessagePack array: the number of the message's type, then its fields in order. Each
-end first sends a `SeamHello`, whose form never changes, and refuses any other version than its own.
+The two OS processes share a pair of connected Unix stream sockets. A message begins with its length in four bytes
+(big-endian). One MessagePack array follows: the number of the message's type, then its fields in order. Each end first
+sends a `SeamHello`, whose form never changes, and refuses any version other than its own.
 
-The gateway keeps nothing of the node: every message stands for itself, so that a node that takes over the seam later
-needs no history. Clients are known by their routing ids, which libzmq assigns and never uses twice.
+The gateway keeps no state of the node. No message depends on an earlier one, so a node that takes over the seam later
+needs no history. Clients are identified by their routing ids, which libzmq assigns and never uses twice.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from node_runtime.protocol.wire import MAX_REPLY_BYTES
 from .limits import GatewayLimits
 
 SEAM_VERSION: Final = 2
-"""Grows with every change of a message or of its meaning."""
+"""The version of the seam; it grows with every change of a message or of its meaning."""
 MAX_SEAM_MESSAGE_BYTES: Final = MAX_REPLY_BYTES + 64 * 1024
-"""The largest message is an answer, with the largest reply that a client accepts."""
+"""The maximum size of a message. The largest message contains the largest reply that a client accepts."""
 READ_BYTES: Final = 256 * 1024
 """Bytes that one read takes from the socket at most."""
 _LENGTH_BYTES: Final = 4
@@ -32,7 +32,7 @@ RoutingId: TypeAlias = bytes
 
 
 class SeamError(Exception):
-    """Raised when the other end has another version, or sends what is no message of the seam."""
+    """Raised when the other end has another version, or sends something that is not a message of the seam."""
 
 
 class SeamClosed(SeamError):
@@ -68,7 +68,7 @@ class Configure(SeamMessage, frozen=True, tag=1):
 class KnownKeys(SeamMessage, frozen=True, tag=2):
     """From now on, only the keys of `ring` may connect, and clients with other keys get no events any more.
 
-    Such a client stays connected, so that the node can tell it why it refuses its next request.
+    Such a client stays connected: the node refuses its next request, and says why.
     """
 
     ring: KeyRing
@@ -94,7 +94,7 @@ class Subscribe(SeamMessage, frozen=True, tag=5):
 
 
 class Unsubscribe(SeamMessage, frozen=True, tag=6):
-    """The client is no subscriber any more."""
+    """Send no more events to the client."""
 
     routing_id: RoutingId
 
@@ -106,7 +106,7 @@ class Drop(SeamMessage, frozen=True, tag=7):
 
 
 class StopGateway(SeamMessage, frozen=True, tag=8):
-    """Send what waits to be sent, close all connections, and end."""
+    """Send the pending messages, close all connections, and end."""
 
 
 class Ping(SeamMessage, frozen=True, tag=9):
@@ -129,7 +129,7 @@ class CannotListen(SeamMessage, frozen=True, tag=21):
 
 
 class Received(SeamMessage, frozen=True, tag=22):
-    """A request of a client. `key` is the public key with which it has authenticated itself; `address` is its IP."""
+    """A client's request. `key` is the public key that authenticated the client; `address` is its IP address."""
 
     routing_id: RoutingId
     key: bytes
@@ -146,7 +146,8 @@ class Gone(SeamMessage, frozen=True, tag=23):
 class LoginsRefused(SeamMessage, frozen=True, tag=24):
     """`count` connections from `address` were refused because their key, `key`, is not valid.
 
-    Sent for a few addresses and keys, at most ten times a second. An empty one stands for all others.
+    Sent for a few addresses and keys, at most ten times a second. An empty address means all other addresses, and an
+    empty key all other keys.
     """
 
     address: str
@@ -173,7 +174,7 @@ In = TypeVar("In")
 
 
 class Seam(Generic[In]):
-    """One end of the seam over `connection`, whose messages arrive as `incoming`; it never blocks."""
+    """One end of the seam, over the socket `connection`. `incoming` is the type of its messages. It never blocks."""
 
     def __init__(self, connection: socket.socket, incoming: object) -> None:
         connection.setblocking(False)
@@ -192,7 +193,7 @@ class Seam(Generic[In]):
 
     @property
     def unsent(self) -> int:
-        """The number of bytes that wait until the other end reads."""
+        """The number of bytes that wait to be sent until the other end reads."""
         return len(self._unsent)
 
     def put(self, message: SeamMessage) -> None:
@@ -257,7 +258,7 @@ class Seam(Generic[In]):
         try:
             message = self._decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise SeamError(f"the node and its gateway can't decode a message from each other ({error})") from None
+            raise SeamError(f"a message between the node and its gateway can't be decoded ({error})") from None
         if isinstance(message, SeamHello) is self._greeted:
             raise SeamError("the first message, and only the first, has to be a hello")
         if not isinstance(message, SeamHello):

@@ -1,4 +1,4 @@
-"""A test that works on each kind of ZeroMQ socket."""
+"""A check for waiting messages that works on every kind of ZeroMQ socket."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Final, cast
 
 import zmq
 
-# The operators of an IntFlag take longer than those of an int, and longer than what they are used for here.
+# These are ints because the operators of an IntFlag are slow: they would take longer than the call of getsockopt.
 _EVENTS: Final = int(zmq.EVENTS)
 _POLLIN: Final = int(zmq.POLLIN)
 
 
 def has_message(zmq_socket: zmq.Socket[bytes]) -> bool:
-    """Return whether a message has arrived. It also makes libzmq's descriptor quiet until the next one arrives."""
+    """Return whether a message has arrived. The check also quiets libzmq's descriptor until the next message."""
     return bool(cast(int, zmq_socket.getsockopt(_EVENTS)) & _POLLIN)

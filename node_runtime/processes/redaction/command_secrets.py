@@ -1,6 +1,6 @@
-"""Finds passwords in the command lines of programs whose options don't name them: `curl -u ana:…`, `mysql -p…`.
+"""Finds passwords in command lines, after options without a telling name: `curl -u ana:…`, `mysql -p…`.
 
-Like the other finders, each pattern is possessive and looks at parts of limited length only.
+As in the other finders, each pattern is possessive and looks only at parts of limited length.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PROGRAM: Final = re.compile(
 )
 _COMMAND_END: Final = re.compile(r"[\n\r|;]")
 MAX_COMMAND_LENGTH: Final = 500
-"""The options of a program are searched within so many characters after its name."""
+"""The options of a program are searched for within this number of characters after its name."""
 _GAP: Final = r"(?<![\w\-])-"
 _BETWEEN: Final = r"(?:['\"]?,[ \t]*+['\"]?|[ \t=]++['\"]?)"
 _PAIR: Final = re.compile(
@@ -43,7 +43,7 @@ _OPTIONS: Final = {
 
 
 def command_passwords(text: str) -> Iterator[Span]:
-    """Yield the passwords among the options of the programs that are known to take them."""
+    """Yield the passwords that known programs get as options."""
     at = 0
     while (program := _PROGRAM.search(text, at)) is not None:
         begin = program.end()

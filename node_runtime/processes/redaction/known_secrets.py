@@ -1,7 +1,7 @@
 """Finds secrets by their own form: URL credentials, tokens, JWTs, keys in PEM, authorization headers.
 
-Each function yields the start and the end of each part that must be hidden, in time proportional to the length of the
-text: except for a part of limited length, a pattern never scans a part of the text twice.
+Each function yields the start and the end of each part that must be hidden. The time is proportional to the length of
+the text: a pattern scans no part of the text twice, unless the length of this part is limited.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Span: TypeAlias = "tuple[int, int]"
 """The start and the end of a part of a text."""
 
 MAX_URL_LENGTH: Final = 2000
-"""The end of a URL's credentials is searched within so many characters after `://`."""
+"""The end of a URL's credentials is searched for within this number of characters after `://`."""
 
 _TOKEN: Final = re.compile(
     r"(?<![A-Za-z0-9])(?:"
@@ -31,7 +31,7 @@ _TOKEN: Final = re.compile(
     r"|(?:bot)?[0-9]{8,12}:AA[A-Za-z0-9_\-]{30,}+"
     r"|hotdash1:[a-z]{1,20}:[^\s'\"]{8,}+)"
 )
-"""Tokens with a beginning that their issuer documents, password hashes, and the cookies of nodes."""
+"""Cookies of nodes, password hashes, and tokens whose beginning is documented by their issuer."""
 _JWT: Final = re.compile(r"eyJ[A-Za-z0-9_\-]*+(?:(?:\.[A-Za-z0-9_\-]*+)++)?+")
 MIN_JWT_LENGTH: Final = 20
 _PEM: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,20}-----")
@@ -41,11 +41,11 @@ _AUTHORITY_END: Final = re.compile(r"[/?#]")
 _NO_SCHEME: Final = re.compile(r"(?<![:/\w])//[^\s/:@'\"]{1,100}+:([^\s/@'\"]{1,200}+)@")
 _URL_END: Final = re.compile(r"[\s\"'<>\\]")
 _SCHEMES_WITH_USERS: Final = ("ssh", "sftp", "rsync", "git", "sip", "sips", "xmpp", "imap", "smtp", "mailto")
-"""If a URL with one of these schemes has no password, the user is a name. With any other scheme, it may be a token."""
+"""If a URL with one of these schemes has no password, its user is a name. With other schemes, a user may be a token."""
 
 
 def known_tokens(text: str) -> Iterator[Span]:
-    """Yield tokens with a known beginning. Of a node's cookie, the beginning stays visible."""
+    """Yield tokens with a known beginning. The beginning is hidden, too."""
     for found in _TOKEN.finditer(text):
         yield found.span()
 
@@ -58,7 +58,7 @@ def json_web_tokens(text: str) -> Iterator[Span]:
 
 
 def private_keys(text: str) -> Iterator[Span]:
-    """Yield the private keys in PEM; a key without an end extends to the end of the text."""
+    """Yield the private keys in PEM. A key without a line for its end extends to the end of the text."""
     at = 0
     while (found := _PEM.search(text, at)) is not None:
         end = text.find(_PEM_END, found.end())
@@ -86,7 +86,7 @@ def _is_user_and_password(encoded: str) -> bool:
 
 
 def url_credentials(text: str) -> Iterator[Span]:
-    """Yield the passwords in URLs, and users without a password that may be tokens.
+    """Yield the passwords in URLs. If a URL has a user and no password, and the user may be a token, yield the user.
 
     A password may contain `/` and `@`, although a URL should encode them. If the text ends before the host, everything
     that could be a password is yielded.
@@ -94,7 +94,7 @@ def url_credentials(text: str) -> Iterator[Span]:
     at = end = 0
     while (at := text.find("://", at)) >= 0:
         begin = at + 3
-        if begin > end:  # several URLs may be nested in one word, whose end is searched only once
+        if begin > end:  # several URLs may be nested in one word; the end of the word is searched for only once
             limit = min(len(text), begin + MAX_URL_LENGTH)
             end = found.start() if (found := _URL_END.search(text, begin, limit)) else limit
         credentials = _credentials(text[max(0, at - 12) : at], text[begin:end], cut=end == len(text))
@@ -110,7 +110,7 @@ def urls_without_scheme(text: str) -> Iterator[Span]:
 
 
 def _credentials(scheme: str, url: str, *, cut: bool) -> Span | None:
-    """Return the credentials in the part of a URL after `://`. `cut` means that the text ends with it."""
+    """Return the credentials in the part of a URL after `://`. `cut` is True if the text ends with this part."""
     end = found.start() if (found := _AUTHORITY_END.search(url)) else len(url)
     at = url.rfind("@", 0, end)
     user, colon, rest = url[: end if at < 0 else at].partition(":")

@@ -1,7 +1,7 @@
 """Finds secrets by the names beside them: `password=…`, `"token": …`, `Cookie: …`, `('authorization', …)`.
 
 Every pattern is possessive: it never gives back what it has matched. So the time is proportional to the length of the
-text, even for a text that was made to take long.
+text, even if an attacker has chosen the text.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ CHANGED: Final = "‹redacted, changed›"
 _REDACTED: Final = re.compile(f"{REDACTED}|{CHANGED}")
 
 _NAMED: Final = re.compile(r"(?<![\w.\-])([\w.\-]++)(['\"]?\]?+)([ \t]{0,4}+)(=>|:=|==?|:(?!//))([ \t]*+)", re.ASCII)
-"""A name, a quote and a bracket after it, and a separator."""
+"""A name, which a quote and a bracket may follow, and a separator."""
 _PAIR: Final = re.compile(r"[(\[]\s{0,4}+[bru]?(['\"])([\w.\-]{1,100}+)\1\s{0,4}+,\s{0,4}+(?=[bru]?['\"])", re.ASCII)
 """The beginning of a pair of quoted texts, such as a header in a list."""
 _PAIR_END: Final = re.compile(r"['\"]\s{0,4}+,?\s{0,4}+[)\]]")
 _OPTION: Final = re.compile(r"(?<![\w\-])--?([A-Za-z][\w\-]*+)(['\"]?,?)[ \t]++(?!-)", re.ASCII)
-"""An option of a command line, in a list of arguments, too."""
+"""An option, in a command line or in a list of arguments."""
 _ELEMENT: Final = re.compile(r"<([\w.\-]++)>([^<]++)</", re.ASCII)
 _SPOKEN: Final = re.compile(
     r"\b(?:password|passwd|passphrase|passcode|pwd|secret|token|api[ _\-]?key|credentials?|jwt|cookie)s?"
@@ -33,7 +33,10 @@ _SPOKEN: Final = re.compile(
     r"|(?:for|of)[ \t]++[^\s:]{1,100}+[ \t]*+[:=][ \t]*+)?(?=(['\"])|[^\s,;]{6})",
     re.IGNORECASE,
 )
-"""A secret in a sentence, or in the line after its name: wrong password 'x'; the token abc123 has expired."""
+"""The words before a secret in a sentence: wrong password 'x'; the token abc123 has expired.
+
+The name of the secret may also end a line, if the secret begins the next line.
+"""
 _VARIABLE: Final = re.compile(r"(?<![\w.\-])([A-Z][A-Z0-9]*+(?:_[A-Z0-9]++)++)[ \t]++(?=[^\s=:,;]{6})", re.ASCII)
 """The name of an environment variable, a blank and its value."""
 _SPOKEN_VALUE: Final = re.compile(r"(?=[^\s,;]{0,80}[0-9])(?=[^\s,;]{0,80}[A-Za-z])[^\s,;]++")
@@ -62,7 +65,7 @@ _SIGNATURES: Final = frozenset({"sig", "signature", "x-amz-signature", "x-goog-s
 
 
 def named_values(text: str) -> Iterator[Span]:
-    """Yield the values after a secret's name and `=`, `:` or `=>`."""
+    """Yield the values that follow a secret's name and `=`, `:` or `=>`."""
     return _spans(_NAMED, text, _named_value)
 
 
@@ -97,7 +100,10 @@ FINDERS: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
 
 
 def _spans(pattern: re.Pattern[str], text: str, value: Callable[[str, re.Match[str]], Span | None]) -> Iterator[Span]:
-    """Yield the value of each match that has one. The search goes on after the value, so it takes linear time."""
+    """Yield the values that `value` returns for the matches of `pattern`; None means that a match has no value.
+
+    The search continues after each value, so the time is linear.
+    """
     at = 0
     while (found := pattern.search(text, at)) is not None:
         at = found.end()
@@ -146,7 +152,10 @@ def _spoken_word(text: str, found: re.Match[str]) -> Span | None:
 
 
 def _value(text: str, begin: int, name: str, separator: str) -> Span | None:
-    """Return the value that begins at `begin`; None if it is empty, or None, True, False, or already redacted."""
+    """Return the span of the value that begins at `begin`.
+
+    The result is None for an empty value, for a word such as None or true, and for a value that is redacted already.
+    """
     if _REDACTED.match(text, begin) or _OPEN_VALUE.match(text, begin):
         return None
     if (quoted := _quoted(text, begin)) is not None:
@@ -166,7 +175,7 @@ def _value(text: str, begin: int, name: str, separator: str) -> Span | None:
 
 
 def _quoted(text: str, begin: int) -> Span | None:
-    """Return the inside of a quoted text; without a closing quote it extends to the end of the text."""
+    """Return the span inside the quotes; without a closing quote it extends to the end of the text."""
     opening = _QUOTE.match(text, begin)
     if opening is None:
         return None

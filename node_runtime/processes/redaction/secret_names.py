@@ -14,14 +14,14 @@ from typing import Final
 
 
 class Secrecy(IntEnum):
-    """How much of a value its name hides. None and booleans are always shown."""
+    """The part of a value that is hidden because of the value's name. None and booleans are always shown."""
 
     OPEN = 0
-    """Nothing."""
+    """Nothing is hidden."""
     NO_NUMBERS = 1
-    """Everything but numbers: `tokens=300` and `key=7` count or identify something."""
+    """Everything but numbers is hidden: `tokens=300` and `key=7` count or identify something."""
     HIDDEN = 2
-    """Everything."""
+    """Everything is hidden."""
 
 
 SECRET_WORDS: Final = frozenset({
@@ -31,7 +31,7 @@ SECRET_WORDS: Final = frozenset({
     "accountkey", "privatekey", "privkey", "secretkey", "sessionkey", "sharedkey", "sshkey", "userpass", "dbpass",
     "authcode", "kennwort", "motdepasse", "wachtwoord", "contrasena", "senha", "pincode",
 })  # fmt: skip
-"""Words that make a name secret wherever they are, unless its last word is one of ABOUT_WORDS."""
+"""Words that make a name secret at any place in it, unless the last word of the name is one of ABOUT_WORDS."""
 SECRET_ENDINGS: Final = ("password", "passwd", "passphrase", "secret", "token", "apikey", "credential")
 """A word that ends like this is secret: `pgpassword`, `authtoken`, `clientsecret`."""
 SECRET_LAST_WORDS: Final = frozenset({
@@ -42,7 +42,7 @@ VALUE_WORDS: Final = frozenset({
     "value", "data", "bytes", "text", "string", "str", "raw", "material", "header", "pem", "der", "hex", "base", "b",
     "code", "old", "new", "current", "previous", "default", "env",
 })  # fmt: skip
-"""Words that say in which form a value is given: `key_hex`, `secret_base64`."""
+"""Words that may follow one of SECRET_LAST_WORDS, because they only tell the form or use of the value: `key_hex`."""
 OPEN_KEYS: Final = frozenset({
     "public", "pub", "primary", "foreign", "unique", "natural", "composite", "partition", "shard", "sort", "order",
     "group", "index", "lookup", "search", "cache", "routing", "row", "column", "dict", "map", "hash", "object",
@@ -59,20 +59,20 @@ ABOUT_WORDS: Final = frozenset({
 """Last words of names that say something about a secret: `password_length`, `TokenError`."""
 
 MAX_NAME_LENGTH: Final = 200
-"""So many characters at the end of a name are examined."""
+"""The number of characters at the end of a name that are examined."""
 
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def is_secret_name(name: str) -> bool:
-    """Return whether a text with this name is a secret. A number with the same name may be none."""
+    """Return whether a text with this name is a secret. A number with the same name may be no secret."""
     return secrecy_of(name) is not Secrecy.OPEN
 
 
 def is_secret_header(name: str) -> bool:
     """Return whether `name` is the name of a secret in a pair of texts, a name and a value.
 
-    In a pair, `key` and `keys` alone don't count, because they may be values as well.
+    In a pair, `key` and `keys` alone don't count, because each of them may also be a value.
     """
     return name.lower() not in ("key", "keys") and is_secret_name(name)
 

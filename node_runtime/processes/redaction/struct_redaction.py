@@ -25,7 +25,7 @@ def redact_struct(struct: S) -> S:
 
 
 def _redacted(value: Any) -> Any:
-    """Return the same object if nothing in it changes."""
+    """Return `value` with its texts redacted; if nothing changes, return the same object."""
     if isinstance(value, str):
         return shown(value)
     if isinstance(value, tuple):

@@ -25,19 +25,22 @@ from .known_secrets import (
 from .named_secrets import FINDERS, REDACTED
 
 MAX_TEXT_LENGTH: Final = 1 << 16
-"""Characters of a text that are examined and kept; the rest is left out."""
+"""The number of characters of a text that are examined and kept; the rest is left out."""
 _MIN_LENGTH: Final = 5
 _MIN_LENGTH_OF_WORD: Final = 16
-"""A single word with less characters is no token."""
+"""A single word with fewer characters can't be a token."""
 _WORD: Final = re.compile(r"[\w.\-]{1,200}+\Z", re.ASCII)
-"""A text that names nothing, such as the name of a process. Most texts of a snapshot are such words."""
+"""A text that is a single word, such as the name of a process. It can't contain both a name and a secret.
 
-# Most texts have no secret, so they are searched first for what each text with a secret contains.
+Most texts of a snapshot are single words.
+"""
+
+# Most texts have no secret. So a text is first searched for hints: every text with a secret contains one.
 _HINTS: Final = (
     "//", "hotdash1:", "pass", "pwd", "secret", "token", "key", "cred", "jwt", "cookie", "bearer", "basic",
     "negotiate", "kennwort", "curl", "wget", "mysql", "mariadb", "mongo", "redis-cli", "docker", "ldap", "smbclient",
 )  # fmt: skip
-"""In small letters; a text with a secret contains one of these, or `_HINTS_IN_NAMES` and a separator, or a token."""
+"""Hints, in lower case. Every text with a secret contains one of them, or a name with a separator, or a token."""
 _HINTS_IN_NAMES: Final = (
     "auth", "dsn", "salt", "otp", "sid", "cvv", "cvc", "psk", "pswd", "pw", "csrf", "xsrf", "sess", "sig", "mnemonic",
     "seed", "connection", "userinfo", "pincode", "motdepasse", "wachtwoord", "contrasena", "senha",
@@ -47,7 +50,7 @@ _TOKEN_BEGINS: Final = (
     "hvs.", "shpat_", "dop_v1_", "ya29", "AIza", "pypi-", "npm_", "hf_", "SG.", "AKIA", "ASIA", "AGE-SECRET", "$2",
     "$argon2", "hooks.slack", "/webhooks/", ":AA",
 )  # fmt: skip
-"""As they are written; a text with a token contains one of these."""
+"""Parts of tokens, in upper and lower case as issuers write them. Every text with a token contains one of these."""
 _KNOWN: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
     known_tokens, json_web_tokens, private_keys, authorizations, url_credentials, urls_without_scheme,
     command_passwords,

@@ -1,6 +1,6 @@
 """The client's ZeroMQ socket on the running event loop.
 
-It does without zmq.asyncio, whose futures take longer than the way to the node and back.
+It doesn't use zmq.asyncio, because a future of zmq.asyncio takes longer than the way to the node and back.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import cast
 import zmq
 
 from node_runtime.protocol.run_directory import NodeAddress
-from node_runtime.protocol.wire import MAX_REPLY_BYTES, prepare_socket
+from node_runtime.protocol.wire import MAX_REPLY_BYTES, prepare_socket, send_heartbeats
 
 
 class ClientSocket:
@@ -32,10 +32,11 @@ class ClientSocket:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._dealer = self._context.socket(zmq.DEALER)
         prepare_socket(self._dealer, MAX_REPLY_BYTES)
+        send_heartbeats(self._dealer)
         self._dealer.curve_secretkey = address.cookie.secret
         self._dealer.curve_publickey = zmq.curve_public(address.cookie.secret)
         self._dealer.curve_serverkey = address.cookie.server
-        self._dealer.setsockopt(zmq.RECONNECT_IVL, -1)  # libzmq would try a refused cookie again forever
+        self._dealer.setsockopt(zmq.RECONNECT_IVL, -1)  # otherwise libzmq would retry a refused cookie forever
         self._monitor: zmq.Socket[bytes] = self._dealer.get_monitor_socket()
         self._descriptors = [(self._monitor.FD, self._read_events), (self._dealer.FD, self._read)]
 
@@ -66,7 +67,7 @@ class ClientSocket:
             self._on_message(self._dealer.recv(zmq.NOBLOCK))
 
     def _read_events(self) -> None:
-        self._read()  # what has arrived before the connection was lost
+        self._read()  # read what had arrived before the connection was lost
         while not self._monitor.closed and _has_message(self._monitor):
             self._on_event(int.from_bytes(self._monitor.recv_multipart()[0][:2], "little"))
 

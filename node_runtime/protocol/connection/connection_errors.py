@@ -1,4 +1,4 @@
-"""The errors of a client's connection: each is a sentence for people, and the exit code of the command."""
+"""The errors of a client's connection: each has a sentence for people, and an exit code for the command."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from node_runtime.protocol.wire import HANDSHAKE_LIMIT_SECONDS
 
 
 class ClosedEarly(Refused):
-    """The node has closed a connection before its first reply. Another attempt may succeed, for example in a flood."""
+    """The node has closed a connection before its first reply. Another attempt may succeed, even during a flood."""
 
 
 def unreachable(address: NodeAddress, how: str, kind: type[Refused] = Refused) -> Refused:
-    """Return the error of a node that can't be reached; `how` says what it did."""
+    """Return the error for a node that can't be reached; `how` says what the node did instead of answering."""
     record = address.record
     detail = "."
     if record is not None:
@@ -23,9 +23,10 @@ def unreachable(address: NodeAddress, how: str, kind: type[Refused] = Refused) -
 
 
 def disconnected(address: NodeAddress, *, had_connected: bool, had_shaken_hands: bool, had_answered: bool) -> Refused:
-    """Return the error of a connection that has ended.
+    """Return the error for a connection that has ended.
 
-    While the process that holds a node's control socket is started again, nobody listens for a moment.
+    The error is `ClosedEarly` if the node may listen again soon: a node doesn't listen while it restarts the process
+    that holds its control socket.
     """
     may_listen_soon = had_connected or (address.record is not None and is_node_alive(address.record))
     how = "has closed the connection" if had_shaken_hands else "refused the connection"
@@ -57,14 +58,15 @@ def handshake_failed(address: NodeAddress, event: int, seconds: float) -> Refuse
             ExitCode.UNREACHABLE,
         )
     return ClosedEarly(
-        f"{address.name} closes connections during the handshake: too many clients connect at once, or this cookie is "
-        f"that of another node; try again, or ask the node's owner for the output of `bin/<name> cookie`.",
+        f"{address.name} closes connections during the handshake: too many clients connect at once, or this cookie "
+        f"belongs to another node, or to a former key of this one; try again, or ask the node's owner for the output "
+        f"of `bin/<name> cookie`.",
         ExitCode.UNREACHABLE,
     )
 
 
 def not_understood(address: NodeAddress) -> Refused:
-    """Return the error of a message that can't be decoded."""
+    """Return the error for a message of the node that can't be decoded."""
     return Refused(
         f"{address.name} sent a message that this hotdash can't decode, so the node has another version; "
         f"use the hotdash that came with the node: `bin/<name> attach`."

@@ -34,8 +34,39 @@ class NodeInfo(WireStruct, frozen=True):
     who: str = ""
 
 
+class RestartingSupervisor(WireStruct, frozen=True):
+    """A supervisor whose children have failed in the last minute, `per_minute` of them.
+
+    It has made `used` restarts in the last `period` seconds, and ends after more than `intensity`. `child` is the child
+    that has failed last, at the time `at`; `reason` is its exit reason.
+    """
+
+    pid: int
+    name: str | None
+    used: int
+    intensity: int
+    period: float
+    per_minute: int
+    child: str
+    reason: str
+    at: float
+
+
+class GrowingMailbox(WireStruct, frozen=True):
+    """A process with `waiting` messages in its mailbox, which grows by `growth` messages per second."""
+
+    pid: int
+    name: str | None
+    waiting: int
+    growth: float
+
+
 class Vitals(WireStruct, frozen=True):
-    """The load and the resource usage of the node, measured once a second."""
+    """The load and the resource usage of the node, measured once a second.
+
+    `blocked` is the code that blocks the event loop now, or empty; then `loop_lag` says for how long. `restarting` and
+    `mailboxes` are the worst few, not all.
+    """
 
     at: float
     cpu_percent: float
@@ -48,6 +79,9 @@ class Vitals(WireStruct, frozen=True):
     queued: int
     restarts: int
     uptime: float
+    blocked: str = ""
+    restarting: tuple[RestartingSupervisor, ...] = ()
+    mailboxes: tuple[GrowingMailbox, ...] = ()
 
 
 class ProcessSummary(WireStruct, frozen=True):
@@ -75,7 +109,7 @@ class ProcessSummary(WireStruct, frozen=True):
 
 
 class ChildInfo(WireStruct, frozen=True):
-    """A child specification of a supervisor whose process is not running."""
+    """A child specification of a supervisor, for a child whose process is not running."""
 
     supervisor: int
     child_id: str
@@ -109,11 +143,12 @@ class ModuleInfo(WireStruct, frozen=True):
 
 
 class Health(WireStruct, frozen=True):
-    """The health of a release on probation since its install; `finding` is the reason for the verdict, as a clause.
+    """The health of a release on probation. `finding` is a clause with the reason for the verdict.
 
-    `verdict` is "unknown" at first. It is "good" after the time without trouble that node.toml requires. It is "bad"
-    after more trouble than node.toml allows; then the node reverts to the permanent release by itself. `lag` is the
-    largest delay of the event loop.
+    `verdict` is "unknown" at first. It becomes "good" when there was no trouble for a certain time, and "bad" when
+    there was too much trouble since the install; node.toml sets both limits. If the verdict becomes "bad", the node
+    reverts to the permanent release by itself. `lag` is the largest delay of the event loop. `errors` counts crashes
+    and log records of level ERROR.
     """
 
     verdict: HealthVerdict
@@ -125,9 +160,9 @@ class Health(WireStruct, frozen=True):
 
 
 class ReleaseInfo(WireStruct, frozen=True):
-    """A release in the node's directory. `probation_until` and `health` are set while it is current and not committed.
+    """A release in the node's directory. `probation_until` and `health` are set while the release is on probation.
 
-    `no_way_back` is a sentence that says why a revert from it needs a restart, in which all states are lost.
+    `no_way_back` is a sentence that says why a revert from this release needs a restart, which loses all states.
     `failed` is a sentence that describes its last failure on this node. `damaged` is a sentence that describes the
     damage to its files and the remedy; the other fields of a damaged release carry no information.
     """
@@ -147,18 +182,16 @@ class ReleaseInfo(WireStruct, frozen=True):
     signature: ReleaseSignature = ReleaseSignature()
 
 
-class Snapshot(WireStruct, frozen=True):
-    """The state of the whole node at event number `seq`.
+class NodeSummary(WireStruct, frozen=True, kw_only=True):
+    """The state of the node at event number `seq`, without its processes.
 
-    If the event loop didn't answer in time, another thread took the snapshot, and its parts may be of different
+    If the event loop didn't answer in time, another thread made the answer, and its parts may be of different
     moments. Then `blocked` is a sentence that names the code that blocks the event loop.
     """
 
     seq: int
     info: NodeInfo
     vitals: Vitals
-    processes: tuple[ProcessSummary, ...]
-    children: tuple[ChildInfo, ...]
     applications: tuple[ApplicationInfo, ...]
     modules: tuple[ModuleInfo, ...]
     releases: tuple[ReleaseInfo, ...]
@@ -166,14 +199,40 @@ class Snapshot(WireStruct, frozen=True):
     blocked: str | None = None
 
 
+class Snapshot(NodeSummary, frozen=True, kw_only=True):
+    """The state of the whole node, with all its processes. For the rest see NodeSummary."""
+
+    processes: tuple[ProcessSummary, ...]
+    children: tuple[ChildInfo, ...]
+
+
+class ProcessExit(WireStruct, frozen=True):
+    """The end of an earlier process: its pid, its times, and the reason as text."""
+
+    pid: int
+    started: float
+    ended: float
+    reason: str
+    orderly: bool
+
+
 class StateView(WireStruct, frozen=True):
-    """The live state of one process; `stack` has the positions of its suspended frames. For `blocked` see Snapshot."""
+    """The live state of one process; `stack` has the positions of its suspended frames.
+
+    `running` is the name of the async callback that runs, and `waits_for` are the processes whose reply or exit it
+    awaits. `mail` describes the oldest queued messages, at most 10. `exits` are the last ends of processes with the
+    same name or, if it has none, the same parent and code, the newest first, at most 5. For `blocked` see NodeSummary.
+    """
 
     process: ProcessSummary
     state: Term
     at: float
     stack: tuple[str, ...] = ()
     blocked: str | None = None
+    running: str | None = None
+    waits_for: tuple[int, ...] = ()
+    mail: tuple[Term, ...] = ()
+    exits: tuple[ProcessExit, ...] = ()
 
 
 NodeEventKind = Literal["vitals", "process", "release", "module", "operation", "rehearsal", "log", "audit"]

@@ -30,7 +30,7 @@ class ProcessResult(WireStruct, frozen=True):
 
 
 class OperationStep(WireStruct, frozen=True):
-    """One phase of an operation; `seconds` is its duration once it has ended."""
+    """One phase of an operation; `seconds` is the phase's duration, None while it runs."""
 
     phase: str
     started: float
@@ -43,15 +43,19 @@ class Operation(WireStruct, frozen=True):
     A "fallback" is an operation of the parent process: the permanent release did not boot, and the
     release that did boot is permanent now. `outcome` is None while the operation runs, and then one
     of these:
+
     - "installed": the release is current and on probation; "committed"; "reverted"
     - "aborted": nothing was touched
-    - "put back": failed after the point of no return, and undone exactly
-    - "partly put back": failed, but not everything could be undone, so the node restarts
-    - "partly reverted": a revert over several releases ended at an intermediate one
+    - "put back": the install failed after the point of no return, and was undone exactly
+    - "partly put back": the install failed, and not everything could be undone, so the node restarts
+    - "partly reverted": a revert over several releases ended at a release in between
     - "restarted": the node restarted before the operation or its probation had ended
-    `touched` is the number of affected processes; `results` covers some of them, failed ones first.
+
+    `touched` is the number of affected processes. `results` has the results of some of these processes, failures first.
     `rehearsal` is the rehearsal before the install; only its results with a problem are kept. `warnings` are sentences
-    about what has failed after the processes were resumed, and changes no outcome.
+    about failures after the processes were resumed; these failures don't change the outcome. `direction`
+    of an install says whether it is an upgrade or a downgrade. It is "cold" if the node restarts into the release: then
+    the operation ends in the next run of the node.
     """
 
     id: str
@@ -86,6 +90,11 @@ class Operation(WireStruct, frozen=True):
     touched: int = 0
     rehearsal: Rehearsal | None = None
     warnings: tuple[str, ...] = ()
+    direction: Literal["up", "down", "cold"] | None = None
+    waits_for: str = ""
+    """A clause that says what a waiting operation waits for."""
+    waits_until: float | None = None
+    """When the operation gives up; None if it is not waiting, or waits without a limit."""
 
     @property
     def by(self) -> str:
@@ -123,7 +132,7 @@ class AuditEntry(WireStruct, frozen=True):
 
 
 class AuditCheck(WireStruct, frozen=True):
-    """The result of a verification of the audit log, whose entries `first` to `last` are kept.
+    """The result of a verification of the audit log. The log has the entries `first` to `last`.
 
     `sentence` says what was found: where the chain is anchored, or the first line that is broken.
     """

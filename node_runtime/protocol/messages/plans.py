@@ -6,6 +6,7 @@ from typing import Literal
 
 from .struct import Direction, ProcessKind, WireStruct
 from .term import Term
+from .trust import Approval
 
 RehearsalOutcome = Literal["ok", "raised", "wrong type", "no such state", "mutated", "hung", "died", "unrehearsed"]
 """The outcome of one process's code_change on a copy of its state.
@@ -40,7 +41,12 @@ class PlannedProcess(WireStruct, frozen=True):
 
 
 class PlannedModule(WireStruct, frozen=True):
-    """A module in a plan. `needs`: the modules of the plan that its new version imports."""
+    """A module in a plan. `needs`: the modules of the plan that its new version imports.
+
+    `registers`: what the body of the new version registers with the interpreter and with libraries; it replaces what
+    the old version has registered. `opens`: the databases, and the files to append to, that the body opens. The new
+    version then has a connection or a file of its own.
+    """
 
     name: str
     application: str
@@ -48,19 +54,41 @@ class PlannedModule(WireStruct, frozen=True):
     old_vsn: str | None
     new_vsn: str | None
     needs: tuple[str, ...] = ()
+    registers: tuple[str, ...] = ()
+    opens: tuple[str, ...] = ()
+
+
+ModuleValueFate = Literal["carried", "migrated", "made anew", "lost"]
+
+
+class PlannedModuleValue(WireStruct, frozen=True):
+    """A global variable of a planned module whose value holds data: a container, an instance or a cache.
+
+    `fate`: "carried" (`__carry__` keeps the object), "migrated" (a `__carry__` function makes the new value), "made
+    anew" (the new version has its own object, and no data is lost) or "lost" (the new version's object lacks the data).
+    `entries` is the number of entries in a container or a cache, None for an instance. `size` is the value's estimated
+    size in bytes.
+    """
+
+    module: str
+    name: str
+    kind: str
+    fate: ModuleValueFate
+    entries: int | None = None
+    size: int = 0
 
 
 ChildChange = Literal["added", "replaced", "removed", "left out"]
 
 
 class PlannedChild(WireStruct, frozen=True):
-    """The change of one child of a supervisor that reads its child specifications again.
+    """The change of one child, when its supervisor reads its child specifications again.
 
-    `change`: "added" (without being started), "replaced" (gets another specification at its next start), "removed" (not
-    in the new specifications; it runs until it is stopped), "left out" (not added again: it is temporary and has
-    ended). `step`: the number, from 1, of the instruction that starts an added or stops a removed child. `unread`: the
-    script doesn't let the supervisor read its specifications, so the change takes effect at the supervisor's next
-    start.
+    `change`: "added" (but not started), "replaced" (gets another specification at its next start), "removed" (not in
+    the new specifications, but runs until it is stopped), "left out" (not added again, because it is temporary and has
+    ended). `step`: the number, from 1, of the instruction that starts an added child or stops a removed child.
+    `unread`: the script doesn't make the supervisor read its specifications, so the change takes effect only at the
+    supervisor's next start.
     """
 
     supervisor: int
@@ -71,12 +99,24 @@ class PlannedChild(WireStruct, frozen=True):
     unread: bool = False
 
 
+FileChange = Literal["added", "changed", "removed"]
+
+
+class PlannedFile(WireStruct, frozen=True):
+    """The change of one data file; `path` is relative to the folder of the application."""
+
+    application: str
+    path: str
+    change: FileChange
+
+
 class RehearsalResult(WireStruct, frozen=True):
     """The result of code_change on a copy of one process's state.
 
-    `given_back`: whether the code_change of the downgrade turned the new state into a state equal
-    to the old one; also False if the way back would fail for this process; None if unknown. `message`
-    and `trace` describe a failure or a state that was not given back.
+    `given_back`: whether the code_change of the downgrade turned the new state back into a state equal
+    to the old one. It is False if the way back would fail for this process, and None if that is unknown. `message`
+    and `trace` describe a failure or a state that was not given back. `remedy` says what the release has to change;
+    it is None if that follows from the outcome.
     """
 
     pid: int
@@ -89,10 +129,79 @@ class RehearsalResult(WireStruct, frozen=True):
     message: str | None = None
     trace: tuple[str, ...] = ()
     given_back: bool | None = None
+    remedy: str | None = None
+
+
+class LostData(WireStruct, frozen=True):
+    """A field that the default migration drops, because the target's class lacks it.
+
+    `field` is "module:Class.field". `process` is the label of the first process that has the field, and `path` is the
+    place in the state of that process. `objects` is the number of objects with the field, and `with_data` the number of
+    these that hold data in it. If `back` is true, the way back drops the field; otherwise the upgrade does.
+    """
+
+    field: str
+    process: str
+    path: str
+    processes: int
+    objects: int
+    with_data: int
+    back: bool = False
+
+
+ValuePlace = Literal[
+    "state",
+    "state name",
+    "message",
+    "call",
+    "timer",
+    "timeout",
+    "postponed event",
+    "child arguments",
+    "start arguments",
+]
+"""Where a process holds a value.
+
+"message": in its mailbox; "call": in the arguments of the callback that runs; "timer": in the message of a timer of
+`send_after`; "timeout": in the content of a state machine's timeout; "child arguments": in the arguments with which a
+supervisor would restart a child; "start arguments": in the arguments with which it would call `children()` again.
+"""
+ValueOutcome = Literal["migrated", "blocked", "waits", "kept"]
+"""What an upgrade does with a value of a class or function that the target replaces or lacks.
+
+"migrated": code_change replaces the value; "blocked": the value would stay in old code, so the upgrade is refused;
+"waits": the upgrade is refused, but the value may be gone soon; "kept": the value stays in old code, and does no harm.
+"""
+
+
+class LiveValue(WireStruct, frozen=True):
+    """Values of a class or function that the target replaces or lacks, at one kind of place, in processes of one class.
+
+    `pid`, `name` and `path` refer to the first process. `processes` is the number of processes. `code` is the class
+    or function, "module:name", and `sort` says what the value is: "instance", "exception", "class", "function", "bound
+    method", "coroutine" or "generator". `added`, `removed` and `changed` are names of fields, or of members of an
+    enumeration. `gone` is whether the target lacks the class or function. `detail` is the id of a child, or the name of
+    a timeout.
+    """
+
+    pid: int
+    name: str | None
+    module: str
+    place: ValuePlace
+    path: str
+    sort: str
+    code: str
+    outcome: ValueOutcome
+    processes: int = 1
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    gone: bool = False
+    detail: str = ""
 
 
 class RehearsedCall(WireStruct, frozen=True):
-    """The failure of a function that instruction `step` applies, in the copy of the node.
+    """The failure, in the copy of the node, of a function that instruction `step` applies.
 
     The outcome is "unrehearsed" if the function, or an earlier instruction, needs the real node;
     `message` names the reason.
@@ -108,15 +217,16 @@ class RehearsedCall(WireStruct, frozen=True):
 class Rehearsal(WireStruct, frozen=True):
     """The run of every code_change of an upgrade on a copy of the node at the time `at`.
 
-    `stopped` is the time for which the node was stopped while the copy was made. `pause` is the
-    total time of all code_changes. `around` is the rest of an install's pause: the time that
-    suspending, switching, applied functions and resuming took in the copy. `processes` is the
-    number of processes with a code_change: `reached` were tried, `failed` would make the upgrade
-    fail, and `unrehearsed` can't be tried. `not_given_back` states are not restored by the downgrade;
-    `no_way_back` of the processes would make the way back fail. `results`: failures first, at most 100. `calls`: the
-    applied functions whose outcome is not "ok". `error` is the reason for an early end, if any. `bodies` is the time
-    that the bodies of the new modules took, for which an install stops the event loop; None if they were not executed
-    in the copy, because there was none or they need the real node.
+    `stopped` is the time for which the node was stopped while the copy was made. `pause` is the total time of all
+    code_changes. `around` is the rest of an install's pause: the time that suspending, switching, applied functions and
+    resuming took in the copy. `processes` is the number of processes with a code_change. Of these processes, `reached`
+    were tried, `failed` would make the upgrade fail, and `unrehearsed` can't be tried. `not_given_back` is the number
+    of states that the downgrade does not restore, and `no_way_back` the number of processes for which the way back
+    fails. `results`: failures first, at most 100. `calls`: the applied functions whose outcome is not "ok". `error` is
+    the reason for an early end, if any. `bodies` is the time that the bodies of the new modules took in the copy: an
+    install stops the event loop for about this time. `bodies` is None if there are no bodies, or if they need the real
+    node. `search` is the time, in seconds, that the search for values of replaced code took; `not_searched` is the
+    number of processes whose values it did not see completely. `lost`: what the default migration drops.
     """
 
     at: float
@@ -134,6 +244,9 @@ class Rehearsal(WireStruct, frozen=True):
     calls: tuple[RehearsedCall, ...] = ()
     around: float = 0.0
     bodies: float | None = 0.0
+    not_searched: int = 0
+    search: float = 0.0
+    lost: tuple[LostData, ...] = ()
 
 
 class Plan(WireStruct, frozen=True):
@@ -141,7 +254,13 @@ class Plan(WireStruct, frozen=True):
 
     `point_of_no_return`: the number of `instructions` before that point. `configuration`: the changed parameters, as
     (parameter, before, after). `pause`: the estimated time for which processes are suspended. `irreversible`: effects
-    that a failed install could not undo. `rehearsal` is None if the new code could not be loaded for it.
+    that a failed install could not undo. `rehearsal` is None if the new code could not be loaded for it. `files`: the
+    data files of the applications that change, at most 100. `live_values`: values of replaced code that processes
+    hold, at most 50. `lost`: data that the upgrade would lose; `lost_on_way_back`: data that a rollback would lose. An
+    operator consents to both. `hops`: if no appup leads to the target directly, the releases to install one after the
+    other; the last of them is the target. `module_values`: objects with data in global variables of replaced modules,
+    at most 50. `approval`: the approvals that the install has and still needs; None if it needs none. `stall`: a
+    sentence about a long stop of the event loop, to which an operator consents.
     """
 
     id: str
@@ -162,3 +281,11 @@ class Plan(WireStruct, frozen=True):
     irreversible: tuple[str, ...] = ()
     pause: float | None = None
     rehearsal: Rehearsal | None = None
+    files: tuple[PlannedFile, ...] = ()
+    live_values: tuple[LiveValue, ...] = ()
+    lost: tuple[str, ...] = ()
+    lost_on_way_back: tuple[str, ...] = ()
+    hops: tuple[str, ...] = ()
+    module_values: tuple[PlannedModuleValue, ...] = ()
+    approval: Approval | None = None
+    stall: str | None = None

@@ -38,7 +38,7 @@ class StageBegin(WireStruct, frozen=True):
 
 
 class StageChunk(WireStruct, frozen=True):
-    """A chunk of an upload: the bytes from `offset` on."""
+    """A chunk of an upload: the bytes that begin at `offset`."""
 
     upload: str
     offset: int
@@ -48,7 +48,7 @@ class StageChunk(WireStruct, frozen=True):
 class StageEnd(WireStruct, frozen=True):
     """The end of an upload: the node verifies and unpacks the tarball.
 
-    With `allow_older`, the release may have been built before the newest one that the node has committed.
+    With `allow_older`, the node also accepts a build that is older than the newest build that it has committed.
     """
 
     upload: str
@@ -72,13 +72,15 @@ class InstallOptions(WireStruct, frozen=True, kw_only=True):
 
     `wait` is the number of seconds to wait for transient blockers to disappear. With `unrehearsed`, the install
     proceeds although some code_change can't be rehearsed. With `again`, it proceeds although the release has failed on
-    this node. `reason` is written to the audit log.
+    this node. With `cold`, the node restarts into the release, which is then on probation; all states are lost.
+    `reason` is written to the audit log.
     """
 
     wait: float = 0.0
     reason: str | None = None
     unrehearsed: bool = False
     again: bool = False
+    cold: bool = False
 
 
 class Install(InstallOptions, frozen=True):
@@ -199,9 +201,11 @@ class ErrorReply(WireStruct, frozen=True):
 
 
 class Reply(WireStruct, frozen=True):
-    """The envelope of a reply: either `result`, packed, or `failure`; and of an event, packed, whose `id` is 0.
+    """The envelope of a reply or of an event.
 
-    A client gets events, over the same connection as its replies, from `subscribe` to `unsubscribe`.
+    A reply has the `id` of its request, and either the packed `result` or a `failure`. An event is packed in `event`,
+    and its `id` is 0. After `subscribe` and until `unsubscribe`, the node sends events to the client, over the same
+    connection as its replies.
     """
 
     id: int

@@ -21,10 +21,11 @@ class ReleaseKeyInfo(WireStruct, frozen=True):
 
 
 class ReleaseTrust(WireStruct, frozen=True):
-    """The releases that a node accepts: without `keys`, all; with keys, signed ones and, if allowed, unsigned ones.
+    """The rules by which a node accepts releases.
 
-    `approvals` is the number of people that an install needs. `error` is a sentence if the keys or settings can't be
-    read; then the node accepts no release.
+    Without `keys`, it accepts all releases. With keys, it accepts signed releases and, if `allow_unsigned`, others.
+    `approvals` is the number of people that an install needs, including the person who stages the release. `error` is a
+    sentence if the keys or settings can't be read; then the node accepts no release.
     """
 
     keys: tuple[ReleaseKeyInfo, ...] = ()
@@ -36,8 +37,8 @@ class ReleaseTrust(WireStruct, frozen=True):
 class ReleaseSignature(WireStruct, frozen=True):
     """The signature of a release: the key that made it, and the signed build id.
 
-    `warning` is a sentence if the node no longer accepts the key. A release that the node has committed can still be
-    booted and returned to; any other can't be installed.
+    `warning` is a sentence if the node no longer accepts the key. Then the node can still boot a release that it has
+    committed, or go back to it, but it installs no other release with this key.
     """
 
     standing: SignatureStanding = "unsigned"
@@ -57,10 +58,12 @@ class Approve(WireStruct, frozen=True):
 class Approval(WireStruct, frozen=True):
     """The people who have approved the install of `vsn` so far, and how many more approvals it needs.
 
-    `plan_id` is set if the approval is for this plan only.
+    `plan_id` is set if the approval is for this plan only. `first` is the person who can't approve: the one who staged
+    the release or, if nobody knows who did, the one who requests the install.
     """
 
     vsn: str
     plan_id: str | None = None
     approved_by: tuple[str, ...] = ()
     missing: int = 0
+    first: str | None = None

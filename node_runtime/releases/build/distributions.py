@@ -38,8 +38,14 @@ class Distribution:
 
     @property
     def directory(self) -> str:
-        """The path of the distribution in the node directory."""
-        return f"lib/{self.name}-{self.version}"
+        """The path of the distribution in the node directory.
+
+        Files that only this Python can load have its name in theirs: `_zmq.cpython-311-x86_64-linux-gnu.so`. Then the
+        folder has it, too, because a node may have releases for two Pythons, and so two builds of this version.
+        """
+        is_bound = any(f".{sys.implementation.cache_tag}-" in path for path in self.files)
+        python = "+cp{}{}".format(*sys.version_info) if is_bound else ""
+        return f"lib/{self.name}-{self.version}{python}"
 
 
 def parse_requirements(lines: Iterable[str], where: Path) -> list[Requirement]:
@@ -59,8 +65,8 @@ def parse_requirements(lines: Iterable[str], where: Path) -> list[Requirement]:
 def resolve_distributions(requirements: Iterable[Requirement], downloads: Path) -> list[Distribution]:
     """Return the distributions that satisfy `requirements`, and those that these need in turn, sorted by name.
 
-    pip downloads missing distributions to `downloads`. Raises Refused for one that can't be had, or whose installed
-    files are not those of its wheel.
+    pip downloads missing distributions to `downloads`. Raises Refused if pip can't download a distribution, or if the
+    installed files of a distribution are not those of its wheel.
     """
     found: dict[str, metadata.Distribution] = {}
     needs: dict[str, set[str]] = defaultdict(set)
@@ -91,7 +97,7 @@ def resolve_distributions(requirements: Iterable[Requirement], downloads: Path) 
 
 
 def _needs(distribution: metadata.Distribution, extra: str) -> list[Requirement]:
-    """Return the requirements of `distribution` in this environment, including those of `extra`."""
+    """Return what `distribution` requires in this environment, including what its extra `extra` requires."""
     needed = []
     for line in distribution.requires or ():
         requirement = Requirement(line)

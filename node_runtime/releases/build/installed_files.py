@@ -1,7 +1,7 @@
-"""The files of an installed distribution, compared with the RECORD that its wheel and its installer have left.
+"""The files of an installed distribution, compared with its RECORD, which comes from its wheel and its installer.
 
 A release has exactly the files that a RECORD lists with a hash, and the bytes that are compared are the bytes that are
-packed. Whatever else lies among the installed files never gets into a release.
+packed. Other files in site-packages never get into a release.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def is_wheel(distribution: metadata.Distribution) -> bool:
 def read_recorded(distribution: metadata.Distribution) -> dict[str, bytes]:
     """Return the contents of a distribution's files by path: all but scripts, bytecode, and an installer's notes.
 
-    Raises Refused if a file is missing, has no hash in RECORD or another content, or lies elsewhere.
+    Raises Refused if a file is missing, has no hash in RECORD, doesn't match its hash, or isn't in the distribution.
     """
     contents = {}
     for line in csv.reader((distribution.read_text("RECORD") or "").splitlines()):
@@ -62,7 +62,7 @@ def read_recorded(distribution: metadata.Distribution) -> dict[str, bytes]:
 def check_recorded(distribution: metadata.Distribution, contents: Mapping[str, bytes]) -> None:
     """Raise Refused unless `contents`, by path, are files that the RECORD of a distribution describes.
 
-    An editable distribution has its sources in place of a RECORD of them: it belongs to whoever edits them.
+    The files of an editable distribution are not checked, because its RECORD does not list its sources.
     """
     if is_editable(distribution):
         return
@@ -89,6 +89,6 @@ def _is_installer_file(path: PurePosixPath) -> bool:
 def _refusal(distribution: metadata.Distribution, what: str) -> Refused:
     pinned = f"{canonicalize_name(distribution.name)}=={distribution.version}"
     return Refused(
-        f"{pinned} in the build environment is not as it was installed: {what}; "
+        f"{pinned} in the build environment differs from what was installed: {what}; "
         f"run `python -m pip install --force-reinstall --no-deps {pinned}`."
     )

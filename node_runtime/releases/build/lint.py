@@ -17,6 +17,7 @@ from node_runtime.releases.files.relup_instructions import (
     PointOfNoReturn,
     Purge,
     Remove,
+    RestartChild,
     RestartEmulator,
     RestartNewEmulator,
     ResumeProcesses,
@@ -111,6 +112,7 @@ def _module_change(step: AppupInstruction) -> ModuleChange | None:
             | CodeChange()
             | StopProcesses()
             | StartProcesses()
+            | RestartChild()
             | Apply()
             | SyncNodes()
             | RestartEmulator()

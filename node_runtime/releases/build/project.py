@@ -11,6 +11,7 @@ from node_runtime.releases.files.manifest import sha256
 from node_runtime.releases.files.path_checks import is_safe_path
 from node_runtime.releases.files.release_model import AppView, ReleaseView
 from node_runtime.releases.files.schemas import (
+    BUILT_IN_APPLICATIONS,
     App,
     Appup,
     NodeConfig,
@@ -24,10 +25,8 @@ from node_runtime.releases.files.toml_reading.toml_file import read_table, read_
 from node_runtime.releases.files.trust_settings import refuse_trust_settings
 
 from . import lint
+from .source_folder import files_below, source_files
 from .templates import compile_templates
-
-BUILT_IN_APPLICATIONS = frozenset({"web"})
-"""Applications that node_runtime contains."""
 
 CONFIG_FILES = ("node.toml", "sys.toml")
 
@@ -67,8 +66,11 @@ class Project:
         return ReleaseView(self.release.vsn, tuple(app.view(starts[app.app.name]) for app in self.apps))
 
 
-def read_project(folder: Path) -> Project:
-    """Read the project in `folder`. Raises `Refused`, with file and line, for a mistake in one of its files."""
+def read_project(folder: Path, *, appups: bool = True) -> Project:
+    """Read the project in `folder`. Raises `Refused`, with file and line, for a mistake in one of its files.
+
+    With `appups=False`, the appups are not read, so they may contain mistakes.
+    """
     release = read_release(folder / "release.toml")
     for number, name in enumerate(release.starts):
         if not (folder / "apps" / name / "app.toml").is_file():
@@ -78,20 +80,26 @@ def read_project(folder: Path) -> Project:
                     f"{name} is built into every node: list it only in the app.toml of the applications that need it"
                 )
             raise refusal_at(folder / "release.toml", ("apps", number), sentence)
-    sources = {name: _read_app(folder / "apps" / name, name) for name in release.starts}
+    sources = {name: _read_app(folder / "apps" / name, name, appups) for name in release.starts}
     lint.check_owners({name: source.modules for name, source in sources.items()})
     return Project(release, tuple(_in_start_order(folder, sources)), _read_config(folder, release))
 
 
-def _read_app(folder: Path, name: str) -> AppSource:
+def _read_app(folder: Path, name: str, appups: bool) -> AppSource:
     app = read_app(folder / "app.toml")
     if app.name != name:
         raise refusal_at(folder / "app.toml", ("name",), f"the name is {app.name}, but the folder is {name}")
-    files = {
-        path.relative_to(folder).as_posix(): path.read_bytes()
+    places = {
+        path.relative_to(folder).as_posix(): path
         for part in ("app.toml", "appup.toml", "src", "priv")
-        for path in _files_below(folder / part)
+        for path in files_below(folder / part)
     }
+    if app.source is not None:
+        outside = source_files(folder, app.source)
+        if both := sorted(outside.keys() & places.keys()):
+            raise Refused(f"{folder}/{both[0]} exists, and {outside[both[0]]} has the same place; rename one of them.")
+        places |= outside
+    files = {path: place.read_bytes() for path, place in places.items()}
     if app.templates:
         for module, source in compile_templates(folder, app.templates).items():
             if files.setdefault(f"src/{module}", source) is not source:
@@ -103,25 +111,13 @@ def _read_app(folder: Path, name: str) -> AppSource:
             raise Refused(f"{folder}: {path!r} is not an allowed path for a release's file.")
     modules = {_module(path): path for path in sorted(files) if path.startswith("src/") and path.endswith(".py")}
     for path in modules.values():
-        lint.check_syntax(folder / path, files[path])
+        lint.check_syntax(places.get(path, folder / path), files[path])
     if app.mod is not None and app.mod.partition(":")[0] not in modules:
         raise refusal_at(folder / "app.toml", ("mod",), f"{app.name} has no module {app.mod.partition(':')[0]}")
-    appup = read_appup(folder / "appup.toml") if "appup.toml" in files else None
+    appup = read_appup(folder / "appup.toml") if appups and "appup.toml" in files else None
     if appup:
         lint.check_appup(folder / "appup.toml", app, appup, modules)
     return AppSource(app, files, modules, appup)
-
-
-def _files_below(path: Path) -> list[Path]:
-    """Return `path` if it is a file; if it is a folder, all files below it except hidden ones and bytecode."""
-    if path.is_file():
-        return [path]
-    return [
-        found
-        for found in sorted(path.rglob("*"))
-        if found.is_file()
-        and not any(part[0] == "." or part == "__pycache__" for part in found.relative_to(path).parts)
-    ]
 
 
 def _module(path: str) -> str:

@@ -1,7 +1,7 @@
 """release.lock: the third-party distributions that a release may contain, with the hashes of their contents.
 
 A line is "jinja2==3.1.6 sha256:… 3.11 linux-x86_64". Distributions with native code differ between Pythons and
-platforms, so a build compares only the lines of its own.
+platforms, so a build compares only the lines of its own Python and platform.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from .content_hash import content_sha256
 from .distributions import Distribution
 
 LOCK_FILE = "release.lock"
-"""The name of the file beside release.toml. A project may do without it."""
+"""The name of the file beside release.toml. The file is optional."""
 
 _HEAD = "# The third-party code of the release. `node-runtime lock` writes this file, `node-runtime build` checks it.\n"
 _LINE = re.compile(r"([a-z0-9-]+)==(\S+) sha256:([0-9a-f]{64}) (\S+) (\S+)")
 
 
 def check_lock(folder: Path, distributions: Iterable[Distribution]) -> None:
-    """Raise Refused if the project in `folder` has a lock that doesn't list one of the distributions as it is."""
+    """Raise Refused if the project in `folder` has a lock that lacks one of the distributions or differs from it."""
     path = folder / LOCK_FILE
     lines = _read(path)
     if lines is None:
@@ -44,9 +44,9 @@ def check_lock(folder: Path, distributions: Iterable[Distribution]) -> None:
 
 
 def write_lock(folder: Path, distributions: Iterable[Distribution]) -> Path:
-    """Write the lines of this Python and platform, and keep those of others. Return the path of the lock.
+    """Write the lock's lines of this Python and platform, and keep all other lines. Return the path of the lock.
 
-    Raises Refused if the file that is there is not a lock, or if it can't be written.
+    Raises Refused if the existing file is not a lock, or if the lock can't be written.
     """
     path = folder / LOCK_FILE
     here = (this_python(), this_platform())

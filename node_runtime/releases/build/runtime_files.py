@@ -31,7 +31,7 @@ def own_requirements() -> list[Requirement]:
 
 
 def runtime_distribution() -> Distribution:
-    """Return the runtime of the build environment. Raises Refused if its files are not as they were installed."""
+    """Return the runtime of the build environment. Raises Refused if its files have changed since the installation."""
     installed = metadata.distribution(OWN_DISTRIBUTION)
     files = _package("node_runtime") | _package("hotdash")
     check_recorded(installed, files)

@@ -1,6 +1,6 @@
 """The bill of materials of a release, as a CycloneDX 1.6 document: applications, runtime and third-party code.
 
-Equal releases have equal documents: nothing in it comes from a clock or from chance.
+Equal releases have equal documents: nothing in a document comes from a clock or from chance.
 """
 
 from __future__ import annotations
@@ -19,9 +19,6 @@ from node_runtime.releases.files.manifest import sha256, this_platform, this_pyt
 from .content_hash import content_sha256
 from .distributions import Distribution
 from .project import AppSource, Project
-
-SBOM_FILE = "sbom.cdx.json"
-"""The name of the document in releases/<vsn>/."""
 
 
 def bill_of_materials(

@@ -32,6 +32,7 @@ from .relup_instructions import (
     PurgeMode,
     RelupInstruction,
     Remove,
+    RestartChild,
     RestartEmulator,
     RestartNewEmulator,
     ResumeProcesses,
@@ -47,6 +48,9 @@ MAX_SHOWN_CHARACTERS = 300
 """A message shows at most this many characters of an instruction."""
 
 ReleaseStartType = Literal["permanent", "transient", "temporary", "load", "none"]
+
+QUESTION = "question"
+"""The key of a generated line that asks the author something. An appup with such a line is refused."""
 
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
@@ -73,7 +77,7 @@ class ModuleChange:
 class ApplicationChange:
     """One of the instructions `add_application`, `remove_application` and `restart_application`.
 
-    Only `add_application` uses `start`. For the others, None means the type that the release gives the application.
+    Only `add_application` uses `start`. None means the start type that the release gives the application.
     """
 
     action: Literal["add", "remove", "restart"]
@@ -85,7 +89,9 @@ AppupInstruction: TypeAlias = ModuleChange | ApplicationChange | RelupInstructio
 
 
 def parse_instruction(table: Mapping[str, Any]) -> AppupInstruction:
-    """Return the instruction in `table`. Raises `Refused` for a wrong key or value."""
+    """Return the instruction in `table`. Raises `Refused` for a wrong key or value, and for an open question."""
+    if QUESTION in table:
+        raise Refused(f"this question is open: {table[QUESTION]} Answer it, and remove the line")
     name = next((key for key in _READERS if key in table), None)
     if name is None:
         known = ", ".join(_READERS)
@@ -109,7 +115,7 @@ class _InstructionReader:
         return Refused(f"{_toml_text(self.table)}: {key} must be {expected}, not {_value_text(self.table.get(key))}.")
 
     def text(self, key: str, kind: Any) -> str:
-        """Return a text of one of the kinds in `names`."""
+        """Return the value at `key`, if it is a string that `kind` accepts, such as `Module` in names.py."""
         value = self.table[key]
         if not _is(kind, value):
             raise self.refusal(key, describe(kind))
@@ -133,7 +139,7 @@ class _InstructionReader:
         return value
 
     def texts(self, key: str, kind: Any) -> list[str]:
-        """Return an array of texts of one of the kinds in `names`."""
+        """Return the array of strings at `key`, each of which must match `kind`, a type in names.py."""
         value = self.table.get(key, [])
         if not isinstance(value, list) or not all(_is(kind, item) for item in value):
             raise self.refusal(key, f"an array, each item {describe(kind)}")
@@ -221,6 +227,13 @@ def _apply(reader: _InstructionReader) -> Apply:
     return Apply(function, tuple(args), reader.function("undo") if "undo" in reader.table else None)
 
 
+def _restart_child(reader: _InstructionReader) -> RestartChild:
+    for key in ("restart_child", "supervisor"):
+        if not isinstance(reader.table.get(key), str) or not reader.table[key]:
+            raise reader.refusal(key, "the child's id" if key == "restart_child" else "the supervisor's name")
+    return RestartChild(reader.table["supervisor"], reader.table["restart_child"])
+
+
 def _sync_nodes(reader: _InstructionReader) -> SyncNodes:
     return SyncNodes(reader.text("sync_nodes", AnyName), tuple(reader.texts("nodes", AnyName)))
 
@@ -298,6 +311,7 @@ _READERS: dict[str, tuple[tuple[str, ...], Callable[[_InstructionReader], AppupI
     "add_application": (("start",), _application("add")),
     "remove_application": ((), _application("remove")),
     "restart_application": ((), _application("restart")),
+    "restart_child": (("supervisor",), _restart_child),
     "apply": (("args", "undo"), _apply),
     "sync_nodes": (("nodes",), _sync_nodes),
     "restart_emulator": ((), _flag(RestartEmulator())),
@@ -320,7 +334,7 @@ INSTRUCTION_OPTIONS: dict[str, tuple[str, ...]] = {name: options for name, (opti
 
 
 def _is(kind: Any, value: Any) -> bool:
-    """Return whether a value is a text of one of the kinds in `names`."""
+    """Return whether a value is a string that matches `kind`, a type in names.py."""
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError:

@@ -13,7 +13,7 @@ from node_runtime.protocol.private_files import sync_directory
 
 _TEMPORARY = ".{}.new"
 SYNC_THREADS = 16
-"""So many files are made durable at the same time: the file system then writes its journal once for several of them."""
+"""The number of files made durable at the same time. The file system then writes its journal once for several files."""
 
 
 def write_atomically(path: Path, data: bytes) -> None:

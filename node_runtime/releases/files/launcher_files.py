@@ -1,7 +1,7 @@
 """The launcher's files in a release. bin/ has the same files as node_runtime's folder `cli/launcher`, and no others.
 
-A release has its launcher in lib/, where it is verified like all other files. bin/ in the tarball is a copy of it,
-which becomes the launcher of a new node.
+A release has its launcher in lib/, where the launcher is verified like all other files. bin/ in the tarball is a copy
+of the launcher in lib/; the copy becomes the launcher of a new node.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 LAUNCHER_FOLDER = "node_runtime/cli/launcher"
 SCRIPT = "script.py"
-"""The file in the launcher's folder that becomes bin/<name>. The others are in bin/_launcher/."""
+"""The file in the launcher's folder that becomes bin/<name>. All other files of the folder are in bin/_launcher/."""
 FILES = (
     "__init__.py",
     "installed_release.py",
+    "interpreter.py",
     "left_processes.py",
     "node_directory.py",
     "parent.py",
@@ -25,7 +26,7 @@ FILES = (
     SCRIPT,
     "verbs.py",
 )
-"""The files of this version's launcher. A newer one may have others."""
+"""The files of this version's launcher. The launcher of a newer version may have other files."""
 
 
 def launcher_files(path: Iterable[str], files: Iterable[str]) -> dict[str, str]:

@@ -82,6 +82,11 @@ def manifest_path(vsn: str) -> str:
     return f"releases/{vsn}/manifest.json"
 
 
+def sbom_path(vsn: str) -> str:
+    """Return the path of the bill of materials of `vsn` in the node directory."""
+    return f"releases/{vsn}/sbom.cdx.json"
+
+
 def read_manifest(directory: Path, vsn: str, wanted_sha256: str | None = None) -> Manifest:
     """Read the manifest of an unpacked release in a node directory. Raises `Refused`.
 
@@ -99,7 +104,7 @@ def read_manifest(directory: Path, vsn: str, wanted_sha256: str | None = None) -
         reason = error.strerror if isinstance(error, OSError) else error
         raise Refused(f"{path} is damaged: {reason}; stage its tarball again.") from None
     if manifest.vsn != vsn:
-        raise Refused(f"{path} is damaged: it is that of release {manifest.vsn}; stage its tarball again.")
+        raise Refused(f"{path} is damaged: it is the manifest of release {manifest.vsn}; stage its tarball again.")
     return manifest
 
 

@@ -45,7 +45,7 @@ def describe(kind: Any) -> str:
 
 
 _IMPORTED_AT_START: Final = ("__main__", "sitecustomize", "usercustomize")
-"""What a Python imports by itself, if it is there."""
+"""Modules that Python runs or imports by itself when it starts, if they exist."""
 RESERVED_PACKAGES: Final = frozenset(
     {"node_runtime", "hotdash", "_launcher", *_IMPORTED_AT_START, *sys.stdlib_module_names}
 )

@@ -11,6 +11,6 @@ DEFAULT_HEALTHY_SECONDS: Final = 10.0
 DEFAULT_MAX_RESTARTS: Final = 3
 """Health is bad after more restarts of processes than this."""
 DEFAULT_MAX_ERRORS: Final = 10
-"""Health is bad after more log records of level ERROR than this."""
+"""Health is bad after more crashes and log records of level ERROR than this."""
 DEFAULT_MAX_LAG_SECONDS: Final = 1.0
 """Health is bad if the event loop is later than this in several successive checks."""

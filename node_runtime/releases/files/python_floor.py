@@ -1,4 +1,4 @@
-"""The patch levels of Python below which faults are known that concern a node, its build or its applications."""
+"""The minimum patch levels of Python: versions below them have faults that concern nodes, builds or applications."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PythonFault:
-    """A published fault in a module of Python, and the first patch level of a minor version without it."""
+    """A published fault in a module of one minor version of Python, and the patch level that corrects the fault."""
 
     mended_in: int
     cve: str
@@ -37,13 +37,13 @@ FAULTS: dict[tuple[int, int], tuple[PythonFault, ...]] = {
         PythonFault(6, _TAR_LOOP, "tarfile"),
     ),
 }
-"""The faults by minor version of Python, oldest first. The last one sets the floor; a new one is added by hand."""
+"""The faults by minor version of Python, oldest first. The last one sets the minimum; new faults are added by hand."""
 
 
 def python_warning(version: tuple[int, int, int] = sys.version_info[:3]) -> str | None:
     """Return a sentence about the known faults of a Python; None if there are none.
 
-    Only a warning: a distribution may have mended them without a new number.
+    This is only a warning, because a Linux distribution may have corrected the faults without a new patch level.
     """
     found = [fault for fault in FAULTS.get(version[:2], ()) if version[2] < fault.mended_in]
     if not found:

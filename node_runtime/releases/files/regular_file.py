@@ -32,7 +32,7 @@ def read_regular(path: Path, limit: int) -> bytes:
 
 
 def sha256_of(path: Path, size: int) -> str | None:
-    """Return the SHA-256 of a file in hexadecimal; None if the file has not `size` bytes. Raises OSError."""
+    """Return the SHA-256 of a file in hexadecimal; None if the file's size is not `size`. Raises OSError."""
     with open_regular(path) as file:
         if os.fstat(file.fileno()).st_size != size:
             return None

@@ -125,6 +125,15 @@ class StartProcesses:
 
 
 @dataclass(frozen=True, slots=True)
+class RestartChild:
+    """Ends a child of a supervisor, and starts it anew in the current code. OTP has no such instruction."""
+
+    name: ClassVar[str] = "restart_child"
+    supervisor: str
+    child: str
+
+
+@dataclass(frozen=True, slots=True)
 class Apply:
     """Calls the function "module:name" with `args`, which are JSON values.
 
@@ -171,6 +180,7 @@ RelupInstruction: TypeAlias = (
     | CodeChange
     | StopProcesses
     | StartProcesses
+    | RestartChild
     | Apply
     | SyncNodes
     | RestartEmulator

@@ -34,6 +34,9 @@ from .version_pattern import PATTERN_KINDS, glob_for_regex, is_version_pattern
 MAX_SECONDS = 100_000_000
 """The longest duration that a file may contain, about three years. An unlimited deadline is written as 0."""
 
+BUILT_IN_APPLICATIONS = frozenset({"web"})
+"""Applications that node_runtime contains."""
+
 Environment: TypeAlias = dict[str, dict[str, Any]]
 """The parameters of each application, by application name."""
 
@@ -55,7 +58,10 @@ class Templates(TomlStruct, frozen=True):
 
 
 class App(TomlStruct, frozen=True):
-    """An application. An application without `mod` is a library: the node has nothing to start for it."""
+    """An application. An application without `mod` is a library: the node has nothing to start for it.
+
+    `source` is a path, relative to the application's folder, of code that is not in `src`.
+    """
 
     name: Name
     vsn: VsnString
@@ -65,6 +71,7 @@ class App(TomlStruct, frozen=True):
     registered: tuple[str, ...] = ()
     env: dict[str, Any] = {}
     templates: Templates | None = None
+    source: str | None = None
 
 
 class AppStart(TomlStruct, frozen=True):
@@ -103,7 +110,8 @@ class ProbationSettings(TomlStruct, frozen=True):
 
     At the `deadline`, the node reverts by itself; 0 means no deadline. Health is good after `healthy` seconds without
     trouble. If health is bad, the node reverts at once. Health is bad after more than `restarts` restarts of processes,
-    after more than `errors` log records of level ERROR, and when the event loop is repeatedly later than `lag`.
+    after more than `errors` crashes and log records of level ERROR, and when the event loop is repeatedly later than
+    `lag`.
     """
 
     deadline: Annotated[float, Meta(ge=0, le=MAX_SECONDS)] = DEFAULT_DEADLINE_SECONDS
@@ -119,7 +127,7 @@ class NodeConfig(TomlStruct, frozen=True):
     Durations are in seconds. `heart` is the longest time for which the event loop may be stuck before the node is
     restarted. `rehearsal` is the time limit of a rehearsal; with "off", the node never makes a copy of itself, and each
     install needs consent. `code_change` is the time limit of one process in a rehearsal, and `prepare` that of the
-    bodies of all new modules.
+    bodies of all new modules. An install whose bodies stop the event loop for more than `stall` needs consent.
     `loop` selects the event loop; uvloop has to be among the release's requirements. `log` is the format of a log line.
     """
 
@@ -130,6 +138,7 @@ class NodeConfig(TomlStruct, frozen=True):
     rehearsal: Annotated[float, Meta(gt=0, le=MAX_SECONDS)] | Literal["off"] = 60.0
     code_change: Annotated[float, Meta(gt=0, le=MAX_SECONDS)] = 5.0
     prepare: Annotated[float, Meta(gt=0, le=MAX_SECONDS)] = 10.0
+    stall: Annotated[float, Meta(gt=0, le=MAX_SECONDS)] = 5.0
     loop: Literal["asyncio", "uvloop"] = "asyncio"
     log: Literal["text", "json"] = "text"
 

@@ -1,9 +1,9 @@
-"""The one form of tar archive that a release's tarball has: what the build writes and the only thing a node reads.
+"""The form of tar archive that a release's tarball has: the build writes it, and a node reads no other form.
 
 A member is a plain file. Its header follows from its path, size and mode: owner, group and time are zero. A path that
 is not ASCII or is longer than 100 characters is in a pax header before the member's header. The archive ends with at
-least 1,024 zero bytes, up to a multiple of 10,240 bytes. So the same files give the same bytes. A reader computes the
-expected header and compares it with the one that it reads, instead of interpreting it.
+least 1,024 zero bytes, up to a multiple of 10,240 bytes. So the same files give the same bytes. A reader doesn't
+interpret a header: it computes the expected header and compares it with the header in the archive.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def padding(size: int) -> bytes:
 
 
 def archive_end(size: int) -> bytes:
-    """Return the zeros that end an archive whose members have `size` bytes."""
+    """Return the zeros that end an archive. `size` is the total size of its members, with headers and padding."""
     return bytes(2 * BLOCK_BYTES + -(size + 2 * BLOCK_BYTES) % RECORD_BYTES)
 
 
@@ -61,7 +61,7 @@ def header_size(block: bytes) -> int | None:
 
 
 def pax_path(record: bytes) -> str | None:
-    """Return the path in the content of a pax header; None if it has anything but one path."""
+    """Return the path in the content of a pax header; None unless the content is exactly one path."""
     try:
         path = record.partition(b"=")[2][:-1].decode()
     except UnicodeDecodeError:

@@ -33,7 +33,7 @@ FREE_RATIO_BYTES: Final = 64 << 20
 DISK_RESERVE_BYTES: Final = 64 << 20
 """The space that must be left on the disk when a release has been unpacked, for the node's own files."""
 DISK_RESERVE_FILES: Final = 1000
-"""When a release has been unpacked, the file system must still have room for so many files."""
+"""When a release has been unpacked, the file system must still have room for this many files."""
 
 INPUT_BLOCK_BYTES: Final = 64 << 10
 """A tarball is read in blocks of this size."""

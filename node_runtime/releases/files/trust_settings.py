@@ -22,9 +22,9 @@ MAX_APPROVALS = 9
 class TrustSettings(TomlStruct, frozen=True):
     """`allow_unsigned` accepts unsigned releases although there are release keys.
 
-    `approvals` is the number of people that an install needs: the one who stages the release, and others who approve
-    it. `audit_anchor` is the absolute path of a file or of a syslog socket that gets the heads of the audit log, or
-    "none". Without it, the node chooses.
+    `approvals` is the number of people that an install needs: one person stages the release, and the others approve it.
+    `audit_anchor` is the absolute path of a file or of a syslog socket that gets the heads of the audit log, or "none".
+    Without it, the node chooses.
     """
 
     allow_unsigned: bool = False
@@ -32,9 +32,14 @@ class TrustSettings(TomlStruct, frozen=True):
     audit_anchor: Annotated[str, Meta(pattern="^(/|none$)")] | None = None
 
 
+def node_toml(directory: Path) -> Path:
+    """Return the file with the settings of the node in `directory`, which may be missing."""
+    return directory / "etc" / "node.toml"
+
+
 def read_trust_settings(directory: Path) -> TrustSettings:
     """Read the settings of the node in `directory`. Raises Refused."""
-    path = directory / "etc" / "node.toml"
+    path = node_toml(directory)
     if not os.path.lexists(path):  # a link to nothing is refused when it is read
         return TrustSettings()
     table = read_table(path)

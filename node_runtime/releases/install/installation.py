@@ -1,9 +1,9 @@
 """The install of a release on the live node.
 
-The new code is compiled, executed in a copy of the node, and then in the node. The processes are suspended, the script
+The new code is compiled, then executed in a copy of the node, then in the node. The processes are suspended, the script
 switches the code, and the processes are resumed. A failure before the resume undoes the install. Processes get their
-new states only at the resume. Until then, each one has its old state object, so to undo an install means to switch the
-modules back and to call the undo functions.
+new states only at the resume. Until then, each process has its old state object, so to undo an install means to switch
+the modules back and to call the undo functions.
 """
 
 from __future__ import annotations
@@ -28,11 +28,14 @@ from node_runtime.protocol.messages import Blocker, Install, ProcessResult, Roll
 from node_runtime.releases import rehearsal
 from node_runtime.releases.operation_progress import OperationProgress
 from node_runtime.releases.planning import affected, conditions
+from node_runtime.releases.planning.app_env import files_of_target
 from node_runtime.releases.planning.lasting_blockers import lasting_blockers
 from node_runtime.releases.planning.old_versions import held_blocker
+from node_runtime.releases.planning.participants import participants
 from node_runtime.releases.planning.transition import Transition
 
 from .body_time_limit import body_time_limit
+from .endings import Aborted, Installed, PutBack
 from .results import Pause, count_affected, make_results
 from .switch import ConditionNotMet, Switch
 
@@ -43,44 +46,16 @@ THREAD_SWITCH_SECONDS = 0.0002
 YIELD_TURNS = 4
 """Turns of the event loop that other processes get just before the suspend and after the resume."""
 COLLECT_SECONDS = 5.0
-"""While an install waits for an old version, it collects all garbage at this interval."""
+"""While an install waits for an old version, it asks at this interval whether only garbage holds it."""
 REHEARSAL_VALID_SECONDS = 5.0
-"""While an install waits for blockers to pass, its last rehearsal stays valid for this time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """A successful install.
-
-    `pause` is the time in seconds for which processes were suspended or the new modules stopped the event loop.
-    `touched` is the number of affected processes; `results` describes some of them.
-    """
-
-    pause: float
-    results: tuple[ProcessResult, ...]
-    touched: int
-
-
-class Aborted(Exception):
-    """The install ended before it changed anything on the node. The message is the reason."""
-
-
-class PutBack(Exception):
-    """The install failed and was undone. `incomplete` names what could not be undone; None if everything was undone."""
-
-    def __init__(
-        self, sentence: str, pause: float, results: tuple[ProcessResult, ...], touched: int, incomplete: str | None
-    ) -> None:
-        super().__init__(sentence)
-        self.pause = pause
-        self.results = results
-        self.touched = touched
-        self.incomplete = incomplete
+"""While an install waits until blockers disappear, it rehearses again if its last rehearsal is older than this."""
+SEARCH_AGAIN_SECONDS = 0.25
+"""While an install waits until processes have handled values of replaced code, it searches again at this interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstallListeners:
-    """What an install calls: `on_rehearsal` with the rehearsal's progress, `on_resumed` when the target runs.
+    """The callbacks of an install: for the progress of the rehearsal, and for the moment from which on the target runs.
 
     A failure after `on_resumed` does not undo the install.
     """
@@ -92,7 +67,7 @@ class InstallListeners:
 class Installation:
     """One install of a transition's target.
 
-    `durable` writes the operation's intent to the disk. Nothing is changed before it has ended.
+    The task `durable` writes the operation's intent to the disk. The install changes nothing before the task has ended.
     """
 
     def __init__(
@@ -113,7 +88,7 @@ class Installation:
         self._durable = durable
         self._listeners = listeners
         self._rehearsed_at = -math.inf
-        self._stopped = 0.0
+        self._stopped = self._collected = 0.0
         self._to_be_stopped: frozenset[int] = frozenset()
 
     async def run(self) -> Installed:
@@ -132,10 +107,11 @@ class Installation:
         except BaseException as error:
             if batch.status != "committed":
                 raise
-            # No path is known that leads here. If there is one, the node must not pass for unchanged.
+            # No known error leads here. If an unknown one does, the node must not be reported as unchanged.
             sentence = describe_reason(error)
             raise PutBack(sentence, 0.0, (), 0, "the code, because the error was not expected") from error
         finally:
+            await participants().discard()
             if batch.status == "prepared":
                 batch.discard()
 
@@ -155,7 +131,8 @@ class Installation:
         """Wait until nothing holds the old versions that the install would replace."""
         while True:
             try:
-                return await asyncio.to_thread(self.code.check_free, code, self.transition.removed)
+                self._collected += await asyncio.to_thread(self.code.check_free, code, self.transition.removed)
+                return
             except OldVersionHeld as held:
                 await self._wait_until_free(held)
 
@@ -176,7 +153,10 @@ class Installation:
         await self._until_free(units)
         began = time.perf_counter()
         try:
-            with body_time_limit(self.transition.configuration.node.prepare):
+            with (
+                files_of_target(self.code, self.transition.left, self.transition.target),
+                body_time_limit(self.transition.configuration.node.prepare),
+            ):
                 return self.code.execute(units, self.transition.removed)
         except Refused as refused:
             raise Aborted(refused.sentence) from refused
@@ -186,11 +166,11 @@ class Installation:
     async def _wait_until_free(self, held: OldVersionHeld) -> None:
         """Wait until nothing seems to hold the old version. After the deadline, raises `Aborted` with its holders.
 
-        Garbage may seem to hold it. So the wait ends after `COLLECT_SECONDS`, and at the deadline: the next check
-        collects all garbage.
+        If only garbage seems to hold the version, the wait ends after `COLLECT_SECONDS` or at the deadline, and the
+        next check collects all garbage.
         """
         if time.monotonic() >= self.deadline:
-            blocker = await held_blocker(held, self.code)
+            blocker = held_blocker(held)
             raise Aborted(f"{blocker.reason}; {blocker.remedy}.")
         until = min(self.deadline, time.monotonic() + COLLECT_SECONDS)
         while self.code.is_old_code_held(held.module) and time.monotonic() < until:
@@ -204,20 +184,23 @@ class Installation:
             self._to_be_stopped = affected.pids_of_stopped(self.transition.script)
             unready = list(conditions.unready_state_machines(self.transition, batch, self._to_be_stopped))
             if not unready:
-                await self._rehearse(batch)
+                unready = await self._rehearse(batch)
+            if not unready:
+                await self._prepare_participants(batch)
                 result = await self._switch(batch)
                 if isinstance(result, Installed):
                     return result
                 unready = result
             await self._wait(_reasons(unready))
 
-    async def _rehearse(self, batch: Batch) -> None:
+    async def _rehearse(self, batch: Batch) -> list[Blocker]:
         """Rehearse every code_change on a copy of the live states, unless the last rehearsal is still valid.
 
-        Raises `Aborted` for what would be a blocker in a plan.
+        Returns the blockers that may pass: values of replaced code that processes are about to handle. Raises `Aborted`
+        for any other blocker.
         """
         if not rehearsal.is_due(self.transition) or time.monotonic() < self._rehearsed_at + REHEARSAL_VALID_SECONDS:
-            return
+            return []
         self.progress.enter("rehearsing")
         self.progress.report()
         ended = await rehearsal.rehearse(self.transition, batch, self.code, self._listeners.on_rehearsal)
@@ -229,12 +212,27 @@ class Installation:
         without_step, _ = affected.children_without_step(children, self.transition.script)
         if without_step:
             raise Aborted(_reasons(without_step))
+        found = ended.live_values.blockers
+        if lasting := [one for one in found if not one.transient]:
+            raise Aborted("; ".join(f"{one.reason}; {one.remedy}" for one in lasting))
+        if found:
+            self._rehearsed_at = -math.inf
+            await asyncio.sleep(min(SEARCH_AGAIN_SECONDS, max(0.0, self.deadline - time.monotonic())))
+        return list(found)
+
+    async def _prepare_participants(self, batch: Batch) -> None:
+        try:
+            await participants().prepare(self.transition, batch)
+        except Refused as refused:
+            raise Aborted(f"{refused.sentence}.") from refused
 
     async def _wait(self, sentence: str) -> None:
         """Wait a moment before the next check of the blockers. After the deadline, raises `Aborted` with `sentence`."""
         if time.monotonic() >= self.deadline:
             raise Aborted(sentence)
-        if self.progress.enter("waiting"):
+        left = self.deadline - time.monotonic()
+        entered = self.progress.enter("waiting")
+        if self.progress.wait_for(sentence, None if math.isinf(left) else time.time() + left) or entered:
             self.progress.report()
         await asyncio.sleep(POLL_SECONDS)
 
@@ -269,10 +267,12 @@ class Installation:
             else:
                 self._resume(switch, began)
             pause = Pause(began, time.perf_counter())
+        if failure is None:
+            participants().done()
         await let_others_run()
         results = await self._finish(switch, pause, succeeded=failure is None)
         if failure is None:
-            return Installed(self._stopped + pause.seconds, results, _count_affected(switch, pause))
+            return Installed(self._collected + self._stopped + pause.seconds, results, _count_affected(switch, pause))
         exact = switch.put_back_failed is None
         try:
             if is_being_cancelled():
@@ -286,10 +286,7 @@ class Installation:
             failure = None  # the traceback refers to this frame
 
     def _resume(self, switch: Switch, began: float) -> None:
-        """Resume the processes. Every step that is known to fail has been taken before; raises `PutBack` for any other.
-
-        Some processes may run the new code then, so nothing is undone: the node has to restart.
-        """
+        """Resume the processes. An error raises `PutBack` and undoes nothing: some may run the new code already."""
         try:
             switch.resume()
             self._listeners.on_resumed()
@@ -313,7 +310,7 @@ class Installation:
             return ()
 
     async def _hold(self, hold: Hold) -> None:
-        """Suspend all processes of the script, including new ones. Raises `Aborted` if that takes too long."""
+        """Suspend all processes of the script, including new processes. Raises `Aborted` if that takes too long."""
         deadline = hold.since + self.transition.hold_seconds
         modules = frozenset(self.transition.suspended)
         while modules and (busy := hold.hold_idle(modules)):
@@ -353,7 +350,7 @@ def short_thread_switches() -> Iterator[None]:
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Pause the garbage collector: the new states that are made inside the block stay alive anyway.
+    """Pause the garbage collector in the block. It would free nothing, because the new states stay alive.
 
     At the end, all objects are moved to the oldest generation, so that collections of young objects
     do not visit them. If the program has called gc.freeze itself, nothing is moved.

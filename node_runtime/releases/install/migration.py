@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from node_runtime import Down, Vsn
 from node_runtime.behaviours.upgrade.live_processes import Behaviour, BehaviourProcess, CallbackVersion
 from node_runtime.gen_statem import GenStatem, has_state
 from node_runtime.processes.exit_reasons import describe_reason
@@ -34,12 +33,12 @@ class Migration:
     after: list[Any]
     failed: tuple[BehaviourProcess, BaseException] | None = None
 
-    def run(self, change: Callable[[Vsn | Down, Any, Any], Any], vsn: Vsn | Down, extra: Any, target_vsn: str) -> None:
-        """Call `change`, a code_change, with each state. If it raises an error, add a note that names the process."""
-        after = self.after
+    def run(self, change_all: Callable[[Iterable[Any]], Iterable[Any]], target_vsn: str) -> None:
+        """Make the new states. If a code_change raises an error, add a note that names the process."""
         try:
-            for state in self.states:
-                after.append(change(vsn, state, extra))
+            self.after.extend(change_all(self.states))  # a loop in C: the processes wait for it
+            if len(self.after) < len(self.states):
+                raise RuntimeError("code_change raised StopIteration")  # it would end the loop in silence
         except Exception as error:
             self._blame(self.processes[len(self.after)], error)
             raise

@@ -29,7 +29,7 @@ class MutationCheck:
         self._readers = ValueReaders()
 
     def take_fingerprints(self, processes: Sequence[BehaviourProcess], states: Sequence[object]) -> None:
-        """Take the fingerprints of old states, at most `MAX_STATES`. Call this before their code_change."""
+        """Take the fingerprints of at most `MAX_STATES` old states. Call this before code_change gets the states."""
         left = max(0, MAX_STATES - self._given)
         self._given += len(processes)
         for process, state in zip(processes[:left], states[:left], strict=True):

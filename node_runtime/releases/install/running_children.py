@@ -1,4 +1,4 @@
-"""The running children of all supervisors that run one of some modules."""
+"""Finds the running children, of all supervisors, that run one of the given modules."""
 
 from __future__ import annotations
 

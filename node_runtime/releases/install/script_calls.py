@@ -1,26 +1,30 @@
-"""Calls what the instructions `apply`, `stop` and `start` of a script name, and the functions that undo an `apply`."""
+"""The calls of a script: for `apply` and its undo, and for `stop`, `start` and `restart_child`."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from node_runtime.behaviours.code_references import resolve_in_versions
-from node_runtime.behaviours.upgrade.live_processes import Child
-from node_runtime.processes.errors import is_being_cancelled
+from node_runtime.behaviours.upgrade.live_processes import Child, ChildTable, SupervisorProcess, end_at_once
+from node_runtime.processes.errors import NoProcess, is_being_cancelled
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.pid import Pid
+from node_runtime.processes.runtime import runtime
 from node_runtime.processes.transaction import Transaction
-from node_runtime.releases.files.relup_instructions import Apply
-from node_runtime.supervisor import restart_child, start_child, terminate_child
+from node_runtime.releases.files.relup_instructions import Apply, RestartChild
+from node_runtime.supervisor import ChildRefused, restart_child, start_child, terminate_child
 
 from .running_children import running_children
 
+logger = logging.getLogger("node_runtime")
+
 
 class ScriptCalls:
-    """The calls of one run of a script. `before_waiting` is called before other code can run in the meantime."""
+    """The calls of one run of a script. `before_waiting` is called before a call waits, so that other code can run."""
 
     def __init__(self, transaction: Transaction, seconds: float, before_waiting: Callable[[], None]) -> None:
         self._transaction = transaction
@@ -28,6 +32,7 @@ class ScriptCalls:
         self._before_waiting = before_waiting
         self._undos: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = []
         self._stopped: list[tuple[Pid, Child, frozenset[str]]] = []
+        self._ended_children: list[tuple[Pid, str]] = []
 
     async def apply(self, step: Apply) -> None:
         """Call a function. Raises what it raises, and TimeoutError if it takes longer than the time limit."""
@@ -64,7 +69,7 @@ class ScriptCalls:
             self._stopped.append((supervisor, child, ran))
 
     async def start(self, modules: Sequence[str]) -> None:
-        """Restart the stopped children of the modules, except temporary ones.
+        """Restart the stopped children of the modules, except temporary children.
 
         Children of a simple_one_for_one supervisor are started with their old arguments.
         """
@@ -79,6 +84,37 @@ class ScriptCalls:
             else:
                 await start_child(supervisor, child.args[len(child.spec.args) :])
 
+    async def restart_child(self, step: RestartChild) -> None:
+        """End a child and start it anew. Unlike other exits in a script, the exit of this child is not deferred.
+
+        The reason is that the new child may need a resource of the old child, such as a port.
+        """
+        self._before_waiting()
+        supervisor = runtime().find(step.supervisor)
+        table = _table(supervisor.pid)
+        child = None if table is None else table.find(step.child)
+        if child is not None and child.pid is not None:
+            end_at_once(self._transaction, child.pid)
+            self._ended_children.append((supervisor.pid, step.child))
+            await terminate_child(supervisor.pid, step.child)
+        await restart_child(supervisor.pid, step.child)
+
+    def forget_ended_children(self) -> None:
+        """After a failure, record in the restored states of supervisors that the ended children do not run."""
+        for supervisor, id in self._ended_children:
+            table = _table(supervisor)
+            child = None if table is None else table.find(id)
+            if table is not None and child is not None and child.pid not in runtime().processes:
+                table.ended(child)
+
+    async def start_ended_children(self) -> None:
+        """After a failure, start the ended children again, in the old code. A child that doesn't start is logged."""
+        for supervisor, id in self._ended_children:
+            try:
+                await restart_child(supervisor, id)
+            except (NoProcess, ChildRefused) as error:
+                logger.error("the child %s of %s was not started again: %s", id, supervisor, describe_reason(error))
+
     async def undo(self, failed: list[str]) -> None:
         """Undo the applied functions, the last one first. Appends to `failed` what each failing function raised."""
         for reference, undo, args in reversed(self._undos):
@@ -88,3 +124,8 @@ class ScriptCalls:
                 if is_being_cancelled():
                     raise
                 failed.append(f"{reference}: {describe_reason(error)}")
+
+
+def _table(supervisor: Pid) -> ChildTable | None:
+    process = runtime().processes.get(supervisor)
+    return process.raw_state() if isinstance(process, SupervisorProcess) else None

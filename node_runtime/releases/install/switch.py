@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import repeat
 from typing import Any, assert_never
 
-from node_runtime import Down
+from node_runtime import Down, Vsn
 from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.behaviours.upgrade.live_processes import (
     Behaviour,
@@ -23,7 +24,7 @@ from node_runtime.behaviours.upgrade.live_processes import (
     raw_states,
     release,
 )
-from node_runtime.code import Batch, CodeServer, module_view
+from node_runtime.code import Batch, CodeServer, SourceChange, module_view
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.process import DEAD
 from node_runtime.processes.runtime import BlockedModules, runtime
@@ -38,6 +39,7 @@ from node_runtime.releases.files.relup_instructions import (
     Purge,
     RelupInstruction,
     Remove,
+    RestartChild,
     RestartEmulator,
     RestartNewEmulator,
     ResumeProcesses,
@@ -46,14 +48,17 @@ from node_runtime.releases.files.relup_instructions import (
     SuspendProcesses,
     SyncNodes,
 )
+from node_runtime.releases.migration import DefaultMigration, inherits_code_change, namespaces_of
 from node_runtime.releases.operation_progress import OperationProgress
 from node_runtime.releases.planning import conditions
 from node_runtime.releases.planning.app_env import ApplicationSnapshot, register_sources
+from node_runtime.releases.planning.participants import participants
 from node_runtime.releases.planning.transition import Transition
 from node_runtime.releases.relup.instruction_text import sentence
 
 from .migration import Migration
 from .mutation_check import MutationCheck
+from .pending_conversion import NotConvertible, PendingConversion
 from .script_calls import ScriptCalls
 from .unsuspended import UnsuspendedProcesses
 
@@ -108,6 +113,9 @@ class Switch:
         self._purged_brutally: set[str] = set()
         self._new_instances: list[NewInstances] = []
         self._old_namespaces: dict[str, dict[str, Any]] = {}
+        self._sources: SourceChange | None = None
+        self._default: DefaultMigration | None = None
+        self._pending = PendingConversion({*transition.loaded, *transition.removed}, hold)
 
     async def run(self) -> None:
         """Run the script. Raises the error of an instruction that fails; `put_back` must be called then."""
@@ -130,10 +138,13 @@ class Switch:
                     if self.failed is None:
                         error.add_note(f"instruction {number}, {sentence(step)}")
                     raise
-        register_sources(self.code, self.transition.left, self.transition.target)
+        self._change_sources()
         self.unsuspended.hold_removed()
+        if self.unsuspended.held_at is not None and (blockers := self._convert_pending()):
+            raise NotConvertible(blockers)  # of a message that was sent while the script waited
         self.progress.enter("resuming")
         self._new_instances = [self._make_instances(code, migration) for code, migration in self.migrations.items()]
+        self._default = None  # it refers to all old and new states
 
     def _make_instances(self, code: CallbackVersion, migration: Migration) -> NewInstances:
         made = NewInstances(code, migration.target, migration.processes)
@@ -161,12 +172,12 @@ class Switch:
                 await self._calls.stop(step.modules)
             case StartProcesses():
                 await self._calls.start(step.modules)
+            case RestartChild():
+                await self._calls.restart_child(step)
             case Purge():
                 self._transaction.deferred_actions += [partial(self._purge, module) for module in step.modules]
-            case LoadObjectCode() | SuspendProcesses():
-                pass  # the code was read, and the processes suspended, before the script runs
-            case ResumeProcesses():
-                pass  # `resume` resumes all processes when the whole script has run
+            case LoadObjectCode() | SuspendProcesses() | ResumeProcesses():
+                pass  # done before the script runs; `resume` resumes all processes after it
             case SyncNodes() | RestartEmulator() | RestartNewEmulator():
                 pass  # such a script is refused before the install
             case _:
@@ -185,12 +196,27 @@ class Switch:
         unready = list(conditions.unready_state_machines(self.transition, self.batch, self.to_be_stopped))
         if unready:
             raise ConditionNotMet(unready)
+        if blockers := self._convert_pending():
+            raise ConditionNotMet(blockers)
         self.progress.enter("loading")
         self.batch.commit()
         self._committed = self.unsuspended.switched = True
+        participants().switch()
+        self._change_sources()
         self._transaction.previous_namespaces.update(
             (module, running) for module, running in self._old_namespaces.items() if running
         )
+
+    def _convert_pending(self) -> list[Blocker]:
+        """Convert queued messages, timers and postponed events. Return blockers for those that can't be converted."""
+        if not any(self._old_namespaces.values()):
+            return []  # the script only adds modules
+        return self._pending.prepare(self._default_migration, self.to_be_stopped)
+
+    def _change_sources(self) -> None:
+        """Let imports, and the modules that stay loaded, find the files of the target."""
+        if self._sources is None:
+            self._sources = register_sources(self.code, self.transition.left, self.transition.target)
 
     async def _purge(self, module: str) -> None:
         if module in self._purged_brutally:
@@ -233,12 +259,24 @@ class Switch:
         self.mutation_check.take_fingerprints(processes, states)
         migration = self.migrations[code] = Migration(module, code, target, processes, states, [])
         vsn = old_vsn if direction == "up" else Down(new_vsn, module_view(new))
-        code_change: Any = cls.code_change  # type: ignore[attr-defined]  # every behaviour has it
         try:
-            migration.run(code_change, vsn, extra, self.transition.target.vsn)
+            migration.run(self._code_change(cls, vsn, extra), self.transition.target.vsn)
         except BaseException:
             self.failed = migration.failed
             raise
+
+    def _code_change(self, cls: Any, vsn: Vsn | Down, extra: Any) -> Callable[[Iterable[Any]], Iterable[Any]]:
+        """Return a function that makes new states by the code_change of a class, or by the default migration."""
+        if not inherits_code_change(cls):
+            return lambda states: map(cls.code_change, repeat(vsn), states, repeat(extra))
+        default = self._default_migration()
+        return lambda states: (default.migrate(state, cls.__qualname__)[0] for state in states)
+
+    def _default_migration(self) -> DefaultMigration:
+        """Return the default migration of this install. Objects that states and messages share stay shared."""
+        if self._default is None:
+            self._default = DefaultMigration(namespaces_of(self.batch))
+        return self._default
 
     def _class(self, namespace: dict[str, Any], code: CallbackVersion) -> type[Behaviour]:
         cls = conditions.class_in(namespace, code.qualname)
@@ -260,6 +298,7 @@ class Switch:
 
     def resume(self) -> None:
         """Give each process its new state and resume all processes, in this turn of the event loop. This can't fail."""
+        self._pending.apply()
         for made in self._new_instances:
             self.hold.resume_as(made)
         self._new_instances = []
@@ -286,9 +325,13 @@ class Switch:
 
     def _put_back(self, failed: list[str]) -> None:
         for what, back in (
+            ("the files", None if self._sources is None else self._sources.undo),
             ("the code", self.batch.revert if self._committed else None),
+            ("the parts that took part in the install", participants().put_back),
+            ("the sources", partial(register_sources, self.code, self.transition.target, self.transition.left)),
             ("the environment", self.application_snapshot.put_back),
             ("the processes", partial(live_processes.put_back_processes, self._transaction)),
+            ("the restarted children", self._calls.forget_ended_children),
             ("the states", self._find_mutated_states),
         ):
             try:
@@ -314,19 +357,21 @@ class Switch:
     async def end(self, *, succeeded: bool) -> None:
         """End the processes that the script stopped. If the script failed, end those that it started instead."""
         try:
-            await (
-                live_processes.run_deferred_exits(self._transaction)
-                if succeeded
-                else live_processes.end_started_processes(self._transaction)
-            )
+            await (live_processes.run_deferred_exits(self._transaction) if succeeded else self._end_failed())
         finally:
             self.unsuspended.release_removed()
             self._transaction.forget()
+
+    async def _end_failed(self) -> None:
+        await live_processes.end_started_processes(self._transaction)
+        await self._calls.start_ended_children()
 
     def forget_errors(self) -> None:
         """Drop the errors. Their tracebacks refer to this object, so they would form reference cycles with it."""
         self.failed = None
         self._new_instances = []
+        self._default = None
+        self._pending.drop()
         for migration in self.migrations.values():
             migration.failed = None
 

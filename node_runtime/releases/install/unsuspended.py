@@ -1,9 +1,9 @@
 """The processes whose modules a script loads or removes, although it does not suspend them.
 
-From the switch to the resume, no callback of them may begin: it would run new code, although the install may still be
-undone, or code that the script has removed. A script that never waits needs no hold for this, because nothing else runs
-before its end. So these processes are held only when the script waits for the first time after the switch. Coroutines
-can't be held: they continue in the version in which they began.
+From the switch to the resume, no callback of these processes may begin. Such a callback would run code that the script
+has removed, or new code although the install may still be undone. A script that never waits needs no hold for this,
+because nothing else runs before its end. So these processes are held only when the script waits for the first time
+after the switch. Coroutines can't be held: they continue in the version in which they began.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from node_runtime.releases.planning.transition import Transition
 
 
 class UnsuspendedProcesses:
-    """Holds these processes for one run of a script. `held_at` is the time of `time.perf_counter`; None before it.
+    """Holds the unsuspended processes for one run of a script. `held_at` is the time of the hold; None before it.
 
     The script's first `load` or `remove` sets `switched`.
     """
@@ -29,9 +29,9 @@ class UnsuspendedProcesses:
         self._transaction = transaction
 
     def hold(self) -> None:
-        """Hold them after the switch, unless they are held already. Waits for none; takes constant time for each.
+        """Hold the processes after the switch, unless they are held already. Doesn't wait for their callbacks to end.
 
-        The processes of the loaded modules answer requests of the script, which would otherwise wait for itself.
+        Processes of loaded modules still answer requests from the script. Otherwise, the script would wait for itself.
         """
         if self.switched and self.held_at is None:
             self.held_at = perf_counter()
@@ -42,7 +42,7 @@ class UnsuspendedProcesses:
     def hold_removed(self) -> None:
         """Hold the processes of the removed modules until `release_removed`.
 
-        They have no code any more. Those that the script has stopped exit in the meantime.
+        These processes have no code any more. Those that the script has stopped exit before `release_removed`.
         """
         if self._transition.removed:
             self._hold.hold_without_waiting(frozenset(self._transition.removed))

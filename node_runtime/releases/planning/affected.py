@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from typing import Final, Literal, assert_never
+from typing import Any, Final, Literal, assert_never
 
 import msgspec
 
@@ -22,6 +22,7 @@ from node_runtime.releases.files.relup_instructions import (
     Purge,
     RelupInstruction,
     Remove,
+    RestartChild,
     RestartEmulator,
     RestartNewEmulator,
     ResumeProcesses,
@@ -92,6 +93,8 @@ def stopped_processes(step: RelupInstruction) -> Iterator[Process]:
                     yield from _below(process)
         case Apply():
             yield from _stopped_by_call(step)
+        case RestartChild():
+            yield from _child(step.supervisor, step.child)
         case (
             LoadObjectCode()
             | PointOfNoReturn()
@@ -114,7 +117,8 @@ def stopped_processes(step: RelupInstruction) -> Iterator[Process]:
 def stopped_before_their_change(script: Sequence[RelupInstruction]) -> set[int]:
     """Return the pids of the processes that the script stops before it changes the code that they run.
 
-    Their exits are deferred until the script has ended, but until then they are suspended, and keep their code.
+    The exits of these processes are deferred until the script has ended. Until then, they are suspended and keep their
+    code.
     """
     changed: set[str] = set()
     stopped: set[int] = set()
@@ -133,6 +137,7 @@ def stopped_before_their_change(script: Sequence[RelupInstruction]) -> set[int]:
                 | ResumeProcesses()
                 | StopProcesses()
                 | StartProcesses()
+                | RestartChild()
                 | Apply()
                 | SyncNodes()
                 | RestartEmulator()
@@ -151,15 +156,19 @@ def pids_of_stopped(script: Sequence[RelupInstruction]) -> frozenset[int]:
 
 def _stopped_by_call(step: Apply) -> Iterator[Process]:
     if step.function in _STOP_FUNCTIONS and len(step.args) == 2:
-        supervisor, id = step.args
-        process = runtime().names.get(supervisor) if isinstance(supervisor, str) else None
-        child = process.raw_state().find(id) if isinstance(process, SupervisorProcess) else None
-        if child is not None and child.pid in runtime().processes:
-            yield from _below(runtime().processes[child.pid])
+        yield from _child(*step.args)
     elif step.function == f"{APPLICATION}:stop" and step.args:
         application = applications().running.get(step.args[0])
         if application is not None and application.master in runtime().processes:
             yield from _below(runtime().processes[application.master])
+
+
+def _child(supervisor: Any, id: Any) -> Iterator[Process]:
+    """Yield a running child of a registered supervisor, and all its descendants."""
+    process = runtime().names.get(supervisor) if isinstance(supervisor, str) else None
+    child = process.raw_state().find(id) if isinstance(process, SupervisorProcess) else None
+    if child is not None and child.pid in runtime().processes:
+        yield from _below(runtime().processes[child.pid])
 
 
 def _below(top: Process) -> Iterator[Process]:
@@ -195,6 +204,7 @@ def _killed(step: RelupInstruction, brutal: set[str]) -> Iterator[Process]:
             | CodeChange()
             | StopProcesses()
             | StartProcesses()
+            | RestartChild()
             | Apply()
             | SyncNodes()
             | RestartEmulator()
@@ -214,7 +224,9 @@ def with_steps(children: tuple[PlannedChild, ...], script: Sequence[RelupInstruc
 
 
 def _step(child: PlannedChild, script: Sequence[RelupInstruction]) -> int | None:
-    """Return the number of the instruction that starts an added or stops a removed child, or None.
+    """Return the number of the instruction that starts the child if it is added, or stops it if it is removed.
+
+    Return None if there is no such instruction.
 
     An instruction that starts the child counts only after the supervisor's code_change, because
     the supervisor does not know the new specification before.
@@ -240,6 +252,7 @@ def _step(child: PlannedChild, script: Sequence[RelupInstruction]) -> int | None
                 | ResumeProcesses()
                 | StopProcesses()
                 | StartProcesses()
+                | RestartChild()
                 | SyncNodes()
                 | RestartEmulator()
                 | RestartNewEmulator()
@@ -255,8 +268,8 @@ def children_without_step(
 ) -> tuple[list[Blocker], list[str]]:
     """Return blockers for children that the script should start or stop but does not.
 
-    If the script applies a function of the release, that function may start or stop the child;
-    then return a warning instead.
+    If the script applies a function of the release, that function may start or stop the child.
+    In this case, a warning is returned instead of a blocker.
     """
     applies = [function for function in script_modules(script).applied if not function.startswith("node_runtime.")]
     blockers, warnings = [], []

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from node_runtime.application import AppSpec, Running, load
 from node_runtime.behaviours.application import notify_config_changes
 from node_runtime.behaviours.application_controller import applications
-from node_runtime.code import CodeServer
+from node_runtime.code import CodeServer, Source, SourceChange
 from node_runtime.processes.runtime import runtime
 from node_runtime.releases.files.config import Configuration
 from node_runtime.releases.store.unpacked_release import UnpackedRelease
@@ -26,6 +28,7 @@ def application_spec(release: UnpackedRelease, name: str) -> AppSpec:
         registered=app.registered,
         modules=tuple(view.modules) if view is not None else (),
         env=dict(app.env),
+        directory=str(release.root / f"lib/{app.name}-{app.vsn}"),
     )
 
 
@@ -70,15 +73,41 @@ class ApplicationSnapshot:
         known.running = {name: app for name, app in self._running.items() if app.master is None or app.master in alive}
 
 
-def register_sources(code: CodeServer, left: UnpackedRelease, target: UnpackedRelease) -> None:
-    """Register the files of `target` as the sources of its modules, for later imports.
+def register_sources(code: CodeServer, left: UnpackedRelease, target: UnpackedRelease) -> SourceChange:
+    """Register the files of `target` as the sources of its modules, for later imports. Return the change, to undo it.
 
-    An application is skipped if `left`, the previous release, has the same version of it, because
-    its files are then the same. An application that only `left` has loses its sources. At boot,
-    `left` is `target`, and all applications are registered.
+    A module that stays loaded gets the path of its file in `target`. An application that only `left`, the previous
+    release, has loses its sources. At boot, `left` is `target`, and all applications are registered.
     """
-    for name in left.apps.keys() - target.apps.keys():
-        code.add_sources(name, [])
-    for name, app in target.apps.items():
-        if target is left or name not in left.apps or left.apps[name].vsn != app.vsn:
-            code.add_sources(name, [source for source in target.sources.values() if source.app == name])
+    gone: dict[str, list[Source]] = {name: [] for name in left.apps.keys() - target.apps.keys()}
+    return code.change_sources(gone | _changed_sources(left, target))
+
+
+@contextmanager
+def files_of_target(code: CodeServer, left: UnpackedRelease, target: UnpackedRelease) -> Iterator[None]:
+    """Inside the block, make loaded modules and `priv_dir` refer to the files of `target`, as when it is current.
+
+    The bodies of the new modules run inside the block, because modules keep what their bodies read from files.
+    """
+    known = applications()
+    before = known.specs
+    directories = {name: application_spec(target, name).directory for name in before.keys() & target.apps.keys()}
+    known.specs = {
+        name: replace(spec, directory=directories.get(name, spec.directory)) for name, spec in before.items()
+    }
+    change = code.change_sources(_changed_sources(left, target), for_imports=False)
+    try:
+        yield
+    finally:
+        change.undo()
+        known.specs = before
+
+
+def _changed_sources(left: UnpackedRelease, target: UnpackedRelease) -> dict[str, list[Source]]:
+    """Return the sources of each application of `target`, except applications that `left` has in the same version."""
+    same = {name for name, app in left.apps.items() if name in target.apps and target.apps[name].vsn == app.vsn}
+    return {
+        name: [source for source in target.sources.values() if source.app == name]
+        for name in target.apps
+        if target is left or name not in same
+    }

@@ -26,6 +26,7 @@ from node_runtime.releases.files.relup_instructions import (
     PointOfNoReturn,
     Purge,
     Remove,
+    RestartChild,
     RestartEmulator,
     RestartNewEmulator,
     ResumeProcesses,
@@ -75,6 +76,11 @@ def process_label(process: Process) -> str:
     return process.name or str(process.pid)
 
 
+def runs_old_coroutine(process: Process, modules: Container[str]) -> bool:
+    """Return whether the process has no callbacks and stays in old code when `modules` are replaced or removed."""
+    return process.kind == "task" or (process.kind == "process" and process.module in modules)
+
+
 def vanished_names(transition: Transition, batch: Batch) -> Iterator[Blocker]:
     """Yield a blocker for each name that a new version lacks, but that a module outside the script imports."""
     for lost in batch.vanished():
@@ -114,6 +120,7 @@ def missing_functions(transition: Transition, batch: Batch) -> Iterator[Blocker]
                 | CodeChange()
                 | StopProcesses()
                 | StartProcesses()
+                | RestartChild()
                 | SyncNodes()
                 | RestartEmulator()
                 | RestartNewEmulator()
@@ -170,10 +177,9 @@ def accepts_arguments(function: Any, args: Sequence[Any]) -> bool:
 def unready_state_machines(transition: Transition, batch: Batch, stopped: Container[int]) -> Iterator[Blocker]:
     """Yield a blocker for each state machine whose state the new code does not define.
 
-    `stopped` has the pids of those that the script stops, and that therefore handle no event in the new code.
-
     The next event would crash such a state machine. If a state machine is in a callback, all states
-    of its running version are checked, because the callback could end in any of them.
+    of its running version are checked, because the callback could end in any of them. State machines
+    whose pids are in `stopped` are left out: the script stops them, so they handle no event in the new code.
     """
     modules = [module for module in transition.loaded if module not in transition.migrated]
     for process in callback_processes(*modules) if modules else ():

@@ -8,15 +8,22 @@ from collections.abc import Iterator
 from node_runtime.behaviours.upgrade.live_processes import (
     BehaviourProcess,
     CallbackVersion,
+    SupervisorProcess,
     behaviour_of,
     defined_reserved_name,
 )
 from node_runtime.code import Batch
+from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import Blocker
+from node_runtime.releases.files.relup_instructions import RestartChild
 
 from . import affected, conditions
 from .transition import Transition
 
+CARRY_REMEDY = (
+    "keep the layout and the types of the class and give what is new a default, or load the module with a `__carry__` "
+    "function that returns new instances"
+)
 KEEP_REMEDY = "keep the class, or stop its processes before the upgrade"
 
 
@@ -27,13 +34,15 @@ def lasting_blockers(transition: Transition, batch: Batch) -> list[Blocker]:
         *conditions.left_behind(transition, batch),
         *unusable_classes(transition, batch),
         *conditions.missing_functions(transition, batch),
+        *missing_children(transition),
+        *(Blocker(reason=reason, remedy=CARRY_REMEDY) for reason in batch.carried_obstacles()),
     ]
 
 
 def unusable_classes(transition: Transition, batch: Batch) -> Iterator[Blocker]:
     """Yield a blocker for each live process that can't continue in the new version of its class.
 
-    A process that the script stops before it gives the processes of the module their new code needs no new class.
+    If the script stops a process before it gives new code to the module's processes, the process needs no new class.
     """
     known: dict[CallbackVersion, str | None] = {}
     stopped = affected.stopped_before_their_change(transition.script)
@@ -62,7 +71,30 @@ def _obstacle(transition: Transition, batch: Batch, process: BehaviourProcess) -
         kind = "no behaviour" if behaviour is None else f"a {behaviour.__name__}"
         return f"a {process.behaviour.__name__}, which is {kind} in release {vsn}"
     if (reserved := defined_reserved_name(cls, process.state_attribute)) is not None:
-        return f"of which release {vsn} has a version that can't hold a state: {reserved}"
+        return f"whose version in release {vsn} can't hold a state: {reserved}"
     if inspect.isabstract(cls):
         return f"which is abstract in release {vsn}"
     return None
+
+
+def missing_children(transition: Transition) -> Iterator[Blocker]:
+    """Yield a blocker for each child that the script restarts, and that its supervisor can't start again."""
+    for step in transition.script:
+        if not isinstance(step, RestartChild):
+            continue
+        process = runtime().names.get(step.supervisor)
+        table = process.raw_state() if isinstance(process, SupervisorProcess) else None
+        child = None if table is None else table.find(step.child)
+        if process is not None and process.module in transition.migrated and child is None:
+            continue  # its new specification may have the child
+        if table is None or child is None:
+            what = (
+                f"{step.supervisor} has no child {step.child}" if table else f"no supervisor is named {step.supervisor}"
+            )
+        elif child.spec.is_forgotten or child.args is not None:
+            what = f"{step.supervisor} can't start its child {step.child} again, since it is temporary"
+        else:
+            continue
+        yield Blocker(
+            reason=f"{what}, but the script restarts that child", remedy="correct the restart_child in the appup"
+        )

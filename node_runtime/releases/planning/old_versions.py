@@ -1,21 +1,63 @@
-"""The blocker for an old version that is still held: it names what holds it."""
+"""Old versions: dropped after a commit, or the blocker of an upgrade, which names what holds the version."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from typing import Final
+
 from node_runtime.code import CodeServer, OldVersionHeld
-from node_runtime.protocol.messages import Blocker
+from node_runtime.protocol.messages import Blocker, OldCodeHolder
 
 from .conditions import WAIT_REMEDY
+
+logger: Final = logging.getLogger("node_runtime")
 
 MAX_HOLDERS_NAMED = 3
 """A blocker names at most this many of the objects that hold an old version."""
 
 
-async def held_blocker(held: OldVersionHeld, code: CodeServer) -> Blocker:
-    """Return a blocker that names the processes that run the old version; if none does, the objects that hold it."""
-    if held.pids:
-        remedy = f"{WAIT_REMEDY}, or end the processes that run the old version"
-        return Blocker(reason=held.sentence.rstrip("."), remedy=remedy, pid=int(held.pids[0]), transient=True)
-    found = "; ".join((await code.holders(held.module))[:MAX_HOLDERS_NAMED])
-    reason = f"{held.module} still has an old version: {found}" if found else held.sentence.rstrip(".")
-    return Blocker(reason=reason, remedy=f"{WAIT_REMEDY}, or drop the references to the old version", transient=True)
+async def drop_old_versions(code: CodeServer) -> None:
+    """Drop the old versions that nothing holds. A failure is only logged: the commit before it is recorded already."""
+    try:
+        await asyncio.to_thread(code.sweep)
+    except Exception:
+        logger.exception("after the commit, the old versions of modules could not be dropped")
+
+
+def held_blocker(held: OldVersionHeld) -> Blocker:
+    """Return a blocker that names what runs or holds the old version."""
+    return Blocker(
+        reason=f"{held.module} still has an old version: {holders_clause(held.holders)}",
+        remedy=_remedy(held),
+        pid=next((one.pid for one in held.holders if one.kind == "process"), None),
+        transient=True,
+    )
+
+
+def _remedy(held: OldVersionHeld) -> str:
+    thread = next((one.name for one in held.holders if one.kind == "thread"), None)
+    if thread is not None:
+        return (
+            f"a purge can't end {thread}: let its function return, or restart the node into the current release with "
+            f"`hotdash commit NODE` and then `bin/<name> restart`"
+        )
+    purge = f"`hotdash purge NODE {held.module}` ends what keeps the old version"
+    passes = any(one.kind == "process" and one.does.startswith("runs") for one in held.holders)
+    return f"{WAIT_REMEDY}, or free it: {purge}" if passes else f"free it: {purge}"
+
+
+def holders_clause(holders: tuple[OldCodeHolder, ...]) -> str:
+    """Return what holds an old version, in a clause."""
+    named = [f"{one.name} {one.does}" for one in holders[:MAX_HOLDERS_NAMED]]
+    if len(holders) > MAX_HOLDERS_NAMED:
+        named.append(f"{len(holders) - MAX_HOLDERS_NAMED} more keep it")
+    return "; ".join(named)
+
+
+def collection_warning(seconds: float) -> str:
+    """Return the warning that the install collects garbage, since only garbage keeps an old version in memory."""
+    return (
+        f"Only garbage keeps an old version in memory: the install collects it, which stops the node for about "
+        f"{max(seconds, 0.001):.3f} s."
+    )

@@ -22,6 +22,7 @@ from node_runtime.releases.files.relup_instructions import (
     Purge,
     RelupInstruction,
     Remove,
+    RestartChild,
     RestartEmulator,
     RestartNewEmulator,
     ResumeProcesses,
@@ -54,9 +55,11 @@ REVERTIBLE_FUNCTIONS = frozenset(
         "application:set_env",
         "application:unset_env",
         "gen_server:stop",
+        "web:start_asgi",
         "web:start_http",
         "web:stop_http",
         "web:set_routes",
+        "web:set_websockets",
     )
 )
 """The functions of the runtime whose effects a failed install undoes without an `undo`."""
@@ -174,6 +177,14 @@ class Transition:
         return keyed_digest(json.dumps(facts).encode()).hex()[:16]
 
 
+def cold_remedy(node: str, vsn: str) -> str:
+    """Return the remedy for a release that can't be loaded into the running node."""
+    return (
+        f"run 'hotdash upgrade {node} {vsn} --cold', which restarts the node into release {vsn} on probation; the "
+        f"states of all processes, their messages, the connections and the values in modules are lost"
+    )
+
+
 def make_transition(
     catalog: Catalog, left: str, target: str, environment: Mapping[str, Mapping[str, Any]]
 ) -> Transition:
@@ -212,6 +223,7 @@ def _irreversible(step: RelupInstruction) -> str | None:
             | CodeChange()
             | StopProcesses()
             | StartProcesses()
+            | RestartChild()
             | SyncNodes()
             | RestartEmulator()
             | RestartNewEmulator()
@@ -239,6 +251,7 @@ def _restart_reason(step: RelupInstruction) -> str | None:
             | CodeChange()
             | StopProcesses()
             | StartProcesses()
+            | RestartChild()
             | Apply()
         ):
             return None

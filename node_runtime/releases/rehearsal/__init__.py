@@ -1,7 +1,9 @@
 """The rehearsal: runs an upgrade's code_changes and applied functions in a copy of the node."""
 
-from .bodies import PrepareCode
+from .losses import dropped, lost, lost_on_way_back
 from .new_code import NewCode
+from .new_modules.bodies import PrepareCode
+from .new_modules.module_values import lost_values
 from .progress import RehearsalProgress
 from .rehearse import (
     REMEDIES_LOAD,
@@ -27,7 +29,11 @@ __all__ = [
     "RehearsalProgress",
     "blockers",
     "blocks_way_back",
+    "dropped",
     "is_due",
+    "lost",
+    "lost_on_way_back",
+    "lost_values",
     "needs_consent",
     "problems_only",
     "refusal",

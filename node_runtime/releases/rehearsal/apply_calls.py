@@ -30,7 +30,7 @@ class ApplyRehearsal:
         self._undos: list[tuple[ApplyCall, Any]] = []
 
     def skip(self, step: int) -> None:
-        """Record that an instruction is not rehearsed, because later functions may depend on its effect."""
+        """Record that an instruction is not rehearsed: later functions may depend on the instruction's effect."""
         self._first_skipped = self._first_skipped or step
 
     def call(self, call: ApplyCall, earlier: Mapping[str, dict[str, Any]]) -> None:

@@ -1,18 +1,29 @@
-"""The code_change functions that a rehearsal calls, looked up once for each class, not for each of its processes."""
+"""The code_change functions that a rehearsal calls, looked up once for each class, not once for each process."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from node_runtime import Down
 from node_runtime.code import Batch, Version, module_view
+from node_runtime.releases.migration import (
+    DefaultMigration,
+    LostField,
+    NotMigratable,
+    inherits_code_change,
+    namespaces_of,
+)
 from node_runtime.releases.planning import conditions
 
 from .declared_state import declared_state
+from .guarded_call import WrongResult
 from .script_steps import ModuleCodeChange, ProcessCodeChange
 from .state_check import StateClass
+
+CodeChangeCall = Callable[[Any], tuple[Any, Sequence[LostField]]]
+"""Returns a new state, and the fields that it lacks. Raises what the code_change raises, or WrongResult."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +34,8 @@ class ClassPlan:
     code_change of the way back, which makes states for the class `running` again; None if there is none.
     """
 
-    change: Callable[[Any], Any]
-    back: Callable[[Any], Any] | None
+    change: CodeChangeCall
+    back: CodeChangeCall | None
     new: StateClass
     running: StateClass
 
@@ -41,6 +52,9 @@ class ClassPlans:
         self._new: Final = {module: new.get(module, version) for module, version in running.items()}
         self._running = running
         self._plans: dict[tuple[int, str, type[Any]], ClassPlan] = {}
+        self._default = DefaultMigration(namespaces_of(batch))
+        touched = {module: running[module].namespace if module in running else {} for module in namespaces_of(batch)}
+        self._default_back = DefaultMigration(touched)
 
     def earlier(self) -> dict[str, dict[str, Any]]:
         """Return the namespaces of the running versions by module, in a new dict."""
@@ -60,13 +74,19 @@ class ClassPlans:
         up = part.change.direction == "up"
         target = self._class(module, name, new=True)
         changing = self._class(module, name, new=up or part.change.loaded)
-        left, back = type(part.process.instance), None
-        if part.back is not None:
-            returning = self._class(module, name, new=up and not part.back.loaded)
-            back = _bind(returning, _down_to(running) if up else new.vsn, part.back)
+        left = type(part.process.instance)
+        back = [
+            _bind(
+                self._class(module, name, new=up and not change.loaded),
+                _down_to(running) if up else new.vsn,
+                change,
+                self._default_back,
+            )
+            for change in part.back
+        ]
         return ClassPlan(
-            _bind(changing, running.vsn if up else _down_to(new), part.change),
-            back,
+            _bind(changing, running.vsn if up else _down_to(new), part.change, self._default),
+            _one_after_the_other(back) if back else None,
             StateClass(target, declared_state(target, new.namespace), self._releases[1]),
             StateClass(left, declared_state(left, running.namespace), self._releases[0]),
         )
@@ -82,10 +102,29 @@ def _down_to(version: Version) -> Down:
     return Down(version.vsn, module_view(version.namespace))
 
 
-def _bind(cls: Any, vsn: str | Down, change: ModuleCodeChange) -> Callable[[Any], Any]:
+def _one_after_the_other(changes: Sequence[CodeChangeCall]) -> CodeChangeCall:
+    """Return a call that gives each code_change the state that the previous one has returned."""
+
+    def change_all(state: Any) -> tuple[Any, Sequence[LostField]]:
+        lost: list[LostField] = []
+        for change in changes:
+            state, dropped = change(state)
+            lost += dropped
+        return state, lost
+
+    return change_all if len(changes) > 1 else changes[0]
+
+
+def _bind(cls: Any, vsn: str | Down, change: ModuleCodeChange, default: DefaultMigration) -> CodeChangeCall:
     extra = change.extra
 
-    def code_change(state: Any) -> Any:
-        return cls.code_change(vsn, state, extra)
+    def code_change(state: Any) -> tuple[Any, Sequence[LostField]]:
+        return cls.code_change(vsn, state, extra), ()
 
-    return code_change
+    def migrate(state: Any) -> tuple[Any, Sequence[LostField]]:
+        try:
+            return default.migrate(state, cls.__qualname__)
+        except NotMigratable as error:
+            raise WrongResult("wrong type" if error.is_misfit else "raised", str(error), error.remedy) from None
+
+    return migrate if inherits_code_change(cls) else code_change

@@ -1,14 +1,14 @@
 """Checks a state against the type that its class declares: the `S` of `GenServer[S]`, the `D` of `GenStatem[D]`.
 
-Only the value itself is checked, not its parts: any list is accepted as a `list[int]`. If that can't be
-decided, the check succeeds.
+Only the value itself is checked, not its parts: any list is accepted as a `list[int]`. If the check can't decide, it
+succeeds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import UnionType
-from typing import Annotated, Any, ForwardRef, Literal, NewType, Union, get_args, get_origin, is_typeddict
+from typing import Annotated, Any, ForwardRef, Literal, NewType, TypeVar, Union, get_args, get_origin, is_typeddict
 
 from node_runtime.gen_server import GenServer
 from node_runtime.gen_statem import GenStatem
@@ -20,11 +20,26 @@ def declared_state(cls: type[Any], namespace: Mapping[str, Any]) -> Any:
     `namespace` is the namespace of the module that defines the class.
     """
     for base in cls.__mro__:
-        for generic in vars(base).get("__orig_bases__", ()):
-            if get_origin(generic) in (GenServer, GenStatem):
-                (declared,) = get_args(generic)
-                return _resolved(declared, namespace)
+        declared = _argument_of_behaviour(base)
+        if declared is not None:
+            return Any if isinstance(declared, TypeVar) else _resolved(declared, namespace)
     return Any
+
+
+def _argument_of_behaviour(cls: type[Any]) -> Any:
+    """Return what a class passes to GenServer or GenStatem as its argument, maybe through a base that passes it on.
+
+    Return None if the class itself passes none.
+    """
+    for generic in vars(cls).get("__orig_bases__", ()):
+        origin, arguments = get_origin(generic), get_args(generic)
+        if origin in (GenServer, GenStatem):
+            return arguments[0]
+        if isinstance(origin, type) and issubclass(origin, (GenServer, GenStatem)):
+            passed: Any = _argument_of_behaviour(origin)
+            parameters: tuple[Any, ...] = vars(origin).get("__parameters__", ())
+            return dict(zip(parameters, arguments, strict=False)).get(passed, passed)
+    return None
 
 
 def _resolved(declared: Any, namespace: Mapping[str, Any]) -> Any:

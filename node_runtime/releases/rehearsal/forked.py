@@ -3,8 +3,8 @@
 The child, a copy of the whole node, sends messages through a pipe, each preceded by its size. A `ProgressMarker` in
 shared memory shows which process the child is rehearsing. When the child has sent everything or has exceeded a time
 limit, the node kills the child and every OS process that the child has started. The module
-`forked_child` isolates the child from the node. A thread may hold a lock of the C library at the fork. Then the child
-can't even start, so the node makes another one.
+`forked_child` isolates the child from the node. If a thread holds a lock of the C library at the fork, the child can't
+even start. In this case, the node forks again.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from node_runtime.code.bare_fork import native_threads
 from node_runtime.code.forked_child import ChildLimits, fork_child, write_all
 
 CHECK_INTERVAL_SECONDS: Final = 0.1
@@ -62,7 +63,7 @@ class ProgressMarker:
         self._numbers[1] = time.monotonic_ns()
 
     def read(self) -> tuple[int, float]:
-        """Return the number that `enter` recorded, and the seconds since the start of the last call."""
+        """Return the number that `enter` recorded last, and the seconds since the last `enter` or `begin`."""
         return self._numbers[0], (time.monotonic_ns() - self._numbers[1]) / 1e9
 
     def close(self) -> None:
@@ -137,7 +138,9 @@ async def run_in_forked_copy(
             child.kill()
             status = await asyncio.shield(asyncio.to_thread(child.wait))
         if messages.started:
-            return CopyEnd(stopped, not in_time, in_time and os.WIFSIGNALED(status), child.lost_threads)
+            # A thread that has ended since then was no library's: a thread of Python may have been about to end.
+            lost_threads = min(child.lost_threads, native_threads())
+            return CopyEnd(stopped, not in_time, in_time and os.WIFSIGNALED(status), lost_threads)
     raise CopyNotStarted(f"the copy of the node did not start in {MAX_STARTS} attempts of {START_SECONDS:g} s")
 
 

@@ -21,12 +21,12 @@ from .held_locks import HELD_LOCK, waits_for_held_lock
 from .sandbox import NotRehearsable, Sandbox
 
 TIMER_INTERVAL_SECONDS: Final = 0.05
-"""Seconds between two interruptions of code that has exceeded its time limit, and swallows them.
+"""Seconds between two interruptions of code that has exceeded its time limit and swallows the interruptions.
 
-Before the limit there is no timer: its signal would end a call of the C library's `sleep`, for example, early.
+Before the limit, no timer runs, because its signal would, for example, end a call of the C library's `sleep` early.
 """
 MAX_FRAMES: Final = 4
-"""A verdict's trace contains at most this many frames of an error, the innermost ones."""
+"""A verdict's trace contains at most this many of the innermost frames of an error."""
 _OWN_FOLDER: Final = str(Path(__file__).parent)
 
 
@@ -35,12 +35,13 @@ class TimeLimitExceeded(BaseException):
 
 
 class WrongResult(Exception):
-    """The guarded code returned a value that an install could not use."""
+    """The guarded code returned a value that an install can't use. `remedy` is None if the outcome implies it."""
 
-    def __init__(self, outcome: RehearsalOutcome, message: str) -> None:
+    def __init__(self, outcome: RehearsalOutcome, message: str, remedy: str | None = None) -> None:
         super().__init__(message)
         self.outcome = outcome
         self.message = message
+        self.remedy = remedy
 
 
 RENDER_ERRORS: Final = (Exception, TimeLimitExceeded, NotRehearsable)
@@ -54,10 +55,13 @@ class CallVerdict:
     outcome: RehearsalOutcome = "ok"
     message: str | None = None
     trace: tuple[str, ...] = ()
+    remedy: str | None = None
 
-    def record(self, outcome: RehearsalOutcome, message: str, trace: tuple[str, ...] = ()) -> None:
+    def record(
+        self, outcome: RehearsalOutcome, message: str, trace: tuple[str, ...] = (), remedy: str | None = None
+    ) -> None:
         """Replace the verdict by an outcome other than "ok"."""
-        self.outcome, self.message, self.trace = outcome, message, trace
+        self.outcome, self.message, self.trace, self.remedy = outcome, message, trace, remedy
 
 
 class GuardedCaller:
@@ -86,7 +90,7 @@ class GuardedCaller:
             if time.monotonic() - self._started >= limit:
                 raise TimeLimitExceeded  # the code swallowed the interruption
         except WrongResult as wrong:
-            verdict.record(wrong.outcome, wrong.message)
+            verdict.record(wrong.outcome, wrong.message, remedy=wrong.remedy)
         except TimeLimitExceeded as late:
             verdict.record("hung", f"{what} has not ended within {limit:g} s")
             if time.process_time() - began < limit / 2 and waits_for_held_lock(late, _OWN_FOLDER):
@@ -101,7 +105,7 @@ class GuardedCaller:
 
     @contextmanager
     def ignoring_violations(self) -> Iterator[None]:
-        """Run the code inside with a time limit in the sandbox, but don't record the accesses that are blocked."""
+        """Run the code inside in the sandbox with a time limit. Accesses are blocked but not recorded."""
         before = self.sandbox.violation
         try:
             with self._time_limited(self._limits.call_seconds):

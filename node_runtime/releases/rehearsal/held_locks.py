@@ -1,7 +1,9 @@
-"""Finds whether late code in the copy of the node waits for a lock that a thread of the node held at the fork.
+"""Finds out whether late code in the copy of the node waits for a lock that a thread of the node held at the fork.
 
-Such a thread does not exist in the copy, so nothing releases the lock there. In the node, the thread would. A lock that
-the code itself took by `with` is released when the interruption has left the code, and isn't found.
+Late code is code that was interrupted because it exceeded its time limit.
+
+Such a thread does not exist in the copy, so nothing releases the lock there; in the node, the thread would release it.
+A lock that the late code itself took by `with` isn't found: the interruption has already released it.
 """
 
 from __future__ import annotations

@@ -1,40 +1,68 @@
-"""The facts about the new code that the copy of the node sends after it has executed the code."""
+"""The facts about the new code that the copy of the node sends after it has executed that code."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 
 from node_runtime.code import Batch, BodyEffects
-from node_runtime.protocol.messages import Blocker
+from node_runtime.processes.redaction.text_redaction import shown
+from node_runtime.protocol.messages import Blocker, PlannedModuleValue
 from node_runtime.releases.planning import affected, conditions
+from node_runtime.releases.planning.data_files import left_behind_paths
 from node_runtime.releases.planning.lasting_blockers import lasting_blockers
+from node_runtime.releases.planning.participants import participants
 from node_runtime.releases.planning.transition import Transition
+
+MAX_REGISTRATIONS: Final = 20
+"""At most this many registrations of a module are named in a plan."""
 
 
 class NewCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Facts about the new code.
 
     `blockers` are the conditions that the live node does not meet, `warnings` the load hazards. `versions` has the
-    version of each module, and `needs` the other new modules that it imports.
+    version of each module, `needs` the other new modules that it imports, `registers` what its body registers, and
+    `opens` the files and databases that its body opens. `module_values` are the data in global variables.
     """
 
     blockers: tuple[Blocker, ...]
     warnings: tuple[str, ...]
     versions: dict[str, str]
     needs: dict[str, tuple[str, ...]]
+    registers: dict[str, tuple[str, ...]] = {}
+    opens: dict[str, tuple[str, ...]] = {}
+    module_values: tuple[PlannedModuleValue, ...] = ()
 
 
-def describe_code(transition: Transition, batch: Batch, effects: BodyEffects) -> NewCode:
+def describe_code(
+    transition: Transition, batch: Batch, effects: BodyEffects, opens: Mapping[str, Sequence[str]]
+) -> NewCode:
     """Return the facts about the prepared code, before it becomes current in the copy."""
     return NewCode(
         blockers=(
             *lasting_blockers(transition, batch),
             *conditions.unready_state_machines(transition, batch, affected.pids_of_stopped(transition.script)),
         ),
-        warnings=(*batch.warnings(), *effects.warnings()),
+        warnings=(
+            *batch.warnings(),
+            *effects.warnings(),
+            *left_behind_paths(transition),
+            *participants().warnings(batch),
+        ),
         versions={module: batch.version(module).vsn for module in batch.modules},
         needs={module: _needs(batch, module) for module in batch.modules},
+        registers={module: _registers(batch, module) for module in batch.modules},
+        opens={module: tuple(map(shown, opened)) for module, opened in opens.items()},
     )
+
+
+def _registers(batch: Batch, module: str) -> tuple[str, ...]:
+    made = [shown(one.describe()) for one in batch.version(module).registrations]
+    more = len(made) - MAX_REGISTRATIONS
+    return (*made[:MAX_REGISTRATIONS], *([f"{more} more"] if more > 0 else []))
 
 
 def _needs(batch: Batch, module: str) -> tuple[str, ...]:

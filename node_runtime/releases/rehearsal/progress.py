@@ -12,7 +12,7 @@ REPORT_INTERVAL_SECONDS: Final = 0.5
 """The minimum number of seconds between two reports of one rehearsal."""
 
 ProgressListener = Callable[[str, int, int], None]
-"""Called with the target release, the number of processes rehearsed so far, and the number to rehearse in all."""
+"""A function that gets the target release, and the numbers of processes rehearsed so far and to rehearse in all."""
 
 
 class RehearsalProgress:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -13,6 +13,7 @@ from node_runtime.code import Batch, CodeServer
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import (
     Blocker,
+    OldCodeHolder,
     PlannedChild,
     Rehearsal,
     RehearsalOutcome,
@@ -20,11 +21,12 @@ from node_runtime.protocol.messages import (
     RehearsedCall,
 )
 from node_runtime.releases.files.relup_instructions import Apply
+from node_runtime.releases.live_values import LiveValuesFound
 from node_runtime.releases.planning import affected
-from node_runtime.releases.planning.transition import Transition
+from node_runtime.releases.planning.app_env import files_of_target
+from node_runtime.releases.planning.transition import Transition, cold_remedy
 
 from . import script_steps
-from .bodies import LoadRefusal, PrepareCode
 from .forked import (
     BODIES,
     NO_PROCESS,
@@ -36,9 +38,12 @@ from .forked import (
     run_in_forked_copy,
 )
 from .new_code import NewCode
+from .new_modules.bodies import LoadRefusal, PrepareCode
 from .report import Report
 from .runner import NOT_SHOWN, RehearsalRunner
 
+HOLDER_SECONDS: Final = 3.0
+"""The time in seconds for which a rehearsal searches for what will stay in old code."""
 MEMORY_LIMIT: Final = 1 << 30
 """Bytes that a rehearsal may use on top of the node's memory."""
 MAX_RESULTS: Final = 100
@@ -50,21 +55,24 @@ REMEDIES: Final[dict[RehearsalOutcome, str]] = {
     "raised": "correct the code_change and build the release again",
     "wrong type": "let the code_change return the type that the class declares, or correct the declaration",
     "no such state": "let the code_change map the state to one that the new version defines",
-    "mutated": "let the code_change return a new value: a failed install needs the old one unchanged",
+    "mutated": "let the code_change return a new value, and leave the old one unchanged: a failed install needs it",
     "hung": "correct the code_change, for which all suspended processes would wait, "
     "or raise its time limit in node.toml",
     "died": "correct the code_change, which would end the node",
 }
 REMEDIES_LOAD: Final[dict[str, str]] = {
     "raised": "correct the module and build the release again",
+    "address in use": "open the socket in a process, since the old version keeps its own",
     "hung": "correct the module, or raise `prepare` in node.toml",
     "died": "correct the module, which would end the node",
 }
 REMEDY_CHILDREN: Final = "correct children() and build the release again"
 REMEDY_CALL: Final = "correct the function, or its args in the appup, and build the release again"
 
+NO_VALUES: Final = LiveValuesFound()
+
 ProgressCallback = Callable[[int, int], None]
-"""Called with the number of processes rehearsed so far, and the number to rehearse in all."""
+"""A function that gets the number of processes rehearsed so far, and the number of processes to rehearse in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,8 @@ class RehearsalEnd:
 
     `children` are the changes of supervisors' children. `not_compared` is the number of states that were too large to
     check for mutation. `code` describes the new code; it is None if a copy of the node has not executed the code.
-    `refusal` says why the new code can't be loaded.
+    `refusal` says why the new code can't be loaded. `cautions` are sentences about facts that don't block the upgrade.
+    `live_values` are the values of code that goes. `stays` has what will stay in old code, by module.
     """
 
     rehearsal: Rehearsal
@@ -81,13 +90,15 @@ class RehearsalEnd:
     not_compared: int = 0
     code: NewCode | None = None
     refusal: Blocker | None = None
+    cautions: tuple[str, ...] = ()
+    live_values: LiveValuesFound = NO_VALUES
+    stays: Mapping[str, Sequence[OldCodeHolder]] = field(default_factory=dict)
 
 
 def is_due(transition: Transition) -> bool:
-    """Return whether an install has something to rehearse: a code_change, children(), or a function of the release."""
-    return bool(
-        transition.migrated or script_steps.applies_functions(transition) or script_steps.stale_supervisors(transition)
-    )
+    """Return whether an install has something to rehearse: new code for processes that hold values of the old code."""
+    replaces = any(module in transition.left.sources for module in transition.loaded)
+    return replaces or bool(transition.removed or transition.migrated) or script_steps.applies_functions(transition)
 
 
 async def rehearse(
@@ -103,7 +114,7 @@ async def rehearse(
     `new_code` is the code that the node has executed already, or the function that executes it in the copy. With
     `bodies_only`, nothing else is rehearsed.
     """
-    if isinstance(new_code, Batch) and not _affects_processes(transition):
+    if isinstance(new_code, Batch) and not is_due(transition):
         return RehearsalEnd(Rehearsal(at=time.time(), seconds=0.0, stopped=0.0, pause=0.0, processes=0, reached=0))
     at, began = time.time(), time.perf_counter()
     node = transition.configuration.node
@@ -114,8 +125,14 @@ async def rehearse(
     limits = RehearsalLimits(node.rehearsal, node.code_change, node.prepare, MEMORY_LIMIT)
     marker, receiver = ProgressMarker(), Receiver(on_progress)
 
+    def find_holders() -> dict[str, list[OldCodeHolder]]:
+        # An install doesn't need the search, because the plan has already reported what was found.
+        planned = [] if isinstance(new_code, Batch) else [*transition.loaded, *transition.removed]
+        return code.holders_here(planned, HOLDER_SECONDS)
+
     def work(send: SendMessage) -> None:
-        RehearsalRunner(transition, running, new_code, limits, marker, send, bodies_only).run()
+        with files_of_target(code, transition.left, transition.target):
+            RehearsalRunner(transition, running, new_code, limits, marker, send, bodies_only, find_holders).run()
 
     try:
         copy = await run_in_forked_copy(work, receiver.receive, marker, limits)
@@ -144,17 +161,28 @@ async def rehearse(
         error=early if isinstance(early, str) else report.error,
         calls=(*receiver.calls, *((early,) if isinstance(early, RehearsedCall) else ())),
         bodies=report.bodies,
+        not_searched=receiver.live_values.not_searched,
+        search=receiver.live_values.seconds,
+        lost=tuple(report.lost),
     )
-    blocker = None if refusal is None else Blocker(reason=refusal.reason, remedy=REMEDIES_LOAD[refusal.kind])
-    return RehearsalEnd(rehearsal, tuple(receiver.children), report.not_compared, receiver.code, blocker)
+    blocker = None if refusal is None else Blocker(reason=refusal.reason, remedy=_load_remedy(refusal, transition))
+    return RehearsalEnd(
+        rehearsal,
+        children=tuple(receiver.children),
+        not_compared=report.not_compared,
+        code=receiver.code,
+        refusal=blocker,
+        cautions=tuple(receiver.cautions),
+        live_values=receiver.live_values,
+        stays=report.stays,
+    )
 
 
-def _affects_processes(transition: Transition) -> bool:
-    return (
-        any(process.module in transition.suspended for process in runtime().processes.values())
-        or script_steps.applies_functions(transition)
-        or bool(script_steps.stale_supervisors(transition))
-    )
+def _load_remedy(refusal: LoadRefusal, transition: Transition) -> str:
+    remedy = REMEDIES_LOAD[refusal.kind]
+    if refusal.kind == "address in use":
+        remedy += f"; or {cold_remedy(transition.configuration.node.name, transition.target.vsn)}"
+    return remedy
 
 
 def _unrehearsed(transition: Transition, at: float, why: str, *, executed: bool) -> RehearsalEnd:
@@ -179,7 +207,9 @@ class Receiver:
         self.results: list[RehearsalResult] = []
         self.children: list[PlannedChild] = []
         self.calls: list[RehearsedCall] = []
+        self.cautions: list[str] = []
         self.code: NewCode | None = None
+        self.live_values = LiveValuesFound()
         self._on_progress = on_progress
         self._decoder = msgspec.msgpack.Decoder(Report)
 
@@ -189,7 +219,9 @@ class Receiver:
         self.results += self.report.results
         self.children += self.report.children
         self.calls += self.report.calls
+        self.cautions += self.report.cautions
         self.code = self.report.code or self.code
+        self.live_values = self.report.live_values or self.live_values
         self._on_progress(self.report.reached, self.report.processes)
 
 
@@ -215,10 +247,10 @@ def _ended_early(
     if copy.killed:
         message = f"has not ended within {limit:g} s, and can't be interrupted"
     if copy.lost_threads and (copy.killed or copy.crashed):
-        # C code that waits for a thread of its library, which only the node has, proves nothing.
+        # This proves nothing: C code may wait for a thread of its library, and the copy has no such thread.
         outcome, message = (
             "unrehearsed",
-            f"{message}, but {copy.lost_threads} of the node's threads, those of C libraries, don't exist in the copy",
+            f"{message}, perhaps because the copy lacks the node's threads of C libraries ({copy.lost_threads})",
         )
     if number == BODIES:
         reason = f"{receiver.report.body or 'the new code'}: its body {message}"
@@ -269,6 +301,8 @@ def blockers(rehearsal: Rehearsal) -> list[Blocker]:
 
 
 def _remedy(one: RehearsalResult) -> str:
+    if one.remedy is not None:
+        return one.remedy
     process = runtime().processes.get(one.pid)
     return REMEDY_CHILDREN if process is not None and process.kind == "supervisor" else REMEDIES[one.outcome]
 
@@ -314,6 +348,10 @@ def needs_consent(rehearsal: Rehearsal) -> str | None:
         sentences.append(f"the new code was not executed in a copy of the node: {rehearsal.error}")
     elif missing and not rehearsal.failed:
         sentences.append(f"{missing} of {rehearsal.processes} processes were not rehearsed: {rehearsal.error}")
+    if rehearsal.not_searched:
+        number = rehearsal.not_searched
+        whose = f"{number} process{'es' * (number != 1)}"
+        sentences.append(f"the values that {whose} hold{'s' * (number == 1)} were not all searched for replaced code")
     return "; ".join(sentences) or None
 
 
@@ -332,25 +370,25 @@ def warnings(outcome: RehearsalEnd) -> list[str]:
     if rehearsal.no_way_back:
         number = rehearsal.no_way_back
         sentences.append(
-            f"The way back fails for {number} process{'es' * (number != 1)}, so it needs a restart of the node; let "
-            "the code_change return a state of the version to which it goes back, which it finds in old_vsn.target."
+            f"The way back fails for {number} process{'es' * (number != 1)}, so going back needs a restart of the "
+            "node. To avoid the restart, let code_change return a state of the class in old_vsn.target."
         )
     if outcome.not_compared:
         sentences.append(
             f"The states of {outcome.not_compared} processes are too large to check whether code_change mutates them."
         )
-    return sentences
+    return [*sentences, *outcome.cautions]
 
 
 def blocks_way_back(rehearsal: Rehearsal, left: str, path: Sequence[str]) -> bool:
-    """Return whether the way back fails that leads along `path`, from an install's target to the permanent release.
+    """Return whether the way back along `path`, from an install's target to the permanent release, fails.
 
-    Only the way to the release `left`, from which the install starts, was rehearsed.
+    Only the way back to the release `left`, from which the install starts, was rehearsed.
     """
     return bool(rehearsal.no_way_back) and [*path[:1]] == [left]
 
 
 def problems_only(rehearsal: Rehearsal) -> Rehearsal:
-    """Return the rehearsal as an operation stores it: only with the results that have a problem."""
+    """Return a copy of the rehearsal for the record of an operation. It has only those results that show a problem."""
     kept = tuple(one for one in rehearsal.results if one.outcome != "ok" or one.given_back is False)
     return msgspec.structs.replace(rehearsal, results=kept)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import msgspec
 
-from node_runtime.protocol.messages import PlannedChild, RehearsalResult, RehearsedCall
+from node_runtime.protocol.messages import LostData, OldCodeHolder, PlannedChild, RehearsalResult, RehearsedCall
+from node_runtime.releases.live_values import LiveValuesFound
 
-from .bodies import LoadRefusal
 from .new_code import NewCode
+from .new_modules.bodies import LoadRefusal
 
 
 class Report(msgspec.Struct, forbid_unknown_fields=True):
     """A message about a rehearsal's progress. Numbers are totals so far.
 
     `bodies` is the time that the bodies took, or None if they did not all run; `body` is the module whose body runs.
-    `code` describes the new code, and `refusal` says why it can't be loaded. `results`, `children`, `calls` and `code`
-    contain only what was found since the last report.
+    `code` describes the new code, and `refusal` says why it can't be loaded. `cautions` are sentences that the
+    plan repeats as warnings. `live_values` are the values of replaced or deleted code; a later report replaces them.
+    `stays` has, by module, what will keep the replaced version. `lost` is known at the end. `results`, `children`,
+    `calls`, `cautions`, `code` and `live_values` contain only what was found since the last report.
     """
 
     processes: int = 0
@@ -30,9 +33,13 @@ class Report(msgspec.Struct, forbid_unknown_fields=True):
     results: list[RehearsalResult] = []
     children: list[PlannedChild] = []
     calls: list[RehearsedCall] = []
+    cautions: list[str] = []
+    stays: dict[str, list[OldCodeHolder]] = {}
     bodies: float | None = 0.0
     body: str | None = None
     code: NewCode | None = None
     refusal: LoadRefusal | None = None
+    live_values: LiveValuesFound | None = None
+    lost: list[LostData] = []
     complete: bool = False
     error: str | None = None

@@ -7,17 +7,17 @@ arguments, with the state object of the process, and at the same place in the sc
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, assert_never
 
 import msgspec
 
 from node_runtime.behaviours.code_references import resolve_reference
 from node_runtime.behaviours.show.describe import DescribeLimits
-from node_runtime.behaviours.show.fingerprint import Fingerprint, fingerprint, have_equal_parts
+from node_runtime.behaviours.show.fingerprint import Fingerprint, fingerprint
 from node_runtime.behaviours.show.secret_comparison import SecretComparison
 from node_runtime.behaviours.show.state_view import describe_state
 from node_runtime.behaviours.show.value_readers import ValueReaders
@@ -33,16 +33,28 @@ from node_runtime.behaviours.upgrade.live_processes import (
 from node_runtime.code import Batch, BodyEffects, Version
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.redaction.text_redaction import shown
-from node_runtime.protocol.messages import ChildChange, PlannedChild, RehearsalResult, RehearsedCall, Term
+from node_runtime.processes.runtime import runtime
+from node_runtime.protocol.messages import (
+    ChildChange,
+    OldCodeHolder,
+    PlannedChild,
+    RehearsalResult,
+    RehearsedCall,
+    Term,
+)
+from node_runtime.releases.live_values import LiveValues
 from node_runtime.releases.planning.app_env import ApplicationSnapshot
 from node_runtime.releases.planning.transition import Transition
 
 from .apply_calls import ApplyRehearsal
-from .bodies import BodyRehearsal, PrepareCode
 from .code_change_plan import ClassPlans
 from .forked import NO_PROCESS, ProgressMarker, RehearsalLimits, SendMessage
 from .guarded_call import RENDER_ERRORS, CallVerdict, GuardedCaller, WrongResult
+from .losses import Losses
+from .lowered_intensity import lowered_intensity
 from .new_code import describe_code
+from .new_modules.bodies import BodyRehearsal, PrepareCode
+from .new_modules.module_values import planned_values
 from .report import Report
 from .script_steps import (
     ApplyCall,
@@ -51,16 +63,15 @@ from .script_steps import (
     SkippedStep,
     StaleSupervisor,
     SwitchStep,
-    code_changes,
     rehearsal_steps,
 )
-from .state_check import check_state
+from .state_check import check_awaitable, check_state
+from .way_back import FINGERPRINT_MAX_PARTS, FINGERPRINT_SECONDS, rehearse_way_back
 
 MAX_RESULTS: Final = {"failed": 100, "unrehearsed": 100, "not given back": 50, "ok": 50}
 """At most this many processes of each category get a result."""
-FINGERPRINT_MAX_PARTS: Final = 200_000
-FINGERPRINT_SECONDS: Final = 0.5
-"""Time limit for taking the fingerprint of a state, and for comparing a state with its fingerprint."""
+TRIAL_SECONDS: Final = 0.5
+"""Time limit for trying the default migration of a state for which the script has no code_change."""
 REPORT_INTERVAL_SECONDS: Final = 0.05
 STATE_LIMITS: Final = DescribeLimits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=1.0)
 """The time limit is generous: no process waits for the copy, and a busy machine may not run the copy for a while."""
@@ -87,6 +98,10 @@ class Attempt(CallVerdict):
         return "failed"
 
 
+FindHolders = Callable[[], dict[str, list[OldCodeHolder]]]
+"""A function that returns, by module, what holds the version that was just replaced in the copy."""
+
+
 @dataclass(slots=True)
 class RehearsalRunner:
     """A rehearsal of a transition. Runs only in a copy of the node, which is then unusable."""
@@ -98,9 +113,11 @@ class RehearsalRunner:
     marker: ProgressMarker
     send: SendMessage
     bodies_only: bool
+    find_holders: FindHolders
     report: Report = field(default_factory=Report)
     batch: Batch = field(init=False)
     plans: ClassPlans = field(init=False)
+    live_values: LiveValues = field(init=False)
     _caller: GuardedCaller = field(init=False)
     _applies: ApplyRehearsal = field(init=False)
     _last_sent: float = 0.0
@@ -109,8 +126,8 @@ class RehearsalRunner:
     _earlier: dict[str, dict[str, Any]] | None = None
     """The old namespaces of modules that the script has not loaded yet; None before the switch."""
     _new_states: dict[int, Any] = field(default_factory=dict)
-    _repeated: frozenset[str] = frozenset()
-    """The modules with several code_changes. Each code_change gets the state that the previous one returned."""
+    """The states for the next code_change, if the script has several for a module."""
+    _losses: Losses = field(default_factory=Losses)
 
     def run(self) -> None:
         """Rehearse the whole script and send reports. If the rehearsal itself fails, the last report has the error."""
@@ -123,14 +140,18 @@ class RehearsalRunner:
             if batch is not None and not self.bodies_only:
                 releases = self.transition.left.vsn, self.transition.target.vsn
                 self.batch, self.plans = batch, ClassPlans(batch, self.running, releases)
+                self._search_values()
                 self._rehearse_script(script)
+                if self.live_values.has_migrated():
+                    self.report.live_values = self.live_values.conclude()
+            self.report.lost = self._losses.found()
             self.report.complete = True
         except BaseException as error:
             self.report.error = shown(describe_reason(error))
         self._send(at_once=True)
 
     def _execute_bodies(self, prepare: PrepareCode) -> Batch | None:
-        """Execute the new code; return None if it can't be loaded, or not in a copy."""
+        """Execute the new code; return None if it can't be loaded at all, or can't be loaded in a copy."""
         self.report.bodies = None
         effects = None if self.bodies_only else BodyEffects()
         bodies = BodyRehearsal(self._caller, self.marker, self.limits.body_seconds, self._send_body, effects)
@@ -139,16 +160,39 @@ class RehearsalRunner:
         if batch is not None:
             self.report.bodies = bodies.seconds
             if effects is not None:
-                self.report.code = describe_code(self.transition, batch, effects)
+                code = describe_code(self.transition, batch, effects, bodies.opens)
+                values = planned_values(batch, partial(bodies.execute_again, batch))
+                self.report.code = msgspec.structs.replace(code, module_values=values)
         return batch
+
+    def _search_holders(self) -> None:
+        try:
+            self.report.stays = self.find_holders()
+        except Exception as error:  # of whatever is on the heap; the other findings count without this search
+            self.report.cautions.append(
+                f"The search for what will stay in old code failed ({shown(describe_reason(error))}); the plan names "
+                "only tasks, threads and processes."
+            )
+
+    def _search_values(self) -> None:
+        """Search for values of replaced or deleted code, and report them as they are before any code_change."""
+        self.live_values = LiveValues(self.transition, self.running, self.batch, self._guard)
+        self.live_values.search(runtime())
+        for process, lost in self.live_values.lost():
+            self._losses.add(process, [lost], back=False)
+        self.report.live_values = self.live_values.conclude()
+        self._send(at_once=True)
+
+    def _guard(self, work: Callable[[], object]) -> bool:
+        verdict = CallVerdict()
+        self._caller.call(verdict, "the default migration", work, TRIAL_SECONDS)
+        return verdict.outcome == "ok"
 
     def _rehearse_script(self, script: Iterable[RehearsalStep]) -> None:
         with self._counted_as_pause():
             ApplicationSnapshot().adopt(self.transition.target, self.transition.configuration)
             self._hold_and_release()
         self._applies = ApplyRehearsal(self._caller, self.marker, self._add_call)
-        counted = Counter(change.module for change in code_changes(self.transition.script))
-        self._repeated = frozenset(module for module, times in counted.items() if times > 1)
         for step in script:
             self._carry_out(step)
         self._applies.undo()
@@ -170,6 +214,7 @@ class RehearsalRunner:
                 if self._earlier is None:
                     with self._counted_as_pause():
                         self.batch.commit()
+                    self._search_holders()
                     self._earlier = self.plans.earlier()
                 self._earlier.pop(step.module, None)
             case ApplyCall():
@@ -203,7 +248,7 @@ class RehearsalRunner:
             self._last_sent = now
             self.send(msgspec.msgpack.encode(self.report))
             self.report.results, self.report.children, self.report.calls = [], [], []
-            self.report.code = None
+            self.report.cautions, self.report.code, self.report.live_values = [], None, None
 
     # ------------------------------------------------------------------ one process
 
@@ -233,8 +278,10 @@ class RehearsalRunner:
         if attempt.outcome != "unrehearsed" and before is not None and not before.still_fits():
             changed = "its code_change mutates the old state"
             attempt.record("mutated", changed if attempt.message is None else f"{attempt.message}; {changed}")
-        elif attempt.outcome == "ok" and process.kind != "supervisor":
-            if attempt.part.change.module in self._repeated:
+        elif attempt.outcome == "ok":
+            self.live_values.check_migrated(process, attempt.after)
+        if attempt.outcome == "ok" and process.kind != "supervisor":
+            if not attempt.part.is_last:
                 self._new_states[process.pid] = attempt.after
             elif self.transition.script_back is not None:
                 self._try_way_back(attempt)
@@ -243,47 +290,23 @@ class RehearsalRunner:
         change = self.plans.find(attempt.part).change
         began = time.perf_counter()
         try:
-            attempt.after = change(attempt.state)
+            attempt.after, lost = change(attempt.state)
         finally:
             attempt.seconds = time.perf_counter() - began
-        plan = self.plans.find(attempt.part)
-        check_state(attempt.part.process, attempt.after, plan.new, attempt.state, plan.running, "its code_change")
+        plan, process = self.plans.find(attempt.part), attempt.part.process
+        if attempt.part.is_last:
+            check_state(process, attempt.after, plan.new, process.raw_state(), plan.running, "its code_change")
+        else:  # the next code_change may take a state of any type
+            check_awaitable(attempt.after, "its code_change")
+        self._losses.add(attempt.part.process, lost, back=False)
 
     def _try_way_back(self, attempt: Attempt) -> None:
-        """Take the new state back as strictly as the install would, and compare it with the old one.
-
-        In a downgrade nothing is compared: the older version's state has nothing of what the newer version has added.
-        """
-        plan, part, verdict = self.plans.find(attempt.part), attempt.part, CallVerdict()
-        up = part.change.direction == "up"
-        script = "the downgrade" if up else "the upgrade back"
-        what = f"{script}, which has no code_change for this module," if plan.back is None else script
-        before = fingerprint(
-            attempt.after,
-            seconds=FINGERPRINT_SECONDS,
-            max_parts=FINGERPRINT_MAX_PARTS,
-            readers=self._readers,
-            alone=True,
-        )
-
-        def take_back() -> None:
-            returned = attempt.after if plan.back is None else plan.back(attempt.after)
-            check_state(part.process, returned, plan.running, attempt.after, plan.new, what)
-            if up:
-                attempt.given_back = have_equal_parts(
-                    attempt.state, returned, seconds=FINGERPRINT_SECONDS, max_parts=FINGERPRINT_MAX_PARTS
-                )
-                if attempt.given_back is False:
-                    attempt.message = f"{what} does not restore the old state"
-
-        self._caller.call(verdict, script, take_back)
-        if verdict.outcome != "unrehearsed" and before is not None and not before.still_fits():
-            verdict.record("mutated", f"{script} mutates the state that it is given")
-        if verdict.outcome == "unrehearsed":
-            attempt.given_back, attempt.message = None, None
-        elif verdict.outcome != "ok":
-            attempt.given_back, attempt.message, attempt.trace = False, verdict.message, verdict.trace
-            self.report.no_way_back += 1
+        plan, part = self.plans.find(attempt.part), attempt.part
+        old = part.process.raw_state()  # before the first code_change of the script
+        back = rehearse_way_back(self._caller, plan, part, old, attempt.after, self._readers)
+        attempt.given_back, attempt.message, attempt.trace = back.given_back, back.message, back.trace
+        self.report.no_way_back += back.failed
+        self._losses.add(part.process, back.lost, back=True)
 
     def _reload_child_specs(self, attempt: Attempt, process: SupervisorProcess) -> None:
         began = time.perf_counter()
@@ -291,6 +314,8 @@ class RehearsalRunner:
         attempt.seconds = time.perf_counter() - began
         attempt.after = process.raw_state()
         self._add_children(process, read, attempt.state, unread=False)
+        if caution := lowered_intensity(process, attempt.state, attempt.after):
+            self.report.cautions.append(caution)
         for id in (*read.added, *read.replaced):
             self._check_start(attempt.after.find(id) or attempt.after, id)
 
@@ -360,6 +385,7 @@ class RehearsalRunner:
             message=attempt.message,
             trace=attempt.trace,
             given_back=attempt.given_back,
+            remedy=attempt.remedy,
         )
 
     def _render(self, cls: type[Behaviour], state: object, secrets: SecretComparison) -> Term:

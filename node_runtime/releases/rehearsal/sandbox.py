@@ -4,11 +4,11 @@ Rehearsed code runs in a copy of the node. A call to the runtime would seem to s
 other OS processes are the real ones. So the sandbox raises an error before such an access; it recognises most of them
 by Python's audit events. It also records the access, in case the code swallows the error. Accesses stay blocked between
 two code_changes, because the finalizers of dropped objects may run then. Reading the applications' environment is
-allowed. C code that raises no audit event can use only descriptors that are closed in the copy. It gets an error, and
-the sandbox recognises that error, even as the cause of another one.
+allowed. C code that raises no audit event can use only descriptors that are closed in the copy. Such code gets an
+error, and the sandbox recognises that error, even as the cause of another error.
 
-The bodies of new modules may do more than a code_change: what affects only the OS process that they run in affects only
-the copy.
+The bodies of new modules may do more than a code_change: an access that affects only the bodies' OS process affects
+only the copy.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from typing import Any, Final, NoReturn, Self, cast
 from node_runtime.processes import current_runtime
 from node_runtime.processes.runtime import Runtime
 
+from .bound_addresses import check_free_address, is_probing
+
 _BLOCKED_EVENTS: Final = frozenset({
     "socket.bind", "socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname",
     "socket.gethostbyaddr", "sqlite3.connect", "subprocess.Popen", "pty.spawn", "signal.pthread_kill",
@@ -48,10 +50,12 @@ _UNAUDITED: Final = (
     *((signal, name, "changes how the node handles signals") for name in ("setitimer", "alarm")),
 )
 """Blocked functions that raise no audit event: module, name, and a clause that says what the function does."""
+READ_ONLY_DATABASE: Final = "?immutable=1"
+"""The end of the URI of a database that is only read."""
 _CLOSED_ERRNOS: Final = (errno.EBADF, errno.EFBIG, errno.ENOTSOCK)
 """The system's errors for a descriptor that is closed in the copy of the node, and for a file that must not grow."""
 _CLOSED_SQLITE_CODES: Final = (10, 14)
-"""SQLite's errors for such a descriptor or file: SQLITE_IOERR and SQLITE_CANTOPEN."""
+"""SQLite's errors for a closed descriptor and for a file that must not grow: SQLITE_IOERR and SQLITE_CANTOPEN."""
 _CLOSED_TEXTS: Final = tuple(map(os.strerror, _CLOSED_ERRNOS))
 
 
@@ -110,7 +114,7 @@ class Sandbox:
     def block(self, what: str) -> NoReturn:
         """Record the access `what` as a violation, and raise NotRehearsable.
 
-        Outside of the `with` block, where only finalizers run, nothing is recorded.
+        While no `with` statement has entered the sandbox, nothing is recorded, because then only finalizers run.
         """
         if self._active:
             self.violation = self.violation or what
@@ -120,7 +124,7 @@ class Sandbox:
         self.block(what)
 
     def _signal(self, number: int, handler: Any) -> Any:
-        """Set a signal handler in the copy for a body; SIGALRM ends late code."""
+        """Set a signal handler in the copy for a body, except for SIGALRM, which ends late code."""
         if self.runs_bodies and number != signal.SIGALRM:
             return self._set_handler(number, handler)
         return self.block("changes how the node handles signals")
@@ -132,9 +136,16 @@ class Sandbox:
     def _block_event(self, event: str, arguments: tuple[Any, ...]) -> None:
         if self.runs_bodies and event in _ALLOWED_IN_BODIES:
             return
+        if event == "socket.bind" and is_probing():
+            return
+        if event == "socket.bind" and self.runs_bodies:
+            check_free_address(*arguments)
+        if event == "sqlite3.connect" and _is_harmless_database(arguments[0]):
+            return
         if event != "open":
             self.block(f"acts on something outside of the node ({event})")
-        if len(arguments) > 2 and isinstance(arguments[2], int) and arguments[2] & _WRITES:
+        writes = len(arguments) > 2 and isinstance(arguments[2], int) and arguments[2] & _WRITES
+        if writes and arguments[0] != os.devnull:
             self.block("writes a file")
 
 
@@ -169,6 +180,12 @@ class BlockedLoop:
 
     def __getattr__(self, name: str) -> Any:
         self._sandbox.block("uses the event loop")
+
+
+def _is_harmless_database(name: object) -> bool:
+    """Return whether a database is in memory, or opened so that SQLite writes nothing and takes no lock."""
+    text = os.fsdecode(name) if isinstance(name, (str, bytes)) else ""
+    return text == ":memory:" or text.endswith(READ_ONLY_DATABASE)
 
 
 def _is_closed(error: BaseException) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
@@ -16,6 +17,7 @@ from node_runtime.releases.files.relup_instructions import (
     Purge,
     RelupInstruction,
     Remove,
+    RestartChild,
     RestartEmulator,
     RestartNewEmulator,
     ResumeProcesses,
@@ -44,11 +46,15 @@ class ModuleCodeChange:
 
 @dataclass(frozen=True, slots=True)
 class ProcessCodeChange:
-    """The code_change of one process. `back` is the module's instruction in the downgrade script, or None."""
+    """The code_change of one process. `back` has the module's instructions in the downgrade script, in their order.
+
+    `is_last` is whether the script has no further code_change for the module.
+    """
 
     process: BehaviourProcess
     change: ModuleCodeChange
-    back: ModuleCodeChange | None
+    back: tuple[ModuleCodeChange, ...]
+    is_last: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,8 @@ def rehearsal_steps(transition: Transition) -> Iterator[RehearsalStep]:
 
     If an earlier instruction stops a process, the code_change of that process is left out.
     """
-    back = {change.module: change for change in code_changes(transition.script_back or [])}
+    back = _changes_by_module(transition.script_back or [])
+    left = Counter(change.module for change in code_changes(transition.script))
     gone: set[int] = set()
     for number, step in affected.numbered_instructions(transition.script):
         gone.update(int(process.pid) for process in affected.stopped_processes(step))
@@ -99,15 +106,17 @@ def rehearsal_steps(transition: Transition) -> Iterator[RehearsalStep]:
                 yield SwitchStep(step.module)
             case CodeChange():
                 for change in _of_step(step, _loaded_before(transition.script, step)):
+                    left[change.module] -= 1
+                    changes_back, is_last = back.get(change.module, ()), not left[change.module]
                     for process in conditions.callback_processes(change.module):
                         if process.pid not in gone:
-                            yield ProcessCodeChange(process, change, back.get(change.module))
+                            yield ProcessCodeChange(process, change, changes_back, is_last)
             case Apply():
                 if step.function.startswith(RUNTIME_PREFIX):
                     yield SkippedStep(number)
                 else:
                     yield ApplyCall(number, step.function, step.args, step.undo)
-            case StopProcesses() | StartProcesses():
+            case StopProcesses() | StartProcesses() | RestartChild():
                 yield SkippedStep(number)
             case (
                 LoadObjectCode()
@@ -142,6 +151,13 @@ def code_changes(script: Sequence[RelupInstruction]) -> Iterator[ModuleCodeChang
     for step in script:
         if isinstance(step, CodeChange):
             yield from _of_step(step, _loaded_before(script, step))
+
+
+def _changes_by_module(script: Sequence[RelupInstruction]) -> dict[str, tuple[ModuleCodeChange, ...]]:
+    found: dict[str, tuple[ModuleCodeChange, ...]] = {}
+    for change in code_changes(script):
+        found[change.module] = (*found.get(change.module, ()), change)
+    return found
 
 
 def _of_step(step: CodeChange, loaded: Collection[str]) -> Iterator[ModuleCodeChange]:

@@ -29,13 +29,10 @@ def check_state(
 ) -> None:
     """Check the state that `what` has `returned` for the class `wanted`. Raises WrongResult.
 
-    `given` is the state that it was made from, which the class `before` had. If that one violates the declaration of
-    its own class, the type of the new one isn't checked either.
+    The new state was made from `given`, a state of the class `before`. If `given` violates the state type that `before`
+    declares, the type of the new state isn't checked either.
     """
-    if inspect.isawaitable(returned):
-        if inspect.iscoroutine(returned):
-            returned.close()
-        raise WrongResult("wrong type", f"{what} is async, but no other code may run while the code is switched")
+    check_awaitable(returned, what)
     value, was = returned, given
     if process.kind == "gen_statem":
         if type(returned) is not tuple or len(returned) != 2:
@@ -52,6 +49,14 @@ def check_state(
         sentence = f"{what} returned {_kind(value)}; {wanted.cls.__qualname__} declares its state as {declared}"
         raise WrongResult("wrong type", sentence)
     _check_resume(process, returned, wanted)
+
+
+def check_awaitable(returned: Any, what: str) -> None:
+    """Check that `what` is not async. Raises WrongResult."""
+    if inspect.isawaitable(returned):
+        if inspect.iscoroutine(returned):
+            returned.close()
+        raise WrongResult("wrong type", f"{what} is async, but no other code may run while the code is switched")
 
 
 def _check_resume(process: BehaviourProcess, state: Any, wanted: StateClass) -> None:

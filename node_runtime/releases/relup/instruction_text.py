@@ -14,6 +14,7 @@ from node_runtime.releases.files.relup_instructions import (
     Purge,
     RelupInstruction,
     Remove,
+    RestartChild,
     RestartEmulator,
     RestartNewEmulator,
     ResumeProcesses,
@@ -42,6 +43,8 @@ def sentence(step: RelupInstruction) -> str:
         case CodeChange():
             modules = ", ".join(entry.module for entry in step.modules)
             text = f"code_change {step.direction} for the processes of {modules}"
+        case RestartChild():
+            text = f"restart the child {step.child} of {step.supervisor} in the new code"
         case Apply():
             text = _apply(step)
         case SyncNodes():

@@ -13,6 +13,7 @@ from node_runtime.releases.files.relup_instructions import (
     Purge,
     RelupInstruction,
     Remove,
+    RestartChild,
     RestartEmulator,
     RestartNewEmulator,
     ResumeProcesses,
@@ -50,6 +51,8 @@ def instruction_json(step: RelupInstruction) -> list[Any]:
             fields = [[_suspended(entry) for entry in step.modules]]
         case CodeChange():
             fields = [step.direction, [[entry.module, entry.extra] for entry in step.modules]]
+        case RestartChild():
+            fields = [step.supervisor, step.child]
         case Apply():
             fields = [step.function, list(step.args), {"undo": step.undo}]
         case SyncNodes():

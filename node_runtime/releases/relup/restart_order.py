@@ -14,6 +14,7 @@ from node_runtime.releases.files.relup_instructions import (
     Purge,
     RelupInstruction,
     Remove,
+    RestartChild,
     RestartEmulator,
     RestartNewEmulator,
     ResumeProcesses,
@@ -48,6 +49,7 @@ def with_sorted_restarts(script: list[RelupInstruction], direction: Direction) -
                 | CodeChange()
                 | StopProcesses()
                 | StartProcesses()
+                | RestartChild()
                 | Apply()
                 | SyncNodes()
             ):

@@ -13,7 +13,8 @@ from .script_modules import script_modules
 def check_low_level(written: Iterable[RelupInstruction]) -> None:
     """Raise `Refused` for the first mistake in the low-level instructions of the appups.
 
-    They must be complete without what the high-level instructions are translated to.
+    The low-level instructions must be complete by themselves: instructions that are translated from high-level
+    instructions don't count.
     """
     modules = script_modules(written)
     read = set(modules.read)

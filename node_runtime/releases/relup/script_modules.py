@@ -15,6 +15,7 @@ from node_runtime.releases.files.relup_instructions import (
     Purge,
     RelupInstruction,
     Remove,
+    RestartChild,
     RestartEmulator,
     RestartNewEmulator,
     ResumeProcesses,
@@ -68,7 +69,7 @@ class ScriptModules:
                 self.started += step.modules
             case Apply():
                 self.applied.append(step.function)
-            case PointOfNoReturn() | Purge() | SyncNodes() | RestartEmulator() | RestartNewEmulator():
+            case PointOfNoReturn() | Purge() | RestartChild() | SyncNodes() | RestartEmulator() | RestartNewEmulator():
                 pass
             case _:
                 assert_never(step)

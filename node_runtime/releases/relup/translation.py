@@ -31,6 +31,7 @@ from node_runtime.releases.files.relup_instructions import (
     Purge,
     RelupInstruction,
     Remove,
+    RestartChild,
     RestartEmulator,
     RestartNewEmulator,
     ResumeProcesses,
@@ -41,6 +42,7 @@ from node_runtime.releases.files.relup_instructions import (
     SyncNodes,
 )
 
+from .child_order import with_children_restarted_last
 from .components import components
 from .restart_order import with_sorted_restarts
 from .script_check import check_low_level, check_suspended
@@ -70,7 +72,7 @@ def make_relup(older: ReleaseView, newer: ReleaseView) -> Relup:
 def translate(older: ReleaseView, newer: ReleaseView, direction: Direction) -> list[RelupInstruction]:
     """Return the script of the upgrade to `newer` or of the downgrade to `older`, from the appups of `newer`.
 
-    Raises `NoPath` if an appup has no entry for the other version of its application, and `Refused` if it is wrong.
+    Raises `NoPath` if an appup has no entry for the other version of its application, and `Refused` for a wrong appup.
     """
     return _Translation(older, newer, direction).run()
 
@@ -92,7 +94,7 @@ class _Translation:
         check_low_level([*objects, *(step for step in after if not isinstance(step, ModuleChange))])
         check_suspended(low)
         script: list[RelupInstruction] = [*_merged_object_code(objects + codes), *applies, PointOfNoReturn(), *low]
-        return with_sorted_restarts(script, self.direction)
+        return with_sorted_restarts(with_children_restarted_last(script), self.direction)
 
     # ------------------------------------------------------------------ collecting
 
@@ -135,8 +137,8 @@ class _Translation:
     ) -> tuple[list[LoadObjectCode | Apply], list[ModuleChange | RelupInstruction]]:
         """Return the instructions of all scripts before their points of no return, and those after them.
 
-        If a script has no point of no return, all its instructions count as after it. An instruction that reads code
-        comes before it in any case.
+        If a script has no point of no return, all its instructions count as after it. But instructions that read code
+        always count as before it.
         """
         before: list[LoadObjectCode | Apply] = []
         after: list[ModuleChange | RelupInstruction] = []
@@ -192,7 +194,8 @@ class _Translation:
                 )
                 if step.module not in owner:
                     raise Refused(
-                        f"{step.action} {step.module}: no application of release {release.vsn} has that module."
+                        f"{step.action} {step.module}: no application of release {release.vsn} has that module; "
+                        "correct the name, or remove the instruction."
                     )
                 changes[step.module] = step
         for change in changes.values():
@@ -270,6 +273,7 @@ def _mentioned(step: ModuleChange | RelupInstruction) -> str | None:
             | CodeChange()
             | StopProcesses()
             | StartProcesses()
+            | RestartChild()
             | Apply()
             | SyncNodes()
             | RestartEmulator()
@@ -350,6 +354,7 @@ def _preparing(step: AppupInstruction) -> LoadObjectCode | Apply:
             | CodeChange()
             | StopProcesses()
             | StartProcesses()
+            | RestartChild()
             | SyncNodes()
             | RestartEmulator()
             | RestartNewEmulator()
@@ -376,7 +381,7 @@ def _split(steps: Iterable[LoadObjectCode | Apply]) -> tuple[list[LoadObjectCode
 
 
 def _merged_object_code(steps: Iterable[LoadObjectCode]) -> list[LoadObjectCode]:
-    """Merge the instructions so that each application has one. Raises `Refused` if they name two versions of it.
+    """Merge the instructions so that each application has one. Raises `Refused` for two versions of an application.
 
     A module that several instructions name has the place that the last one gives it.
     """

@@ -21,10 +21,11 @@ from node_runtime.releases.files.trust_settings import read_trust_settings
 
 from .minisign import MalformedFile, Signature, decode_signature, is_valid, key_id_text
 from .release_keys import ReleaseKey, accepted_keys_clause, read_node_keys
+from .remembered_trust import check_remembered
 from .statement import ReleaseStatement, build_id, parse_statement
 
 MAX_CLOCK_DIFFERENCE: Final = timedelta(days=1)
-"""A build id may be this far in the future. Otherwise all later builds would count as older."""
+"""A build id may be at most this far in the future: after a build id from the far future, all builds would be older."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,10 @@ class Admission:
 def admit(tarball: Path, signature: bytes | None, directory: Path) -> Admission:
     """Admit a tarball to the node in `directory`. Raises Refused with a sentence that names the accepted keys.
 
-    `signature` is the content of its signature file. Blocks while the tarball is hashed.
+    `signature` is the content of the tarball's signature file. Blocks while the tarball is hashed.
     """
     keys = read_node_keys(directory)
+    check_remembered(directory, read_trust_settings(directory))
     sha256, digest = tarball_hashes(tarball)
     if not keys:
         return Admission(tarball.name, sha256)

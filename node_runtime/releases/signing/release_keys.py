@@ -72,7 +72,7 @@ def release_keys_folder(directory: Path) -> Path:
 
 
 def read_node_keys(directory: Path) -> tuple[ReleaseKey, ...]:
-    """Read the release keys of the node in `directory`; it has none if it has no folder for them. Raises Refused.
+    """Read the release keys of the node in `directory`; none if the node has no folder for keys. Raises Refused.
 
     A folder without a key is refused: its keys may be on a disk that is not there, or their files have wrong names.
     """
@@ -80,8 +80,8 @@ def read_node_keys(directory: Path) -> tuple[ReleaseKey, ...]:
     keys = read_release_keys(folder)
     if not keys and os.path.lexists(folder):
         raise Refused(
-            f"{folder} has no key (NAME.pub), so no release is accepted; add one, or remove {folder.name} if the node "
-            f"needs no signatures."
+            f"{folder} has no key (NAME.pub), so no release is accepted; add one or, if the node needs no signatures, "
+            f"remove {folder.name} and write `allow_unsigned = true` into etc/node.toml."
         )
     return keys
 

@@ -125,7 +125,7 @@ def _stream(password: bytes, salt: bytes, limits: bytes) -> bytes:
     """Return the bytes with which the body of a key is encrypted."""
     operations, memory = int.from_bytes(limits[:8], "little"), int.from_bytes(limits[8:], "little")
     if not 0 < memory <= MAX_SCRYPT_MEMORY_BYTES or operations > MAX_SCRYPT_OPERATIONS:
-        raise MalformedFile("its password needs more memory or time than a key of minisign")
+        raise MalformedFile("its password check needs more memory or time than minisign's keys do")
     cost, parallel = scrypt_parameters(operations, memory)
     needed = 128 * _BLOCK * (cost + parallel + 2) + (1 << 20)
     return hashlib.scrypt(

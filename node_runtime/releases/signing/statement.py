@@ -4,8 +4,8 @@
       expires=2027-02-26T22:26:54Z                                                  (all in one line)
 
 The fields are in this order, separated by one space. Times are in UTC. A build id has the time of the build and the
-first 12 digits of the manifest's hash, so that build ids of one release sort by their time, and no two differ only in
-their content.
+first 12 digits of the manifest's hash. So the build ids of a release sort by time, and builds that differ only in their
+content have different build ids.
 """
 
 from __future__ import annotations

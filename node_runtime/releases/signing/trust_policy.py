@@ -11,6 +11,7 @@ from node_runtime.protocol.messages import ReleaseKeyInfo, ReleaseTrust, Signatu
 from node_runtime.releases.files.trust_settings import TrustSettings, read_trust_settings
 
 from .release_keys import RELEASE_ROLE, ReleaseKey, read_node_keys
+from .remembered_trust import check_remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class TrustPolicy:
     error: str | None = None
 
     def standing(self, key_id: str | None) -> SignatureStanding:
-        """Return the standing of a release that the key with this id has signed; for an unsigned one, pass None."""
+        """Return the standing of a release that the key with this id has signed; for an unsigned release, pass None."""
         if key_id is None:
             return "unsigned"
         key = next((key for key in self.keys if str(key.public) == key_id), None)
@@ -31,9 +32,9 @@ class TrustPolicy:
         return "revoked" if key.settings.revoked is not None else "signed"
 
     def objection(self, key_id: str | None, signer: str | None) -> str | None:
-        """Return the clause that says why an uncommitted release must not be installed; None if it may be.
+        """Return a clause that says why an uncommitted release must not be installed; None if it may be installed.
 
-        `signer` is the name that the key had when the release was staged. A key that has only expired since the staging
+        `signer` is the name that the key had when the release was staged. If the key has only expired since then, there
         is no objection.
         """
         if self.error is not None:
@@ -61,7 +62,9 @@ class TrustPolicy:
 def read_trust_policy(directory: Path) -> TrustPolicy:
     """Read the policy of the node in `directory`. Never raises: a policy that can't be read has an `error`."""
     try:
-        return TrustPolicy(read_node_keys(directory), read_trust_settings(directory))
+        policy = TrustPolicy(read_node_keys(directory), read_trust_settings(directory))
+        check_remembered(directory, policy.settings)
+        return policy
     except Refused as refused:
         return TrustPolicy((), TrustSettings(), refused.sentence)
 

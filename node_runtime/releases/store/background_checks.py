@@ -1,4 +1,4 @@
-"""Makes checks that take long in a separate thread, so that a caller who needs the result doesn't have to wait."""
+"""Runs slow checks in a separate thread, so that the code that requests a check doesn't wait for it."""
 
 from __future__ import annotations
 

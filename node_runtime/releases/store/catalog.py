@@ -6,6 +6,7 @@ affected.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from contextlib import suppress
 from pathlib import Path
 
@@ -74,13 +75,16 @@ class Catalog:
         self._damage.pop(vsn, None)
         self._directions.clear()
 
-    def removed(self, vsn: str) -> None:
-        """Forget a release that was removed, and its files: another one of the same version may be staged."""
+    def removed(self, vsn: str, used: Set[str]) -> None:
+        """Forget a removed release and its files, because another release with the same version may be staged.
+
+        The parts in `used` are still there, and their files can be read.
+        """
         self.forget(vsn)
-        remove_listed_files(vsn)
+        remove_listed_files(vsn, used)
 
     def start_processes_as(self, vsn: str) -> None:
-        """Have the OS processes that this one starts read the release `vsn`, which runs here, if it can be read."""
+        """Make OS processes that this process starts read `vsn`, the running release. No effect if it can't be read."""
         with suppress(Refused, OSError):
             recorded = manifest_sha256(self.root, vsn)
             start_processes_as(vsn, recorded or sha256((self.root / manifest_path(vsn)).read_bytes()))
@@ -128,5 +132,5 @@ class Catalog:
         return release
 
     def _manifest(self, vsn: str) -> Manifest:
-        """Read the manifest, which has to be the one that was staged."""
+        """Read the manifest, which has to be the same as the manifest that was staged."""
         return read_manifest(self.root, vsn, manifest_sha256(self.root, vsn))

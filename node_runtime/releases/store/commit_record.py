@@ -1,4 +1,4 @@
-"""The commit record: the releases in a node directory, and the one that boots.
+"""The commit record: the releases in a node directory, and which of them boots.
 
 It corresponds to OTP's RELEASES file. As in OTP, the status `current` is never on disk, so a node
 that dies before a commit boots the permanent release. A directory in releases/ whose release is not
@@ -8,6 +8,7 @@ in the record is not used.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -47,9 +48,10 @@ class RecordedRelease(ManifestStruct, frozen=True):
     """A release in the record. `staged` and `committed` are the times of its staging and last commit, in Unix seconds.
 
     `failed` is the reason of the release's last failure on this node. A commit or a repair clears it. `origin` is None
-    for a release that was staged by a node of a version before origins were recorded. `parts` are the parts of the node
+    for a release that was staged by an older node, which did not record origins. `parts` are the parts of the node
     directory that the release needs (lib/<x>-<v>, releases/<vsn>, names in bin/). If `parts` is empty, the release's
-    manifest has to be read to find them.
+    manifest has to be read to find them. `bytecode` has the hash of the index of each part's bytecode files; see
+    `node_runtime/code/bytecode.py`.
     """
 
     status: RecordStatus
@@ -58,6 +60,7 @@ class RecordedRelease(ManifestStruct, frozen=True):
     failed: str | None = None
     origin: ReleaseOrigin | None = None
     parts: tuple[str, ...] = ()
+    bytecode: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def was_committed(self) -> bool:
@@ -92,7 +95,7 @@ class CommitRecord(ManifestStruct, frozen=True):
     def with_origin(self, vsn: str, origin: ReleaseOrigin) -> CommitRecord:
         """Return the record after a repeated staging of `vsn` with the same content and perhaps another signature.
 
-        The person who staged the release first stays recorded. If there is no signature now, the recorded one stays.
+        The record keeps the name of the first person to stage the release, and the old signature if there is none now.
         """
         before = self.entry(vsn).origin
         if before is not None:
@@ -120,6 +123,10 @@ class CommitRecord(ManifestStruct, frozen=True):
     def with_repaired(self, vsn: str) -> CommitRecord:
         """Return the record without the failure of `vsn`. Called after a repair of its files."""
         return self._with(vsn, msgspec.structs.replace(self.entry(vsn), failed=None))
+
+    def with_bytecode(self, vsn: str, bytecode: Mapping[str, str]) -> CommitRecord:
+        """Return the record with the hashes of the bytecode of `vsn`."""
+        return self._with(vsn, msgspec.structs.replace(self.entry(vsn), bytecode=dict(bytecode)))
 
     def without(self, vsn: str) -> CommitRecord:
         """Return the record without `vsn`. Raises `Refused` for the permanent release."""

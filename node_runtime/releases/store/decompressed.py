@@ -1,4 +1,4 @@
-"""Decompresses a gzip file in small pieces, and never more bytes than expected."""
+"""Decompresses a gzip file in small pieces, and never produces more bytes than expected."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Decompressed:
             raise CorruptTarball("something follows the end of its archive")
 
     def _more(self) -> bytes:
-        """Return the next bytes, or b"" at the end of the gzip member. Raises `CorruptTarball` if it lacks one."""
+        """Return the next bytes, or b"" at the end of the gzip member. Raises `CorruptTarball` if there is no end."""
         try:
             while not self._inflate.eof:
                 packed = self._inflate.unconsumed_tail or self._file.read(INPUT_BLOCK_BYTES)

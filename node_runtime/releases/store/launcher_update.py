@@ -6,7 +6,7 @@ is replaced by one rename, after its bytes are on the disk. Every version of bin
 launcher. So after a crash between the two renames, the node still has a working launcher. A running parent process
 keeps the code that it has loaded.
 
-A launcher is never replaced by an older one: it starts the nodes of older releases, too.
+A launcher is never replaced by an older launcher: a newer launcher can also start nodes of older releases.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _replacements(folder: Path) -> list[int]:
 
 
 def _remove_old(folder: Path) -> None:
-    """Remove all replacements but the newest two: a command may be loading the older one at this moment."""
+    """Remove all replacements except the newest two: a command may be loading the older of them at this moment."""
     for version in _replacements(folder)[:-2]:
         removed = folder / f"{_STAGE_PREFIX}{version}"
         (folder / f"{FIRST}-{version}").replace(removed)  # so that an interruption leaves no incomplete launcher

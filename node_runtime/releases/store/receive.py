@@ -1,13 +1,13 @@
-"""Receives a tarball: compares it with the node directory, writes what is new to a stage folder, and reads all of it.
+"""Receives a tarball: compares it with the node directory, writes the new files to a stage folder, and reads them.
 
-Nothing in the node directory is changed here. After a release was received, its files are exactly those of its
-manifest, each of its TOML files can be read, and each of its relups with another release can be made or is refused by a
-sentence.
+This module changes no file of the node's releases. A received release has exactly the files in its manifest, and all
+its TOML files can be read. Each relup between it and another release either can be made or is refused with a sentence.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ STAGED_FILES = "files"
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """The receipt of a tarball: its name for messages, the node directory, and the folder for its files."""
+    """The parameters of a reception: the tarball's name for messages, the node directory, and the stage folder."""
 
     name: str
     directory: Path
@@ -103,10 +103,10 @@ def others_of(release: UnpackedRelease, reception: Reception) -> list[str]:
 
 
 def translate_relups(release: UnpackedRelease, other: str, reception: Reception) -> None:
-    """Translate the relups between a received release and another one of the node directory.
+    """Translate the relups between a received release and another release of the node directory.
 
-    Only the time and memory that this takes matter. If there is no relup, or if an appup is wrong for the other
-    release, a plan reports that later.
+    This only tests that the translation takes little time and memory; the relups are discarded. If there is no relup,
+    or if an appup is wrong for the other release, a plan reports that later.
     """
     with suppress(Refused):
         view = Catalog(reception.directory).release(other).view
@@ -141,7 +141,7 @@ def _wanted(reception: Reception, manifest: Manifest, data: bytes, others: Mappi
     _check_fit(reception, manifest, others)
     if not _is_same(manifest, data, reception.directory):
         raise Refused(
-            f"{reception.name} has other content than release {manifest.vsn}, which is already unpacked; build it "
+            f"{reception.name} differs from release {manifest.vsn}, which is already unpacked; build it "
             f"under a new vsn."
         )
     _check_shared_parts(manifest, others)
@@ -164,7 +164,7 @@ def _wanted(reception: Reception, manifest: Manifest, data: bytes, others: Mappi
 def _is_same(manifest: Manifest, data: bytes, directory: Path) -> bool:
     """Return whether the release is new, or has the same manifest as the recorded release with its version.
 
-    It is compared with the hash in the record, because the manifest on the disk may be damaged.
+    The manifest is compared with the hash in the commit record, because the manifest on the disk may be damaged.
     """
     record = commit_record.load(directory)
     if record is None or manifest.vsn not in record.releases:
@@ -182,10 +182,11 @@ def _check_fit(reception: Reception, manifest: Manifest, others: Mapping[str, Ma
         raise Refused(
             f"{reception.name} is a release of {manifest.name}, but {reception.directory} is a node of {name}."
         )
-    if manifest.python != this_python():
+    if manifest.python != this_python() and shutil.which(f"python{manifest.python}") is None:
         raise Refused(
-            f"{reception.name} was built for Python {manifest.python}, but the node runs Python {this_python()}; "
-            f"build the release with Python {this_python()}."
+            f"{reception.name} was built for Python {manifest.python}, but the node runs Python {this_python()}, and "
+            f"there is no python{manifest.python} on PATH; install it, or build the release with Python "
+            f"{this_python()}."
         )
     if manifest.platform != this_platform():
         raise Refused(

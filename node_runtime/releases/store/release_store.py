@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,11 +14,13 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Direction, ReleaseInfo, ReleaseSignature
 from node_runtime.releases.files.durable import clear_interrupted_writes
 from node_runtime.releases.files.manifest import AppEntry
+from node_runtime.releases.signing.remembered_trust import remember
 from node_runtime.releases.signing.trust_policy import TrustPolicy, read_trust_policy
 
 from . import commit_record
 from .catalog import Catalog
 from .launcher_update import keep_launcher_current
+from .parts import part_of
 from .staging_request import PLAIN_REQUEST, StageRequest
 from .sweep import finish_removals, remove, sweep
 from .unpack import unpack
@@ -27,18 +29,22 @@ logger = logging.getLogger("node_runtime")
 
 
 class ReleaseStore:
-    """The releases in `root`. Methods may be called in any thread; they may block on the disk."""
+    """The releases in `root`. Methods may be called in any thread; they may block on the disk.
 
-    def __init__(self, root: Path) -> None:
+    `used_paths()` returns the paths of files that loaded code may still read. Their parts stay until the next boot.
+    """
+
+    def __init__(self, root: Path, used_paths: Callable[[], set[str]] = set) -> None:
         self.root = root
         self.catalog = Catalog(root)
         self._disk = threading.Lock()
+        self._used_paths = used_paths
         self.record = self._read()
         self.name = self._read_name()
         """The name that all releases of the node have."""
 
     @classmethod
-    def at_boot(cls, root: Path) -> ReleaseStore:
+    def at_boot(cls, root: Path, used_paths: Callable[[], set[str]]) -> ReleaseStore:
         """Delete leftovers of interrupted stagings and removals, logging errors, and return the store."""
         try:
             clear_interrupted_writes(commit_record.record_path(root).parent)
@@ -46,7 +52,9 @@ class ReleaseStore:
             sweep(root)
         except OSError as error:
             logger.error("leftovers of an interrupted operation in %s can't be deleted: %s", root, error)
-        return cls(root)
+        store = cls(root, used_paths)
+        store.trust_policy()  # remembers the policy, even if nobody asks for it before etc/ is lost
+        return store
 
     # ------------------------------------------------------------------ queries
 
@@ -77,8 +85,14 @@ class ReleaseStore:
         return self._info(vsn, self.entry(vsn), current, self.trust_policy())
 
     def trust_policy(self) -> TrustPolicy:
-        """Return the release keys and the settings of the node, which an operator may have changed since the boot."""
-        return read_trust_policy(self.root)
+        """Return the release keys and the settings of the node, which an operator may have changed since the boot.
+
+        The node remembers them, so that a loss of etc/ makes it accept nothing instead of everything.
+        """
+        policy = read_trust_policy(self.root)
+        if policy.error is None:
+            remember(self.root, release_keys=bool(policy.keys), approvals=policy.settings.approvals)
+        return policy
 
     def check(self, vsn: str) -> None:
         """Raise `Refused` if the release is damaged or not trusted any more. Blocks while all its files are read."""
@@ -134,10 +148,26 @@ class ReleaseStore:
 
     def path(self, start: str, end: str) -> list[str] | None:
         """Return the releases to install, one after the other, to get from `start` to `end`; None without a path."""
+        return self._path(start, end, ("up", "down"))
+
+    def hops(self, start: str, end: str) -> tuple[Direction, list[str]]:
+        """Return a path that only goes in one direction, and this direction; an empty list without one."""
+        direction: Direction
+        for direction in ("up", "down"):
+            if path := self._path(start, end, (direction,)):
+                return direction, path
+        return "up", []
+
+    def _path(self, start: str, end: str, directions: Container[Direction | None]) -> list[str] | None:
         reached: dict[str, list[str]] = {start: []}
         frontier = [start]
         while frontier and end not in reached:
-            steps = [(here, there) for here in frontier for there in self._reachable(here)]
+            steps = [
+                (here, there)
+                for here in frontier
+                for there in sorted(self.record.releases)
+                if self.direction(here, there) in directions
+            ]
             frontier = []
             for here, there in steps:
                 if there not in reached:
@@ -153,7 +183,11 @@ class ReleaseStore:
         """
         path = self.path(start, end)
         if path is not None and len(path) > 1:
-            return f"{end} is reachable via {' -> '.join((start, *path))}: install these one after the other"
+            install = "install these one after the other"
+            if self.hops(start, end)[1]:
+                verb = f"{self.hops(start, end)[0]}grade"
+                install += f"; 'hotdash {verb} NODE {end} --hops' does that, with a plan and a probation for each"
+            return f"{end} is reachable via {' -> '.join((start, *path))}: {install}"
         others = self._reachable(start)
         return (
             f"releases reachable from {start}: {', '.join(others)}"
@@ -171,7 +205,7 @@ class ReleaseStore:
     def bootable(self) -> list[str]:
         """Return the undamaged releases that could boot, in the order of boot attempts.
 
-        The permanent release comes first, then the old ones, the last committed one first. Blocks,
+        The permanent release comes first, then the old releases, beginning with the last committed release. Blocks,
         because it reads all files.
         """
         old = [(entry.committed or 0.0, vsn) for vsn, entry in self.record.releases.items() if entry.status == "old"]
@@ -187,7 +221,7 @@ class ReleaseStore:
     def stage(self, tarball: Path, request: StageRequest = PLAIN_REQUEST) -> str:
         """Verify and unpack a release; return its version. Raises `Refused`."""
         with self._disk:
-            vsn = unpack(tarball, self.root, request).vsn
+            vsn = unpack(tarball, self.root, request, self._used_parts()).vsn
             self.catalog.forget(vsn)
             self.record = self._read()
         with suppress(Refused):
@@ -197,20 +231,22 @@ class ReleaseStore:
     def remove(self, vsn: str, current: str | None = None) -> None:
         """Remove a release and delete the parts that no other release needs.
 
-        `current` is the running release, if a node runs: `vsn` may be the one that booted it. Raises `Refused` for the
-        permanent release, or if the disk fails; a boot deletes what is left then.
+        `current` is the running release, or None if no node runs. `vsn` may be the release that the node booted, if
+        another release runs now. Raises `Refused` for the permanent release. Also raises `Refused` if the disk fails;
+        in this case, the next boot deletes the remaining files.
         """
         with self._disk:
             if current is not None:
                 self.catalog.start_processes_as(current)
             try:
-                remove(self.root, vsn)
-                self.catalog.removed(vsn)
+                used = self._used_parts()
+                remove(self.root, vsn, used)
+                self.catalog.removed(vsn, used)
             except OSError as error:
                 self.catalog.forget(vsn)
                 raise Refused(
-                    f"Release {vsn} can't be removed completely: {error.strerror or error}; check the disk, and "
-                    f"restart the node, which deletes what is left."
+                    f"Release {vsn} can't be removed completely: {error.strerror or error}; check the disk, then "
+                    f"restart the node to delete the remaining files."
                 ) from None
             finally:
                 self.record = self._read()
@@ -223,11 +259,11 @@ class ReleaseStore:
             keep_launcher_current(self.root, self.catalog.release(vsn).manifest)
 
     def mark_failed(self, vsn: str, why: str) -> None:
-        """Record that a release failed on this node, for the reason `why`."""
+        """Record that a release failed on this node; `why` is the reason."""
         self._change(lambda record: record.with_failed(vsn, shown(why)) if vsn in record.releases else record)
 
     def replace_permanent(self, failed: str, vsn: str, why: str) -> None:
-        """Make `vsn` permanent instead of `failed`, which did not boot, for the reason `why`."""
+        """Make `vsn` permanent, because the permanent release `failed` did not boot. `why` says why it did not boot."""
         self._change(lambda record: record.with_failed(failed, shown(why)).with_permanent(vsn))
 
     def _change(self, change: Callable[[commit_record.CommitRecord], commit_record.CommitRecord]) -> None:
@@ -236,6 +272,10 @@ class ReleaseStore:
                 commit_record.save(self.root, change(self._read()))
             finally:
                 self.record = self._read()  # also after a failed write, which may have replaced the file
+
+    def _used_parts(self) -> set[str]:
+        prefix = f"{self.root}/"
+        return {part_of(path.removeprefix(prefix)) for path in self._used_paths() if path.startswith(prefix)}
 
     def _read_name(self) -> str:
         """Return the name in the permanent release's manifest or, if that can't be read, in another manifest."""

@@ -11,6 +11,7 @@ import select
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -27,8 +28,11 @@ END_SECONDS = 5.0
 """The time limit for the end of the process after it has closed the pipe."""
 MAX_REPORT_BYTES = 64 << 10
 _MODULE = "node_runtime.releases.store.stage_child"
-_KEPT_ENVIRONMENT = ("LD_LIBRARY_PATH",)
-"""The variables that Python may need to start. Others may contain secrets."""
+_KEPT_ENVIRONMENT = ("LD_LIBRARY_PATH", "PATH")
+"""The variables that Python may need to start, and the one on which the Python of a release is looked up.
+
+The process gets no others, because they may contain secrets.
+"""
 
 
 def run_stage_process(tarball: BinaryIO, name: str, directory: Path, stage: Path) -> None:
@@ -37,16 +41,8 @@ def run_stage_process(tarball: BinaryIO, name: str, directory: Path, stage: Path
     `name` is the tarball's name for messages, `directory` is the node directory, which the process only reads. Blocks.
     """
     request = StageTask(name=name, directory=str(directory.absolute()), stage=str(stage), parent=os.getpid())
-    process = subprocess.Popen(
-        release_command(_MODULE, msgspec.json.encode(request).decode()),
-        stdin=tarball,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd=stage,
-        env={key: os.environ[key] for key in _KEPT_ENVIRONMENT if key in os.environ},
-        umask=0o077,
-        start_new_session=True,
-    )
+    command = release_command(_MODULE, msgspec.json.encode(request).decode())
+    process = start_apart(command, stdin=tarball, folder=stage)
     assert process.stdout is not None
     with process.stdout as pipe:
         try:
@@ -63,6 +59,23 @@ def run_stage_process(tarball: BinaryIO, name: str, directory: Path, stage: Path
         raise Refused(f"{name} can't be staged: {_reason(data, code)}.")
     if report.refusal is not None:
         raise Refused(report.refusal)
+
+
+def start_apart(command: Sequence[str], stdin: IO[bytes] | int, folder: Path) -> subprocess.Popen[bytes]:
+    """Start a process that reads a tarball or its files, in a session of its own and without the node's environment.
+
+    It runs in `folder`, and its report is its stdout. Raises OSError if the system refuses the process.
+    """
+    return subprocess.Popen(
+        command,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+        env={key: os.environ[key] for key in _KEPT_ENVIRONMENT if key in os.environ},
+        umask=0o077,
+        start_new_session=True,
+    )
 
 
 def _read_report(pipe: IO[bytes], deadline: float) -> bytes | None:

@@ -19,8 +19,8 @@ from .commit_record import CommitRecord, ReleaseOrigin, load
 class StageRequest:
     """The request to stage a tarball.
 
-    `staged_by` is the name of the key whose holder sends it; None if it is unpacked while the node is down. With
-    `allow_older`, the build may be older than the newest one that was committed.
+    `staged_by` is the name of the key whose holder sends the request; None if the tarball is unpacked while the node
+    is down. With `allow_older`, the build may be older than the newest build that was committed.
     """
 
     staged_by: str | None = None
@@ -33,8 +33,8 @@ PLAIN_REQUEST: Final = StageRequest()
 def admit_to(directory: Path, tarball: Path) -> Admission:
     """Admit a tarball, with the signature beside it, to the node in `directory`. Raises Refused.
 
-    The tarball of a release that the node has committed is always admitted, if it is the same file, to repair that
-    release: the node may boot this release and return to it, even if the signature has expired since.
+    The exact tarball of a release that the node has committed is always admitted, to repair that release, even if its
+    signature has expired since: the node may boot that release and return to it anyway.
     """
     try:
         return admit(tarball, read_signature(tarball), directory)

@@ -1,14 +1,16 @@
 """Removes releases from a node directory, and the leftovers of interrupted operations.
 
-A removal first changes the commit record, and then deletes the files. If the disk is too full for a new record, it
-deletes the files first. So that a crash in between leaves no damaged release, it renames the release's folder before:
-this needs no space, and `finish_removals` finds it at the next boot.
+A removal first changes the commit record, and then deletes the files. If the disk is too full for a new record, the
+removal deletes the files first. A crash after that could leave a damaged release. To prevent this, the removal renames
+the release's folder before it deletes any file. Renaming needs no space, and `finish_removals` finds the renamed folder
+at the next boot.
 """
 
 from __future__ import annotations
 
 import errno
 import shutil
+from collections.abc import Set
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,14 +23,17 @@ from .parts import parts_of
 
 STAGE_PREFIX = "unpack-"
 """The prefix of the folders in var/staging to which releases are unpacked."""
-_KEPT_IN_RELEASES = frozenset({commit_record.RECORD_NAME})
+_KEPT = frozenset({f"releases/{commit_record.RECORD_NAME}"})
 _REMOVED_PREFIX = ".removed-"
-"""The prefix of the folder in releases/ of a release that is deleted before it is removed from the commit record."""
+"""The prefix that the folder releases/<vsn> gets if its files are deleted before its entry in the commit record."""
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
-def remove(directory: Path, vsn: str) -> None:
-    """Remove a release from the commit record, then from the directory. Raises `Refused` if it is permanent."""
+def remove(directory: Path, vsn: str, used: Set[str] = frozenset()) -> None:
+    """Remove a release from the commit record, then from the directory. Raises `Refused` if it is permanent.
+
+    `used` are the parts that the running node still reads: these stay until the next boot.
+    """
     record = commit_record.load(directory)
     if record is None:
         raise Refused(f"The directory {directory} has no releases.")
@@ -38,9 +43,9 @@ def remove(directory: Path, vsn: str) -> None:
     except OSError as error:
         if error.errno not in _NO_SPACE:
             raise
-        _make_room(directory, vsn, changed)
+        _make_room(directory, vsn, changed, used)
         commit_record.save(directory, changed)
-    sweep(directory)
+    sweep(directory, used)
 
 
 def finish_removals(directory: Path) -> None:
@@ -51,8 +56,11 @@ def finish_removals(directory: Path) -> None:
             commit_record.save(directory, record.without(vsn))
 
 
-def _make_room(directory: Path, vsn: str, record: commit_record.CommitRecord) -> None:
-    """Delete all files of a release that no release in `record` needs, except its renamed and emptied folder."""
+def _make_room(directory: Path, vsn: str, record: commit_record.CommitRecord, used: Set[str]) -> None:
+    """Rename and empty the folder of the release `vsn`, then delete all other files that no release in `record` needs.
+
+    The parts in `used` stay, and so does the renamed folder.
+    """
     releases = directory / "releases"
     removed = releases / f"{_REMOVED_PREFIX}{vsn}"
     if (releases / vsn).is_dir() and not removed.exists():
@@ -60,12 +68,13 @@ def _make_room(directory: Path, vsn: str, record: commit_record.CommitRecord) ->
         sync_directory(releases)
     for left in removed.iterdir() if removed.is_dir() else ():
         _delete(left)
-    _delete_unneeded(directory, record, frozenset({removed.name, vsn}))
+    _delete_unneeded(directory, record, used | {f"releases/{removed.name}", f"releases/{vsn}"})
 
 
-def sweep(directory: Path) -> None:
+def sweep(directory: Path, used: Set[str] = frozenset()) -> None:
     """Delete the leftovers of interrupted stagings, and the parts that no release in the commit record needs.
 
+    The parts in `used` stay, because the running node still reads them.
     The commit record lists the parts of each release. If an older node has not recorded them, they are read from the
     manifest. If the manifest can't be read, the parts are unknown, and no part is deleted.
     """
@@ -73,20 +82,20 @@ def sweep(directory: Path) -> None:
         _delete(stage)
     record = commit_record.load(directory)
     if record is not None:
-        _delete_unneeded(directory, record)
+        _delete_unneeded(directory, record, used)
 
 
-def _delete_unneeded(directory: Path, record: commit_record.CommitRecord, kept: frozenset[str] = frozenset()) -> None:
-    """Delete the parts that no release in `record` needs; `kept` are names in releases/ that stay."""
-    needed: set[str] = set()
+def _delete_unneeded(directory: Path, record: commit_record.CommitRecord, used: Set[str]) -> None:
+    """Delete the parts that no release in `record` needs, except those in `used`."""
+    needed = {*used, *_KEPT}
     for vsn, entry in record.releases.items():
         parts = entry.parts or _parts_in_manifest(directory, vsn)
         if not parts:
             return
         needed.update(parts)
-    for folder, names in (("lib", frozenset[str]()), ("releases", _KEPT_IN_RELEASES | kept)):
+    for folder in ("lib", "releases"):
         for found in (directory / folder).iterdir() if (directory / folder).is_dir() else ():
-            if found.name not in names and f"{folder}/{found.name}" not in needed:
+            if f"{folder}/{found.name}" not in needed:
                 _delete(found)
 
 

@@ -154,5 +154,5 @@ def open_tarball(path: Path) -> Iterator[TarballReader]:
 
 
 def corrupt_refusal(name: str, corrupt: CorruptTarball) -> Refused:
-    """Return the refusal of a corrupt tarball with this name."""
+    """Return the refusal of the corrupt tarball `name`. `corrupt` says what is wrong with the tarball."""
     return Refused(f"{name} is corrupt: {corrupt}; build it again or copy it again.")

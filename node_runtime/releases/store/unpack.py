@@ -1,9 +1,9 @@
 """Unpacks a release's tarball into a node directory.
 
-A separate OS process reads the tarball and writes its files to a folder in var/staging. This module renames the files
-to their places. An interruption leaves behind at most that folder, and parts that no release in the commit record
-needs; `sweep` deletes them. After a failure, a node directory that was new is removed, and one that was empty is
-emptied.
+A separate OS process reads the tarball and writes its files to a folder in var/staging; then other OS processes compile
+the sources. This module renames the files to their places. An interruption leaves behind at most that folder, and parts
+that no release in the commit record needs; `sweep` deletes them. After a failure, a node directory that did not exist
+before is removed, and a node directory that was empty is emptied.
 
 A part (lib/<x>-<v>, releases/<vsn> or bin/<name>) that several releases share is stored once; a tarball with different
 content for a shared part is refused. etc/ is never changed. bin/ is written only in a new node directory, because the
@@ -15,11 +15,12 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from node_runtime.code.bytecode import BYTECODE_NAME
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.private_files import sync_directory
 from node_runtime.releases.files.manifest import Manifest, decode_manifest, manifest_path
@@ -28,6 +29,7 @@ from node_runtime.releases.files.tarball_limits import MAX_MANIFEST_BYTES
 from node_runtime.releases.signing.admission import Admission
 
 from . import commit_record
+from .bytecode.compile_processes import make_bytecode
 from .parts import new_parts, part_of, parts_of
 from .receive import STAGED_FILES, STAGED_MANIFEST
 from .stage_process import run_stage_process
@@ -35,25 +37,28 @@ from .staging_request import PLAIN_REQUEST, StageRequest, admit_to, check_not_ol
 from .sweep import STAGE_PREFIX, sweep
 
 
-def unpack(tarball: Path, directory: Path, request: StageRequest = PLAIN_REQUEST) -> Manifest:
+def unpack(
+    tarball: Path, directory: Path, request: StageRequest = PLAIN_REQUEST, used: Set[str] = frozenset()
+) -> Manifest:
     """Unpack `tarball` into the node directory and record the release as "unpacked". Raises `Refused`.
 
     The tarball's signature, if there is one, is in the file beside it. It is checked first, with the node's release
     keys. In a directory without a commit record, the release becomes permanent. If the release is already unpacked,
     damaged files are repaired; in this case, the release is no longer marked as failed. Blocks on the disk; must not be
-    called in two threads at once.
+    called in two threads at once. `used` are the parts that the running node still reads, perhaps of a release that was
+    removed: these are not changed.
     """
     try:
         with open_regular(tarball) as file:
             admission = admit_to(directory, tarball)
-            return _unpack(file, directory, admission, request)
+            return _unpack(file, directory, admission, request, used)
     except OSError as error:
         raise Refused(f"{tarball.name} can't be unpacked: {error.strerror or error}.") from None
 
 
-def _unpack(file: BinaryIO, directory: Path, admission: Admission, request: StageRequest) -> Manifest:
+def _unpack(file: BinaryIO, directory: Path, admission: Admission, request: StageRequest, used: Set[str]) -> Manifest:
     with _emptied_on_failure(directory):
-        sweep(directory)
+        sweep(directory, used)
         staging = directory / "var" / "staging"
         staging.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=STAGE_PREFIX, dir=staging) as folder:
@@ -65,31 +70,49 @@ def _unpack(file: BinaryIO, directory: Path, admission: Admission, request: Stag
             origin = release_origin(admission, data, request)
             if not request.allow_older:
                 check_not_older(admission.file_name, manifest.vsn, origin, commit_record.load(directory))
+            bytecode = make_bytecode(manifest, directory, stage)
             moved = _moves(stage / STAGED_FILES, directory, manifest)
+            changed = [path for path in moved if Path(path).name != BYTECODE_NAME]
+            _check_used(directory, manifest.vsn, used & set(map(part_of, changed)))
             _move(stage / STAGED_FILES, directory, moved)
-        _record(manifest, directory, origin, repaired=bool(moved))
+        _record(manifest, directory, origin, bytecode, repaired=bool(changed))
         return manifest
 
 
 def _moves(files: Path, directory: Path, manifest: Manifest) -> list[str]:
-    """Return the paths to move from the stage: each part that the node directory lacks, and single files of the others.
+    """Return the paths to move from the stage: parts that the node directory lacks, and staged files of other parts.
 
-    Raises Refused if the stage has a file that the manifest doesn't list, or lacks a file of a new part. A malicious
-    tarball may have controlled the process that wrote the stage.
+    Raises Refused if the stage has a file that is neither listed by the manifest nor bytecode, or lacks a file of a new
+    part. A malicious tarball may have controlled the process that wrote the stage.
     """
     listed = {manifest_path(manifest.vsn), *manifest.files}
+    bytecode = {f"{part}/{BYTECODE_NAME}" for part in parts_of(manifest)}
     staged = set(_files_below(files))
     new = new_parts(manifest, directory, is_new=commit_record.load(directory) is None)
     linked = next((part for part in parts_of(manifest) if (directory / part).is_symlink()), None)
     if linked is not None:
         raise Refused(f"{linked} in the node directory is a symbolic link; delete it, then stage the tarball again.")
-    if not staged <= listed or any(part_of(path) in new and path not in staged for path in listed):
+    if not staged <= listed | bytecode or any(part_of(path) in new and path not in staged for path in listed):
         raise Refused(f"Release {manifest.vsn} was not unpacked completely; stage its tarball again.")
     return [*sorted(new), *sorted(path for path in staged if part_of(path) not in new)]
 
 
+def _check_used(directory: Path, vsn: str, changed: Set[str]) -> None:
+    """Raise Refused if the node still reads one of the parts `changed` although its release was removed.
+
+    `changed` are the parts that the node reads and that the new release would change.
+    """
+    record = commit_record.load(directory)
+    recorded = {part for entry in record.releases.values() for part in entry.parts} if record is not None else changed
+    for part in sorted(changed - recorded):
+        raise Refused(
+            f"{part} of release {vsn} differs from that of a removed release, which the node still uses; "
+            f"build the changed part under a new vsn, or restart the node first."
+        )
+
+
 def _files_below(folder: Path) -> Iterator[str]:
-    """Yield the paths of everything below a folder that is not a folder."""
+    """Yield the path of each entry below `folder` that is not itself a folder. The paths are relative to `folder`."""
     for where, _, names in os.walk(folder):
         relative = os.path.relpath(where, folder)
         yield from (os.path.normpath(os.path.join(relative, name)) for name in names)
@@ -104,8 +127,15 @@ def _move(files: Path, directory: Path, paths: list[str]) -> None:
         sync_directory(parent)
 
 
-def _record(manifest: Manifest, directory: Path, origin: commit_record.ReleaseOrigin, *, repaired: bool) -> None:
-    """Add the release to the commit record. `repaired` means that files of it were written."""
+def _record(
+    manifest: Manifest,
+    directory: Path,
+    origin: commit_record.ReleaseOrigin,
+    bytecode: Mapping[str, str],
+    *,
+    repaired: bool,
+) -> None:
+    """Add the release to the commit record. `repaired` says whether any of its files were written."""
     record = commit_record.load(directory)
     parts = tuple(sorted(parts_of(manifest)))
     if record is None:
@@ -116,6 +146,7 @@ def _record(manifest: Manifest, directory: Path, origin: commit_record.ReleaseOr
         changed = record.with_origin(manifest.vsn, origin)
         if repaired and record.releases[manifest.vsn].failed is not None:
             changed = changed.with_repaired(manifest.vsn)
+    changed = changed.with_bytecode(manifest.vsn, bytecode)
     if changed != record:
         commit_record.save(directory, changed)
 

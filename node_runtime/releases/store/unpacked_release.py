@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from node_runtime.code import Source
+from node_runtime.code.version import Source
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.config import Configuration, application_environment
 from node_runtime.releases.files.manifest import AppEntry, Manifest
@@ -26,12 +26,16 @@ from node_runtime.releases.files.toml_reading.toml_file import read_toml
 
 @dataclass(frozen=True, slots=True)
 class UnpackedRelease:
-    """A release on disk. `apps` maps application names to app.toml's content, `sources` maps modules to their files."""
+    """A release in the node directory `root`.
+
+    `apps` maps application names to app.toml's content, `sources` maps modules to their files.
+    """
 
     manifest: Manifest
     view: ReleaseView
     apps: dict[str, App]
     sources: dict[str, Source]
+    root: Path
 
     @property
     def vsn(self) -> str:
@@ -70,7 +74,7 @@ def read_unpacked(root: Path, manifest: Manifest, locate: Callable[[str], Path] 
         for entry in manifest.apps
         for name, module in entry.modules.items()
     }
-    return UnpackedRelease(manifest, ReleaseView(manifest.vsn, tuple(views)), apps, sources)
+    return UnpackedRelease(manifest, ReleaseView(manifest.vsn, tuple(views)), apps, sources, root)
 
 
 def _read_appup(entry: AppEntry, find: Callable[[str], Path]) -> Appup:
@@ -94,7 +98,7 @@ def check_whole(manifest: Manifest, locate: Callable[[str], Path]) -> None:
     release = read_release(locate(f"{config}/release.toml"))
     if (release.name, release.vsn) != (manifest.name, manifest.vsn):
         raise Refused(
-            f"{config}/release.toml is that of {release.name} {release.vsn}, but the manifest is that of "
+            f"{config}/release.toml belongs to {release.name} {release.vsn}, but the manifest belongs to "
             f"{manifest.name} {manifest.vsn}."
         )
     if set(release.starts) != {app.name for app in manifest.apps}:
@@ -102,13 +106,13 @@ def check_whole(manifest: Manifest, locate: Callable[[str], Path]) -> None:
     for entry in manifest.apps:
         for name, module in entry.modules.items():
             if module.path not in manifest.files or manifest.files[module.path].sha256 != module.sha256:
-                raise Refused(f"Module {name} has another hash in the manifest than its file {module.path}.")
+                raise Refused(f"The hash of the module {name} in the manifest is not that of its file {module.path}.")
         app = read_app(locate(f"{entry.directory}/app.toml"))
         appup = _read_appup(entry, locate)
         for file, found in (("app.toml", (app.name, app.vsn)), ("appup.toml", (entry.name, appup.vsn))):
             if found != (entry.name, entry.vsn):
                 raise Refused(
-                    f"{entry.directory}/{file} is that of {' '.join(found)}, but the manifest has {entry.name} "
+                    f"{entry.directory}/{file} belongs to {' '.join(found)}, but the manifest has {entry.name} "
                     f"{entry.vsn}."
                 )
     read_toml(locate(f"{config}/node.toml"), NodeConfig)

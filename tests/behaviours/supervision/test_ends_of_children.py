@@ -117,7 +117,7 @@ async def test_every_instance_that_calls_its_stopping_supervisor_gets_a_deadlock
         questions[name] = lambda: supervisor.start_child("shop", ["late9"])
         pids[name] = await supervisor.start_child("shop", [name])
     exit(shop, "shutdown")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await until_ended(shop) == "shutdown"
     assert sorted(refusals) == [(name, (pid, shop)) for name, pid in pids.items()]
     assert not runtime.processes
@@ -136,7 +136,7 @@ async def test_a_child_that_waits_for_its_supervisor_gets_a_deadlock_when_the_su
     cast("a", Asker.ask)
     await eventually(lambda: began == ["a"])
     gate.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await asyncio.gather(starting, ending)
     assert refusals == [("a", (pid, shop))]
     assert not is_alive(pid)
@@ -147,7 +147,7 @@ async def test_a_child_that_asks_for_its_own_termination_gets_a_deadlock(runtime
     pid = pid_of("a")
     questions["a"] = lambda: supervisor.terminate_child("shop", "a")
     cast("a", Asker.ask)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await until_ended("a")
     assert refusals == [("a", (pid, shop))]
     assert [one.status for one in supervisor.which_children("shop")] == ["undefined"]
@@ -159,7 +159,7 @@ async def test_a_cycle_through_several_processes_is_a_deadlock_too(runtime: Runt
     questions["b"] = lambda: call("a", Asker.ask)
     questions["a"] = lambda: supervisor.terminate_child("shop", "b")
     cast("b", Asker.ask)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await until_ended(b)
     assert refusals == [("a", (a, shop, b))]
     assert is_alive(a)
@@ -175,7 +175,7 @@ async def test_a_child_that_waits_for_the_exit_of_its_supervisor_gets_a_deadlock
     cast("a", Asker.ask)
     await eventually(lambda: began)
     exit(shop, "shutdown")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await eventually(lambda: not runtime.processes)
     assert refusals == [("a", (pid, shop))]
 
@@ -186,7 +186,7 @@ async def test_an_application_that_stops_itself_gets_a_deadlock(runtime: Runtime
     questions["a"] = lambda: application.stop("bakery")
     pid = pid_of("a")
     cast("a", Asker.ask)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await eventually(lambda: not runtime.processes)
     ((name, circle),) = refusals
     assert name == "a"

@@ -180,7 +180,7 @@ async def test_hold_waits_for_an_async_callback(runtime: Runtime, box: TwoVersio
     gate = asyncio.Event()
     slow = asyncio.ensure_future(call(pid, cls(box).put_slowly, "thing", gate))
     await eventually(lambda: process_info(pid).status == "running")
-    held = asyncio.ensure_future(live_processes.hold(pid, owner="upgrade", timeout=10))
+    held = asyncio.ensure_future(live_processes.hold(pid, owner="upgrade", timeout=60))
     cast(pid, cls(box).put, "later")
     await begun(held)
     assert not held.done()
@@ -215,7 +215,7 @@ async def test_a_process_that_exits_while_it_is_being_held_is_noproc(runtime: Ru
     pid = await gen_server.start(cls(box))
     slow = asyncio.ensure_future(call(pid, cls(box).put_slowly, "thing", asyncio.Event()))
     await eventually(lambda: process_info(pid).status == "running")
-    held = asyncio.ensure_future(live_processes.hold(pid, owner="upgrade", timeout=10))
+    held = asyncio.ensure_future(live_processes.hold(pid, owner="upgrade", timeout=60))
     await begun(held)
     exit(pid, "kill")
     with pytest.raises(NoProcess):
@@ -226,7 +226,7 @@ async def test_a_process_that_exits_while_it_is_being_held_is_noproc(runtime: Ru
 
 async def test_a_process_is_free_when_every_owner_has_released_it(runtime: Runtime, box: TwoVersions) -> None:
     pid = await gen_server.start(cls(box))
-    await live_processes.hold(pid, owner="upgrade", timeout=1)
+    await live_processes.hold(pid, owner="upgrade", timeout=60)
     await sys.suspend(pid)
     live_processes.release(pid, owner="upgrade")
     live_processes.release(pid, owner="upgrade")
@@ -237,14 +237,14 @@ async def test_a_process_is_free_when_every_owner_has_released_it(runtime: Runti
 
 async def test_a_held_process_still_exits_on_a_signal(runtime: Runtime, box: TwoVersions) -> None:
     pid = await gen_server.start(cls(box))
-    await live_processes.hold(pid, owner="upgrade", timeout=1)
+    await live_processes.hold(pid, owner="upgrade", timeout=60)
     exit(pid, "kill")
     assert not is_alive(pid)
 
 
 async def test_a_held_process_terminates_on_its_parents_exit_signal(runtime: Runtime, box: TwoVersions) -> None:
     pid = await gen_server.start(cls(box))
-    await live_processes.hold(pid, owner="upgrade", timeout=1)
+    await live_processes.hold(pid, owner="upgrade", timeout=60)
     exit(pid, "shutdown")
     assert not is_alive(pid)
 
@@ -256,8 +256,8 @@ async def test_a_held_process_replies_to_one_whose_callback_must_end_to_be_held(
     gate = asyncio.Event()
     answer = asyncio.ensure_future(call(asking, cls(box).ask, asked, gate))
     await eventually(lambda: process_info(asking).status == "running")
-    await live_processes.hold(asked, owner="upgrade", timeout=1)
-    held = asyncio.ensure_future(live_processes.hold(asking, owner="upgrade", timeout=10))
+    await live_processes.hold(asked, owner="upgrade", timeout=60)
+    held = asyncio.ensure_future(live_processes.hold(asking, owner="upgrade", timeout=60))
     await begun(held)
     gate.set()
     await held
@@ -267,16 +267,16 @@ async def test_a_held_process_replies_to_one_whose_callback_must_end_to_be_held(
 
 async def test_a_held_process_replies_to_one_that_waits_for_it_already(runtime: Runtime, box: TwoVersions) -> None:
     asked, asking = await gen_server.start(cls(box)), await gen_server.start(cls(box))
-    await live_processes.hold(asked, owner="upgrade", timeout=1)
+    await live_processes.hold(asked, owner="upgrade", timeout=60)
     answer = asyncio.ensure_future(call(asking, cls(box).ask_now, asked))
     await eventually(lambda: process_info(asked).mailbox == 1)
-    await live_processes.hold(asking, owner="upgrade", timeout=10)
+    await live_processes.hold(asking, owner="upgrade", timeout=60)
     assert await answer == (1, [])
 
 
 async def test_a_held_process_replies_to_no_other_process(runtime: Runtime, box: TwoVersions) -> None:
     asked, asking = await gen_server.start(cls(box)), await gen_server.start(cls(box))
-    await live_processes.hold(asked, owner="upgrade", timeout=1)
+    await live_processes.hold(asked, owner="upgrade", timeout=60)
     answer = asyncio.ensure_future(call(asking, cls(box).ask_now, asked))
     await eventually(lambda: process_info(asked).mailbox == 1)
     assert not answer.done()
@@ -291,7 +291,7 @@ async def test_reading_the_state_of_a_caller_does_not_make_a_held_process_reply(
     gate = asyncio.Event()
     answer = asyncio.ensure_future(call(asking, cls(box).ask, asked, gate))
     await eventually(lambda: process_info(asking).status == "running")
-    await live_processes.hold(asked, owner="upgrade", timeout=1)
+    await live_processes.hold(asked, owner="upgrade", timeout=60)
     look = asyncio.ensure_future(sys.get_state(asking))
     await begun(look)
     gate.set()
@@ -307,7 +307,7 @@ async def test_reading_the_state_of_a_caller_does_not_make_a_held_process_reply(
 
 async def test_adopt_gives_the_state_and_the_current_class(runtime: Runtime, box: TwoVersions) -> None:
     pid = await gen_server.start(cls(box), "old")
-    await live_processes.hold(pid, owner="upgrade", timeout=1)
+    await live_processes.hold(pid, owner="upgrade", timeout=60)
     before = live_processes.raw_state(pid)
     namespace = live_processes.running_code(pid)[2]
     box.switch(second(box))
@@ -345,7 +345,7 @@ async def test_a_state_machine_has_its_name_and_data_and_enters_nothing_when_it_
     try:
         pid = await gen_statem.start(module.module.Light)
         await gen_statem.call(pid, "first")
-        await live_processes.hold(pid, owner="upgrade", timeout=1)
+        await live_processes.hold(pid, owner="upgrade", timeout=60)
         state, data = live_processes.raw_state(pid)
         assert (state, data) == ("green", ["Enter", "Call"])
         live_processes.adopt_state(pid, ("lime", data))
@@ -402,7 +402,7 @@ class Pair(supervisor.Supervisor):
 async def test_inside_a_transaction_a_held_supervisor_acts_at_once(runtime: Runtime, box: TwoVersions) -> None:
     await supervisor.start_link(Pair, name="pair")
     await supervisor.terminate_child("pair", "b")
-    await live_processes.hold("pair", owner="upgrade", timeout=1)
+    await live_processes.hold("pair", owner="upgrade", timeout=60)
     waiting = asyncio.ensure_future(
         supervisor.start_child("pair", supervisor.ChildSpec("c", "hot_box:start_box", ("c",)))
     )
@@ -440,7 +440,7 @@ async def test_a_supervisor_reads_its_children_again(runtime: Runtime, box: TwoV
     boxes.load(sup("one_for_one", child("a"), child("b"), child("gone")))
     await supervisor.start_link(boxes.module.Sup, name="sup")
     before = {name: whereis(name) for name in ("a", "b", "gone")}
-    await live_processes.hold("sup", owner="upgrade", timeout=1)
+    await live_processes.hold("sup", owner="upgrade", timeout=60)
     table = live_processes.raw_state("sup")
     boxes.load(sup("rest_for_one", child("new"), child("b", ', restart="transient"'), child("a")))
     assert live_processes.reload_child_specs("sup") == live_processes.ChildSpecChanges(
@@ -463,7 +463,7 @@ async def test_invalid_child_specifications_change_nothing(
 ) -> None:
     boxes.load(sup("one_for_one", child("a")))
     await supervisor.start_link(boxes.module.Sup, name="sup")
-    await live_processes.hold("sup", owner="upgrade", timeout=1)
+    await live_processes.hold("sup", owner="upgrade", timeout=60)
     table, namespace = live_processes.raw_state("sup"), live_processes.running_code("sup")[2]
     for wrong in (sup("one_for_one", child("a"), child("a")), sup("nonsense"), "class Other: pass"):
         boxes.load(wrong)
@@ -484,7 +484,7 @@ async def test_after_reading_again_a_restart_follows_the_new_specification(
 ) -> None:
     boxes.load(sup("one_for_one", child("a")))
     await supervisor.start_link(boxes.module.Sup, name="sup")
-    await live_processes.hold("sup", owner="upgrade", timeout=1)
+    await live_processes.hold("sup", owner="upgrade", timeout=60)
     boxes.load(sup("one_for_one", 'ChildSpec("a", "hot_box:start_box", ("renamed",))'))
     live_processes.reload_child_specs("sup")
     live_processes.release("sup", owner="upgrade")

@@ -53,7 +53,31 @@ def test_a_changed_class_is_a_new_class(app: App, change: str) -> None:
 
 
 NOT_CARRIED = {
-    "a plain class": "class Thing: ...\n",
+    "a model with a validator": """
+        from pydantic import BaseModel, field_validator
+        class Thing(BaseModel):
+            x: int = 1
+            @field_validator("x")
+            @classmethod
+            def check(cls, value):
+                return value
+    """,
+    "a model with a default factory of its own": """
+        from pydantic import BaseModel, Field
+        class Thing(BaseModel):
+            x: int = Field(default_factory=lambda: 1)
+    """,
+    "a class of attrs with a validator": """
+        import attrs
+        @attrs.define
+        class Thing:
+            x: int = attrs.field(default=1, validator=attrs.validators.instance_of(int))
+    """,
+    "a plain class with a list that has grown": """
+        class Thing:
+            seen = []
+        Thing.seen.append(object())
+    """,
     "registered by a decorator": """
         KNOWN = []
         def note(cls):
@@ -122,7 +146,8 @@ NOT_CARRIED = {
         Thing = Thing
     """,
     "based on a class that is not carried": """
-        class Base: ...
+        class Base:
+            one = object()
         class Thing(Base, Exception): ...
     """,
     "unknown objects as values": """

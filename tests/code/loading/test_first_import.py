@@ -91,6 +91,17 @@ def test_source_that_no_application_lists_is_not_loaded_from_a_managed_package(a
     assert pkg.listed
 
 
+def test_a_folder_that_has_data_files_only_is_a_package_as_elsewhere(app: App) -> None:
+    app.boot(pkg____init__="")
+    folder = app.directory / "shop-1.0" / "src" / "pkg" / "words"
+    folder.mkdir()
+    (folder / "list.txt").write_text("one two")
+    words = imported("pkg.words").words
+    assert list(words.__path__) == [str(folder)]
+    assert importlib.resources.files("pkg.words").joinpath("list.txt").read_text() == "one two"
+    del sys.modules["pkg.words"]  # no module of the code server, so nothing else removes it
+
+
 def test_modules_that_import_each_other_work(app: App) -> None:
     app.boot(
         a="import b\ndef f():\n    return b.X\nY = 2\n",

@@ -170,6 +170,34 @@ def test_an_object_listed_in_carry_stays_the_same_object(app: App) -> None:
     assert a.put("w") == {"x": 1, "y": 1, "z": 2, "late": 1, "w": 1}
 
 
+HUB = """
+__carry__ = ["Hub.seen", "Hub.count", "Hub.absent", "Kept.seen"]
+class Hub:
+    N = {n}
+    seen = []
+    count = 0
+class Kept:
+    seen = []
+"""
+
+
+def test_the_attributes_of_a_class_that_carry_lists_stay_the_same_objects(app: App) -> None:
+    app.boot(a=HUB.format(n=1))
+    a = imported("a")
+    old, seen, kept = a.Hub, a.Hub.seen, a.Kept.seen
+    batch = app.prepare(a=HUB.format(n=2))
+    old.count += 1
+    a.Kept.seen.append(1)
+    batch.commit()
+    assert (a.Hub.N, a.Hub.count) == (2, 1), "also what was bound anew since it was prepared"
+    assert a.Hub.seen is seen
+    assert a.Kept.seen is kept
+    assert not hasattr(a.Hub, "absent")
+    assert old.seen is seen
+    batch.revert()
+    assert (a.Hub, a.Hub.count, a.Hub.seen, a.Kept.seen) == (old, 1, seen, kept)
+
+
 def test_carry_may_be_anywhere_in_the_module(app: App) -> None:
     app.boot(a="cache = ['old']\n")
     a = imported("a")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import importlib.machinery
-import logging
 import signal
 import sys
 import types
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from node_runtime.code import CodeError, LoadFailed, Source
+from node_runtime.code import CodeError, Source
 
 if TYPE_CHECKING:
     from tests.support.projects.code_shop import App
@@ -121,8 +119,10 @@ def test_registrations_with_generic_functions_are_named(app: App) -> None:
     """
     a = """
         import outside
-        class Thing: ...
-        class Own: ...
+        class Thing:
+            x = {n}
+        class Own:
+            x = {n}
         N = {n}
         @outside.show.register
         def show_own(thing: Own): ...
@@ -154,57 +154,13 @@ def test_a_class_registered_with_an_abc_is_named_if_the_new_one_is_not_registere
     assert issubclass(a.File, sys.modules["outside"].Reader)
 
 
-def test_exit_functions_and_signal_handlers_are_named(app: App) -> None:
-    (a,) = booted(app, a="def handler(*_): ...\ndef at_exit(): ...\n")
+def test_a_signal_handler_that_no_body_has_set_is_named(app: App) -> None:
+    (a,) = booted(app, a="def handler(*_): ...\n")
     before = signal.signal(signal.SIGUSR2, a.handler)
     try:
-        batch = app.prepare(a="import atexit\ndef at_exit(): ...\natexit.register(at_exit)\n")
-        assert batch.warnings() == (
-            "The body of a registers functions with atexit; a revert does not unregister them.",
-            "The handler of SIGUSR2 is still a function of the replaced version of a.",
-        )
-        atexit.unregister(batch.namespace("a")["at_exit"])
+        assert warnings(app, a="N = 1") == ("The handler of SIGUSR2 is still a function of the replaced version of a.",)
     finally:
         signal.signal(signal.SIGUSR2, before)
-
-
-@pytest.fixture
-def prometheus(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The relevant part of prometheus_client, which is not installed for the tests."""
-    library = types.ModuleType("prometheus_client")
-    names: set[str] = set()
-
-    class Counter:
-        def __init__(self, name: str, unique: bool = True) -> None:
-            if name in names and unique:
-                raise ValueError(f"Duplicated timeseries in CollectorRegistry: {{{name!r}}}")
-            names.add(name)
-
-    Counter.__module__ = "prometheus_client.metrics"
-    vars(library)["Counter"] = Counter
-    monkeypatch.setitem(sys.modules, "prometheus_client", library)
-
-
-@pytest.mark.usefixtures("prometheus")
-def test_metrics_that_register_themselves_are_named_with_the_remedy(app: App) -> None:
-    body = "from prometheus_client import Counter\nREQUESTS = Counter('requests')\nX = {n}\n"
-    (a,) = booted(app, a=body.format(n=1))
-    with pytest.raises(LoadFailed, match=r"list them in `__carry__ = \['REQUESTS'\]`"):
-        app.prepare(a=body.format(n=2))
-    loose = "from prometheus_client import Counter\nREQUESTS = Counter('requests', unique=False)\n"
-    assert warnings(app, a=loose) == (
-        "The load resets the metric a.REQUESTS: list it in `__carry__` to keep its value.",
-    )
-    requests = a.REQUESTS
-    carrying = """
-        from prometheus_client import Counter
-        __carry__ = ["REQUESTS"]
-        if "REQUESTS" not in globals():
-            REQUESTS = Counter("requests")
-    """
-    batch = app.load(a=carrying)
-    assert batch.warnings() == ()
-    assert a.REQUESTS is requests
 
 
 def test_attributes_patched_from_outside_are_named(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,20 +190,42 @@ def test_objects_that_a_decorator_made_elsewhere_are_named(app: App) -> None:
     )
 
 
+def test_methods_that_a_replaced_decorator_has_wrapped_are_named(app: App) -> None:
+    decorators = "def stamped(f):\n    def wrapper(self):\n        return {n}\n    return wrapper\n"
+    booted(
+        app,
+        decorators=decorators.format(n=1),
+        a="""
+from decorators import stamped
+from functools import cached_property
+class A:
+    @stamped
+    def plain(self): ...
+    static = staticmethod(stamped(print))
+    read = property(stamped(print))
+    cached = cached_property(stamped(print))
+    def own(self): ...
+""",
+    )
+    found = warnings(app, decorators=decorators.format(n=2))
+    assert found == tuple(
+        f"a.A.{name} uses the replaced version of decorators until a is loaded again."
+        for name in ("plain", "static", "read", "cached")
+    )
+
+
 def test_carried_objects_that_keep_the_old_version_are_named(app: App) -> None:
     body = """
         __carry__ = ["cache", "hook", "plain"]
-        class Cache: ...
+        class Cache:
+            x = {n}
         cache = Cache()
         def hook(): ...
         plain = []
         X = {n}
     """
     booted(app, a=body.format(n=1))
-    assert warnings(app, a=body.format(n=2)) == (
-        "`__carry__` keeps a.cache, which keeps a replaced version in memory.",
-        "`__carry__` keeps a.hook, which keeps a replaced version in memory.",
-    )
+    assert warnings(app, a=body.format(n=2)) == ("`__carry__` keeps a.hook, which keeps a replaced version in memory.",)
 
 
 # ---------------------------------------------------------------- dependents
@@ -256,7 +234,8 @@ def test_carried_objects_that_keep_the_old_version_are_named(app: App) -> None:
 def test_classes_outside_the_batch_that_derive_from_a_replaced_class_are_listed(app: App) -> None:
     models = """
         from dataclasses import dataclass
-        class Base: ...
+        class Base:
+            x = {n}
         @dataclass
         class State:
             x: int = {n}
@@ -334,6 +313,12 @@ REGISTRY = """
             return thing
     app = App()
 """
+WRAPPING = """
+    import registry
+    N = {n}
+    @registry.wrapped
+    def run(): ...
+"""
 REGISTERING = """
     import registry
     N = {n}
@@ -344,9 +329,36 @@ REGISTERING = """
     @registry.App.known
     class Thing: ...
     class Listener:
+        x = {n}
         def heard(self): ...
     registry.HOOKS["start"].append(Listener().heard)
 """
+
+
+def test_a_module_that_lists_subclasses_is_named(app: App) -> None:
+    base = "class Base: ...\ndef found():\n    return [one.__name__ for one in Base.__subclasses__()]\n"
+    plugin = "import base\nclass Plugin(base.Base):\n    N = {n}\n"
+    booted(app, base=base, a=plugin.format(n=1), b="class Other(ValueError): ...\n")
+    assert warnings(app, a=plugin.format(n=2)) == (
+        "base calls __subclasses__, which also returns the old class a:Plugin while it exists.",
+    )
+    assert warnings(app, b="class Other(ValueError):\n    N = 2\n") == ()
+
+
+def test_a_registry_of_the_wrappers_that_a_decorator_makes_is_named(app: App) -> None:
+    registry = """
+        TASKS = []
+        def wrapped(f):
+            def wrapper():
+                return f()
+            TASKS.append(wrapper)
+            return wrapper
+    """
+    booted(app, registry=registry, a=WRAPPING.format(n=1))
+    assert warnings(app, a=WRAPPING.format(n=2)) == (
+        "The body of a registers code in registry.TASKS; a revert does not undo this.",
+        "registry.TASKS keeps the replaced version of a in memory.",
+    )
 
 
 def test_registries_that_decorators_fill_are_named(app: App) -> None:
@@ -382,24 +394,3 @@ def test_a_registry_and_the_registering_modules_are_loaded_together_without_a_wa
     booted(app, registry=REGISTRY.format(n=1), a=REGISTERING.format(n=1))
     both = {"registry": REGISTRY.format(n=2), "a": REGISTERING.format(n=2)}
     assert warnings(app, **both) == ()
-
-
-def test_log_handlers_and_filters_that_a_body_adds_are_named(app: App) -> None:
-    adding = """
-        import logging
-        log = logging.getLogger("shop.orders")
-        log.addHandler(logging.NullHandler())
-        log.addFilter(lambda record: True)
-        X = {n}
-    """
-    before = logging.getLogger("shop.orders").handlers[:]
-    try:
-        booted(app, a=adding.format(n=1), b="import logging, a\nlog = logging.getLogger('shop')\n")
-        assert warnings(app, a=adding.format(n=2), b="import logging, a\nX = 2\n") == (
-            "The body of a adds handlers or filters to the logger 'shop.orders'; a revert does not remove them.",
-        )
-        guarded = adding.replace("log.add", "if not log.handlers: log.add")
-        assert warnings(app, a=guarded.format(n=3)) == ()
-    finally:
-        logging.getLogger("shop.orders").handlers[:] = before
-        logging.getLogger("shop.orders").filters.clear()

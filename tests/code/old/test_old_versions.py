@@ -56,6 +56,10 @@ def waiting(n: int, *, removed: bool) -> str:
     return WAITING.format(n=n, extra=extra, tail="None" if removed else "removed()")
 
 
+def holders(app: App, module: str = "a") -> list[str]:
+    return [f"{one.name} {one.does}" for one in app.server.holders(module)]
+
+
 async def test_a_suspended_coroutine_finishes_in_its_own_version(app: App) -> None:
     app.boot(a=waiting(1, removed=False))
     a = imported("a")
@@ -419,10 +423,54 @@ async def test_a_timer_holds_the_version_of_its_callback(app: App) -> None:
     timer = asyncio.get_running_loop().call_later(60, a.f)
     app.load(a=HELD.format(n=2))
     assert not app.server.soft_purge("a")
-    assert await app.server.holders("a") == ["a timer of the event loop holds a.f"]
+    assert holders(app) == ["a timer of the event loop holds a.f"]
     timer.cancel()
     assert app.server.soft_purge("a")
-    assert await app.server.holders("a") == []
+    assert holders(app) == []
+
+
+def test_a_failed_task_is_named_if_its_traceback_holds_the_version(app: App) -> None:
+    async def fail(held: object) -> None:
+        raise ValueError(held.__class__)
+
+    async def failed(held: object) -> asyncio.Task[None]:
+        task = asyncio.create_task(fail(held), name="failing")
+        await asyncio.wait([task])
+        return task
+
+    app.boot(a=HELD.format(n=1))
+    task = asyncio.run(failed(imported("a").f))
+    app.load(a=HELD.format(n=2))
+    assert holders(app) == ["the exception ValueError of the ended task failing holds a.f"]
+    error = task.exception()
+    del task
+    assert holders(app) == ["an exception ValueError holds a.f"]
+    assert error is not None
+    del error
+    assert holders(app) == []
+
+
+async def test_a_task_that_keeps_a_failed_task_is_named(app: App) -> None:
+    async def fail(held: object) -> None:
+        raise ValueError(held.__class__)
+
+    async def keep(held: object, kept: asyncio.Event, gate: asyncio.Event) -> None:
+        failing = asyncio.create_task(fail(held))
+        del held
+        await asyncio.wait([failing])
+        kept.set()
+        await gate.wait()
+        assert failing.exception() is not None
+
+    app.boot(a=HELD.format(n=1))
+    kept, gate = asyncio.Event(), asyncio.Event()
+    keeping = asyncio.create_task(keep(imported("a").f, kept, gate), name="keeping")
+    await kept.wait()
+    app.load(a=HELD.format(n=2))
+    assert holders(app) == [f"task keeping ({keep.__module__}.{keep.__qualname__}) holds a.f"]
+    gate.set()
+    await keeping
+    assert holders(app) == []
 
 
 def test_an_exception_without_methods_holds_no_code(app: App) -> None:
@@ -648,7 +696,7 @@ async def test_an_idle_process_holds_no_old_code_but_its_state_may(app: App, nod
     app.load(a=SERVER.format(n=2))
     assert app.server.pids_running_old_code("a") == []
     assert app.server.is_old_code_held("a")
-    (clause,) = await app.server.holders("a")
+    (clause,) = holders(app)
     assert clause == f"{full} holds an instance of a.Thing"
     exit(full, "kill")
     await eventually(lambda: not is_alive(full))

@@ -116,6 +116,13 @@ def test_app_file_defaults(tmp_path: Path) -> None:
     assert (tiny.app.applications, tiny.app.registered, tiny.app.env, tiny.app.mod) == ((), (), {}, None)
 
 
+@pytest.fixture
+def uncompressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compression takes most of the time of a build."""
+    monkeypatch.setattr("node_runtime.releases.build.tarball.COMPRESSION_LEVEL", 0)
+
+
+@pytest.mark.usefixtures("uncompressed")
 def test_normal_tar_and_system_files_tar(tmp_path: Path) -> None:
     """A tarball has the applications, the release and its configuration files."""
     changes = {"config/sys.toml": '[tiny]\nsize = "small"\n'}
@@ -129,6 +136,7 @@ def test_normal_tar_and_system_files_tar(tmp_path: Path) -> None:
         assert name in names
 
 
+@pytest.mark.usefixtures("uncompressed")
 def test_link_tar(tmp_path: Path) -> None:
     """A module that is a symbolic link goes into the tarball as a file, as with the option dereference."""
     project = write_project(tmp_path / "project")

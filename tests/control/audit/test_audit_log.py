@@ -70,7 +70,7 @@ def test_each_line_has_a_number_and_the_hash_of_the_line_before(tmp_path: Path) 
         (lambda raw: [raw[0], raw[1].replace(b"run 2", b"run 9"), raw[2]], "line 3: the line before it was changed"),
         (lambda raw: [raw[0], raw[2]], "line 2: entry 2 is missing before it"),
         (lambda raw: raw[1:], "entry 1 is missing"),
-        (lambda raw: [raw[0], raw[0], *raw[1:]], "line 2: entry 1 stands here again"),
+        (lambda raw: [raw[0], raw[0], *raw[1:]], "line 2: entry 1 appears a second time"),
         (lambda raw: [raw[0], b"{}\n", *raw[1:]], "line 2: this line does not belong to the chain"),
         (lambda raw: raw[:2], "the newest entries are missing: audit.head has recorded entry 3"),
         (lambda raw: [], "the newest entries are missing: audit.head has recorded entry 3"),

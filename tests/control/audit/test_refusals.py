@@ -50,7 +50,7 @@ async def try_an_unknown_key(shop: Node, context: zmq.asyncio.Context) -> None:
         stranger.setsockopt(zmq.RECONNECT_IVL, -1)
         with stranger.get_monitor_socket() as monitor:
             stranger.connect(f"tcp://{address.host}:{address.port}")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while parse_monitor_message(await monitor.recv_multipart())["event"] not in (
                     zmq.Event.HANDSHAKE_FAILED_NO_DETAIL,
                     zmq.Event.HANDSHAKE_FAILED_PROTOCOL,

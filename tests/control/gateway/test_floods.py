@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from node_runtime.control import event_source
+from node_runtime.control.event_source import BATCH_SECONDS
 from node_runtime.control.gateway.limits import GatewayLimits, RoleLimits
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.wire import unpack
 from tests.support.gateways import gateway_of, running_gateway
-from tests.support.waiting import eventually
+from tests.support.waiting import answered, eventually
 
 if TYPE_CHECKING:
     from tests.support.nodes.shop_node import Node
@@ -147,19 +149,27 @@ async def test_a_viewer_that_does_not_read_its_answers_is_disconnected(
         await serves(other)
 
 
+async def published(client: Client, text: str) -> int:
+    """Wait until the node's newest event has `text`; return its number."""
+
+    async def newest() -> int | None:
+        (event,) = (await client.request(methods.EVENTS, m.ListLimit(limit=1))).events
+        return event.seq if text in event.text else None
+
+    return await answered(newest, text, pause=BATCH_SECONDS)  # requests have a budget
+
+
 async def test_a_subscriber_that_does_not_read_loses_events_but_not_its_connection(
-    shop: Node, connect_raw: ConnectRaw
+    shop: Node, connect_raw: ConnectRaw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(event_source, "MAX_RECORDS_PER_BATCH", 3000)  # of more records at once, it counts the rest
     shop.open_control(GatewayLimits(max_unread_bytes=20_000))
     raw = connect_raw(shop.address("viewer"), reading=False)
     await raw.send(methods.SUBSCRIBE)
     async with shop.client() as client:
         for number in range(3000):
             logging.getLogger("shop").warning("%d %s", number, "x" * 280)
-        last = 0
-        while not last:
-            (newest,) = (await client.request(methods.EVENTS, m.ListLimit(limit=1))).events
-            last = newest.seq if "2999 x" in newest.text else 0
+        last = await published(client, "2999 x")
     numbers: list[int] = []
     while not numbers or numbers[-1] < last:
         reply = await raw.receive()

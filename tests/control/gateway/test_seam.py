@@ -74,9 +74,9 @@ def test_messages_arrive_complete_and_in_order_however_the_stream_is_cut() -> No
         (framed([0, 99]), f"version 99 of the seam, and this end {SEAM_VERSION}"),
         (framed([20, 7000]), "has to be a hello"),
         (framed([0, SEAM_VERSION]) * 2, "has to be a hello"),
-        (framed([0, SEAM_VERSION]) + framed([3, b"id", b"body"]), "can.t decode a message"),
-        (framed([0, SEAM_VERSION]) + framed([20, 7000, "more"]), "can.t decode a message"),
-        (framed([0, SEAM_VERSION]) + framed({"port": 7000}), "can.t decode a message"),
+        (framed([0, SEAM_VERSION]) + framed([3, b"id", b"body"]), "can.t be decoded"),
+        (framed([0, SEAM_VERSION]) + framed([20, 7000, "more"]), "can.t be decoded"),
+        (framed([0, SEAM_VERSION]) + framed({"port": 7000}), "can.t be decoded"),
         (b"\xff\xff\xff\xff", "limit"),
     ],
 )

@@ -64,6 +64,7 @@ def nothing_is_left(tmp_path: Path) -> None:
     assert left == []
 
 
+@pytest.mark.slow
 def test_the_story_follows_an_edited_copy_of_fil(edited_fil: Path, tmp_path: Path) -> None:
     done = play(tmp_path, "--examples", str(edited_fil))
     assert done.returncode == 0, done.stdout + done.stderr

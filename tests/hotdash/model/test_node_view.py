@@ -98,8 +98,8 @@ def test_no_outcome_is_claimed_that_the_node_has_not_reported() -> None:
 
 def test_only_the_install_that_runs_is_on_probation() -> None:
     installed = an_operation(ended=2.0, outcome="installed", to_vsn="b", probation_until=600.0)
-    assert outcome_words(installed).text == "b is current, on probation"
-    assert "reverts by itself" in text_of(outcome_lines(installed, True, 3.0)[-1])
+    assert outcome_words(installed).text == "b running, on probation"
+    assert "rolls back by itself" in text_of(outcome_lines(installed, True, 3.0)[-1])
     commit = an_operation(id="op-2", kind="commit", started=3.0, ended=4.0, outcome="committed")
     for known in (view().with_operation(installed).with_operation(commit), view().with_operation(commit)):
         over = known.with_operation(installed).operation("op-1")

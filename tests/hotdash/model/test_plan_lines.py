@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hotdash.model.plan_lines import hard_blockers, plan_lines
+import pytest
+
+from hotdash.model.plan_lines import hard_blockers, needs_typed_consent, plan_lines, summary
 from hotdash.model.styled_text import text_of
 from node_runtime.protocol import messages as m
 from tests.support.dashboard.fil_world import a_plan
@@ -20,3 +22,64 @@ def test_only_hard_blockers_forbid() -> None:
     lasting = m.Blocker(reason="changed base class", remedy="add it")
     assert hard_blockers(a_plan("b", blockers=(passing,))) == ()
     assert hard_blockers(a_plan("b", blockers=(passing, lasting))) == (lasting,)
+
+
+def test_values_of_old_code_are_listed_with_their_outcome_place_and_changes() -> None:
+    value = m.LiveValue(
+        pid=41,
+        name="box",
+        module="k.box",
+        place="state",
+        path=".orders[1]",
+        sort="instance",
+        code="k.status:Status",
+        outcome="blocked",
+        processes=3,
+        added=("REFUNDED",),
+        removed=("PAID",),
+    )
+    texts = [text_of(spans) for spans in plan_lines(a_plan("1986.b", live_values=(value,)))]
+    at = texts.index("Values of old code")
+    assert texts[at + 1 : at + 3] == [
+        "  box  <41> and 2 more  would stay in old code",
+        "    instance k.status:Status  +REFUNDED -PAID  in state .orders[1]",
+    ]
+
+
+def test_a_plan_names_those_who_have_approved_it_and_how_many_still_must() -> None:
+    def section(approval: m.Approval) -> list[str]:
+        texts = [text_of(spans) for spans in plan_lines(a_plan("1986.b", approval=approval))]
+        at = texts.index("Approvals")
+        return texts[at + 1 : texts.index("", at)]
+
+    assert section(m.Approval(vsn="1986.b", first="ana", missing=1)) == [
+        "  The install needs the approval of a person with another key than ana:",
+        "    → hotdash approve NODE 1986.b",
+    ]
+    assert section(m.Approval(vsn="1986.b", first="ana", approved_by=("bob",), missing=2)) == [
+        "  Approved by bob.",
+        "  It also needs the approval of 2 people with another key than ana:",
+        "    → hotdash approve NODE 1986.b",
+    ]
+    assert section(m.Approval(vsn="1986.b", first="ana", approved_by=("bob", "zoe"))) == [
+        "  Approved by bob, zoe.",
+        "  No more approvals are needed.",
+    ]
+    assert "Approvals" not in [text_of(spans) for spans in plan_lines(a_plan("1986.b"))]
+
+
+def test_a_long_stop_of_the_node_is_said_and_needs_the_version_typed() -> None:
+    plan = a_plan("1986.b", stall="The node stops for about 7 s.")
+    texts = [text_of(spans) for spans in plan_lines(plan)]
+    assert texts[texts.index("Long stop") + 1] == "  The node stops for about 7 s."
+    assert "The node stops for about 7 s." in [text_of(spans) for spans in summary(plan)]
+    assert needs_typed_consent(plan)
+    assert not needs_typed_consent(a_plan("1986.b"))
+
+
+@pytest.mark.parametrize(("with_data", "back", "asks"), [(0, True, False), (1, True, True), (0, False, False)])
+def test_only_data_that_would_be_lost_needs_a_typed_version(with_data: int, back: bool, asks: bool) -> None:
+    lost = m.LostData("fil.state:State.note", "fil_color_fsm", "", 1, 1, with_data, back=back)
+    rehearsal = m.Rehearsal(at=0.0, seconds=0.1, stopped=0.0, pause=0.0, processes=1, reached=1, lost=(lost,))
+    plan = a_plan("1986.b", rehearsal=rehearsal, lost_on_way_back=("A rollback drops a field.",) if back else ())
+    assert needs_typed_consent(plan) is asks

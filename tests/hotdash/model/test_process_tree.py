@@ -1,72 +1,73 @@
-"""The supervision tree as rows."""
+"""The lines of the tree that the node sends, as rows."""
 
 from __future__ import annotations
 
-from hotdash.model.process_tree import TreeNode, build_tree, filter_tree, flatten, walk
-from hotdash.model.selection import ChildKey, FoldKey, ProcessKey
+from hotdash.model.process_tree import TreeRow, tree_guides, tree_rows
+from hotdash.model.selection import ChildKey, FoldKey, GroupKey, ProcessKey
+from hotdash.model.windows import is_incomplete, next_query, tree_window
 from node_runtime.protocol import messages as m
-from tests.support.dashboard.fil_world import FSM, a_process, a_snapshot, fil_world
+from tests.support.dashboard.fil_world import FSM, World, a_process, fil_world
+from tests.support.dashboard.scripted_queries import tree_page
 
 
-def titles(nodes: tuple[TreeNode, ...]) -> list[str]:
-    return [node.title for node in walk(nodes)]
+def rows(world: World) -> list[TreeRow]:
+    asked = m.TreeQuery()
+    return tree_rows(tree_window(asked, tree_page(world, asked), None), frozenset())
 
 
 def test_the_tree_goes_from_applications_to_supervisors_to_children() -> None:
-    rows = [(row.guides, row.node.title) for row in flatten(build_tree(a_snapshot()))]
-    assert rows == [
+    assert [(row.guides, row.title) for row in rows(fil_world())] == [
         ("", "web"), ("└ ", "web_sup"), ("  └ ", "web_listener"),
         ("", "fil"), ("└ ", "fil_sup"), ("  └ ", "fil_color_fsm"),
     ]  # fmt: skip
 
 
-def test_a_child_without_a_process_has_a_place_in_the_tree() -> None:
-    child = m.ChildInfo(supervisor=10, child_id="tag2", kind="gen_server", status="restarting")
-    nodes = list(walk(build_tree(a_snapshot(children=(child,)))))
-    assert nodes[-1].title == "tag2"
-    assert nodes[-1].key == ChildKey("boot-1", 10, "tag2")
+def test_guides_join_siblings() -> None:
+    assert [tree_guides(levels) for levels in ("|", "||", "| ", "|||", "| |", "|  ")] == [
+        "", "├ ", "└ ", "│ ├ ", "  ├ ", "  └ ",
+    ]  # fmt: skip
+    assert tree_guides("| ", root=True) == "│   └── "
 
 
-def test_processes_outside_applications_are_in_the_tree() -> None:
+def test_rows_have_keys_of_what_they_show() -> None:
     world = fil_world()
-    world.processes.append(a_process(90, None, "process", 12345, module="loose", application=None))
-    nodes = build_tree(world.snapshot(1))
-    assert nodes[-1].title == "not supervised"
-    assert [child.key for child in nodes[-1].children] == [ProcessKey("boot-1", 90)]
+    world.children = [m.ChildInfo(supervisor=10, child_id="tag2", kind="gen_server", status="restarting")]
+    world.processes += [a_process(100 + number, None, "gen_server", 3) for number in range(60)]
+    keys = {row.title: row.key for row in rows(world)}
+    assert keys["fil"] == GroupKey("fil")
+    assert keys["fil_color_fsm"] == ProcessKey("boot-1", FSM)
+    assert keys["tag2"] == ChildKey("boot-1", 10, "tag2")
+    assert keys["+11 more"] == FoldKey("web/web_sup")
 
 
-def test_every_process_is_in_the_tree_once_even_in_a_cycle_of_parents() -> None:
+def test_a_restarted_process_has_a_new_identity_and_keeps_its_path() -> None:
     world = fil_world()
-    world.processes += [a_process(50, "a", "process", 51), a_process(51, "b", "process", 50)]
-    keys = [node.key for node in walk(build_tree(world.snapshot(1))) if node.process is not None]
-    assert len(keys) == len(set(keys)) == len(world.processes)
-
-
-def test_a_restarted_process_has_a_new_identity_and_keeps_its_place() -> None:
-    world = fil_world()
-    before = {node.title: node for node in walk(build_tree(world.snapshot(1)))}["fil_color_fsm"]
+    before = {row.title: row for row in rows(world)}["fil_color_fsm"]
     world.change(FSM, pid=31)
-    after = {node.title: node for node in walk(build_tree(world.snapshot(2)))}["fil_color_fsm"]
+    after = {row.title: row for row in rows(world)}["fil_color_fsm"]
     assert before.key != after.key
-    assert before.path == after.path
+    assert before.line.path == after.line.path
 
 
-def test_a_filter_keeps_ancestors_and_marks_hits() -> None:
-    kept = filter_tree(build_tree(a_snapshot()), "OLIVE fsm")
-    assert titles(kept) == ["fil", "fil_sup", "fil_color_fsm"]
-    assert [node.title for node in walk(kept) if node.matched] == ["fil_color_fsm"]
-
-
-def test_long_rows_of_siblings_are_folded_and_can_be_unfolded() -> None:
+def test_a_page_of_changes_is_completed_by_the_rows_before() -> None:
     world = fil_world()
-    world.processes += [a_process(100 + number, f"room_{number}", "gen_server", 10) for number in range(979)]
-    nodes = build_tree(world.snapshot(1))
-    folded = flatten(nodes)
-    assert folded[-1].node.title == "+930 more"
-    assert folded[-1].node.key == FoldKey("fil/fil_sup")
-    assert len(flatten(nodes, unfolded=frozenset({"fil/fil_sup"}))) == len(folded) - 1 + 930
+    asked = m.TreeQuery()
+    first = tree_window(asked, tree_page(world, asked), None)
+    again = next_query(asked, first, "boot-1")
+    assert again.since == first.page.generation
+    changed = m.TreePage(
+        boot_id="boot-1", generation=2, total=4, matched=0, length=6, offset=0, lines=first.page.lines,
+        rows=(first.rows[FSM],),
+    )  # fmt: skip
+    window = tree_window(again, changed, first)
+    assert set(window.rows) == set(first.rows)
+    assert not is_incomplete(window)
+    assert is_incomplete(tree_window(again, changed, None))
 
 
-def test_what_is_collapsed_hides_what_is_below() -> None:
-    rows = flatten(build_tree(a_snapshot()), collapsed=frozenset({"web"}))
-    assert [row.node.title for row in rows] == ["web", "fil", "fil_sup", "fil_color_fsm"]
+def test_another_window_or_another_boot_is_read_completely() -> None:
+    asked = m.TreeQuery()
+    first = tree_window(asked, tree_page(fil_world(), asked), None)
+    assert next_query(m.TreeQuery(offset=5), first, "boot-1").since == 0
+    assert next_query(asked, first, "boot-2").since == 0
+    assert next_query(m.TreeQuery(follow=FSM, lead=2), first, "boot-1").since == 1

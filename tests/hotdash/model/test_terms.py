@@ -21,7 +21,7 @@ def test_a_difference_is_named_at_its_own_depth() -> None:
 def test_equal_states_have_no_difference_and_the_text_says_so() -> None:
     state = machine("lime", turns=integer(41))
     assert diff(state, state) == ()
-    assert "No difference" in text_of(diff_lines(state, state)[0])
+    assert "State unchanged" in text_of(diff_lines(state, state)[0])
 
 
 def test_a_part_in_a_container_that_was_empty_is_added() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import pytest
 from textual.widgets import Button, Input
 
 from tests.support.dashboard.dashboard_pilot import Open
@@ -51,6 +53,18 @@ async def test_the_downgrade_key_does_not_upgrade(opened: Open, peer: Peer) -> N
         assert not peer.asked("install")
 
 
+async def test_a_restart_into_a_release_says_what_is_lost_and_needs_the_version_typed(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        await user.press("5", "down", "C")
+        await user.sees("Restart into 1986.b", "Lost: the states of all processes", "1986.b --cold --yes")
+        await user.press("enter", "enter")
+        assert not peer.asked("install")
+        await user.type("1986.b")
+        await user.press("enter", "enter")
+        await eventually(lambda: peer.asked("install"))
+        assert peer.asked("install")[0].cold
+
+
 async def test_staging_uploads_the_file_and_selects_the_release(opened: Open, peer: Peer, tmp_path: Path) -> None:
     tarball = tmp_path / "fil-1986.d.tar.gz"
     tarball.write_bytes(b"release" * 100_000)
@@ -65,3 +79,23 @@ async def test_staging_uploads_the_file_and_selects_the_release(opened: Open, pe
         await user.sees("fil 1986.d", "5 Releases")
         assert bytes(peer.uploaded) == tarball.read_bytes()
         await eventually(lambda: user.app.selected().vsn == "1986.d")
+
+
+async def test_a_tarball_is_chosen_from_a_list_newest_first(
+    opened: Open, peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "releases"
+    (folder / "old").mkdir(parents=True)
+    for number, name in enumerate(("fil-1986.e.tar.gz", "fil-1986.d.tar.gz", "notes.txt")):
+        (folder / name).write_bytes(b"release" * 1000)
+        os.utime(folder / name, (1_000_000_000 + number, 1_000_000_000 + number))
+    monkeypatch.chdir(folder)
+    async with opened(read_only=False) as user:
+        await user.press("S")
+        await user.sees("fil-1986.d.tar.gz", "fil-1986.e.tar.gz", "old/", "7.0 kB")
+        assert "notes.txt" not in user.frame()
+        await user.press("tab", "enter")
+        await eventually(lambda: user.app.screen.query_one(Input).value == "fil-1986.d.tar.gz")
+        await user.press("enter")
+        await user.sees("fil 1986.d", "5 Releases")
+    assert bytes(peer.uploaded) == b"release" * 1000

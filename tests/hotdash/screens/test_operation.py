@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from node_runtime.protocol import messages as m
 from tests.support.dashboard.dashboard_pilot import Open, upgrade_to_b
 from tests.support.dashboard.fil_world import a_plan, fil_world
@@ -20,10 +22,10 @@ async def test_an_upgrade_is_watched_phase_by_phase_until_the_node_reports_its_o
             await user.sees(f"running: {phase}")
             assert "is current" not in user.frame()
         peer.advance()
-        await user.sees("1986.b is current, on probation", "processes paused for 4.1 ms", "1 process  1 ok")
+        await user.sees("1986.b running, on probation", "processes paused 4.1 ms", "1 process · 1 ok")
         await user.sees("~ state", "'lime' → 'red'", "+ data.since", "'upgrade'")
         await user.press("escape", "6")
-        await user.sees("install 1986.a → 1986.b", "'lime' → 'red'")
+        await user.sees("Upgrade   1986.a → 1986.b", "'lime' → 'red'")
 
 
 async def test_a_failed_upgrade_shows_the_failed_process_and_the_reason(opened: Open, peer: Peer) -> None:
@@ -34,7 +36,7 @@ async def test_a_failed_upgrade_shows_the_failed_process_and_the_reason(opened: 
             pass
         await user.sees(
             "failed and was undone: 1986.a keeps running", "code_change of fil_color_fsm raised KeyError",
-            "1 failed", "KeyError: 'turns'", "No difference",
+            "1 failed", "KeyError: 'turns'", "State unchanged",
         )  # fmt: skip
 
 
@@ -48,7 +50,7 @@ async def test_the_outcome_is_unknown_while_the_node_is_away_and_asked_for_after
         peer.start()
         while peer.advance().ended is None:
             pass
-        await user.sees("1986.b is current, on probation")
+        await user.sees("1986.b running, on probation")
 
 
 async def test_an_operation_that_the_node_forgot_stays_unknown(opened: Open, peer: Peer) -> None:
@@ -68,10 +70,23 @@ async def test_commit_makes_the_release_permanent(opened: Open, peer: Peer) -> N
         await user.sees("◆ on probation", "Unless the release is committed")
         await user.press("P")
         await user.sees("Make 1986.b permanent")
-        await user.type("1986.b")
-        await user.press("enter", "enter")
+        await user.press("tab", "enter")
         await user.sees("fil 1986.b  permanent")
         assert peer.asked("commit") == [m.Commit(reason="commit 1986.b")]
+
+
+async def test_a_release_on_probation_without_a_deadline_can_be_committed(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        await upgrade_to_b(user)
+        while peer.advance().ended is None:
+            pass
+        await user.sees("◆ on probation")
+        running = next(number for number, one in enumerate(peer.world.releases) if one.vsn == "1986.b")
+        peer.world.releases[running] = msgspec.structs.replace(peer.world.releases[running], probation_until=None)
+        peer.emit("release", "the deadline is gone")
+        await user.sees("fil 1986.b  current")
+        await user.press("P")
+        await user.sees("Make 1986.b permanent", "1986.b is on probation without a deadline.")
 
 
 async def test_roll_back_is_planned_confirmed_and_watched(opened: Open, peer: Peer) -> None:

@@ -27,7 +27,8 @@ async def test_the_plan_draws_the_point_of_no_return_and_names_the_affected_proc
         await user.sees(
             "Upgrade from 1986.a to 1986.b", "Possible. Nothing has been changed yet.", "point of no return",
             "fil.color_fsm  load   1986.a → 1986.b", "1 process, suspended, state converted by code_change",
-            "fil.cycle_time  4.0 → 2.0", "Possible without a restart.", "plan 3f9a1c",
+            "fil.cycle_time  4.0 → 2.0", "Reversible: a rollback, or a missed commit, runs the downgrade steps.",
+            "plan 3f9a1c",
         )  # fmt: skip
         await user.press("escape")
         await user.sees("5 Releases", "unpacked")
@@ -48,7 +49,8 @@ async def test_blockers_are_shown_with_their_remedy_and_forbid_the_upgrade(opene
         await user.press("5", "down", "U")
         await user.sees("Not possible now: 1 blocker.", STUCK.reason, "→ add it to the appup")
         await user.press("U")
-        await user.is_notified("Not possible now")
+        await user.sees("Not possible now: 1 blocker.")
+        assert not user.toasts()
         assert not peer.asked("install")
 
 
@@ -56,7 +58,7 @@ async def test_a_transient_blocker_offers_to_wait(opened: Open, peer: Peer) -> N
     peer.world.plans["1986.b"] = a_plan("1986.b", blockers=(WAITING,))
     async with opened(read_only=False) as user:
         await user.press("5", "down", "U")
-        await user.sees("in state lime", "Wait at most, in seconds", "--wait 15")
+        await user.sees("in state lime", "Wait up to (s)", "--wait 15")
         await user.type("1986.b")
         await user.press("enter", "enter")
         await eventually(lambda: peer.asked("install"))

@@ -25,8 +25,8 @@ async def test_a_small_terminal_shows_tree_state_and_vitals(opened: Open) -> Non
 async def test_on_a_wide_terminal_the_columns_stay_together(opened: Open) -> None:
     async with opened((200, 50)) as user:
         await user.press("5")
-        await user.sees("from here")
-        row = next(text for text in user.frame().splitlines() if "permanent" in text and "runs" in text)
+        await user.sees("direction")
+        row = next(text for text in user.frame().splitlines() if "permanent" in text and "running" in text)
         assert row.index("permanent") < 60
 
 
@@ -54,6 +54,26 @@ async def test_modules_show_that_there_is_no_old_code_or_which_processes_run_it(
         await user.sees("1 process runs old code of 1 module.", "draining <12>", "1 old")
         await user.press("down")
         await user.sees("still run by fil_color_fsm <12>")
+        peer.world.modules[1] = msgspec.structs.replace(peer.world.modules[1], old_pids=())
+        peer.emit("module", "fil.color_fsm 1986.a drained")
+        await user.sees("1 old version loaded; no process runs it.", "drained")
+        assert "1 old" not in user.frame().replace("1 old version loaded", "")
+
+
+async def test_what_keeps_an_old_version_is_shown_and_ended(opened: Open, peer: Peer) -> None:
+    module = peer.world.modules[1].name
+    peer.world.modules[1] = msgspec.structs.replace(peer.world.modules[1], vsn="1986.b", old_vsn="1986.a")
+    poller = m.OldCodeHolder(kind="task", name="task poller (fil.poll)", does="runs fil.poll", pid=FSM, task="poller")
+    peer.world.old_code = [m.OldCode(module=module, vsn="1986.a", holders=(poller,))]
+    async with opened(read_only=False) as user:
+        await user.press("4", "down")
+        await user.sees("task poller (fil.poll), which fil_color_fsm <12> has started runs fil.poll")
+        await user.press("E")
+        await user.sees(f"End the old code of {module}", "a purge cancels it", f"hotdash purge fil@127.0.0.1 {module}")
+        await user.type(module)
+        await user.press("enter", "enter")
+        await user.is_notified(f"The old version of {module} is dropped.")
+    assert peer.asked("purge")
 
 
 async def test_empty_views_say_what_is_missing(opened: Open, peer: Peer) -> None:
@@ -70,7 +90,10 @@ async def test_empty_views_say_what_is_missing(opened: Open, peer: Peer) -> None
 async def test_past_and_new_events_are_listed(opened: Open, peer: Peer) -> None:
     async with opened() as user:
         await user.press("7")
-        peer.emit("log", "the machine turned green")
+        peer.emit("module", "fil.handler is loaded")
+        await user.sees("fil.handler is loaded")
+        await user.press("8")
+        peer.emit("log", "warning: the machine turned green")
         await user.sees("the machine turned green")
 
 

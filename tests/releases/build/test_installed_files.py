@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +23,8 @@ FILES = {"abacus/__init__.py": b"BEADS = 13\n", "abacus/beads.txt": b"heaven and
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of sys.path with one installed distribution, abacus 1.4."""
     folder = tmp_path / "site"
+    bound = Distribution("abacus", "1.4", {f"_abacus.{sys.implementation.cache_tag}-x86_64-linux-gnu.so": b""})
+    assert bound.directory == "lib/abacus-1.4+cp{}{}".format(*sys.version_info)
     described = folder / "abacus-1.4.dist-info"
     described.mkdir(parents=True)
     files = FILES | {

@@ -17,7 +17,8 @@ ABACUS = Distribution("abacus", "1.4", {"abacus/__init__.py": b"BEADS = 13\n"})
 QUIPU = Distribution("quipu", "2.0", {"quipu.py": b"KNOTS = 7\n"})
 
 
-def test_a_build_is_as_its_lock_and_a_changed_lock_is_refused(tmp_path: Path) -> None:
+def test_a_build_is_as_its_lock_and_a_changed_lock_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node_runtime.releases.build.tarball.COMPRESSION_LEVEL", 0)
     project = write_project(tmp_path / "project")
     path = lock(project)
     text = path.read_text()

@@ -18,6 +18,7 @@ from node_runtime.releases.build.tarball import build
 from node_runtime.releases.files.manifest import sha256
 from node_runtime.releases.relup.relup_json import relup_json
 from node_runtime.releases.relup.translation import make_relup
+from tests.support.nodes.built_once import tarball_once
 from tests.support.projects.tiny_project import write_project
 
 APPUP = """
@@ -45,7 +46,7 @@ def contents(tarball: Path) -> tuple[list[tarfile.TarInfo], dict[str, bytes]]:
 @pytest.fixture(scope="module")
 def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("build")
-    return build(write_project(folder / "project"), folder)
+    return tarball_once(write_project(folder / "project"), folder, build)
 
 
 def refusal(folder: Path, vsn: str = "1.0", **changes: str | None) -> str:
@@ -125,7 +126,8 @@ def test_two_builds_are_equal_byte_for_byte(tarball: Path, tmp_path: Path) -> No
     assert (tmp_path / "tiny-1.0.tar.gz").read_bytes() == tarball.read_bytes()
 
 
-def test_a_requirement_of_the_release_comes_with_what_it_needs(tmp_path: Path) -> None:
+def test_a_requirement_of_the_release_comes_with_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node_runtime.releases.build.tarball.COMPRESSION_LEVEL", 0)
     release = 'name = "tiny"\nvsn = "1.0"\napps = ["tiny"]\nrequirements = ["hypothesis"]\n'
     project = write_project(tmp_path / "project", changes={"release.toml": release})
     _, files = contents(build(project, tmp_path))

@@ -150,5 +150,5 @@ def test_the_manifest_of_another_release_is_refused(tmp_path: Path) -> None:
     path = tmp_path / manifest_path("2")
     path.parent.mkdir(parents=True)
     path.write_bytes(manifest().encoded())
-    with pytest.raises(Refused, match="it is that of release 1"):
+    with pytest.raises(Refused, match="it is the manifest of release 1"):
         read_manifest(tmp_path, "2")

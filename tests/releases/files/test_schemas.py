@@ -173,7 +173,7 @@ def test_common_version_formats_are_accepted(tmp_path: Path, vsn: str) -> None:
 @given(vsn=st.text(max_size=70).filter(lambda text: not all(c.isascii() and (c.isalnum() or c in "+-.") for c in text)))
 def test_a_version_that_is_more_than_a_name_is_refused(tmp_path_factory: pytest.TempPathFactory, vsn: str) -> None:
     quoted = "".join(f"\\U{ord(c):08X}" for c in vsn if not 0xD800 <= ord(c) < 0xE000)
-    path = written(tmp_path_factory.mktemp("v"), f'name = "a"\nvsn = "{quoted}"')
+    path = written(tmp_path_factory.getbasetemp(), f'name = "a"\nvsn = "{quoted}"')
     with pytest.raises(Refused):
         read_app(path)
 

@@ -123,6 +123,27 @@ async def test_old_garbage_that_holds_an_old_version_blocks_no_install(small: Sm
     assert (await small.install("3")).outcome == "installed"
 
 
+async def test_a_plan_collects_no_garbage_and_tells_how_long_the_install_will(small: SmallNode) -> None:
+    counter = await two_versions_of_a_counter(small)
+    assert (await small.install("1")).outcome == "installed"
+    cycle: list[Any] = [counter]
+    cycle.append(cycle)
+    alive = weakref.ref(counter)
+    gc.collect()
+    gc.disable()
+    try:
+        del cycle, counter
+        plan = await small.handler.plan("3")
+        assert alive() is not None
+    finally:
+        gc.enable()
+    assert plan.blockers == ()
+    assert any(sentence.startswith("Only garbage keeps an old version") for sentence in plan.warnings)
+    assert plan.pause is not None
+    assert plan.pause > 0
+    assert (await small.install("3")).outcome == "installed"
+
+
 async def test_a_refused_install_names_what_holds_the_old_version(small: SmallNode) -> None:
     small.kept = [await two_versions_of_a_counter(small)]  # type: ignore[attr-defined]  # any object would do
     operation = await small.install("1")

@@ -156,6 +156,7 @@ async def check(shop: SmallNode, vsn: str, outcome: str, *words: str) -> None:
         assert sorted(seen(name)[len(noted[name]) :]) == sorted(asking.answered[name]), (vsn, name)
 
 
+@pytest.mark.slow
 async def test_a_fault_after_any_instruction_leaves_everything_as_it_was(shop: SmallNode) -> None:
     for at in range(len(SCRIPT) + 1):
         vsn = f"2.{at}"

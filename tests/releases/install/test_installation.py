@@ -75,7 +75,7 @@ async def test_load_module_gives_new_code_and_leaves_the_state_up_and_down(small
     assert (result.action, result.old_vsn, result.new_vsn, result.outcome) == ("load", "c1", "c2", "ok")
     assert result.before == result.after
     assert up.pause is not None
-    assert [step.phase for step in up.steps] == ["preparing", "loading", "resuming"]
+    assert [step.phase for step in up.steps] == ["preparing", "rehearsing", "loading", "resuming"]
     assert await ask("counter", "version") == "c2"
     assert live_processes.raw_state(pid) is state
 

@@ -52,7 +52,7 @@ class InstructionNode:
 
     def see(self, name: str) -> dict[str, Any]:
         """What the application `probe` sees of the application of the case."""
-        with urlopen(f"http://127.0.0.1:{self.port}/{app_of(name)}", timeout=10) as answer:
+        with urlopen(f"http://127.0.0.1:{self.port}/{app_of(name)}", timeout=60) as answer:
             seen: dict[str, Any] = json.load(answer)
         return seen
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from node_runtime import call, exit, gen_server, is_alive, process_info
+from node_runtime import call_within, exit, gen_server, is_alive, process_info
 from node_runtime.behaviours.upgrade import live_processes
 from tests.support.projects.small_shop import COUNTER, MIGRATING
 from tests.support.waiting import begun, eventually
@@ -71,7 +71,7 @@ async def test_a_process_started_meanwhile_runs_the_code_that_stays(
     gates = await in_the_middle(small, last)
     counter = importlib.import_module("shop.counter").Counter
     born = asyncio.create_task(gen_server.start(counter, name="born"))
-    asked = asyncio.create_task(call("one", counter.add))
+    asked = asyncio.create_task(call_within(None, "one", counter.add))
     await begun(asked)
     assert not born.done()
     assert process_info("one").status == "suspended"

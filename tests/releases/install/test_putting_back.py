@@ -36,7 +36,10 @@ def item(term: Term, label: str) -> str:
     return dict(term.items)[label].text
 
 
-@pytest.mark.parametrize("raised", ["SystemExit(3)", "KeyboardInterrupt()", "__import__('asyncio').CancelledError()"])
+@pytest.mark.parametrize(
+    "raised",
+    ["SystemExit(3)", "KeyboardInterrupt()", "__import__('asyncio').CancelledError()", "StopIteration()"],
+)
 async def test_any_exception_of_a_code_change_reverts_the_install(small: SmallNode, raised: str) -> None:
     pids = await start_counters(small, LEAVING.replace("SystemExit(3)", raised), 1, 7)
     operation = await small.install("2")

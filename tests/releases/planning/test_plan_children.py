@@ -120,7 +120,7 @@ async def test_children_that_an_applied_function_may_handle_are_a_warning(small:
     plan = await plan_with(small, '{ apply = "shop.more:f" },')
     assert plan.blockers == ()
     assert len([text for text in plan.warnings if text.endswith("unless shop.more:f does that.")]) == 2
-    assert plan.irreversible == ("shop.more:f is applied without an undo, so a failed install can't undo what it did.",)
+    assert plan.irreversible == ("shop.more:f is applied without an undo, so a failed install can't undo its effects.",)
 
 
 async def test_a_children_function_that_raises_is_found(small: SmallNode) -> None:

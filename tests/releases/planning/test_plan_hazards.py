@@ -106,3 +106,19 @@ async def test_a_soft_purge_kills_nobody_and_the_plan_does_not_say_so(small: Sma
     assert plan.processes == ()
     assert (await small.install("2")).outcome == "installed"
     assert is_alive(pid)
+
+
+async def test_a_brutal_pre_purge_which_an_upgrade_does_not_carry_out_is_a_warning(small: SmallNode) -> None:
+    small.write("1", {"shop.base": "X = 1\n"})
+    brutal = LOAD_BASE.replace('"shop.base" }', '"shop.base", pre_purge = "brutal_purge" }')
+    small.write("2", {"shop.base": "X = 2\n"}, brutal)
+    handler = small.boot()
+    importlib.import_module("shop.base")
+    plan = await handler.plan("2")
+    assert (plan.blockers, plan.warnings) == (
+        (),
+        (
+            'pre_purge = "brutal_purge" of shop.base has no effect: an upgrade does not kill what runs an old version. '
+            "If something does, the plan has a blocker, and `hotdash purge NODE MODULE` ends it.",
+        ),
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import socket
+import sqlite3
 import sys
 import threading
 from pathlib import Path
@@ -28,6 +30,80 @@ def write(small: SmallNode, body: str) -> None:
     settings(small, "prepare = 0.5\n")
     small.boot()
     importlib.import_module("shop.counter")
+
+
+async def test_a_body_that_stops_the_node_for_longer_than_the_limit_needs_consent(small: SmallNode) -> None:
+    write(small, "import time\ntime.sleep(0.05)")
+    assert (await small.handler.plan("2")).stall is None
+    settings(small, "stall = 0.01\n")
+    plan = await small.handler.plan("2")
+    assert plan.blockers == ()
+    assert plan.stall is not None
+    assert plan.stall.startswith("The node stops for about ")
+    assert plan.stall.endswith("(limit 0.01 s, `stall` in node.toml).")
+    assert (await small.install("2")).outcome == "installed", "the client asks for the consent"
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+async def test_a_body_that_binds_an_address_in_use_is_refused_with_a_remedy(
+    small: SmallNode, tmp_path: Path, kind: str
+) -> None:
+    taken = socket.create_server(("127.0.0.1", 0)) if kind == "tcp" else socket.socket(socket.AF_UNIX)
+    if kind == "unix":
+        taken.bind(str(tmp_path / "taken"))
+    family = "AF_INET" if kind == "tcp" else "AF_UNIX"
+    with taken:
+        write(small, f"import socket\nserver = socket.socket(socket.{family})\nserver.bind({taken.getsockname()!r})")
+        (blocker,) = (await small.handler.plan("2")).blockers
+    assert blocker.reason.startswith("shop.counter")
+    assert "Address already in use" in blocker.reason
+    assert blocker.remedy.startswith(
+        "open the socket in a process, since the old version keeps its own; or run 'hotdash"
+    )
+    assert "--cold" in blocker.remedy
+
+
+async def test_a_body_that_binds_a_free_address_needs_consent(small: SmallNode) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        free = server.getsockname()
+    write(small, f"import socket\nserver = socket.create_server({free!r})")
+    plan = await small.handler.plan("2")
+    assert plan.blockers == ()
+    assert plan.rehearsal is not None
+    assert "socket.bind" in (plan.rehearsal.error or "")
+
+
+async def test_a_body_may_open_a_database_and_a_file_to_append_to(small: SmallNode, tmp_path: Path) -> None:
+    """In the copy they are replaced; in the node, they are opened by the thread that uses them."""
+    database, log = tmp_path / "orders.db", tmp_path / "orders.log"
+    with sqlite3.connect(database) as made:
+        made.execute("create table orders (n integer)")
+        made.execute("insert into orders values (1)")
+    made.close()
+    write(
+        small,
+        f"""
+import sqlite3
+db = sqlite3.connect({str(database)!r})
+ORDERS = db.execute("select count(*) from orders").fetchone()[0]
+with db:
+    db.execute("insert into orders values (2)")
+log = open({str(log)!r}, "a")
+log.write("opened")
+log.flush()
+""",
+    )
+    plan = await small.handler.plan("2")
+    assert (plan.blockers, plan.rehearsal and plan.rehearsal.error) == ((), None)
+    assert plan.modules[0].opens == (f"database {database}", f"file {log}")
+    assert not log.exists()
+    installed = await small.install("2")
+    assert installed.outcome == "installed"
+    counter: Any = sys.modules["shop.counter"]
+    assert (counter.ORDERS, log.read_text()) == (1, "opened")
+    assert counter.db.execute("select count(*) from orders").fetchone()[0] == 2
+    counter.db.close()
+    counter.log.close()
 
 
 HARMFUL = {
@@ -111,11 +187,29 @@ json.JSONDecoder.decode = decode
     assert plan.blockers == ()
     warnings = "\n".join(plan.warnings)
     assert f"The body of shop.counter changes the working directory to {tmp_path}; a revert does not undo" in warnings
-    assert "The body of shop.counter changes sys.path (adds /somewhere); a revert does not undo this." in warnings
+    assert "sys.path" not in warnings, "a revert takes the entry back"
+    assert plan.modules[0].registers == ("sys.path: /somewhere",)
+    assert "The body of shop.counter changes the environment variable HOTDASH_TEST; a revert does not undo" in warnings
     assert "The body of shop.counter replaces json.loads; a revert does not undo this." in warnings
     assert "The body of shop.counter replaces json.decoder.JSONDecoder.decode; a revert does not undo this." in warnings
     assert (os.getcwd(), sys.path, json.loads) == (directory, path, loads)
     assert "HOTDASH_TEST" not in os.environ
+
+
+async def test_what_a_body_patches_in_a_module_that_stays_is_told(small: SmallNode) -> None:
+    counter = "def target(): ...\ndef patched(): ...\nfrom shop import kept\n" + COUNTER
+    kept = "def target(): ...\nclass Kept:\n    def m(self): ...\n"
+    small.write("1", {"shop.kept": kept, "shop.counter": counter})
+    patches = "kept.target = kept.Kept.m = kept.Kept.new = patched\n"
+    small.write("2", {"shop.kept": kept, "shop.counter": counter + patches}, LOAD_COUNTER)
+    small.boot()
+    importlib.import_module("shop.counter")
+    warnings = [one for one in (await small.handler.plan("2")).warnings if "body" in one]
+    assert sorted(warnings) == [
+        "The body of shop.counter replaces shop.kept.Kept.m; a revert does not undo this.",
+        "The body of shop.counter replaces shop.kept.target; a revert does not undo this.",
+        "The body of shop.counter sets shop.kept.Kept.new; a revert does not undo this.",
+    ]
 
 
 async def test_a_body_runs_in_the_node_once_on_the_loops_thread(small: SmallNode) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import importlib
-import os
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from node_runtime import call, gen_server, gen_statem
@@ -132,6 +133,16 @@ async def test_a_code_change_that_cannot_be_interrupted_is_killed_and_named(smal
     assert one.message == "its code_change has not ended within 0.2 s, and can't be interrupted"
 
 
+async def test_a_thread_that_was_about_to_end_is_no_thread_of_a_library(small: SmallNode) -> None:
+    await start_counters(small, changing("return sum(range(10**12))"), 5)
+    settings(small, "code_change = 0.5")
+    libc = ctypes.CDLL(None)
+    thread = ctypes.c_ulong()
+    libc.pthread_create(ctypes.byref(thread), None, libc.usleep, ctypes.c_void_p(400_000))
+    libc.pthread_detach(thread)
+    assert only(await small.handler.plan("2")).outcome == "hung"
+
+
 async def test_memory_is_bounded(small: SmallNode) -> None:
     await start_counters(small, changing('return {"count": 0, "many": bytearray(3 << 30)}'), 5)
     one = only(await small.handler.plan("2"))
@@ -215,10 +226,10 @@ async def test_the_event_loop_goes_on_while_a_rehearsal_runs(small: SmallNode) -
 
 
 async def test_no_os_process_is_left(small: SmallNode) -> None:
+    before = psutil.Process().children()  # those of multiprocessing, which other tests have started
     await start_counters(small, changing("return dict(state)"), 5)
     await small.handler.plan("2")
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222 - it does not wait
+    assert psutil.Process().children() == before
 
 
 async def test_while_the_node_changes_there_is_no_plan(small: SmallNode) -> None:

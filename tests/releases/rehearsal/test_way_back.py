@@ -79,7 +79,7 @@ async def test_a_downgrade_that_would_be_refused_is_no_way_back_and_the_probatio
     assert not plan.way_back
     assert plan.blockers == ()
     assert plan.warnings[0].startswith(f"counter (shop.counter): the downgrade {REASONS[down]}")
-    assert plan.warnings[1].startswith("The way back fails for 1 process, so it needs a restart of the node; ")
+    assert plan.warnings[1].startswith("The way back fails for 1 process, so going back needs a restart of the node. ")
 
     with caplog.at_level(logging.WARNING):
         installed = await small.install("2")
@@ -119,3 +119,57 @@ async def test_the_state_that_a_downgrade_names_must_be_defined_there(small: Sma
     plan = await small.handler.plan("2")
     assert not plan.way_back
     assert "the downgrade returned the state lime, which release 1 does not define" in plan.warnings[0]
+
+
+TWICE = """
+    [[up]]
+    from = "1"
+    instructions = [
+      { load_object_code = "shop", vsn = "2", modules = ["shop.counter"] },
+      { point_of_no_return = true },
+      { suspend = ["shop.counter"] },
+      { load = "shop.counter" },
+      { code_change = [["shop.counter", 1]], mode = "up" },
+      { code_change = [["shop.counter", 2]], mode = "up" },
+      { resume = ["shop.counter"] },
+    ]
+    [[down]]
+    to = "1"
+    instructions = [
+      { load_object_code = "shop", vsn = "1", modules = ["shop.counter"] },
+      { point_of_no_return = true },
+      { suspend = ["shop.counter"] },
+      { code_change = [["shop.counter", 1]], mode = "down" },
+      { code_change = [["shop.counter", 2]], mode = "down" },
+      { load = "shop.counter" },
+      { resume = ["shop.counter"] },
+    ]
+"""
+STEPWISE = """
+    @classmethod
+    def code_change(cls, old_vsn, state, extra):
+        if isinstance(old_vsn, Down):
+            return old_vsn.target.State(state.count - extra) if LAST else State(state.count - extra, state.total)
+        return State(state.count + extra, 100)
+"""
+
+
+@pytest.mark.parametrize(("last", "way_back"), [("extra == 2", True), ("False", False)])
+async def test_a_script_with_several_code_changes_of_a_class_has_a_rehearsed_way_back(
+    small: SmallNode, last: str, way_back: bool
+) -> None:
+    small.write("1", {"shop.counter": COUNTER})
+    small.write("2", {"shop.counter": GROWN + STEPWISE.replace("LAST", last)}, TWICE, probation="deadline = 600")
+    small.boot()
+    await gen_server.start(importlib.import_module("shop.counter").Counter, name="counter")
+    plan = await small.handler.plan("2")
+    assert (plan.blockers, plan.way_back) == ((), way_back)
+    assert plan.rehearsal is not None
+    assert {one.given_back for one in plan.rehearsal.results} == {None, way_back}
+    if way_back:
+        assert (await small.install("2")).outcome == "installed"
+        assert live_processes.raw_state("counter").count == 7
+        assert (await small.roll_back()).outcome == "reverted"
+        assert live_processes.raw_state("counter").count == 4
+    else:
+        assert "returned a State; Counter declares its state as State of release 1" in plan.warnings[0]

@@ -12,6 +12,7 @@ import pytest
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.signature_file import read_signature, signature_path
 from node_runtime.releases.signing.admission import Admission, admit
+from node_runtime.releases.signing.remembered_trust import remember
 from node_runtime.releases.signing.secret_key import SecretKey, new_secret_key
 from tests.support.projects.signed_release import release, sign, signed_release, statement_of, trust, trusted_key
 
@@ -61,6 +62,16 @@ def test_a_folder_for_release_keys_without_a_key_refuses_every_tarball(node: Pat
 def test_a_key_that_belongs_to_another_user_is_refused(node: Path, tmp_path: Path, ana: SecretKey) -> None:
     os.chown(node / "etc/release-keys/ana.pub", 65534, -1)
     assert "Other users may change" in refusal(signed_release(tmp_path, ana), node)
+
+
+def test_a_node_that_is_down_and_has_lost_its_keys_refuses_every_tarball(
+    node: Path, tmp_path: Path, ana: SecretKey
+) -> None:
+    tarball = signed_release(tmp_path, ana)
+    remember(node, release_keys=True, approvals=1)
+    admitted(tarball, node)
+    (node / "etc").rename(tmp_path / "lost")
+    assert "etc/release-keys is missing" in refusal(tarball, node)
 
 
 def test_a_signed_tarball_is_admitted_with_the_name_of_its_key(node: Path, tmp_path: Path, ana: SecretKey) -> None:

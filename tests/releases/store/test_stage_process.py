@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.releases.store.stage_child import MAX_MEMORY_BYTES, MAX_OPEN_FILES
+from node_runtime.releases.store.process_limits import MAX_MEMORY_BYTES, MAX_OPEN_FILES
 from node_runtime.releases.store.unpack import unpack
 from tests.support.projects.handmade_release import handmade_tarball, manifest_of, members, packed
 from tests.support.waiting import until
@@ -40,7 +40,7 @@ def test_a_file_that_takes_long_to_parse_is_refused(tmp_path: Path) -> None:
         ("node.toml", "name = 'r'", "line 1: name must be a node's name"),
         ("node.toml", "name = 'r@h'\ncookie = 'x'", "must not contain a cookie"),
         ("release.toml", "name = 'r'\nvsn = '1'\napps = " + "[" * 3000 + "]" * 3000, "nested more than 50 deep"),
-        ("release.toml", "name = 'r'\nvsn = '2'\napps = []", "is that of r 2, but the manifest is that of r 1"),
+        ("release.toml", "name = 'r'\nvsn = '2'\napps = []", "belongs to r 2, but the manifest belongs to r 1"),
         ("release.toml", "name = 'r'\nvsn = '1'\napps = ['b']", "lists other applications than the manifest"),
     ],
 )

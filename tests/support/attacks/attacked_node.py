@@ -30,6 +30,7 @@ from node_runtime.protocol.methods import Method
 from node_runtime.protocol.run_directory import NodeAddress, NodeRecord
 from tests.support.nodes.fil_node import command
 from tests.support.nodes.tiny_node import NAME, TinyNode, install, tarball_of
+from tests.support.projects.tiny_project import appup_both_ways
 from tests.support.waiting import until
 
 P = TypeVar("P", bound=m.WireStruct)
@@ -58,17 +59,8 @@ class TinyServer(GenServer):
         return {SECRETS!r}
 """
 CHANGED: Final = f"{SERVER}\nopen({MARK!r}, 'w').close()\n"
-LOAD: Final = '[{ load_module = "tiny.server" }]'
-APPUP: Final = f"""
-vsn = "2.0"
-[[up]]
-from = "1.0"
-instructions = {LOAD}
-[[down]]
-to = "1.0"
-instructions = {LOAD}
-"""
-VERB_SECONDS: Final = 30.0
+APPUP: Final = appup_both_ways('{ load_module = "tiny.server" }')
+VERB_SECONDS: Final = 90.0
 """The longest time for a start or a stop of the node, also while it is attacked."""
 
 

@@ -23,7 +23,7 @@ SEND_MS: Final = 2000
 """The longest wait for a connection that takes no more."""
 FIRST_NUMBER: Final = 1 << 20
 """The first id of the requests whose replies are awaited, so that they differ from those of a flood."""
-PATIENCE_SECONDS: Final = 30.0
+PATIENCE_SECONDS: Final = 90.0
 """The longest time for which a request is repeated that was refused because there were too many."""
 
 
@@ -42,6 +42,7 @@ class Thief:
         self._numbers = itertools.count(FIRST_NUMBER)
         self._others: list[zmq.Socket[bytes]] = []
         self.socket = self.connect()
+        self._ended = self.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED)
 
     def connect(self, kind: int | None = None, routing_id: bytes | None = None) -> zmq.Socket[bytes]:
         """A further connection."""
@@ -72,9 +73,14 @@ class Thief:
         return True
 
     def receive(self, seconds: float = ANSWER_SECONDS, socket: zmq.Socket[bytes] | None = None) -> bytes | None:
-        """The next message; None if there is none."""
+        """The next message; None if there is none, which is known at once if the node has ended the connection."""
         chosen = socket or self.socket
-        return chosen.recv() if chosen.poll(int(seconds * 1000)) else None
+        poller = zmq.Poller()
+        poller.register(chosen, zmq.POLLIN)
+        if chosen is self.socket:
+            poller.register(self._ended, zmq.POLLIN)
+        poller.poll(int(seconds * 1000))
+        return chosen.recv() if chosen.poll(0) else None
 
     def receive_reply(self, number: int, seconds: float = ANSWER_SECONDS) -> m.Reply | None:
         """The reply to a request; None if there is none."""

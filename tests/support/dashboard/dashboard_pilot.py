@@ -15,7 +15,7 @@ from tests.support.waiting import eventually
 
 LOOK_SECONDS: Final = 0.04
 """The pause between two looks at the screen: each look draws all of it, which takes longer than what is waited for."""
-SCREEN_SECONDS: Final = 30.0
+SCREEN_SECONDS: Final = 90.0
 """The longest wait for a text, also on a machine with much else to do."""
 
 
@@ -38,7 +38,8 @@ class DashboardUser:
         await self.pilot.press(*keys)
 
     async def type(self, text: str) -> None:
-        await self.pilot.press(*("full_stop" if character == "." else character for character in text))
+        keys = {".": "full_stop", "_": "underscore"}
+        await self.pilot.press(*(keys.get(character, character) for character in text))
 
     async def sees(self, *texts: str) -> None:
         """Wait until all of these are on the screen."""
@@ -67,4 +68,4 @@ async def upgrade_to_b(user: DashboardUser) -> None:
     await user.sees("Type 1986.b to proceed")
     await user.type("1986.b")
     await user.press("enter", "enter")
-    await user.sees("Install 1986.a → 1986.b")
+    await user.sees("Upgrade 1986.a → 1986.b")

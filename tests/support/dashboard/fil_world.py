@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -48,6 +49,11 @@ class World:
     states: dict[int, m.Term] = field(default_factory=dict)
     operations: list[m.Operation] = field(default_factory=list)
     plans: dict[str, m.Plan] = field(default_factory=dict)
+    old_code: list[m.OldCode] = field(default_factory=list)
+    sources: dict[str, m.ModuleSource] = field(default_factory=dict)
+    inspected: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """Fields of the views of processes, by pid."""
+    troubles: dict[str, object] = field(default_factory=dict)
 
     def info(self) -> m.NodeInfo:
         return m.NodeInfo(
@@ -59,11 +65,12 @@ class World:
     def vitals(self) -> m.Vitals:
         now = time.time()
         beat = int(now * 5) % 12
-        return m.Vitals(
+        vitals = m.Vitals(
             at=now, cpu_percent=1.2 + beat * 0.4, rss=48_200_000 + beat * 9000, threads=4, descriptors=23,
             loop_lag=0.0003 + 0.0002 * (beat % 5), processes=len(self.processes),
             messages_per_second=2.0 + beat % 7, queued=beat % 3, restarts=0, uptime=now - self.started,
         )  # fmt: skip
+        return msgspec.structs.replace(vitals, **self.troubles)
 
     def snapshot(self, seq: int) -> m.Snapshot:
         running = [one for one in self.operations if one.ended is None]
@@ -76,6 +83,10 @@ class World:
             ),
             modules=tuple(self.modules), releases=tuple(self.releases), operation=running[-1] if running else None,
         )  # fmt: skip
+
+    def summary(self, seq: int) -> m.NodeSummary:
+        snapshot = self.snapshot(seq)
+        return m.NodeSummary(**{name: getattr(snapshot, name) for name in m.NodeSummary.__struct_fields__})
 
     def process(self, pid: int) -> m.ProcessSummary:
         return next(process for process in self.processes if process.pid == pid)

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import zmq
@@ -23,12 +23,17 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.run_directory import NodeAddress, NodeRecord, locate, remove_record, write_record
 from node_runtime.protocol.wire import MAX_REQUEST_BYTES, pack, prepare_socket, unpack
 from tests.support.dashboard.fil_world import NODE, PHASES, World, a_release, a_result, fil_world
+from tests.support.dashboard.scripted_processes import ScriptedProcesses
+from tests.support.dashboard.scripted_queries import process_page, tree_page
+
+VITALS_SECONDS: Final = 0.25
+"""The pause between two events with vitals. The dashboard draws the screen anew for each of them."""
 
 
 class Peer:
     """`start` returns the address; then the test changes `world`, `refuse` and `silent`, and reads `requests`."""
 
-    def __init__(self, directory: Path, world: World | None = None, *, tick: float = 0.05) -> None:
+    def __init__(self, directory: Path, world: World | None = None, *, tick: float = VITALS_SECONDS) -> None:
         self.world = world if world is not None else fil_world()
         self.requests: list[tuple[str, Any]] = []
         self.refuse: dict[str, str] = {}
@@ -49,8 +54,12 @@ class Peer:
             "hello": lambda _: self.world.info(),
             "subscribe": lambda _: m.Subscription(seq=self._seq),
             "unsubscribe": lambda _: m.Empty(),
-            "snapshot": lambda _: self.world.snapshot(self._seq),
+            "releases": lambda _: m.ReleaseList(releases=tuple(self.world.releases)),
+            "summary": lambda _: self.world.summary(self._seq),
+            "processes": lambda query: process_page(self.world, query),
+            "tree": lambda query: tree_page(self.world, query),
             "state": self._state,
+            **ScriptedProcesses(self).answers(),
             "plan": lambda params: self._plan(params.vsn),
             "operation": lambda params: self._operation(params.operation),
             "operations": lambda _: m.OperationList(operations=tuple(self.world.operations)),
@@ -58,12 +67,20 @@ class Peer:
             "install": lambda params: self._install(params.vsn, "install", params),
             "rollback": lambda params: self._install(self.world.permanent, "revert", params),
             "commit": self._commit,
+            "abort": self._abort,
+            "old_code": lambda _: m.OldCodeList(modules=tuple(self.world.old_code)),
+            "source": lambda params: self.world.sources[params.module],
+            "purge": self._purge,
             "restart_process": self._end_process,
             "kill_process": self._end_process,
             "stage_begin": lambda _: m.Upload(upload="u1"),
             "stage_chunk": self._chunk,
             "stage_end": lambda _: self._staged(),
         }
+
+    def _purge(self, params: m.PurgeModule) -> m.Purged:
+        self.world.old_code = [one for one in self.world.old_code if one.module != params.module]
+        return m.Purged(module=params.module, dropped=True, cancelled=("task poller (fil.poll)",))
 
     # -------------------------------------------------------------- life
 
@@ -110,12 +127,13 @@ class Peer:
         text: str = "",
         operation: m.Operation | None = None,
         vitals: m.Vitals | None = None,
+        at: float | None = None,
     ) -> None:
-        """Publish an event."""
+        """Publish an event of the time `at`, or of now."""
         self._seq += 1
         event = m.NodeEvent(
-            boot_id=self.world.boot_id, seq=self._seq, at=time.time(), kind=kind, text=text, vitals=vitals,
-            operation=operation,
+            boot_id=self.world.boot_id, seq=self._seq, at=time.time() if at is None else at, kind=kind, text=text,
+            vitals=vitals, operation=operation,
         )  # fmt: skip
         if kind != "vitals":
             self._kept.append(event)
@@ -223,6 +241,7 @@ class Peer:
         operation = m.Operation(
             id=f"op-{len(self.world.operations) + 1}", kind=kind, from_vsn=self.world.vsn, to_vsn=vsn,
             who="alice@example", started=time.time(), phase="starting", reason=params.reason,
+            direction=params.direction if kind == "install" else None,
         )  # fmt: skip
         self.world.operations.append(operation)
         self.emit("operation", f"{kind} {vsn}: starting", operation)
@@ -244,6 +263,21 @@ class Peer:
         ]
         self.world.operations.append(operation)
         return operation
+
+    def begin(self, operation: m.Operation) -> None:
+        """Begin an operation that another client has requested."""
+        self.world.operations.append(operation)
+        self.emit("operation", f"{operation.kind} {operation.to_vsn}: {operation.phase}", operation)
+
+    def change_operation(self, **fields: object) -> None:
+        """Change fields of the newest operation, and report it."""
+        operation = msgspec.structs.replace(self.world.operations[-1], **fields)
+        self.world.operations[-1] = operation
+        self.emit("operation", f"{operation.kind} {operation.to_vsn}: {operation.phase}", operation)
+
+    def _abort(self, _: m.Abort) -> m.OperationStarted:
+        self.change_operation(ended=time.time(), outcome="aborted", error="alice aborted it", waits_for="")
+        return m.OperationStarted(operation=self.world.operations[-1].id)
 
     def _end_process(self, params: m.ProcessTarget) -> m.Empty:
         known = any(process.pid == params.pid for process in self.world.processes)

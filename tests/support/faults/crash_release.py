@@ -55,5 +55,5 @@ def write_release(path: Path, vsn: str) -> Path:
             member = tarfile.TarInfo(name)
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
-    path.write_bytes(gzip.compress(raw.getvalue(), mtime=0))
+    path.write_bytes(gzip.compress(raw.getvalue(), 1, mtime=0))
     return path

@@ -35,7 +35,7 @@ def leftovers(directory: Path) -> list[str]:
 def boot(directory: Path) -> ReleaseStore:
     """Do with the releases what a node does when it boots; its permanent release must be whole."""
     Uploads(directory / "var" / "staging")
-    store = ReleaseStore.at_boot(directory)
+    store = ReleaseStore.at_boot(directory, set)
     keep_launcher_current(directory, store.catalog.release(store.permanent).manifest)
     assert store.bootable()[0] == store.permanent
     return store

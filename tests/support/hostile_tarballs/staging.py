@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from node_runtime.code.bytecode import BYTECODE_NAME
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.store.parts import part_of
 from node_runtime.releases.store.release_store import ReleaseStore
 from node_runtime.releases.store.unpack import unpack
 
@@ -114,7 +116,8 @@ class StagingGround:
             for path, (mode, _) in tree(self.folder).items()
             if stat.S_ISREG(mode) and path not in self.before and path != "node/releases/2.0/manifest.json"
         }
-        unlisted = added - {f"node/{path}" for path in manifest["files"]}
+        bytecode = {f"node/{part_of(path)}/{BYTECODE_NAME}" for path in manifest["files"] if path.startswith("lib/")}
+        unlisted = added - bytecode - {f"node/{path}" for path in manifest["files"]}
         if unlisted:
             yield f"it left {sorted(unlisted)[:3]}"
         if [info.vsn for info in store.infos("1.0")] != ["1.0", "2.0"]:

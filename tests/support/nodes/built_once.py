@@ -6,6 +6,7 @@ a fraction of that. Tests of the build and of the installation themselves do wit
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import hashlib
 import os
@@ -14,6 +15,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import pytest
@@ -56,10 +58,19 @@ def directory_once(tarball: Path, directory: Path, install: Callable[[Path, Path
     subprocess.run(["cp", "-a", made, directory], check=True)
 
 
+def _folder() -> Path:
+    """The folder of the session; outside of pytest, a folder of this process, which is deleted when it ends."""
+    if not _FOLDER:
+        folder = TemporaryDirectory(prefix="built-once-")
+        atexit.register(folder.cleanup)
+        _FOLDER.append(Path(folder.name))
+    return _FOLDER[0]
+
+
 @contextmanager
 def _once(name: str) -> Iterator[Path]:
     """A path in the folder of the session, with which nobody else has to do during the block."""
-    path = _FOLDER[0] / name
+    path = _folder() / name
     with path.with_name(f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield path

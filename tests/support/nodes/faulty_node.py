@@ -60,9 +60,11 @@ class FaultyNode(FrailNode):
         """Make `vsn` current, and 1.0 permanent."""
         current = self.ask(methods.SNAPSHOT).info.vsn
         if current not in (vsn, "1.0"):
-            assert self.done(methods.ROLLBACK, m.Rollback()).outcome == "reverted"
+            reverted = self.done(methods.ROLLBACK, m.Rollback())
+            assert reverted.outcome == "reverted", reverted.error
         if vsn not in (current, "1.0"):
-            assert self.done(methods.INSTALL, m.Install(vsn=vsn, again=True)).outcome == "installed"
+            installed = self.done(methods.INSTALL, m.Install(vsn=vsn, again=True))
+            assert installed.outcome == "installed", installed.error
         if vsn == "1.0" != current:
             assert self.ask(methods.SNAPSHOT).info.vsn == "1.0"
 
@@ -85,6 +87,14 @@ class FaultyNode(FrailNode):
         node = self.process()
         until(lambda: node.status() == psutil.STATUS_STOPPED, "the frozen node")
         node.send_signal(signal.SIGCONT)
+
+    def ensure_running(self) -> None:
+        """Start the node anew unless it answers, so that one test's failure fails no other test."""
+        with contextlib.suppress(Refused):
+            self.ask(methods.OPERATIONS, m.ListLimit())
+            return
+        self.tiny("stop", code=None)
+        self.tiny("start")
 
     def process(self) -> psutil.Process:
         """The node's OS process."""
@@ -134,8 +144,15 @@ def build_row(name: str, folder: Path) -> Path:
     return build(ROWS[name].project(folder / vsn_of(name), vsn_of(name)), folder)
 
 
+@pytest.fixture
+def faulty(faulty_node: FaultyNode) -> FaultyNode:
+    """The file's node, which runs, whatever the test before this one left behind."""
+    faulty_node.ensure_running()
+    return faulty_node
+
+
 @pytest.fixture(scope="module")
-def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyNode]:
+def faulty_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyNode]:
     """A node that runs 1.0; the test unpacks the other releases."""
     folder = tmp_path_factory.mktemp("faulty")
     node = FaultyNode(folder)

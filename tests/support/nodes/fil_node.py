@@ -64,7 +64,7 @@ class FilNode:
         return str(json.loads(self._get("/which-color.json"))["color"])
 
     def _get(self, path: str) -> str:
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+        with urllib.request.urlopen(self.url + path, timeout=60) as answer:
             return str(answer.read().decode())
 
 

@@ -26,7 +26,7 @@ from node_runtime.protocol.client import Client
 from node_runtime.protocol.methods import Method
 from node_runtime.protocol.run_directory import locate
 from tests.support.nodes.fil_node import build, command, environment, install_directory
-from tests.support.projects.tiny_project import FILES, write_project
+from tests.support.projects.tiny_project import FILES, appup_both_ways, write_project
 from tests.support.waiting import until
 
 NAME = "tiny@127.0.0.1"
@@ -69,7 +69,6 @@ def stop_at(point):
             Path(f"at-{point}").touch()
         time.sleep(0.01)
 """
-UPDATE = '[{ update = "tiny.server", change = "advanced", timeout = 60 }]'
 OLDER: dict[str, str | None] = {
     "apps/tiny/src/tiny/server.py": SERVER,
     "apps/tiny/src/tiny/points.py": POINTS,
@@ -85,15 +84,7 @@ NEWER: dict[str, str | None] = {
 
 stop_at("body")
 """,
-    "apps/tiny/appup.toml": f"""
-vsn = "2.0"
-[[up]]
-from = "1.0"
-instructions = {UPDATE}
-[[down]]
-to = "1.0"
-instructions = {UPDATE}
-""",
+    "apps/tiny/appup.toml": appup_both_ways('{ update = "tiny.server", change = "advanced", timeout = 60 }'),
 }
 
 

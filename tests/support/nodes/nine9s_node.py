@@ -48,7 +48,7 @@ class Nine9sNode:
 
     def get(self, path: str) -> tuple[int, str]:
         """Send one request on its own connection."""
-        with contextlib.closing(HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
+        with contextlib.closing(HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
             return ask(connection, path)
 
 
@@ -95,7 +95,7 @@ class Visitor:
         self._thread.join(30)
 
     def _visit(self) -> None:
-        connection = HTTPConnection("127.0.0.1", self.node.port, timeout=20)
+        connection = HTTPConnection("127.0.0.1", self.node.port, timeout=60)
         try:
             connection.connect()
             first = connection.sock

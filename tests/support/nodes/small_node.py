@@ -118,7 +118,7 @@ class SmallNode:
 
     async def ended(self, operation: str) -> m.Operation:
         """Wait for the operation to end; returns it."""
-        await eventually(lambda: self.handler.operation(operation).ended is not None, what="the operation's end")
+        await eventually(lambda: self.handler.operation(operation).ended is not None, within=60.0, what="the end")
         await eventually(lambda: self.reports and self.reports[-1].ended is not None, what="the news of the end")
         return self.handler.operation(operation)
 

@@ -18,22 +18,13 @@ from node_runtime.releases.build.tarball import build
 from node_runtime.releases.store.unpack import unpack
 from tests.support.nodes.built_once import directory_once, tarball_once
 from tests.support.nodes.fil_node import command, environment
-from tests.support.projects.tiny_project import write_project
+from tests.support.projects.tiny_project import appup_both_ways, write_project
 
 NAME = "tiny@127.0.0.1"
-LIMIT = 30.0
+LIMIT = 120.0
 
-_LOAD = '[{ load_module = "tiny.hello_page" }]'
 ANOTHER_PAGE: dict[str, str | None] = {
-    "apps/tiny/appup.toml": f"""
-vsn = "2.0"
-[[up]]
-from = "1.0"
-instructions = {_LOAD}
-[[down]]
-to = "1.0"
-instructions = {_LOAD}
-""",
+    "apps/tiny/appup.toml": appup_both_ways('{ load_module = "tiny.hello_page" }'),
     "apps/tiny/priv/pages/hello.html": "<p>Bye {{ name }}</p>\n",
 }
 
@@ -151,6 +142,21 @@ def running(node: TinyNode) -> TinyNode:
     """A node that is started."""
     node.tiny("start")
     return node
+
+
+@pytest.fixture(scope="module")
+def node_of_the_module(tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[TinyNode]:
+    """A node for all tests of a module that only look at it, or leave it running as it was."""
+    with stopped_afterwards(install(tarballs["1.0"], tmp_path_factory.mktemp("shared") / "tiny")) as made:
+        yield made
+
+
+@pytest.fixture
+def shared(node_of_the_module: TinyNode) -> TinyNode:
+    """The node of the module, which runs. It is started again if the previous test has failed while it was down."""
+    if node_of_the_module.pid() is None:
+        node_of_the_module.tiny("start")
+    return node_of_the_module
 
 
 def copy_of(node: TinyNode, folder: Path, *, run_directory: Literal["shared", "own"] = "shared") -> TinyNode:

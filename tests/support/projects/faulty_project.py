@@ -105,7 +105,7 @@ class ExtraSup(Supervisor):
 }
 BASE: Final[dict[str, str | None]] = {
     "config/node.toml": FILES["config/node.toml"]
-    + "heart = 5\nrehearsal = 3\n[probation]\nlag = 30.0\nerrors = 1000\n",
+    + "heart = 10\nrehearsal = 3\n[probation]\nlag = 30.0\nerrors = 1000\n",
     "apps/tiny/src/tiny/server.py": SERVER,
     "apps/tiny/src/tiny/fault.py": FAULT,
     "apps/tiny/src/tiny/injector.py": Path(injector.__file__).read_text(),
@@ -168,8 +168,8 @@ ROWS: Final = {
         '{ delete_module = "tiny.words" },', '{ add_module = "tiny.words" },', {"apps/tiny/src/tiny/words.py": None}
     ),
     "add_application": Row(
-        '{ add_application = "extra" },',
-        '{ remove_application = "extra" },',
+        "",
+        "",
         {**EXTRA, "release.toml": 'name = "tiny"\nvsn = "{vsn}"\napps = ["tiny", "extra"]\n'},
     ),
     "restart_application": Row(

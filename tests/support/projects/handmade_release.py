@@ -62,7 +62,7 @@ def members(manifest: Manifest, files: Mapping[str, bytes]) -> list[Member]:
 
 def packed(path: Path, parts: list[Member], tail: bytes = b"") -> Path:
     """Write a tarball; `tail` follows the end of the archive, compressed with it."""
-    with gzip.open(path, "wb") as stream:
+    with gzip.open(path, "wb", compresslevel=1) as stream:
         stream.write(archive_of(parts))
         stream.write(tail)
     return path

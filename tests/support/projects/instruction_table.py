@@ -355,6 +355,12 @@ INSTRUCTIONS: Final[dict[str, Case]] = {
         changed=SERVER_2,
         upgraded={"server": ["2", "one", "born in 2"]},
     ),
+    "restart_child": Case(
+        up='{ restart_child = "server", supervisor = "APP_sup" }, ' + LOAD_SERVER,
+        down=LOAD_SERVER + ', { restart_child = "server", supervisor = "APP_sup" }',
+        changed=SERVER_2,
+        upgraded={"server": ["2", "one", "born in 2"]},
+    ),
     "sync_nodes": Case(
         up=LOAD_SERVER + ', { sync_nodes = "together", nodes = ["other@127.0.0.1"] }',
         down=LOAD_SERVER,

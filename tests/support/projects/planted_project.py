@@ -26,7 +26,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, NamedTuple, TypedDict
 
-import msgspec
+from tiny.wire import Wire
 
 from node_runtime import GenServer, GenStatem, Next, Secret, gen_server, gen_statem
 
@@ -41,11 +41,6 @@ class Profile(TypedDict):
 class Card(NamedTuple):
     owner: str
     number: Pin
-
-
-class Wire(msgspec.Struct):
-    host: str
-    code: Annotated[str, Secret]
 
 
 @dataclass
@@ -106,6 +101,22 @@ async def start_profile():
 async def start_door():
     return await gen_statem.start_link(Door, name="door")
 """
+
+WIRE: Final = """
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from node_runtime import Secret
+
+
+class Wire(msgspec.Struct):
+    host: str
+    code: Annotated[str, Secret]
+"""
+"""A module of its own: a load makes a Struct anew, and the code_changes copy no Struct."""
 
 FAULTS: Final = """
 from __future__ import annotations
@@ -252,6 +263,7 @@ def planted(vsn: str) -> dict[str, str | None]:
         "apps/tiny/app.toml": FILES["apps/tiny/app.toml"].replace(', "tiny_server"', ""),
         "apps/tiny/src/tiny/states.py": STATES.replace("CODE_CHANGE", CHANGES[vsn]).replace("BASIC", BASIC),
         "apps/tiny/src/tiny/faults.py": FAULTS,
+        "apps/tiny/src/tiny/wire.py": WIRE,
         "apps/tiny/src/tiny/sup.py": SUP,
         "apps/tiny/src/tiny/app.py": APP + NOTE,
         "config/sys.toml": CONFIGURATION,

@@ -52,7 +52,7 @@ def release(folder: Path, vsn: str = "1", *, name: str = "r", built: int | None 
     members = {manifest_path(vsn): manifest.encoded(), **files}
     folder.mkdir(exist_ok=True)
     tarball = folder / f"{name}-{vsn}.tar.gz"
-    with gzip.open(tarball, "wb") as stream, tarfile.open(fileobj=stream, mode="w") as archive:
+    with gzip.open(tarball, "wb", compresslevel=1) as stream, tarfile.open(fileobj=stream, mode="w") as archive:
         for path, data in members.items():
             info = tarfile.TarInfo(path)
             info.size = len(data)

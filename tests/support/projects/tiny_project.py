@@ -53,6 +53,15 @@ class TinyServer(GenServer):
 }
 
 
+def appup_both_ways(instructions: str, *, vsn: str = "2.0", older: str = "1.0") -> str:
+    """The appup of version `vsn`, with the same instructions up from `older` and down to it."""
+    return (
+        f'vsn = "{vsn}"\n'
+        f'[[up]]\nfrom = "{older}"\ninstructions = [{instructions}]\n'
+        f'[[down]]\nto = "{older}"\ninstructions = [{instructions}]\n'
+    )
+
+
 def write_project(folder: Path, vsn: str = "1.0", changes: Mapping[str, str | None] | None = None) -> Path:
     """Write the project as version `vsn`; `changes` replaces files, or leaves out those that are None."""
     for path, text in {**FILES, **(changes or {})}.items():

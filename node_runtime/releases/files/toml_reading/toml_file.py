@@ -25,7 +25,7 @@ _TOO_DEEP = f"tables and arrays must not be nested more than {MAX_DEPTH} deep"
 
 
 def read_table(path: Path) -> dict[str, Any]:
-    """Return the content of a TOML file as plain data. Raises `Refused`, also for a `cookie`."""
+    """Return the content of a TOML file as plain data. Raises `Refused`, also for a key `cookie`."""
     text = read_text(path)
     try:
         table = tomllib.loads(text)
@@ -37,7 +37,7 @@ def read_table(path: Path) -> dict[str, Any]:
         if found := re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message):
             message, line = message[: found.start()], int(found[1] or line)
         raise Refused(f"{path}, line {line}: this is not valid TOML: {message}.") from None
-    except ValueError:  # Python converts no number with so many digits
+    except ValueError:  # Python refuses to convert a number with so many digits
         raise Refused(f"{path}: a number has too many digits; an integer has at most 64 bits.") from None
     _refuse_cookie(path, text, table, ())
     return table

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TypeAlias
 
 TomlPath: TypeAlias = tuple[str | int, ...]
 """The path to a value: keys of tables and indices of arrays, from the top of the file."""
 
 MAX_KEY_PARTS = 60
-"""The parts of a dotted key that are followed. A file with a longer key is refused for its depth."""
+"""The maximum number of parts of a dotted key that are read. A file with a longer key is refused for its depth."""
 
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _STRING = re.compile(r'"""(?:\\.|[^\\])*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'', re.DOTALL)
@@ -22,10 +23,16 @@ def line_of(text: str, key_path: TomlPath) -> int:
 
     If there is no such value, return the line number of the enclosing value.
     """
-    found = _Scanner(text).lines()
+    found = _lines(text)
     while key_path and key_path not in found:
         key_path = key_path[:-1]
     return found.get(key_path, 1)
+
+
+@lru_cache(maxsize=2)
+def _lines(text: str) -> dict[TomlPath, int]:
+    """Return the line of each value. Cached, because a check of an appup asks for the line of each instruction."""
+    return _Scanner(text).lines()
 
 
 class _Scanner:

@@ -1,0 +1,161 @@
+"""The cost of the dashboard: `python -m benchmarks.dashboard [SIZE…]`, by default with 10,000 and 100,000 servers.
+
+A node in an OS process of its own has a pool of servers, of which some handle a message each second. The dashboard runs
+in a terminal of 120x40 characters, with the pool open. The output shows the time from the start of `hotdash connect` to
+the first picture with processes, the time and the dashboard's processor time for keys, the share of a core that the
+node uses without and with the dashboard, and the share and the memory of the dashboard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import gc
+import importlib
+import os
+import pty
+import select
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from node_runtime import Pid, Runtime, call, supervisor
+from node_runtime.code import CodeServer, current
+from node_runtime.control import Control, NodeIdentity
+from node_runtime.protocol.cookie import cookie_path
+
+from .pool_node import boot, write_release
+
+SIZES: Final = ["10000", "100000"]
+OBSERVED_SECONDS: Final = 10.0
+KEYS: Final = {"down": b"\x1b[B", "page down": b"\x1b[6~"}
+PRESSES: Final = 20
+QUIET_SECONDS: Final = 0.3
+"""Keys are pressed when the screen has not changed for this long."""
+
+
+async def serve(size: int, active: int) -> None:
+    """Run a node with `size` servers, of which `active` handle a message each second, until it is killed."""
+    with tempfile.TemporaryDirectory() as directory:
+        root = Path(directory)
+        write_release(root, "1")
+        async with Runtime() as runtime:
+            handler = boot(root, CodeServer())
+            await supervisor.start_link(importlib.import_module("pool.top").Top, name="pool_top")
+            pids = [await supervisor.start_child("pool_top", [number]) for number in range(size)]
+            code = current()
+            assert code is not None
+            identity = NodeIdentity("pool@127.0.0.1", "bench", root)
+            control = Control(handler, runtime, code, identity, on_stop=lambda restart: None)
+            port = control.start()
+            gc.collect()
+            gc.freeze()  # as a node does when it is up
+            print(port, cookie_path(root, "operator"), flush=True)
+            add = importlib.import_module("pool.worker").Worker.add
+            while True:
+                await asyncio.sleep(1.0)
+                for pid in pids[:active]:
+                    await call(pid or Pid(0), add)
+
+
+class Dashboard:
+    """`hotdash connect` in a terminal."""
+
+    def __init__(self, port: str, cookie: str) -> None:
+        self.began = time.perf_counter()
+        pid, self._terminal = pty.fork()
+        if pid == 0:
+            os.environ["TERM"] = "xterm-256color"
+            words = ["connect", f"pool@127.0.0.1:{port}", "--cookie-file", cookie]
+            os.execv(sys.executable, [sys.executable, "-m", "hotdash", *words])
+        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        self.process = psutil.Process(pid)
+
+    def until(self, text: bytes, seconds: float = 60.0) -> float:
+        """Read until `text` is on the terminal; return the seconds since the last key or the start."""
+        seen, deadline = b"", time.perf_counter() + seconds
+        while text not in seen and time.perf_counter() < deadline:
+            seen += self._read(1.0)
+        return time.perf_counter() - self.began
+
+    def press(self, key: bytes) -> tuple[float, float]:
+        """Press a key; return the seconds until the screen changes, and the processor time until it is quiet again."""
+        used = sum(self.process.cpu_times()[:2])
+        self.began = time.perf_counter()
+        os.write(self._terminal, key)
+        self._read(10.0)
+        changed = time.perf_counter() - self.began
+        while self._read(QUIET_SECONDS):
+            pass
+        return changed, sum(self.process.cpu_times()[:2]) - used
+
+    def _read(self, seconds: float) -> bytes:
+        ready, _, _ = select.select([self._terminal], [], [], seconds)
+        return os.read(self._terminal, 1 << 16) if ready else b""
+
+    def idle(self, node: psutil.Process) -> tuple[float, float]:
+        """Return the shares of a core that the dashboard and the node use while no key is pressed."""
+        began, before = time.perf_counter(), [sum(one.cpu_times()[:2]) for one in (self.process, node)]
+        while time.perf_counter() < began + OBSERVED_SECONDS:
+            self._read(0.1)
+        seconds = time.perf_counter() - began
+        after = [sum(one.cpu_times()[:2]) for one in (self.process, node)]
+        return (after[0] - before[0]) / seconds, (after[1] - before[1]) / seconds
+
+    def close(self) -> None:
+        """End it."""
+        self.process.kill()
+        os.waitpid(self.process.pid, 0)
+        os.close(self._terminal)
+
+
+def measure(size: int, active: int) -> None:
+    """Measure one node, and print the result."""
+    command = [sys.executable, "-m", "benchmarks.dashboard", "serve", str(size), str(active)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:
+        assert served.stdout is not None
+        port, cookie = served.stdout.readline().split()
+        node = psutil.Process(served.pid)
+        used, began = sum(node.cpu_times()[:2]), time.perf_counter()
+        time.sleep(OBSERVED_SECONDS)
+        alone = (sum(node.cpu_times()[:2]) - used) / (time.perf_counter() - began)
+        dashboard = Dashboard(port, cookie)
+        try:
+            first = dashboard.until(b"worker")
+            dashboard.press(b"G")
+            dashboard.press(b" ")
+            print(f"{size:,} servers, {active:,} active: first picture {first:.2f} s")
+            for name, key in KEYS.items():
+                pressed = [dashboard.press(key) for _ in range(PRESSES)]
+                waits, spent = [wait for wait, _ in pressed], [cpu for _, cpu in pressed]
+                print(
+                    f"  {name}: {statistics.median(waits) * 1000:.0f} ms median, {max(waits) * 1000:.0f} ms worst, "
+                    f"{statistics.median(spent) * 1000:.0f} ms of processor time"
+                )
+            own, observed = dashboard.idle(node)
+            memory = dashboard.process.memory_info().rss / 1e6
+            print(f"  tree: node {alone:.1%} without, {observed:.1%} with; dashboard {own:.1%}, {memory:.0f} MB")
+            dashboard.press(b"2")
+            dashboard.press(b"ooo")  # by rate
+            own, observed = dashboard.idle(node)
+            print(f"  list by rate: node {observed:.1%}; dashboard {own:.1%}")
+        finally:
+            dashboard.close()
+            served.kill()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["serve"]:
+        asyncio.run(serve(int(sys.argv[2]), int(sys.argv[3])))
+    else:
+        for one in sys.argv[1:] or SIZES:
+            for busy in (0, 1000):
+                measure(int(one), busy)

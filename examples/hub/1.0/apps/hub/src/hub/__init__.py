@@ -1,0 +1,1 @@
+"""A hub: rooms in which people talk over websockets."""

@@ -1,0 +1,67 @@
+"""A room: who is in it, and what was said."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from hub.models import Message
+from node_runtime import DOWN, GenServer, Pid, cast, gen_server, monitor
+from node_runtime.web import WebSocketHandler
+
+KEPT_MESSAGES = 500
+
+
+@dataclass(slots=True)
+class State:
+    """The members by the pids of their websockets, and the last messages."""
+
+    name: str
+    members: dict[Pid, str] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
+    count: int = 0
+
+
+async def start_link(name: str) -> Pid:
+    """Start the process of a room."""
+    return await gen_server.start_link(Room, name, name=f"room {name}")
+
+
+class Room(GenServer[State]):
+    """The process of a room. It monitors its members, so it learns of every end."""
+
+    def init(self, name: str) -> State:
+        return State(name)
+
+    def join(self, pid: Pid, user: str) -> list[Message]:
+        """Let a websocket join. Return the last messages; all later ones are sent to it."""
+        monitor(pid)
+        self.state.members[pid] = user
+        self._tell(self._presence())
+        return self.state.messages
+
+    def say(self, user: str, text: str) -> None:
+        """Keep a message, and send it to everybody."""
+        self.state.count += 1
+        message = Message(number=self.state.count, user=user, text=text)
+        self.state.messages = [*self.state.messages, message][-KEPT_MESSAGES:]
+        self._tell({"kind": "message", **message.model_dump()})
+
+    def messages(self) -> list[Message]:
+        """Return the last messages."""
+        return self.state.messages
+
+    def handle_info(self, message: Any) -> None:
+        """A member has left."""
+        if isinstance(message, DOWN) and self.state.members.pop(message.pid, None) is not None:
+            self._tell(self._presence())
+
+    def _presence(self) -> dict[str, Any]:
+        return {"kind": "presence", "members": sorted(Counter(self.state.members.values()))}
+
+    def _tell(self, news: dict[str, Any]) -> None:
+        text = json.dumps(news)
+        for pid in self.state.members:
+            cast(pid, WebSocketHandler.send_text, text)

@@ -1,0 +1,159 @@
+"""The verb `hotdash deploy`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from hotdash.cli import tables
+from hotdash.cli.commit import commit_when_healthy
+from hotdash.cli.operation_outcome import check_outcome
+from hotdash.cli.plan import make_plan
+from hotdash.cli.session import with_client
+from hotdash.cli.shared_options import (
+    node_options,
+    output_option,
+    reason_option,
+    unrehearsed_option,
+    wait_option,
+    yes_option,
+)
+from hotdash.cli.stage import UploadProgress
+from hotdash.cli.upgrade import InstallManner, again_option, install_planned
+from hotdash.model.trust_lines import signature_words
+from node_runtime.protocol import messages as m
+from node_runtime.protocol import methods
+from node_runtime.protocol.client import Client
+from node_runtime.protocol.exit_codes import ExitCode
+
+from .local_build import LocalRelease, build_line, read_release, run_build
+from .steps import DeploymentOutput
+
+
+@dataclass(frozen=True, slots=True)
+class _Deployment:
+    """What is deployed to which node, and how."""
+
+    node: str
+    cookie_file: Path | None
+    yes: bool
+    plan_only: bool
+    options: m.InstallOptions
+    output: DeploymentOutput
+
+    def line(self, verb: str, *words: str) -> list[str]:
+        """Return the words of the command that does one step."""
+        cookie = ["--cookie-file", str(self.cookie_file)] if self.cookie_file is not None else []
+        return ["hotdash", verb, self.node, *words, *cookie]
+
+
+@click.command()
+@node_options
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--plan-only", is_flag=True, help="Stop after the plan; the release stays staged.")
+@yes_option
+@click.option(
+    "--from",
+    "previous",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="The tarball of the release that NODE runs; by default the one in DIR/_build, if it is there.",
+)
+@wait_option
+@again_option
+@unrehearsed_option
+@reason_option
+@output_option
+def deploy(
+    node: str,
+    cookie_file: Path | None,
+    folder: Path,
+    previous: Path | None,
+    yes: bool,
+    plan_only: bool,
+    **how: Any,
+) -> None:
+    """Bring the project in DIR to NODE: build it, stage it, plan, ask, upgrade, wait for good health, and commit.
+
+    Each step is shown with the command that does only this step. With -o json, each step is one line.
+    """
+    output = DeploymentOutput(how.pop("output") == "json")
+    deployment = _Deployment(node, cookie_file, yes, plan_only, m.InstallOptions(**how), output)
+    release = read_release(folder)
+    running = with_client(node, cookie_file, _running_vsn)
+    tarball = _build(deployment, release, previous or _tarball_of(release, running))
+    with_client(node, cookie_file, lambda client: _install(client, deployment, tarball))
+
+
+async def _running_vsn(client: Client) -> str:
+    return client.info.vsn
+
+
+def _tarball_of(release: LocalRelease, running: str) -> Path | None:
+    """Return the tarball of the running release, if an earlier build has left it; the appups are checked against it."""
+    tarball = release.tarball(running)
+    return tarball if running != release.vsn and tarball.is_file() else None
+
+
+def _build(deployment: _Deployment, release: LocalRelease, previous: Path | None) -> Path:
+    line = build_line(release, previous)
+    deployment.output.begin(line)
+    tarball = run_build(line)
+    deployment.output.end("build", line, {"tarball": str(tarball)}, lambda: tables.text(str(tarball)))
+    return tarball
+
+
+async def _install(client: Client, deployment: _Deployment, tarball: Path) -> None:
+    """Stage the tarball, and go on as far as the operator wants. Raises Refused where a step fails."""
+    staged = await _stage(client, deployment, tarball)
+    plan = await _plan(client, deployment, staged.vsn)
+    if deployment.plan_only:
+        if plan.blockers:
+            sys.exit(ExitCode.REFUSED)
+        return
+    verb = f"{plan.direction}grade"
+    line = deployment.line(verb, staged.vsn)
+    deployment.output.begin(line)
+    mode = "json" if deployment.output.as_json else "table"
+    manner = InstallManner(deployment.node, deployment.yes, commit=False, hops=False, output=mode)
+    request = m.Install(vsn=staged.vsn, direction=plan.direction, **msgspec.structs.asdict(deployment.options))
+    if not plan.nothing_to_do:
+        done = await install_planned(client, request, plan, manner)
+        if done is not None:
+            deployment.output.end(verb, line, done, lambda: tables.results(done))
+            check_outcome(done, ("installed", "committed"))
+    await _commit(client, deployment, staged.vsn, mode)
+
+
+async def _stage(client: Client, deployment: _Deployment, tarball: Path) -> m.ReleaseInfo:
+    line = deployment.line("stage", str(tarball))
+    deployment.output.begin(line)
+    staged = await client.stage(tarball, UploadProgress().show)
+    words = f"{staged.name} {staged.vsn} is {staged.status} on {deployment.node}, {signature_words(staged.signature)}."
+    deployment.output.end("stage", line, staged, lambda: tables.text(words))
+    return staged
+
+
+async def _plan(client: Client, deployment: _Deployment, vsn: str) -> m.Plan:
+    line = deployment.line("plan", vsn)
+    deployment.output.begin(line)
+    plan = await make_plan(client, vsn)
+    is_shown = deployment.yes or deployment.plan_only or plan.blockers or plan.nothing_to_do
+    deployment.output.end("plan", line, plan, (lambda: tables.plan(plan)) if is_shown else None)  # the question has it
+    return plan
+
+
+async def _commit(client: Client, deployment: _Deployment, vsn: str, mode: str) -> None:
+    """Commit the release when its health is good, unless it is permanent already."""
+    releases = {release.vsn: release for release in (await client.request(methods.RELEASES)).releases}
+    if releases[vsn].status == "permanent":
+        return
+    line = deployment.line("commit")
+    deployment.output.begin(line)
+    done = await commit_when_healthy(client, vsn, deployment.options.reason, mode)
+    deployment.output.end("commit", line, done, lambda: tables.results(done))
+    check_outcome(done, ("committed",))

@@ -1,0 +1,62 @@
+"""The part of a deployment that needs no node: `node-runtime build`, in an OS process of its own."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from node_runtime.protocol.clip import clip_path
+from node_runtime.protocol.exit_codes import ExitCode, Refused
+
+_RUN: Final = "import sys; from node_runtime.cli import main; main(sys.argv[1:])"
+"""Runs the command `node-runtime` of the environment that this command runs in."""
+OUTPUT_FOLDER: Final = "_build"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRelease:
+    """The project in `folder`: the name and the version that its release.toml gives to the release."""
+
+    folder: Path
+    name: str
+    vsn: str
+
+    def tarball(self, vsn: str) -> Path:
+        """Return where `node-runtime build` puts the tarball of a version."""
+        return self.folder / OUTPUT_FOLDER / f"{self.name}-{vsn}.tar.gz"
+
+
+def read_release(folder: Path) -> LocalRelease:
+    """Read the project's release.toml. Raises Refused if there is none, or if it names no release."""
+    path = folder / "release.toml"
+    try:
+        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise Refused(f"{clip_path(path)} can't be read: {reason}; name the folder of a project.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise Refused(f"{clip_path(path)} is not TOML: {error}.") from None
+    name, vsn = table.get("name"), table.get("vsn")
+    if not (isinstance(name, str) and isinstance(vsn, str)):
+        raise Refused(f"{clip_path(path)} must have the name and the vsn of the release, as strings.")
+    return LocalRelease(folder, name, vsn)
+
+
+def build_line(release: LocalRelease, previous: Path | None) -> list[str]:
+    """Return the words of the command that builds the release, and checks its appups against the previous tarball."""
+    return ["node-runtime", "build", str(release.folder), *(["--from", str(previous)] if previous is not None else [])]
+
+
+def run_build(line: list[str]) -> Path:
+    """Run the command and return the tarball. Messages for people go to stderr. Raises Refused if it fails."""
+    done = subprocess.run([sys.executable, "-c", _RUN, *line[1:]], stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise Refused(
+            f"`{shlex.join(line)}` failed, so nothing was sent to the node.", ExitCode(max(done.returncode, 1))
+        )
+    return Path(done.stdout.splitlines()[-1])

@@ -1,0 +1,1 @@
+"""The user's settings, which only the user writes, and what the dashboard remembers by itself."""

@@ -1,0 +1,60 @@
+"""Applies the node's events to the dashboard: events of text in batches, operations of other people with a notice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from node_runtime.protocol import messages as m
+
+from .actions import key_of
+from .model.operation_lines import started_words
+from .screens.confirm import ConfirmDialog
+
+if TYPE_CHECKING:
+    from .app import HotdashApp
+
+BATCH_SECONDS: Final = 0.1
+"""Seconds for which events of text are collected before the screen is drawn, so that a flood costs little."""
+_TEXT_KINDS: Final = ("log", "process", "audit", "module")
+
+
+class EventReception:
+    """Receives the events of the link for `app`."""
+
+    def __init__(self, app: HotdashApp) -> None:
+        self._app = app
+        self._waiting: list[m.NodeEvent] = []
+
+    def receive(self, event: m.NodeEvent) -> None:
+        """Apply an event, now or with the next batch."""
+        app, operation = self._app, event.operation
+        if event.kind in _TEXT_KINDS:
+            self._waiting.append(event)
+            if len(self._waiting) == 1:
+                app.set_timer(BATCH_SECONDS, self._apply_batch)
+            return
+        if operation is not None:
+            self._announce(operation)
+        app.apply(app.node.with_event(event, app.clock()))
+        if event.kind == "rehearsal" and app.dashboard.busy:
+            app.set_busy(f"{event.text[:1].upper()}{event.text[1:]} …")
+        if operation is not None and operation.ended is not None and not operation.results:
+            app.read_operation(operation.id)
+
+    def _apply_batch(self) -> None:
+        events, self._waiting = tuple(self._waiting), []
+        self._app.apply(self._app.node.with_texts(events, self._app.clock()))
+
+    def _announce(self, operation: m.Operation) -> None:
+        """Announce an operation that has just begun, unless this dashboard has requested it.
+
+        An open dialog whose answer would begin another operation is frozen, and says why.
+        """
+        app = self._app
+        ours = app.handlers.releases.requesting or operation.id in app.handlers.releases.own
+        if ours or operation.ended is not None or app.node.operation(operation.id) is not None:
+            return
+        sentence = f"{started_words(operation)}."
+        if isinstance(app.screen, ConfirmDialog) and app.screen.freeze(sentence):
+            return
+        app.show_toast(f"{sentence} {key_of('view_upgrades', app.dashboard.keymap)} shows it.")

@@ -1,0 +1,1 @@
+"""Several nodes: those that can be opened, and a row about each."""

@@ -1,0 +1,54 @@
+"""The nodes that can be opened by name, and what each says about itself."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from hotdash.config.settings import Settings
+from node_runtime.protocol import messages as m
+from node_runtime.protocol import methods
+from node_runtime.protocol.client import Client
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.local_user import local_user
+from node_runtime.protocol.run_directory import list_records, locate
+
+
+@dataclass(frozen=True, slots=True)
+class KnownNode:
+    """A node as `hotdash connect` takes it: its name, and its cookie file unless it is a node of this machine."""
+
+    name: str
+    cookie_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReport:
+    """What a node said at last. `refused` is the sentence with which it could not be asked, or empty."""
+
+    node: KnownNode
+    summary: m.NodeSummary | None = None
+    change: m.Operation | None = None
+    refused: str = ""
+
+
+def known_nodes(settings: Settings) -> list[KnownNode]:
+    """Return this user's nodes on this machine, and then those of the settings file."""
+    local = [KnownNode(record.name) for record in list_records()]
+    return [*local, *(KnownNode(name, node.cookie_path()) for name, node in sorted(settings.nodes.items()))]
+
+
+async def ask_node(node: KnownNode) -> NodeReport:
+    """Ask a node about itself and its last change, over a connection of its own."""
+    try:
+        address = locate(node.name, node.cookie_file)
+        async with Client.connect(address, user=local_user(), client_name="hotdash") as client:
+            summary = await client.request(methods.SUMMARY)
+            change = None
+            with suppress(Refused):
+                listed = await client.request(methods.OPERATIONS, m.ListLimit(limit=1))
+                change = listed.operations[-1] if listed.operations else None
+            return NodeReport(node, summary, change)
+    except Refused as refusal:
+        return NodeReport(node, refused=refusal.sentence)

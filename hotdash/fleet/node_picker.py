@@ -1,0 +1,127 @@
+"""The list of nodes that `hotdash connect` opens without a name."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Hashable
+from typing import ClassVar
+
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+
+from hotdash.config.settings import Settings
+from hotdash.model.styled_text import Line, line, span
+from hotdash.model.units import age, countdown
+from hotdash.themes import THEMES, no_color, starting_theme
+from hotdash.widgets.bars import StaticLines
+from hotdash.widgets.table import Column, Row, Table
+
+from .known_nodes import KnownNode, NodeReport, ask_node, known_nodes
+
+ASK_SECONDS = 2.0
+"""Seconds between two questions to each node."""
+
+# A node's workers get a column here as soon as nodes have workers.
+_COLUMNS = (
+    Column("node", min_width=16, max_width=40, grow=True),
+    Column("release", max_width=24),
+    Column("status", max_width=20),
+    Column("health", max_width=10, drop_order=2),
+    Column("restarts", drop_order=3, align_right=True),
+    Column("last change", max_width=44, drop_order=1),
+)
+
+
+class NodePicker(App[KnownNode]):
+    """Its result is the chosen node, or None. The cursor stays on a node when nodes come and go."""
+
+    TITLE = "hotdash"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,ctrl+q", "quit", show=False)]
+    CSS = """
+    NodePicker { background: $background; }
+    NodePicker Table { height: 1fr; }
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(ansi_color=True if no_color() else None)
+        for theme in THEMES:
+            self.register_theme(theme)
+        self._settings = settings
+        self._reports: dict[KnownNode, NodeReport] = {}
+        self._asking: asyncio.Task[None] | None = None
+
+    def compose(self) -> ComposeResult:
+        yield StaticLines(id="title")
+        yield Table(_COLUMNS, id="nodes", empty="No node runs here: start one with `bin/<name> start`.")
+        yield StaticLines(id="about")
+
+    def on_mount(self) -> None:
+        color_system = "truecolor" if self.is_headless else self.console.color_system
+        self.theme = starting_theme(self._settings.theme, None, color_system)
+        self.query_one("#title", StaticLines).show([line(span("Nodes", "strong"))])
+        self.query_one(Table).focus()
+        self._asking = asyncio.create_task(self._ask())
+
+    async def on_unmount(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait((self._asking,))
+
+    async def _ask(self) -> None:
+        while True:
+            nodes = known_nodes(self._settings)
+            self._show(nodes)
+            for report in asyncio.as_completed([ask_node(node) for node in nodes]):
+                answered = await report
+                self._reports[answered.node] = answered
+                self._show(nodes)
+            await asyncio.sleep(ASK_SECONDS)
+
+    def _show(self, nodes: list[KnownNode]) -> None:
+        reports = [self._reports.get(node, NodeReport(node)) for node in nodes]
+        self.query_one(Table).show([Row(report.node, node_cells(report, time.time())) for report in reports])
+        self._show_selected(self.query_one(Table).key)
+
+    def _show_selected(self, key: Hashable) -> None:
+        report = self._reports.get(key) if isinstance(key, KnownNode) else None
+        keys = line(span("enter", "name"), " open  ", span("esc", "name"), " quit")
+        refused = [line(span(report.refused, "warn"))] if report is not None and report.refused else []
+        self.query_one("#about", StaticLines).show([*refused, keys])
+
+    def on_table_cursor_moved(self, message: Table.CursorMoved) -> None:
+        """Show why the selected node can't be asked."""
+        self._show_selected(message.key)
+
+    def on_table_row_chosen(self, message: Table.RowChosen) -> None:
+        """Leave with the chosen node."""
+        if isinstance(message.key, KnownNode):
+            self.exit(message.key)
+
+
+def node_cells(report: NodeReport, now: float) -> tuple[Line, ...]:
+    """Return the cells of a node's row."""
+    name: Line = (span(report.node.name, "name"),)
+    if report.summary is None:
+        words = span("can't be reached", "bad") if report.refused else span("…", "muted")
+        return (name, (), (words,), (), (), ())
+    info, vitals = report.summary.info, report.summary.vitals
+    running = next((one for one in report.summary.releases if one.vsn == info.vsn), None)
+    status: Line = (span("permanent", "ok"),) if info.vsn == info.permanent else (span("current", "warn"),)
+    if running is not None and running.probation_until is not None:
+        status = (span(f"on probation {countdown(running.probation_until - vitals.at)}", "warn"),)
+    health = running.health.verdict if running is not None and running.health is not None else ""
+    change: Line = ()
+    if report.change is not None:
+        one = report.change
+        done = one.outcome or one.phase
+        change = (span(f"{one.to_vsn} {done} by {one.who}, {age(now - one.started)} ago", "muted"),)
+    return (
+        name,
+        (span(f"{info.release} {info.vsn}", "strong"),),
+        status,
+        (span(health, {"good": "ok", "bad": "bad"}.get(health, "muted")),),  # type: ignore[arg-type]  # tones
+        (span(str(vitals.restarts), "warn" if vitals.restarts else "muted"),),
+        change,
+    )

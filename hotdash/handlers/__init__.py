@@ -1,0 +1,1 @@
+"""The handlers of actions, by what they act on."""

@@ -1,0 +1,1 @@
+"""The troubles of the node that an operator has to look at now."""

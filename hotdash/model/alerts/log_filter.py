@@ -1,0 +1,95 @@
+"""The filter of events and log records, and the folding of those that repeat themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from node_runtime.protocol import messages as m
+
+from .troubles import level_of
+
+LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+FOLD_DISTANCE: Final = 8
+"""An event is folded into an equal one among this number of lines before it."""
+_UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_NUMBER: Final = re.compile(r"0x[0-9a-f]+|\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """The parts of a filter: words, words that must be absent, a minimum level, kinds, a greatest age in seconds."""
+
+    words: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    level: int = 0
+    kinds: tuple[str, ...] = ()
+    seconds: float | None = None
+
+    def matches(self, event: m.NodeEvent, node_now: float) -> bool:
+        """Return whether the filter keeps an event."""
+        text = f"{event.kind} {event.text}".lower()
+        if self.seconds is not None and event.at < node_now - self.seconds:
+            return False
+        if self.kinds and event.kind not in self.kinds:
+            return False
+        level = level_of(event)
+        if self.level and (level not in LEVELS or LEVELS.index(level) < self.level):
+            return False
+        return all(word in text for word in self.words) and not any(word in text for word in self.absent)
+
+
+def parse_filter(text: str) -> LogFilter:
+    """Return the filter that a person has typed: `level:error since:10m kind:process !health word`.
+
+    A part that is not understood is a word.
+    """
+    found = LogFilter()
+    for part in text.lower().split():
+        name, _, value = part.partition(":")
+        if name == "level" and value in LEVELS:
+            found = replace(found, level=LEVELS.index(value))
+        elif name == "kind" and value:
+            found = replace(found, kinds=(*found.kinds, value))
+        elif name == "since" and (seconds := _seconds(value)) is not None:
+            found = replace(found, seconds=seconds)
+        elif part.startswith("!") and len(part) > 1:
+            found = replace(found, absent=(*found.absent, part[1:]))
+        else:
+            found = replace(found, words=(*found.words, part))
+    return found
+
+
+def _seconds(text: str) -> float | None:
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS else (text, "s")
+    return float(number) * _UNITS[unit] if number.isascii() and number.isdigit() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the log: the newest of `times` events that differ only in numbers, and when the first was."""
+
+    event: m.NodeEvent
+    times: int
+    first_at: float
+
+
+def fold(events: Iterable[m.NodeEvent]) -> list[Entry]:
+    """Return the events as entries; an event that repeats one of the entries just before it is folded into that entry.
+
+    So a crash loop takes as many lines as one crash.
+    """
+    entries: list[Entry] = []
+    templates: list[str] = []
+    for event in events:
+        template = f"{event.kind} {_NUMBER.sub('#', event.text)}"
+        start = max(0, len(entries) - FOLD_DISTANCE)
+        if template in templates[start:]:
+            at = templates.index(template, start)
+            entries[at] = Entry(event, entries[at].times + 1, entries[at].first_at)
+        else:
+            entries.append(Entry(event, 1, event.at))
+            templates.append(template)
+    return entries

@@ -1,0 +1,140 @@
+"""The troubles of a node now, the worst first, each with the view that shows more about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from hotdash.model.node_view import NodeView
+from hotdash.model.selection import ProcessKey
+from hotdash.model.styled_text import Tone
+from hotdash.model.units import age, count, plural
+from hotdash.model.vitals import blocked_words
+from node_runtime.protocol import messages as m
+
+ERROR_SECONDS: Final = 300.0
+"""Errors in the log of this time are counted."""
+BLOCK_SECONDS: Final = 600.0
+"""A blocked event loop is mentioned for this time after it has answered again."""
+_TONE_ORDER: Final[tuple[Tone, ...]] = ("bad", "warn")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One trouble: a sentence, the view to open, and what is selected there."""
+
+    tone: Tone
+    sentence: str
+    view: str
+    process: ProcessKey | None = None
+    module: str | None = None
+    vsn: str | None = None
+
+
+def troubles(node: NodeView, now: float) -> list[Trouble]:
+    """Return what is wrong with the node at the local time `now`, the worst first."""
+    if node.snapshot is None:
+        return []
+    node_now = node.node_now(now)
+    found = [
+        *_blocked(node, now),
+        *_restarts(node),
+        *_mailboxes(node),
+        *_releases(node),
+        *_operations(node),
+        *_modules(node),
+        *_log(node, node_now),
+    ]
+    return sorted(found, key=lambda one: _TONE_ORDER.index(one.tone))
+
+
+def _blocked(node: NodeView, now: float) -> Iterator[Trouble]:
+    if words := blocked_words(node.history, node.last_heard, now):
+        yield Trouble("bad", f"{words}. {node.way_out()}", "logs")
+
+
+def _restarts(node: NodeView) -> Iterator[Trouble]:
+    vitals = node.history.samples[-1] if node.history.samples else None
+    for one in vitals.restarting if vitals is not None else ():
+        assert node.snapshot is not None
+        used = f"{one.used} of {one.intensity} restarts in {one.period:g} s used"
+        tone: Tone = "bad" if one.used * 2 > one.intensity else "warn"
+        yield Trouble(
+            tone,
+            f"{one.name or f'<{one.pid}>'} restarts children: {one.per_minute} per minute, {used}; "
+            f"last {one.child}: {one.reason}",
+            "overview",
+            ProcessKey(node.snapshot.info.boot_id, one.pid),
+        )
+
+
+def _mailboxes(node: NodeView) -> Iterator[Trouble]:
+    vitals = node.history.samples[-1] if node.history.samples else None
+    for one in vitals.mailboxes if vitals is not None else ():
+        assert node.snapshot is not None
+        yield Trouble(
+            "warn",
+            f"the mailbox of {one.name or 'process'} <{one.pid}> grows: {count(one.waiting)} messages, "
+            f"+{count(one.growth)}/s",
+            "processes",
+            ProcessKey(node.snapshot.info.boot_id, one.pid),
+        )
+
+
+def _releases(node: NodeView) -> Iterator[Trouble]:
+    for release in node.snapshot.releases if node.snapshot is not None else ():
+        if release.health is not None and release.health.verdict == "bad":
+            yield Trouble("bad", f"health of {release.vsn}: bad, {release.health.finding}", "releases", vsn=release.vsn)
+        if release.no_way_back:
+            yield Trouble("bad", release.no_way_back, "releases", vsn=release.vsn)
+        if release.damaged:
+            yield Trouble("warn", release.damaged, "releases", vsn=release.vsn)
+        elif release.failed:
+            yield Trouble("warn", f"{release.vsn} failed here: {release.failed}", "releases", vsn=release.vsn)
+        if release.signature.warning:
+            yield Trouble("warn", release.signature.warning, "releases", vsn=release.vsn)
+
+
+def _operations(node: NodeView) -> Iterator[Trouble]:
+    for operation in node.unfinished():
+        if operation.waits_for:
+            yield Trouble("warn", f"operation {operation.id} waits for: {operation.waits_for}", "upgrades")
+    newest = node.operations[-1] if node.operations else None
+    if newest is not None and newest.outcome in ("partly put back", "partly reverted", "restarted"):
+        yield Trouble("bad", f"the last operation ended as {newest.outcome}: {newest.error or newest.id}", "upgrades")
+
+
+def _modules(node: NodeView) -> Iterator[Trouble]:
+    draining = [module for module in node.draining() if module.old_pids]
+    if draining:
+        running = len({pid for module in draining for pid in module.old_pids})
+        processes = plural(running, "process", "processes")
+        yield Trouble(
+            "warn", f"{plural(len(draining), 'module')} draining in {processes}", "modules", module=draining[0].name
+        )
+
+
+def _log(node: NodeView, node_now: float) -> Iterator[Trouble]:
+    logged = [event for event in node.log if event.kind == "log" and event.at >= node_now - ERROR_SECONDS]
+    errors = [event for event in logged if level_of(event) in ("error", "critical")]
+    if errors:
+        ago = age(node_now - errors[-1].at)
+        words = f"{plural(len(errors), 'error')} logged in 5 min, the last {ago} ago: {message_of(errors[-1])}"
+        yield Trouble("bad", words, "logs")
+    for event in node.log[::-1]:
+        if event.at < node_now - BLOCK_SECONDS:
+            break
+        if event.kind == "log" and message_of(event).startswith("the event loop was blocked for "):
+            yield Trouble("warn", f"{message_of(event)}, {age(node_now - event.at)} ago", "logs")
+            break
+
+
+def level_of(event: m.NodeEvent) -> str:
+    """Return the level of a log event in lower case; empty for an event of another kind."""
+    return event.text.partition(": ")[0] if event.kind == "log" else ""
+
+
+def message_of(event: m.NodeEvent) -> str:
+    """Return the text of an event without the level."""
+    return event.text.partition(": ")[2] if event.kind == "log" else event.text

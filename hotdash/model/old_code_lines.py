@@ -1,0 +1,92 @@
+"""Lines about old versions of modules: what keeps each of them, what a purge would end, and what it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from node_runtime.protocol import messages as m
+
+from .styled_text import Line, Span, Tone, line, span
+from .units import plural
+
+_ENDS: Final[dict[m.HolderKind, tuple[str, Tone]]] = {
+    "process": ("a purge kills it", "bad"),
+    "task": ("a purge cancels it", "warn"),
+    "timer": ("a purge cancels it, if it calls the old version itself", "warn"),
+    "callback": ("it is gone once the event loop has run it", "muted"),
+    "thread": ("it can't be ended from outside: let its function return, or restart the node", "warn"),
+    "executor": ("its work can't be ended from outside: shut it down, or restart the node", "warn"),
+    "server": ("close it, or kill the process that has opened it", "warn"),
+    "object": ("replace the object, or restart the node", "warn"),
+}
+"""A clause for each kind of holder that says what ends such a holder."""
+
+
+def draining_words(module: m.ModuleInfo) -> Span:
+    """Return whether a module's old version is still run, and by how many processes; empty without an old version."""
+    if module.old_vsn is None:
+        return Span("")
+    if not module.old_pids:
+        return span("drained", "ok")
+    if len(module.old_pids) <= 2:
+        return span("draining " + " ".join(f"<{pid}>" for pid in module.old_pids), "warn")
+    return span(f"draining {plural(len(module.old_pids), 'process', 'processes')}", "warn")
+
+
+def pids_of(modules: Iterable[m.OldCode]) -> set[int]:
+    """Return the pids of the processes that `holder_lines` may name."""
+    return {holder.pid for old in modules for holder in old.holders if holder.pid is not None}
+
+
+def holder_lines(old: m.OldCode, names: Mapping[int, str]) -> list[Line]:
+    """Return a line for each holder. `names` are the titles of the processes, by pid."""
+    if not old.holders:
+        seconds = f"{old.collection or 0.0:.3f} s"
+        return [line(span(f"Only garbage keeps it, so it blocks nothing. A garbage collection takes {seconds}.", "ok"))]
+    return [_holder_line(holder, names) for holder in old.holders]
+
+
+def _holder_line(holder: m.OldCodeHolder, names: Mapping[int, str]) -> Line:
+    ends, tone = _ENDS[holder.kind]
+    if holder.cache is not None:
+        ends = "a purge clears it"
+    elif holder.kind == "process" and not _runs(holder):
+        ends = "a purge kills it, if it still does so when the tasks have ended"
+    starter = ""
+    if holder.kind == "task" and holder.pid is not None:
+        starter = f", which {names.get(holder.pid, 'a process')} <{holder.pid}> has started"
+    return line(span(holder.name, "name"), span(f"{starter} {holder.does}"), span(f"  {ends}", tone))
+
+
+def _runs(holder: m.OldCodeHolder) -> bool:
+    return holder.does.startswith("runs ")
+
+
+def purge_question(old: m.OldCode, node: str) -> str:
+    """Return the question before a purge, with the number of processes and tasks that the purge ends."""
+    processes = [holder for holder in old.holders if holder.kind == "process"]
+    killed = len(processes)
+    at_most = "" if all(map(_runs, processes)) else "at most "
+    cancelled = sum(holder.kind == "task" for holder in old.holders)
+    ends = [f"kill {at_most}{plural(killed, 'process', 'processes')}"] if killed else []
+    ends += [f"cancel {plural(cancelled, 'task')}"] if cancelled else []
+    what = f" ({' and '.join(ends)})" if ends else ""
+    return f"purge the old version of {old.module} on {node}{what}?"
+
+
+def purged_lines(purged: m.Purged) -> list[Line]:
+    """Return lines about what a purge has ended, and about the holders that are left."""
+    lines = [line("killed ", span(name, "name")) for name in purged.killed]
+    lines += [line("cancelled ", span(name, "name")) for name in purged.cancelled]
+    if purged.dropped:
+        lines.append(line(span(f"The old version of {purged.module} is dropped.", "ok")))
+    if purged.left:
+        lines.append(line(span("Still there:", "warn")))
+        lines += [_holder_line(holder, {}) for holder in purged.left]
+    return lines
+
+
+def holders_text(old: m.OldCode) -> str:
+    """Return the holders of an old version as text on one line."""
+    return "; ".join(f"{holder.name} {holder.does}" for holder in old.holders)

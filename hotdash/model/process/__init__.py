@@ -1,0 +1,1 @@
+"""One process in depth, as an outline, as facts and as a bug report."""

@@ -1,0 +1,1 @@
+"""Words about releases and modules that the command line and the dashboard share."""

@@ -1,0 +1,125 @@
+"""The panel of the selected process: its details, and below them its live state."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from hotdash.model.process_details import process_lines
+from hotdash.model.process_tree import title_of
+from hotdash.model.selection import ProcessKey
+from hotdash.model.styled_text import Line, line, span
+from hotdash.model.term_diff import diff
+from hotdash.model.term_lines import term_lines
+from hotdash.model.units import age
+from hotdash.model.view_state import ViewState
+from hotdash.widgets.bars import StaticLines
+from hotdash.widgets.text_lines import ScrollingLines
+from node_runtime.protocol import messages as m
+
+
+class ProcessPanel(Vertical):
+    """Details and state of one process. It remembers the title of the process that it shows, for when it has ended."""
+
+    DEFAULT_CSS = """
+    ProcessPanel { width: 8fr; border-left: vkey $foreground 20%; }
+    ProcessPanel ScrollingLines { height: 1fr; padding: 1 1 0 1; }
+    .-low ProcessPanel ScrollingLines { padding: 0 1; }
+    """
+
+    def __init__(self, id: str = "process") -> None:
+        super().__init__(id=id)
+        self._details = StaticLines()
+        self._state = ScrollingLines(classes="state")
+        self._last_shown: tuple[ProcessKey, str] | None = None
+
+    def compose(self) -> ComposeResult:
+        yield self._details
+        yield self._state
+
+    def show_lines(self, details: list[Line], state: list[Line] | None = None) -> None:
+        """Show the lines of something else than a process."""
+        self._details.show(details)
+        self._state.show(state or [])
+
+    def show_process(self, key: ProcessKey, row: m.ProcessSummary | None, view_state: ViewState) -> None:
+        """Show a process; `row` is None if no window has it any more."""
+        sample = view_state.node.sample
+        own = sample if sample is not None and sample.key == key else None
+        snapshot = view_state.node.snapshot
+        earlier = snapshot is not None and snapshot.info.boot_id != key.boot_id
+        if earlier or (row is None and (own is None or own.refused)):
+            self.show_lines(self._ended_lines(key, view_state), _last_state(own))
+            return
+        process = own.view.process if own is not None and own.view is not None and not own.refused else row
+        if process is None:
+            return
+        self._last_shown = key, title_of(process)
+        self.show_lines(process_lines(process, view_state.node_now), state_lines(view_state, key))
+
+    def _ended_lines(self, key: ProcessKey, view_state: ViewState) -> list[Line]:
+        named = self._last_shown is not None and self._last_shown[0] == key
+        name = self._last_shown[1] if named and self._last_shown is not None else "this process"
+        snapshot = view_state.node.snapshot
+        earlier = snapshot is not None and snapshot.info.boot_id != key.boot_id
+        how = "ended with the node's earlier boot" if earlier else "has ended"
+        lines = [line(span(f"✖ {name} <{key.pid}> {how}.", "bad"))]
+        after = [pid for pid, title in view_state.node.titles().items() if title == name and pid != key.pid]
+        if len(after) == 1:
+            lines.append(line(span("Its successor is ", "muted"), span(f"<{after[0]}>", "name"), "."))
+        return lines
+
+
+def _last_state(sample: object) -> list[Line]:
+    view = getattr(sample, "view", None)
+    if not isinstance(view, m.StateView):
+        return []
+    return [line(span("its last state", "muted")), *term_lines(view.state)]
+
+
+def activity_lines(view: m.StateView, view_state: ViewState) -> list[Line]:
+    """Return what the process does, and whom it waits for."""
+    if view.running is None:
+        return []
+    titles = view_state.node.titles()
+    lines = [line(span("in the callback ", "muted"), span(view.running, "warn"))]
+    if view.waits_for:
+        waits = ", ".join(f"{titles.get(pid, 'process')} <{pid}>" for pid in view.waits_for[:4])
+        lines.append(line(span("waits for ", "muted"), span(waits, "warn")))
+    return [*lines, ()]
+
+
+def _mail_title(view: m.StateView) -> str:
+    more = view.process.mailbox - len(view.mail)
+    return f"mailbox, oldest first{f', {more:,} more' if more > 0 else ''}"
+
+
+def _exit_line(end: m.ProcessExit, node_now: float) -> Line:
+    when = f"<{end.pid}> ended {age(node_now - end.ended)} ago: "
+    return line(span(f"  {when}", "muted"), span(end.reason, "plain" if end.orderly else "bad"))
+
+
+def state_lines(view_state: ViewState, key: ProcessKey) -> list[Line]:
+    """Return the live state of a process; what has just changed is marked."""
+    sample = view_state.node.sample
+    if sample is None or sample.key != key:
+        return [line(span("state …", "muted"))]
+    if sample.refused:
+        return [line(span(sample.refused, "warn"))]
+    view = sample.view
+    if view is None:
+        return []
+    changes = diff(sample.before.state, view.state) if sample.before is not None else ()
+    moved = frozenset(change.path for change in changes)
+    lines = [*activity_lines(view, view_state), line(span("state", "muted")), *term_lines(view.state, moved)]
+    if view.mail:
+        lines += [(), line(span(_mail_title(view), "muted"))]
+        lines += [part for one in view.mail for part in term_lines(one)]
+    if view.exits:
+        lines += [(), line(span("earlier processes in its place", "muted"))]
+        lines += [_exit_line(one, view_state.node_now) for one in view.exits]
+    if view.blocked:
+        lines.insert(0, line(span(view.blocked, "warn")))
+    if view.stack:
+        lines += [(), line(span("stack", "muted")), *(line(span(f"  {frame}")) for frame in view.stack)]
+    return lines

@@ -1,0 +1,131 @@
+"""The verbs of `node-runtime appup`: they check and write the appups between two releases."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from node_runtime.protocol.exit_codes import ExitCode, Refused
+
+if TYPE_CHECKING:
+    from node_runtime.releases.appups.sources.release_source import ReleaseSource
+
+
+@click.group()
+def appup() -> None:
+    """Check and generate the appups between two releases.
+
+    A release is a project folder, a tarball, or a revision of git such as HEAD, v1.0 or v1.0:services/shop. Without
+    a folder, the revision is read at the place of the newer project.
+    """
+
+
+@appup.command()
+@click.argument("old", required=False)
+@click.argument("new", required=False)
+@click.option("--from", "older", help="The older release; the same as OLD.")
+@click.option("--to", "newer", help="The newer release, whose appups are checked; the same as NEW, by default `.`.")
+def check(old: str | None, new: str | None, older: str | None, newer: str | None) -> None:
+    """Check that the appups of NEW lead from OLD to NEW and back, against the code of both.
+
+    Each mistake is printed with its file, its line and a remedy; the exit code is then 1. No code is executed.
+    """
+    from node_runtime.releases.appups.check.check import check_appups
+
+    start, end = _one(old, older, "OLD", "--from"), _one(new, newer, "NEW", "--to") or "."
+    if start is None:
+        raise Refused("Give the older release: a project folder, a tarball or a revision of git.", ExitCode.USAGE)
+    with read_releases(start, end) as (first, second):
+        check_appups(first, second)
+        click.echo(f"The appups lead from {first.name} {first.vsn} to {second.vsn} and back.")
+
+
+@appup.command()
+@click.option("--from", "older", required=True, multiple=True, help="The older release. May be given several times.")
+@click.option("--to", "newer", default=".", show_default=True, help="The newer release, whose appups are written.")
+@click.option(
+    "--bump",
+    metavar="HOW",
+    is_flag=False,
+    flag_value="next",
+    help="Give the release, and the applications that differ, a new vsn: the next one, or with `hash`, `tag` or a "
+    "version as HOW, one from the content, from the newest tag of git, or this version.",
+)
+@click.option("--print", "only_print", is_flag=True, help="Print the appups, and write no file.")
+def generate(older: tuple[str, ...], newer: str, bump: str | None, only_print: bool) -> None:
+    """Write the appups of a project, up and down, for the upgrade from an older release.
+
+    What the author has written is kept. What can't be known from the code is a question in the appup: answer it, and
+    remove its line. A tarball and a revision of git as the newer release are not changed: their appups are printed.
+    """
+    from node_runtime.releases.appups.generation.version_bump import bump_versions
+
+    folder = Path(newer)
+    writes = folder.is_dir() and not only_print
+    for number, start in enumerate(older):
+        if bump is not None and number == 0:
+            if not writes:
+                raise Refused("--bump writes to a project; give its folder, and don't pass --print.", ExitCode.USAGE)
+            with read_releases(start, newer) as (first, second):
+                for path, vsn in bump_versions(folder, first, second, bump):
+                    click.echo(f"{path}: vsn is {vsn} now.")
+        with read_releases(start, newer) as (first, second):
+            _generate(first, second, writes)
+
+
+def _generate(older: ReleaseSource, newer: ReleaseSource, writes: bool) -> None:
+    """Write or print the appups for one older release; print the open questions and the notes on stderr."""
+    from node_runtime.releases.appups.generation.generate import generate_appups
+
+    made = generate_appups(older, newer)
+    for each in made.appups:
+        place = newer.appups[each.app]
+        if not writes:
+            click.echo(each.text, nl=False)
+        elif each.is_new:
+            place.path.write_text(each.text, encoding="utf-8")
+            click.echo(f"{place.shown}: written, from {older.vsn} and back.")
+        else:
+            click.echo(f"{place.shown}: unchanged.")
+        for text in each.questions:
+            click.echo(f"{place.shown}: open question: {text}", err=True)
+    if not made.appups:
+        click.echo(f"No application of {newer.name} {newer.vsn} differs from {older.vsn}, so no appup is needed.")
+    for note in made.notes:
+        click.echo(f"Note: {note}", err=True)
+
+
+def check_build(previous: str, folder: Path) -> None:
+    """Check the appups of the project in `folder` against the previous release. Raises `Refused`."""
+    from node_runtime.releases.appups.check.check import check_appups
+
+    with read_releases(previous, str(folder)) as (older, newer):
+        check_appups(older, newer)
+
+
+@contextmanager
+def read_releases(older: str, newer: str) -> Iterator[tuple[ReleaseSource, ReleaseSource]]:
+    """Read two releases, and keep what was unpacked of them until the context ends. Raises `Refused`."""
+    from node_runtime.releases.appups.sources.release_argument import read_release_argument
+
+    project = Path(newer)
+    with tempfile.TemporaryDirectory(prefix="node-runtime-appup-") as folder:
+        scratch = [Path(folder) / name for name in ("older", "newer")]
+        for each in scratch:
+            each.mkdir()
+        yield (
+            read_release_argument(older, project, scratch[0]),
+            read_release_argument(newer, project, scratch[1]),
+        )
+
+
+def _one(argument: str | None, option: str | None, name: str, option_name: str) -> str | None:
+    """Return a release that may be given as an argument or as an option, but not as both."""
+    if argument is not None and option is not None:
+        raise Refused(f"{name} and {option_name} name the same release; give one of them.", ExitCode.USAGE)
+    return argument if argument is not None else option

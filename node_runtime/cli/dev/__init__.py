@@ -1,0 +1,1 @@
+"""`node-runtime dev`: runs a project from its sources, and upgrades the running node at each save."""

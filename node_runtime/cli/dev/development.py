@@ -1,0 +1,131 @@
+"""The loop of `node-runtime dev`: at each change of the project's files, the running node is upgraded."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final
+
+from node_runtime.protocol.client import Client
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.local_user import local_user
+from node_runtime.protocol.run_directory import locate
+from node_runtime.releases.appups.next_version import next_version
+from node_runtime.releases.build.project import Project, read_project
+
+from .live_upgrade import LiveUpgrade, upgrade_live
+from .source_node import SourceNode
+
+NAME_SUFFIX: Final = "-dev"
+"""What the name of a development node has before its host, so that everybody sees what kind of node it is."""
+
+_END: Final = object()
+"""What there is after the last change."""
+
+
+class Development:
+    """A project in a folder, and the node that runs it.
+
+    `say` gets each line for the developer. `log` is the descriptor for the node's log; None is stderr.
+    """
+
+    def __init__(self, folder: Path, say: Callable[[str], None], log: int | None = None) -> None:
+        self._folder = folder
+        self._say = say
+        self._log = log
+        self.started = asyncio.Event()
+        """Set as soon as the node runs for the first time."""
+        self._number = 0
+        self._stack = AsyncExitStack()
+        self._scratch = Path()
+        self._node: SourceNode | None = None
+        self._client: Client | None = None
+        self._current: Project | None = None
+
+    @property
+    def node(self) -> SourceNode:
+        """The node. Raises Refused if it has not started."""
+        if self._node is None:
+            raise Refused("The development node has not started.")
+        return self._node
+
+    async def run(self, changes: AsyncIterator[Any]) -> None:
+        """Start the node, and upgrade it whenever `changes` yields, until it ends or the task is cancelled."""
+        with tempfile.TemporaryDirectory(prefix="node-runtime-dev-") as scratch:
+            self._scratch = Path(scratch)
+            change = asyncio.ensure_future(anext(changes, _END))  # begins to watch before the files are read
+            try:
+                await self._start(read_project(self._folder))
+                while await change is not _END:
+                    await self._follow()
+                    change = asyncio.ensure_future(anext(changes, _END))
+            finally:
+                change.cancel()
+                await self._stop()
+
+    async def _start(self, project: Project) -> None:
+        self._node = await SourceNode.start(project, self._folder, NAME_SUFFIX, log=self._log)
+        address = locate(self._node.name)
+        self._client = await self._stack.enter_async_context(
+            Client.connect(address, user=local_user(), client_name="node-runtime dev")
+        )
+        self._current = project
+        name = self._node.name
+        self._say(f"{name} runs {project.release.name} {project.release.vsn}; `hotdash connect {name}` shows it.")
+        self.started.set()
+
+    async def _stop(self) -> None:
+        stack, self._stack = self._stack, AsyncExitStack()
+        try:
+            await stack.aclose()
+        finally:
+            node, self._node = self._node, None
+            if node is not None:
+                await node.stop()
+
+    async def _follow(self) -> None:
+        """Bring the present files to the node; a mistake is printed, and the old code runs on."""
+        began = time.monotonic()
+        try:
+            project = read_project(self._folder)
+            if self._node is None or not self._node.is_alive:
+                await self._restart(project)
+                return
+            assert self._current is not None
+            assert self._client is not None
+            following = next_version(self._current, project, f"+dev.{self._number + 1}")
+            if following.project is self._current:
+                return
+            self._number += 1
+            done = await upgrade_live(self._client, following.project, self._scratch)
+        except Refused as refused:
+            self._say(f"The old code runs on: {refused.sentence}")
+            return
+        except OSError as error:  # an editor replaces files while they are read
+            self._say(f"The old code runs on: {error.filename} can't be read: {error.strerror}.")
+            return
+        if self._current.release.requirements != project.release.requirements:
+            self._say("The requirements have changed: install them, and start `node-runtime dev` again.")
+        self._current = following.project
+        for line in (*_report(done, time.monotonic() - began), *map(_question, following.questions)):
+            self._say(line)
+
+    async def _restart(self, project: Project) -> None:
+        self._say("The node has ended, so all states are lost; it is started again.")
+        await self._stop()
+        await self._start(project)
+
+
+def _report(done: LiveUpgrade, seconds: float) -> list[str]:
+    modules = ", ".join(done.modules) or "no module"
+    kept = f"; {done.processes} {'process keeps its state' if done.processes == 1 else 'processes keep their states'}"
+    line = f"{done.vsn} after {seconds * 1000:.0f} ms: {modules}{kept if done.processes else ''}."
+    return [line, *(f"  {note}" for note in done.notes)]
+
+
+def _question(text: str) -> str:
+    return f"  `node-runtime appup generate` will ask: {text}"

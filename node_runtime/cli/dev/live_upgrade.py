@@ -1,0 +1,65 @@
+"""Brings a changed project to a development node: stage, plan, install, commit, and remove the release before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from node_runtime.protocol import messages as m
+from node_runtime.protocol import methods
+from node_runtime.protocol.client import Client
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.build.project import Project
+from node_runtime.releases.build.source_release import write_source_tarball
+
+
+@dataclass(frozen=True, slots=True)
+class LiveUpgrade:
+    """What an upgrade did: the modules that it loaded, and sentences about what it lost or left in old code."""
+
+    vsn: str
+    modules: tuple[str, ...]
+    processes: int
+    notes: tuple[str, ...]
+
+
+async def upgrade_live(client: Client, project: Project, folder: Path) -> LiveUpgrade:
+    """Upgrade the node to the project, whose tarball is written to `folder`; its processes keep their states.
+
+    Raises Refused if the node can't do this now. The old code then runs on, and the node has no release more.
+    """
+    vsn = project.release.vsn
+    tarball = write_source_tarball(project, folder / f"{project.release.name}-{vsn}.tar.gz")
+    try:
+        await client.stage(tarball)
+        try:
+            plan = await client.plan(vsn)
+            _check(plan)
+            await _install(client, plan)
+        except BaseException:
+            await client.request(methods.REMOVE, m.ReleaseVsn(vsn=vsn))
+            raise
+    finally:
+        tarball.unlink(missing_ok=True)
+    await client.request(methods.COMMIT, m.Commit())
+    await client.request(methods.REMOVE, m.ReleaseVsn(vsn=plan.from_vsn))
+    return LiveUpgrade(vsn, tuple(module.name for module in plan.modules), len(plan.processes), _notes(plan))
+
+
+def _check(plan: m.Plan) -> None:
+    """Raise Refused if the plan has a blocker."""
+    if plan.blockers:
+        raise Refused("\n".join(f"{blocker.reason}: {blocker.remedy}." for blocker in plan.blockers))
+
+
+async def _install(client: Client, plan: m.Plan) -> None:
+    """Install the plan, and wait for the end. A developer consents to what can't be rehearsed, and is told."""
+    request = m.Install(vsn=plan.to_vsn, direction=plan.direction, plan_id=plan.id, unrehearsed=True, again=True)
+    started = await client.request(methods.INSTALL, request)
+    done = [state async for state in client.follow(started.operation)][-1]
+    if done.outcome != "installed":
+        raise Refused(done.error or f"The upgrade ended as {done.outcome}.")
+
+
+def _notes(plan: m.Plan) -> tuple[str, ...]:
+    return (*plan.lost, *plan.warnings)

@@ -1,0 +1,1 @@
+"""`node-runtime new`: writes a project that runs, and can be tested, as it is."""

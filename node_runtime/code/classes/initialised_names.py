@@ -1,0 +1,34 @@
+"""The attributes that the initialisers of a class assign. Objects made without an initialiser may lack them."""
+
+from __future__ import annotations
+
+import dis
+from itertools import pairwise
+from types import FunctionType
+
+from node_runtime.behaviours.show.raw_reads import mro_of, namespace_of
+
+_INITIALISERS = ("__init__", "__post_init__", "__attrs_post_init__")
+
+
+def initialised_names(cls: type) -> frozenset[str]:
+    """Return the names of the attributes that an initialiser of the class or of a base assigns by `self.name = …`."""
+    functions = (namespace_of(base).get(name) for base in mro_of(cls) for name in _INITIALISERS)
+    return frozenset(
+        name for function in functions if isinstance(function, FunctionType) for name in _assigned(function)
+    )
+
+
+def _assigned(function: FunctionType) -> set[str]:
+    code = function.__code__
+    if not code.co_argcount:
+        return set()
+    this = code.co_varnames[0]
+    steps = list(dis.get_instructions(code))
+    found = set()
+    for before, step in pairwise(steps):
+        if step.opname == "STORE_ATTR" and before.opname.startswith("LOAD_FAST"):
+            loaded = before.argval[-1] if isinstance(before.argval, tuple) else before.argval
+            if loaded == this:
+                found.add(step.argval)
+    return found

@@ -1,0 +1,113 @@
+"""Gives instances that module globals keep the new version of their class, so that they show the new behaviour at once.
+
+These are the instances in `__carry__`, and those in global variables of modules that the load leaves alone. The
+attributes stay, and fields that only the new class has get their defaults. An instance can adopt a class only if both
+classes have the same layout: the same slots, and the same base class written in C.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+from node_runtime.code.classes.adopted_fields import FieldAdoption
+from node_runtime.code.classes.dependents import replaced_classes
+
+from .class_data import MISSING, named_value
+from .code_in_containers import ObjectWalk
+
+if TYPE_CHECKING:
+    from node_runtime.code.journal import Journal
+    from node_runtime.code.module_table import ModuleTable
+    from node_runtime.code.version import ManagedModule, Version
+
+_NOT_ADOPTED: Final = (type, enum.Enum)
+_NOT_DATA: Final = (type, ModuleType)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptInstance:
+    """An instance of a replaced class, the clause that says what keeps it, and the new class."""
+
+    kept_by: str
+    thing: Any
+    new: type
+
+
+class ClassAdoption:
+    """The adoption of new classes at one commit. The instances are found anew each time, since they change."""
+
+    def __init__(self, table: ModuleTable, versions: list[tuple[ManagedModule, Version]]) -> None:
+        self._table = table
+        self._versions = versions
+        self._namespaces = {managed.name: version.namespace for managed, version in versions}
+        self._replaced: Mapping[type, tuple[str, type | None]] = replaced_classes(versions)
+        self._fields: dict[tuple[type, type], FieldAdoption] = {}
+
+    def adopt(self, journal: Journal) -> None:
+        """Let the instances adopt the new classes. Called before the versions are switched."""
+        adopted = []
+        for kept in self._instances(ObjectWalk()):
+            fields = self._fields_of(kept)
+            if fields.layout_obstacle is not None:
+                continue
+            with suppress(Exception):  # else the plan has a blocker
+                adopted.append((kept, fields.new_values(kept.thing)))
+        for kept, values in adopted:
+            journal.set_class(kept.thing, kept.new)
+            for name, value in values.items():
+                object.__setattr__(kept.thing, name, value)
+
+    def obstacles(self) -> list[str]:
+        """Return a clause for each variable with an instance that can't adopt the new class."""
+        walk = ObjectWalk()
+        found: dict[str, None] = {}
+        for kept in self._instances(walk):
+            obstacle = self._fields_of(kept).obstacle(kept.thing)
+            if obstacle is not None:
+                old = type(kept.thing)
+                clause = f"{kept.kept_by} with an instance of {old.__module__}:{old.__qualname__}, whose new version"
+                found[f"{clause} {obstacle}"] = None
+        found.update(dict.fromkeys(f"{clause}, and has too many objects to search them" for clause in walk.cut))
+        return [*found]
+
+    def _fields_of(self, kept: KeptInstance) -> FieldAdoption:
+        pair = type(kept.thing), kept.new
+        known = self._fields.get(pair)
+        if known is None:
+            known = self._fields[pair] = FieldAdoption(*pair, self._namespaces.get(kept.new.__module__, {}))
+        return known
+
+    def _instances(self, walk: ObjectWalk) -> Iterator[KeptInstance]:
+        if not any(new is not None for _, new in self._replaced.values()):
+            return
+        for kept_by, value in [*_carried(self._versions), *_outside(self._table, self._versions)]:
+            for thing in walk.objects_in(value, kept_by):
+                _, new = self._replaced.get(type(thing), ("", None))
+                if new is not None and not isinstance(thing, _NOT_ADOPTED):
+                    yield KeptInstance(kept_by, thing, new)
+
+
+def _carried(versions: Iterable[tuple[ManagedModule, Version]]) -> Iterator[tuple[str, Any]]:
+    for managed, version in versions:
+        before = managed.current
+        for name in version.carried if before is not None else ():
+            value = named_value(before.namespace, name) if before is not None else MISSING
+            if named_value(version.namespace, name) is value:
+                yield f"`__carry__` keeps {managed.name}.{name}", value
+
+
+def _outside(table: ModuleTable, versions: Iterable[tuple[ManagedModule, Version]]) -> Iterator[tuple[str, Any]]:
+    """Yield the global variables of the modules outside the load, apart from code and from what they have imported."""
+    loaded = {managed.name for managed, _ in versions}
+    for module, managed in list(table.modules.items()):
+        if managed.current is None or module in loaded:
+            continue
+        imported = {entry.alias for entry in managed.current.imports.entries if entry.bound}
+        for name, value in list(managed.current.namespace.items()):
+            if not name.startswith("__") and name not in imported and not isinstance(value, _NOT_DATA):
+                yield f"{module}, which the load leaves alone, keeps {name}", value

@@ -1,0 +1,68 @@
+"""Data in attributes of a module's classes, such as a list of connections, under dotted names: "Hub.clients".
+
+A load makes such a class again, with the attributes that its body gives it, unless `__carry__` lists the dotted name.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from node_runtime.code.classes.class_reuse import ClassAttribute, VersionAttributes, set_class_attribute
+from node_runtime.code.classes.dependents import own_classes
+
+if TYPE_CHECKING:
+    from node_runtime.code.module import Namespace
+
+MISSING: Final[Any] = object()
+"""The value of a name that a namespace lacks."""
+
+
+def named_value(namespace: Namespace, name: str) -> Any:
+    """Return the object of a global variable, or of a class's own attribute if the name is dotted; else MISSING."""
+    owner, _, attribute = name.rpartition(".")
+    if not owner:
+        return namespace.get(name, MISSING)
+    cls = named_value(namespace, owner)
+    return vars(cls).get(attribute, MISSING) if isinstance(cls, type) else MISSING
+
+
+def data_attributes(module: str, namespace: Namespace) -> Iterator[tuple[str, Any]]:
+    """Yield the attributes of the module's own classes that may hold data, each with its dotted name.
+
+    Members of enumerations, descriptors such as methods, and objects of libraries are no data.
+    """
+    package = module.partition(".")[0]
+    for name, cls in own_classes(module, namespace):
+        for attribute, value in list(vars(cls).items()) if not isinstance(cls, enum.EnumType) else ():
+            home = type(value).__module__.partition(".")[0]
+            is_data = home in ("builtins", "collections", package) and not hasattr(type(value), "__get__")
+            if is_data and not attribute.startswith("__"):
+                yield f"{name}.{attribute}", value
+
+
+def carry_attributes(
+    names: Iterable[str], before: Namespace, after: Namespace, reused: dict[type, VersionAttributes]
+) -> dict[str, Any]:
+    """Give the new classes in `after` the attributes with these dotted names; return the names and values.
+
+    The attribute of a class that both versions share, which is in `reused`, stays as it is.
+    """
+    carried = {}
+    for cls, name, value in carried_attributes(names, before, after):
+        if cls in reused:
+            reused[cls].pop(name.rpartition(".")[2], None)
+        else:
+            set_class_attribute(cls, name.rpartition(".")[2], value)
+        carried[name] = value
+    return carried
+
+
+def carried_attributes(names: Iterable[str], before: Namespace, after: Namespace) -> Iterator[ClassAttribute]:
+    """Yield, for each dotted name in both namespaces, the class in `after`, the name and the value in `before`."""
+    for name in names:
+        owner = name.rpartition(".")[0]
+        cls, value = named_value(after, owner), named_value(before, name)
+        if owner and isinstance(cls, type) and value is not MISSING:
+            yield cls, name, value

@@ -1,0 +1,24 @@
+"""The folders of data files below a package, which Python imports as packages without a body."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Container
+from importlib.machinery import NamespaceLoader
+
+
+def folders_below(package: str, deleted: Container[str]) -> list[str]:
+    """Return the names of the imported folders below a package that is deleted, such as `shop.pages`.
+
+    `importlib.resources.files("shop.pages")` imports such a folder. A folder that has a module of which no version is
+    deleted is left out: that module still needs it.
+    """
+    names = [name for name in list(sys.modules) if name.startswith(f"{package}.")]
+    folders = {name for name in names if _is_folder(name)}
+    kept = [name for name in names if name not in folders and name not in deleted]
+    return [folder for folder in sorted(folders) if not any(name.startswith(f"{folder}.") for name in kept)]
+
+
+def _is_folder(name: str) -> bool:
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    return isinstance(getattr(spec, "loader", None), NamespaceLoader)

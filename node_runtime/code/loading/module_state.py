@@ -1,0 +1,242 @@
+"""Finds objects with data that a load creates again: in global variables, and in attributes of a module's classes.
+
+Most containers of a module are tables that no code changes. So an object counts as data only if it differs from the
+object of the new version, and also from what the old version's body makes when it is executed once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import queue
+import sys
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from types import BuiltinFunctionType, FunctionType, GeneratorType, MappingProxyType, ModuleType
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from node_runtime.code.classes.definitions import names_rebound
+from node_runtime.code.module import HotModule
+from node_runtime.code.registrations import Registration, registrations_hidden
+
+from .class_data import data_attributes, named_value
+from .finder import fresh_namespace
+
+if TYPE_CHECKING:
+    from node_runtime.code.module import Namespace
+    from node_runtime.code.module_table import ModuleTable
+    from node_runtime.code.version import Version
+
+MAX_PARTS: Final = 100_000
+"""At most this many parts of an object are counted and compared; a larger object counts as different."""
+_PLAIN: Final = (type(None), bool, int, float, complex, str, bytes)
+_BUFFERS: Final = (bytearray, array)
+_CONTAINERS: Final = (dict, list, set, frozenset, tuple, deque, *_BUFFERS)
+_QUEUES: Final = (queue.Queue, asyncio.Queue)
+_STEPPED: Final = (itertools.count, GeneratorType)
+"""Objects whose data is how far they have come."""
+_INSPECTED: Final = frozenset({"queue", "types", "argparse"})
+"""Modules of the standard library whose instances are compared by their attributes, as those of applications are."""
+_CODE: Final = (ModuleType, HotModule, FunctionType, BuiltinFunctionType, type, staticmethod, classmethod, property)
+_CACHE: Final = type(lru_cache(lambda: None))
+
+_MADE_ON_USE: Final[dict[str, frozenset[str]]] = {
+    "starlette.applications.Starlette": frozenset({"middleware_stack"}),
+    "fastapi.applications.FastAPI": frozenset({"openapi_schema"}),
+    "jinja2.environment.Environment": frozenset({"cache"}),
+}
+"""Attributes that a library makes when they are first used, and makes again if they are lost, by the class's name."""
+
+Fate = Literal["carried", "migrated", "made anew", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleValue:
+    """An object that a global variable of a replaced version, or an attribute of its class, holds, and its fate.
+
+    "carried": `__carry__` keeps it; "migrated": a `__carry__` function makes the new value; "made anew": the new
+    version has its own object, and no data is lost; "lost": the object holds data that the new version's object does
+    not have. `entries` is the number of its entries, None if it has none; `size` estimates its bytes.
+    """
+
+    module: str
+    name: str
+    kind: str
+    fate: Fate
+    entries: int | None
+    size: int
+
+
+def module_values(
+    module: str, before: Version, after: Version | None, execute: Callable[[Version], Namespace]
+) -> list[ModuleValue]:
+    """Return the objects of the version `before` that hold data. `after` is None if the module is deleted.
+
+    `execute` executes the body of a version once more, and returns its namespace; it is called only if an object
+    differs from that of the new version.
+    """
+    imported = {entry.alias for entry in before.imports.entries}
+    rebound = names_rebound(before.unit.code)
+    new_names = {} if after is None else after.namespace
+    carried = frozenset[str]() if after is None else after.carried
+    pristine: Namespace | None = None
+    found = []
+    variables = [one for one in before.namespace.items() if not one[0].startswith("__") and one[0] not in imported]
+    for name, value in (*variables, *data_attributes(module, before.namespace)):
+        is_rebound = "." in name or name in rebound
+        if not _may_hold_data(value, is_rebound):
+            continue
+        new = named_value(new_names, name)
+        fate: Fate = "made anew"
+        if name in carried:
+            fate = "carried" if new is value else "migrated"
+        elif new is value:
+            continue  # a constant that the interpreter shares, or an object of another module
+        elif _entries(value) != 0 and not _equal(value, new):
+            pristine = execute(before) if pristine is None else pristine
+            fate = "made anew" if _equal(value, named_value(pristine, name)) else "lost"
+        if fate != "made anew" or not (isinstance(value, _PLAIN) or "." in name):
+            found.append(ModuleValue(module, name, _kind(value), fate, _entries(value), _size(value)))
+    return found
+
+
+def execute_again(table: ModuleTable, version: Version) -> Namespace:
+    """Execute the body of a loaded version in another namespace; return it. Call this only in a copy of the node.
+
+    The registrations of the body are undone.
+    """
+    namespace = fresh_namespace(table, version.unit)
+    recorder = table.recorder.record()
+    made: list[Registration] = []
+    with registrations_hidden(version.registrations, lambda: made), recorder as recorded:
+        made = recorded
+        exec(version.unit.code, namespace)
+    return namespace
+
+
+def _may_hold_data(value: Any, rebound: bool) -> bool:
+    if isinstance(value, _PLAIN):
+        return rebound
+    if isinstance(value, (*_CODE, MappingProxyType)):
+        return False
+    known = isinstance(value, (*_CONTAINERS, *_STEPPED, _CACHE))
+    return rebound or known or _attributes(value) is not None
+
+
+def _entries(value: Any) -> int | None:
+    if type(value) is _CACHE:
+        return value.cache_info().currsize
+    if isinstance(value, _QUEUES):
+        return value.qsize()
+    return len(value) if isinstance(value, _CONTAINERS) else None
+
+
+def _kind(value: Any) -> str:
+    kind = type(value)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _attributes(value: Any) -> dict[str, Any] | None:
+    """Return those attributes of an instance that can be read without running its code; None if there are none."""
+    kind = type(value)
+    is_inspected = kind.__module__ in _INSPECTED or isinstance(value, _CONTAINERS)
+    if kind.__module__ in sys.stdlib_module_names and not is_inspected:
+        return None
+    found: dict[str, Any] = {}
+    readable = False
+    for base in kind.__mro__:
+        slots = vars(base).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if name in ("__dict__", "__weakref__"):
+                continue
+            readable = True
+            try:
+                found[name] = vars(base)[name].__get__(value)
+            except (AttributeError, KeyError, TypeError):
+                continue
+    try:
+        found.update(object.__getattribute__(value, "__dict__"))
+    except AttributeError:
+        return found if readable else None
+    return found
+
+
+def _parts(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the parts of a value, each with a label that doesn't depend on identities."""
+    if isinstance(value, Mapping) and isinstance(value, dict):
+        yield from dict.items(value)
+    elif isinstance(value, (list, tuple, deque)):
+        yield from enumerate(value)
+    elif isinstance(value, (set, frozenset)):
+        yield from ((index, each) for index, each in enumerate(sorted(value, key=_order)))
+    again = _made_on_use(type(value))
+    yield from ((f".{name}", part) for name, part in (_attributes(value) or {}).items() if name not in again)
+
+
+def _made_on_use(kind: type) -> set[str]:
+    """Return the attributes that hold no data, since the class makes them when they are first used."""
+    found = {name for base in kind.__mro__ for name, each in vars(base).items() if type(each) is cached_property}
+    for base in kind.__mro__:
+        found |= _MADE_ON_USE.get(f"{base.__module__}.{base.__qualname__}", frozenset())
+    return found
+
+
+def _order(value: Any) -> tuple[str, str]:
+    return _kind(value), repr(value) if isinstance(value, _PLAIN) else ""
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Return whether two objects have the same data. Instances of a class's two versions can be equal."""
+    waiting, seen = [(one, other)], set()
+    while waiting:
+        left, right = waiting.pop()
+        if left is right or (id(left), id(right)) in seen:
+            continue
+        seen.add((id(left), id(right)))
+        if len(seen) > MAX_PARTS or _kind(left) != _kind(right):
+            return False
+        if isinstance(left, (*_PLAIN, *_BUFFERS)):
+            if left != right:
+                return False
+        elif isinstance(left, _STEPPED):
+            if _progress(left) != _progress(right):
+                return False
+        elif type(left) is _CACHE:
+            if _entries(left) != _entries(right):
+                return False
+        elif not isinstance(left, _CODE):
+            mine, others = dict(_hashed(left)), dict(_hashed(right))
+            if mine.keys() != others.keys():
+                return False
+            waiting += [(part, others[label]) for label, part in mine.items()]
+    return True
+
+
+def _progress(value: Any) -> Any:
+    """Return how far a counter or a generator has come."""
+    if isinstance(value, itertools.count):
+        return repr(value)
+    return None if value.gi_frame is None else value.gi_frame.f_lasti
+
+
+def _hashed(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the parts with labels that can be compared without running code of their classes."""
+    for index, (label, part) in enumerate(_parts(value)):
+        yield (label if isinstance(label, _PLAIN) else (_kind(label), index)), part
+
+
+def _size(value: Any) -> int:
+    """Estimate the bytes of a value and its parts. Code and modules don't count."""
+    waiting, seen, size = [value], set[int](), 0
+    while waiting and len(seen) < MAX_PARTS:
+        thing = waiting.pop()
+        if id(thing) in seen or isinstance(thing, _CODE):
+            continue
+        seen.add(id(thing))
+        size += object.__sizeof__(thing) if not isinstance(thing, (*_PLAIN, *_CONTAINERS)) else sys.getsizeof(thing)
+        if not isinstance(thing, _PLAIN):
+            waiting += [part for label, part in _parts(thing) for part in (label, part)]
+    return size

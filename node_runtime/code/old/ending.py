@@ -1,0 +1,145 @@
+"""Ends everything that keeps an old version, except threads, and drops the version. Follows code:purge/1.
+
+As in OTP, processes are killed, whether they run the old version or only refer to it. In OTP, nothing else keeps old
+code; here, timers and tasks that no process owns are also cancelled, and caches are cleared. A process that only refers
+to the version is killed only if it still does so afterwards: a server may have done so through a connection's task. A
+thread can't be ended from outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from asyncio import Task
+from typing import TYPE_CHECKING, Any, Final
+
+from node_runtime.protocol.messages import Purged, TaskInfo
+
+from .caches import cache_title, clear_caches
+from .holder_names import task_name
+from .running import suspended_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from node_runtime.code.module import Namespace
+    from node_runtime.protocol.messages import OldCodeHolder
+
+    from .old_versions import OldVersions
+    from .running import ProcessAdapter
+
+POLL_SECONDS: Final = 0.01
+POLLS: Final = 300
+"""How often to wait for killed processes and cancelled tasks, before those that have not ended are reported."""
+RUNTIME: Final = "node_runtime."
+"""The prefix of the names of the runtime's own modules; their tasks are left alone."""
+
+
+async def end_old_code(old: OldVersions, processes: ProcessAdapter, module: str) -> Purged | None:
+    """Purge the old version of a module; return None if it has none.
+
+    The version is dropped at once or, if a frame still runs it, when that frame ends.
+    """
+    namespace = old.namespace(module)
+    if namespace is None:
+        return None
+    findings = await asyncio.to_thread(old.find_holders, [module])
+    holders = findings.holders.get(module, [])
+    killed = _kill(processes, (one for one in holders if one.does.startswith("runs ")))
+    asking = asyncio.current_task()
+    others = [task for task in processes.tasks() if task is not asking]
+    ending, cancelled = _cancel(others, {one.task for one in holders} - {None})
+    del others
+    cancelled += _cancel_timers(namespace)
+    cancelled += [cache_title(name) for name in clear_caches([*findings.caches, *_caches(holders)])]
+    del namespace
+    await _wait_for_end(old, module, ending, killed)
+    ending.clear()
+    left = await asyncio.to_thread(old.holders, module)
+    if later := _kill(processes, left):  # what these processes hold may have been held by the tasks, too
+        killed |= later
+        await _wait_for_end(old, module, [], later)
+        left = await asyncio.to_thread(old.holders, module)
+    dropped = old.drop(module)
+    names = tuple(killed.values())
+    return Purged(module=module, dropped=dropped, killed=names, cancelled=tuple(cancelled), left=tuple(left))
+
+
+def _kill(processes: ProcessAdapter, holders: Iterable[OldCodeHolder]) -> dict[int, str]:
+    """Kill the processes among the holders; return their names by pid."""
+    pids = {one.pid: one.name for one in holders if one.kind == "process" and one.pid is not None}
+    return {pid: name for pid, name in pids.items() if processes.kill(pid)}
+
+
+def _caches(holders: Iterable[OldCodeHolder]) -> list[str]:
+    return [one.cache for one in holders if one.cache is not None]
+
+
+async def _wait_for_end(old: OldVersions, module: str, ending: list[Task[Any]], killed: Collection[int]) -> None:
+    for _ in range(POLLS):
+        ended = all(task.done() for task in ending) and old.process_pids().isdisjoint(killed)
+        if ended and not old.running([module]).get(module):
+            break
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def stray_tasks(processes: ProcessAdapter) -> list[TaskInfo]:
+    """Return the tasks that no process owns or waits for. The runtime's own tasks are left out."""
+    return [
+        TaskInfo(name=task.get_name(), title=task_name(task), pid=processes.starter(task))
+        for task in _without_owner(processes)
+    ]
+
+
+def cancel_tasks(processes: ProcessAdapter, name: str) -> list[str]:
+    """Cancel the tasks with this name that no process owns or waits for; return their titles."""
+    return _cancel(_without_owner(processes), {name})[1]
+
+
+def _without_owner(processes: ProcessAdapter) -> Iterator[Task[Any]]:
+    of_processes = {id(frame) for _, one in processes.suspended_coroutines() for frame in suspended_frames(one)}
+    running = asyncio.current_task()
+    for task in processes.tasks():
+        frames = list(suspended_frames(task))
+        own = frames[0].f_globals.get("__name__", "") if frames else ""
+        if task is not running and not own.startswith(RUNTIME) and not any(id(one) in of_processes for one in frames):
+            yield task
+
+
+def _cancel(tasks: Iterable[Task[Any]], names: Iterable[str | None]) -> tuple[list[Task[Any]], list[str]]:
+    wanted = set(names)
+    found = [task for task in tasks if task.get_name() in wanted]
+    titles = [task_name(task) for task in found]
+    for task in found:
+        task.add_done_callback(_forget_frames)
+        task.cancel()
+    return found, titles
+
+
+def _forget_frames(task: Task[Any]) -> None:
+    """Drop the exception of a cancelled task: its traceback has the frames, which would keep the old version.
+
+    If other code awaits the task later, the task makes a new exception.
+    """
+    if task.cancelled():
+        task._make_cancelled_error()  # type: ignore[attr-defined]  # it has no public counterpart
+
+
+def _cancel_timers(namespace: Namespace) -> list[str]:
+    """Cancel the timers of the running event loop that call a function of the version."""
+    cancelled = []
+    for timer in list(getattr(asyncio.get_running_loop(), "_scheduled", ())):
+        callback = timer._callback
+        if not timer.cancelled() and any(each.__globals__ is namespace for each in _functions(callback)):
+            timer.cancel()
+            cancelled.append(f"a timer ({callback.__qualname__})" if hasattr(callback, "__qualname__") else "a timer")
+    return cancelled
+
+
+def _functions(callback: Any) -> Iterator[Any]:
+    """Yield the function that a callback calls."""
+    while isinstance(callback, functools.partial):
+        callback = callback.func
+    callback = getattr(callback, "__func__", callback)
+    if hasattr(callback, "__globals__"):
+        yield callback

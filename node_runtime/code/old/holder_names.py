@@ -1,0 +1,106 @@
+"""Names for the objects that hold an old version, and short descriptions of the objects that they hold."""
+
+from __future__ import annotations
+
+import sys
+from asyncio import AbstractServer, Handle, Task
+from concurrent.futures import Executor
+from threading import Thread
+from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType, MethodType
+from typing import TYPE_CHECKING, Any, Final
+
+from node_runtime.behaviours.upgrade.live_processes import CallbackVersion
+from node_runtime.protocol.messages import OldCodeHolder
+
+from .caches import CACHE, cache_name, cache_title
+
+if TYPE_CHECKING:
+    from node_runtime.protocol.messages import HolderKind
+
+WITH_FRAME: Final = (CoroutineType, GeneratorType, AsyncGeneratorType)
+_FRAMES: Final = "cr_frame", "gi_frame", "ag_frame"
+
+
+def task_name(task: Task[Any]) -> str:
+    """Return how messages name a task: `task Task-3 (shop.box.poll)`."""
+    coroutine = task.get_coro()
+    return f"task {task.get_name()} ({code_name(coroutine)})"
+
+
+def code_name(suspended: Any) -> str:
+    """Return the full name of the function of a coroutine or generator."""
+    frame = next((frame for name in _FRAMES if (frame := getattr(suspended, name, None)) is not None), None)
+    module = None if frame is None else frame.f_globals.get("__name__")
+    qualname = getattr(suspended, "__qualname__", type(suspended).__qualname__)
+    return f"{module}.{qualname}" if module else str(qualname)
+
+
+def owner(thing: Any, held: object) -> OldCodeHolder | None:
+    """Return a holder for `thing` if people know `thing` by a name; otherwise None. The holder's `does` is empty.
+
+    `held` is the object to which `thing` refers.
+    """
+    found: tuple[HolderKind, str] | None = None
+    if isinstance(thing, dict) and "__spec__" in thing:
+        name = next((name for name, value in thing.items() if value is held), "?")
+        found = "object", f"{thing.get('__name__')}.{name}"
+    elif isinstance(thing, Handle) or type(thing).__module__ == "uvloop.loop":
+        found = _handle(thing)
+    elif isinstance(thing, Executor):
+        found = "executor", f"executor {getattr(thing, '_thread_name_prefix', '') or type(thing).__qualname__}"
+    elif isinstance(thing, AbstractServer):
+        found = "server", "a server of the event loop"
+    elif isinstance(thing, Thread):  # a thread that has ended no longer refers to its function
+        found = "thread", f"thread {thing.name}"
+    elif type(thing) is CACHE and (name := cache_name(thing)) is not None:
+        return OldCodeHolder(kind="object", name=cache_title(name), does="", cache=name)
+    elif isinstance(thing, Task) and not thing.done():
+        return OldCodeHolder(kind="task", name=task_name(thing), does="", task=thing.get_name())
+    return None if found is None else OldCodeHolder(kind=found[0], name=found[1], does="")
+
+
+def ended_owner(thing: Any, held: object) -> OldCodeHolder | None:
+    """Return an ended task or an exception as a holder without `does`; None for any other object.
+
+    Such an object says where the reference comes from, but something that people know better may refer to it in turn.
+    """
+    kept = f"the exception {type(held).__name__}" if isinstance(held, BaseException) else "the result"
+    if isinstance(thing, Task) and thing.done():
+        return OldCodeHolder(kind="object", name=f"{kept} of the ended task {thing.get_name()}", does="")
+    if isinstance(thing, BaseException):
+        return OldCodeHolder(kind="object", name=f"an exception {type(thing).__name__}", does="")
+    return None
+
+
+def _handle(handle: Any) -> tuple[HolderKind, str] | None:
+    name = type(handle).__name__
+    if name not in ("Handle", "TimerHandle") or handle.cancelled():
+        return None
+    return ("timer", "a timer of the event loop") if name == "TimerHandle" else ("callback", "a callback of the loop")
+
+
+def is_current_namespace(thing: dict[str, Any]) -> bool:
+    """Return whether a dict is the namespace of a module, in its current version."""
+    module = sys.modules.get(str(thing.get("__name__")))
+    return module is not None and module.__dict__ is thing
+
+
+def described(thing: Any) -> str:
+    """Describe an object in a few words, without running code of its class."""
+    if isinstance(thing, FunctionType):
+        return f"{thing.__module__}.{thing.__qualname__}"
+    if isinstance(thing, (type, CallbackVersion)):
+        return f"class {_class_name(thing)}"
+    if isinstance(thing, MethodType):
+        return f"the bound method {described(thing.__func__)}"
+    if isinstance(thing, WITH_FRAME):
+        return f"the suspended {code_name(thing)}"
+    if isinstance(thing, dict) and "__spec__" in thing:
+        return f"the namespace of {thing.get('__name__')}"
+    return f"an instance of {type(thing).__module__}.{type(thing).__qualname__}"
+
+
+def _class_name(cls: type | CallbackVersion) -> str:
+    """Return the full name of a class, which may be given by its CallbackVersion."""
+    module, name = (cls.__module__, cls.__qualname__) if isinstance(cls, type) else (cls.module, cls.qualname)
+    return f"{module}.{name}"

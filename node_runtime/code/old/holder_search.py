@@ -1,0 +1,219 @@
+"""A search of the whole heap for what holds old versions.
+
+The search goes from the objects of an old version to their referrers, until it reaches a referrer that people know by a
+name, such as a process or a task.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+import typing
+from asyncio import Task
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
+
+from node_runtime.behaviours.upgrade.live_processes import CallbackVersion
+from node_runtime.code.batch import Batch
+from node_runtime.code.version import ManagedModule, Version
+from node_runtime.protocol.messages import OldCodeHolder
+
+from .holder_names import WITH_FRAME, code_name, described, ended_owner, is_current_namespace, owner
+from .reachability import ReferenceGraph
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from node_runtime.code.module import Namespace
+
+MAX_SEARCH_DEPTH: Final = 16
+"""Largest number of references between a held object and a referrer that has a name."""
+MAX_SEARCH_WIDTH: Final = 64
+"""Largest number of referrers that are followed at each depth."""
+
+UNNAMED_HOLDER: Final = OldCodeHolder(kind="object", name="something without a name", does="holds it")
+UNFOUND_HOLDER: Final = OldCodeHolder(kind="object", name="something not found in time", does="holds it")
+
+_RECORDS: Final = (Batch, Version, ManagedModule, ReferenceGraph, CallbackVersion)
+
+HeldParts = dict[str, str]
+"""The parts that a referrer holds, as texts by module."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """The versions that seem to be held, and what the code server and the runtime know about references to them.
+
+    `modules` are the modules whose old version seems to be held; `still_held` returns the modules whose old version is
+    held. `versions` are all versions that aren't current, and `others` the namespaces of dropped versions. `owners` are
+    the processes, by the `id` of the process object and by that of its task. `idle` are the `id`s of the instances of
+    idle processes: the classes of these instances hold no version. `starter` returns the pid of the process that has
+    started a task, if it lives.
+    """
+
+    modules: Collection[str]
+    versions: Collection[Version]
+    others: Collection[Namespace]
+    ignored: Counter[int]
+    owners: Mapping[int, tuple[str, int]]
+    idle: Collection[int]
+    starter: Callable[[Task[Any]], int | None]
+    still_held: Callable[[], Collection[str]]
+
+
+class HolderSearch:
+    """A search for the holders of the old versions of `modules`.
+
+    It runs in a copy of the node, since nothing may change meanwhile.
+    """
+
+    def __init__(self, modules: Collection[str], suspects: Suspects) -> None:
+        self._modules = modules
+        self._owners, self._idle, self._starter = suspects.owners, suspects.idle, suspects.starter
+        gc.disable()
+        gc.unfreeze()  # the collector finds no referrers among frozen objects
+        gc.collect(0)  # from now on, the youngest generation has only the objects that the search itself makes
+        for clear in getattr(typing, "_cleanups", ()):
+            clear()
+        self._graph = ReferenceGraph(suspects.versions, suspects.ignored, suspects.others)
+        self._visited: dict[int, set[str]] = {}
+        """For each object, by its id, the modules whose search has visited it."""
+        self._ended: dict[str, OldCodeHolder] = {}
+        """For each module, the ended task or the exception that is the farthest from the module's old version."""
+        namespaces = {id(one.namespace): one.unit.source.module for one in suspects.versions}
+        wanted = {key: module for key, module in namespaces.items() if module in modules}
+        self._level = {id(thing): (thing, held) for thing, held in self._held_objects(wanted)}
+
+    def holders(self, seconds: float, *, ended: bool = True) -> dict[str, list[OldCodeHolder]]:
+        """Return the holders by module, in about `seconds` of processor time.
+
+        Holders without a name are reported only if no other holder is found, as are, with `ended`, ended tasks and
+        exceptions.
+        """
+        deadline = time.process_time() + seconds
+        found: dict[str, dict[str, OldCodeHolder]] = {module: {} for module in self._modules}
+        unnamed = {module for _, held in self._level.values() for module in held}
+        for _ in range(MAX_SEARCH_DEPTH):
+            if not self._level or time.process_time() > deadline:
+                break
+            for module, holder in self._step():
+                known = found[module].get(holder.name)
+                if known is None or (known.does.startswith("holds") and holder.does.startswith("runs")):
+                    found[module][holder.name] = holder
+        for module in unnamed:
+            if not found[module]:
+                found[module][""] = self._ended.get(module, UNNAMED_HOLDER) if ended else UNNAMED_HOLDER
+        return {module: list(holders.values()) for module, holders in found.items()}
+
+    def _held_objects(self, wanted: Mapping[int, str]) -> Iterator[tuple[Any, HeldParts]]:
+        """Yield the objects through which the versions are reached from outside, each with the reached parts."""
+        for thing in self._graph.own_held():
+            reached = [wanted[key] for key in self._graph.reached([thing]) if key in wanted]
+            if reached:
+                yield thing, dict.fromkeys(reached, described(thing))
+
+    # ------------------------------------------------------------ one step away from the versions
+
+    def _step(self) -> Iterator[tuple[str, OldCodeHolder]]:
+        level, self._level = _narrowed(self._level), {}
+        for referrer in (*_referrers([thing for thing, _ in level.values()]), *self._ended_tasks(level)):
+            if isinstance(referrer, _RECORDS) or self._graph.is_own(referrer):
+                continue
+            visited = self._visited.setdefault(id(referrer), set())
+            held = self._held_by(referrer, level)
+            named = self._named(referrer, held, level)
+            self._note_ended(referrer, held, level)
+            for module, what in held.items():
+                if named is not None:
+                    yield module, replace(named, does=_does(what))
+            if named is None and not _is_other_namespace(referrer):
+                self._follow(referrer, {module: what for module, what in held.items() if module not in visited})
+                visited.update(held)
+
+    def _held_by(self, referrer: Any, level: Mapping[int, tuple[Any, HeldParts]]) -> HeldParts:
+        held: HeldParts = {}
+        idle = id(referrer) in self._idle
+        for thing in gc.get_referents(referrer):
+            if id(thing) in level and not (idle and thing is type(referrer)):
+                for module, what in level[id(thing)][1].items():
+                    held.setdefault(module, self._specific(referrer, thing, what))
+        return held
+
+    def _specific(self, referrer: Any, thing: Any, what: str) -> str:
+        """Describe a method, a suspended call or an instance of a held class; else return `what`."""
+        if not self._graph.is_own(thing):
+            return what
+        if isinstance(referrer, WITH_FRAME):
+            frame = getattr(referrer, "cr_frame", None) or getattr(referrer, "gi_frame", None)
+            frame = frame or getattr(referrer, "ag_frame", None)
+            own = frame is not None and self._graph.is_own(frame.f_globals)
+            return f"runs {code_name(referrer)}" if own else what
+        return described(referrer) if type(referrer).__name__ == "method" or thing is type(referrer) else what
+
+    def _named(
+        self, referrer: Any, held: HeldParts, level: Mapping[int, tuple[Any, HeldParts]]
+    ) -> OldCodeHolder | None:
+        if not held:
+            return None
+        process = self._owners.get(id(referrer))
+        if process is not None:
+            return OldCodeHolder(kind="process", name=process[0], does="", pid=process[1])
+        if isinstance(referrer, dict) and "__spec__" in referrer and not is_current_namespace(referrer):
+            return None
+        known = owner(referrer, _first_referent(referrer, level))
+        if known is not None and isinstance(referrer, Task):
+            return replace(known, pid=self._starter(referrer))
+        return known
+
+    def _ended_tasks(self, level: Mapping[int, tuple[Any, HeldParts]]) -> Iterator[Task[Any]]:
+        """Yield the tasks that have ended with an exception of the level, which `gc.get_referrers` leaves out.
+
+        It asks each object to visit its references until one matches, and a task visits these without an answer.
+        """
+        if any(isinstance(thing, BaseException) for thing, _ in level.values()):
+            for task in (one for one in gc.get_objects() if issubclass(type(one), Task) and one.done()):
+                if any(id(thing) in level for thing in gc.get_referents(task)):
+                    yield task
+
+    def _note_ended(self, referrer: Any, held: HeldParts, level: Mapping[int, tuple[Any, HeldParts]]) -> None:
+        ended = ended_owner(referrer, _first_referent(referrer, level))
+        if ended is not None:
+            self._ended.update((module, replace(ended, does=_does(what))) for module, what in held.items())
+
+    def _follow(self, referrer: Any, held: HeldParts) -> None:
+        if held:
+            self._level[id(referrer)] = referrer, held
+
+
+def _first_referent(referrer: Any, level: Mapping[int, tuple[Any, HeldParts]]) -> Any:
+    return next((one for one in gc.get_referents(referrer) if id(one) in level), None)
+
+
+def _narrowed(level: dict[int, tuple[Any, HeldParts]]) -> dict[int, tuple[Any, HeldParts]]:
+    """Return at most MAX_SEARCH_WIDTH of the objects, so that the search ends in time.
+
+    Suspended calls come first, because they lead to tasks.
+    """
+    if len(level) <= MAX_SEARCH_WIDTH:
+        return level
+    first = sorted(level.items(), key=lambda item: not isinstance(item[1][0], WITH_FRAME))
+    return dict(first[:MAX_SEARCH_WIDTH])
+
+
+def _referrers(things: list[Any]) -> Iterable[Any]:
+    """Yield the objects that refer to the things, without those that the search has made."""
+    found = gc.get_referrers(*things) if things else []
+    own = {id(thing) for thing in gc.get_objects(generation=0)}
+    return (referrer for referrer in found if id(referrer) not in own)
+
+
+def _does(what: str) -> str:
+    return what if what.startswith("runs ") else f"holds {what}"
+
+
+def _is_other_namespace(thing: Any) -> bool:
+    return isinstance(thing, dict) and "__spec__" in thing

@@ -1,0 +1,38 @@
+"""The names that `node_runtime.code` exports; its own `__init__.py` imports this file at the first use of one."""
+
+from node_runtime.code.batch import Batch
+from node_runtime.code.classes.dependents import Dependent
+from node_runtime.code.compiler import compile_apart
+from node_runtime.code.drift import Drift
+from node_runtime.code.errors import CodeError, LoadFailed, OldVersionHeld
+from node_runtime.code.loading.body_effects import BodyEffects
+from node_runtime.code.loading.module_files import SourceChange
+from node_runtime.code.loading.module_state import ModuleValue
+from node_runtime.code.loading.staging import AroundBody, without_context
+from node_runtime.code.module import HotModule, module_view
+from node_runtime.code.server import CodeServer, current
+from node_runtime.code.version import CompilationUnit, ManagedModule, Source, SourceText, Version
+
+__all__ = [
+    "AroundBody",
+    "Batch",
+    "BodyEffects",
+    "CodeError",
+    "CodeServer",
+    "CompilationUnit",
+    "Dependent",
+    "Drift",
+    "HotModule",
+    "LoadFailed",
+    "ManagedModule",
+    "ModuleValue",
+    "OldVersionHeld",
+    "Source",
+    "SourceChange",
+    "SourceText",
+    "Version",
+    "compile_apart",
+    "current",
+    "module_view",
+    "without_context",
+]  # fmt: skip

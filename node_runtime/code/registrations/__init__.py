@@ -1,0 +1,20 @@
+"""Registrations: what bodies of modules add to the registries of the interpreter, of libraries and of other modules.
+
+A registration belongs to the version whose body made it, and is in its registry only while that version is current.
+"""
+
+from .adapters import REGISTRIES, declared_registries, failures
+from .recorder import Recorder
+from .registry import Registration, Registry, carry_registrations, registrations_hidden, switch_registrations
+
+__all__ = [
+    "REGISTRIES",
+    "Recorder",
+    "Registration",
+    "Registry",
+    "carry_registrations",
+    "declared_registries",
+    "failures",
+    "registrations_hidden",
+    "switch_registrations",
+]

@@ -1,0 +1,127 @@
+"""The table of the known registries: a function for each library, which yields the registries of that library.
+
+A library that is not loaded has no registries. If the internals of a library have changed, its function fails, and the
+plan reports the failure. A module of a release adds registries by `__registries__`, see docs/code-server.md.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import gc
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, MutableSequence, MutableSet
+from typing import TYPE_CHECKING, Any, Final
+
+from . import libraries
+from .late_functions import codec_searches, exit_functions
+from .registry import Registry
+from .views import Hooks, LoggerSettings, SignalHandlers, WarningFilters, loggers
+
+if TYPE_CHECKING:
+    from node_runtime.code.module_table import ModuleTable
+
+REGISTRIES: Final = "__registries__"
+Adapter = Callable[[Any, Iterable[dict[str, Any]]], Iterator[Registry]]
+"""Yields the registries of a loaded library. The second argument is all namespaces of loaded managed modules."""
+
+
+def _logging(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
+    for logger in (logging.root, *loggers()):
+        yield Registry(f"the handlers of logger {logger.name!r}", logger.handlers, ("handlers", logger.name))
+        yield Registry(f"the filters of logger {logger.name!r}", logger.filters, ("filters", logger.name))
+    yield Registry("the settings of loggers", _LOGGER_SETTINGS, "logger settings")
+
+
+def _import_system(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
+    for name in ("path", "meta_path", "path_hooks"):
+        yield Registry(f"sys.{name}", getattr(sys, name), name)
+    yield Registry("sys.modules", _MODULES, "modules", ignore=_is_imported)
+
+
+def _process(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
+    yield Registry("the functions of atexit", exit_functions, "atexit")
+    yield Registry("the codecs", codec_searches, "codecs")
+    yield Registry("the signal handlers", _SIGNAL_HANDLERS, "signals", stays=True)
+    yield Registry("the hooks of the interpreter", _HOOKS, "hooks", stays=True)
+    yield Registry("gc.callbacks", gc.callbacks, "gc")
+    yield Registry("the functions of copyreg", copyreg.dispatch_table, "copyreg")
+
+
+def _warnings(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
+    yield Registry("the filters of warnings", _WARNING_FILTERS, "warnings")
+
+
+def _sqlite3(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
+    yield Registry("the adapters of sqlite3", module.adapters, "sqlite3 adapters")
+    yield Registry("the converters of sqlite3", module.converters, "sqlite3 converters")
+
+
+ADAPTERS: Final[tuple[tuple[str, Adapter], ...]] = (
+    ("sys", _import_system),
+    ("sys", _process),
+    ("logging", _logging),
+    ("warnings", _warnings),
+    ("sqlite3", _sqlite3),
+    ("prometheus_client.registry", libraries.prometheus),
+    ("sqlalchemy.sql.schema", libraries.sqlalchemy_tables),
+    ("sqlalchemy.orm.clsregistry", libraries.sqlalchemy_classes),
+    ("pydantic.v1.class_validators", libraries.pydantic),
+    ("pydantic.class_validators", libraries.pydantic),
+)
+"""A module of each library, and the adapter. The module is the argument of the adapter."""
+
+_MODULES: Final = sys.modules
+_LOGGER_SETTINGS: Final = LoggerSettings()
+_SIGNAL_HANDLERS: Final = SignalHandlers()
+_HOOKS: Final = Hooks()
+_WARNING_FILTERS: Final = WarningFilters()
+
+failures: Final[dict[str, str]] = {}
+"""The libraries whose registries can't be read, each with the error."""
+
+
+def find_registries(table: ModuleTable) -> list[Registry]:
+    """Return all registries that exist now."""
+    namespaces = [managed.current.namespace for managed in list(table.modules.values()) if managed.current is not None]
+    found: list[Registry] = []
+    for library, adapter in ADAPTERS:
+        module = _MODULES.get(library)
+        if module is not None:
+            try:
+                found += adapter(module, namespaces)
+            except Exception as error:
+                failures[library] = f"{type(error).__name__}: {error}"
+    for namespace in namespaces:
+        if REGISTRIES in namespace:
+            try:
+                found += declared_registries(namespace)
+            except Exception as error:
+                failures[namespace["__name__"]] = f"{type(error).__name__}: {error}"
+    return found
+
+
+def declared_registries(namespace: dict[str, Any]) -> Iterator[Registry]:
+    """Yield the registries that a module declares. Raises TypeError if a declaration is wrong."""
+    declared, module = namespace[REGISTRIES], namespace.get("__name__")
+    if callable(declared):
+        named = declared()
+    elif isinstance(declared, (list, tuple)) and all(isinstance(name, str) for name in declared):
+        named = {name: namespace.get(name) for name in declared}
+    else:
+        named = None
+    if not isinstance(named, dict):
+        raise TypeError(
+            f"{REGISTRIES} of {module} is {declared!r}: it must be a list of names of containers, or a function that "
+            "returns a dict of names and containers"
+        )
+    for name, container in named.items():
+        if not isinstance(container, (MutableSequence, MutableSet, MutableMapping)):
+            raise TypeError(f"{REGISTRIES} of {module} has {name!r}, which is not a list, a set or a dict")
+        yield Registry(f"{module}.{name}", container, id(container))
+
+
+def _is_imported(name: Any, module: Any) -> bool:
+    """Return whether an import, and not a body, has made an entry of `sys.modules`."""
+    spec = getattr(module, "__spec__", None)
+    return spec is not None and spec.name == name

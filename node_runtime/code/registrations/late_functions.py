@@ -1,0 +1,103 @@
+"""Functions that bodies have registered with `atexit` and `codecs`. Neither module can list its functions.
+
+While a body runs, `atexit.register` and `codecs.register` are replaced by functions that also list what they register.
+"""
+
+from __future__ import annotations
+
+import atexit
+import codecs
+import weakref
+from collections.abc import Callable, Iterator, MutableSequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+_register_exit: Final = atexit.register
+_register_search: Final = codecs.register
+
+
+class ExitFunction:
+    """A call that is made when the interpreter ends, but only if it is still in `exit_functions`."""
+
+    def __init__(self, function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.function = function
+        self._args = args
+        self._kwargs = kwargs
+
+    def __repr__(self) -> str:
+        return f"{self.function.__module__}.{getattr(self.function, '__qualname__', self.function)}"
+
+    def call(self) -> None:
+        """Make the call, unless the version that has registered it is not current."""
+        if self in exit_functions:
+            self.function(*self._args, **self._kwargs)
+
+
+exit_functions: Final[list[ExitFunction]] = []
+"""The registered exit functions of current versions. `atexit` itself has weak references to them."""
+
+
+class _Entry:
+    """The object that `atexit` has for an exit function.
+
+    `atexit` calls it when the interpreter ends, and compares it with a function that is to be unregistered.
+    """
+
+    def __init__(self, function: ExitFunction) -> None:
+        self._function = weakref.ref(function, lambda _: atexit.unregister(self))
+
+    def __call__(self) -> None:
+        function = self._function()
+        if function is not None:
+            function.call()
+
+    def __eq__(self, other: object) -> bool:
+        function = self._function()
+        return other is self or (function is not None and function.function == other)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+class CodecSearches(MutableSequence[Any]):
+    """The functions of current versions that `codecs` asks for a codec."""
+
+    def __init__(self) -> None:
+        self._functions: list[Any] = []
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._functions[index]
+
+    def __setitem__(self, index: Any, function: Any) -> None:
+        del self[index]
+        self.insert(index, function)
+
+    def __delitem__(self, index: Any) -> None:
+        codecs.unregister(self._functions.pop(index))
+
+    def __len__(self) -> int:
+        return len(self._functions)
+
+    def insert(self, index: int, value: Any) -> None:
+        _register_search(value)
+        self._functions.insert(index, value)
+
+
+codec_searches: Final = CodecSearches()
+
+
+@contextmanager
+def listing_registered_functions() -> Iterator[None]:
+    """List the functions that are registered with `atexit` and `codecs` inside the block."""
+    vars(atexit)["register"], codecs.register = _list_exit_function, codec_searches.append
+    try:
+        yield
+    finally:
+        vars(atexit)["register"], codecs.register = _register_exit, _register_search
+
+
+def _list_exit_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
+    listed = ExitFunction(function, args, kwargs)
+    exit_functions.append(listed)
+    _register_exit(_Entry(listed))
+    return function

@@ -1,0 +1,121 @@
+"""Registries of libraries. No function here imports a library: it reads a library that the program has imported."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator, MutableMapping, MutableSet
+from typing import Any
+
+from .registry import Registry
+
+
+def prometheus(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
+    """Yield the collectors and names of the default registry, and of registries that are global names of modules."""
+    for registry in {
+        id(each): each for each in (module.REGISTRY, *_values(namespaces, module.CollectorRegistry))
+    }.values():
+        yield Registry(
+            "the collectors of prometheus_client", registry._collector_to_names, id(registry._collector_to_names)
+        )
+        yield Registry(
+            "the metrics of prometheus_client", registry._names_to_collectors, id(registry._names_to_collectors)
+        )
+
+
+def pydantic(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
+    """Yield the names of validators that pydantic 1 refuses to define twice."""
+    yield Registry("the validators of pydantic", module._FUNCS, id(module._FUNCS))
+
+
+def sqlalchemy_tables(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
+    """Yield the tables of each MetaData, and the foreign keys that wait for the definition of their table."""
+    found = {id(each): each for each in _values(namespaces, module.MetaData)}
+    for registry in _mapper_registries():
+        found[id(registry.metadata)] = registry.metadata
+    for metadata in found.values():
+        key = id(metadata)
+        yield Registry("the tables of SQLAlchemy", Tables(metadata.tables), (key, "tables"))
+        yield Registry("the sequences of SQLAlchemy", metadata._sequences, (key, "sequences"))
+        yield Registry("the types of SQLAlchemy", metadata._objects, (key, "objects"))
+        for column, foreign_keys in list(metadata._fk_memos.items()):
+            yield Registry("the foreign keys of SQLAlchemy", foreign_keys, (key, column))
+
+
+def sqlalchemy_classes(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
+    """Yield the mapped classes of each declarative base."""
+    for registry in _mapper_registries():
+        yield Registry("the mapped classes of SQLAlchemy", MappedClasses(module, registry), (id(registry), "classes"))
+
+
+class Tables(MutableMapping[str, Any]):
+    """The tables of a MetaData. The methods of their dict refuse every change, so this class calls those of `dict`."""
+
+    def __init__(self, tables: dict[str, Any]) -> None:
+        self._tables = tables
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._tables))
+
+    def __getitem__(self, name: str) -> Any:
+        return self._tables[name]
+
+    def __setitem__(self, name: str, table: Any) -> None:
+        dict.__setitem__(self._tables, name, table)
+
+    def __delitem__(self, name: str) -> None:
+        dict.__delitem__(self._tables, name)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+
+class MappedClasses(MutableSet[Any]):
+    """The classes of a declarative base, by which relationships find each other's classes.
+
+    A relationship is resolved when its mapper is first used. So the mappers are configured before a class is removed.
+    """
+
+    def __init__(self, clsregistry: Any, registry: Any) -> None:
+        self._clsregistry = clsregistry
+        self._registry = registry
+
+    def _managers(self) -> dict[Any, Any]:
+        return {manager.class_: manager for manager in list(self._registry._managers)}
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._managers())
+
+    def __contains__(self, cls: object) -> bool:
+        return cls in self._managers()
+
+    def __len__(self) -> int:
+        return len(self._registry._managers)
+
+    def add(self, value: Any) -> None:
+        _either(self._clsregistry, "_add_class", "add_class")(value.__name__, value, self._registry._class_registry)
+        self._registry._managers[value.__mapper__.class_manager] = True
+        if not value.__mapper__.configured:
+            self._registry._flag_new_mapper(value.__mapper__)
+
+    def discard(self, value: Any) -> None:
+        with contextlib.suppress(Exception):  # a mapper that can't be configured fails when it is used
+            self._registry.configure(cascade=True)
+        _either(self._clsregistry, "_remove_class", "remove_class")(
+            value.__name__, value, self._registry._class_registry
+        )
+        self._registry._managers.pop(value.__mapper__.class_manager, None)
+
+
+def _mapper_registries() -> list[Any]:
+    mapper = sys.modules.get("sqlalchemy.orm.mapper")
+    return [] if mapper is None else list(mapper._mapper_registries)
+
+
+def _either(module: Any, *names: str) -> Any:
+    """Return the attribute of `module` with the first of `names` that this version of the library has."""
+    return next(getattr(module, name) for name in names if hasattr(module, name))
+
+
+def _values(namespaces: Iterable[dict[str, Any]], kind: type) -> list[Any]:
+    return [value for namespace in namespaces for value in list(namespace.values()) if isinstance(value, kind)]

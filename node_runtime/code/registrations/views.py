@@ -1,0 +1,123 @@
+"""Registries of the interpreter and of the standard library that aren't plain containers, adapted to containers."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import warnings
+from collections.abc import Iterator, MutableMapping, MutableSequence
+from types import ModuleType
+from typing import Any, Final
+
+_set_signal_handler: Final = signal.signal
+_LOGGER_DEFAULTS: Final = {"level": logging.NOTSET, "propagate": True, "disabled": False}
+Setting = tuple[logging.Logger, str]
+
+
+class LoggerSettings(MutableMapping[Setting, Any]):
+    """The levels and flags of loggers that differ from those of a new logger."""
+
+    def __iter__(self) -> Iterator[Setting]:
+        for logger in (logging.root, *loggers()):
+            for name, default in _LOGGER_DEFAULTS.items():
+                if getattr(logger, name) != default:
+                    yield logger, name
+
+    def __getitem__(self, setting: Setting) -> Any:
+        logger, name = setting
+        value = getattr(logger, name)
+        if value == _LOGGER_DEFAULTS[name]:
+            raise KeyError(setting)
+        return value
+
+    def __setitem__(self, setting: Setting, value: Any) -> None:
+        logger, name = setting
+        if name == "level":
+            logger.setLevel(value)
+        else:
+            setattr(logger, name, value)
+
+    def __delitem__(self, setting: Setting) -> None:
+        self[setting] = _LOGGER_DEFAULTS[setting[1]]
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class SignalHandlers(MutableMapping[int, Any]):
+    """The Python handlers of signals. To remove a handler means to restore the default one."""
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(signal.valid_signals())
+
+    def __getitem__(self, number: int) -> Any:
+        return signal.getsignal(number)
+
+    def __setitem__(self, number: int, handler: Any) -> None:
+        if handler is not None:  # C code has set it
+            _set_signal_handler(number, handler)
+
+    def __delitem__(self, number: int) -> None:
+        _set_signal_handler(number, signal.SIG_DFL)
+
+    def __len__(self) -> int:
+        return len(signal.valid_signals())
+
+
+class Hooks(MutableMapping[tuple[ModuleType, str], Any]):
+    """Functions of modules that programs replace, such as `sys.excepthook`."""
+
+    NAMES: Final = {
+        "sys": ("excepthook", "unraisablehook", "displayhook", "breakpointhook"),
+        "threading": ("excepthook",),
+        "warnings": ("showwarning", "formatwarning"),
+        "logging": ("lastResort", "_logRecordFactory", "_loggerClass"),
+    }
+
+    def __iter__(self) -> Iterator[tuple[ModuleType, str]]:
+        for module, names in self.NAMES.items():
+            if module in sys.modules:
+                yield from ((sys.modules[module], name) for name in names)
+
+    def __getitem__(self, hook: tuple[ModuleType, str]) -> Any:
+        return getattr(*hook)
+
+    def __setitem__(self, hook: tuple[ModuleType, str], value: Any) -> None:
+        setattr(*hook, value)
+
+    def __delitem__(self, hook: tuple[ModuleType, str]) -> None:
+        raise KeyError(hook)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class WarningFilters(MutableSequence[Any]):
+    """The filters of `warnings`. That module caches results that depend on the filters."""
+
+    def __getitem__(self, index: Any) -> Any:
+        return warnings.filters[index]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        warnings.filters[index] = value  # type: ignore[index]  # typeshed calls it a Sequence
+        self._changed()
+
+    def __delitem__(self, index: Any) -> None:
+        del warnings.filters[index]  # type: ignore[attr-defined]
+        self._changed()
+
+    def __len__(self) -> int:
+        return len(warnings.filters)
+
+    def insert(self, index: int, value: Any) -> None:
+        warnings.filters.insert(index, value)  # type: ignore[attr-defined]
+        self._changed()
+
+    def _changed(self) -> None:
+        getattr(warnings, "_filters_mutated", lambda: None)()
+
+
+def loggers() -> list[logging.Logger]:
+    """Return all loggers but the root."""
+    return [each for each in list(logging.root.manager.loggerDict.values()) if isinstance(each, logging.Logger)]

@@ -1,0 +1,1 @@
+"""The handlers of some of the control methods."""

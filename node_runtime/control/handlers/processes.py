@@ -1,0 +1,105 @@
+"""The handlers of the methods about processes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
+
+from node_runtime.behaviours.upgrade.live_processes import SupervisorProcess
+from node_runtime.code import CodeServer
+from node_runtime.control.queries.process_queries import ProcessQueries
+from node_runtime.control.queries.slices import run_through
+from node_runtime.processes.pid import ROOT
+from node_runtime.processes.process import Process
+from node_runtime.processes.runtime import Runtime
+from node_runtime.protocol import messages as m
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.supervisor import restart_child, terminate_child
+
+if TYPE_CHECKING:
+    from node_runtime.control.dispatch import Caller
+
+TORN_KEPT_SECONDS: Final = 10.0
+"""Seconds for which the control thread uses the same list of processes while the event loop is blocked."""
+
+
+class ProcessHandlers:
+    """The handlers of one node, with the name `name` and the boot id `boot_id`.
+
+    The clients of each role have their own queries, so that a viewer's question never delays an operator's.
+    """
+
+    def __init__(self, name: str, boot_id: str, runtime: Runtime, code: CodeServer) -> None:
+        self._name = name
+        self._boot_id = boot_id
+        self._runtime = runtime
+        self._code = code
+        self._queries: dict[m.Role, ProcessQueries] = {
+            "viewer": ProcessQueries(runtime, code, boot_id),
+            "operator": ProcessQueries(runtime, code, boot_id),
+        }
+        self._torn_queries: ProcessQueries | None = None
+        self._torn_since = 0.0
+
+    def processes(self, caller: Caller, request: m.ProcessQuery) -> Generator[None, None, m.ProcessPage]:
+        return self._queries[caller.role].processes(request)
+
+    def torn_processes(self, caller: Caller, request: m.ProcessQuery, blocked: str) -> m.ProcessPage:
+        return replace(run_through(self._torn().processes(replace(request, since=0))), blocked=blocked)
+
+    def tree(self, caller: Caller, request: m.TreeQuery) -> Generator[None, None, m.TreePage]:
+        return self._queries[caller.role].tree(request)
+
+    def torn_tree(self, caller: Caller, request: m.TreeQuery, blocked: str) -> m.TreePage:
+        return replace(run_through(self._torn().tree(replace(request, since=0))), blocked=blocked)
+
+    def module_users(self, role: m.Role) -> Generator[None, None, dict[str, int]]:
+        return self._queries[role].module_users()
+
+    def torn_module_users(self) -> dict[str, int]:
+        return run_through(self._torn().module_users())
+
+    def _torn(self) -> ProcessQueries:
+        """Return queries for the control thread. They are kept for a while, since the first answer reads everything."""
+        if self._torn_queries is None or time.monotonic() - self._torn_since > TORN_KEPT_SECONDS:
+            self._torn_queries = ProcessQueries(self._runtime, self._code, self._boot_id, torn=True)
+            self._torn_since = time.monotonic()
+        return self._torn_queries
+
+    # ------------------------------------------------------------------ changes
+
+    async def restart_process(self, caller: Caller, request: m.ProcessTarget) -> m.Empty:
+        process = self._process(request)
+        supervisor = self._runtime.processes.get(process.parent)
+        table = supervisor.raw_state() if isinstance(supervisor, SupervisorProcess) else None
+        child = None if table is None else table.by_pid.get(process.pid)
+        if supervisor is None or child is None:
+            raise Refused(f"{process.title()} has no supervisor that could restart it; kill it to end it.")
+        if child.spec.is_forgotten:
+            raise Refused(f"{process.title()} is temporary, so its supervisor never restarts it; kill it to end it.")
+        await terminate_child(supervisor.pid, child.spec.id)
+        await restart_child(supervisor.pid, child.spec.id)
+        return m.Empty()
+
+    def kill_process(self, caller: Caller, request: m.ProcessTarget) -> m.Empty:
+        self._runtime.signal(self._process(request), ROOT, "kill")
+        return m.Empty()
+
+    def _process(self, request: m.ProcessTarget) -> Process:
+        return find_target(self._runtime, self._name, self._boot_id, request)
+
+
+def find_target(runtime: Runtime, name: str, boot_id: str, request: m.ProcessTarget) -> Process:
+    """Return the live process that a request means; `name` and `boot_id` are those of this node. Raises Refused."""
+    if request.boot_id != boot_id:
+        raise Refused(
+            f"{name} was restarted after the processes were listed, so <{request.pid}> is another process "
+            f"now; list the processes again."
+        )
+    process = runtime.processes.get(request.pid)
+    if process is None:
+        raise Refused(f"Process <{request.pid}> has ended; find its successor in the process tree.")
+    return process

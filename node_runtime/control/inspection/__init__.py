@@ -1,0 +1,1 @@
+"""One process in depth: what it is related to, what it waits for, and its recorded messages."""

@@ -1,0 +1,1 @@
+"""The rotation of the keys of a node and of its clients."""

@@ -1,0 +1,126 @@
+"""Structs about one process in depth: its relations, timeouts and recorded messages, and requests to record it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .node import StateView
+from .struct import ProcessKind, RunStatus, WireStruct
+from .term import Term
+
+TimeoutScope = Literal["state", "event", "generic", "message"]
+"""What cancels a timeout of a state machine: a change of the state, any event, or only the machine itself.
+
+"message" is a message that `send_after` will send to the process.
+"""
+RecordedKind = Literal["in", "out", "noreply", "state", "postpone"]
+"""The event, in this order: a process took a message; answered a call; ended a callback without an answer; a state
+machine changed its state; postponed an event."""
+
+
+class InspectProcess(WireStruct, frozen=True):
+    """The request for one process in depth."""
+
+    pid: int
+
+
+class RelatedProcess(WireStruct, frozen=True):
+    """A process that another process refers to. `mailbox` is the number of its waiting messages."""
+
+    pid: int
+    name: str | None
+    kind: ProcessKind
+    module: str
+    status: RunStatus
+    mailbox: int = 0
+
+
+class PendingTimeout(WireStruct, frozen=True):
+    """A timeout of a state machine, or a message to come. It fires in `seconds`, or next if `seconds` is None."""
+
+    name: str
+    scope: TimeoutScope
+    seconds: float | None
+    content: Term | None = None
+
+
+class RecordedEvent(WireStruct, frozen=True):
+    """An event of a recorded process. `text` is one line, redacted, at most 500 characters."""
+
+    at: float
+    kind: RecordedKind
+    text: str = ""
+
+
+class ProcessTrace(WireStruct, frozen=True):
+    """The trace of a process: at most `rate` events a second until the time `until`, the newest last.
+
+    `left_out` is the number of events beyond the rate. `events` has at most 200 events.
+    """
+
+    until: float
+    rate: int
+    left_out: int = 0
+    events: tuple[RecordedEvent, ...] = ()
+
+
+class ProcessView(StateView, frozen=True, kw_only=True):
+    """One process in depth. Lists of pids have at most 50 pids; the fields that end in `_count` say how many there are.
+
+    `ancestors` begin with the parent. `waited_by` are the processes that await its reply or exit. `related` describes
+    the pids of all lists that are alive. `callback_seconds` is the time for which the async callback `running` runs.
+    `relations_age` is the age of `children`, `monitored_by` and `waited_by` in seconds: among very many processes, they
+    are looked for less often. `suspended_by` are the owners of a suspend. `timeouts` are those of a state machine, the
+    next one first, at most 20. `postponed` is the number of its postponed events. `log` has the newest messages, at
+    most 50; it is None while no log is kept.
+    """
+
+    boot_id: str
+    arguments: str = ""
+    callback_seconds: float | None = None
+    spent: float = 0.0
+    trapping: bool = False
+    link_count: int = 0
+    monitor_count: int = 0
+    ancestors: tuple[int, ...] = ()
+    children: tuple[int, ...] = ()
+    child_count: int = 0
+    monitored_by: tuple[int, ...] = ()
+    monitored_by_count: int = 0
+    waited_by: tuple[int, ...] = ()
+    waited_by_count: int = 0
+    relations_age: float = 0.0
+    related: tuple[RelatedProcess, ...] = ()
+    suspended_by: tuple[str, ...] = ()
+    timeouts: tuple[PendingTimeout, ...] = ()
+    postponed: int = 0
+    log: tuple[RecordedEvent, ...] | None = None
+    trace: ProcessTrace | None = None
+
+
+class LogProcess(WireStruct, frozen=True):
+    """The request to keep a log of the newest messages of a process, or, if not `on`, to end and forget it."""
+
+    pid: int
+    boot_id: str
+    on: bool = True
+    reason: str | None = None
+
+
+class TraceProcess(WireStruct, frozen=True):
+    """The request to trace a process for `seconds`, at most 300; 0 ends its trace. `rate` is at most 100 a second."""
+
+    pid: int
+    boot_id: str
+    seconds: float = 10.0
+    rate: int = 20
+    reason: str | None = None
+
+
+class SuspendProcess(WireStruct, frozen=True):
+    """The request to suspend a process for `seconds`, at most 3600; another request renews the time."""
+
+    pid: int
+    boot_id: str
+    seconds: float = 60.0
+    reason: str | None = None

@@ -1,0 +1,111 @@
+"""Structs about old versions of modules, what keeps them in memory, and requests to end what keeps them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .struct import WireStruct
+
+
+class GetSource(WireStruct, frozen=True):
+    """A request for the source of a module."""
+
+    module: str
+
+
+class ModuleSource(WireStruct, frozen=True):
+    """The sources of a module's versions, as they are on the disk; `old` is None without an old version.
+
+    `drift` is a sentence if the loaded code differs from its file; else it is empty.
+    """
+
+    module: str
+    current: str
+    old: str | None = None
+    drift: str = ""
+
+
+HolderKind = Literal["process", "task", "thread", "timer", "callback", "executor", "server", "object"]
+
+
+class OldCodeHolder(WireStruct, frozen=True):
+    """A process, task or object that keeps an old version in memory: it runs or holds the version's code.
+
+    `name` is the holder's name in messages, such as "box <12>", "task Task-3 (shop.box.poll)" or
+    "shop.tables.HANDLERS". `does` is the clause "runs shop.box.poll" or "holds an instance of shop.box.Item". `pid` is
+    the process itself or, for a task, the process that has started it; None if that process is unknown. `task` is the
+    name of a task. `cache` is the name of a cache of `functools`, "module:name".
+    """
+
+    kind: HolderKind
+    name: str
+    does: str
+    pid: int | None = None
+    task: str | None = None
+    cache: str | None = None
+
+
+class OldCode(WireStruct, frozen=True):
+    """The old version of a module, and what keeps it.
+
+    If only garbage keeps the version, `holders` is empty, and `collection` is the number of seconds for which a garbage
+    collection would stop the node; otherwise `collection` is None.
+    """
+
+    module: str
+    vsn: str
+    holders: tuple[OldCodeHolder, ...] = ()
+    collection: float | None = None
+
+
+class OldCodeList(WireStruct, frozen=True):
+    """The old versions of all modules."""
+
+    modules: tuple[OldCode, ...]
+
+
+class PurgeModule(WireStruct, frozen=True):
+    """The request to end what keeps the old version of `module`, and to drop the version.
+
+    The node refuses the request if it has booted again since the client listed the holders.
+    """
+
+    module: str
+    boot_id: str
+    reason: str | None = None
+
+
+class Purged(WireStruct, frozen=True):
+    """The result of a purge: the processes killed, the tasks cancelled and caches cleared, and the holders `left`.
+
+    The holders in `left` still keep code of the old version, even if the version was `dropped`. If the version was not
+    dropped, some of the holders still run it, and no other version can be loaded.
+    """
+
+    module: str
+    dropped: bool
+    killed: tuple[str, ...] = ()
+    cancelled: tuple[str, ...] = ()
+    left: tuple[OldCodeHolder, ...] = ()
+
+
+class TaskInfo(WireStruct, frozen=True):
+    """A task of the event loop that no process owns. `pid` is the process that started it, if known."""
+
+    name: str
+    title: str
+    pid: int | None = None
+
+
+class TaskList(WireStruct, frozen=True):
+    """The tasks of the event loop that no process owns."""
+
+    tasks: tuple[TaskInfo, ...]
+
+
+class TaskTarget(WireStruct, frozen=True):
+    """All tasks named `name` that no process owns. The node refuses the request if there is no such task."""
+
+    name: str
+    boot_id: str
+    reason: str | None = None

@@ -1,0 +1,136 @@
+"""Questions about processes: pages of a sorted and filtered list, and pages of the supervision tree.
+
+The node sorts, filters and cuts. A client sends the same query again for newer values, with the `generation` of the
+last page as `since`; then the page has only the rows that have changed.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .node import ApplicationInfo, ChildInfo, ProcessSummary
+from .struct import WireStruct
+
+ProcessOrder = Literal[
+    "pid", "name", "kind", "module", "application", "state", "status", "mail", "messages", "rate", "busy", "restarts",
+]  # fmt: skip
+"""What a list is sorted by. "rate" is messages per second; "busy" is the share of the time spent in callbacks.
+
+Names and other words are sorted upwards, numbers downwards, but "pid" upwards.
+"""
+ProcessDetail = Literal["arguments", "links"]
+"""Parts of a row that cost more than the others, so that a query has to ask for them."""
+
+
+class ProcessRow(ProcessSummary, frozen=True):
+    """One process in a page, with its rates since the last reading, at least half a second earlier.
+
+    The rates are None for a process that was read for the first time. `busy` is a share from 0 to 1. `arguments` are
+    the arguments with which its supervisor has started it, as text. `children` is the number of its child processes.
+    """
+
+    rate: float | None = None
+    busy: float | None = None
+    arguments: str = ""
+    children: int = 0
+
+
+class ProcessQuery(WireStruct, frozen=True):
+    """The request for a page of the processes that match `filter`, sorted by `order`.
+
+    `pids` and `names`, if there are any, are the only processes to consider; at most 10 names. The page begins at
+    `offset` and has at most `limit` rows. If the process `follow` matches, the page begins `lead` rows before it
+    instead. `since` is the generation of an earlier page, or 0: rows that have not changed after it are left out.
+    `details` are the costly parts of the rows.
+    """
+
+    filter: str = ""
+    order: ProcessOrder = "pid"
+    reverse: bool = False
+    offset: int = 0
+    limit: int = 100
+    follow: int | None = None
+    lead: int = 0
+    since: int = 0
+    pids: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+    details: tuple[ProcessDetail, ...] = ()
+
+
+class ProcessPage(WireStruct, frozen=True):
+    """A page of processes. `pids` are all processes of the page in their order; `rows` are those that have changed.
+
+    `total` is the number of processes, `matched` the number of those that match. `index` is the position of the
+    followed process among those that match. `age` is the age of the order in seconds: if sorting is costly, the node
+    sorts less often. For `blocked` see NodeSummary.
+    """
+
+    boot_id: str
+    generation: int
+    total: int
+    matched: int
+    offset: int
+    pids: tuple[int, ...]
+    rows: tuple[ProcessRow, ...]
+    index: int | None = None
+    age: float = 0.0
+    blocked: str | None = None
+
+
+class TreeQuery(WireStruct, frozen=True):
+    """The request for a page of the supervision tree: its visible lines from `offset` on, at most `limit` of them.
+
+    A path is the names of an application and of the processes below it, joined by slashes. The lines below a path in
+    `closed` are hidden. If there are more than 50 siblings, only the first 50 are shown, unless their parent's path is
+    in `open` or `unfolded` is set. With a `filter`, only the processes that match and their ancestors are shown. For
+    `follow`, `lead` and `since` see ProcessQuery.
+    """
+
+    filter: str = ""
+    closed: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
+    unfolded: bool = False
+    offset: int = 0
+    limit: int = 100
+    follow: int | None = None
+    lead: int = 0
+    since: int = 0
+    details: tuple[ProcessDetail, ...] = ()
+
+
+class TreeLine(WireStruct, frozen=True):
+    """One visible line of the tree: a process, a child that does not run, an application, or folded siblings.
+
+    `levels` has one character for each ancestor, beginning with the application, and one for the line itself: "|" if
+    more siblings follow, else " ".
+    `below` is the number of its children, `hidden` the number of siblings that a line of folded siblings replaces.
+    """
+
+    path: str
+    levels: str = ""
+    pid: int | None = None
+    child: ChildInfo | None = None
+    application: ApplicationInfo | None = None
+    below: int = 0
+    hidden: int = 0
+    matched: bool = False
+
+
+class TreePage(WireStruct, frozen=True):
+    """A page of the tree. `lines` are all lines of the page; `rows` are their processes that have changed.
+
+    `total` is the number of processes, `matched` the number of processes that match the filter, and `length` the number
+    of visible lines. `index` is the line of the followed process. For `age` and `blocked` see ProcessPage.
+    """
+
+    boot_id: str
+    generation: int
+    total: int
+    matched: int
+    length: int
+    offset: int
+    lines: tuple[TreeLine, ...]
+    rows: tuple[ProcessRow, ...]
+    index: int | None = None
+    age: float = 0.0
+    blocked: str | None = None

@@ -1,0 +1,142 @@
+"""The filter expressions of process queries: `state:lime module:fil.* mail>10 !kind:task`.
+
+A term is a word, `field:text`, or a comparison of a number; `!` in front inverts it. A process matches if all terms do.
+A word matches if any field of text contains it. `*` in a text stands for any characters, `?` for one; a text with
+either has to match the whole field, any other text a part of it. Upper and lower case are the same. There are no
+regular expressions, because one of them could keep the node busy for ever.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from .clip import MAX_SHOWN_NAME, clip
+from .exit_codes import ExitCode, Refused
+
+TEXT_FIELDS: Final = (
+    "pid", "name", "kind", "module", "application", "state", "status", "callback", "id", "arguments", "vsn",
+)  # fmt: skip
+NUMBER_FIELDS: Final = ("mail", "messages", "rate", "busy", "restarts", "up")
+WORD_FIELDS: Final = ("name", "id", "module", "kind", "state", "status", "pid", "application")
+"""The fields in which a word without a field is searched: those that cost little to read."""
+_SHORT: Final = {"app": "application", "args": "arguments", "mailbox": "mail"}
+MAX_FILTER_LENGTH: Final = 200
+MAX_TERMS: Final = 16
+MAX_COMPARED: Final = 256
+"""The number of characters of a field that are compared."""
+_TERM: Final = re.compile(r"([a-z_]+)(:|>=|<=|>|<|=)(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class FilterTerm:
+    """One term: a `field` ("" for any), an operator (":" for text), and a text in lower case or a number."""
+
+    field: str
+    operator: str
+    text: str
+    number: float = 0.0
+    negated: bool = False
+
+    def accepts_text(self, value: str) -> bool:
+        """Return whether the text of a field matches."""
+        return text_matches(self.text, value[:MAX_COMPARED].lower())
+
+    def accepts_number(self, value: float) -> bool:
+        """Return whether the number of a field matches."""
+        match self.operator:
+            case ">":
+                return value > self.number
+            case "<":
+                return value < self.number
+            case ">=":
+                return value >= self.number
+            case "<=":
+                return value <= self.number
+            case _:
+                return value == self.number
+
+
+def parse_filter(text: str) -> tuple[FilterTerm, ...]:
+    """Return the terms of a filter. Raises Refused (USAGE) with a sentence that names the wrong term."""
+    if len(text) > MAX_FILTER_LENGTH:
+        raise Refused(f"The filter has {len(text)} characters (limit {MAX_FILTER_LENGTH}); shorten it.", ExitCode.USAGE)
+    words = _words(text)
+    if len(words) > MAX_TERMS:
+        raise Refused(f"The filter has {len(words)} terms (limit {MAX_TERMS}); leave some out.", ExitCode.USAGE)
+    return tuple(_term(word) for word in words)
+
+
+def _words(text: str) -> list[str]:
+    """Return the words between blanks; a quoted text is one word. While a quote is open, it counts as a character."""
+    lexer = shlex.shlex(text, posix=True)
+    lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
+    lexer.quotes = '"'
+    try:
+        return list(lexer)
+    except ValueError:
+        return text.split()
+
+
+def _term(word: str) -> FilterTerm:
+    negated = word.startswith("!") and len(word) > 1
+    bare = word[1:] if negated else word
+    found = _TERM.fullmatch(bare)
+    field = "" if found is None else _SHORT.get(found[1], found[1])
+    if found is None or field not in (*TEXT_FIELDS, *NUMBER_FIELDS):
+        if found is not None and found[2] == ":" and not found[3].startswith(":") and "." not in bare:
+            raise _unknown_field(found[1])
+        return FilterTerm("", ":", bare.lower(), negated=negated)
+    if field in NUMBER_FIELDS:
+        return FilterTerm(field, found[2], "", _number(field, found[3]), negated)
+    if found[2] not in (":", "="):
+        raise Refused(
+            f"The field {field!r} is a text, so it can't be compared by {found[2]}; write {field}:TEXT.", ExitCode.USAGE
+        )
+    return FilterTerm(field, ":", found[3].strip("<>").lower() if field == "pid" else found[3].lower(), 0.0, negated)
+
+
+def _unknown_field(name: str) -> Refused:
+    fields = ", ".join((*TEXT_FIELDS, *NUMBER_FIELDS))
+    return Refused(f"There is no field {clip(name, MAX_SHOWN_NAME)!r} to filter by; use {fields}.", ExitCode.USAGE)
+
+
+def _number(field: str, text: str) -> float:
+    try:
+        return float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        shown = clip(text, MAX_SHOWN_NAME)
+        raise Refused(
+            f"{field} is a number; {shown!r} is none. Write for example {field}>10.", ExitCode.USAGE
+        ) from None
+
+
+def text_matches(pattern: str, text: str) -> bool:
+    """Return whether a text contains a pattern, or matches it as a whole if the pattern has `*` or `?`.
+
+    The time is bounded by the product of the two lengths, whatever the pattern.
+    """
+    if "*" not in pattern and "?" not in pattern:
+        return pattern in text
+    return _glob_matches(pattern, text)
+
+
+@lru_cache(maxsize=4096)
+def _glob_matches(pattern: str, text: str) -> bool:
+    """Return whether a text matches a pattern; kept, because many processes have the same module or kind."""
+    place = at = 0
+    star, marked = -1, 0
+    while at < len(text):
+        if place < len(pattern) and pattern[place] == "*":
+            star, marked, place = place, at, place + 1
+        elif place < len(pattern) and pattern[place] in ("?", text[at]):
+            place, at = place + 1, at + 1
+        elif star >= 0:  # let the last star take one more character
+            marked += 1
+            place, at = star + 1, marked
+        else:
+            return False
+    return pattern[place:].strip("*") == ""

@@ -1,0 +1,61 @@
+"""A removed module: no code that is still there refers to it, runs it, or is routed to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from node_runtime.releases.appups.code.release_code import CodeReference
+
+from .mistakes import Mistake
+from .running_node import RunningNode
+from .script_steps import CheckedStep, touched_module
+
+
+def references_to_a_removed_module(
+    node: RunningNode, step: CheckedStep, module: str, rest: Sequence[CheckedStep]
+) -> Iterator[Mistake]:
+    """Yield what still needs `module`, which `step` has removed. `rest` are the steps that follow."""
+    later = {name: each for each in rest for part in each.instructions if (name := touched_module(part)) is not None}
+    reported: set[str] = set()
+    for reference in node.references(module):
+        if reference.user not in reported and (sentence := _still_used(node, reference, later)) is not None:
+            reported.add(reference.user)
+            yield Mistake(step.path, step.line, f"delete_module {module}: {sentence}")
+    for path, handler in node.routed(module):
+        yield Mistake(
+            step.path,
+            step.line,
+            f"delete_module {module}: requests for {path} are still routed to {handler} at this step; "
+            "set the routes before it",
+        )
+    for table in node.tables.values():
+        for child, runs in table.running.items():
+            spec = table.spec(child)
+            if runs and table.left.is_complete and spec is not None and module in spec.modules:
+                yield Mistake(
+                    step.path,
+                    step.line,
+                    f"delete_module {module}: the child {child} of {table.name} ({spec.path}, line {spec.line}) still "
+                    f'runs it at this step; stop it before with {{ apply = "node_runtime.supervisor:terminate_child", '
+                    f'args = ["{table.name}", "{child}"] }}',
+                )
+
+
+def _still_used(node: RunningNode, reference: CodeReference, later: dict[str, CheckedStep]) -> str | None:
+    """Return why a reference is a mistake; None if it is none."""
+    user, module = reference.user, reference.module
+    verb = "imports it" if reference.is_import else "names it"
+    place = f"{user} ({reference.path}, line {reference.line})"
+    is_target = node.present[user] == "target"
+    stays = user in node.target.code.modules and node.target.uses(user, module)
+    if is_target or (stays and user not in later):
+        vsn = node.target.code.vsn
+        return f"{place} of {vsn} still {verb}; remove this from {user}, or keep {module}"
+    if stays:
+        return None  # the mistake of the target's version is reported at its own step
+    if user in node.target.code.modules:
+        remedy = f"load {user} before this step" if user in later else f"load {user} of the other version"
+        return f"{place} still {verb} at this step; {remedy}"
+    if node.left.reaches(module, user):
+        return None  # they import each other, so either order is right
+    return f"{place} still {verb} at this step; delete {user} before it"

@@ -1,0 +1,61 @@
+"""Routes: each leads to a loaded handler whose servers run, and a script ends with the routes of the target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from node_runtime.releases.appups.code.effects import RouteEffect
+from node_runtime.releases.appups.code.module_code import ModuleCode
+
+from .mistakes import Mistake
+from .running_node import RunningNode
+from .script_steps import CheckedScript, CheckedStep
+
+
+def routes_that_come_too_early(node: RunningNode, step: CheckedStep, effect: RouteEffect) -> Iterator[Mistake]:
+    """Yield the new routes whose handler is not loaded at this step, or calls a child that is not started yet."""
+    before = (node.routes.get(effect.of) or ()) if effect.of is not None else ()
+    for path, handler in effect.routes or ():
+        module, _, name = handler.partition(":")
+        if (path, handler) in before or module not in node.target.code.modules:
+            continue
+        if not _defines(node.target.code.modules[module], name):
+            sentence = f"{path} is routed to {handler}, which {node.target.code.vsn} does not define; correct its name"
+            yield Mistake(step.path, step.line, sentence)
+            continue
+        if (code := node.module(module)) is None or not _defines(code, name):
+            sentence = f"{path} is routed to {handler}, which is not loaded at this step; load {module} before it"
+            yield Mistake(step.path, step.line, sentence)
+            continue
+        called = node.target.reachable(frozenset((module,)), frozenset()) if node.present[module] == "target" else set()
+        for table in node.tables.values():
+            for child, runs in table.running.items():
+                spec = table.target.children.get(child)
+                if not runs and spec is not None and child not in table.left.children and spec.module in called:
+                    sentence = (
+                        f"{path} is routed to {handler}, which calls {spec.module}, but the child {child} of "
+                        f"{table.name} is not started at this step; set the routes behind its restart_child"
+                    )
+                    yield Mistake(step.path, step.line, sentence)
+
+
+def _defines(code: ModuleCode, name: str) -> bool:
+    return name.partition(".")[0] in code.definitions or code.defines_everything
+
+
+def routes_at_the_end(node: RunningNode, script: CheckedScript) -> Iterator[Mistake]:
+    """Yield the listeners whose routes differ between the releases, but are not set, or set to others."""
+    for of, wanted in node.target.routes.items():
+        before, now = node.left.routes.get(of), node.routes.get(of)
+        if wanted is None or before is None or now is None or set(now) == set(wanted):
+            continue
+        path, line = script.head("")
+        paths = ", ".join(sorted({path for path, _ in set(now) ^ set(wanted)}))
+        what = "sets other routes" if of in node.is_set else "sets no routes"
+        yield Mistake(
+            path,
+            line,
+            f'the listener "{of.listener}" starts with other routes in {node.target.code.vsn}, but the entry {what} '
+            f"({paths}); add an apply of a function that calls web.{of.setter} with the routes of "
+            f"{node.target.code.vsn}",
+        )

@@ -1,0 +1,1 @@
+"""Reads the source of a release without executing it: imports, children, routes, state classes."""

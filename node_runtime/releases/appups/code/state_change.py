@@ -1,0 +1,101 @@
+"""`StateChange`: how the states of a server class change between two releases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from node_runtime.protocol.messages import Direction
+from node_runtime.releases.appups.sources.release_source import ReleaseSource
+
+from .behaviour_classes import CallbackCode
+from .release_code import Definition
+from .release_facts import ReleaseFacts
+from .state_classes import class_text, code_change_text, held_classes, state_annotation
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """The changes of a server class that its processes' states have to follow.
+
+    `changed` are the changed classes of objects in a state, with the file and line of each in the newer release.
+    `declared` are the declared types of the state, or None if they are the same. `code_change` says that the newer
+    release has a code_change that differs from the older one's, and `has_code_change` that it has one. `gone` are the
+    classes that the target of a direction lacks.
+    """
+
+    older: CallbackCode
+    newer: CallbackCode
+    changed: Mapping[str, tuple[str, int]]
+    declared: tuple[str, str] | None
+    code_change: bool
+    has_code_change: bool
+    gone: Mapping[Direction, tuple[str, ...]]
+
+    @property
+    def module(self) -> str:
+        """The callback module."""
+        return self.newer.module.name
+
+    @property
+    def needs_migration(self) -> bool:
+        """Whether the states have to go through code_change."""
+        return bool(self.changed) or self.declared is not None or self.code_change
+
+    @property
+    def reason(self) -> str:
+        """What changes, for a message: "the state class shop.till.State (src/shop/till.py, line 9)"."""
+        if self.changed:
+            name, (path, line) = next(iter(self.changed.items()))
+            return f"the state class {name} ({path}, line {line}) changes"
+        if self.declared is not None:
+            return f"the state of {self.newer.name} ({self.newer.module.path}, line {self.newer.node.lineno}) changes"
+        found = self.newer.method("code_change")
+        line = found[2].lineno if found else self.newer.node.lineno
+        return f"the code_change of {self.newer.name} ({self.newer.module.path}, line {line}) is new or changes"
+
+
+def state_changes(older: ReleaseFacts, newer: ReleaseFacts) -> dict[str, StateChange]:
+    """Return the changes of each server class that both releases have and whose states have to be migrated."""
+    found = {}
+    for name, new in newer.servers.items():
+        old = older.servers.get(name)
+        if old is None:
+            continue
+        change = _state_change(older, newer, old, new)
+        if change.needs_migration:
+            found[name] = change
+    return found
+
+
+def apps_with_states(newer: ReleaseSource, changes: Mapping[str, StateChange]) -> set[str]:
+    """Return the applications whose servers have states that change."""
+    modules = {change.module for change in changes.values()}
+    return {app.name for app in newer.view.apps if not modules.isdisjoint(app.modules)}
+
+
+def _state_change(older: ReleaseFacts, newer: ReleaseFacts, old: CallbackCode, new: CallbackCode) -> StateChange:
+    before, after = held_classes(older.code, old), held_classes(newer.code, new)
+    changed = {}
+    for name, definition in before.items():
+        target = after.get(name) or newer.code.definition(name)
+        if target is None or target.statement is None:
+            changed[name] = (definition.module.path, definition.statement.lineno if definition.statement else 1)
+        elif class_text(older.code, definition) != class_text(newer.code, target):
+            changed[name] = (target.module.path, target.statement.lineno)
+    declared = state_annotation(older.code, old), state_annotation(newer.code, new)
+    text = code_change_text(new)
+    return StateChange(
+        older=old,
+        newer=new,
+        changed=changed,
+        declared=declared if all(declared) and declared[0] != declared[1] else None,
+        code_change=bool(text) and text != code_change_text(old),
+        has_code_change=bool(text),
+        gone={"up": _missing(before, newer), "down": _missing(after, older)},
+    )
+
+
+def _missing(held: Mapping[str, Definition], target: ReleaseFacts) -> tuple[str, ...]:
+    found = ((name, target.code.definition(name)) for name in held)
+    return tuple(name for name, definition in found if definition is None or definition.statement is None)

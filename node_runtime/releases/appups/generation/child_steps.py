@@ -1,0 +1,80 @@
+"""The instructions for children: new ones are started, removed ones are stopped, other ones are started anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from node_runtime.releases.appups.check.child_rules import SUPERVISOR, changed_in_supervisor
+from node_runtime.releases.appups.check.running_node import ChildTableModel
+from node_runtime.releases.appups.code.children import ChildCode
+
+from .draft import DraftStep, apply, question
+
+
+@dataclass(frozen=True, slots=True)
+class ChildStep:
+    """A child that a script starts, stops, or both. `old` and `new` are its specifications."""
+
+    supervisor: str
+    supervisor_module: str
+    old: ChildCode | None
+    new: ChildCode | None
+
+    @property
+    def child(self) -> str:
+        """The child's id."""
+        found = self.new or self.old
+        assert found is not None
+        return found.id
+
+    def stop(self) -> list[DraftStep]:
+        """Return the instructions that stop the child."""
+        verbs = ("terminate_child",) if self.new is not None else ("terminate_child", "delete_child")
+        return [apply(f"{SUPERVISOR}:{verb}", self.supervisor, self.child) for verb in verbs]
+
+    def start(self) -> list[DraftStep]:
+        """Return the instruction that starts the child."""
+        return [apply(f"{SUPERVISOR}:restart_child", self.supervisor, self.child)]
+
+
+def child_steps(tables: Mapping[str, ChildTableModel], app_modules: set[str]) -> list[ChildStep]:
+    """Return the children of an application's supervisors that a script starts or stops."""
+    steps = []
+    for table in tables.values():
+        module = table.target.cls.module.name
+        if module not in app_modules or table.has_template or not _is_known(table):
+            continue
+        old, new = table.left.children, table.target.children
+        for child in dict.fromkeys((*new, *old)):
+            before, after = old.get(child), new.get(child)
+            if before is None or after is None or before.start != after.start:
+                steps.append(ChildStep(_name(table), module, before, after))
+    return steps
+
+
+def child_questions(tables: Mapping[str, ChildTableModel], app_modules: set[str]) -> Iterator[DraftStep]:
+    """Yield a question for each supervisor whose children change in a way that can't be read."""
+    for table in tables.values():
+        if table.target.cls.module.name not in app_modules or table.has_template or _is_known(table):
+            continue
+        if changed_in_supervisor(table) == "the children" or table.left.source != table.target.source:
+            name = table.target.cls.name
+            why = (
+                "its children are not literals"
+                if not (table.left.is_complete and table.target.is_complete)
+                else "it is not started with one literal name"
+            )
+            yield question(
+                f"Which children does {name} get or lose? They can't be read, because {why}. Start new children with "
+                "restart_child after its update, and stop removed ones with terminate_child and delete_child."
+            )
+
+
+def _is_known(table: ChildTableModel) -> bool:
+    is_named = bool(table.left.names & table.target.names) and len(table.left.names) == 1
+    return table.left.is_complete and table.target.is_complete and is_named
+
+
+def _name(table: ChildTableModel) -> str:
+    return next(iter(table.left.names & table.target.names))

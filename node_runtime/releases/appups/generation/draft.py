@@ -1,0 +1,80 @@
+"""`DraftStep`: an instruction that the generation proposes, as a TOML table with a reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from node_runtime.releases.files.appup_instructions import QUESTION
+
+StepKey: TypeAlias = tuple[str, ...]
+"""What an instruction is about: equal for two instructions of which one can take the place of the other."""
+
+_MODULE_INSTRUCTIONS = ("update", "load_module", "add_module", "delete_module")
+
+
+@dataclass(frozen=True, slots=True)
+class DraftStep:
+    """An instruction as a table.
+
+    `comments` are the lines that stand above it, and `trailing` is the comment behind it. `about` is the key of the
+    instruction that answers a question.
+    """
+
+    table: Mapping[str, Any]
+    comments: tuple[str, ...] = ()
+    trailing: str = ""
+    about: StepKey | None = None
+
+    @property
+    def key(self) -> StepKey:
+        """What the instruction is about."""
+        return step_key(self.table)
+
+
+def step_key(table: Mapping[str, Any]) -> StepKey:
+    """Return what an instruction is about: its module; its function and arguments; or the whole instruction."""
+    for name in _MODULE_INSTRUCTIONS:
+        if name in table:
+            return ("module", str(table[name]))
+    if "apply" in table:
+        return ("apply", str(table["apply"]), json.dumps(table.get("args", []), default=str))
+    if QUESTION in table:
+        return (QUESTION, str(table[QUESTION]))
+    return ("other", json.dumps(dict(table), sort_keys=True, default=str))
+
+
+def question(text: str, about: StepKey | None = None) -> DraftStep:
+    """Return a line that asks the author something. Every reader refuses an appup with such a line."""
+    return DraftStep({QUESTION: text}, about=about)
+
+
+def apply(function: str, *args: Any, undo: str | None = None) -> DraftStep:
+    """Return an `apply`."""
+    table: dict[str, Any] = {"apply": function}
+    if args:
+        table["args"] = list(args)
+    if undo is not None:
+        table["undo"] = undo
+    return DraftStep(table)
+
+
+def toml_value(value: Any) -> str:
+    """Return a value as TOML on one line."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{_toml_key(key)} = {toml_value(part)}" for key, part in value.items())
+        return f"{{ {inside} }}" if inside else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml_value, value))}]"
+    return str(value)
+
+
+def _toml_key(key: str) -> str:
+    is_bare = key.isascii() and key.replace("_", "").replace("-", "").isalnum()
+    return key if is_bare else json.dumps(key, ensure_ascii=False)

@@ -1,0 +1,185 @@
+"""Generates the appups between two releases, up and down, and keeps what their authors have written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.messages import Direction
+from node_runtime.releases.appups.check.appup_file import (
+    DIRECTIONS,
+    PlacedAppup,
+    PlacedEntry,
+    PlacedInstruction,
+    read_appup_file,
+)
+from node_runtime.releases.appups.check.check import script_mistakes
+from node_runtime.releases.appups.check.child_rules import SUPERVISOR
+from node_runtime.releases.appups.check.script_steps import checked_script
+from node_runtime.releases.appups.code.read_code import read_code
+from node_runtime.releases.appups.code.release_facts import ReleaseFacts
+from node_runtime.releases.appups.code.state_change import apps_with_states, state_changes
+from node_runtime.releases.appups.sources.release_source import ReleaseSource
+from node_runtime.releases.files.appup_instructions import QUESTION, parse_instruction
+from node_runtime.releases.files.version_pattern import matches_version
+
+from .appup_text import AppupText, EntryText, entry_lines, read_appup_text
+from .draft import DraftStep
+from .merge import merge_steps
+from .notes import generation_notes
+from .script_draft import ReleasePair, draft_script
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedAppup:
+    """The new text of an application's appup, and the questions in it. `is_new` says that the text has changed."""
+
+    app: str
+    text: str
+    is_new: bool
+    questions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """The appups of all applications that differ, and the notes for their author."""
+
+    appups: tuple[GeneratedAppup, ...]
+    notes: tuple[str, ...]
+
+
+def generate_appups(older: ReleaseSource, newer: ReleaseSource) -> Generation:
+    """Return the appups of `newer` for the way from `older` and back. Nothing is written. Raises `Refused`."""
+    if older.name != newer.name:
+        raise Refused(f"The previous release is {older.name}, and not {newer.name}; give the release before this one.")
+    _check_versions(older, newer)
+    first, second = read_code(older, newer)
+    facts = ReleaseFacts(first), ReleaseFacts(second)
+    work = _Work(older, newer, facts)
+    appups = tuple(work.appup(app) for app in work.apps)
+    return Generation(appups, tuple(generation_notes(older, newer, facts)))
+
+
+def _check_versions(older: ReleaseSource, newer: ReleaseSource) -> None:
+    for app in newer.view.apps:
+        old = older.view.app(app.name)
+        if old is not None and old.vsn == app.vsn and old.modules != app.modules:
+            raise Refused(
+                f"The application {app.name} differs between {older.vsn} and {newer.vsn}, but both are {app.vsn}; "
+                "pass --bump, or give it and the release another vsn."
+            )
+    if older.vsn == newer.vsn:
+        raise Refused(f"Both releases are {newer.vsn}; pass --bump, or give the new one another vsn in release.toml.")
+
+
+class _Work:
+    def __init__(self, older: ReleaseSource, newer: ReleaseSource, facts: tuple[ReleaseFacts, ReleaseFacts]) -> None:
+        self.older, self.newer, self.facts = older, newer, facts
+        views = [(app, older.view.app(app.name)) for app in newer.view.apps]
+        self.apps = {app.name: old.vsn for app, old in views if old is not None and old.vsn != app.vsn}
+        self.files = {app: read_appup_file(newer.appups[app]) for app in self.apps}
+        for file in self.files.values():
+            if not file.is_readable:
+                raise Refused("\n".join(map(str, file.mistakes)))
+        self.texts = {app: read_appup_text(newer.appups[app]) for app in self.apps}
+        self.changes = changes = state_changes(*facts)
+        if other := sorted(apps_with_states(newer, changes) - set(self.apps)):
+            raise Refused(
+                f"The states of {', '.join(other)} change with the classes of another application, but its vsn does "
+                "not; pass --bump, or give it another vsn."
+            )
+        self.drafts: dict[tuple[str, Direction], list[DraftStep]] = {}
+        for direction in DIRECTIONS:
+            sources, ends = ((older, newer), facts) if direction == "up" else ((newer, older), facts[::-1])
+            pair = ReleasePair(direction, sources, ends[0], ends[1], changes)
+            for app in self.apps:
+                self.drafts[app, direction] = draft_script(pair, app)
+        self.right = {(app, direction) for direction in DIRECTIONS for app in self._right(direction)}
+
+    def written(self, app: str, direction: Direction) -> EntryText | None:
+        """Return the entry that an appup has already."""
+        for entry in self.texts[app].entries:
+            if entry.direction == direction and matches_version(entry.versions, self.apps[app]):
+                return entry
+        return None
+
+    def appup(self, app: str) -> GeneratedAppup:
+        vsn = next(view.vsn for view in self.newer.view.apps if view.name == app)
+        text, file, old_vsn = self.texts[app], self.files[app], self.apps[app]
+        before = text.text() if file.exists else ""
+        entries = text.entries if file.vsn == vsn else []
+        made = AppupText(list(text.head), list(entries))
+        made.set_vsn(vsn)
+        questions: list[str] = []
+        for direction in DIRECTIONS:
+            entry = self.written(app, direction)
+            if entry is not None and (app, direction) in self.right:
+                if entry not in made.entries:
+                    made.entries.append(entry)
+                continue
+            steps = self.drafts[app, direction]
+            if entry is not None:
+                steps = merge_steps(steps, entry.steps, self._is_current())
+            questions += [str(step.table[QUESTION]) for step in steps if QUESTION in step.table]
+            lines = entry_lines(direction, old_vsn, steps, entry.comments if entry is not None else ())
+            self._place(made, EntryText(direction, old_vsn, lines), entry)
+        return GeneratedAppup(app, made.text(), made.text() != before, tuple(questions))
+
+    def _place(self, made: AppupText, entry: EntryText, written: EntryText | None) -> None:
+        """Put an entry in the place of the written one, or before entries of its direction that match it too."""
+        if written in made.entries and written is not None and written.versions == entry.versions:
+            made.entries[made.entries.index(written)] = entry
+            return
+        same = [number for number, each in enumerate(made.entries) if each.direction == entry.direction]
+        other = [number for number, each in enumerate(made.entries) if each.direction == "down"]
+        place = same[0] if same else other[0] if other and entry.direction == "up" else len(made.entries)
+        made.entries.insert(place, entry)
+
+    def _right(self, direction: Direction) -> list[str]:
+        """Return the applications whose written entry has no mistakes and no questions."""
+        files = {app: self._virtual(app, direction) for app in self.apps}
+        if not files:
+            return []
+        script = checked_script(self.older, self.newer, direction, files)
+        mistakes = script_mistakes(script, *self.facts, self.changes)
+        right = []
+        for app in self.apps:
+            entry, file = self.written(app, direction), self.files[app]
+            if entry is None:
+                continue
+            lines = range(entry.first, entry.last + 1)
+            found = [each for each in (*mistakes, *file.mistakes) if each.path == file.shown and each.line in lines]
+            if not found:
+                right.append(app)
+        return right
+
+    def _virtual(self, app: str, direction: Direction) -> PlacedAppup:
+        """Return the appup that is checked: with its own entry, or else with the drafted one, whose lines are 0."""
+        file, vsn = self.files[app], self.apps[app]
+        entry = file.entry_for(direction, vsn)
+        if entry is None:
+            steps = [step.table for step in self.drafts[app, direction] if QUESTION not in step.table]
+            placed = tuple(PlacedInstruction(parse_instruction(table), 0) for table in steps)
+            entry = PlacedEntry(direction, vsn, 0, placed)
+        return PlacedAppup(file.shown, exists=True, entries=[entry])
+
+    def _is_current(self) -> Callable[[Mapping[str, Any]], bool]:
+        """Return the function that says whether an instruction that is not drafted still makes sense."""
+        both = {*self.older.modules} & {*self.newer.modules}
+        children = {
+            child for facts in self.facts for supervisor in facts.supervisors.values() for child in supervisor.children
+        }
+
+        def is_current(table: Mapping[str, Any]) -> bool:
+            if any(key in table for key in ("add_module", "load_module", "delete_module")):
+                return False
+            if "update" in table:
+                return table["update"] in both
+            if str(table.get("apply", "")).startswith(f"{SUPERVISOR}:"):
+                args = table.get("args", [])
+                return len(args) < 2 or args[1] in children
+            return True
+
+        return is_current

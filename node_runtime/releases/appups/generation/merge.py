@@ -1,0 +1,52 @@
+"""Merges a drafted script with the instructions that its author has written: their options, order and additions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from node_runtime.releases.files.appup_instructions import QUESTION
+
+from .draft import DraftStep, StepKey
+
+
+def merge_steps(
+    drafts: list[DraftStep], written: list[DraftStep], is_current: Callable[[Mapping[str, Any]], bool]
+) -> list[DraftStep]:
+    """Return the drafted steps, with the options and comments of the written ones, and with the steps added by hand.
+
+    `is_current` returns whether an instruction that is not drafted still makes sense. A question is left out if its
+    author has removed it and the instruction that answers it is there.
+    """
+    by_key = {step.key: step for step in written}
+    merged: list[DraftStep] = []
+    for draft in drafts:
+        if draft.about is not None and draft.about in by_key and draft.key not in by_key:
+            continue
+        merged.append(_combined(draft, by_key.get(draft.key)))
+    drafted = {step.key for step in merged}
+    before: StepKey | None = None
+    for step in written:
+        if step.key not in drafted and QUESTION not in step.table and is_current(step.table):
+            places = [number + 1 for number, each in enumerate(merged) if each.key == before]
+            merged.insert(places[-1] if places else 0, step)
+            drafted.add(step.key)
+        if step.key in drafted:
+            before = step.key
+    return merged
+
+
+def _combined(draft: DraftStep, written: DraftStep | None) -> DraftStep:
+    """Return a drafted step with what its author has added. The stronger of two instructions for a module is kept."""
+    if written is None or QUESTION in draft.table:
+        return draft
+    new, old = dict(draft.table), dict(written.table)
+    if "update" in old and "load_module" in new:
+        table = old
+    elif "load_module" in old and "update" in new:
+        table = new | {key: value for key, value in old.items() if key != "load_module"}
+    elif next(iter(new)) in old:
+        table = {**new, **{key: value for key, value in old.items() if key not in new or key in ("undo", "args")}}
+    else:
+        table = new
+    return DraftStep(table, written.comments, written.trailing)

@@ -1,0 +1,52 @@
+"""Notes for the author: what changes between two releases that no instruction of an appup has to mention."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from node_runtime.releases.appups.code.release_facts import ReleaseFacts
+from node_runtime.releases.appups.sources.release_source import ReleaseSource
+
+
+def generation_notes(
+    older: ReleaseSource, newer: ReleaseSource, facts: tuple[ReleaseFacts, ReleaseFacts]
+) -> Iterator[str]:
+    """Yield a sentence for each change of requirements, configuration, applications and states of machines."""
+    before, after = set(older.requirements), set(newer.requirements)
+    if before != after:
+        changed = ", ".join(sorted(after - before) or sorted(before - after))
+        yield (
+            f"The requirements change ({changed}): no running node can load them, so the upgrade needs a restart; "
+            "use `upgrade --cold`."
+        )
+    for app, environment in newer.environment.items():
+        old = older.environment.get(app)
+        if old is None:
+            yield f"The application {app} is new: the node starts it, without an instruction."
+            continue
+        for key in sorted({*old, *environment}):
+            if old.get(key) != environment.get(key) or (key in old) is not (key in environment):
+                yield (
+                    f"The parameter {key} of {app} changes: the node sets it, without an instruction; what has read it "
+                    "at its start keeps the old value unless config_change of the application handles it."
+                )
+    for app in older.environment:
+        if app not in newer.environment:
+            yield f"The application {app} is removed: the node stops it, without an instruction."
+    yield from _lost_states(*facts)
+
+
+def _lost_states(older: ReleaseFacts, newer: ReleaseFacts) -> Iterator[str]:
+    """Yield the state machines that lose states which nothing maps."""
+    for name, cls in newer.servers.items():
+        old = older.servers.get(name)
+        if old is None or cls.kind != "gen_statem" or cls.method("code_change") is not None:
+            continue
+        states = [{getattr(part, "name", "") for part in each.node.body} for each in (old, cls)]
+        for lost, vsn in ((states[0] - states[1], newer.code.vsn), (states[1] - states[0], older.code.vsn)):
+            public = sorted(state for state in lost if state and not state.startswith("_"))
+            if public:
+                yield (
+                    f"{name} has no {' and no '.join(public)} in {vsn}: a node waits for another state, or write a "
+                    "code_change that maps it."
+                )

@@ -1,0 +1,146 @@
+"""The instructions for listeners whose routes change, and the questions for routes that can't be read."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from node_runtime.releases.appups.code.constants import ConstantScope
+from node_runtime.releases.appups.code.effects import (
+    LISTENER_STARTS,
+    ListenerRoutes,
+    RouteEffect,
+    RouteTable,
+    call_argument,
+    call_effects,
+)
+from node_runtime.releases.appups.code.module_code import ModuleCode
+from node_runtime.releases.appups.code.release_facts import ReleaseFacts
+
+from .draft import DraftStep, apply, question
+
+SETTLED = "node_runtime.web:settled"
+
+
+@dataclass(frozen=True, slots=True)
+class RouteStep:
+    """The change of one listener's routes from `before` to `after`.
+
+    `setter` is a function of the release that sets these routes, "" if there is none. It exists in the left release, in
+    the target, or in both.
+    """
+
+    of: ListenerRoutes
+    before: RouteTable
+    after: RouteTable
+    setter: str
+    undo: str | None
+    in_left: bool
+    in_target: bool
+
+    @property
+    def name(self) -> str:
+        """The step's name among all steps."""
+        return f"{self.of.listener} {self.of.setter}"
+
+    @property
+    def is_early(self) -> bool:
+        """Whether the routes can change before any code does: routes only go, and the left release has the setter."""
+        return set(self.after) <= set(self.before) and (self.in_left or not self.setter)
+
+    @property
+    def added(self) -> set[str]:
+        """The modules of the handlers to which new routes lead."""
+        return {handler.partition(":")[0] for _, handler in set(self.after) - set(self.before)}
+
+    @property
+    def removed(self) -> set[str]:
+        """The modules of the handlers to which removed routes lead."""
+        return {handler.partition(":")[0] for _, handler in set(self.before) - set(self.after)}
+
+    def draft(self) -> DraftStep:
+        """Return the instruction that sets the routes."""
+        if self.setter:
+            return apply(self.setter, undo=self.undo)
+        return apply(f"node_runtime.web:{self.of.setter}", self.of.listener, [list(route) for route in self.after])
+
+    def settled(self) -> list[DraftStep]:
+        """Return the instruction that waits for the requests that arrived before the change. Websockets stay open."""
+        return [apply(SETTLED, self.of.listener)] if self.of.setter == "set_routes" else []
+
+
+def route_steps(left: ReleaseFacts, target: ReleaseFacts, app_modules: set[str]) -> list[RouteStep]:
+    """Return the listeners of an application whose routes change, as far as they can be read."""
+    steps = []
+    for of, after in target.routes.items():
+        before = left.routes.get(of)
+        if before is None or after is None or before == after or not _starting_modules(target, of) & app_modules:
+            continue
+        setters = {side: _setters(facts, of) for side, facts in (("left", left), ("target", target))}
+        name = next((each for side in setters for each, routes in setters[side].items() if routes == after), "")
+        in_left, in_target = (setters[side].get(name) == after for side in ("left", "target"))
+        beside = setters["left" if in_left else "target"]
+        undo = next((each for each, routes in beside.items() if routes == before), None) if name else None
+        steps.append(RouteStep(of, before, after, name, undo, in_left, in_target))
+    return steps
+
+
+def route_questions(left: ReleaseFacts, target: ReleaseFacts, app_modules: set[str]) -> Iterator[DraftStep]:
+    """Yield a question for each listener whose routes can't be read, if their source changes."""
+    for of, after in target.routes.items():
+        before = left.routes.get(of, ())
+        if (before is not None and after is not None) or not _starting_modules(target, of) & app_modules:
+            continue
+        if _route_source(left, of) != _route_source(target, of):
+            yield question(
+                f'The routes of the listener "{of.listener}" are not literals, and their code changes: do they differ '
+                f"in {target.code.vsn}? If so, apply a function that calls web.{of.setter}."
+            )
+
+
+def _start_calls(facts: ReleaseFacts, of: ListenerRoutes) -> Iterator[tuple[ModuleCode, ast.Call]]:
+    """Yield the calls that start a listener."""
+    for module in facts.code.modules.values():
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Call) and facts.code.is_runtime(
+                facts.code.resolve_node(module, node.func), *LISTENER_STARTS
+            ):
+                name = ConstantScope(facts.code, module).value(call_argument(node, 0, "name"))
+                if name == of.listener:
+                    yield module, node
+
+
+def _starting_modules(facts: ReleaseFacts, of: ListenerRoutes) -> set[str]:
+    return {module.name for module, _ in _start_calls(facts, of)}
+
+
+def _route_source(facts: ReleaseFacts, of: ListenerRoutes) -> list[str]:
+    """Return the source of the routes with which a listener is started, and of the definitions that it names."""
+    keyword = "routes" if of.setter == "set_routes" else "websockets"
+    texts = []
+    for module, call in _start_calls(facts, of):
+        given = call_argument(call, None, keyword)
+        if given is not None:
+            names = [node.id for node in ast.walk(given) if isinstance(node, ast.Name)]
+            texts.append(ast.dump(given))
+            texts += [ast.dump(module.definitions[name]) for name in names if name in module.definitions]
+    return texts
+
+
+def _setters(facts: ReleaseFacts, of: ListenerRoutes) -> dict[str, RouteTable | None]:
+    """Return the functions without parameters that set a listener's routes and do nothing else to them."""
+    found: dict[str, RouteTable | None] = {}
+    for module in facts.code.modules.values():
+        for name, statement in module.definitions.items():
+            if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) or _parameters(statement):
+                continue
+            effects = call_effects(facts.code, f"{module.name}:{name}", [])
+            if len(effects) == 1 and isinstance(effects[0], RouteEffect) and effects[0].of == of:
+                found[f"{module.name}:{name}"] = effects[0].routes
+    return found
+
+
+def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    arguments = function.args
+    return bool(arguments.args or arguments.posonlyargs or arguments.kwonlyargs or arguments.vararg)

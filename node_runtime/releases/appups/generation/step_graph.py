@@ -1,0 +1,44 @@
+"""`StepGraph`: the steps of a script with the order that they must, and the order that they should have."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+Node = TypeVar("Node", bound=Hashable)
+
+
+@dataclass
+class StepGraph(Generic[Node]):
+    """Nodes with a rank: of the nodes that may come next, the one with the least rank does.
+
+    The nodes of a circle of modules that import each other can't all have the order that they should have.
+    """
+
+    ranks: dict[Node, tuple[int, str]] = field(default_factory=dict)
+    must: dict[Node, set[Node]] = field(default_factory=dict)
+    should: dict[Node, set[Node]] = field(default_factory=dict)
+
+    def add(self, node: Node, rank: int, name: str) -> None:
+        """Add a node. Nodes of equal rank are sorted by `name`."""
+        self.ranks[node] = (rank, name)
+        self.must.setdefault(node, set())
+        self.should.setdefault(node, set())
+
+    def order(self, first: Node, then: Node, *, must: bool = True) -> None:
+        """Let one node come before another one, if the graph has both."""
+        if first in self.ranks and then in self.ranks and first != then:
+            (self.must if must else self.should)[then].add(first)
+
+    def sorted(self) -> list[Node]:
+        """Return all nodes in their order."""
+        waiting = set(self.ranks)
+        ordered: list[Node] = []
+        while waiting:
+            free = [node for node in waiting if self.must[node].isdisjoint(waiting)] or list(waiting)
+            open_ones = {node: len(self.should[node] & waiting) for node in free}
+            node = min(free, key=lambda each: (open_ones[each] > 0, open_ones[each], *self.ranks[each]))
+            waiting.remove(node)
+            ordered.append(node)
+        return ordered

@@ -1,0 +1,94 @@
+"""Gives a project and the applications in it that differ from an older release a new version, in their TOML files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.appups.code.read_code import read_code
+from node_runtime.releases.appups.code.release_facts import ReleaseFacts
+from node_runtime.releases.appups.code.state_change import apps_with_states, state_changes
+from node_runtime.releases.appups.sources.release_argument import git_output
+from node_runtime.releases.appups.sources.release_source import ReleaseSource
+from node_runtime.releases.files.manifest import sha256
+from node_runtime.releases.files.names import VsnString, describe
+from node_runtime.releases.files.toml_reading.toml_file import read_text
+from node_runtime.releases.files.toml_reading.toml_positions import line_of
+
+HASH_DIGITS = 12
+_LAST = re.compile(r"(\d+|[a-yA-Y])(?=[^0-9A-Za-z]*$)")
+_VSN = re.compile(r'(vsn\s*=\s*)(".*?"|\'.*?\')')
+
+
+def bump_versions(folder: Path, older: ReleaseSource, newer: ReleaseSource, how: str) -> list[tuple[Path, str]]:
+    """Write new versions to the TOML files of the project in `folder`; return the files with their versions.
+
+    `how` is "next", which only changes versions that are still those of `older`; "hash", a hash of the content behind
+    the older version; "tag", what `git describe --tags` says; or a version. Raises `Refused`.
+    """
+    first, second = map(ReleaseFacts, read_code(older, newer))
+    with_states = apps_with_states(newer, state_changes(first, second))
+    changed = [app for app in newer.apps if app in older.apps and (app in with_states or _differs(older, newer, app))]
+    added = [app for app in newer.apps if app not in older.apps]
+    release = _new_vsn(folder, how, older.vsn, newer.vsn, _release_hash(newer))
+    vsns = {folder / "release.toml": release} if changed or added or newer.apps.keys() != older.apps.keys() else {}
+    for app in changed:
+        vsn = _new_vsn(folder, how, older.apps[app].vsn, newer.apps[app].vsn, newer.contents[app])
+        vsns[folder / "apps" / app / "app.toml"] = vsn
+    return [(path, vsn) for path, vsn in vsns.items() if _write_vsn(path, vsn)]
+
+
+def _differs(older: ReleaseSource, newer: ReleaseSource, app: str) -> bool:
+    first, second = (msgspec.structs.replace(source.apps[app], vsn="0") for source in (older, newer))
+    return first != second or older.contents[app] != newer.contents[app]
+
+
+def _release_hash(newer: ReleaseSource) -> str:
+    return sha256("".join(f"{app} {digest}\n" for app, digest in sorted(newer.contents.items())).encode())
+
+
+def _new_vsn(folder: Path, how: str, old: str, present: str, digest: str) -> str:
+    match how:
+        case "next":
+            return next_vsn(old) if present == old else present
+        case "hash":
+            return f"{old.partition('+')[0]}+{digest[:HASH_DIGITS]}"
+        case "tag":
+            described = git_output(folder, "describe", "--tags")
+            if described is None:
+                raise Refused(f"git describe finds no tag in {folder}; tag a commit, or pass --bump hash.")
+            return _checked(described.decode().strip().removeprefix("v"))
+        case _:
+            return _checked(how)
+
+
+def next_vsn(vsn: str) -> str:
+    """Return the next version: the last number plus one, or the next letter. 1.0 → 1.1, 1986.a → 1986.b."""
+    match = _LAST.search(vsn.partition("+")[0])
+    if match is None:
+        raise Refused(f"The version {vsn} has no number at its end; pass --bump with a version, such as --bump 2.0.")
+    text = match[1]
+    following = str(int(text) + 1) if text.isdigit() else chr(ord(text) + 1)
+    return _checked(vsn[: match.start()] + following)
+
+
+def _checked(vsn: str) -> str:
+    try:
+        return msgspec.convert(vsn, VsnString)
+    except msgspec.ValidationError:
+        raise Refused(f"{vsn} can't be a version; it must be {describe(VsnString)}.") from None
+
+
+def _write_vsn(path: Path, vsn: str) -> bool:
+    """Write a version to a TOML file; return whether the file has changed."""
+    text = read_text(path)
+    lines = text.split("\n")
+    number = line_of(text, ("vsn",)) - 1
+    lines[number] = _VSN.sub(lambda match: f'{match[1]}"{vsn}"', lines[number], count=1)
+    written = "\n".join(lines)
+    if written != text:
+        path.write_text(written, encoding="utf-8")
+    return written != text

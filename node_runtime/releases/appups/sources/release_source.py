@@ -1,0 +1,136 @@
+"""`ReleaseSource`: the files of a release that an appup depends on, read from a project or from a tarball."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from node_runtime.releases.build.project import Project, read_project
+from node_runtime.releases.files.config import application_environment
+from node_runtime.releases.files.manifest import sha256
+from node_runtime.releases.files.release_model import AppView, ReleaseView
+from node_runtime.releases.files.schemas import App, Environment, read_environment, read_release
+from node_runtime.releases.store.catalog import Catalog
+from node_runtime.releases.store.unpack import unpack
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFile:
+    """The source of a module. `path` is the path that messages show."""
+
+    path: str
+    source: bytes
+    is_package: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AppupPlace:
+    """The place of an application's appup.toml, which need not exist. Messages show `shown`."""
+
+    path: Path
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSource:
+    """A release as files. `view` is without appups: they are read apart, so that every mistake in them is found.
+
+    `environment` are the parameters of each application, `appups` the places of their appups, and `contents` a hash of
+    the files of each application, without its app.toml and appup.toml.
+    """
+
+    name: str
+    view: ReleaseView
+    modules: Mapping[str, ModuleFile]
+    apps: Mapping[str, App]
+    appups: Mapping[str, AppupPlace]
+    requirements: tuple[str, ...]
+    environment: Mapping[str, Mapping[str, Any]]
+    contents: Mapping[str, str]
+
+    @property
+    def vsn(self) -> str:
+        """The release's version."""
+        return self.view.vsn
+
+
+def read_project_source(folder: Path, shown: Callable[[str], str] | None = None) -> ReleaseSource:
+    """Read the project in `folder`. `shown` returns how messages name a path in it. Raises `Refused`."""
+    environment = read_environment(folder / "config" / "sys.toml")
+    return project_source(read_project(folder, appups=False), environment, folder, shown)
+
+
+def project_source(
+    project: Project, environment: Environment, folder: Path, shown: Callable[[str], str] | None = None
+) -> ReleaseSource:
+    """Return a project that was read already. `folder` is the place of its appups; it may be empty.
+
+    `shown` returns how messages name a path in the project; by default, they name it with the folder.
+    """
+    name = shown or (lambda path: str(folder / path))
+    modules = {
+        module: ModuleFile(
+            name(f"apps/{app.app.name}/{path}"), app.files[path], path.rpartition("/")[2] == "__init__.py"
+        )
+        for app in project.apps
+        for module, path in app.modules.items()
+    }
+    paths = {app.app.name: f"apps/{app.app.name}/appup.toml" for app in project.apps}
+    return ReleaseSource(
+        name=project.release.name,
+        view=project.view(),
+        modules=modules,
+        apps={app.app.name: app.app for app in project.apps},
+        appups={app: AppupPlace(folder / path, name(path)) for app, path in paths.items()},
+        requirements=project.release.requirements,
+        environment={app.app.name: application_environment(app.app, environment) for app in project.apps},
+        contents={
+            app.app.name: _contents({path: sha256(data) for path, data in app.files.items()}) for app in project.apps
+        },
+    )
+
+
+def read_tarball_source(tarball: Path, scratch: Path) -> ReleaseSource:
+    """Unpack `tarball` into the empty folder `scratch`, and read the release. Raises `Refused`."""
+    release = Catalog(scratch).release(unpack(tarball, scratch).vsn)
+    directories = {entry.name: entry.directory for entry in release.manifest.apps}
+    modules = {
+        module: ModuleFile(
+            f"{tarball}: {entry.path}", (scratch / entry.path).read_bytes(), entry.path.endswith("/__init__.py")
+        )
+        for app in release.manifest.apps
+        for module, entry in app.modules.items()
+    }
+    config = scratch / "releases" / release.vsn
+    environment = read_environment(config / "sys.toml")
+    appups = {app: f"{directory}/appup.toml" for app, directory in directories.items()}
+    return ReleaseSource(
+        name=release.manifest.name,
+        view=ReleaseView(
+            release.vsn,
+            tuple(AppView(app.name, app.vsn, app.modules, start=app.start) for app in release.view.apps),
+        ),
+        modules=modules,
+        apps=release.apps,
+        appups={app: AppupPlace(scratch / path, f"{tarball}: {path}") for app, path in appups.items()},
+        requirements=read_release(config / "release.toml").requirements,
+        environment={name: application_environment(app, environment) for name, app in release.apps.items()},
+        contents={
+            app: _contents(
+                {
+                    path.removeprefix(f"{directory}/"): entry.sha256
+                    for path, entry in release.manifest.files.items()
+                    if path.startswith(f"{directory}/")
+                }
+            )
+            for app, directory in directories.items()
+        },
+    )
+
+
+def _contents(hashes: Mapping[str, str]) -> str:
+    """Return one hash for the files of an application, whose hashes are given by their paths in its folder."""
+    lines = (f"{digest}  {path}\n" for path, digest in sorted(hashes.items()) if path not in ("app.toml", "appup.toml"))
+    return sha256("".join(lines).encode())

@@ -1,0 +1,34 @@
+"""A finding: a value of replaced or deleted code, at one place in a process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from node_runtime.protocol.messages import ValueOutcome
+from node_runtime.releases.migration import Obstacle
+
+from .held_values import HeldValue
+from .value_search import FoundValue
+
+MigratedBy = Literal["code_change", "default migration"]
+
+
+@dataclass(slots=True)
+class Finding:
+    """A found value.
+
+    `obstacle` says why a message, timer or event can't be converted. `left_by` says what has left the
+    value in the new state: the process's code_change, or the default migration if none is written.
+    """
+
+    at: HeldValue
+    found: FoundValue
+    outcome: ValueOutcome
+    obstacle: Obstacle | None = None
+    left_by: MigratedBy | None = None
+
+    @property
+    def pid(self) -> int:
+        """The pid of the process."""
+        return int(self.at.process.pid)

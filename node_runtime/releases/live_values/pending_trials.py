@@ -1,0 +1,56 @@
+"""Tries, in the copy of the node, to convert the messages, timers and events that hold values of replaced code.
+
+The install converts them in the same way: see `install/pending_conversion.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from node_runtime.code import Batch
+from node_runtime.processes.process import Process
+from node_runtime.protocol.messages import ValuePlace
+from node_runtime.releases.migration import Converter, LostField, Obstacle, namespaces_of
+
+from .held_values import HeldValue
+
+PENDING_PLACES: Final[tuple[ValuePlace, ...]] = ("message", "timer", "timeout", "postponed event")
+"""The places whose values the install converts by name, whether or not a code_change is written."""
+TRIALS_SECONDS: Final = 5.0
+"""Time for all trials."""
+Guard = Callable[[Callable[[], object]], bool]
+"""Calls a function that may run code of the release, with a time limit. Returns whether the call succeeded."""
+
+
+class PendingTrials:
+    """The trials of one rehearsal. `lost` has the fields that the target lacks, with the processes."""
+
+    def __init__(self, batch: Batch, guard: Guard) -> None:
+        self.lost: list[tuple[Process, LostField]] = []
+        self.unknown: set[int] = set()
+        """The pids of the processes whose values could not all be tried."""
+        self._converter = Converter(namespaces_of(batch))
+        self._guard = guard
+
+    def obstacles(self, values: Mapping[int, HeldValue]) -> dict[int, Obstacle]:
+        """Return why values can't be converted, by their numbers."""
+        found: dict[int, Obstacle] = {}
+        until = time.monotonic() + TRIALS_SECONDS
+        by_process: dict[int, list[tuple[int, HeldValue]]] = {}
+        for number, held in values.items():
+            by_process.setdefault(int(held.process.pid), []).append((number, held))
+        for pid, of_process in by_process.items():
+            if time.monotonic() > until or not self._guard(partial(self._try, of_process, found)):
+                self.unknown.add(pid)
+        return found
+
+    def _try(self, values: Iterable[tuple[int, HeldValue]], found: dict[int, Obstacle]) -> None:
+        for number, held in values:
+            done = self._converter.convert(held.value)
+            if done.obstacles:
+                found[number] = done.obstacles[0]
+            self.lost += [(held.process, replace(one, path=f"{held.place}{one.path}")) for one in done.lost]

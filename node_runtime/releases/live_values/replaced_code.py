@@ -1,0 +1,68 @@
+"""The classes and functions of the module versions that a load replaces or deletes.
+
+In this package, such a class or function is said to *go*. A class goes if the new version of its module does not have
+the same class object under its name. So a reused class stays. A function goes if its namespace is that of a replaced or
+deleted version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import FrameType, FunctionType
+from typing import Any
+
+from node_runtime.behaviours.show.raw_reads import module_of, name_of, namespace_of
+from node_runtime.releases.planning.conditions import class_in
+
+
+class ReplacedCode:
+    """The code that goes. `old` and `new` have the namespaces of the running and of the new versions, by module.
+
+    A module without an entry in `new` is deleted.
+    """
+
+    def __init__(self, old: Mapping[str, dict[str, Any]], new: Mapping[str, dict[str, Any]]) -> None:
+        self._new = {module: new.get(module) for module in old}
+        self._modules = {id(namespace): module for module, namespace in old.items()}
+
+    @property
+    def modules(self) -> frozenset[str]:
+        """The modules whose running versions go."""
+        return frozenset(self._new)
+
+    def has_class(self, cls: type[Any]) -> bool:
+        """Return whether the class goes."""
+        module = module_of(cls)
+        if module not in self._new:
+            return self._is_made_of_replaced(cls)
+        return self.successor(cls) is not cls and (not _is_generic(cls) or self._is_made_of_replaced(cls))
+
+    def successor(self, cls: type[Any]) -> type[Any] | None:
+        """Return the class that has the name of `cls` in the new version; None if there is none."""
+        module = module_of(cls)
+        namespace = None if module is None else self._new.get(module)
+        return None if namespace is None else class_in(namespace, name_of(cls))
+
+    def has_function(self, function: FunctionType) -> bool:
+        """Return whether the function goes."""
+        return id(function.__globals__) in self._modules
+
+    def has_frame(self, frame: FrameType | None) -> bool:
+        """Return whether a suspended frame runs code that goes."""
+        return frame is not None and id(frame.f_globals) in self._modules
+
+    def _is_made_of_replaced(self, cls: type[Any]) -> bool:
+        """Return whether `cls` is a parametrised pydantic model, such as `Page[Item]`, one of whose arguments goes.
+
+        No module has a parametrised model under its name.
+        """
+        metadata = namespace_of(cls).get("__pydantic_generic_metadata__")
+        if not isinstance(metadata, dict):
+            return False
+        parts = (metadata.get("origin"), *(metadata.get("args") or ()))
+        return any(isinstance(part, type) and part is not cls and self.has_class(part) for part in parts)
+
+
+def _is_generic(cls: type[Any]) -> bool:
+    metadata = namespace_of(cls).get("__pydantic_generic_metadata__")
+    return isinstance(metadata, dict) and metadata.get("origin") is not None

@@ -1,0 +1,21 @@
+"""The report that the copy of the node sends to the node: the values of replaced or deleted code."""
+
+from __future__ import annotations
+
+import msgspec
+
+from node_runtime.protocol.messages import Blocker, LiveValue
+
+
+class LiveValuesFound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The findings about live values, in three forms: the values that the plan lists, blockers, and warnings.
+
+    `not_searched` is the number of processes whose values were not seen completely, and `seconds` the time that the
+    search took.
+    """
+
+    values: tuple[LiveValue, ...] = ()
+    blockers: tuple[Blocker, ...] = ()
+    warnings: tuple[str, ...] = ()
+    not_searched: int = 0
+    seconds: float = 0.0

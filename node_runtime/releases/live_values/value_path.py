@@ -1,0 +1,119 @@
+"""Paths to values inside a state, such as `.items[3].status`. They are read without running code of the values."""
+
+from __future__ import annotations
+
+import functools
+from types import FunctionType
+from typing import Any, Final
+
+from node_runtime.behaviours.show.raw_reads import dict_descriptor, field_names, raw_attributes, short_text, slots_of
+
+from .value_search import Trail
+
+MAX_SHOWN_STEPS: Final = 12
+"""A longer path is shortened in the middle."""
+MAX_SEARCHED_PARTS: Final = 100_000
+"""In a container with more parts, the place of a value is not searched."""
+UNKNOWN_PLACE: Final = "[…]"
+_PLAIN_KEYS: Final = (int, bool, float, type(None))
+
+
+def path_to(value: Any, trail: Trail) -> str:
+    """Return the path to a value; "" for the root itself. The outermost object of the trail wraps the root."""
+    objects = [value]
+    while trail is not None:
+        part, trail = trail
+        objects.append(part)
+    objects.reverse()
+    del objects[0]
+    steps: list[str] = []
+    at = 0
+    while at + 1 < len(objects):
+        holder, part = objects[at], objects[at + 1]
+        attributes = _own_attributes(holder)
+        if attributes is not None and attributes is part and at + 2 < len(objects):
+            steps.append(_attribute(attributes, objects[at + 2]) or UNKNOWN_PLACE)
+            at += 2
+        else:
+            steps.append(_step(holder, attributes, part))
+            at += 1
+    if len(steps) > MAX_SHOWN_STEPS:
+        half = MAX_SHOWN_STEPS // 2
+        steps[half:-half] = ["…"]
+    return "".join(steps)
+
+
+def _step(holder: Any, attributes: dict[Any, Any] | None, part: Any) -> str:
+    """Return the step from an object to a part of it."""
+    found = _item_step(holder, part)
+    if found is None and attributes is not None:
+        found = _attribute(attributes, part)
+    return found or _slot(holder, part) or UNKNOWN_PLACE
+
+
+def _item_step(holder: Any, part: Any) -> str | None:
+    """Return the step to an item of a container, or to a part of a function; None if `part` is neither."""
+    cls = type(holder)
+    if issubclass(cls, tuple):
+        number, names = _index(tuple.__iter__(holder), tuple.__len__(holder), part), field_names(cls)
+        if number is not None:
+            return f".{short_text(names[number])}" if len(names) == tuple.__len__(holder) else f"[{number}]"
+    elif issubclass(cls, list):
+        number = _index(list.__iter__(holder), list.__len__(holder), part)
+        return None if number is None else f"[{number}]"
+    elif issubclass(cls, dict):
+        return _key_step(holder, part)
+    elif cls is functools.partial:
+        return f".{'func' if holder.func is part else 'args' if holder.args is part else 'keywords'}"
+    elif cls is FunctionType:
+        return _of_function(holder, part)
+    return None
+
+
+def _key_step(holder: dict[Any, Any], part: Any) -> str | None:
+    if dict.__len__(holder) <= MAX_SEARCHED_PARTS:
+        for key, value in dict.items(holder):
+            if value is part:
+                return f"[{_key(key)}]"
+            if key is part:
+                return "[key]"
+    return None
+
+
+def _slot(holder: Any, part: Any) -> str | None:
+    for name, get in slots_of(type(holder)):
+        try:
+            if get(holder) is part:
+                return f".{short_text(name)}"
+        except (AttributeError, TypeError):
+            continue
+    return None
+
+
+def _of_function(function: FunctionType, part: Any) -> str:
+    return ".__defaults__" if function.__defaults__ is part else ".__closure__" if function.__closure__ is part else ""
+
+
+def _own_attributes(value: Any) -> dict[Any, Any] | None:
+    descriptor = dict_descriptor(type(value))
+    return None if descriptor is None else raw_attributes(descriptor, value)
+
+
+def _attribute(attributes: dict[Any, Any], part: Any) -> str | None:
+    if dict.__len__(attributes) <= MAX_SEARCHED_PARTS:
+        for name, value in dict.items(attributes):
+            if value is part:
+                return f".{short_text(name)}"
+    return None
+
+
+def _index(parts: Any, length: int, part: Any) -> int | None:
+    if length > MAX_SEARCHED_PARTS:
+        return None
+    return next((number for number, each in enumerate(parts) if each is part), None)
+
+
+def _key(key: Any) -> str:
+    if type(key) is str:
+        return f"'{short_text(key[:50])}'"
+    return repr(key)[:50] if type(key) in _PLAIN_KEYS else "…"

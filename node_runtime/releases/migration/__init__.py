@@ -1,0 +1,33 @@
+"""The default migration: makes the state of a target release from a value that holds instances of replaced classes.
+
+A class or member is found by its name in the target, and fields are copied by name. The old value is never changed,
+sharing and cycles are kept, and parts that need no change are shared with the new value. Import it by
+
+    from node_runtime.releases.migration import migration_obstacles
+
+`migration_obstacles(value, namespaces)` says what would happen to any value that a live process holds, also to values
+of processes that the script does not migrate. It makes the new value and drops it. This may call default factories and
+pydantic's validators, so call it in the copy of the node only. It does not look into coroutines, generators, locks and
+C objects: it leaves them as they are and does not report them.
+"""
+
+from .conversion import Converter, migration_obstacles
+from .default_code_change import DefaultMigration, NotMigratable, inherits_code_change, namespaces_of
+from .findings import Conversion, LostField, MigratedClass, Obstacle
+from .shapes import RUNTIME_RECORDS
+from .targets import TargetNamespaces
+
+__all__ = [
+    "RUNTIME_RECORDS",
+    "Conversion",
+    "Converter",
+    "DefaultMigration",
+    "LostField",
+    "MigratedClass",
+    "NotMigratable",
+    "Obstacle",
+    "TargetNamespaces",
+    "inherits_code_change",
+    "migration_obstacles",
+    "namespaces_of",
+]

@@ -1,0 +1,165 @@
+"""Makes the new value: finds the parts that have to change, then copies them and everything that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from .findings import Conversion
+from .replaced_shapes import Shapes
+from .report import MigrationReport
+from .shapes import LEAF, LEAF_CLASSES, PathStep, Shape
+from .targets import TargetNamespaces, Targets
+
+_ENTERED: Final = 0
+_UNCHANGED: Final = 1
+_AFFECTED: Final = 2
+
+
+class Converter:
+    """The default migration of the values that several processes hold. Objects that they share stay shared.
+
+    It keeps references to all old and new values, so drop it when the migration has ended. It serves one target.
+    """
+
+    def __init__(self, target_namespaces: TargetNamespaces) -> None:
+        self._report = MigrationReport()
+        self._shapes = Shapes(Targets(target_namespaces), self._report)
+        self._status: dict[int, int] = {}
+        """Whether an object has to change, by its identity."""
+        self._made: dict[int, Any] = {}
+        """The new object for each object that has to change."""
+        self._values: list[Any] = []
+
+    def convert(self, value: Any) -> Conversion:
+        """Return the value for the target. Never changes `value`; never raises an error of the classes' own code."""
+        self._values.append(value)
+        search = self._search(value)
+        if search.affected:
+            self._make_all(search)
+        migrated, lost, obstacles = self._report.findings()
+        if obstacles:
+            self._forget(search)
+            return Conversion(value, migrated, lost, obstacles)
+        return Conversion(self._part(value), migrated, lost)
+
+    def _search(self, value: Any) -> _Search:
+        """Find the objects that have to change: objects of replaced classes, and all objects that hold such objects."""
+        in_cycles: set[int] = set()
+        while True:
+            search = _Search(self._shapes, self._status, in_cycles)
+            search.run(value)
+            # An object in a cycle is also affected if a part that leads back to it was found to be affected later.
+            missed = {holder for holder, part in search.back if self._status[part] == _AFFECTED}
+            missed = {holder for holder in missed if self._status[holder] != _AFFECTED}
+            if not missed:
+                return search
+            in_cycles |= missed
+            self._forget(search)
+
+    def _forget(self, search: _Search) -> None:
+        for identity in search.found:
+            del self._status[identity]
+            self._made.pop(identity, None)
+
+    def _make_all(self, search: _Search) -> None:
+        """Make the new objects, parts first. Objects in cycles get some of their parts only at the end."""
+        self._report.parents = search.parents
+        for value, shape in search.affected:
+            if shape.obstacle is not None:
+                self._report.add_obstacle(value, shape.label, None, shape.obstacle, shape.remedy)
+        if any(shape.obstacle is not None for _, shape in search.affected):
+            return
+        made = self._made
+        for value, shape in search.affected:
+            if (new := shape.begin(value)) is not None:
+                made[id(value)] = new
+        late = {holder for holder, part in search.back if self._status[part] == _AFFECTED and part not in made}
+        for at_end in (False, True):
+            for value, shape in search.affected:
+                if (id(value) in late) is at_end:
+                    made[id(value)] = shape.finish(value, made.get(id(value)), self._part)
+        if self._report.is_clear():
+            for value, shape in search.affected:
+                shape.check(value, made[id(value)])
+
+    def _part(self, value: Any) -> Any:
+        return self._made[id(value)] if self._status.get(id(value)) == _AFFECTED else value
+
+
+class _Search:
+    """A walk through a value, depth first.
+
+    `found` are the objects that no earlier walk has visited. `affected` are those of them that have to change; a part
+    comes before the objects that hold it. `back` has each reference (holder, part) to a part that is still being
+    visited, because it contains the holder. `parents` has, for an affected object, its holder and the step.
+    """
+
+    def __init__(self, shapes: Shapes, status: dict[int, int], in_cycles: set[int]) -> None:
+        self.found: list[int] = []
+        self.affected: list[tuple[Any, Shape]] = []
+        self.back: list[tuple[int, int]] = []
+        self.parents: dict[int, tuple[int, PathStep] | None] = {}
+        self._shapes = shapes
+        self._status = status
+        self._in_cycles = in_cycles
+
+    def run(self, root: Any) -> None:
+        """Walk through the value."""
+        status, shapes, back = self._status, self._shapes, self.back
+        stack: list[_Visit] = []
+        self._enter(stack, root, None)
+        while stack:
+            visit = stack[-1]
+            for step, part in visit.parts:
+                if id(type(part)) in LEAF_CLASSES:
+                    continue
+                known = status.get(id(part))
+                if known is None:
+                    if shapes.of(part) is not LEAF:
+                        self._enter(stack, part, step)
+                        break
+                elif known == _AFFECTED:
+                    visit.affected = True
+                elif known == _ENTERED:
+                    back.append((id(visit.value), id(part)))
+            else:
+                self._leave(stack)
+
+    def _enter(self, stack: list[_Visit], value: Any, step: PathStep | None) -> None:
+        shape = self._shapes.of(value)
+        if id(type(value)) in LEAF_CLASSES or shape is LEAF or id(value) in self._status:
+            return
+        visit = _Visit(value, shape, shape.parts(value), step)
+        visit.affected = shape.replaced or id(value) in self._in_cycles
+        self._status[id(value)] = _ENTERED
+        self.found.append(id(value))
+        stack.append(visit)
+
+    def _leave(self, stack: list[_Visit]) -> None:
+        visit = stack.pop()
+        self._status[id(visit.value)] = _AFFECTED if visit.affected else _UNCHANGED
+        holder = stack[-1] if stack else None
+        if visit.affected:
+            self.affected.append((visit.value, visit.shape))
+            if holder is not None and visit.step is not None:
+                holder.affected = True
+                self.parents[id(visit.value)] = id(holder.value), visit.step
+
+
+class _Visit:
+    """An object whose parts are being visited. `step` leads to the object from the object that holds it."""
+
+    __slots__ = ("affected", "parts", "shape", "step", "value")
+
+    def __init__(self, value: Any, shape: Shape, parts: Iterator[tuple[PathStep, Any]], step: PathStep | None) -> None:
+        self.value = value
+        self.shape = shape
+        self.parts = parts
+        self.step = step
+        self.affected = False
+
+
+def migration_obstacles(value: Any, target_namespaces: TargetNamespaces) -> Conversion:
+    """Return what the default migration of `value` would do: see `Conversion`. The value is not changed."""
+    return Converter(target_namespaces).convert(value)

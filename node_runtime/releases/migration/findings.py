@@ -1,0 +1,74 @@
+"""The findings of a default migration: what was migrated, what would be lost, and what can't be done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class MigratedClass:
+    """A replaced class with instances in the value.
+
+    `cls` is its "module:Class", `path` the place of the first instance in the value (such as `.orders[1].status`; ""
+    for the value itself), `count` the number of instances. `added` are the names of the fields or members that only the
+    target's class has, and `gone` those that only the old class has.
+    """
+
+    cls: str
+    path: str
+    count: int
+    added: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LostField:
+    """A field that the target's class lacks. `count` instances have the field, and `with_data` of these hold data in
+    it.
+
+    A field holds no data if it is None, empty, or has its default.
+    """
+
+    cls: str
+    field: str
+    path: str
+    count: int
+    with_data: int
+
+    def __str__(self) -> str:
+        return f"{self.cls}.{self.field}"
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """A reason why a value can't be migrated by default.
+
+    `reason` is a clause that names the class and the field; `remedy` says what the release has to change.
+    `path` is the place of the first part with this obstacle, and `count` the number of parts with it.
+    """
+
+    cls: str
+    field: str | None
+    path: str
+    reason: str
+    remedy: str
+    is_misfit: bool = False
+    count: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.reason} (at {self.path.lstrip('.')})" if self.path else self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """The result of a default migration.
+
+    `value` is the new value, or the old value itself if no part of it has to change. If there are `obstacles`, `value`
+    is unusable.
+    """
+
+    value: Any
+    migrated: tuple[MigratedClass, ...] = ()
+    lost: tuple[LostField, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()

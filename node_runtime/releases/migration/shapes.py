@@ -1,0 +1,244 @@
+"""The kinds of objects that the default migration knows: how to read their parts, and how to make new objects.
+
+There is one shape for each class, and it is made once. No shape changes an old object.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import gc
+import sys
+import types
+import typing
+import weakref
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterator
+from typing import Any, Final
+
+from node_runtime.behaviours.show.raw_reads import module_of, type_name
+from node_runtime.behaviours.show.stdlib_probes import is_followed
+from node_runtime.code import HotModule
+from node_runtime.code.classes.record_fields import record_fields
+
+from .layouts import Base, Layout, base_of
+from .targets import GONE
+
+PathStep = tuple[str, Any]
+"""A step of a path: ("attribute", name), ("item", key or number) or ("key", key)."""
+PartOf = Callable[[Any], Any]
+"""Returns the new object for a part: the part itself if it needs no change."""
+
+_OWN_PACKAGE: Final = __name__.partition(".")[0]
+RUNTIME_RECORDS: Final = frozenset({"node_runtime.processes.messages", "node_runtime.behaviours.statem_events"})
+"""The modules of the runtime whose objects are records that hold values for a process: messages and events."""
+_TYPING_ALIAS: Final[type] = type(typing.Iterator[int])
+"""The class of the aliases of user-defined generic classes, and of most of typing's own."""
+_CODE: Final = (types.FunctionType, type)
+LEAF_CLASSES: Final = frozenset(map(id, (
+    type(None), bool, int, float, complex, str, bytes, bytearray, type(Ellipsis), range, slice, types.ModuleType,
+    types.BuiltinFunctionType, types.CodeType, types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType,
+)))  # fmt: skip
+
+
+class Shape:
+    """The shape of objects that have no parts and stay as they are, and the base class of all other shapes."""
+
+    replaced = False
+    """Whether an object of this shape has to change even if none of its parts changes."""
+    label = ""
+    """The class or function, "module:name"."""
+    obstacle: str | None = None
+    """A clause that says why no new object can be made; None if one can be made."""
+    remedy = ""
+    """What the release can do about the obstacle, apart from a code_change."""
+
+    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        """Yield the parts of an object, each with the step that leads to it."""
+        yield from ()
+
+    def begin(self, value: Any) -> Any:
+        """Return a new object without its parts; None if the object can only be made together with its parts."""
+        return None
+
+    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
+        """Return the new object with its parts. `new` is what `begin` has returned."""
+        return value
+
+    def check(self, value: Any, new: Any) -> None:
+        """Report what is wrong with the new object, when all new objects are complete."""
+
+
+class ObjectShape(Shape):
+    """A container, or an object with attributes, of a class that the target keeps."""
+
+    def __init__(self, cls: type, base: Base, *, is_foreign: bool) -> None:
+        self.cls = cls
+        self.base = base
+        self.layout = Layout(cls)
+        self._is_foreign = is_foreign
+        self._is_mapping = issubclass(cls, dict)
+
+    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        for step, part in self._all_parts(value):
+            # Code that a library keeps, such as the functions of routes, is left to the library.
+            if not (self._is_foreign and isinstance(part, _CODE)):
+                yield step, part
+
+    def _all_parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        if self._is_mapping:
+            for key, item in list(dict.items(value)):
+                yield ("key", key), key
+                yield ("item", key), item
+            if issubclass(self.cls, defaultdict):
+                yield ("attribute", "default_factory"), value.default_factory
+        else:
+            for number, item in enumerate(self.base.read(value)):
+                yield ("item", number), item
+        for name, attribute in self.layout.read(value).items():
+            yield ("attribute", name), attribute
+
+    def begin(self, value: Any) -> Any:
+        return None if self.base.fill is None else self.base.make(self.cls, value)
+
+    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
+        old = self.base.read(value)
+        content = [part(one) for one in old]
+        if self.base.fill is None:
+            new = self.base.make(self.cls, value, content)
+        else:
+            self.base.fill(new, content)
+        self.layout.fill(new, {name: part(attribute) for name, attribute in self.layout.read(value).items()})
+        return new
+
+
+class CodeShape(Shape):
+    """A class or a function of a replaced module, found by its name in the target."""
+
+    replaced = True
+    remedy = "keep it"
+
+    def __init__(self, found: Any, label: str) -> None:
+        self.label = label
+        self._found = found
+        if found is GONE:
+            self.obstacle = f"the target has no {label}, which is in use"
+
+    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
+        return self._found
+
+
+class MethodShape(Shape):
+    """A bound method."""
+
+    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        yield ("attribute", "__self__"), value.__self__
+        yield ("attribute", "__func__"), value.__func__
+
+    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
+        return types.MethodType(part(value.__func__), part(value.__self__))
+
+
+class PartialShape(Shape):
+    """A `functools.partial`."""
+
+    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        for name in ("func", "args", "keywords"):
+            yield ("attribute", name), getattr(value, name)
+
+    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
+        return functools.partial(part(value.func), *part(value.args), **part(value.keywords))
+
+
+class ProxyShape(Shape):
+    """A read-only view of a dict."""
+
+    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        yield ("attribute", "mapping"), gc.get_referents(value)[0]
+
+    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
+        return types.MappingProxyType(part(gc.get_referents(value)[0]))
+
+
+class WeakReferenceShape(Shape):
+    """A weak reference without a callback."""
+
+    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        yield ("attribute", "()"), value()
+
+    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
+        return weakref.ref(part(value()))
+
+
+class AliasShape(Shape):
+    """A generic class with its arguments, such as `list[Point]`, or the `__orig_class__` of a `Box[int](…)`."""
+
+    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        for name in ("__origin__", "__args__"):
+            yield ("attribute", name), getattr(value, name)
+
+    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
+        origin, arguments = part(value.__origin__), part(value.__args__)
+        if type(value) is types.GenericAlias:
+            return types.GenericAlias(origin, arguments)
+        # Not origin[arguments], which is code of the class, and which typing would cache.
+        return type(value)(origin, arguments, inst=value._inst, name=value._name)
+
+
+class OpaqueShape(Shape):
+    """An object whose parts can be read, but that can't be copied."""
+
+    def __init__(self, cls: type) -> None:
+        self._layout = Layout(cls)
+        self.label = type_name(cls)
+        self.obstacle = f"{self.label} holds an object of a class that is replaced, and can't be copied"
+
+    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        for name, attribute in self._layout.read(value).items():
+            if not isinstance(attribute, _CODE):
+                yield ("attribute", name), attribute
+
+
+LEAF: Final = Shape()
+EXACT_SHAPES: Final[dict[int, Shape]] = {
+    id(types.MethodType): MethodShape(),
+    id(functools.partial): PartialShape(),
+    id(types.MappingProxyType): ProxyShape(),
+    id(weakref.ReferenceType): WeakReferenceShape(),
+    id(types.GenericAlias): AliasShape(),
+    id(_TYPING_ALIAS): AliasShape(),
+}
+"""The shapes of some builtin classes, by the identity of the class."""
+
+
+def kept_shape(cls: type, own_packages: Container[str]) -> Shape:
+    """Return the shape of the objects of a class that the target keeps.
+
+    Objects of libraries are not copied, because other objects may refer to them. Containers and records are copied.
+    `own_packages` are the packages of the replaced modules.
+    """
+    module = module_of(cls) or ""
+    package = module.partition(".")[0]
+    base = base_of(cls)
+    if package in sys.stdlib_module_names:
+        return _standard_shape(cls, base, package)
+    if module in RUNTIME_RECORDS and base is not None:
+        return ObjectShape(cls, base, is_foreign=False)
+    if package == _OWN_PACKAGE or issubclass(cls, enum.Enum):
+        return LEAF
+    is_own = package in own_packages or _is_managed(module)
+    if base is None or not (is_own or base.cls is not object or record_fields(cls) is not None):
+        return OpaqueShape(cls)
+    return ObjectShape(cls, base, is_foreign=not is_own)
+
+
+def _standard_shape(cls: type, base: Base | None, package: str) -> Shape:
+    """Return the shape of the objects of a class of the standard library."""
+    is_container = package == "builtins" and base is not None and base.cls is not object
+    if base is not None and (is_container or package == "collections" or cls is types.SimpleNamespace):
+        return ObjectShape(cls, base, is_foreign=False)
+    return OpaqueShape(cls) if is_followed(cls, package) and not issubclass(cls, enum.Enum) else LEAF
+
+
+def _is_managed(module: str) -> bool:
+    return issubclass(type(sys.modules.get(module)), HotModule)

@@ -1,0 +1,69 @@
+"""Finds the classes and functions of the target by the names of the old classes and functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import FunctionType
+from typing import Any, Final, TypeAlias
+
+from node_runtime.behaviours.show.raw_reads import module_of, mro_of, name_of, namespace_of
+
+TargetNamespaces: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""The namespaces of the modules that the target replaces, by module."""
+
+GONE: Final = object()
+"""The result for a class or function that the target doesn't have."""
+
+
+class Targets:
+    """The namespaces in which the default migration looks up classes and functions."""
+
+    def __init__(self, namespaces: TargetNamespaces) -> None:
+        self._namespaces = namespaces
+        self.packages: Final = frozenset(module.partition(".")[0] for module in namespaces)
+        """The top-level packages of the replaced modules."""
+
+    def class_for(self, cls: type) -> Any:
+        """Return the target's class for `cls`: `cls` itself if it isn't replaced, GONE if the target lacks it."""
+        namespace = self._namespaces.get(module_of(cls) or "")
+        if namespace is None:
+            return cls
+        found = _resolve(namespace, name_of(cls))
+        if isinstance(found, type):
+            return found
+        return cls if namespace_of_class(cls) is namespace else GONE
+
+    def function_for(self, function: FunctionType) -> Any:
+        """Return the target's function for `function`, which is `function` itself if it isn't replaced.
+
+        If the target lacks the function, return GONE.
+        """
+        namespace = self._namespaces.get(function.__module__ or "")
+        if namespace is None or function.__globals__ is namespace:
+            return function
+        found = _resolve(namespace, function.__qualname__)
+        if isinstance(found, FunctionType):
+            return found
+        return GONE if function.__globals__.get("__name__") == function.__module__ else function
+
+    def namespace(self, cls: type) -> Mapping[str, Any]:
+        """Return the namespace in which the annotations of the target's class `cls` are looked up."""
+        return self._namespaces.get(module_of(cls) or "") or namespace_of_class(cls) or {}
+
+
+def namespace_of_class(cls: type) -> Mapping[str, Any] | None:
+    """Return the namespace of the module version that made a class; None if no function of the class refers to it."""
+    for base in mro_of(cls):
+        for value in namespace_of(base).values():
+            function = getattr(value, "__func__", value)
+            if type(function) is FunctionType and function.__globals__.get("__name__") == module_of(cls):
+                return function.__globals__
+    return None
+
+
+def _resolve(namespace: Mapping[str, Any], qualname: str) -> Any:
+    first, *others = qualname.split(".")
+    found = namespace.get(first)
+    for name in others:
+        found = namespace_of(found).get(name) if isinstance(found, type) else None
+    return getattr(found, "__func__", found)

@@ -1,0 +1,153 @@
+"""The data files of the applications that a transition changes, and the paths that still lead to the old files.
+
+A function that looks up a file when it needs the file finds the target's file. A path that was computed earlier still
+leads to the old file: in a module that is not loaded again, or in the state of a process.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import Any, Final
+
+from node_runtime.behaviours.application_controller import AppSpec
+from node_runtime.behaviours.show.raw_reads import dict_descriptor, raw_attributes, slots_of
+from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess, raw_states
+from node_runtime.code import HotModule
+from node_runtime.processes.runtime import runtime
+from node_runtime.protocol.clip import MAX_SHOWN_NAME, clip
+from node_runtime.protocol.messages import FileChange, PlannedFile
+from node_runtime.releases.store.unpacked_release import UnpackedRelease
+
+from .conditions import process_label
+from .transition import Transition
+
+MAX_PLANNED_FILES: Final = 100
+MAX_NAMED_PATHS: Final = 10
+MAX_DEPTH: Final = 4
+MAX_VALUES: Final = 1000
+"""At most this many values of a namespace or a state are searched for paths."""
+MAX_SECONDS: Final = 1.0
+"""The time limit for the whole search, in the copy of the node."""
+
+_OWN_NAMES: Final = frozenset({"__file__", "__path__", "__spec__", "__loader__", "__cached__", "__builtins__"})
+_MAKE_IT_FOLLOW: Final = (
+    "get the path where it is used, for example from node_runtime.application.priv_dir, or let an instruction load the "
+    "module again"
+)
+
+
+def changed_files(transition: Transition) -> tuple[PlannedFile, ...]:
+    """Return the data files that `transition` adds, changes or removes, at most `MAX_PLANNED_FILES`."""
+    before, after = ({app.name: app for app in side.manifest.apps} for side in (transition.left, transition.target))
+    changes = []
+    for name in sorted(before.keys() & after.keys()):
+        old, new = _data_files(transition.left, name), _data_files(transition.target, name)
+        for path in sorted(old.keys() | new.keys()):
+            change: FileChange = "added" if path not in old else "removed" if path not in new else "changed"
+            if old.get(path) != new.get(path):
+                changes.append(PlannedFile(application=name, path=path, change=change))
+    return tuple(changes[:MAX_PLANNED_FILES])
+
+
+def left_behind_paths(transition: Transition) -> Iterator[str]:
+    """Yield a sentence for each global variable or state that contains a path into a folder that `transition` replaces.
+
+    The search reads whole namespaces and states, so it runs in a copy of the node.
+    """
+    changed = {file.application for file in changed_files(transition)}
+    folders = {name: f"{transition.left.root}/lib/{name}-{transition.left.apps[name].vsn}" for name in changed}
+    deadline = time.monotonic() + MAX_SECONDS
+    found = (
+        f"{holder} is a path of {name} {transition.left.apps[name].vsn}, and will still lead to its files when release "
+        f"{transition.target.vsn} is current; {_MAKE_IT_FOLLOW}."
+        for holder, name in _holders(transition, folders, deadline)
+    )
+    for number, sentence in enumerate(found):
+        if number == MAX_NAMED_PATHS:
+            yield "More values keep paths of older files; they are not named here."
+            return
+        yield sentence
+
+
+def _data_files(release: UnpackedRelease, name: str) -> dict[str, str]:
+    """Return, by path, the hashes of an application's files that neither Python nor the node itself reads."""
+    entry = next(app for app in release.manifest.apps if app.name == name)
+    prefix = f"{entry.directory}/"
+    modules = {module.path for module in entry.modules.values()}
+    return {
+        path.removeprefix(prefix): file.sha256
+        for path, file in release.manifest.files.items()
+        if path.startswith(prefix) and path not in modules and path.count("/") > 2  # app.toml and appup.toml
+    }
+
+
+def _holders(transition: Transition, folders: dict[str, str], deadline: float) -> Iterator[tuple[str, str]]:
+    """Yield the place of each path into one of `folders`, and the application whose folder it is."""
+    if not folders:
+        return
+    gone = {*transition.loaded, *transition.removed}
+    for module, source in transition.left.sources.items():
+        namespace = _namespace(module)
+        if source.app in folders and module not in gone and namespace is not None:
+            own = {name: value for name, value in list(namespace.items()) if name not in _OWN_NAMES}
+            for where, name in _paths_in(own, folders, deadline):
+                yield f"{module}{where}", name
+    for process in list(runtime().processes.values()):
+        if isinstance(process, BehaviourProcess) and process.kind != "application" and time.monotonic() < deadline:
+            for where, name in _paths_in(raw_states([process])[0], folders, deadline):
+                yield f"In {process_label(process)}, state{where}", name
+
+
+def _namespace(module: str) -> dict[str, Any] | None:
+    found = sys.modules.get(module)
+    return found.__dict__ if isinstance(found, HotModule) else None
+
+
+def _paths_in(value: object, folders: dict[str, str], deadline: float) -> Iterator[tuple[str, str]]:
+    """Yield each place in `value`, such as `.base`, that has a path into one of `folders`, and the application."""
+    left, waiting, seen = MAX_VALUES, [("", value, 0)], set[int]()
+    while waiting and left and time.monotonic() < deadline:
+        where, one, depth = waiting.pop()
+        left -= 1
+        text = _path_text(one)
+        if text is not None:
+            name = next((app for app, root in folders.items() if text == root or text.startswith(f"{root}/")), None)
+            if name is not None:
+                yield clip(where, MAX_SHOWN_NAME), name
+        elif depth < MAX_DEPTH and id(one) not in seen:
+            seen.add(id(one))
+            waiting += [(f"{where}{step}", part, depth + 1) for step, part in _parts(one)]
+
+
+def _path_text(value: object) -> str | None:
+    """Return the text of a path or a string; None for any other value."""
+    kind = type(value)
+    if kind is str:
+        return str(value)
+    if issubclass(kind, PurePath) and kind.__module__.startswith("pathlib"):
+        return str(value)
+    return None
+
+
+def _parts(value: object) -> list[tuple[str, object]]:
+    """Return the parts of a container or an instance, without running code of its class."""
+    kind = type(value)
+    if kind is dict:
+        items = list(value.items())[:MAX_VALUES]  # type: ignore[attr-defined]  # it is a dict
+        return [(f".{key}" if type(key) is str and key.isidentifier() else "[…]", part) for key, part in items]
+    if kind in (list, tuple, set, frozenset):
+        return [("[…]", part) for part in list(value)[:MAX_VALUES]]  # type: ignore[call-overload]  # it is iterable
+    if issubclass(kind, type) or kind in (HotModule, AppSpec) or kind.__module__ in ("builtins", "types"):
+        return []  # the node replaces an application's AppSpec at the switch
+    descriptor = dict_descriptor(kind)
+    attributes = {} if descriptor is None else dict(raw_attributes(descriptor, value))
+    parts = [(f".{name}", part) for name, part in list(attributes.items())[:MAX_VALUES]]
+    for name, get in slots_of(kind):
+        try:
+            parts.append((f".{name}", get(value)))
+        except AttributeError:
+            continue
+    return parts

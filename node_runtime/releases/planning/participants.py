@@ -1,0 +1,107 @@
+"""The parts of a node that take part in installs, such as the web listeners, without being known to this layer.
+
+A participant registers itself with `participants().add`. An install calls it in this order: `prepare`, when nothing is
+suspended yet; `switch` and perhaps `put_back`, which may follow each other several times; and at last `done` after a
+success, or `discard` after a failure.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from node_runtime.code import Batch
+from node_runtime.processes.runtime import runtime
+from node_runtime.protocol.messages import OldCodeHolder
+
+from .transition import Transition
+
+logger: Final = logging.getLogger("node_runtime")
+
+HeldModules = tuple[OldCodeHolder, list[str]]
+"""Something that will stay in old code, and the modules whose old versions it keeps."""
+
+
+class InstallParticipant(Protocol):
+    """A part of the node that takes part in installs."""
+
+    def warnings(self, batch: Batch) -> list[str]:
+        """Return sentences about what the install of these new versions will do. Runs in a copy of the node."""
+
+    def staying(self, transition: Transition, holders: list[HeldModules]) -> tuple[list[str], list[HeldModules]]:
+        """Return sentences about those holders of old code that this part knows, and the other holders."""
+
+    async def prepare(self, transition: Transition, batch: Batch) -> None:
+        """Do what may take long or fail. An error aborts the install."""
+
+    def switch(self) -> None:
+        """Change to the new versions, which have just become current. Must not wait."""
+
+    def put_back(self) -> None:
+        """Undo `switch`. It can't fail, and does nothing without a `switch` before."""
+
+    async def discard(self) -> None:
+        """Undo `prepare`, when the install has failed. It may not have been called, or not have ended."""
+
+    def done(self) -> None:
+        """End what the old versions kept, after all processes have been resumed."""
+
+
+class InstallParticipants:
+    """All participants of a runtime."""
+
+    def __init__(self) -> None:
+        self._all: list[InstallParticipant] = []
+
+    def add(self, participant: InstallParticipant) -> None:
+        """Let the participant take part in installs from now on."""
+        self._all.append(participant)
+
+    def warnings(self, batch: Batch) -> list[str]:
+        """Return the sentences of all participants about the install of these new versions."""
+        return [sentence for one in self._all for sentence in one.warnings(batch)]
+
+    def staying(self, transition: Transition, holders: Sequence[HeldModules]) -> tuple[list[str], list[HeldModules]]:
+        """Return the sentences of all participants about holders of old code, and the holders that none knows."""
+        sentences, left = list[str](), list(holders)
+        for one in self._all:
+            found, left = one.staying(transition, left)
+            sentences += found
+        return sentences, left
+
+    async def prepare(self, transition: Transition, batch: Batch) -> None:
+        """Prepare all participants, one after the other. Raises the first error."""
+        for one in self._all:
+            await one.prepare(transition, batch)
+
+    def switch(self) -> None:
+        """Switch all participants."""
+        for one in self._all:
+            one.switch()
+
+    def put_back(self) -> None:
+        """Put all participants back."""
+        for one in self._all:
+            one.put_back()
+
+    async def discard(self) -> None:
+        """Discard what all participants have prepared. An error is only logged."""
+        for one in self._all:
+            try:
+                await one.discard()
+            except Exception:
+                logger.exception("after a failed install, what it had prepared could not be ended")
+
+    def done(self) -> None:
+        """End what the old versions kept, in all participants. An error is only logged: the new code runs."""
+        for one in self._all:
+            try:
+                one.done()
+            except Exception:
+                logger.exception("after an install, what the old versions kept could not be ended")
+
+
+def participants() -> InstallParticipants:
+    """Return the participants of the running runtime."""
+    return runtime().singleton(InstallParticipants)

@@ -1,0 +1,124 @@
+"""The tasks, threads, timers, servers and processes without callbacks that will stay in old code.
+
+An install moves processes with callbacks to the new code. Everything else that runs or holds a replaced version
+continues with that version. The copy of the node finds these holders by a search over its heap. Without a copy, only
+the tasks and threads that run the version are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess, SupervisorProcess
+from node_runtime.code import CodeServer
+from node_runtime.processes.process import Process
+from node_runtime.processes.runtime import runtime
+from node_runtime.protocol.messages import OldCodeHolder
+
+from . import affected
+from .participants import participants
+from .transition import Transition
+
+MAX_NAMED = 20
+"""A plan names at most this many holders of old code."""
+
+Staying = Mapping[str, Sequence[OldCodeHolder]]
+"""What will stay in old code, by the module whose old version it keeps."""
+
+
+def staying_warnings(transition: Transition, code: CodeServer, found: Staying | None) -> list[str]:
+    """Return a sentence for each thing that will stay in old code, with the remedy. `found` is the copy's answer."""
+    told, holders = participants().staying(transition, _by_name(transition, code, found or {}))
+    sentences = [*told, *(_sentence(holder, modules) for holder, modules in holders[:MAX_NAMED])]
+    if len(holders) > MAX_NAMED:
+        sentences.append(f"{len(holders) - MAX_NAMED} more tasks, threads and timers will stay in old code.")
+    return sentences
+
+
+def _by_name(transition: Transition, code: CodeServer, found: Staying) -> list[tuple[OldCodeHolder, list[str]]]:
+    merged: dict[str, tuple[OldCodeHolder, list[str]]] = {}
+    stopped = affected.pids_of_stopped(transition.script)
+    runners = code.runners([*transition.loaded, *transition.removed])
+    for known in (runners, found):
+        for module, holders in known.items():
+            for holder in holders:
+                if _stays(holder, module, stopped):
+                    first, modules = merged.get(holder.name, (holder, []))
+                    merged[holder.name] = _joined(first, holder), [*modules, *({module} - {*modules})]
+    return list(merged.values())
+
+
+def _joined(one: OldCodeHolder, other: OldCodeHolder) -> OldCodeHolder:
+    """Join two descriptions of one holder. If `other` is from the heap, it says more exactly what the holder runs."""
+    does = other.does if other.does.startswith("runs ") else one.does
+    return replace(one, does=does, pid=other.pid if one.pid is None else one.pid)
+
+
+def _stays(holder: OldCodeHolder, module: str, stopped: frozenset[int]) -> bool:
+    """Return whether a holder stays in old code and no other part of the plan reports it."""
+    if holder.kind in ("object", "callback"):
+        return False  # objects are reported as load hazards, and a callback of the event loop ends soon
+    if holder.kind != "process":
+        return True
+    process = runtime().processes.get(holder.pid or 0)
+    return (
+        process is not None
+        and not isinstance(process, BehaviourProcess)
+        and process.pid not in stopped
+        and process.module != module
+    )
+
+
+def _sentence(holder: OldCodeHolder, modules: Sequence[str]) -> str:
+    old = f"the old version of {' and '.join(modules)}"
+    if holder.kind == "process" and holder.pid is not None:
+        return f"{holder.name} {holder.does}, so it stays in {old} until it ends: {ending(holder.pid)}."
+    if holder.kind == "task":
+        starter = runtime().processes.get(holder.pid or 0)
+        by = f", which {starter.title()} has started," if starter is not None else ""
+        kill = f"`hotdash kill NODE {holder.task}` cancels it"
+        return f"The {holder.name}{by} {holder.does}: no process owns it, so it stays in {old} until it ends; {kill}."
+    if holder.kind == "thread":
+        remedy = "a thread can't be ended from outside, so let its function return"
+        return f"The {holder.name} {holder.does}: it stays in {old} until it ends; {remedy}."
+    name = holder.name if holder.name.startswith("a ") else f"the {holder.name}"
+    purge = f"`hotdash purge NODE {modules[0]}`"
+    return f"{name[0].upper()}{name[1:]} {holder.does}: it stays in {old}; after the upgrade, {purge} frees it."
+
+
+def ending(pid: int) -> str:
+    """Return how to restart the process `pid`, which has no callbacks, so that it runs the new code.
+
+    If no supervisor restarts the process, return how to end it.
+    """
+    process = runtime().processes.get(pid)
+    child = None if process is None else _child(process)
+    if child is None:
+        return f"`hotdash kill NODE {pid}` ends it"
+    id, supervisor = child
+    restart = f"`hotdash restart NODE {pid}` starts it anew"
+    if supervisor is None:
+        return restart
+    return f'{{ restart_child = "{id}", supervisor = "{supervisor}" }} in the appup starts it anew, or {restart}'
+
+
+def _child(process: Process) -> tuple[str, str | None] | None:
+    """Return the id of a child and the name of its supervisor; None for a process that no supervisor restarts."""
+    supervisor = runtime().processes.get(process.parent)
+    table = supervisor.raw_state() if isinstance(supervisor, SupervisorProcess) else None
+    child = None if table is None else table.by_pid.get(process.pid)
+    if supervisor is None or table is None or child is None or child.spec.is_forgotten:
+        return None
+    return child.spec.id, None if table.template is not None else supervisor.name
+
+
+def restartable(processes: Sequence[Process]) -> Iterator[str]:
+    """For each of `processes` that a supervisor restarts, yield a sentence that says how to restart the process.
+
+    The processes have no callbacks.
+    """
+    for process in processes:
+        if _child(process) is not None:
+            yield f"{process.title()}: {ending(int(process.pid))}."

@@ -1,0 +1,27 @@
+"""Warnings about updated modules that define no callback class: their update calls no code_change."""
+
+from __future__ import annotations
+
+from node_runtime.behaviours.upgrade.live_processes import Behaviour
+from node_runtime.code import CodeServer
+
+from .transition import Transition
+
+
+def warnings(transition: Transition, code: CodeServer) -> list[str]:
+    """Return a sentence for each module with a code_change instruction in which no callback class is defined."""
+    return [
+        f"{module} defines no callback class, so its update calls no code_change: if a process of another module keeps "
+        f"states for {module}, give that module an update, too, and let its code_change convert them."
+        for module in sorted(transition.migrated)
+        if not _has_callback_class(module, code)
+    ]
+
+
+def _has_callback_class(module: str, code: CodeServer) -> bool:
+    """Return whether a process may have this module as its callback module. A module that isn't loaded has none."""
+    current, _ = code.versions(module)
+    return current is None or any(
+        isinstance(value, type) and issubclass(value, Behaviour) and value.__module__ == module
+        for value in list(current.namespace.values())
+    )

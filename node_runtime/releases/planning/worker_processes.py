@@ -1,0 +1,32 @@
+"""The worker processes of `multiprocessing` and of process pools, which keep the code with which they were started."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from .transition import Transition
+
+
+def worker_warnings(transition: Transition) -> list[str]:
+    """Return a sentence if worker processes run, and `transition` replaces code that they may have.
+
+    A worker looks up a function by name in the worker's own modules, so it calls the older function.
+    """
+    modules = [*transition.loaded, *transition.removed]
+    workers = _workers() if modules else []
+    if not workers:
+        return []
+    first = workers[0]
+    more = f" and {len(workers) - 1} more" if len(workers) > 1 else ""
+    return [
+        f"The worker process {first.name} (OS pid {first.pid}){more} keeps the code with which it was started: shut "
+        f"its pool down after the upgrade, so that new workers have the code of release {transition.target.vsn}."
+    ]
+
+
+def _workers() -> list[Any]:
+    """Return the processes that `multiprocessing` has started and that have not been seen to end."""
+    module = sys.modules.get("multiprocessing.process")
+    # multiprocessing.active_children would also reap ended processes, but a plan must change nothing.
+    return [one for one in list(getattr(module, "_children", ())) if one._popen.returncode is None]

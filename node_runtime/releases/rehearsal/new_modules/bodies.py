@@ -1,0 +1,128 @@
+"""Executes the bodies of the new modules in the copy of the node, with a time limit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import msgspec
+
+from node_runtime.code import AroundBody, Batch, BodyEffects, Version, without_context
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.rehearsal.bound_addresses import is_in_use
+from node_runtime.releases.rehearsal.forked import BODIES, NO_PROCESS, ProgressMarker
+from node_runtime.releases.rehearsal.guarded_call import CallVerdict, GuardedCaller, TimeLimitExceeded
+from node_runtime.releases.rehearsal.sandbox import NotRehearsable
+
+from .body_opens import BodyOpens
+
+PrepareCode = Callable[[AroundBody], Batch]
+"""Compiles and executes the new code in the copy; each body runs in the context that the argument makes for it."""
+
+
+class LoadRefusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The reason why the new code can't be loaded, as a clause, and the kind of failure."""
+
+    reason: str
+    kind: Literal["raised", "address in use", "hung", "died"]
+
+
+class BodyRehearsal:
+    """The execution of all bodies of a load.
+
+    Afterwards, `refusal` says why the code can't be loaded, and `unrehearsed` why a copy can't execute it; both are
+    None for code that was executed, in `seconds`. `on_body(module)` is called before the body of a module runs or
+    continues, and with None after the last one. `effects` observes the bodies.
+    """
+
+    def __init__(
+        self,
+        caller: GuardedCaller,
+        marker: ProgressMarker,
+        limit: float,
+        on_body: Callable[[str | None], None],
+        effects: BodyEffects | None,
+    ) -> None:
+        self._around_body: AroundBody = without_context if effects is None else effects.around
+        self.refusal: LoadRefusal | None = None
+        self.unrehearsed: str | None = None
+        self.seconds = 0.0
+        self._caller = caller
+        self._marker = marker
+        self._limit = limit
+        self._on_body = on_body
+        self._began = 0.0
+        self._module: str | None = None
+        self._failed: str | None = None
+        self._opens = BodyOpens(caller.sandbox, lambda: self._module)
+
+    @property
+    def opens(self) -> dict[str, list[str]]:
+        """What the body of each module has opened, in clauses."""
+        return self._opens.by_module
+
+    def run(self, prepare: PrepareCode) -> Batch | None:
+        """Execute the bodies; return None if that fails."""
+        verdict, sandbox = CallVerdict(), self._caller.sandbox
+        made: list[Batch] = []
+        self._marker.enter(BODIES)
+        sandbox.runs_bodies = True
+        self._began = time.perf_counter()
+        self._caller.call(verdict, "its body", lambda: made.extend(self._prepare(prepare)), self._limit)
+        sandbox.runs_bodies = False
+        self._marker.enter(NO_PROCESS)
+        if verdict.outcome == "ok":
+            return made[0] if made else None
+        reason = f"{self._failed or 'the new code'}: {verdict.message}"
+        if verdict.outcome == "unrehearsed":
+            self.unrehearsed = reason
+        else:
+            self.refusal = LoadRefusal(reason, "hung" if verdict.outcome == "hung" else "raised")
+        return None
+
+    def execute_again(self, batch: Batch, version: Version) -> dict[str, Any]:
+        """Execute the body of a loaded version once more; return its names, or none if that fails."""
+        names: dict[str, Any] = {}
+
+        def execute() -> None:
+            with self._opens.replaced():
+                names.update(batch.execute_again(version))
+
+        self._caller.sandbox.runs_bodies = True
+        self._caller.call(CallVerdict(), "its body", execute, self._limit)
+        self._caller.sandbox.runs_bodies = False
+        return names
+
+    def _prepare(self, prepare: PrepareCode) -> Iterator[Batch]:
+        try:
+            with self._opens.replaced():
+                yield prepare(self._around)
+        except Refused as refused:
+            # The code server wraps every exception of a body, also exceptions that the body's code has not raised.
+            if isinstance(refused.__cause__, (TimeLimitExceeded, NotRehearsable, MemoryError)):
+                raise refused.__cause__ from None
+            self.refusal = LoadRefusal(
+                refused.sentence.rstrip("."), "address in use" if is_in_use(refused) else "raised"
+            )
+
+    @contextmanager
+    def _around(self, module: str) -> Iterator[None]:
+        outer, self._module = self._module, module
+        began = time.perf_counter()
+        self._on_body(module)
+        try:
+            with self._around_body(module):
+                yield
+        except BaseException:
+            self._failed = self._failed or module
+            raise
+        finally:
+            late = time.perf_counter() - self._began > self._limit
+            if late or self._caller.sandbox.violation is not None:
+                self._failed = self._failed or module
+            self._module = outer
+            if outer is None:
+                self.seconds += time.perf_counter() - began
+            self._on_body(outer)

@@ -1,0 +1,45 @@
+"""The data in global variables of modules that an upgrade replaces, and what becomes of it, for the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from node_runtime.code import Batch, ModuleValue, Version
+from node_runtime.processes.redaction.text_redaction import shown
+from node_runtime.protocol.messages import PlannedModuleValue
+
+MAX_VALUES: Final = 50
+"""At most this many global variables are listed; variables whose data is lost come first."""
+_ORDER: Final = ("lost", "migrated", "carried", "made anew")
+
+
+def planned_values(batch: Batch, execute: Callable[[Version], dict[str, object]]) -> tuple[PlannedModuleValue, ...]:
+    """Return what becomes of the data in global variables. `execute` executes a body once more."""
+    found = sorted(batch.module_values(execute), key=lambda value: _ORDER.index(value.fate))
+    return tuple(_planned(value) for value in found[:MAX_VALUES])
+
+
+def lost_values(values: Iterable[PlannedModuleValue]) -> tuple[str, ...]:
+    """Return a sentence for each global variable whose data the upgrade would lose."""
+    return tuple(
+        f"{one.module}.{one.name} ({one.kind}{_entries(one)}, about {one.size} bytes) holds data that the object "
+        "of the new version lacks, so it is lost: list the name in __carry__ to keep it."
+        for one in values
+        if one.fate == "lost"
+    )
+
+
+def _entries(one: PlannedModuleValue) -> str:
+    return "" if one.entries is None else f", {one.entries} entr{'y' if one.entries == 1 else 'ies'}"
+
+
+def _planned(value: ModuleValue) -> PlannedModuleValue:
+    return PlannedModuleValue(
+        module=value.module,
+        name=value.name,
+        kind=shown(value.kind),
+        fate=value.fate,
+        entries=value.entries,
+        size=value.size,
+    )

@@ -1,0 +1,68 @@
+"""The way back of one process: converts its new state back as strictly as an install does, and compares the result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from node_runtime.behaviours.show.fingerprint import fingerprint, have_equal_parts
+from node_runtime.behaviours.show.value_readers import ValueReaders
+from node_runtime.releases.migration import LostField
+
+from .code_change_plan import ClassPlan
+from .guarded_call import CallVerdict, GuardedCaller
+from .script_steps import ProcessCodeChange
+from .state_check import check_state
+
+FINGERPRINT_MAX_PARTS: Final = 200_000
+FINGERPRINT_SECONDS: Final = 0.5
+"""Time limit for taking the fingerprint of a state, and for comparing a state with its fingerprint."""
+
+
+@dataclass(slots=True)
+class WayBack:
+    """The result of a way back.
+
+    `given_back` is whether the way back restores the old state; None if that is unknown. `message` and `trace` say why
+    it does not. `failed` is whether an install would fail on it, and `lost` has the fields that it drops.
+    """
+
+    given_back: bool | None = None
+    message: str | None = None
+    trace: tuple[str, ...] = ()
+    failed: bool = False
+    lost: Sequence[LostField] = ()
+
+
+def rehearse_way_back(
+    caller: GuardedCaller, plan: ClassPlan, part: ProcessCodeChange, old: Any, new: Any, readers: ValueReaders
+) -> WayBack:
+    """Convert the state `new`, which was made from `old`, back to a state of the running version.
+
+    In a downgrade, nothing is compared: the older version's state lacks everything that the newer version has added.
+    """
+    verdict, back = CallVerdict(), WayBack()
+    up = part.change.direction == "up"
+    script = "the downgrade" if up else "the upgrade back"
+    what = f"{script}, which has no code_change for this module," if plan.back is None else script
+    before = fingerprint(new, seconds=FINGERPRINT_SECONDS, max_parts=FINGERPRINT_MAX_PARTS, readers=readers, alone=True)
+
+    def take_back() -> None:
+        returned, back.lost = (new, ()) if plan.back is None else plan.back(new)
+        check_state(part.process, returned, plan.running, new, plan.new, what)
+        if up:
+            back.given_back = have_equal_parts(
+                old, returned, seconds=FINGERPRINT_SECONDS, max_parts=FINGERPRINT_MAX_PARTS
+            )
+            if back.given_back is False:
+                back.message = f"{what} does not restore the old state"
+
+    caller.call(verdict, script, take_back)
+    if verdict.outcome != "unrehearsed" and before is not None and not before.still_fits():
+        verdict.record("mutated", f"{script} mutates the state that it is given")
+    if verdict.outcome == "unrehearsed":
+        back.given_back, back.message = None, None
+    elif verdict.outcome != "ok":
+        back.given_back, back.message, back.trace, back.failed = False, verdict.message, verdict.trace, True
+    return back

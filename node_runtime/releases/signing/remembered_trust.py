@@ -1,0 +1,79 @@
+"""The memory of what a node has demanded of releases: signatures and approvals.
+
+A node that finds no etc/release-keys can't know by itself whether it never had keys, or whether its etc/ was deleted,
+replaced or not mounted. So a running node remembers outside of etc/ that it had them. If they are gone, every release
+is refused until an operator restores them, or states in etc/node.toml that they are no longer wanted.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.files.durable import write_atomically
+from node_runtime.releases.files.regular_file import read_regular
+from node_runtime.releases.files.trust_settings import TrustSettings, node_toml
+
+from .release_keys import release_keys_folder
+
+MAX_REMEMBERED_BYTES: Final = 4096
+
+logger: Final = logging.getLogger("node_runtime.releases")
+
+
+class RememberedTrust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether the node had release keys, and how many people an install needed."""
+
+    release_keys: bool = False
+    approvals: int = 1
+
+
+def remembered_path(directory: Path) -> Path:
+    """Return the file in which the node in `directory` remembers what it has demanded."""
+    return directory / "var" / "demanded.json"
+
+
+def check_remembered(directory: Path, settings: TrustSettings) -> None:
+    """Raise Refused if the node has demanded what etc/ doesn't demand any more, and nobody has stated that in etc/."""
+    remembered = _read(directory)
+    keys, toml = release_keys_folder(directory), node_toml(directory)
+    if remembered.release_keys and not os.path.lexists(keys) and not settings.allow_unsigned:
+        raise Refused(
+            f"{keys} is missing, but this node has accepted only signed releases so far, so no release is accepted; "
+            f"restore it, or write `allow_unsigned = true` into {toml} if the node needs no signatures any more."
+        )
+    if remembered.approvals > 1 and not os.path.lexists(toml):
+        raise Refused(
+            f"{toml} is missing, but installs on this node have needed {remembered.approvals} people so far, so no "
+            f"release is accepted; restore it, or write one without `approvals` if one person suffices from now on."
+        )
+
+
+def remember(directory: Path, *, release_keys: bool, approvals: int) -> None:
+    """Remember what the node demands now. Call it only if `check_remembered` has no objection."""
+    demanded = RememberedTrust(release_keys, approvals)
+    try:
+        if demanded != _read(directory):
+            path = remembered_path(directory)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            write_atomically(path, msgspec.json.encode(demanded))
+    except OSError as error:
+        logger.warning("the node can't remember that it demands signatures or approvals: %s", error)
+
+
+def _read(directory: Path) -> RememberedTrust:
+    path = remembered_path(directory)
+    try:
+        return msgspec.json.decode(read_regular(path, MAX_REMEMBERED_BYTES), type=RememberedTrust)
+    except FileNotFoundError:
+        return RememberedTrust()
+    except (OSError, msgspec.MsgspecError) as error:
+        raise Refused(
+            f"{path} can't be read ({error}), so no release is accepted; remove it if {directory / 'etc'} is as you "
+            f"left it."
+        ) from None

@@ -1,0 +1,1 @@
+"""Makes the bytecode files of a release when it is unpacked."""

@@ -1,0 +1,47 @@
+"""The last release of a project, with which a test compares the present one."""
+
+from __future__ import annotations
+
+import atexit
+import io
+import subprocess
+import tarfile
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from node_runtime.protocol.exit_codes import Refused
+
+
+@cache
+def last_release(project: Path, tag: str | None = None) -> Path:
+    """Return a folder with the project as of a git tag, by default the newest tag of the present branch.
+
+    If there is no tag with the project, or no git, it is the project's own folder: nothing was released yet. The folder
+    is deleted when Python ends. Raises Refused for a `tag` that git doesn't have.
+    """
+    found = tag or _newest_tag(project)
+    if found is None:
+        return project
+    done = _git(project, "archive", "--format=tar", found)
+    if done.returncode != 0:
+        if tag is None:
+            return project
+        raise Refused(f"git has no {tag} of {project}: {done.stderr.decode(errors='replace').strip()}.")
+    folder = tempfile.TemporaryDirectory(prefix="node-runtime-released-")
+    atexit.register(folder.cleanup)
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(folder.name, filter="data")
+    return Path(folder.name)
+
+
+def _newest_tag(project: Path) -> str | None:
+    done = _git(project, "describe", "--tags", "--abbrev=0")
+    return done.stdout.decode().strip() or None if done.returncode == 0 else None
+
+
+def _git(project: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(["git", *words], cwd=project, capture_output=True, check=False)
+    except FileNotFoundError:  # git is not installed
+        return subprocess.CompletedProcess(words, 127, b"", b"git is not installed")

@@ -1,0 +1,96 @@
+"""The listeners of a runtime: their sockets, applications and servers, which belong to a name and not to a process."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterable
+from contextvars import Context
+from typing import Final
+
+import uvicorn
+
+from node_runtime.processes import Pid, runtime
+from node_runtime.protocol.exit_codes import Refused
+
+from .listening_socket import close_socket
+from .named_application import NamedApplication
+from .routes import RoutingTable
+from .server_options import ServerOptions
+from .websockets import WebSocketRoute, WebSocketRoutes
+
+SUPERVISOR: Final = "web_sup"
+
+
+class Listener:
+    """The socket, the application, the websocket routes and the present server of one listener."""
+
+    __slots__ = (
+        "application",
+        "closes_with_process",
+        "context",
+        "name",
+        "options",
+        "processes",
+        "retiring",
+        "server",
+        "socket",
+        "starting",
+        "websockets",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        bound: socket.socket,
+        application: RoutingTable | NamedApplication,
+        options: ServerOptions,
+        websockets: Iterable[WebSocketRoute] = (),
+    ) -> None:
+        self.name = name
+        self.socket = bound
+        self.application = application
+        self.options = options
+        self.websockets = WebSocketRoutes(websockets)
+        self.closes_with_process = False
+        """Whether the socket is closed when a supervisor stops the process. Otherwise `stop_http` closes it."""
+        self.processes: set[Pid] = set()
+        """The processes that serve the listener: two while an upgrade replaces one by another."""
+        self.context: Context | None = None
+        """The context of the listener's process."""
+        self.retiring: set[asyncio.Task[None]] = set()
+        """What ends the lifespans of earlier versions when their last requests have ended."""
+        self.server: uvicorn.Server | None = None
+        self.starting: asyncio.Future[None] | None = None
+        """What waits until the listener's new process accepts connections."""
+
+    async def close(self) -> None:
+        """Close the socket."""
+        close_socket(self.socket)
+
+
+class Listeners(dict[str, Listener]):
+    """The listeners of a runtime, by name."""
+
+    def named(self, name: str) -> Listener:
+        """Return the listener of that name. Raises `Refused` if there is none."""
+        if name not in self:
+            raise Refused(f"there is no listener {name!r}; start it with web.start_http or web.start_asgi")
+        return self[name]
+
+    def discard(self, listener: Listener) -> None:
+        """Forget a listener, and close its socket."""
+        if self.get(listener.name) is listener:
+            del self[listener.name]
+        close_socket(listener.socket)
+
+    def close_all(self) -> None:
+        """Forget all listeners, after their processes have ended, and close their sockets."""
+        for listener in self.values():
+            close_socket(listener.socket)
+        self.clear()
+
+
+def listeners() -> Listeners:
+    """Return the listeners of the running runtime."""
+    return runtime().singleton(Listeners)

@@ -1,0 +1,94 @@
+"""An ASGI application that is looked up by its name for each request and each websocket.
+
+So a newly loaded version of its module answers from the next request on, also on a connection that stays open, while a
+running request finishes in the version in which it began.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Mapping
+from itertools import count
+from sys import modules
+from types import SimpleNamespace
+from typing import Any, Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from node_runtime.behaviours.code_references import resolve_attribute
+from node_runtime.protocol.exit_codes import Refused
+
+from .lifespan.lifespan import Lifespan
+
+_numbers: Final = count(1)
+
+
+class NamedApplication:
+    """The application that `"module:name"` names. The name may be dotted, as in `"shop.site:Site.app"`.
+
+    Raises `ValueError` for a malformed name.
+    """
+
+    __slots__ = ("_attribute", "_single", "lifespan", "module", "reference", "state")
+
+    def __init__(self, reference: str) -> None:
+        self.module, _, self._attribute = reference.partition(":")
+        if not (self.module and self._attribute):
+            raise ValueError(f"the application {reference!r} must be written as 'module:name'")
+        self.reference = reference
+        self.lifespan: Lifespan | None = None
+        """The present lifespan, while the listener's process runs."""
+        self.state: dict[str, Any] = {}
+        """What each request gets a copy of as `scope["state"]`."""
+        self._single = self._attribute.isidentifier()
+
+    def current(self) -> ASGIApp:
+        """Return the application of the module's current version. Raises LookupError or ImportError."""
+        module = modules.get(self.module)
+        if module is None:
+            module = importlib.import_module(self.module)
+        application: ASGIApp
+        if self._single:
+            try:
+                application = getattr(module, self._attribute)
+            except AttributeError:
+                raise LookupError(f"module {self.module} has no {self._attribute}") from None
+        else:
+            application = resolve_attribute(self.module, module, self._attribute)
+        return application
+
+    def in_version(self, namespace: Mapping[str, Any]) -> ASGIApp | None:
+        """Return the application of the version of the module that has this namespace; None if it has none."""
+        try:
+            application: ASGIApp = resolve_attribute(self.module, SimpleNamespace(**namespace), self._attribute)
+        except LookupError:
+            return None
+        return application
+
+    def adopt(self, lifespan: Lifespan | None) -> None:
+        """Make a lifespan the present one, whose state the next request gets."""
+        self.lifespan = lifespan
+        self.state = {} if lifespan is None else lifespan.state
+
+    def check(self) -> None:
+        """Raise `Refused` if there is no such application, or if it can't be called."""
+        try:
+            application: object = self.current()
+        except (LookupError, ImportError) as error:
+            why = str(error.args[0]) if error.args else type(error).__name__
+        else:
+            if callable(application):
+                return
+            why = f"it is a {type(application).__name__}, which can't be called"
+        raise Refused(f"the application {self.reference!r} can't be used: {why}; correct its name")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"] = self.state.copy()
+        if scope["type"] == "websocket" and (task := asyncio.current_task()) is not None:
+            task.set_name(f"websocket-{next(_numbers)}:{scope['path']}")
+        application: Any = self.current()
+        if type(application) is type and not hasattr(application, "__await__"):
+            await application(scope)(receive, send)  # an application of ASGI 2
+        else:
+            await application(scope, receive, send)

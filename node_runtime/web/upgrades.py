@@ -1,0 +1,202 @@
+"""The part of the listeners in installs: an application's new version starts before the switch, beside the old one.
+
+The new startup sees the state of the old application. If it fails, the install is aborted. At the switch, the tasks of
+the old startup are parked and those of the new one take their first step. A failed install does the reverse, and runs
+the shutdown of the new version. After a success, the old tasks are cancelled, and the old shutdown runs when the last
+request that began before the switch has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakSet
+
+from node_runtime.code import Batch
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.planning.participants import HeldModules, participants
+from node_runtime.releases.planning.transition import Transition
+
+from .lifespan.lifespan import Lifespan
+from .lifespan.startup_functions import awaits_own_tasks, startup_functions
+from .listeners import Listener, listeners
+from .named_application import NamedApplication
+from .open_requests import describe_open_requests
+from .websocket_drain import drain_websockets
+
+
+@dataclass(slots=True)
+class _Replacement:
+    """A listener whose application gets another version, with its old and its new lifespan."""
+
+    listener: Listener
+    application: NamedApplication
+    old: Lifespan
+    new: Lifespan
+    requests: set[asyncio.Task[Any]] = field(default_factory=set)
+    """The requests that had begun before the switch."""
+    switched: bool = False
+
+    def switch(self) -> None:
+        server = self.listener.server
+        self.requests = set() if server is None else set(server.server_state.tasks)
+        self.old.gate.close()
+        self.application.adopt(self.new)
+        self.new.gate.open()
+        self.switched = True
+
+    def put_back(self) -> None:
+        if self.switched:
+            self.new.gate.close()
+            self.application.adopt(self.old)
+            self.old.gate.open()
+            self.requests, self.switched = set(), False
+
+    async def retire(self) -> None:
+        """Cancel the tasks of the old startup, and run the old shutdown when the last old request has ended."""
+        self.old.gate.cancel()
+        waiting, self.requests = [task for task in self.requests if not task.done()], set()
+        if (seconds := self.listener.options.get("drain_websockets")) is not None:
+            drain_websockets(waiting, seconds)
+        if waiting:
+            await asyncio.wait(waiting)
+        waiting.clear()
+        await self.old.shutdown()
+
+
+class ListenersInInstalls:
+    """The participant of the web listeners."""
+
+    def __init__(self) -> None:
+        self._prepared: list[_Replacement] = []
+        self._used: WeakSet[Any] = WeakSet()
+        """The applications that have been served. The code server keeps an old version for the way back to it."""
+
+    def warnings(self, batch: Batch) -> list[str]:
+        """Return a sentence for each startup that the install will run, and one for each overlap that is known.
+
+        In this copy of the node, the new application gets the old state at once, so that the plan does not report this
+        state as lost.
+        """
+        found: list[str] = []
+        for _, application, new in _replaced(batch):
+            self._copy_state(application.current(), new)
+            found += _warnings(application, new)
+        return found
+
+    def staying(self, transition: Transition, holders: list[HeldModules]) -> tuple[list[str], list[HeldModules]]:
+        """Return sentences about open requests; leave out what a replaced lifespan ends by itself."""
+        ending = set()
+        for _, application, lifespan in _running():
+            if application.module in transition.loaded:
+                ending |= {task.get_name() for task in (lifespan.main, *lifespan.gate.tasks) if task is not None}
+        return describe_open_requests([one for one in holders if one[0].task not in ending])
+
+    async def prepare(self, transition: Transition, batch: Batch) -> None:
+        """Run the startups of the new versions. Raises `Refused` if one fails or takes longer than `prepare` allows."""
+        if self._prepared:
+            return  # an install that waits for a condition comes here again
+        limit = transition.configuration.node.prepare
+        for listener, application, new in list(_replaced(batch)):
+            old = application.lifespan
+            assert old is not None
+            self._copy_state(application.current(), new)
+            lifespan = Lifespan(application.reference, new, state=dict(old.state), waits=True)
+            self._prepared.append(_Replacement(listener, application, old, lifespan))
+            try:
+                async with asyncio.timeout(limit):
+                    await lifespan.startup(listener.context)
+            except TimeoutError:
+                raise Refused(
+                    f"the startup of {application.reference} did not end within {limit:g} s; correct it, or raise "
+                    "`prepare` in node.toml"
+                ) from None
+
+    def _copy_state(self, old: Any, new: Any) -> None:
+        """Let the new application have the values of the old one's `app.state`, in the way of Starlette.
+
+        What the body of a new module has set is kept. An application that was served before has only stale values.
+        """
+        before = getattr(getattr(old, "state", None), "_state", None)
+        after = getattr(getattr(new, "state", None), "_state", None)
+        if isinstance(before, dict) and isinstance(after, dict) and before is not after:
+            own = {} if new in self._used else after.copy()
+            after.clear()
+            after.update(before | own)
+            self._used.add(old)
+
+    def switch(self) -> None:
+        """Let new requests get the new state, and let the new tasks run instead of the old ones."""
+        for one in self._prepared:
+            one.switch()
+
+    def put_back(self) -> None:
+        """Let the old tasks and the old state continue."""
+        for one in self._prepared:
+            one.put_back()
+
+    async def discard(self) -> None:
+        """Run the shutdowns of the new versions."""
+        self.put_back()
+        prepared, self._prepared = self._prepared, []
+        for one in prepared:
+            await one.new.shutdown()
+
+    def done(self) -> None:
+        """Let the old versions end."""
+        prepared, self._prepared = self._prepared, []
+        loop = asyncio.get_running_loop()
+        for one in prepared:
+            task = loop.create_task(
+                one.retire(), name=f"end of the old {one.application.reference}", context=one.listener.context
+            )
+            one.listener.retiring.add(task)
+            task.add_done_callback(one.listener.retiring.discard)
+
+
+def _running() -> Iterator[tuple[Listener, NamedApplication, Lifespan]]:
+    """Yield the listeners that serve an application now, with its present lifespan."""
+    for listener in listeners().values():
+        application = listener.application
+        if isinstance(application, NamedApplication) and application.lifespan is not None:
+            yield listener, application, application.lifespan
+
+
+def _replaced(batch: Batch) -> Iterator[tuple[Listener, NamedApplication, Any]]:
+    """Yield the listeners whose application is another object in the new version of its module, and that object."""
+    for listener, application, _ in _running():
+        if application.module not in batch.modules:
+            continue
+        new = application.in_version(batch.namespace(application.module))
+        if new is not None and new is not application.current():
+            yield listener, application, new
+
+
+def _warnings(application: NamedApplication, new: Any) -> Iterator[str]:
+    functions = startup_functions(new)
+    lifespan = application.lifespan
+    if functions is None and (lifespan is None or not lifespan.supported):
+        return
+    if functions == []:
+        return
+    names = [f"{function.__module__}.{function.__qualname__}" for function in functions or ()]
+    what = f"The startup of {application.reference}{' (' * bool(names)}{', '.join(names)}{')' * bool(names)}"
+    yield (
+        f"{what} runs before the switch, while the old version still serves: a failed install runs its shutdown, but "
+        "can't undo what it did outside of the node."
+    )
+    for name, function in zip(names, functions or (), strict=True):
+        if how := awaits_own_tasks(function):
+            yield (
+                f"{name} waits for tasks of its own ({how}), so these tasks run before the switch, beside those of the "
+                "old startup."
+            )
+
+
+def take_part_in_installs() -> ListenersInInstalls:
+    """Let the listeners of the running runtime take part in its installs."""
+    participant = ListenersInInstalls()
+    participants().add(participant)
+    return participant

@@ -1,0 +1,34 @@
+"""Closes the websockets that an upgrade has left in the old version of their application, one after the other.
+
+The code of each end is 1012, "service restart". The times are spread, so that the clients don't all come back at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import weakref
+from collections.abc import Iterable
+from typing import Any
+
+from node_runtime.processes import runtime
+
+
+def drain_websockets(tasks: Iterable[asyncio.Task[Any]], seconds: float) -> None:
+    """Close each websocket that one of the server's tasks serves, at a random time within `seconds`.
+
+    The application gets the event `websocket.disconnect` with the code 1012. Other requests are left alone.
+    """
+    loop = runtime().loop
+    for task in tasks:
+        frame = getattr(task.get_coro(), "cr_frame", None)
+        connection = None if frame is None else frame.f_locals.get("self")  # uvicorn's object for one websocket
+        if (getattr(connection, "scope", None) or {}).get("type") == "websocket":
+            # Weak, because a timer must not keep what a client has left before.
+            loop.call_later(random.uniform(0.0, seconds), _close, weakref.ref(task), weakref.ref(connection))
+
+
+def _close(task: weakref.ref[asyncio.Task[Any]], connection: weakref.ref[Any]) -> None:
+    served, found = task(), connection()
+    if served is not None and found is not None and not served.done():
+        found.shutdown()

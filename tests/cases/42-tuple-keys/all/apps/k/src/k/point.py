@@ -1,0 +1,10 @@
+from typing import NamedTuple
+
+
+class Point(NamedTuple):
+    x: int
+    y: int
+    z: int = 0
+
+
+RELEASE = "@VSN@"

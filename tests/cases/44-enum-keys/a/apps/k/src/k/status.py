@@ -1,0 +1,6 @@
+from enum import Enum
+
+
+class Status(Enum):
+    OPEN = "open"
+    PAID = "paid"

@@ -1,0 +1,7 @@
+from enum import Enum
+
+
+class Status(Enum):
+    OPEN = "open"
+    PAID = "paid"
+    VOID = "void"

@@ -1,0 +1,8 @@
+from enum import Enum
+
+
+class Status(Enum):
+    OPEN = "open"
+    PAID = "paid"
+    VOID = "void"
+    LATE = "late"

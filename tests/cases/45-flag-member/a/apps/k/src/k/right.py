@@ -1,0 +1,6 @@
+from enum import Flag, auto
+
+
+class Right(Flag):
+    READ = auto()
+    WRITE = auto()

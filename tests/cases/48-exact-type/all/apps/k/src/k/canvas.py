@@ -1,0 +1,6 @@
+class Canvas:
+    def __init__(self):
+        self.layers = {}
+
+    def add(self, layer, shape):
+        self.layers.setdefault(layer, []).append(shape)

@@ -1,0 +1,6 @@
+class Circle:
+    def __init__(self, radius):
+        self.radius = radius
+
+    def area(self):
+        return f"@VSN@ {self.radius}"

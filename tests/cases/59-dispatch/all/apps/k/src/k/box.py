@@ -1,0 +1,15 @@
+from k import shapes
+from k.draw import Shape, draw
+from node_runtime import GenServer, gen_server
+
+
+async def start_link():
+    return await gen_server.start_link(Box, name="box")
+
+
+class Box(GenServer[dict]):
+    def init(self):
+        return {}
+
+    def probe(self):
+        return draw(shapes.Circle()), isinstance(shapes.Circle(), Shape)

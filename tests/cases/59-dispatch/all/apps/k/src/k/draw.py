@@ -1,0 +1,11 @@
+from abc import ABC
+from functools import singledispatch
+
+
+class Shape(ABC):
+    pass
+
+
+@singledispatch
+def draw(shape):
+    return "unknown"

@@ -1,0 +1,9 @@
+import atexit
+
+
+def leave():
+    with open("@DATA@/ends", "a") as file:
+        file.write("@VSN@ ")
+
+
+atexit.register(leave)

@@ -1,0 +1,6 @@
+from k.settings import store as shared
+
+
+def count():
+    shared.calls += 1
+    return shared.calls

@@ -1,0 +1,5 @@
+__all__ = ["greet"]
+
+
+def greet():
+    return "greet @VSN@"

@@ -1,0 +1,5 @@
+from k.words import *
+
+
+def everything():
+    return [greet(), part()]

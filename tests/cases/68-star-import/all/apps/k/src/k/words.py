@@ -1,0 +1,9 @@
+__all__ = ["greet", "part"]
+
+
+def greet():
+    return "greet @VSN@"
+
+
+def part():
+    return "part @VSN@"

@@ -1,0 +1,5 @@
+import humanize
+
+
+def third():
+    return humanize.ordinal(3)

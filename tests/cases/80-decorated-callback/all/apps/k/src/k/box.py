@@ -1,0 +1,16 @@
+from k.tools import stamped
+from node_runtime import GenServer, gen_server
+
+
+async def start_link():
+    return await gen_server.start_link(Box, name="box")
+
+
+class Box(GenServer[dict]):
+    def init(self):
+        return {"n": 0}
+
+    @stamped
+    def probe(self):
+        self.state["n"] += 1
+        return self.state["n"]

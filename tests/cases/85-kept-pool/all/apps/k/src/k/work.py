@@ -1,0 +1,5 @@
+import os
+
+
+def crunch():
+    return "@VSN@", os.getpid()

@@ -1,0 +1,4 @@
+"""New after @FIRST@."""
+
+NAMES = {"one": 1}
+FIRST_NAME = NAMES["one"]

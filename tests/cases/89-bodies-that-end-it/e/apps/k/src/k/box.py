@@ -1,0 +1,17 @@
+while True:
+    pass
+
+from node_runtime import GenServer, gen_server
+
+
+async def start_link():
+    return await gen_server.start_link(Box, name="box")
+
+
+class Box(GenServer[dict]):
+    def init(self):
+        return {"n": 0}
+
+    def probe(self):
+        self.state["n"] += 1
+        return "@VSN@", self.state["n"]

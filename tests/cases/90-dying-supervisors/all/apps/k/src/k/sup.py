@@ -1,0 +1,17 @@
+from node_runtime import ChildSpec, Supervisor, supervisor
+
+
+class KSup(Supervisor):
+    strategy = "one_for_one"
+    intensity = 5
+    period = 10.0
+
+    def children(self):
+        return [
+            ChildSpec("groves", start="k.grove:start_link", type="supervisor", restart="permanent"),
+            ChildSpec("box", start="k.box:start_link", restart="permanent", shutdown=5.0),
+        ]
+
+
+async def start_link():
+    return await supervisor.start_link(KSup, name="k_sup")

@@ -1,0 +1,19 @@
+from node_runtime import ChildSpec, Supervisor, supervisor
+
+
+class KSup(Supervisor):
+    strategy = "one_for_one"
+    intensity = 5
+    period = 10.0
+
+    def children(self):
+        return [
+            ChildSpec("box", start="k.box:start_link", restart="permanent", shutdown=5.0),
+            ChildSpec("player0", start="k.player:start_link", args=(0,), restart="permanent", shutdown=5.0),
+            ChildSpec("player1", start="k.player:start_link", args=(1,), restart="permanent", shutdown=5.0),
+            ChildSpec("player2", start="k.player:start_link", args=(2,), restart="permanent", shutdown=5.0),
+        ]
+
+
+async def start_link():
+    return await supervisor.start_link(KSup, name="k_sup")

@@ -1,0 +1,5 @@
+class Alarm:
+    pass
+
+
+RELEASE = "@VSN@"

@@ -1,0 +1,14 @@
+__carry__ = ["manager"]
+
+
+class Manager:
+    def __init__(self):
+        self.members = []
+
+    def join(self):
+        self.members.append("@VSN@")
+        return "@VSN@", len(self.members)
+
+
+if "manager" not in globals():
+    manager = Manager()

@@ -1,0 +1,6 @@
+from pydantic import BaseModel
+
+
+class Message(BaseModel):
+    user: str
+    text: str

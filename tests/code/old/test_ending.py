@@ -1,0 +1,122 @@
+"""A purge ends what keeps an old version, and no more; a cache that a library has of old functions blocks nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from node_runtime.code import OldVersionHeld
+from node_runtime.processes import Runtime, is_alive, spawn
+from tests.support.waiting import eventually
+from tests.support.written_modules import imported
+
+if TYPE_CHECKING:
+    from tests.support.projects.code_shop import App
+
+pytest_plugins = ["tests.support.projects.code_shop"]
+
+ROUTES = """
+def page():
+    return {n}
+"""
+OWN = """
+import functools
+
+@functools.cache
+def name(function):
+    return function.__qualname__
+"""
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[Runtime]:
+    async with Runtime() as runtime:
+        yield runtime
+
+
+@pytest.fixture
+def classify() -> Iterator[Callable[[Any], str]]:
+    """A cached function of a library, which remembers each function that it was asked about."""
+
+    def named(function: Any) -> str:
+        return str(function.__qualname__)
+
+    library = ModuleType("memolib")
+    named.__module__, named.__qualname__ = "memolib", "named"
+    library.named = functools.lru_cache(named)  # type: ignore[attr-defined]
+    sys.modules["memolib"] = library
+    yield library.named
+    del sys.modules["memolib"]
+
+
+def test_a_cache_of_a_library_blocks_no_third_version_and_is_cleared_by_the_load(
+    app: App, classify: Callable[[Any], str]
+) -> None:
+    app.boot(a=ROUTES.format(n=1))
+    assert classify(imported("a").page) == "page"
+    app.load(a=ROUTES.format(n=2))
+    assert app.server.is_old_code_held("a")
+    assert not app.server.holders("a")
+    app.load(a=ROUTES.format(n=3))
+    assert imported("a").page() == 3
+    assert classify.cache_info().currsize == 0  # type: ignore[attr-defined]
+
+
+def test_a_cache_of_a_library_is_left_alone_if_it_keeps_nothing_old(app: App, classify: Callable[[Any], str]) -> None:
+    app.boot(a=ROUTES.format(n=1))
+    classify(print)
+    held = imported("a").page
+    app.load(a=ROUTES.format(n=2))
+    with pytest.raises(OldVersionHeld):
+        app.prepare(a=ROUTES.format(n=3))
+    assert held() == 1
+    assert classify.cache_info().currsize == 1  # type: ignore[attr-defined]
+
+
+async def test_a_purge_clears_a_cache_of_the_applications_own(app: App) -> None:
+    app.boot(a=ROUTES.format(n=1), own=OWN)
+    own = imported("own")
+    own.name(imported("a").page)
+    app.load(a=ROUTES.format(n=2))
+    (holder,) = await asyncio.to_thread(app.server.holders, "a")
+    assert (holder.name, holder.cache) == ("the cache own.name", "own:name")
+    with pytest.raises(OldVersionHeld):
+        app.prepare(a=ROUTES.format(n=3))
+    purged = await app.server.end_old_code("a")
+    assert purged is not None
+    assert (purged.dropped, purged.left, purged.cancelled) == (True, (), ("the cache own.name",))
+    app.load(a=ROUTES.format(n=3))
+
+
+async def test_a_purge_spares_a_server_that_is_free_when_the_task_of_its_connection_has_ended(
+    app: App, node: Runtime
+) -> None:
+    app.boot(a=ROUTES.format(n=1))
+    connections: dict[str, object] = {}
+
+    async def talk() -> None:
+        connections["page"] = imported("a").page
+        try:
+            await asyncio.Event().wait()
+        finally:
+            connections.clear()
+
+    async def serve(connections: dict[str, object]) -> None:
+        await asyncio.Event().wait()
+
+    server = spawn(serve, connections)
+    other = spawn(serve, {"page": imported("a").page})
+    task = asyncio.create_task(talk(), name="talk")
+    await eventually(lambda: "page" in connections)
+    app.load(a=ROUTES.format(n=2))
+    purged = await app.server.end_old_code("a")
+    assert purged is not None
+    assert task.cancelled()
+    assert (is_alive(server), is_alive(other)) == (True, False)
+    assert (purged.dropped, purged.left) == (True, ())

@@ -1,0 +1,55 @@
+"""The list of nodes: what each says about itself, and the difference between two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from hotdash.config.settings import RemoteNode, Settings
+from hotdash.fleet.known_nodes import KnownNode
+from hotdash.fleet.node_picker import NodePicker
+from hotdash.model.module_difference import ModuleDifference, module_differences
+from tests.support.dashboard.fil_world import NODE, fil_world
+from tests.support.dashboard.scripted_peer import Peer
+from tests.support.waiting import eventually
+
+LONG = 60.0
+
+
+def frame(app: NodePicker) -> str:
+    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
+
+
+async def test_the_list_shows_each_node_and_enter_chooses_one(peer: Peer, tmp_path: Path) -> None:
+    peer.start()
+    remote = RemoteNode(cookie_file=str(tmp_path / "missing"))
+    app = NodePicker(Settings(nodes={"web@host:9100": remote}))
+    async with app.run_test(size=(120, 20)) as pilot:
+        await eventually(
+            lambda: "fil 1986.a" in frame(app) and "can't be reached" in frame(app), within=LONG, pause=0.05
+        )
+        assert "permanent" in frame(app)
+        await pilot.press("down")
+        await eventually(lambda: "missing" in frame(app), within=LONG, pause=0.05)
+        await pilot.press("up", "enter")
+    assert app.return_value == KnownNode(NODE)
+
+
+async def test_without_a_node_the_list_says_how_to_start_one(run_directory: Path) -> None:
+    app = NodePicker(Settings())
+    async with app.run_test(size=(100, 20)) as pilot:
+        await eventually(lambda: "No node runs here" in frame(app), within=LONG, pause=0.05)
+        await pilot.press("escape")
+    assert app.return_value is None
+
+
+def test_modules_differ_by_their_code_and_not_by_the_name_of_their_version() -> None:
+    first = fil_world().modules
+    name = first[0].name
+    changed = msgspec.structs.replace(first[0], sha256="f" * 64)
+    renamed = msgspec.structs.replace(first[1], app_vsn="other")
+    found = module_differences(first, [changed, renamed, *first[2:-1]])
+    assert ModuleDifference(name, f"{first[0].app_vsn} {first[0].sha256[:7]}", f"{first[0].app_vsn} fffffff") in found
+    assert ModuleDifference(first[-1].name, f"{first[-1].app_vsn} {first[-1].sha256[:7]}", "") in found
+    assert len(found) == 2

@@ -1,0 +1,116 @@
+"""Waiting operations, operations of other people, and results by the thousand."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+from textual.widgets import Button
+
+from node_runtime.protocol import messages as m
+from tests.support.dashboard.dashboard_pilot import Open, upgrade_to_b
+from tests.support.dashboard.fil_world import a_plan, a_result
+from tests.support.dashboard.scripted_peer import Peer
+from tests.support.waiting import eventually
+
+
+def bobs_upgrade(**more: object) -> m.Operation:
+    operation = m.Operation(
+        id="op-bob", kind="install", from_vsn="1986.a", to_vsn="1986.c", who="operator", claim="bob@desk",
+        started=time.time(), phase="preparing", direction="up",
+    )  # fmt: skip
+    return msgspec.structs.replace(operation, **more)
+
+
+async def test_a_waiting_operation_says_what_it_waits_for_and_can_be_aborted(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        await upgrade_to_b(user)
+        peer.advance()
+        peer.change_operation(
+            phase="waiting", waits_for="fil_color_fsm is in state lime", waits_until=time.time() + 3600
+        )
+        await user.sees("waits for: fil_color_fsm is in state lime · gives up in 59:", "A aborts it")
+        await user.press("A")
+        await user.sees("aborted: nothing was changed", "alice aborted it")
+        assert "waits for" not in user.frame()
+        assert len(peer.asked("abort")) == 1
+
+
+async def test_there_is_nothing_to_abort_without_an_operation(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        await user.press("6", "A")
+        await user.is_notified("There is nothing to abort: no operation is running.")
+        assert not peer.asked("abort")
+
+
+async def test_an_operation_of_somebody_else_is_announced(opened: Open, peer: Peer) -> None:
+    async with opened() as user:
+        peer.begin(bobs_upgrade())
+        await user.is_notified("operator (bob@desk) has started: upgrade 1986.a → 1986.c. 6 shows it.")
+
+
+async def test_ones_own_operation_is_not_announced(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        await upgrade_to_b(user)
+        while peer.advance().ended is None:
+            pass
+        await user.sees("1986.b running, on probation")
+        assert not [toast for toast in user.toasts() if "has started" in toast]
+
+
+async def test_an_operation_of_somebody_else_freezes_an_open_question(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        await user.press("5", "down", "U")
+        await user.sees("Type 1986.b to proceed")
+        await user.type("1986.b")
+        peer.begin(bobs_upgrade())
+        await user.sees("has started: upgrade 1986.a → 1986.c.")
+        assert user.app.screen.query_one("#do", Button).disabled
+        await user.press("enter", "enter")
+        assert not peer.asked("install")
+
+
+async def test_a_plan_that_an_operation_has_overtaken_is_not_called_possible(opened: Open, peer: Peer) -> None:
+    async with opened() as user:
+        await user.press("5", "down", "p")
+        await user.sees("Possible. Nothing has been changed yet.")
+        peer.begin(bobs_upgrade())
+        await user.sees("Not now: operator (bob@desk) has started: upgrade 1986.a → 1986.c.")
+        assert "Possible. Nothing" not in user.frame()
+
+
+async def test_failures_come_first_and_results_are_filtered(opened: Open, peer: Peer) -> None:
+    good = [a_result(100 + number, name=f"worker_{number}") for number in range(60)]
+    bad = a_result(900, name="late_one", outcome="failed", reason="KeyError: 'turns'")
+    peer.world.operations = [
+        bobs_upgrade(ended=time.time(), outcome="put back", phase="put back", results=(*good, bad), touched=1000)
+    ]
+    async with opened((120, 40)) as user:
+        await user.press("6", "enter")
+        await user.sees("late_one", "1,000 processes · details kept for 61 · 60 ok · 1 failed", "KeyError: 'turns'")
+        await user.press("slash")
+        await user.type("worker_41")
+        await eventually(lambda: "late_one" not in user.frame() and "worker_41" in user.frame())
+        await user.press("escape", "g")
+        await user.sees("late_one")
+
+
+async def test_the_vitals_before_and_after_the_switch_are_compared(opened: Open, peer: Peer) -> None:
+    async with opened((200, 60), read_only=False) as user:
+        await upgrade_to_b(user)
+        while peer.advance().ended is None:
+            pass
+        await user.sees("loop lag", "│", "messages")
+        await eventually(lambda: sum(line.count("│") for line in user.frame().splitlines()) >= 5)
+
+
+async def test_blockers_that_differ_only_in_their_process_are_one_group(opened: Open, peer: Peer) -> None:
+    blockers = tuple(
+        m.Blocker(reason=f"<{pid}>: its code_change raised KeyError: 'turns'", remedy="correct it", pid=pid)
+        for pid in range(20, 40)
+    )
+    peer.world.plans["1986.b"] = a_plan("1986.b", blockers=(*blockers, msgspec.structs.replace(blockers[0], pid=None)))
+    async with opened(read_only=False) as user:
+        await user.press("5", "down", "U")
+        await user.sees("Not possible now: 21 blockers.", "and the same for 19 more: <21> <22>")
+        assert user.frame().count("→ correct it") == 2

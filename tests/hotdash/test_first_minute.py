@@ -1,0 +1,90 @@
+"""The details that a person meets first: roles, focus, dimmed keys, and how to leave."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hotdash.model.connection import Connection
+from hotdash.widgets.bars import KeyBar
+from tests.support.dashboard.dashboard_pilot import DashboardUser, Open, upgrade_to_b
+from tests.support.dashboard.scripted_peer import Peer
+from tests.support.waiting import eventually
+
+
+async def test_a_viewers_dashboard_is_never_armed(opened: Open, peer: Peer) -> None:
+    peer.world.role = "viewer"
+    async with opened(read_only=False) as user:
+        await user.is_notified("This cookie has the role viewer. The dashboard stays read-only.")
+        await user.sees("READ-ONLY (viewer)")
+        assert "ARMED" not in user.frame()
+
+
+def test_a_refused_cookie_is_not_a_lost_connection() -> None:
+    refused = Connection("lost", 100.0, "The cookie is refused.", 130.0, refused=True)
+    assert refused.badge(0.0, 105.0) == ("✖ refused", "bad")
+    assert Connection("lost", 100.0).badge(0.0, 105.0) == ("○ lost 5 s", "bad")
+
+
+async def test_an_operations_screen_always_has_the_focus(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        await upgrade_to_b(user)
+        await eventually(lambda: user.app.focused is not None and user.app.focused.id == "phases")
+        while peer.advance().ended is None:
+            pass
+        await user.sees("1986.b running, on probation")
+        await eventually(lambda: user.app.focused is not None and user.app.focused.id == "results")
+        await user.press("P")
+        await user.sees("Make 1986.b permanent")
+        await user.press("escape")
+        await eventually(lambda: user.app.focused is not None and user.app.focused.id == "results")
+
+
+def dimmed(user: DashboardUser) -> set[str]:
+    """The ids of the footer's actions that are dim."""
+    return {action for action, _, _, possible in user.app.main_screen.query_one(KeyBar).keys if not possible}
+
+
+async def test_commit_and_rollback_are_dim_while_there_is_nothing_to_do(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        await user.press("5")
+        await eventually(lambda: {"commit", "rollback"} <= dimmed(user))
+        assert "stage" not in dimmed(user)
+        peer.world.vsn = "1986.b"
+        peer.world.releases[1] = msgspec.structs.replace(
+            peer.world.releases[1], status="current", probation_until=peer.world.started + 1e6
+        )
+        peer.emit("release", "release 1986.b is now current")
+        await eventually(lambda: not {"commit", "rollback"} & dimmed(user))
+
+
+async def test_arming_removes_the_refusal_that_asks_for_it(opened: Open) -> None:
+    async with opened() as user:
+        await user.press("5", "down", "U")
+        await user.is_notified("The dashboard is read-only.")
+        await user.press("exclamation_mark")
+        await user.sees("Arm fil@127.0.0.1")
+        assert not user.toasts()
+
+
+async def test_ctrl_c_says_which_key_quits(opened: Open) -> None:
+    async with opened() as user:
+        await user.press("ctrl+c")
+        await user.is_notified("Press ^q to quit hotdash.")
+
+
+async def test_enter_answers_the_question_whether_to_quit(opened: Open) -> None:
+    async with opened() as user:
+        await user.press("q")
+        await user.sees("Quit hotdash")
+        await user.press("enter")
+        await eventually(lambda: not user.app.is_running)
+
+
+async def test_the_header_says_that_there_is_no_way_back(opened: Open, peer: Peer) -> None:
+    peer.world.vsn = "1986.b"
+    peer.world.releases[1] = msgspec.structs.replace(
+        peer.world.releases[1], status="current", probation_until=peer.world.started + 1e6,
+        no_way_back="The release has no downgrade instructions, so a rollback restarts the node.",
+    )  # fmt: skip
+    async with opened((80, 24)) as user:
+        await user.sees("NO WAY BACK")

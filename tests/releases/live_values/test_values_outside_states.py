@@ -1,0 +1,120 @@
+"""Values outside of states: messages, timers, arguments of calls and restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from node_runtime import ChildSpec, gen_server, runtime, send_after, supervisor
+from node_runtime.processes import process_info
+from node_runtime.protocol import messages as m
+from node_runtime.supervisor import Supervisor
+from tests.releases.live_values.test_values_in_plans import BOX, LOAD_STATUS, STATUS, STATUS_2, UPDATE_BOX
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from tests.support.nodes.small_node import SmallNode
+
+pytest_plugins = ["tests.support.nodes.small_node"]
+
+
+class BoxSup(Supervisor):
+    """A supervisor outside of the release, with one box."""
+
+    strategy, intensity, period = "one_for_one", 1, 5.0
+
+    def children(self) -> list[ChildSpec]:
+        return [ChildSpec("box", start=f"{__name__}:start_box", restart="permanent")]
+
+
+async def start_box() -> Any:
+    return await gen_server.start_link(importlib.import_module("shop.box").Box, name="box")
+
+
+async def plan_with(small: SmallNode, appup: str = LOAD_STATUS, status_2: str = STATUS_2) -> Any:
+    """Write both releases, boot and start a supervised box without values; returns the module shop.status."""
+    box = BOX.format(imports="from shop import status", state="{}")
+    small.write("1", {"shop.status": STATUS, "shop.box": box})
+    small.write("2", {"shop.status": status_2, "shop.box": box}, appup)
+    small.boot()
+    await supervisor.start_link(BoxSup, name="box_sup")
+    return importlib.import_module("shop.status").Status
+
+
+def only(plan: m.Plan) -> tuple[m.LiveValue, m.Blocker]:
+    (value,), (blocker,) = plan.live_values, plan.blockers
+    return value, blocker
+
+
+async def test_the_arguments_of_a_running_call_are_a_blocker_that_passes(small: SmallNode) -> None:
+    status = await plan_with(small)
+    box, gate = importlib.import_module("shop.box").Box, asyncio.Event()
+    busy = asyncio.ensure_future(gen_server.call_within(None, "box", box.hold, gate.wait(), order=status.PAID))
+    await eventually(lambda: process_info("box").callback == "hold", what="the call")
+    value, blocker = only(await small.handler.plan("2"))
+    assert (value.place, value.path, value.outcome, blocker.transient) == ("call", "['order']", "waits", True)
+    assert blocker.remedy == (
+        "wait for a safe moment with --wait SECONDS; `hotdash restart` ends a call that does not end by itself"
+    )
+    gate.set()
+    await busy
+
+
+async def test_the_call_of_a_process_that_the_install_suspends_has_ended_at_the_switch(small: SmallNode) -> None:
+    status = await plan_with(small, UPDATE_BOX)
+    box, gate = importlib.import_module("shop.box").Box, asyncio.Event()
+    busy = asyncio.ensure_future(gen_server.call_within(None, "box", box.hold, gate.wait(), order=status.PAID))
+    await eventually(lambda: process_info("box").callback == "hold", what="the call")
+    plan = await small.handler.plan("2")
+    assert (plan.blockers, plan.live_values) == ((), ())
+    operation = small.handler.install(m.Install(vsn="2"), "ann")
+    await eventually(lambda: small.handler.operation(operation).phase == "holding", within=30.0, what="the hold")
+    gate.set()
+    await busy
+    assert (await small.ended(operation)).outcome == "installed"
+
+
+async def test_a_timer_whose_message_cant_be_converted_is_a_blocker_whose_remedy_works(small: SmallNode) -> None:
+    status = await plan_with(small, status_2=STATUS.replace("OPEN", "NEW"))
+    send_after(1000, runtime().names["box"].pid, ("tick", status.OPEN))
+    value, blocker = only(await small.handler.plan("2"))
+    assert (value.place, value.path, blocker.transient) == ("timer", "[1]", False)
+    assert blocker.remedy == (
+        "keep the member OPEN, or "
+        'let the appup of release 2 first have { apply = "node_runtime.supervisor:terminate_child", args = ["box_sup", '
+        '"box"] }, and at its end { apply = "node_runtime.supervisor:restart_child", args = ["box_sup", "box"] }: the '
+        "process then starts anew"
+    )
+
+
+RESTART_BOX = LOAD_STATUS.replace(
+    '{ load_module = "shop.status" }',
+    """{ apply = "node_runtime.supervisor:terminate_child", args = ["box_sup", "box"] },
+       { load_module = "shop.status" },
+       { apply = "node_runtime.supervisor:restart_child", args = ["box_sup", "box"] }""",
+)
+
+
+async def test_a_process_that_the_script_stops_and_starts_holds_nothing_afterwards(small: SmallNode) -> None:
+    status = await plan_with(small, RESTART_BOX)
+    before = runtime().names["box"].pid
+    send_after(1000, before, ("tick", status.OPEN))
+    plan = await small.handler.plan("2")
+    assert (plan.blockers, plan.live_values) == ((), ())
+    assert (await small.install("2")).outcome == "installed"
+    assert runtime().names["box"].pid != before
+
+
+async def test_the_arguments_with_which_a_child_would_be_restarted_are_a_blocker(small: SmallNode) -> None:
+    status = await plan_with(small)
+    await supervisor.start_child(
+        "box_sup", ChildSpec("more", start=f"{__name__}:start_more", args=([status.OPEN],), restart="permanent")
+    )
+    value, blocker = only(await small.handler.plan("2"))
+    assert (value.name, value.place, value.detail, value.path) == ("box_sup", "child arguments", "more", "[0][0]")
+    assert "the arguments for a restart of its child more" in blocker.reason
+
+
+async def start_more(orders: object) -> Any:
+    return await gen_server.start_link(importlib.import_module("shop.box").Box)

@@ -1,0 +1,191 @@
+"""Data in global variables of a module: a plan says what is carried, what is made anew, and what would be lost."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from tests.support.projects.small_shop import COUNTER, COUNTER_2, LOAD_COUNTER
+
+if TYPE_CHECKING:
+    from tests.support.nodes.small_node import SmallNode
+
+pytest_plugins = ["tests.support.nodes.small_node"]
+
+DATA = """
+import functools, logging, re, threading
+from collections import OrderedDict
+
+class Room:
+    def __init__(self, *members): self.members = list(members)
+    def greet(self): return {n}
+
+class Sleeping:
+    __slots__ = ("seconds",)
+    def __init__(self): self.seconds = 0
+
+log = logging.getLogger(__name__)
+lock = threading.Lock()
+pattern = re.compile("a")
+TABLE = {{"a": 1, "b": [{n}]}}
+KINDS = {{"room": Room}}
+EMPTY_ROOM = Room()
+SLOTTED = Sleeping()
+FULL = Room()
+SEEN = set()
+ORDERS = OrderedDict()
+total = 0
+limit = {n}
+KEPT = []
+{carry}
+
+@functools.lru_cache
+def square(number): return number * number
+
+def add():
+    global total
+    total += 1
+"""
+
+
+async def test_a_plan_lists_the_data_in_global_variables_and_what_becomes_of_it(small: SmallNode) -> None:
+    small.write("1", {"shop.counter": DATA.format(n=1, carry="") + COUNTER})
+    small.write("2", {"shop.counter": DATA.format(n=2, carry="__carry__ = ['KEPT']") + COUNTER_2}, LOAD_COUNTER)
+    small.boot()
+    counter: Any = importlib.import_module("shop.counter")
+    plan = await small.handler.plan("2")
+    fates = {value.name: value.fate for value in plan.module_values}
+    assert fates == {
+        **dict.fromkeys(("TABLE", "KINDS", "EMPTY_ROOM", "SLOTTED", "FULL", "SEEN", "ORDERS", "square"), "made anew"),
+        "KEPT": "carried",
+    }
+    assert plan.lost == ()
+    counter.FULL.members += ["ann", "bob"]
+    counter.SLOTTED.seconds = 5
+    counter.SEEN.add(7)
+    counter.ORDERS["x"] = "y"
+    counter.square(3)
+    counter.add()
+    counter.KEPT.append(1)
+    values = {value.name: value for value in (await small.handler.plan("2")).module_values}
+    lost = {name for name, value in values.items() if value.fate == "lost"}
+    assert lost == {"FULL", "SLOTTED", "SEEN", "ORDERS", "square", "total"}
+    assert (values["SEEN"].entries, values["square"].entries, values["FULL"].kind) == (1, 1, "shop.counter.Room")
+    assert values["KEPT"].fate == "carried"
+    named = (await small.handler.plan("2")).lost
+    assert len(named) == len(lost)
+    assert any(one.startswith("shop.counter.SEEN (set, 1 entry, about ") for one in named)
+    assert counter.FULL.members == ["ann", "bob"], "a plan changes nothing"
+
+
+SITE = """
+import functools
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+class Table:
+    rows = (1, 2)
+    @functools.cached_property
+    def total(self): return sum(self.rows)
+
+def page(request): return PlainTextResponse("{n}")
+
+app = Starlette(routes=[Route("/", page)])
+other = Starlette(routes=[Route("/", page)])
+table = Table()
+"""
+
+
+async def test_what_an_object_makes_when_it_is_first_used_is_no_data(small: SmallNode) -> None:
+    small.write("1", {"shop.counter": SITE.format(n=1) + COUNTER})
+    small.write("2", {"shop.counter": SITE.format(n=2) + COUNTER_2}, LOAD_COUNTER)
+    small.boot()
+    counter: Any = importlib.import_module("shop.counter")
+    counter.app.middleware_stack = counter.app.build_middleware_stack()  # as the first request does
+    counter.other.state.users = {"ann"}
+    assert counter.table.total == 3
+    fates = {value.name: value.fate for value in (await small.handler.plan("2")).module_values}
+    assert fates == {"app": "made anew", "other": "lost", "table": "made anew"}
+
+
+HUB = """
+class Log:
+    def __init__(self): self.lines = []
+
+class Hub:
+    rooms: dict[str, list[str]] = {{}}
+    names = ["ann"]
+    log = Log()
+    made = 0
+    first = None
+    limit = {n}
+    @classmethod
+    def make(cls, name):
+        cls.made += 1
+        cls.first = cls.first or cls()
+        cls.rooms[name] = []
+        cls.log.lines.append(name)
+{carry}
+"""
+
+
+async def test_data_in_attributes_of_classes_is_lost_unless_the_dotted_name_is_carried(small: SmallNode) -> None:
+    carried = "__carry__ = ['Hub.rooms', 'Hub.made', 'Hub.log']"
+    small.write("1", {"shop.counter": HUB.format(n=1, carry="") + COUNTER})
+    small.write("2", {"shop.counter": HUB.format(n=2, carry="") + COUNTER_2}, LOAD_COUNTER)
+    small.write("3", {"shop.counter": HUB.format(n=3, carry=carried) + COUNTER_2}, LOAD_COUNTER)
+    small.boot()
+    counter: Any = importlib.import_module("shop.counter")
+    assert (await small.handler.plan("2")).lost == ()
+    counter.Hub.make("lobby")
+    rooms = counter.Hub.rooms
+    lost = [one.partition(" ")[0] for one in (await small.handler.plan("2")).lost]
+    assert sorted(lost) == [f"shop.counter.Hub.{name}" for name in ("first", "log", "made", "rooms")]
+    plan = await small.handler.plan("3")
+    assert {one.name for one in plan.module_values if one.fate == "carried"} == {"Hub.rooms", "Hub.made", "Hub.log"}
+    assert [one.partition(" ")[0] for one in plan.lost] == ["shop.counter.Hub.first"]
+    assert (await small.install("3")).outcome == "installed"
+    assert counter.Hub.rooms is rooms
+    assert (counter.Hub.made, counter.Hub.limit, counter.Hub.log.lines) == (1, 3, ["lobby"])
+    assert type(counter.Hub.log) is counter.Log, "a carried instance adopts the new version of its class"
+    assert (await small.roll_back()).outcome == "reverted"
+    assert (counter.Hub.rooms, counter.Hub.limit, counter.Hub.first) == (rooms, 1, counter.Hub.first)
+    assert type(counter.Hub.log) is counter.Log
+
+
+OBJECTS = """
+import array, itertools, queue, socket, types
+ids = itertools.count()
+steps = (number for number in range(3))
+jobs = queue.Queue()
+idle = queue.Queue()
+numbers = array.array("i")
+settings = types.SimpleNamespace(debug=False)
+connection = None
+N = {n}
+def connect():
+    global connection
+    connection = socket.socket()
+"""
+
+
+async def test_counters_queues_and_connections_that_the_new_version_lacks_are_lost(small: SmallNode) -> None:
+    small.write("1", {"shop.counter": OBJECTS.format(n=1) + COUNTER})
+    small.write("2", {"shop.counter": OBJECTS.format(n=2) + COUNTER_2}, LOAD_COUNTER)
+    small.boot()
+    counter: Any = importlib.import_module("shop.counter")
+    assert (await small.handler.plan("2")).lost == ()
+    next(counter.ids)
+    next(counter.steps)
+    counter.jobs.put(1)
+    counter.idle.put(1)
+    counter.idle.get()
+    counter.numbers.append(1)
+    counter.settings.debug = True
+    counter.connect()
+    lost = [one.partition(" ")[0] for one in (await small.handler.plan("2")).lost]
+    assert sorted(lost) == [
+        f"shop.counter.{name}" for name in ("connection", "ids", "jobs", "numbers", "settings", "steps")
+    ]
+    counter.connection.close()
