@@ -12,6 +12,7 @@ import zmq
 import zmq.asyncio
 
 from node_runtime.protocol import messages as m
+from node_runtime.protocol.connection.client_socket import NO_RECONNECTION_MS
 from node_runtime.protocol.methods import Method
 from node_runtime.protocol.run_directory import NodeAddress
 from node_runtime.protocol.wire import pack, unpack
@@ -34,7 +35,7 @@ class RawClient:
         if not reading:
             self.socket.setsockopt(zmq.RCVHWM, 1)
             self.socket.setsockopt(zmq.RCVBUF, 4096)
-        self.socket.setsockopt(zmq.RECONNECT_IVL, -1)
+        self.socket.setsockopt(zmq.RECONNECT_IVL, NO_RECONNECTION_MS)
         self.socket.curve_secretkey, self.socket.curve_serverkey = address.cookie.secret, address.cookie.server
         self.socket.curve_publickey = zmq.curve_public(address.cookie.secret)
         self._monitor = self.socket.get_monitor_socket(zmq.Event.DISCONNECTED | zmq.Event.HANDSHAKE_SUCCEEDED)

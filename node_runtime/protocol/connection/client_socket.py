@@ -7,12 +7,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
 
 import zmq
 
 from node_runtime.protocol.run_directory import NodeAddress
 from node_runtime.protocol.wire import MAX_REPLY_BYTES, prepare_socket, send_heartbeats
+
+NO_RECONNECTION_MS: Final = 24 * 3600 * 1000
+"""Milliseconds that libzmq waits before it connects again: longer than anybody keeps a socket that has lost its node.
+
+A reconnection would repeat a refused cookie for ever. But with the option's value for none, -1, libzmq may drop a reply
+that has arrived right before the connection ended.
+"""
 
 
 class ClientSocket:
@@ -36,7 +43,7 @@ class ClientSocket:
         self._dealer.curve_secretkey = address.cookie.secret
         self._dealer.curve_publickey = zmq.curve_public(address.cookie.secret)
         self._dealer.curve_serverkey = address.cookie.server
-        self._dealer.setsockopt(zmq.RECONNECT_IVL, -1)  # otherwise libzmq would retry a refused cookie forever
+        self._dealer.setsockopt(zmq.RECONNECT_IVL, NO_RECONNECTION_MS)
         self._monitor: zmq.Socket[bytes] = self._dealer.get_monitor_socket()
         self._descriptors = [(self._monitor.FD, self._read_events), (self._dealer.FD, self._read)]
 
@@ -67,9 +74,10 @@ class ClientSocket:
             self._on_message(self._dealer.recv(zmq.NOBLOCK))
 
     def _read_events(self) -> None:
-        self._read()  # read what had arrived before the connection was lost
         while not self._monitor.closed and _has_message(self._monitor):
-            self._on_event(int.from_bytes(self._monitor.recv_multipart()[0][:2], "little"))
+            event = int.from_bytes(self._monitor.recv_multipart()[0][:2], "little")
+            self._read()  # what had arrived before the event: a reply must not be lost together with the connection
+            self._on_event(event)
 
 
 def _has_message(zmq_socket: zmq.Socket[bytes]) -> bool:
