@@ -43,7 +43,7 @@ def close_socket(bound: socket.socket) -> None:
 def _inherited(address: str | tuple[str, int]) -> socket.socket | None:
     """Return a duplicate of the inherited socket that listens on an address; None if there is none.
 
-    The node's parent passes the descriptors on, so LISTEN_PID may be the parent's.
+    They are for the node, and for the copies of it in which upgrades are rehearsed: these are its children.
     """
     if os.environ.get("LISTEN_PID") not in (str(os.getpid()), str(os.getppid())):
         return None

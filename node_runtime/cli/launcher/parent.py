@@ -22,6 +22,7 @@ import time
 from typing import IO
 
 from . import VERSION
+from .inherited_sockets import AS_RECEIVER, take_inherited_sockets
 from .installed_release import InstalledRelease
 from .left_processes import end_left_processes
 from .node_directory import DIRECTORY, LOG, NAME, NODE_LOCK, REFUSED, LauncherError, bootable, permanent
@@ -52,6 +53,7 @@ class Parent:
         self.ending = self.error = self.end_reason = self.phase = self.end_phase = self.run_directory = ""
         self.trial, self.on_trial = trial, ""  # the release to boot once, on probation; the one that was booted so
         self.given_up: dict[str, str] = {}  # the reason for each release that is damaged or can't be started
+        self.sockets = take_inherited_sockets()  # before a pipe could get one of these descriptors
         self.wakeup, waker = os.pipe()
         os.set_blocking(waker, False)
         signal.set_wakeup_fd(waker)
@@ -151,7 +153,11 @@ class Parent:
         self.boots, self.ready_at, self.ending, self.error, self.phase = self.boots + 1, 0.0, "", "", ""
         passed = (writer, *told)
         node = self.node = subprocess.Popen(
-            command, cwd=DIRECTORY, stdin=subprocess.DEVNULL, pass_fds=passed, start_new_session=True
+            [*(AS_RECEIVER if self.sockets else ()), *command],
+            cwd=DIRECTORY,
+            stdin=subprocess.DEVNULL,
+            pass_fds=(*passed, *self.sockets),
+            start_new_session=True,
         )
         for descriptor in passed:
             os.close(descriptor)

@@ -17,6 +17,7 @@ SCRIPT = "script.py"
 """The file in the launcher's folder that becomes bin/<name>. All other files of the folder are in bin/_launcher/."""
 FILES = (
     "__init__.py",
+    "inherited_sockets.py",
     "installed_release.py",
     "interpreter.py",
     "left_processes.py",
