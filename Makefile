@@ -17,6 +17,9 @@ VERSION := -c 'import platform; print(platform.python_version())'
 COMPILE := $(VENV)-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-build --no-config \
 	--no-annotate --no-header
 
+# Where this is set, as in many images, every process that a test starts would compile all sources anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo test test-all cases fuzz lint format lock audit protocol-page screenshots frames bench bench-web bench-upgrade soak crash faults clean
 
 help:
