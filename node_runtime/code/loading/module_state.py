@@ -1,4 +1,4 @@
-"""Finds objects with data that a load creates again: in global variables, and in attributes of a module's classes.
+"""Finds objects with data that a load creates again: in global variables, in attributes of classes, and in functions.
 
 Most containers of a module are tables that no code changes. So an object counts as data only if it differs from the
 object of the new version, and also from what the old version's body makes when it is executed once more.
@@ -14,7 +14,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from types import BuiltinFunctionType, FunctionType, GeneratorType, MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -24,6 +24,7 @@ from node_runtime.code.registrations import Registration, registrations_hidden
 
 from .class_data import data_attributes, named_value
 from .finder import fresh_namespace
+from .function_data import CACHE, NamedValue, function_data
 
 if TYPE_CHECKING:
     from node_runtime.code.module import Namespace
@@ -41,7 +42,6 @@ _STEPPED: Final = (itertools.count, GeneratorType)
 _INSPECTED: Final = frozenset({"queue", "types", "argparse"})
 """Modules of the standard library whose instances are compared by their attributes, as those of applications are."""
 _CODE: Final = (ModuleType, HotModule, FunctionType, BuiltinFunctionType, type, staticmethod, classmethod, property)
-_CACHE: Final = type(lru_cache(lambda: None))
 
 _MADE_ON_USE: Final[dict[str, frozenset[str]]] = {
     "starlette.applications.Starlette": frozenset({"middleware_stack"}),
@@ -55,11 +55,12 @@ Fate = Literal["carried", "migrated", "made anew", "lost"]
 
 @dataclass(frozen=True, slots=True)
 class ModuleValue:
-    """An object that a global variable of a replaced version, or an attribute of its class, holds, and its fate.
+    """An object that a global variable, a class or a function of a replaced version holds, and its fate.
 
     "carried": `__carry__` keeps it; "migrated": a `__carry__` function makes the new value; "made anew": the new
     version has its own object, and no data is lost; "lost": the object holds data that the new version's object does
-    not have. `entries` is the number of its entries, None if it has none; `size` estimates its bytes.
+    not have. `entries` is the number of its entries, None if it has none; `size` estimates its bytes. `in_function` is
+    whether a function holds it, as a cache of `functools` does; then `__carry__` can't list it.
     """
 
     module: str
@@ -68,6 +69,7 @@ class ModuleValue:
     fate: Fate
     entries: int | None
     size: int
+    in_function: bool = False
 
 
 def module_values(
@@ -79,27 +81,25 @@ def module_values(
     differs from that of the new version.
     """
     imported = {entry.alias for entry in before.imports.entries}
-    rebound = names_rebound(before.unit.code)
-    new_names = {} if after is None else after.namespace
+    after_data = _Data(module, {} if after is None else after.namespace)
     carried = frozenset[str]() if after is None else after.carried
-    pristine: Namespace | None = None
+    pristine: _Data | None = None
     found = []
-    variables = [one for one in before.namespace.items() if not one[0].startswith("__") and one[0] not in imported]
-    for name, value in (*variables, *data_attributes(module, before.namespace)):
-        is_rebound = "." in name or name in rebound
-        if not _may_hold_data(value, is_rebound):
+    for held in _held_values(module, before, imported):
+        name, value = held.name, held.value
+        if not _may_hold_data(value, held.rebound):
             continue
-        new = named_value(new_names, name)
+        new = after_data.value(name)
         fate: Fate = "made anew"
         if name in carried:
             fate = "carried" if new is value else "migrated"
         elif new is value:
             continue  # a constant that the interpreter shares, or an object of another module
         elif _entries(value) != 0 and not _equal(value, new):
-            pristine = execute(before) if pristine is None else pristine
-            fate = "made anew" if _equal(value, named_value(pristine, name)) else "lost"
+            pristine = _Data(module, execute(before)) if pristine is None else pristine
+            fate = "made anew" if _equal(value, pristine.value(name)) else "lost"
         if fate != "made anew" or not (isinstance(value, _PLAIN) or "." in name):
-            found.append(ModuleValue(module, name, _kind(value), fate, _entries(value), _size(value)))
+            found.append(ModuleValue(module, name, _kind(value), fate, _entries(value), _size(value), held.in_function))
     return found
 
 
@@ -117,17 +117,46 @@ def execute_again(table: ModuleTable, version: Version) -> Namespace:
     return namespace
 
 
+def _held_values(module: str, version: Version, imported: set[str]) -> Iterator[NamedValue]:
+    """Yield all that a version holds in global variables, in attributes of its classes and in its functions."""
+    rebound = names_rebound(version.unit.code)
+    for name, value in list(version.namespace.items()):
+        if not name.startswith("__") and name not in imported:
+            yield NamedValue(name, value, name in rebound, type(value) is CACHE)
+    for name, value in data_attributes(module, version.namespace):
+        yield NamedValue(name, value, rebound=True, in_function=False)
+    yield from function_data(module, version.namespace, imported)
+
+
+class _Data:
+    """The values in another namespace of a module, by the names that `_held_values` gives them."""
+
+    def __init__(self, module: str, namespace: Namespace) -> None:
+        self._module = module
+        self._namespace = namespace
+
+    @cached_property
+    def _in_functions(self) -> dict[str, Any]:
+        return {held.name: held.value for held in function_data(self._module, self._namespace)}
+
+    def value(self, name: str) -> Any:
+        """Return the value with this name, or MISSING."""
+        if "." in name and name in self._in_functions:
+            return self._in_functions[name]
+        return named_value(self._namespace, name)
+
+
 def _may_hold_data(value: Any, rebound: bool) -> bool:
     if isinstance(value, _PLAIN):
         return rebound
     if isinstance(value, (*_CODE, MappingProxyType)):
         return False
-    known = isinstance(value, (*_CONTAINERS, *_STEPPED, _CACHE))
+    known = isinstance(value, (*_CONTAINERS, *_STEPPED, CACHE))
     return rebound or known or _attributes(value) is not None
 
 
 def _entries(value: Any) -> int | None:
-    if type(value) is _CACHE:
+    if type(value) is CACHE:
         return value.cache_info().currsize
     if isinstance(value, _QUEUES):
         return value.qsize()
@@ -204,7 +233,7 @@ def _equal(one: Any, other: Any) -> bool:
         elif isinstance(left, _STEPPED):
             if _progress(left) != _progress(right):
                 return False
-        elif type(left) is _CACHE:
+        elif type(left) is CACHE:
             if _entries(left) != _entries(right):
                 return False
         elif not isinstance(left, _CODE):

@@ -62,12 +62,12 @@ ModuleValueFate = Literal["carried", "migrated", "made anew", "lost"]
 
 
 class PlannedModuleValue(WireStruct, frozen=True):
-    """A global variable of a planned module whose value holds data: a container, an instance or a cache.
+    """A name of a planned module whose value holds data: a container, an instance or a cache.
 
     `fate`: "carried" (`__carry__` keeps the object), "migrated" (a `__carry__` function makes the new value), "made
     anew" (the new version has its own object, and no data is lost) or "lost" (the new version's object lacks the data).
     `entries` is the number of entries in a container or a cache, None for an instance. `size` is the value's estimated
-    size in bytes.
+    size in bytes. `in_function`: a function holds the value, in a cache, an attribute, its closure or a default value.
     """
 
     module: str
@@ -76,6 +76,7 @@ class PlannedModuleValue(WireStruct, frozen=True):
     fate: ModuleValueFate
     entries: int | None = None
     size: int = 0
+    in_function: bool = False
 
 
 ChildChange = Literal["added", "replaced", "removed", "left out"]

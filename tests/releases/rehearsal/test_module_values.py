@@ -189,3 +189,79 @@ async def test_counters_queues_and_connections_that_the_new_version_lacks_are_lo
         f"shop.counter.{name}" for name in ("connection", "ids", "jobs", "numbers", "settings", "steps")
     ]
     counter.connection.close()
+
+
+FUNCTIONS = """
+import functools, itertools
+
+class Parser:
+    @functools.lru_cache
+    def parse(self, text): return int(text)
+    @staticmethod
+    @functools.cache
+    def other(text): return int(text)
+
+class Bus:
+    def __init__(self): self.sent = []
+    def emit(self, what): self.sent.append(what)
+
+def tick():
+    tick.calls += 1
+tick.calls = 0
+
+def counter():
+    count = 0
+    def up():
+        nonlocal count
+        count += 1
+    return up
+up = counter()
+
+def memo(function):
+    known = {{}}
+    @functools.wraps(function)
+    def inner(number):
+        known[number] = function(number)
+    inner.known = known
+    return inner
+
+@memo
+def square(number): return number * number
+
+def seen_before(name, seen=[]):
+    seen.append(name)
+
+def unused(name, seen=[]): pass
+unused.title = "unused"
+next_id = itertools.count().__next__
+emit = Bus().emit
+add = functools.partial(list.append, [])
+N = {n}
+"""
+
+
+async def test_data_that_functions_hold_is_lost(small: SmallNode) -> None:
+    small.write("1", {"shop.counter": FUNCTIONS.format(n=1) + COUNTER})
+    small.write("2", {"shop.counter": FUNCTIONS.format(n=2) + COUNTER_2}, LOAD_COUNTER)
+    small.boot()
+    counter: Any = importlib.import_module("shop.counter")
+    assert (await small.handler.plan("2")).lost == ()
+    counter.Parser().parse("1")
+    counter.Parser.other("2")
+    for use in (counter.tick, counter.up, counter.next_id):
+        use()
+    for use in (counter.square, counter.seen_before, counter.emit, counter.add):
+        use(3)
+    plan = await small.handler.plan("2")
+    assert sorted(one.partition(" ")[0].removeprefix("shop.counter.") for one in plan.lost) == [
+        "Parser.other",
+        "Parser.parse",
+        "add.<partial>.0",
+        "emit.<self>",
+        "next_id.<self>",
+        "seen_before.<defaults>.seen",
+        "square.known",
+        "tick.calls",
+        "up.<closure>.count",
+    ]
+    assert all("a function holds it" in one for one in plan.lost)

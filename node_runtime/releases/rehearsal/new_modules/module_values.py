@@ -12,6 +12,10 @@ from node_runtime.protocol.messages import PlannedModuleValue
 MAX_VALUES: Final = 50
 """At most this many global variables are listed; variables whose data is lost come first."""
 _ORDER: Final = ("lost", "migrated", "carried", "made anew")
+_IN_VARIABLE: Final = "list the name in __carry__ to keep it"
+_IN_FUNCTION: Final = (
+    "a function holds it, and each version has its own functions; a global variable that __carry__ lists keeps its data"
+)
 
 
 def planned_values(batch: Batch, execute: Callable[[Version], dict[str, object]]) -> tuple[PlannedModuleValue, ...]:
@@ -24,7 +28,7 @@ def lost_values(values: Iterable[PlannedModuleValue]) -> tuple[str, ...]:
     """Return a sentence for each global variable whose data the upgrade would lose."""
     return tuple(
         f"{one.module}.{one.name} ({one.kind}{_entries(one)}, about {one.size} bytes) holds data that the object "
-        "of the new version lacks, so it is lost: list the name in __carry__ to keep it."
+        f"of the new version lacks, so it is lost: {_IN_FUNCTION if one.in_function else _IN_VARIABLE}."
         for one in values
         if one.fate == "lost"
     )
@@ -42,4 +46,5 @@ def _planned(value: ModuleValue) -> PlannedModuleValue:
         fate=value.fate,
         entries=value.entries,
         size=value.size,
+        in_function=value.in_function,
     )

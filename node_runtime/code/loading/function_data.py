@@ -1,0 +1,105 @@
+"""Data that functions hold: in attributes, closures, default values, and caches of methods.
+
+A load makes the functions of a module again, with the data that the body gives them. Each place has a name:
+"handler.calls" is an attribute of a function, "tick.<closure>.count" a variable of its closure,
+"add.<defaults>.seen" a default value, "next_id.<self>" the object whose method the variable holds, and "Hub.parse"
+a cache of `functools` around a method.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, MethodWrapperType, ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+from node_runtime.code.classes.dependents import own_classes
+from node_runtime.code.imports import inner_code
+
+if TYPE_CHECKING:
+    from node_runtime.code.module import Namespace
+
+CACHE: Final = type(functools.lru_cache(lambda: None))
+"""The class of a function with a cache of `functools`."""
+_METHODS: Final = (MethodType, MethodWrapperType, BuiltinFunctionType)
+_UNWRAPPED: Final = {staticmethod: "__func__", classmethod: "__func__", property: "fget"}
+
+
+@dataclass(frozen=True, slots=True)
+class NamedValue:
+    """A value that a module holds, and its name.
+
+    `rebound` is whether code may bind another value to the name, `in_function` whether a function holds the value.
+    """
+
+    name: str
+    value: Any
+    rebound: bool = False
+    in_function: bool = True
+
+
+def function_data(module: str, namespace: Namespace, imported: Container[str] = ()) -> Iterator[NamedValue]:
+    """Yield what the functions of a module hold, and the methods of its classes, except for names in `imported`.
+
+    Each object has one name, although several functions may share it.
+    """
+    seen: set[int] = set()
+    for name, value in list(namespace.items()):
+        if name not in imported and not name.startswith("__"):
+            yield from _held(name, value, seen)
+    for name, cls in own_classes(module, namespace):
+        for attribute, value in list(vars(cls).items()):
+            function = getattr(value, _UNWRAPPED[type(value)]) if type(value) in _UNWRAPPED else value
+            if type(function) is CACHE:
+                yield NamedValue(f"{name}.{attribute}", function)
+            yield from _held(f"{name}.{attribute}", function, seen)
+
+
+def _held(name: str, value: Any, seen: set[int]) -> Iterator[NamedValue]:
+    """Yield what one value holds, if it is a function; and what the functions hold that it wraps."""
+    if type(value) in (FunctionType, CACHE, functools.partial, *_METHODS) and id(value) not in seen:
+        seen.add(id(value))
+        for held in _parts(name, value):
+            if type(held.value) in (FunctionType, CACHE):
+                yield from _held(name, held.value, seen)
+            if id(held.value) not in seen or held.rebound:
+                seen.add(id(held.value))
+                yield held
+
+
+def _parts(name: str, value: Any) -> Iterator[NamedValue]:
+    if isinstance(value, functools.partial):
+        yield NamedValue(name, value.func)
+        yield from (NamedValue(f"{name}.<partial>.{index}", each) for index, each in enumerate(value.args))
+        yield from (NamedValue(f"{name}.<partial>.{key}", each) for key, each in value.keywords.items())
+    elif isinstance(value, _METHODS):
+        if not isinstance(value.__self__, (ModuleType, type)):
+            yield NamedValue(f"{name}.<self>", value.__self__)
+    else:
+        yield from (NamedValue(f"{name}.{key}", each, rebound=True) for key, each in vars(value).items())
+    if isinstance(value, FunctionType):
+        yield from _in_function(name, value)
+
+
+def _in_function(name: str, function: FunctionType) -> Iterator[NamedValue]:
+    code = function.__code__
+    stored = _names_stored_in_cells(code) if code.co_freevars else set()
+    for variable, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            yield NamedValue(f"{name}.<closure>.{variable}", cell.cell_contents, variable in stored)
+        except ValueError:
+            continue  # an empty cell
+    positional = code.co_varnames[: code.co_argcount]
+    defaults = function.__defaults__ or ()
+    for argument, default in zip(positional[len(positional) - len(defaults) :], defaults, strict=True):
+        yield NamedValue(f"{name}.<defaults>.{argument}", default)
+    for argument, default in (function.__kwdefaults__ or {}).items():
+        yield NamedValue(f"{name}.<defaults>.{argument}", default)
+
+
+def _names_stored_in_cells(code: CodeType) -> set[str]:
+    """Return the variables of closures that a function, or a function in it, binds."""
+    names = {step.argval for step in dis.get_instructions(code) if step.opname in ("STORE_DEREF", "DELETE_DEREF")}
+    return names.union(*map(_names_stored_in_cells, inner_code(code)))
