@@ -145,6 +145,7 @@ soak: $(READY)
 	$(BIN)/python -m benchmarks.soak --uvloop
 	$(BIN)/python -m benchmarks.upgrade_soak
 	PLANS=200 $(BIN)/python -m pytest -q -s tests/releases/rehearsal/test_many_plans.py
+	SAVES=200 $(BIN)/python -m pytest -q -s tests/cli/dev/test_many_saves.py
 
 crash: $(READY)
 	CRASH_POINTS_EVERY=1 $(BIN)/python -m pytest $(PARALLEL) tests/e2e/test_crash_matrix.py \

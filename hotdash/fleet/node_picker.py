@@ -107,6 +107,8 @@ def node_cells(report: NodeReport, now: float) -> tuple[Line, ...]:
         words = span("can't be reached", "bad") if report.refused else span("…", "muted")
         return (name, (), (words,), (), (), ())
     info, vitals = report.summary.info, report.summary.vitals
+    if info.development:
+        name = (*name, span(" development", "warn"))
     running = next((one for one in report.summary.releases if one.vsn == info.vsn), None)
     status: Line = (span("permanent", "ok"),) if info.vsn == info.permanent else (span("current", "warn"),)
     if running is not None and running.probation_until is not None:

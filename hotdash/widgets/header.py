@@ -57,6 +57,7 @@ def left_part(view_state: ViewState) -> Line:
         span(info.release, "name"),
         " ",
         span(info.vsn, "strong"),
+        *((span("  DEVELOPMENT", "warn"),) if info.development else ()),
         "  ",
         *release_status(view_state),
         *((span("  UNSIGNED ALLOWED", "bad"),) if info.trust.keys and info.trust.allow_unsigned else ()),

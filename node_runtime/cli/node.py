@@ -86,6 +86,8 @@ class Node:
     ) -> None:
         self.directory = directory
         self.vsn = vsn
+        self.development = False
+        """Whether the node runs a project from its sources, for `node-runtime dev` or for a test."""
         self._fallback_reason = fallback_reason
         self._last = last
         self._boot = boot
@@ -200,11 +202,15 @@ class Node:
             handler,
             runtime,
             code,
-            NodeIdentity(configuration.node.name, self.boot_id, self.directory, self.started),
+            self._identity(configuration),
             on_stop=lambda restart: self._end("restart" if restart else "stopped", cause="an operator's request"),
             listen=configuration.node.listen,
         )
         return control, handler
+
+    def _identity(self, configuration: Configuration) -> NodeIdentity:
+        name, development = configuration.node.name, self.development
+        return NodeIdentity(name, self.boot_id, self.directory, self.started, development=development)
 
     def _record_end(self, control: Control, error: BaseException | None) -> None:
         """Write to the audit log that the node ends, and why."""
@@ -302,6 +308,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("directory", type=Path)
     parser.add_argument("vsn")
     parser.add_argument("--heart", type=int, help="The descriptor of the pipe to the parent.")
+    parser.add_argument("--development", action="store_true", help="The node runs a project from its sources.")
     parser.add_argument("--reasons", type=int, help="The descriptor of a pipe with the four values below, as JSON.")
     # A parent from a launcher before version 2 passes the four values as arguments.
     parser.add_argument("--because", default="", help="Why VSN boots instead of the permanent release.")
@@ -316,6 +323,7 @@ def main(arguments: list[str]) -> None:
     os.register_at_fork(after_in_child=_reset_signals)
     faulthandler.enable()
     node = Node(options.directory, options.vsn, options.heart, reasons["because"] or None, last, boot)
+    node.development = options.development
     config = _node_config(options.directory, options.vsn)
     log_to_stderr(config.log, node.release)
     with asyncio.Runner(loop_factory=loop_factory(config)) as runner:

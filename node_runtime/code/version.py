@@ -108,8 +108,8 @@ class Version:
     that it has while this version is current. If `purged` is set, the version is dropped as soon as the last frame that
     runs it has ended. `overloads` are its entries in the registry of `typing.overload` while it is current, and
     `registrations` those in other registries. `carried` are the names that `__carry__` keeps or makes. `earlier_paths`
-    are the paths that `__file__` had before, because the `__file__` of an unchanged module changes to that of the
-    current release.
+    are the last paths that `__file__` had after that of the body's run, because the `__file__` of an unchanged module
+    changes to that of the current release.
     """
 
     unit: CompilationUnit
@@ -120,7 +120,7 @@ class Version:
     purged: bool = False
     reused_classes: dict[type, VersionAttributes] = field(default_factory=dict)
     overloads: Overloads = field(default_factory=dict)
-    earlier_paths: set[str] = field(default_factory=set)
+    earlier_paths: tuple[str, ...] = ()
     registrations: list[Registration] = field(default_factory=list)
     carried: frozenset[str] = frozenset()
     replacement: object = None

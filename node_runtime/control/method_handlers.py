@@ -94,13 +94,17 @@ class ReleaseOperations(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NodeIdentity:
-    """The attributes of a node that do not change between boot and exit."""
+    """The attributes of a node that do not change between boot and exit.
+
+    A `development` node runs a project from its sources.
+    """
 
     name: str
     boot_id: str
     directory: Path
     started: float = field(default_factory=time.time)
     os_pid: int = field(default_factory=os.getpid)
+    development: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +231,7 @@ class MethodHandlers:
             python=sys.version.partition(" ")[0],
             runtime=_runtime_version(),
             started=identity.started,
+            development=identity.development,
             generation=handler.generation,
             role=caller.role,
             max_message=MAX_REQUEST_BYTES,
@@ -331,7 +336,8 @@ class MethodHandlers:
     def stage_end(self, caller: Caller, request: m.StageEnd) -> m.ReleaseInfo:
         tarball = self._parts.uploads.end(request.upload)
         try:
-            release = self._handler.stage(tarball, StageRequest(caller.name, request.allow_older))
+            how = StageRequest(caller.name, request.allow_older, self._identity.development)
+            release = self._handler.stage(tarball, how)
         finally:
             self._parts.uploads.discard(tarball)
         self._parts.emit_release_event(f"{caller.name} staged release {release.vsn}, {signature_text(release)}")

@@ -29,9 +29,10 @@ from hotdash.model.trust_lines import signature_words
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
-from node_runtime.protocol.exit_codes import ExitCode
+from node_runtime.protocol.clip import clip_path
+from node_runtime.protocol.exit_codes import ExitCode, Refused
 
-from .local_build import LocalRelease, build_line, read_release, run_build
+from .local_build import LocalRelease, build_line, generate_line, missing_appups, read_release, run_node_runtime
 from .steps import DeploymentOutput
 
 
@@ -79,18 +80,23 @@ def deploy(
 ) -> None:
     """Bring the project in DIR to NODE: build it, stage it, plan, ask, upgrade, wait for good health, and commit.
 
-    Each step is shown with the command that does only this step. With -o json, each step is one line.
+    Where an application has no appup for the release that NODE runs, it is generated first, and written to DIR. Each
+    step is shown with the command that does only this step. With -o json, each step is one line.
     """
     output = DeploymentOutput(how.pop("output") == "json")
     deployment = _Deployment(node, cookie_file, yes, plan_only, m.InstallOptions(**how), output)
     release = read_release(folder)
-    running = with_client(node, cookie_file, _running_vsn)
-    tarball = _build(deployment, release, previous or _tarball_of(release, running))
+    running = with_client(node, cookie_file, _running_release)
+    tarball_before = previous or _tarball_of(release, running.vsn)
+    if running.vsn != release.vsn:
+        _generate(deployment, release, running, tarball_before)
+    tarball = _build(deployment, release, tarball_before)
     with_client(node, cookie_file, lambda client: _install(client, deployment, tarball))
 
 
-async def _running_vsn(client: Client) -> str:
-    return client.info.vsn
+async def _running_release(client: Client) -> m.ReleaseInfo:
+    releases = (await client.request(methods.RELEASES)).releases
+    return next(release for release in releases if release.vsn == client.info.vsn)
 
 
 def _tarball_of(release: LocalRelease, running: str) -> Path | None:
@@ -99,10 +105,27 @@ def _tarball_of(release: LocalRelease, running: str) -> Path | None:
     return tarball if running != release.vsn and tarball.is_file() else None
 
 
+def _generate(deployment: _Deployment, release: LocalRelease, running: m.ReleaseInfo, previous: Path | None) -> None:
+    """Write the appups that are missing. Raises Refused if the code of the running release is not here."""
+    missing = missing_appups(release, dict(running.apps))
+    if not missing:
+        return
+    if previous is None:
+        raise Refused(
+            f"{clip_path(missing[0])} is missing or older than its app.toml; name the tarball of {running.vsn}, which "
+            f"{deployment.node} runs, with --from TARBALL, and it is generated."
+        )
+    line = generate_line(release, previous)
+    deployment.output.begin(line)
+    said = run_node_runtime(line)
+    appups = [str(appup) for appup in missing if appup.exists()]
+    deployment.output.end("generate", line, {"appups": appups}, lambda: tables.text("\n".join(said)))
+
+
 def _build(deployment: _Deployment, release: LocalRelease, previous: Path | None) -> Path:
     line = build_line(release, previous)
     deployment.output.begin(line)
-    tarball = run_build(line)
+    tarball = Path(run_node_runtime(line)[-1])
     deployment.output.end("build", line, {"tarball": str(tarball)}, lambda: tables.text(str(tarball)))
     return tarball
 

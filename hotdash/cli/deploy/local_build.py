@@ -1,4 +1,4 @@
-"""The part of a deployment that needs no node: `node-runtime build`, in an OS process of its own."""
+"""The part of a deployment that needs no node: the commands of `node-runtime`, in an OS process of their own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -34,13 +35,7 @@ class LocalRelease:
 def read_release(folder: Path) -> LocalRelease:
     """Read the project's release.toml. Raises Refused if there is none, or if it names no release."""
     path = folder / "release.toml"
-    try:
-        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise Refused(f"{clip_path(path)} can't be read: {reason}; name the folder of a project.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise Refused(f"{clip_path(path)} is not TOML: {error}.") from None
+    table = _read_toml(path)
     name, vsn = table.get("name"), table.get("vsn")
     if not (isinstance(name, str) and isinstance(vsn, str)):
         raise Refused(f"{clip_path(path)} must have the name and the vsn of the release, as strings.")
@@ -52,11 +47,42 @@ def build_line(release: LocalRelease, previous: Path | None) -> list[str]:
     return ["node-runtime", "build", str(release.folder), *(["--from", str(previous)] if previous is not None else [])]
 
 
-def run_build(line: list[str]) -> Path:
-    """Run the command and return the tarball. Messages for people go to stderr. Raises Refused if it fails."""
+def missing_appups(release: LocalRelease, running: Mapping[str, str]) -> list[Path]:
+    """Return the appup.toml files that an upgrade needs and that nobody has written for these versions.
+
+    `running` has the versions of the applications that the node runs. An application that is new, or that has the same
+    version, needs none.
+    """
+    missing = []
+    for path in sorted(release.folder.glob("apps/*/app.toml")):
+        app, appup = _read_toml(path), path.with_name("appup.toml")
+        if running.get(str(app.get("name")), app.get("vsn")) == app.get("vsn"):
+            continue
+        if not appup.exists() or _read_toml(appup).get("vsn") != app.get("vsn"):
+            missing.append(appup)
+    return missing
+
+
+def generate_line(release: LocalRelease, previous: Path) -> list[str]:
+    """Return the words of the command that writes the appups from the previous tarball."""
+    return ["node-runtime", "appup", "generate", "--from", str(previous), "--to", str(release.folder)]
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise Refused(f"{clip_path(path)} can't be read: {reason}; name the folder of a project.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise Refused(f"{clip_path(path)} is not TOML: {error}.") from None
+
+
+def run_node_runtime(line: list[str]) -> list[str]:
+    """Run the command and return its output. Messages for people go to stderr. Raises Refused if it fails."""
     done = subprocess.run([sys.executable, "-c", _RUN, *line[1:]], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         raise Refused(
             f"`{shlex.join(line)}` failed, so nothing was sent to the node.", ExitCode(max(done.returncode, 1))
         )
-    return Path(done.stdout.splitlines()[-1])
+    return done.stdout.splitlines()

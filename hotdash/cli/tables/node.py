@@ -35,9 +35,10 @@ def status(summary: m.NodeSummary) -> RenderableType:
     """Return the table of the node's identity, release, load and health."""
     info, vitals = summary.info, summary.vitals
     current = "permanent" if info.vsn == info.permanent else f"on probation; permanent is {info.permanent}"
+    development = " (development node)" if info.development else ""
     messages = f"{plural(round(vitals.messages_per_second), 'message')}/s, {vitals.queued} queued"
     return key_values(
-        ("node", text(info.name, "name")),
+        ("node", Text.assemble(text(info.name, "name"), text(development, "warn"))),
         ("release", Text.assemble(text(f"{info.release} "), text(info.vsn, "strong"), text(f" ({current})"))),
         ("up", f"{age(vitals.uptime)}, since {moment(info.started, now())}"),
         ("accepts", text(trust_words(info.trust).text, trust_words(info.trust).tone)),

@@ -63,9 +63,9 @@ class SourceNode:
         directory = Path(tempfile.mkdtemp(prefix=f"node-runtime-{project.release.name}-"))
         heart, beats = os.pipe()
         try:
-            name = _prepare(project, directory, suffix)
+            name, vsn = _prepare(project, directory, suffix), project.release.vsn
             (directory / "etc" / "sys.toml").write_text(parameters, encoding="utf-8")
-            line = (sys.executable, "-c", _RUN, str(directory), project.release.vsn, "--heart", str(beats))
+            line = (sys.executable, "-c", _RUN, str(directory), vsn, "--development", "--heart", str(beats))
             process = await asyncio.create_subprocess_exec(
                 *line,
                 cwd=working_directory,

@@ -35,7 +35,7 @@ class BodyEffects:
         self._environment = dict(os.environ)
         self._found: list[str] = []
         self._executed: set[str] = set()
-        self._namespaces = _namespaces()
+        self._namespaces = {key: dict(namespace) for key, namespace in _namespaces()}
 
     @contextmanager
     def around(self, module: str) -> Iterator[None]:
@@ -85,7 +85,7 @@ class BodyEffects:
 
     def _replaced(self) -> Iterator[str]:
         """Report functions and classes of other modules that have been replaced (monkey patches)."""
-        now = _namespaces()
+        now = dict(_namespaces())
         for (module, owner), namespace in self._namespaces.items():
             if module in self._executed:
                 continue  # the new version takes the place of what was patched
@@ -113,23 +113,23 @@ def _directory() -> str | None:
         return None
 
 
-def _namespaces() -> dict[tuple[str, str], dict[str, Any]]:
-    """Return, by module and owner, copies of the namespaces of each loaded module and of its classes.
+def _namespaces() -> Iterator[tuple[tuple[str, str], Mapping[str, Any]]]:
+    """Yield module, owner and namespace of each loaded module and of each of its classes.
 
-    The owner is the module or the class, with its module.
+    The owner is the module or the class, with its module. A namespace is not copied: in a copy of the node, each value
+    that gets one more reference costs a copied page.
     """
-    found: dict[tuple[str, str], dict[str, Any]] = {}
     for name, module in sys.modules.copy().items():
         if type(module) is not ModuleType and not issubclass(type(module), HotModule):
             continue  # it replaces itself
-        namespace = found[name, name] = dict(vars(module))
-        for cls in namespace.values():
+        namespace = vars(module)
+        yield (name, name), namespace
+        for cls in list(namespace.values()):
             if isinstance(cls, type) and cls.__module__ == name:
-                found[name, f"{name}.{cls.__qualname__}"] = vars(cls).copy()
-    return found
+                yield (name, f"{name}.{cls.__qualname__}"), vars(cls)
 
 
-def _are_same(before: dict[str, Any], after: dict[str, Any]) -> bool:
+def _are_same(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """Return whether two namespaces have the same names, and the same objects as their values."""
     return before.keys() == after.keys() and all(map(is_, before.values(), map(after.__getitem__, before)))
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from node_runtime.code.module_table import ModuleTable
     from node_runtime.code.version import Source, Version
 
+MAX_EARLIER_PATHS = 8
+"""So many files of removed releases are kept for an unchanged module whose code may have stored its `__file__`."""
+
 
 class SourceChange:
     """Gives several applications other sources, and their loaded modules the new paths. `undo` restores both exactly.
@@ -96,11 +99,15 @@ def _follow(version: Version, source: Source, table: ModuleTable, journal: Journ
             search[0] if entry == old_search[0] else entry for entry in path
         ]
     journal.put_all(namespace, changes)
-    version.earlier_paths = {*version.earlier_paths, before.origin, source.path}
+    latest = before.origin, source.path
+    version.earlier_paths = (*(one for one in version.earlier_paths if one not in latest), *latest)[-MAX_EARLIER_PATHS:]
 
 
 def used_paths(table: ModuleTable) -> set[str]:
-    """Return all paths that the versions in memory, including dropped versions, have or had as `__file__`."""
+    """Return the paths that the versions in memory, including dropped versions, have or had as `__file__`.
+
+    Of an unchanged module, these are the path of the body's run and the last MAX_EARLIER_PATHS.
+    """
     managed = list(table.modules.values())
     versions = [version for each in managed for version in (each.current, each.old) if version is not None]
     namespaces = [*table.dropped_namespaces(), *(version.namespace for version in versions)]

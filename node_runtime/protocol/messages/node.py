@@ -14,7 +14,8 @@ class NodeInfo(WireStruct, frozen=True):
     """The identity, the release and the protocol parameters of the node.
 
     `trust` says which releases the node accepts. `role` is the role of the caller. `who` is the name of the caller's
-    key; only the reply to `hello` has it, because several callers may get the same snapshot.
+    key; only the reply to `hello` has it, because several callers may get the same snapshot. A node with `development`
+    runs a project from its sources, and is not meant for a service.
     """
 
     name: str
@@ -32,6 +33,7 @@ class NodeInfo(WireStruct, frozen=True):
     max_message: int
     trust: ReleaseTrust = ReleaseTrust()
     who: str = ""
+    development: bool = False
 
 
 class RestartingSupervisor(WireStruct, frozen=True):

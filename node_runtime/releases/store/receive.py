@@ -97,6 +97,21 @@ def read_received(manifest: Manifest, reception: Reception) -> UnpackedRelease:
         raise Refused(f"{reception.name} can't be staged: {place}") from None
 
 
+def receive_here(tarball: BinaryIO, name: str, directory: Path, stage: Path) -> None:
+    """Receive and read a tarball in this OS process. The parameters are those of `run_stage_process`.
+
+    A development node does this. An OS process with limits would protect it from a malicious tarball, but takes longer
+    to start than the whole rest of an upgrade, and the node executes its developer's code a moment later anyway.
+    """
+    reception = Reception(name, directory.absolute(), stage)
+    try:
+        read_received(receive(tarball, reception), reception)
+    except (Refused, OSError):
+        raise
+    except Exception as error:
+        raise Refused(f"{name} can't be staged: reading its files fails with {type(error).__name__}.") from error
+
+
 def others_of(release: UnpackedRelease, reception: Reception) -> list[str]:
     """Return the releases of the node directory other than `release`."""
     return [vsn for vsn in _recorded(reception.directory) if vsn != release.vsn]

@@ -20,11 +20,13 @@ class StageRequest:
     """The request to stage a tarball.
 
     `staged_by` is the name of the key whose holder sends the request; None if the tarball is unpacked while the node
-    is down. With `allow_older`, the build may be older than the newest build that was committed.
+    is down. With `allow_older`, the build may be older than the newest build that was committed. With `development`,
+    the tarball comes from the developer who has started the node, and is read in the node's own OS process.
     """
 
     staged_by: str | None = None
     allow_older: bool = False
+    development: bool = False
 
 
 PLAIN_REQUEST: Final = StageRequest()

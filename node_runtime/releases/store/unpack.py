@@ -1,9 +1,9 @@
 """Unpacks a release's tarball into a node directory.
 
 A separate OS process reads the tarball and writes its files to a folder in var/staging; then other OS processes compile
-the sources. This module renames the files to their places. An interruption leaves behind at most that folder, and parts
-that no release in the commit record needs; `sweep` deletes them. After a failure, a node directory that did not exist
-before is removed, and a node directory that was empty is emptied.
+the sources. A development node starts none of them. This module renames the files to their places. An interruption
+leaves behind at most that folder, and parts that no release in the commit record needs; `sweep` deletes them. After a
+failure, a node directory that did not exist before is removed, and a node directory that was empty is emptied.
 
 A part (lib/<x>-<v>, releases/<vsn> or bin/<name>) that several releases share is stored once; a tarball with different
 content for a shared part is refused. etc/ is never changed. bin/ is written only in a new node directory, because the
@@ -31,7 +31,7 @@ from node_runtime.releases.signing.admission import Admission
 from . import commit_record
 from .bytecode.compile_processes import make_bytecode
 from .parts import new_parts, part_of, parts_of
-from .receive import STAGED_FILES, STAGED_MANIFEST
+from .receive import STAGED_FILES, STAGED_MANIFEST, receive_here
 from .stage_process import run_stage_process
 from .staging_request import PLAIN_REQUEST, StageRequest, admit_to, check_not_older, release_origin
 from .sweep import STAGE_PREFIX, sweep
@@ -63,14 +63,15 @@ def _unpack(file: BinaryIO, directory: Path, admission: Admission, request: Stag
         staging.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=STAGE_PREFIX, dir=staging) as folder:
             stage = Path(folder).absolute()
-            run_stage_process(file, admission.file_name, directory, stage)
+            receive = receive_here if request.development else run_stage_process
+            receive(file, admission.file_name, directory, stage)
             data = read_regular(stage / STAGED_MANIFEST, MAX_MANIFEST_BYTES)
             manifest = decode_manifest(data)
             admission.check_manifest(manifest, data)
             origin = release_origin(admission, data, request)
             if not request.allow_older:
                 check_not_older(admission.file_name, manifest.vsn, origin, commit_record.load(directory))
-            bytecode = make_bytecode(manifest, directory, stage)
+            bytecode = {} if request.development else make_bytecode(manifest, directory, stage)
             moved = _moves(stage / STAGED_FILES, directory, manifest)
             changed = [path for path in moved if Path(path).name != BYTECODE_NAME]
             _check_used(directory, manifest.vsn, used & set(map(part_of, changed)))

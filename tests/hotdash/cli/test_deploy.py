@@ -56,15 +56,25 @@ def test_a_project_is_planned_then_deployed_and_then_there_is_nothing_to_do(tiny
 
 
 @pytest.mark.slow  # a build, as above
-def test_an_appup_that_leads_nowhere_ends_the_deployment_before_anything_is_sent(
+def test_an_appup_that_leads_nowhere_ends_the_deployment_and_a_missing_one_is_generated(
     tiny: TinyNode, tmp_path: Path
 ) -> None:
-    project = write_project(tmp_path / "project", "2.0", {**ANOTHER_PAGE, "apps/tiny/appup.toml": None})
+    project, appup = write_project(tmp_path / "project", "2.0", ANOTHER_PAGE), tmp_path / "project/apps/tiny/appup.toml"
     tiny_1 = tarball_of(tmp_path / "again")
+    appup.write_text(appup.read_text().replace('"1.0"', '"0.9"'))
     refused = tiny.hotdash("deploy", NAME, project, "--from", tiny_1, "--yes", code=1)
-    assert "the appup.toml is missing" in refused.stderr
     assert "failed, so nothing was sent to the node." in refused.stderr
     assert "2.0" not in tiny.hotdash("releases", NAME).stdout
+
+    appup.unlink()
+    refused = tiny.hotdash("deploy", NAME, project, "--yes", code=1)
+    assert "apps/tiny/appup.toml is missing or older than its app.toml; name the tarball of 1.0" in refused.stderr
+    done = tiny.hotdash("deploy", NAME, project, "--from", tiny_1, "--yes", "-o", "json").stdout
+    steps = [json.loads(line) for line in done.splitlines()]
+    assert [step["step"] for step in steps] == ["generate", "build", "stage", "plan", "upgrade", "commit"]
+    assert steps[0]["command"] == f"node-runtime appup generate --from {tiny_1} --to {project}"
+    assert steps[0]["result"] == {"appups": [str(appup)]}
+    assert appup.exists()
 
 
 @pytest.mark.parametrize(
