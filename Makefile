@@ -20,7 +20,7 @@ COMPILE := $(VENV)-tools/bin/uv pip compile --quiet --universal --python-version
 # Where this is set, as in many images, every process that a test starts would compile all sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-all cases fuzz lint format lock audit protocol-page screenshots frames bench bench-web bench-upgrade soak crash faults clean
+.PHONY: help setup demo test test-all cases fuzz lint format lock audit protocol-page screenshots frames bench bench-web bench-upgrade load soak crash faults clean
 
 help:
 	@echo "make demo         build fil, boot it, and go from 1986.a to 1986.b while it runs"
@@ -33,6 +33,7 @@ help:
 	@echo "make bench        measure processes and code server beside their peers"
 	@echo "make bench-web    measure the requests of listeners beside plain uvicorn; needs wrk"
 	@echo "make bench-upgrade  measure upgrades of many processes beside OTP's"
+	@echo "make load         upgrade sites under load, and count failed requests and lost messages; LOAD='--runs 1 --rounds 2' is short"
 	@echo "make crash        kill nodes and commands at each step on the disk, and let the disk fail there"
 	@echo "make soak         a minute of crashes under load, then 500 rounds of upgrades; nothing may be left of them"
 	@echo "make lock         write the locks anew after a change of pyproject.toml; UPGRADE=--upgrade takes newer versions"
@@ -138,6 +139,9 @@ bench-web: $(READY)
 
 bench-upgrade: $(READY)
 	$(BIN)/python -m benchmarks.upgrades
+
+load: $(READY)
+	$(BIN)/python -m benchmarks.load $(LOAD)
 
 soak: $(READY)
 	@$(BIN)/python $(LOCKED) locks/bench.txt 2>/dev/null || echo "numpy can't be installed: the soak of upgrades works without it"

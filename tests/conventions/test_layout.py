@@ -19,6 +19,7 @@ MAX_LINES: Final = 400
 KINDS: Final = frozenset(
     {
         "attacks",
+        "benchmarks",
         "browser",
         "cases",
         "conformance",

@@ -62,17 +62,21 @@ def find_holders(suspects: Suspects) -> HeldFindings:
 def _find(suspects: Suspects) -> HeldFindings:
     seconds = _collect_all()
     gc.disable()
-    held = set(suspects.still_held()) & set(suspects.modules)
     found: dict[str, list[OldCodeHolder]] = {module: [] for module in suspects.modules}
-    if not held:
-        return HeldFindings(found, seconds)
-    found.update(HolderSearch(held, suspects).holders(SEARCH_SECONDS))
-    cached = {module for module in held if only_library_caches(found[module])}
-    caches = {one.cache for module in cached for one in found[module] if one.cache is not None}
-    if caches:
-        clear_caches(caches)
+    caches: set[str] = set()
+    held = set(suspects.still_held()) & set(suspects.modules)
+    while held:
+        found.update(HolderSearch(held, suspects).holders(SEARCH_SECONDS))
+        held = {module for module in held if only_library_caches(found[module])}
+        more = {one.cache for module in held for one in found[module] if one.cache is not None} - caches
+        if not more:
+            break
+        clear_caches(more)
+        caches |= more
         gc.collect()
-        found.update({module: [] for module in cached - set(suspects.still_held())})
+        free = held - set(suspects.still_held())
+        found.update({module: [] for module in free})
+        held -= free  # a further search names what the caches have concealed, or further caches
     return HeldFindings(found, seconds, sorted(caches))
 
 

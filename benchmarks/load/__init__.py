@@ -1,0 +1,1 @@
+"""Sites under load while they are upgraded: `python -m benchmarks.load`."""
