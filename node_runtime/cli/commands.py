@@ -63,7 +63,7 @@ for verb in (
     "--from",
     "previous",
     help="Check that the appups lead from the previous release to this one, and back, as `appup check` does. Give its "
-    "folder, its tarball or a revision of git.",
+    "folder, its tarball or a revision of git. The differences to a tarball are printed on stderr.",
 )
 def build(
     folder: Path,
@@ -78,6 +78,7 @@ def build(
     Equal projects give equal tarballs. If SOURCE_DATE_EPOCH is set, it is the time of the build. Without it, a
     signature states the time of the signing as the time of the build.
     """
+    from node_runtime.releases.appups.tarball_difference import tarball_difference
     from node_runtime.releases.build.tarball import build as build_release
     from node_runtime.releases.files.python_floor import python_warning
 
@@ -89,6 +90,8 @@ def build(
         signing_commands.sign_with(tarball, key, days, password_file)
     if warning := python_warning():
         click.echo(f"Warning: {warning}", err=True)
+    if previous is not None and Path(previous).is_file():
+        click.echo("\n".join(tarball_difference(Path(previous), tarball)), err=True)
     click.echo(tarball)
 
 

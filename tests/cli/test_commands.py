@@ -25,10 +25,16 @@ def test_build_prints_the_tarball_and_install_says_what_to_do_next(tmp_path: Pat
     assert f"{project} is neither empty nor a node's directory" in node_runtime("install", tarball, project, code=1)
 
 
-def test_a_relup_is_the_same_from_folders_and_from_tarballs(tmp_path: Path) -> None:
+def test_a_build_prints_its_difference_and_a_relup_is_the_same_from_folders_and_from_tarballs(tmp_path: Path) -> None:
     older = write_project(tmp_path / "older")
     newer = write_project(tmp_path / "newer", "2.0", ANOTHER_PAGE)
-    tarballs = [node_runtime("build", project, "--output", tmp_path).strip() for project in (older, newer)]
+    tarballs = [node_runtime("build", older, "--output", tmp_path).strip(), f"{tmp_path}/tiny-2.0.tar.gz"]
+    built = command(
+        "node-runtime", "build", newer, "--output", tmp_path, "--from", tarballs[0], env=environment(tmp_path)
+    )
+    assert built.stdout.strip() == tarballs[1]
+    assert "Difference to tiny-1.0.tar.gz (" in built.stderr
+    assert "\n  application tiny 1.0 -> 2.0: app.toml, new appup.toml, priv/pages/hello.html, src/" in built.stderr
     made = json.loads(node_runtime("relup", "--from", older, "--to", newer, "--json"))
     assert made == json.loads(node_runtime("relup", "--from", tarballs[0], "--to", tarballs[1], "--json"))
     assert (made["from"], made["to"]) == ("1.0", "2.0")

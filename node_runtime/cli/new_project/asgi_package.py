@@ -13,6 +13,7 @@ import msgspec
 
 from node_runtime.protocol.clip import clip
 from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.releases.build.source_distribution import compiled_module, needed_distributions
 from node_runtime.releases.build.source_folder import files_below
 from node_runtime.releases.files.names import Callback
 
@@ -21,13 +22,15 @@ from node_runtime.releases.files.names import Callback
 class AsgiPackage:
     """The top-level package or module of an ASGI application `target`, such as "chat.main:app".
 
-    `place` is its folder or file; it is None if it belongs to an installed distribution. `requirements` are the
+    `place` is its folder or file; it is None if it belongs to an installed distribution. `distribution` is the name of
+    that distribution, unless it has compiled modules: then it is one of the requirements. `requirements` are the
     distributions that it needs, in the versions that are installed here.
     """
 
     target: str
     place: Path | None
     requirements: tuple[str, ...]
+    distribution: str | None = None
 
 
 def find_package(target: str) -> AsgiPackage:
@@ -48,9 +51,17 @@ def find_package(target: str) -> AsgiPackage:
             raise _refused(
                 f"There is no package {top} in this folder, and none is installed; go to the folder that has it."
             )
-        return AsgiPackage(target, None, tuple(_pinned(found)))
+        return _installed(target, found[0])
     _check_module(place, below, module)
     return AsgiPackage(target, place, tuple(_pinned(sorted(_distributions(place, top)))))
+
+
+def _installed(target: str, name: str) -> AsgiPackage:
+    distribution = metadata.distribution(name)
+    if compiled_module(distribution) is not None:
+        return AsgiPackage(target, None, tuple(_pinned([name])))
+    needs = sorted({need.name for need in needed_distributions(distribution)})
+    return AsgiPackage(target, None, tuple(_pinned(needs)), distribution.name)
 
 
 def _place(top: str) -> Path | None:

@@ -15,6 +15,7 @@ from typing import Final
 import click
 
 from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.releases.build.source_distribution import PREFIX
 
 from .asgi_package import AsgiPackage, find_package
 from .project_name import check_name, class_prefix
@@ -36,7 +37,7 @@ TRIALS: Final = {
 @click.option(
     "--asgi",
     metavar="MODULE:APP",
-    help="The service is this ASGI application, whose code stays where it is. Its package is in this folder or in src.",
+    help="The service is this ASGI application, whose code stays where it is: in this folder, in src, or installed.",
 )
 def new(name: str, is_web: bool, asgi: str | None) -> None:
     """Make a project in the folder NAME: a service that can be started, upgraded and tested as it is.
@@ -61,6 +62,12 @@ def new(name: str, is_web: bool, asgi: str | None) -> None:
     _write(folder, project_files(("common", kind), words))
     click.echo(f"{folder.name} is a new project in {folder}; its README.md says what is where. To test and start it:")
     click.echo(f"  cd {shlex.quote(str(folder))}\n  make test\n  make start")
+    if package is not None and package.place is None and package.distribution is None:
+        click.echo(
+            f"{package.requirements[0]} has compiled modules, so it is a requirement in release.toml: a release with "
+            "another version of it needs a restart.",
+            err=True,
+        )
     if missing := [each for each in SERVER_LIBRARIES if kind != "plain" and each not in libraries]:
         click.echo(
             f"The web server would be faster with {' and '.join(missing)}: install what is missing here, and add it to "
@@ -88,6 +95,8 @@ def _package_words(package: AsgiPackage | None, folder: Path, libraries: list[st
         pins = sorted({*pins, *package.requirements})
     place = package.place if package is not None else None
     source = os.path.relpath(place, folder / "apps" / folder.name) if place is not None else ""
+    if package is not None and package.distribution is not None:
+        source = f"{PREFIX}{package.distribution}"
     return {
         "ASGI": package.target if package is not None else "",
         "SOURCE": f"source = {json.dumps(source)}" if source else "",

@@ -25,6 +25,7 @@ from node_runtime.releases.files.toml_reading.toml_file import read_table, read_
 from node_runtime.releases.files.trust_settings import refuse_trust_settings
 
 from . import lint
+from .source_distribution import PREFIX, check_requirements
 from .source_folder import files_below, source_files
 from .templates import compile_templates
 
@@ -81,6 +82,9 @@ def read_project(folder: Path, *, appups: bool = True) -> Project:
                 )
             raise refusal_at(folder / "release.toml", ("apps", number), sentence)
     sources = {name: _read_app(folder / "apps" / name, name, appups) for name in release.starts}
+    for name, source in sources.items():
+        if source.app.source is not None and source.app.source.startswith(PREFIX):
+            check_requirements(folder / "apps" / name, source.app.source.removeprefix(PREFIX), release.requirements)
     lint.check_owners({name: source.modules for name, source in sources.items()})
     return Project(release, tuple(_in_start_order(folder, sources)), _read_config(folder, release))
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from node_runtime.releases.files.toml_reading.toml_file import refusal_at
 
+from .source_distribution import PREFIX, distribution_files
+
 
 def files_below(path: Path) -> list[Path]:
     """Return `path` if it is a file; if it is a folder, all files below it except hidden files and bytecode."""
@@ -20,11 +22,14 @@ def files_below(path: Path) -> list[Path]:
 
 
 def source_files(folder: Path, source: str) -> dict[str, Path]:
-    """Return the files of `source`, a path relative to the application's folder, by their paths in the application.
+    """Return the files of `source` by their paths in the application.
 
+    `source` is a path relative to the application's folder, or "distribution:" and the name of an installed one.
     A folder with an __init__.py is a package, and a file is a module. Any other folder has packages and modules, as
     `src` has. Raises Refused if there is nothing, or no Python code.
     """
+    if source.startswith(PREFIX):
+        return distribution_files(folder, source.removeprefix(PREFIX))
     root = folder / source
     prefix = f"src/{root.resolve().name}/" if (root / "__init__.py").is_file() else "src/"
     if root.is_file():

@@ -60,7 +60,8 @@ class Templates(TomlStruct, frozen=True):
 class App(TomlStruct, frozen=True):
     """An application. An application without `mod` is a library: the node has nothing to start for it.
 
-    `source` is a path, relative to the application's folder, of code that is not in `src`.
+    `source` is a path, relative to the application's folder, of code that is not in `src`, or "distribution:NAME" for
+    the code of an installed distribution.
     """
 
     name: Name

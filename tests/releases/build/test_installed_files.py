@@ -15,6 +15,8 @@ import pytest
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.build.distributions import Distribution, parse_requirements, resolve_distributions
 from node_runtime.releases.build.installed_files import check_recorded
+from node_runtime.releases.build.project import read_project
+from tests.support.projects.tiny_project import write_project
 
 FILES = {"abacus/__init__.py": b"BEADS = 13\n", "abacus/beads.txt": b"heaven and earth\n"}
 
@@ -136,3 +138,50 @@ def test_the_runtime_itself_is_compared_with_its_record_unless_it_is_editable(si
     (site / "abacus-1.4.dist-info" / "RECORD").unlink()
     with pytest.raises(Refused, match="its RECORD is missing"):
         check_recorded(distribution, FILES)
+
+
+LIBRARY = {
+    "apps/abacus/app.toml": 'name = "abacus"\nvsn = "1.4"\nsource = "distribution:abacus"\n',
+    "release.toml": 'name = "tiny"\nvsn = "1.0"\napps = ["abacus", "tiny"]\n',
+}
+
+
+def test_the_code_of_an_installed_distribution_can_be_that_of_an_application(site: Path, tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project", "1.0", LIBRARY)
+    library = next(app for app in read_project(folder).apps if app.app.name == "abacus")
+    assert library.modules == {"abacus": "src/abacus/__init__.py"}
+    assert library.files["src/abacus/beads.txt"] == FILES["abacus/beads.txt"]
+    assert not any("dist-info" in path for path in library.files)
+
+    (site / "abacus/__init__.py").write_bytes(b"BEADS = 14\n")
+    with pytest.raises(Refused, match=r"abacus/__init__.py is not the file that its RECORD describes"):
+        read_project(folder)
+
+
+@pytest.mark.parametrize(
+    ("record", "metadata_line", "requirements", "sentence"),
+    [
+        (
+            "abacus/_fast.so,,\n",
+            "",
+            "",
+            "abacus/_fast.so of abacus is compiled, and can't be replaced while a node runs; ",
+        ),
+        ("", "Requires-Dist: beads>=2\n", "", "abacus needs beads>=2; add it to `requirements` of release.toml."),
+        ("", "", 'requirements = ["Abacus==1.4"]', "abacus is also in `requirements` of release.toml; remove it there"),
+    ],
+)
+def test_a_distribution_that_can_not_be_hot_is_refused_with_a_remedy(
+    site: Path, tmp_path: Path, record: str, metadata_line: str, requirements: str, sentence: str
+) -> None:
+    described = site / "abacus-1.4.dist-info"
+    text = f"{(described / 'METADATA').read_text()}{metadata_line}"
+    (described / "METADATA").write_text(text)
+    lines = [line for line in (described / "RECORD").read_text().splitlines(keepends=True) if "METADATA" not in line]
+    lines.append(f"abacus-1.4.dist-info/METADATA,{digest(text.encode())},{len(text)}\n")
+    (described / "RECORD").write_text("".join(lines) + record)
+    release = f"{LIBRARY['release.toml']}{requirements}\n"
+    with pytest.raises(Refused) as refused:
+        read_project(write_project(tmp_path / "project", "1.0", {**LIBRARY, "release.toml": release}))
+    assert "apps/abacus/app.toml, line 3: " in refused.value.sentence
+    assert sentence in refused.value.sentence
