@@ -10,22 +10,21 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any, Final
-from urllib.parse import unquote
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from .certificate_files import CertificateFiles
-from .client_limits import BodyLimit, ClientLimits, LimitLog, SlowClients
+from .clients.application_websocket import application_websocket_class
+from .clients.client_limits import ClientLimits, LimitLog, SlowClients
+from .clients.request_rules import RequestRules
+from .http_connection import connection_class
 from .server_options import DEFAULTS, OwnOptions, ServerOptions
-from .websockets import WebSocketRoutes, connection_factory
+from .websockets import WebSocketRoutes
 
 ACCESS_LOGGER: Final = "uvicorn.access"
 TICKS_PER_SECOND: Final = 10
 """How often uvicorn calls `on_tick`."""
-HEAD_TOO_LARGE: Final = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-)
 
 
 class ServerConfig(uvicorn.Config):
@@ -58,9 +57,10 @@ class ServerConfig(uvicorn.Config):
     def load(self) -> None:
         """Load what the options name, and let the protocol of each connection obey `access_log`."""
         super().load()
-        if self.limits.body_bytes is not None:
-            self.loaded_app = BodyLimit(self.loaded_app, self.limits.body_bytes, self.limit_log)
+        self.loaded_app = RequestRules(self.loaded_app, self.limits.body_bytes, self.limit_log)
         self.http_protocol_class = connection_class(self.http_protocol_class)
+        if self.ws_protocol_class is not None:
+            self.ws_protocol_class = application_websocket_class(self.ws_protocol_class)
 
 
 class Server(uvicorn.Server):
@@ -89,45 +89,3 @@ class Server(uvicorn.Server):
                 self._certificate.reload_if_changed()
             self._slow.end_slow(self.server_state.connections, asyncio.get_running_loop().time())
         return await super().on_tick(counter)
-
-
-def connection_class(protocol: Any) -> Any:
-    """Return a subclass of uvicorn's protocol class whose access log and websockets are its own listener's."""
-
-    class ListenerConnection(protocol):  # type: ignore[misc]  # the base class depends on what is installed
-        ws_protocol_class: Any
-
-        def __init__(self, config: ServerConfig, *args: Any, **kwargs: Any) -> None:
-            super().__init__(config, *args, **kwargs)
-            self.access_log: bool = config.access_log
-            self.limits, self.limit_log = config.limits, config.limit_log
-            self.body_parts = self._head_bytes = 0
-            if self.ws_protocol_class is None and config.websockets.routes:
-                self.ws_protocol_class = connection_factory(config.listener, config.websockets)
-
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            if self.limits.connections is not None and len(self.connections) > self.limits.connections:
-                self.limit_log.add(f"more than {self.limits.connections} at a time")
-                transport.close()
-
-        def data_received(self, data: bytes) -> None:
-            before = self.cycle
-            self.body_parts += 1
-            super().data_received(data)
-            if self.cycle is not before or not (before is None or before.response_complete):
-                self._head_bytes = 0
-                return
-            self._head_bytes += len(data)
-            if self._head_bytes > self.limits.head_bytes and not self.transport.is_closing():
-                self.limit_log.add("the head of the request was too large")
-                self.transport.write(HEAD_TOO_LARGE)
-                self.transport.close()
-
-        def handle_websocket_upgrade(self, *event: Any) -> None:
-            target: bytes = event[0].target if event else self.url  # h11 passes the request, httptools doesn't
-            if self.config.websockets.find(unquote(target.partition(b"?")[0].decode("latin-1"))) is not None:
-                self.ws_protocol_class = connection_factory(self.config.listener, self.config.websockets)
-            super().handle_websocket_upgrade(*event)
-
-    return ListenerConnection

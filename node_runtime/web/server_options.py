@@ -26,7 +26,7 @@ class OwnOptions(TypedDict, total=False):
     reuse_port: bool
     limit_connections: int
     limit_head_bytes: int
-    limit_body_bytes: int
+    limit_body_bytes: int | None
     timeout_head: float
     timeout_stalled: float
     drain_websockets: float
@@ -47,11 +47,11 @@ class ServerOptions(OwnOptions, total=False):
     These are ours: `uds` is the path of a unix socket, on which the listener listens instead of a port. With
     `reuse_port`, listeners of several OS processes share a port. More than `limit_connections` connections are closed
     at once. A request's head may have `limit_head_bytes` (65,536) and take `timeout_head` seconds (30). A larger body
-    than `limit_body_bytes` is answered with 413. A client that neither sends the rest of its body nor reads its
-    response for `timeout_stalled` seconds (60) is disconnected. `drain_websockets` is the time in seconds within which
-    the websockets of an application are closed when an upgrade has replaced the application: each at a random time,
-    with the code 1012. Without it, they stay in the old version until they end, and a third version of their module has
-    to wait for them. Follows ranch:opts() and cowboy:opts().
+    than `limit_body_bytes` (64 MiB; None allows any) is answered with 413. A client that neither sends the rest of its
+    body nor reads its response for `timeout_stalled` seconds (60) is disconnected. `drain_websockets` is the time in
+    seconds within which the websockets of an application are closed when an upgrade has replaced the application: each
+    at a random time, with the code 1012. Without it, they stay in the old version until they end, and a third version
+    of their module has to wait for them. Follows ranch:opts() and cowboy:opts().
     """
 
     http: Literal["auto", "h11", "httptools"]

@@ -17,6 +17,7 @@ from node_runtime.processes import Exit, Pid, Target, runtime
 from node_runtime.processes.exit_reasons import is_orderly
 from node_runtime.processes.process import Process
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.web.clients.paced_reading import PacedReader
 
 from .handler import Handshake
 from .open_websockets import open_websockets
@@ -47,7 +48,9 @@ class WebSocketConnection(asyncio.Protocol):
         self._listener = listener
         self._routes = routes
         self._connections: set[Any] = server_state.connections
-        self._transport: asyncio.Transport
+        self.transport: asyncio.Transport
+        self.resumed_writes = 0
+        self._reader: PacedReader
         self._opening: Opening | None = Opening()
         """The handshake, until it is answered."""
         self._number = 0
@@ -59,7 +62,6 @@ class WebSocketConnection(asyncio.Protocol):
         self._ping_seconds = 0.0
         self._unhandled_messages = self._unhandled_bytes = 0
         self._waits_for_handler = self._waits_for_client = False
-        self._reads = True
         self._heard = True
         """Whether anything has come since the last ping."""
         self._unsent_at_ping = 0
@@ -70,21 +72,28 @@ class WebSocketConnection(asyncio.Protocol):
     # ------------------------------------------------------------------ called by the transport and the server
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's class is no subclass
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's class is no subclass
+        self._reader = PacedReader(self.transport, self._take, self._waits)
         self._connections.add(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._wire is None:
+            self._take(data)  # the server passes the whole request at once
+        else:
+            self._reader.receive(data)
+
+    def _take(self, data: bytes) -> None:
         if self._wire is not None:
             self._heard = True
             self._cast(self._wire.receive(data))
             self._write(self._wire.output())
         elif self._opening is not None:
-            if self._opening.receive(data, self._routes, self._transport):
+            if self._opening.receive(data, self._routes, self.transport):
                 self._number = open_websockets().add(self)
                 server = runtime().calling_process()
                 above = WEB_SUPERVISOR if server is None else server.parent
                 runtime().create_task(self._start(above, self._opening.reference))
-                self._read_or_pause()
+                self._reader.update()
             self._write(self._opening.output())
 
     def eof_received(self) -> None:
@@ -94,6 +103,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
+        self._reader.stop()
         self._is_ending = True
         if self._timer is not None:
             self._timer.cancel()
@@ -109,11 +119,12 @@ class WebSocketConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._waits_for_client = True
-        self._read_or_pause()
+        self._reader.update()
 
     def resume_writing(self) -> None:
+        self.resumed_writes += 1
         self._waits_for_client = False
-        self._read_or_pause()
+        self._reader.update()
 
     def shutdown(self) -> None:
         """Close the connection soon, because its listener stops."""
@@ -158,7 +169,7 @@ class WebSocketConnection(asyncio.Protocol):
             act()
         if opening.ahead:
             self.data_received(opening.ahead)
-        self._read_or_pause()
+        self._reader.update()
 
     def _answer(self, status: int, text: str) -> None:
         """Answer the handshake with an error, if it isn't answered yet."""
@@ -181,7 +192,7 @@ class WebSocketConnection(asyncio.Protocol):
             handled = node.loop.create_future()
             handled.add_done_callback(self._handled)
             self._waits_for_handler = True
-            self._read_or_pause()
+            self._reader.update()
         last = len(messages) - 1
         for place, message in enumerate(messages):
             name = "handle_text" if isinstance(message, str) else "handle_bytes"
@@ -190,15 +201,11 @@ class WebSocketConnection(asyncio.Protocol):
     def _handled(self, future: asyncio.Future[Any]) -> None:
         future.exception()  # if the process ended instead, `_process_ended` says so
         self._waits_for_handler = False
-        self._read_or_pause()
+        self._reader.update()
 
-    def _read_or_pause(self) -> None:
-        waits = self._waits_for_client or (not self._is_ending and (self._wire is None or self._waits_for_handler))
-        if self._reads and waits:
-            self._transport.pause_reading()
-        elif not self._reads and not waits:
-            self._transport.resume_reading()
-        self._reads = not waits
+    def _waits(self) -> bool:
+        """Return whether the client must not be read now."""
+        return self._waits_for_client or (not self._is_ending and (self._wire is None or self._waits_for_handler))
 
     # ------------------------------------------------------------------ from the process to the client
 
@@ -210,7 +217,7 @@ class WebSocketConnection(asyncio.Protocol):
             return
         if not wire.is_open:
             return
-        unsent = self._transport.get_write_buffer_size()
+        unsent = self.transport.get_write_buffer_size()
         if unsent > self._max_unsent_bytes:
             self.close(1008, f"{unsent} bytes wait to be read")
             return
@@ -247,14 +254,14 @@ class WebSocketConnection(asyncio.Protocol):
         ends = False
         for data in output:
             if data:
-                self._transport.write(data)
+                self.transport.write(data)
             else:
                 ends = True
-        if ends and not self._transport.is_closing():
-            if self._transport.can_write_eof():
-                self._transport.write_eof()
+        if ends and not self.transport.is_closing():
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
             else:
-                self._transport.close()
+                self.transport.close()
         if (ends or (self._wire is not None and not self._wire.is_open)) and not self._is_ending:
             self._end_within(CLOSE_SECONDS)
 
@@ -263,17 +270,17 @@ class WebSocketConnection(asyncio.Protocol):
         self._is_ending = True
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = runtime().loop.call_later(seconds, self._transport.abort)
-        self._read_or_pause()
+        self._timer = runtime().loop.call_later(seconds, self.transport.abort)
+        self._reader.update()
 
     def _ping(self) -> None:
         """Ping the client; end the connection if neither a sign of life came nor a byte went since the last time."""
         assert self._wire is not None
-        unsent = self._transport.get_write_buffer_size()
-        silent = self._reads and not self._heard
+        unsent = self.transport.get_write_buffer_size()
+        silent = self._reader.is_reading and not self._heard
         stuck = self._waits_for_client and unsent == self._unsent_at_ping
         if silent or stuck:
-            self._transport.abort()
+            self.transport.abort()
             return
         self._heard, self._unsent_at_ping = False, unsent
         self._wire.ping()

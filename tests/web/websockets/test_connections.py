@@ -300,7 +300,7 @@ async def test_a_client_is_not_read_while_its_messages_wait(site: Site) -> None:
         assert await heard(client) == "v1"
         sending = asyncio.create_task(_send(client, 300, 50_000))
         [connection] = site.connections
-        transport = connection._transport
+        transport = connection.transport
         await eventually(lambda: not transport.is_reading(), what="the pause")
         waiting = process_info(handlers()[0]).messages
         assert waiting <= 16

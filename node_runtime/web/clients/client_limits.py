@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
 
-from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from .server_options import ServerOptions
+from node_runtime.web.server_options import ServerOptions
 
 logger: Final = logging.getLogger("node_runtime")
 
 LOG_SECONDS: Final = 60.0
+BODY_BYTES: Final = 64 << 20
+RESERVED_DESCRIPTORS: Final = 256
+"""Clients leave as many of the process's descriptors to the node, which needs some for upgrades and its operators."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class ClientLimits:
     """The limits of a listener; None means none. Times are in seconds."""
 
     connections: int | None
+    descriptors: int | None
+    """A connection with this descriptor or a higher one is closed: a new one is always the lowest that is free."""
     head_bytes: int
     body_bytes: int | None
     head_seconds: float
@@ -37,8 +40,9 @@ class ClientLimits:
         """Return the limits that a listener's options set."""
         return cls(
             options.get("limit_connections"),
+            _descriptors_of_clients(),
             options.get("limit_head_bytes", 65_536),
-            options.get("limit_body_bytes"),
+            options.get("limit_body_bytes", BODY_BYTES),
             options.get("timeout_head", 30.0),
             options.get("timeout_stalled", 60.0),
         )
@@ -54,11 +58,15 @@ class LimitLog:
 
     def add(self, what: str) -> None:
         """Count a client whose connection was ended because of `what`, such as "too slow with its request"."""
+        self.note(f"ended connections: {what}")
+
+    def note(self, what: str) -> None:
+        """Count something that a client did."""
         self._numbers[what] += 1
         now = asyncio.get_running_loop().time()
         if now - self._logged.get(what, -LOG_SECONDS) >= LOG_SECONDS:
             number, self._numbers[what], self._logged[what] = self._numbers[what], 0, now
-            logger.warning("listener %s ended connections: %s: %d since the last report", self._listener, what, number)
+            logger.warning("listener %s %s: %d since the last report", self._listener, what, number)
 
 
 class SlowClients:
@@ -86,70 +94,22 @@ class SlowClients:
 
     def _phase(self, connection: Any) -> tuple[tuple[Any, ...] | None, float, str]:
         """Return what a connection waits for its client to do, or None, and the limit of that phase."""
-        cycle = getattr(connection, "cycle", None)
-        flow = getattr(connection, "flow", None)
+        if left := connection.transport.get_write_buffer_size():
+            phase = ("write", left, getattr(connection, "resumed_writes", 0))
+            return phase, self._limits.stalled_seconds, "the client did not read its response"
         if not hasattr(connection, "cycle"):
-            return None, 0.0, ""  # a websocket, which has limits of its own
+            return None, 0.0, ""  # a websocket, which is pinged
+        cycle = connection.cycle
         if cycle is not None and not cycle.response_complete:
-            if flow is not None and flow.write_paused:
-                left = connection.transport.get_write_buffer_size()
-                return ("write", id(cycle), left), self._limits.stalled_seconds, "the client did not read its response"
-            if cycle.more_body and not (flow is not None and flow.read_paused):
-                got = getattr(connection, "body_parts", 0)
-                return ("body", id(cycle), got), self._limits.stalled_seconds, "the body did not come"
+            if cycle.more_body and connection.reader.is_reading:
+                phase = ("body", id(cycle), connection.body_parts)
+                return phase, self._limits.stalled_seconds, "the body did not come"
             return None, 0.0, ""
         if getattr(connection, "timeout_keep_alive_task", None) is not None:
             return None, 0.0, ""  # idle between two requests: uvicorn's own limit
-        return ("head", id(cycle)), self._limits.head_seconds, "the request did not come"
+        return ("head", id(cycle), 0), self._limits.head_seconds, "the request did not come"
 
 
-class BodyTooLarge(HTTPException):
-    """A body is larger than its limit. Starlette and FastAPI answer with 413 by themselves."""
-
-    def __init__(self) -> None:
-        super().__init__(413, "Content Too Large")
-
-
-class BodyLimit:
-    """An application whose requests have a limited body: it answers 413 instead of a larger one."""
-
-    def __init__(self, application: ASGIApp, max_bytes: int, log: LimitLog) -> None:
-        self._application = application
-        self._max_bytes = max_bytes
-        self._log = log
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._application(scope, receive, send)
-            return
-        got, began = 0, False
-
-        async def limited() -> Message:
-            nonlocal got
-            message = await receive()
-            got += len(message.get("body", b""))
-            if got > self._max_bytes:
-                self._log.add("the body was too large")
-                raise BodyTooLarge
-            return message
-
-        async def observed(message: Message) -> None:
-            nonlocal began
-            began = True
-            await send(message)
-
-        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        try:
-            if announced.isdigit() and int(announced) > self._max_bytes:
-                self._log.add("the body was too large")
-                raise BodyTooLarge
-            await self._application(scope, limited, observed)
-        except BodyTooLarge:
-            if not began:
-                await _refuse(send)
-
-
-async def _refuse(send: Send) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": b"Content Too Large"})
+def _descriptors_of_clients() -> int | None:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if limit == resource.RLIM_INFINITY else limit - min(RESERVED_DESCRIPTORS, limit // 4)

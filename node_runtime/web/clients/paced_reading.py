@@ -1,0 +1,89 @@
+"""Gives a protocol what its client sends in small pieces, one in each turn of the event loop.
+
+A transport reads up to 256 KB at once. These may be 40,000 tiny frames or 10,000 requests. Parsing them would stop all
+other clients for as long, and their objects take a hundred times as much memory as their bytes. So the rest of a long
+read waits as bytes, and the transport is not read meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+PIECE_BYTES: Final = 4096
+
+
+class PacedReader:
+    """The bytes of one connection that wait to be taken. Also stands where uvicorn pauses and resumes a transport.
+
+    `take` gets each piece; `waits` says whether the protocol wants no further piece now.
+    """
+
+    __slots__ = ("_ahead", "_take", "_transport", "_turn", "_waits")
+
+    def __init__(self, transport: asyncio.Transport, take: Callable[[bytes], None], waits: Callable[[], bool]) -> None:
+        self._transport = transport
+        self._take = take
+        self._waits = waits
+        self._ahead = bytearray()
+        self._turn: asyncio.Handle | None = None
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the next bytes of the client would be taken at once."""
+        return not self._ahead and not self._waits()
+
+    def receive(self, data: bytes) -> None:
+        """Take a short read at once, and of a long one the first piece."""
+        if not self._ahead and len(data) <= PIECE_BYTES:
+            self._take(data)
+            return
+        begins = not self._ahead
+        self._ahead += data
+        if begins:
+            self._go_on()
+        else:
+            self._transport.pause_reading()
+
+    def update(self) -> None:
+        """Go on reading or stop it, after what `waits` depends on has changed."""
+        if self._transport.is_closing():
+            return
+        if self._waits():
+            self._transport.pause_reading()
+        elif not self._ahead:
+            self._transport.resume_reading()
+        elif self._turn is None:
+            self._turn = asyncio.get_running_loop().call_soon(self._go_on)
+
+    pause_reading = resume_reading = update
+
+    def stop(self) -> bool:
+        """Take nothing any more, and forget the protocol. Return whether anything has waited."""
+        waited = bool(self._ahead)
+        self._ahead.clear()
+        self._take, self._waits = _ignore, _never
+        return waited
+
+    def _go_on(self) -> None:
+        self._turn = None
+        if self._transport.is_closing():
+            self._ahead.clear()
+        if not self._ahead or self._waits():
+            return
+        piece = bytes(self._ahead[:PIECE_BYTES])
+        del self._ahead[:PIECE_BYTES]
+        if not self._ahead:
+            self._transport.resume_reading()  # before the piece: it may change the protocol, or pause reading again
+        self._take(piece)
+        if self._ahead and not self._transport.is_closing():
+            self._transport.pause_reading()
+            self.update()
+
+
+def _ignore(data: bytes) -> None: ...
+
+
+def _never() -> bool:
+    return False

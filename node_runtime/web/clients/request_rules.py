@@ -1,0 +1,93 @@
+"""Refuses requests that two servers could understand differently, and bodies that are too large.
+
+A front server and this one have to agree where each request ends and whom it is for; otherwise a client can smuggle a
+request past the front server. Each of uvicorn's parsers accepts some of what RFC 9112 says a server must refuse.
+"""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .client_limits import LimitLog
+
+
+class BodyTooLarge(HTTPException):
+    """A body is larger than its limit. Starlette and FastAPI answer with 413 by themselves."""
+
+    def __init__(self) -> None:
+        super().__init__(413, "Content Too Large")
+
+
+class RequestRules:
+    """An application behind these rules: it gets no ambiguous request, and no body of more than `max_bytes` bytes.
+
+    A request that breaks a rule is answered with 400 or 413, and its connection is closed. None means no limit.
+    """
+
+    def __init__(self, application: ASGIApp, max_bytes: int | None, log: LimitLog) -> None:
+        self._application = application
+        self._max_bytes = max_bytes
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        hosts, length, coding = 0, None, None
+        for name, value in scope["headers"]:
+            if name == b"host":
+                hosts += 1
+            elif name == b"content-length":
+                length = value
+            elif name == b"transfer-encoding":
+                coding = value
+        version = scope["http_version"]
+        one_host = hosts == 1 or (hosts == 0 and version == "1.0")
+        one_length = coding is None or (length is None and version != "1.0")
+        if not one_host or not one_length or version == "0.9" or scope["method"] == "CONNECT":
+            self._log.add("the request was no valid HTTP")
+            await _refuse(send, 400, b"Bad Request")
+        elif self._max_bytes is None or (length is None and coding is None):
+            await self._application(scope, receive, send)
+        elif length is not None and int(length) > self._max_bytes:
+            self._log.add("the body was too large")
+            await _refuse(send, 413, b"Content Too Large")
+        elif coding is None:
+            await self._application(scope, receive, send)
+        else:
+            await self._limited(self._max_bytes, scope, receive, send)
+
+    async def _limited(self, max_bytes: int, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request that doesn't announce the size of its body."""
+        got, began = 0, False
+
+        async def limited() -> Message:
+            nonlocal got
+            message = await receive()
+            got += len(message.get("body", b""))
+            if got > max_bytes:
+                self._log.add("the body was too large")
+                raise BodyTooLarge
+            return message
+
+        async def observed(message: Message) -> None:
+            nonlocal began
+            began = True
+            await send(message)
+
+        try:
+            await self._application(scope, limited, observed)
+        except BodyTooLarge:
+            if not began:
+                await _refuse(send, 413, b"Content Too Large")
+
+
+async def _refuse(send: Send, status: int, text: bytes) -> None:
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(text)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": text})

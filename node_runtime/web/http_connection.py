@@ -1,0 +1,165 @@
+"""The connection of one client: uvicorn's protocol, with the limits that it lacks.
+
+uvicorn has a protocol class for each parser. What differs between httptools and h11 is in a subclass for each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+from urllib.parse import unquote
+
+from uvicorn.protocols.http.flow_control import FlowControl
+
+from .clients.client_limits import ClientLimits, LimitLog
+from .clients.client_log import ClientLogger
+from .clients.paced_reading import PacedReader
+from .websockets import connection_factory
+
+HEAD_TOO_LARGE: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+def connection_class(protocol: Any) -> Any:
+    """Return the subclass of uvicorn's protocol class that a listener uses."""
+    of_listener = _listener_connection(protocol)
+    return _with_httptools(of_listener) if hasattr(protocol, "on_headers_complete") else _with_h11(of_listener)
+
+
+def _listener_connection(protocol: Any) -> Any:
+    class ListenerConnection(protocol):  # type: ignore[misc]  # the base class depends on what is installed
+        ws_protocol_class: Any
+
+        def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
+            super().__init__(config, *args, **kwargs)
+            self.access_log: bool = config.access_log
+            self.limits: ClientLimits = config.limits
+            self.limit_log: LimitLog = config.limit_log
+            self.logger = ClientLogger(self.limit_log)
+            self.body_parts = self.resumed_writes = 0
+            self.has_upgraded = False
+            self.reader: PacedReader
+            if self.ws_protocol_class is None and config.websockets.routes:
+                self.ws_protocol_class = connection_factory(config.listener, config.websockets)
+
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            super().connection_made(transport)
+            self.reader = PacedReader(transport, self.take, self.waits)
+            self.flow = FlowControl(self.reader)  # type: ignore[arg-type]  # it only pauses and resumes reading
+            if self.limits.connections is not None and len(self.connections) > self.limits.connections:
+                self.limit_log.add(f"more than {self.limits.connections} at a time")
+                transport.close()
+            elif self.limits.descriptors is not None and _descriptor(transport) >= self.limits.descriptors:
+                self.limit_log.add("the descriptors of the process are almost used up (`ulimit -n`)")
+                transport.close()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self.reader.stop()
+            super().connection_lost(exc)
+
+        def waits(self) -> bool:
+            """Return whether uvicorn wants no further bytes of the client now."""
+            return bool(self.flow.read_paused)
+
+        def data_received(self, data: bytes) -> None:
+            self.reader.receive(data)
+
+        def take(self, data: bytes) -> None:
+            """Parse a piece of what the client has sent."""
+            self.body_parts += 1
+            super().data_received(data)
+            if self.has_upgraded and self.reader.stop():
+                self.limit_log.add("frames came before the handshake was answered")
+                self.transport.abort()
+
+        def resume_writing(self) -> None:
+            self.resumed_writes += 1
+            super().resume_writing()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            self.reader.update()  # uvicorn may have resumed reading, though a part of the last read waits
+
+        def refuse_head(self) -> None:
+            """Answer that the head, or what else stands around a body, is too large; without an answer if one began."""
+            self.limit_log.add("the head of the request was too large")
+            self._refuse(HEAD_TOO_LARGE)
+
+        def send_400_response(self, msg: str) -> None:
+            if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+                self.transport.abort()  # an answer in the middle of another one would be taken for a part of it
+            else:
+                super().send_400_response(msg)
+
+        def _refuse(self, answer: bytes) -> None:
+            if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+                self.transport.write(answer)
+                self.transport.close()
+            else:
+                self.transport.abort()
+
+        def handle_websocket_upgrade(self, *event: Any) -> None:
+            self.has_upgraded = True
+            target: bytes = event[0].target if event else self.url  # h11 passes the request, httptools doesn't
+            if self.config.websockets.find(unquote(target.partition(b"?")[0].decode("latin-1"))) is not None:
+                self.ws_protocol_class = connection_factory(self.config.listener, self.config.websockets)
+            super().handle_websocket_upgrade(*event)
+
+    return ListenerConnection
+
+
+def _with_httptools(base: Any) -> Any:
+    class HttptoolsConnection(base):  # type: ignore[misc]
+        """httptools has no limit of its own, and parses pipelined requests ahead."""
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self._progressed = False
+            self._unfinished_bytes = 0
+            """What has come since the end of a head or a part of a body: of a head, or of trailers."""
+
+        def waits(self) -> bool:
+            return bool(self.pipeline) or super().waits()
+
+        def take(self, data: bytes) -> None:
+            self._progressed = False
+            super().take(data)
+            if self._progressed:
+                self._unfinished_bytes = 0
+                return
+            self._unfinished_bytes += len(data)
+            if self._unfinished_bytes > self.limits.head_bytes and not self.transport.is_closing():
+                self.refuse_head()
+
+        def on_headers_complete(self) -> None:
+            self._progressed = True
+            # Trailers are reported as further headers. They aren't: a front server hasn't checked them.
+            self.scope["headers"] = self.headers.copy()
+            super().on_headers_complete()
+
+        def on_body(self, body: bytes) -> None:
+            self._progressed = True
+            super().on_body(body)
+
+    return HttptoolsConnection
+
+
+def _with_h11(base: Any) -> Any:
+    class H11Connection(base):  # type: ignore[misc]
+        """h11 limits what isn't complete by itself: see `h11_max_incomplete_event_size`."""
+
+        def send_400_response(self, msg: str) -> None:
+            if len(self.conn.trailing_data[0]) > self.limits.head_bytes:
+                self.refuse_head()
+            elif self.cycle is not None and self.cycle.response_complete:
+                self.transport.abort()  # h11 can't answer a request twice
+            else:
+                super().send_400_response(msg)
+
+    return H11Connection
+
+
+def _descriptor(transport: asyncio.Transport) -> int:
+    found = transport.get_extra_info("socket")
+    return -1 if found is None else int(found.fileno())
