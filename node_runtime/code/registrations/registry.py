@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping, MutableSequence, MutableSet
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import is_
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
 
@@ -148,6 +149,8 @@ def difference(registry: Registry, before: Contents, after: Contents) -> list[Re
     if isinstance(after, list):
         return _list_difference(registry, list(before), after)
     before = before if isinstance(before, dict) else {}
+    if _are_same(before, after):
+        return []
     values = isinstance(registry.container, Mapping)
     found = []
     for key in [*(key for key in before if key not in after), *after]:
@@ -155,6 +158,11 @@ def difference(registry: Registry, before: Contents, after: Contents) -> list[Re
         if old is not new and not registry.ignore(key, old if new is ABSENT else new):
             found.append(Registration(registry, key, new, old if values else ABSENT))
     return found
+
+
+def _are_same(before: dict[Any, Any], after: dict[Any, Any]) -> bool:
+    """Return whether two mappings have the same objects in the same order: the usual case, found without a loop."""
+    return len(before) == len(after) and all(map(is_, before, after)) and all(map(is_, before.values(), after.values()))
 
 
 def _list_difference(registry: Registry, before: list[Any], after: list[Any]) -> list[Registration]:

@@ -177,6 +177,7 @@ class Installation:
             await self._wait(held.sentence)
 
     async def _install(self, batch: Batch) -> Installed:
+        await let_others_run()
         lasting = lasting_blockers(self.transition, batch)
         if lasting:
             raise Aborted(_reasons(lasting))
@@ -203,6 +204,7 @@ class Installation:
             return []
         self.progress.enter("rehearsing")
         self.progress.report()
+        await let_others_run()
         ended = await rehearsal.rehearse(self.transition, batch, self.code, self._listeners.on_rehearsal)
         self._rehearsed_at = time.monotonic()
         self.progress.set_rehearsal(rehearsal.problems_only(ended.rehearsal))
@@ -332,7 +334,11 @@ class Installation:
 
 
 async def let_others_run() -> None:
-    """Let all runnable processes run. Called just before the processes are suspended, and right after the resume."""
+    """Let all runnable processes run.
+
+    Called between steps that stop the event loop, so that nobody waits for several of them: after the bodies, before
+    the fork of the rehearsal, just before the processes are suspended, and right after the resume.
+    """
     for _ in range(YIELD_TURNS):
         await asyncio.sleep(0)
 

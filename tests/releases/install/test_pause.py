@@ -10,7 +10,7 @@ import pytest
 
 from node_runtime import call_within, exit, gen_server, is_alive, process_info
 from node_runtime.behaviours.upgrade import live_processes
-from tests.support.projects.small_shop import COUNTER, MIGRATING
+from tests.support.projects.small_shop import COUNTER, COUNTER_2, MIGRATING, UPDATE_COUNTER
 from tests.support.waiting import begun, eventually
 
 if TYPE_CHECKING:
@@ -31,6 +31,32 @@ async def wait():
 def fail():
     raise RuntimeError("on purpose")
 """
+
+TURNS = """
+import asyncio
+
+count = 0
+
+async def go_on():
+    global count
+    while True:
+        count += 1
+        await asyncio.sleep(0)
+"""
+
+LOOKING_AT_TURNS = (
+    COUNTER_2
+    + """
+    @classmethod
+    def code_change(cls, old_vsn, state, extra):
+        if turns.count == EXECUTED:
+            raise ValueError("nothing else has run since the body")
+        return state
+
+from shop import turns
+EXECUTED = turns.count
+"""
+)
 
 SCRIPT = """
     [[up]]
@@ -108,3 +134,15 @@ async def test_a_node_that_stops_in_the_middle_leaves_no_process_held(small: Sma
     assert live_processes.running_code("one")[2]["__vsn__"] == "c1"
     small.operation.cancel()
     gates.opened.set()
+
+
+async def test_others_run_between_the_bodies_of_modules_and_the_copy_for_the_rehearsal(small: SmallNode) -> None:
+    """Each of both stops the event loop, so requests would wait for the sum."""
+    small.write("1", {"shop.counter": COUNTER, "shop.turns": TURNS})
+    small.write("2", {"shop.counter": LOOKING_AT_TURNS, "shop.turns": TURNS}, UPDATE_COUNTER)
+    small.boot()
+    await gen_server.start(importlib.import_module("shop.counter").Counter, name="one")
+    others = asyncio.create_task(importlib.import_module("shop.turns").go_on())
+    operation = await small.install("2")
+    others.cancel()
+    assert (operation.outcome, operation.error) == ("installed", None)
