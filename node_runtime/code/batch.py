@@ -127,7 +127,7 @@ class Batch:
         return [
             value
             for managed, version in pairs
-            if managed.current is not None and version is not managed.old
+            if managed.current is not None
             for value in module_values(managed.name, managed.current, version, execute)
         ]
 

@@ -31,6 +31,7 @@ from .deferred_exits import (
 )
 from .holding import Hold, NewInstances, NotHeld, hold, raw_states, release
 from .pending_values import PENDING_KINDS, PendingValues, pending_values
+from .restart_arguments import RestartArguments
 from .supervisor_code_change import ChildSpecChanges, adopt_current_class
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "NewInstances",
     "NotHeld",
     "PendingValues",
+    "RestartArguments",
     "StatemProcess",
     "SupervisorProcess",
     "adopt_current_class",

@@ -63,13 +63,13 @@ class PendingValues:
             timer.message = message
 
 
-def pending_values(node: Runtime, hold: Hold) -> list[PendingValues]:
+def pending_values(node: Runtime, hold: Hold | None = None) -> list[PendingValues]:
     """Return the pending values of all live processes that have any.
 
     If `hold` has just visited each process, it knows which processes may have pending values, and only these are
     visited again. A second visit of 100,000 processes would prolong the pause noticeably.
     """
-    candidates = hold.processes_with_extras()
+    candidates = None if hold is None else hold.processes_with_extras()
     found = [
         process
         for process in (node.processes.values() if candidates is None else dict.fromkeys(candidates))

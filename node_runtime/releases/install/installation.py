@@ -34,6 +34,7 @@ from node_runtime.releases.planning.old_versions import held_blocker
 from node_runtime.releases.planning.participants import participants
 from node_runtime.releases.planning.transition import Transition
 
+from .argument_conversion import ArgumentConversion
 from .body_time_limit import body_time_limit
 from .endings import Aborted, Installed, PutBack
 from .results import Pause, count_affected, make_results
@@ -88,6 +89,8 @@ class Installation:
         self._durable = durable
         self._listeners = listeners
         self._rehearsed_at = -math.inf
+        self._supervisors: tuple[int, ...] | None = None
+        """The pids of the supervisors whose arguments hold replaced code; None if no rehearsal has found them."""
         self._stopped = self._collected = 0.0
         self._to_be_stopped: frozenset[int] = frozenset()
 
@@ -214,6 +217,7 @@ class Installation:
         without_step, _ = affected.children_without_step(children, self.transition.script)
         if without_step:
             raise Aborted(_reasons(without_step))
+        self._supervisors = None if ended.rehearsal.error else ended.live_values.supervisors
         found = ended.live_values.blockers
         if lasting := [one for one in found if not one.transient]:
             raise Aborted("; ".join(f"{one.reason}; {one.remedy}" for one in lasting))
@@ -256,6 +260,7 @@ class Installation:
                 await self._hold(hold)
                 switch = Switch(self.transition, batch, self.code, hold, self.progress)
                 switch.to_be_stopped = self._to_be_stopped
+                switch.arguments = ArgumentConversion(self._supervisors)
             except BaseException:
                 hold.release()
                 raise

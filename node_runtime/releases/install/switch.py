@@ -56,6 +56,7 @@ from node_runtime.releases.planning.participants import participants
 from node_runtime.releases.planning.transition import Transition
 from node_runtime.releases.relup.instruction_text import sentence
 
+from .argument_conversion import ArgumentConversion
 from .migration import Migration
 from .mutation_check import MutationCheck
 from .pending_conversion import NotConvertible, PendingConversion
@@ -94,6 +95,7 @@ class Switch:
         self.progress = progress
         self.to_be_stopped: frozenset[int] = frozenset()
         """The pids of the processes that the script stops."""
+        self.arguments = ArgumentConversion(None)
         self.past_point_of_no_return = False
         self.put_back_failed: str | None = None
         self.migrations: dict[CallbackVersion, Migration] = {}
@@ -196,10 +198,11 @@ class Switch:
         unready = list(conditions.unready_state_machines(self.transition, self.batch, self.to_be_stopped))
         if unready:
             raise ConditionNotMet(unready)
-        if blockers := self._convert_pending():
+        if blockers := [*self._convert_pending(), *self._convert_arguments()]:
             raise ConditionNotMet(blockers)
         self.progress.enter("loading")
         self.batch.commit()
+        self.arguments.apply()
         self._committed = self.unsuspended.switched = True
         participants().switch()
         self._change_sources()
@@ -212,6 +215,11 @@ class Switch:
         if not any(self._old_namespaces.values()):
             return []  # the script only adds modules
         return self._pending.prepare(self._default_migration, self.to_be_stopped)
+
+    def _convert_arguments(self) -> list[Blocker]:
+        """Convert arguments of restarts. Return blockers for those that can't be converted."""
+        replaces = any(self._old_namespaces.values())
+        return self.arguments.prepare(self._default_migration) if replaces else []
 
     def _change_sources(self) -> None:
         """Let imports, and the modules that stay loaded, find the files of the target."""
@@ -331,6 +339,7 @@ class Switch:
             ("the sources", partial(register_sources, self.code, self.transition.target, self.transition.left)),
             ("the environment", self.application_snapshot.put_back),
             ("the processes", partial(live_processes.put_back_processes, self._transaction)),
+            ("the arguments of children", self.arguments.put_back if self._committed else None),
             ("the restarted children", self._calls.forget_ended_children),
             ("the states", self._find_mutated_states),
         ):

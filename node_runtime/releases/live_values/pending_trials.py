@@ -1,6 +1,6 @@
-"""Tries, in the copy of the node, to convert the messages, timers and events that hold values of replaced code.
+"""Tries, in the copy of the node, to convert messages, timers, events and arguments that hold values of replaced code.
 
-The install converts them in the same way: see `install/pending_conversion.py`.
+The install converts them in the same way: see `install/pending_conversion.py` and `install/argument_conversion.py`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from node_runtime.behaviours.upgrade.live_processes import (
+    RestartArguments,
+    SupervisorProcess,
+    pending_values,
+)
 from node_runtime.code import Batch
 from node_runtime.processes.process import Process
+from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol.messages import ValuePlace
 from node_runtime.releases.migration import Converter, LostField, Obstacle, namespaces_of
 
@@ -20,6 +26,8 @@ from .held_values import HeldValue
 
 PENDING_PLACES: Final[tuple[ValuePlace, ...]] = ("message", "timer", "timeout", "postponed event")
 """The places whose values the install converts by name, whether or not a code_change is written."""
+ARGUMENT_PLACES: Final[tuple[ValuePlace, ...]] = ("child arguments", "start arguments")
+"""The places in supervisors whose values the install converts by name, too, but at once when it switches the code."""
 TRIALS_SECONDS: Final = 5.0
 """Time for all trials."""
 Guard = Callable[[Callable[[], object]], bool]
@@ -47,6 +55,22 @@ class PendingTrials:
             if time.monotonic() > until or not self._guard(partial(self._try, of_process, found)):
                 self.unknown.add(pid)
         return found
+
+    def convert_pending(self, node: Runtime) -> None:
+        """Give all processes the converted messages, timers and events, as the install does when it resumes them."""
+        for pending in pending_values(node):
+            done = self._converter.convert(pending.values)
+            if not done.obstacles:
+                pending.replace(done.value)
+
+    def convert_arguments(self, supervisors: Iterable[Process]) -> None:
+        """Give supervisors the converted arguments, as the install does when it switches the code."""
+        for process in supervisors:
+            if isinstance(process, SupervisorProcess):
+                arguments = RestartArguments(process)
+                done = self._converter.convert(arguments.values)
+                if not done.obstacles:
+                    arguments.replace(done.value)
 
     def _try(self, values: Iterable[tuple[int, HeldValue]], found: dict[int, Obstacle]) -> None:
         for number, held in values:

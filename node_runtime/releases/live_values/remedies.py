@@ -37,7 +37,7 @@ def remedy_for(finding: Finding, transition: Transition, find_obstacle: FindObst
         case "state" | "state name":
             return _update(finding, transition, find_obstacle)
         case "child arguments" | "start arguments":
-            return _child(process, place, detail, transition)
+            return _either(finding.obstacle, _child(process, place, detail, transition))
         case "message" | "timer" | "timeout" | "postponed event":
             return _pending(finding, transition)
         case "call":

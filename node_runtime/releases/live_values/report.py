@@ -11,7 +11,7 @@ class LiveValuesFound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The findings about live values, in three forms: the values that the plan lists, blockers, and warnings.
 
     `not_searched` is the number of processes whose values were not seen completely, and `seconds` the time that the
-    search took.
+    search took. `supervisors` are the pids of the supervisors whose arguments the install has to convert.
     """
 
     values: tuple[LiveValue, ...] = ()
@@ -19,3 +19,4 @@ class LiveValuesFound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     warnings: tuple[str, ...] = ()
     not_searched: int = 0
     seconds: float = 0.0
+    supervisors: tuple[int, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -25,7 +26,7 @@ from node_runtime.releases.planning.transition import Transition
 
 from .findings import Finding, MigratedBy
 from .held_values import HeldValue, held_values
-from .pending_trials import PENDING_PLACES, Guard, PendingTrials
+from .pending_trials import ARGUMENT_PLACES, PENDING_PLACES, Guard, PendingTrials
 from .replaced_code import ReplacedCode
 from .report import LiveValuesFound
 from .sentences import describe
@@ -37,6 +38,7 @@ STATE_SECONDS: Final = 0.5
 """Processor time for the search through a state that a code_change has returned."""
 STATES_SECONDS: Final = 10.0
 """Processor time for the search through all states that the code_changes have returned."""
+_CONVERTED: Final = (*PENDING_PLACES, *ARGUMENT_PLACES)
 _OF_STATE: Final = ("state", "state name", "child arguments", "start arguments")
 """The places whose values are replaced: by a code_change, or when a supervisor reads its `children()` again."""
 
@@ -54,6 +56,7 @@ class LiveValues:
         self._pending = PendingTrials(batch, guard)
         self._found: list[Finding] = []
         self._left: dict[int, list[Finding]] = {}
+        self._supervisors: dict[int, Process] = {}
         self._migrated: set[int] = set()
         self._missed: set[int] = set()
         self._seconds = 0.0
@@ -68,14 +71,22 @@ class LiveValues:
         places = [held for held in held_values(runtime) if not self._is_over(held, stopped)]
         search = ValueSearch(self._code, SEARCH_SECONDS)
         search.run([held.value for held in places])
-        pending = {number: places[number] for number in search.found if places[number].place in PENDING_PLACES}
-        obstacles = self._pending.obstacles(pending)
+        converted = {number: places[number] for number in search.found if places[number].place in _CONVERTED}
+        obstacles = self._pending.obstacles(converted)
         for number, found in search.found.items():
             at, obstacle = places[number], obstacles.get(number)
             self._found += [Finding(at, one, self._outcome(at, one, obstacle), obstacle) for one in found.values()]
         self._migrated = {one.pid for one in self._found if one.outcome == "migrated" and one.at.place in _OF_STATE}
+        in_arguments = [one.at.process for one in self._found if one.at.place in ARGUMENT_PLACES]
+        self._supervisors = {int(process.pid): process for process in in_arguments}
+        self._guard(partial(self._pending.convert_arguments, self._supervisors.values()))
         self._missed = {int(places[number].process.pid) for number in search.missed} | self._pending.unknown
         self._seconds = time.process_time() - began
+
+    def convert_pending(self, runtime: Runtime) -> None:
+        """Convert the messages, timers and events that the install will convert, so that they hold no old code."""
+        if any(one.at.place in PENDING_PLACES for one in self._found):
+            self._guard(partial(self._pending.convert_pending, runtime))
 
     def check_migrated(self, process: Process, state: Any) -> None:
         """Search through the state that the code_change of a process has returned, if the old state has a finding."""
@@ -110,7 +121,12 @@ class LiveValues:
             if one.outcome != "migrated" or one.pid not in failed or one.at.place not in _OF_STATE
         ]
         described = describe([*kept, *left], self._transition, self._code, self._find_obstacle)
-        return msgspec.structs.replace(described, not_searched=len(self._missed), seconds=self._seconds)
+        return msgspec.structs.replace(
+            described,
+            not_searched=len(self._missed),
+            seconds=self._seconds,
+            supervisors=tuple(self._supervisors),
+        )
 
     def _find_obstacle(self, finding: Finding) -> Obstacle | None:
         """Return why the default migration of a state would fail, if the process's class defines no code_change."""
@@ -144,7 +160,7 @@ class LiveValues:
         place, process = at.place, at.process
         if place in _OF_STATE and process.module in self._transition.migrated:
             return "migrated"
-        if place in PENDING_PLACES and obstacle is None and found.sort not in SUSPENDED_SORTS:
+        if place in _CONVERTED and obstacle is None and found.sort not in SUSPENDED_SORTS:
             return "migrated"
         if place == "call" or (place == "message" and not process.suspend_owners):
             return "waits"

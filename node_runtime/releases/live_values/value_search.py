@@ -55,6 +55,11 @@ _NOT_FOLLOWED: Final = frozenset(map(id, (
 _SUSPENDED: Final = frozenset(map(id, (CoroutineType, GeneratorType, AsyncGeneratorType)))
 _FRAMES: Final = ("cr_frame", "gi_frame", "ag_frame")
 _OPEN_LIBRARY: Final = frozenset({"builtins", "collections", "itertools"})
+_HOLDING_LIBRARY: Final = frozenset({"contextlib", "json", "operator", "shelve", "sqlite3"})
+"""Modules of the standard library whose objects hold functions for their owner, although no walk shows their insides.
+
+Examples are the `row_factory` of a connection to a database, and the callbacks of an `ExitStack`.
+"""
 _OWN_PACKAGE: Final = __name__.partition(".")[0]
 
 _LEAF, _OPEN, _INSTANCE, _MEMBER, _CLASS, _FUNCTION, _METHOD, _FRAME = range(8)
@@ -190,7 +195,8 @@ class ValueSearch:
             return _OPEN
         if package == _OWN_PACKAGE:
             return _LEAF
-        return _OPEN if package not in sys.stdlib_module_names or is_followed(cls, package) else _LEAF
+        is_open = package not in sys.stdlib_module_names or package in _HOLDING_LIBRARY or is_followed(cls, package)
+        return _OPEN if is_open else _LEAF
 
     def _share_findings(self) -> None:
         """Give the findings below a shared object to every root that refers to it."""

@@ -270,7 +270,7 @@ class ReplacedShape(Shape):
         annotation = resolve(field.annotation, self._namespace, self._target)
         # A version that becomes current again imports the replaced classes until the commit.
         misfit = find_misfit(new, annotation, self._namespace, self._targets.class_for)
-        if misfit is None:
+        if misfit is None or (new is None and self._is_none_by_default(field, value)):
             return
         before = self._fields.get(field.name)
         if before is not None and str(before.annotation) == str(field.annotation):
@@ -278,6 +278,14 @@ class ReplacedShape(Shape):
             if find_misfit(old, annotation, self._old_namespace) is not None:
                 return  # it has never fitted
         self._misfit(value, field.name, f"{self.label}.{field.name}{misfit.path} {misfit.clause}")
+
+    @staticmethod
+    def _is_none_by_default(field: RecordField, value: Any) -> bool:
+        """Return whether the class itself gives the field None, although the annotation doesn't allow it."""
+        try:
+            return field.default is not None and field.default(value) is None
+        except Exception:
+            return False
 
     def _misfit(self, value: Any, field: str, reason: str) -> None:
         remedy = f"keep the type of {field}"

@@ -214,6 +214,7 @@ class RehearsalRunner:
                 if self._earlier is None:
                     with self._counted_as_pause():
                         self.batch.commit()
+                    self.live_values.convert_pending(runtime())
                     self._search_holders()
                     self._earlier = self.plans.earlier()
                 self._earlier.pop(step.module, None)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import sqlite3
 import threading
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -75,6 +77,13 @@ def test_the_whole_node_is_not_searched_from_a_logger_a_loop_a_thread_or_a_modul
         loop.close()
     finally:
         logger.filters.clear()
+
+
+def test_code_that_a_connection_and_an_exit_stack_hold_is_found() -> None:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection, contextlib.ExitStack() as stack:
+        connection.row_factory = Thing  # type: ignore[assignment]  # any callable will do
+        stack.callback(Thing)
+        assert set(paths(connection, stack)) == {0, 1}
 
 
 def test_a_value_below_an_object_that_roots_share_is_found_for_each_of_them() -> None:

@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from node_runtime import ChildSpec, gen_server, runtime, send_after, supervisor
+from node_runtime.behaviours.upgrade.live_processes import raw_state
 from node_runtime.processes import process_info
 from node_runtime.protocol import messages as m
 from node_runtime.supervisor import Supervisor
@@ -88,6 +89,18 @@ async def test_a_timer_whose_message_cant_be_converted_is_a_blocker_whose_remedy
     )
 
 
+async def test_a_timer_whose_message_is_converted_keeps_nothing_in_old_code(small: SmallNode) -> None:
+    box = BOX.format(imports="from shop import status", state="{}")
+    tick = "class Tick:\n    def show(self):\n        return {}\n"
+    small.write("1", {"shop.status": tick.format(1), "shop.box": box})
+    small.write("2", {"shop.status": tick.format(2), "shop.box": box}, LOAD_STATUS)
+    small.boot()
+    await supervisor.start_link(BoxSup, name="box_sup")
+    send_after(1000, "box", importlib.import_module("shop.status").Tick())
+    plan = await small.handler.plan("2")
+    assert (plan.blockers, plan.warnings) == ((), ())
+
+
 RESTART_BOX = LOAD_STATUS.replace(
     '{ load_module = "shop.status" }',
     """{ apply = "node_runtime.supervisor:terminate_child", args = ["box_sup", "box"] },
@@ -106,14 +119,49 @@ async def test_a_process_that_the_script_stops_and_starts_holds_nothing_afterwar
     assert runtime().names["box"].pid != before
 
 
-async def test_the_arguments_with_which_a_child_would_be_restarted_are_a_blocker(small: SmallNode) -> None:
+async def start_child_with(order: object) -> Any:
+    """Start a child that has arguments; returns its row in the supervisor's table."""
+    spec = ChildSpec("more", start=f"{__name__}:start_more", args=([order],), restart="permanent")
+    await supervisor.start_child("box_sup", spec)
+    return raw_state("box_sup").children["more"]
+
+
+async def test_the_arguments_with_which_a_child_would_be_restarted_are_converted(small: SmallNode) -> None:
     status = await plan_with(small)
-    await supervisor.start_child(
-        "box_sup", ChildSpec("more", start=f"{__name__}:start_more", args=([status.OPEN],), restart="permanent")
+    child = await start_child_with(status.OPEN)
+    plan = await small.handler.plan("2")
+    assert plan.blockers == ()
+    assert [(one.place, one.detail, one.path, one.outcome) for one in plan.live_values] == [
+        ("child arguments", "more", "[0][0]", "migrated")
+    ]
+    assert child.spec.args == ([status.OPEN],), "a plan changes nothing"
+    assert (await small.install("2")).outcome == "installed"
+    new = importlib.import_module("shop.status").Status
+    assert new is not status
+    assert child.spec.args == ([new.OPEN],)
+    assert (await small.roll_back()).outcome == "reverted"
+    assert child.spec.args == ([status.OPEN],)
+
+
+async def test_a_failed_install_puts_the_arguments_of_children_back(small: SmallNode) -> None:
+    failing = LOAD_STATUS.replace(
+        '{ load_module = "shop.status" }', '{ load_module = "shop.status" }, { apply = "shop.status:fail" }'
     )
+    fail = "import asyncio\nasync def fail():\n    await asyncio.sleep(0)\n    raise OSError\n"
+    status = await plan_with(small, failing, STATUS_2 + fail)
+    child = await start_child_with(status.OPEN)
+    spec = child.spec
+    assert (await small.install("2", unrehearsed=True)).outcome == "put back"
+    assert child.spec is spec
+
+
+async def test_arguments_that_cant_be_converted_are_a_blocker_that_names_what_to_keep(small: SmallNode) -> None:
+    status = await plan_with(small, status_2=STATUS.replace("OPEN", "NEW"))
+    await start_child_with(status.OPEN)
     value, blocker = only(await small.handler.plan("2"))
     assert (value.name, value.place, value.detail, value.path) == ("box_sup", "child arguments", "more", "[0][0]")
     assert "the arguments for a restart of its child more" in blocker.reason
+    assert blocker.remedy.startswith("keep the member OPEN, or ")
 
 
 async def start_more(orders: object) -> Any:

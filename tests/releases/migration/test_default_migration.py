@@ -278,6 +278,14 @@ def test_what_is_lost_is_named_and_whether_it_holds_data() -> None:
         ]
 
 
+@pytest.mark.parametrize("annotation", ["list[int]", "int"])
+def test_none_as_the_default_of_a_field_with_another_type_is_taken_over(annotation: str) -> None:
+    before = "@dataclass\nclass S:\n    ids: list[int] | None = None"
+    after = f"@dataclass\nclass S:\n    ids: {annotation} = None\n    more: int = 1"
+    with versions(*_with(before, after)) as both:
+        assert both.up(both.old("S()")).value.ids is None
+
+
 def test_a_value_that_never_fitted_its_annotation_is_taken_over() -> None:
     before = "@dataclass\nclass Order:\n    number: int = None\n    items: list[int] = ()\n"
     with versions(*_with(before, before + "    more: int = 0\n")) as both:

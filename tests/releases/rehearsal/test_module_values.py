@@ -265,3 +265,29 @@ async def test_data_that_functions_hold_is_lost(small: SmallNode) -> None:
         "up.<closure>.count",
     ]
     assert all("a function holds it" in one for one in plan.lost)
+
+
+COUNTED = """
+{carry}
+total = 0
+known = []
+N = {n}
+def add():
+    global total
+    total += 1
+    known.append(total)
+"""
+
+
+async def test_data_is_lost_if_the_older_version_that_becomes_current_again_lacks_it(small: SmallNode) -> None:
+    small.write("1", {"shop.counter": COUNTED.format(n=1, carry="") + COUNTER})
+    carry = "__carry__ = ['total', 'known']"
+    small.write("2", {"shop.counter": COUNTED.format(n=2, carry=carry) + COUNTER_2}, LOAD_COUNTER)
+    small.boot()
+    counter: Any = importlib.import_module("shop.counter")
+    counter.add()
+    assert (await small.install("2")).outcome == "installed"
+    assert (await small.handler.plan("1")).lost == (), "both versions have the same data"
+    counter.add()
+    lost = [one.partition(" ")[0] for one in (await small.handler.plan("1")).lost]
+    assert lost == ["shop.counter.total"], "the versions share the list"

@@ -1,0 +1,71 @@
+"""The arguments with which a supervisor restarts its children, read and replaced while the code is switched."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from node_runtime.behaviours.supervision.child_spec import ChildSpec
+from node_runtime.behaviours.supervision.child_table import Child, ChildTable
+from node_runtime.behaviours.supervision.supervisor import SupervisorProcess
+
+Arguments = tuple[Any, ...]
+
+
+class RestartArguments:
+    """The arguments in the table of one supervisor.
+
+    `values` has the positional and the keyword arguments of `children()`, the arguments of the template, and those of
+    each child's specification and of each instance.
+    """
+
+    __slots__ = ("_changes", "_children", "_table", "process", "values")
+
+    def __init__(self, process: SupervisorProcess) -> None:
+        self.process = process
+        table: ChildTable = process.raw_state()
+        self._table = table
+        self._children = list(
+            {id(child): child for child in (*table.children.values(), *table.by_pid.values())}.values()
+        )
+        self._changes: list[tuple[ChildTable | Child, str, Any, Any]] = []
+        template = () if table.template is None else table.template.args
+        self.values = (table.args, table.kwargs, template, [(child.spec.args, child.args) for child in self._children])
+
+    def replace(self, values: tuple[Arguments, dict[str, Any], Arguments, list[tuple[Arguments, Any]]]) -> None:
+        """Give the supervisor `values`, which correspond to the values that were read. Can't fail.
+
+        No code may have run since they were read.
+        """
+        table = self._table
+        args, kwargs, template_args, of_children = values
+        specs: dict[int, ChildSpec] = {}
+        self._set(table, "args", args)
+        self._set(table, "kwargs", kwargs)
+        if table.template is not None:
+            self._set(table, "template", _with_args(table.template, template_args, specs))
+        for child, (spec_args, own_args) in zip(self._children, of_children, strict=True):
+            self._set(child, "spec", _with_args(child.spec, spec_args, specs))
+            self._set(child, "args", own_args)
+
+    def put_back(self) -> None:
+        """Undo `replace`, except for what has been replaced by something else since."""
+        for owner, name, before, after in reversed(self._changes):
+            if getattr(owner, name) is after:
+                setattr(owner, name, before)
+        self._changes = []
+
+    def _set(self, owner: ChildTable | Child, name: str, value: Any) -> None:
+        before = getattr(owner, name)
+        if before is not value:
+            self._changes.append((owner, name, before, value))
+            setattr(owner, name, value)
+
+
+def _with_args(spec: ChildSpec, args: Arguments, made: dict[int, ChildSpec]) -> ChildSpec:
+    """Return the specification with other arguments. Children that share one share the new one, too."""
+    if spec.args is args:
+        return spec
+    if id(spec) not in made:
+        made[id(spec)] = replace(spec, args=args)
+    return made[id(spec)]
