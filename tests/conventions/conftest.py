@@ -1,4 +1,4 @@
-"""The syntax trees of all files are kept while the tests of one module read them."""
+"""The syntax trees of all files are kept while the tests of this folder read them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.support.sources import tree
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def short_lived_trees() -> Iterator[None]:
     """Free the trees: they are over a million objects, and each later collection or plan would examine them."""
     yield

@@ -22,9 +22,10 @@ EVERY: Final = int(os.environ.get("CRASH_POINTS_EVERY", "29"))
 """One of so many crash points is tried."""
 
 
-@pytest.fixture
-def tarballs(tmp_path: Path) -> dict[str, Path]:
-    return tarballs_in(tmp_path / "tarballs")
+@pytest.fixture(scope="module")
+def tarballs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The tarballs, which the operations only read."""
+    return tarballs_in(tmp_path_factory.mktemp("read-only") / "tarballs")
 
 
 def prepared(case: Case, tarballs: dict[str, Path], folder: Path) -> Path:

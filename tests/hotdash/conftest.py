@@ -8,10 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual._compositor import Compositor
 
 from hotdash.app import DashboardOptions, HotdashApp
 from tests.support.dashboard.dashboard_pilot import DashboardUser, Open
 from tests.support.dashboard.scripted_peer import Peer
+
+
+@pytest.fixture(autouse=True)
+def drawn_when_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Textual draws each change of the screen, and without a terminal throws the drawing away.
+
+    That would be a third of the work of these tests. `DashboardUser` draws all of the screen when it looks at it.
+    """
+
+    def forget_changes(compositor: Compositor, full: bool = False, **options: object) -> None:
+        compositor._dirty_regions.clear()
+
+    monkeypatch.setattr(Compositor, "render_update", forget_changes)
 
 
 @pytest.fixture

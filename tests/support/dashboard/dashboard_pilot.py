@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from hotdash.app import HotdashApp
@@ -17,6 +18,8 @@ LOOK_SECONDS: Final = 0.04
 """The pause between two looks at the screen: each look draws all of it, which takes longer than what is waited for."""
 SCREEN_SECONDS: Final = 90.0
 """The longest wait for a text, also on a machine with much else to do."""
+KEY_NAMES: Final = {".": "full_stop", "_": "underscore"}
+"""Textual's names of the keys whose name is not their character."""
 
 
 @dataclass
@@ -38,8 +41,10 @@ class DashboardUser:
         await self.pilot.press(*keys)
 
     async def type(self, text: str) -> None:
-        keys = {".": "full_stop", "_": "underscore"}
-        await self.pilot.press(*(keys.get(character, character) for character in text))
+        """Type a text as fast as a paste: without the pilot's pauses of 40 ms and more after each key."""
+        for character in text:
+            self.app.post_message(events.Key(KEY_NAMES.get(character, character), character))
+        await self.pilot.pause()
 
     async def sees(self, *texts: str) -> None:
         """Wait until all of these are on the screen."""

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from hotdash.demo.demo_node import free_port
+from node_runtime.protocol.exit_codes import ExitCode
 from tests.support.nodes.built_once import directory_once, tarball_once
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fil"
@@ -127,8 +128,9 @@ def running(node: FilNode) -> Iterator[FilNode]:
     try:
         yield node
     finally:
-        if node.fil("pid", code=None).returncode == 0:
-            node.fil("stop")
+        stopped = node.fil("stop", code=None)
+        if stopped.returncode not in (0, ExitCode.UNREACHABLE):
+            pytest.fail(f"the node can't be stopped: {stopped.stderr}")
 
 
 @pytest.fixture(scope="session")

@@ -115,7 +115,8 @@ def stopped_afterwards(node: TinyNode) -> Iterator[TinyNode]:
     try:
         yield node
     finally:
-        node.tiny("stop", code=None)
+        if any(path.name != "staging" for path in (node.directory / "var").glob("*")):  # something has run in it
+            node.tiny("stop", code=None)
 
 
 def tarball_of(folder: Path, vsn: str = "1.0", changes: Mapping[str, str | None] | None = None) -> Path:

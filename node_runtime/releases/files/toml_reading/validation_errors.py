@@ -13,9 +13,6 @@ from typing import Any
 
 from msgspec import inspect
 
-from node_runtime.processes.redaction.named_secrets import REDACTED
-from node_runtime.processes.redaction.secret_names import is_secret_name
-from node_runtime.processes.redaction.text_redaction import redact
 from node_runtime.protocol.clip import clip
 from node_runtime.releases.files.names import PATTERN_DESCRIPTIONS
 
@@ -134,6 +131,11 @@ def _dotted(key_path: TomlPath) -> str:
 
 
 def _shown(key_path: TomlPath, data: Any) -> str:
+    # Imported for a wrong value only: the process that reads a tarball starts in half the time without this package.
+    from node_runtime.processes.redaction.named_secrets import REDACTED
+    from node_runtime.processes.redaction.secret_names import is_secret_name
+    from node_runtime.processes.redaction.text_redaction import redact
+
     if any(isinstance(part, str) and is_secret_name(part) for part in key_path):
         return REDACTED
     text = redact(json.dumps(data, default=str, ensure_ascii=False))

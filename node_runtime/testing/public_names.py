@@ -1,0 +1,8 @@
+"""The names that `node_runtime.testing` exports; its own `__init__.py` imports this file at the first use of one."""
+
+from .private_node import PrivateNode
+from .released import last_release
+from .state_strategies import states
+from .upgrades import StateJourney, UpgradeFailed, take_through
+
+__all__ = ["PrivateNode", "StateJourney", "UpgradeFailed", "last_release", "states", "take_through"]
