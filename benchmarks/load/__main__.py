@@ -83,6 +83,8 @@ def main() -> int:
     if "otp" in chosen and not has_otp():
         chosen = [name for name in chosen if name != "otp"]
         print("OTP is skipped: there is no erl and erlc here (Debian: apt install erlang-nox)")
+        if not chosen:
+            return 0
     failures = min(options.failures, options.rounds)
     amount = Amount(options.runs, options.rounds, failures, options.sockets, options.messages, options.pause)
     before = os.getloadavg()[0]
