@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from node_runtime.behaviours.show.raw_reads import type_name
+
 from .findings import Conversion
+from .left_behind import left_behind
 from .replaced_shapes import Shapes
 from .report import MigrationReport
 from .shapes import LEAF, LEAF_CLASSES, PathStep, Shape
@@ -68,7 +71,9 @@ class Converter:
         for value, shape in search.affected:
             if shape.obstacle is not None:
                 self._report.add_obstacle(value, shape.label, None, shape.obstacle, shape.remedy)
-        if any(shape.obstacle is not None for _, shape in search.affected):
+            elif (clause := left_behind(value, self._is_affected)) is not None:
+                self._report.add_obstacle(value, type_name(type(value)), None, clause, "keep the class")
+        if not self._report.is_clear():
             return
         made = self._made
         for value, shape in search.affected:
@@ -82,6 +87,9 @@ class Converter:
         if self._report.is_clear():
             for value, shape in search.affected:
                 shape.check(value, made[id(value)])
+
+    def _is_affected(self, value: Any) -> bool:
+        return self._status.get(id(value)) == _AFFECTED
 
     def _part(self, value: Any) -> Any:
         return self._made[id(value)] if self._status.get(id(value)) == _AFFECTED else value

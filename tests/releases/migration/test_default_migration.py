@@ -6,6 +6,7 @@ import copy
 import queue
 import textwrap
 import types
+import weakref
 from typing import Any
 
 import pytest
@@ -324,3 +325,30 @@ def test_an_object_of_a_library_that_can_not_be_copied_is_named() -> None:
         (found,) = both.up({"q": waiting}).obstacles
         assert found.cls == "queue.Queue"
         assert found.path == "['q']"
+
+
+@pytest.mark.parametrize(
+    ("definition", "clause"),
+    [
+        ("    def __del__(self): closed.append(1)", "Res has a __del__, which would run"),
+        ("    def __init__(self): weakref.finalize(self, closed.append, 1)", "has a finalizer, which would run"),
+        ("    def __init__(self): known.add(self)", "weak references to an object of"),
+        ("    def __init__(self): named['x'] = self", "weak references to an object of"),
+    ],
+)
+def test_an_object_that_something_outside_its_state_watches_is_not_copied(definition: str, clause: str) -> None:
+    shared = "import weakref\nclosed, known, named = [], weakref.WeakSet(), weakref.WeakValueDictionary()\n"
+    before, after = (f"{shared}class Res:\n    n = {number}\n{definition}" for number in (1, 2))
+    with versions(*_with(before, after)) as both:
+        old = both.old("Res()")
+        (obstacle,) = both.up([old]).obstacles
+        assert clause in obstacle.reason
+        assert both.a["closed"] == []
+
+
+def test_weak_references_inside_a_state_follow_to_the_new_object() -> None:
+    before, after = (f"import weakref\nclass Node:\n    n = {number}" for number in (1, 2))
+    with versions(*_with(before, after)) as both:
+        node = both.old("Node()")
+        new, reference = both.up([node, weakref.ref(node)]).value
+        assert reference() is new
