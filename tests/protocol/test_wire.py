@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.methods import METHODS
 from node_runtime.protocol.wire import MalformedMessage, pack, unpack
+from tests.support.hypothesis_profiles import UNHURRIED
 
 
 def test_every_method_has_its_own_name_and_a_role() -> None:
@@ -38,6 +39,7 @@ def test_a_struct_is_read_as_it_was_written() -> None:
     assert unpack(pack(term), m.Term) == term
 
 
+@UNHURRIED
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_struct_or_malformed(data: bytes) -> None:
     for struct in (m.Request, m.Reply, m.NodeEvent, m.Term, m.Install):

@@ -18,6 +18,8 @@ PROFILES = {
     "fuzz": settings(max_examples=3000, deadline=None, print_blob=True, suppress_health_check=SLOW),
 }
 PROFILE = PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "quick")]
+UNHURRIED = settings(deadline=None, suppress_health_check=SLOW)
+"""Random examples without hypothesis's own limits: 200 ms for one of them pass easily on a machine with much to do."""
 SECONDS = 120.0
 """Limit for one wait: anything longer counts as hanging."""
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hotdash.model.styled_text import line, sanitize, span, text_of, width_of, wrap
 from hotdash.model.units import age, count, countdown, duration, size
 from hotdash.model.vitals import sparkline
+from tests.support.hypothesis_profiles import UNHURRIED
 
 
 def test_control_characters_and_reversals_are_spelt_out() -> None:
@@ -16,11 +17,13 @@ def test_control_characters_and_reversals_are_spelt_out() -> None:
     assert sanitize("größer → 漢字 ✔") == "größer → 漢字 ✔"
 
 
+@UNHURRIED
 @given(st.text())
 def test_no_terminal_control_sequence_remains(text: str) -> None:
     assert all(character >= " " and not "\x7f" <= character <= "\x9f" for character in sanitize(text))
 
 
+@UNHURRIED
 @given(st.lists(st.text(alphabet="ab 漢", max_size=30), max_size=4), st.integers(8, 40))
 def test_folded_lines_fit_and_lose_nothing_but_blanks(texts: list[str], width: int) -> None:
     spans = line(*(span(text) for text in texts))

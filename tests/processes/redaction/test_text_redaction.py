@@ -14,6 +14,7 @@ from node_runtime.processes.redaction.named_secrets import REDACTED
 from node_runtime.processes.redaction.text_redaction import MAX_TEXT_LENGTH, redact, shown
 from node_runtime.protocol.messages import Term
 from node_runtime.protocol.wire import pack
+from tests.support.hypothesis_profiles import UNHURRIED
 
 S = "hunter2X9"
 PEM = "-----BEGIN RSA PRIVATE KEY-----"
@@ -133,6 +134,7 @@ def test_a_text_without_secrets_stays_as_it_is(text: str) -> None:
     assert redact(text) == text
 
 
+@UNHURRIED
 @given(st.text("aA1_-.:=/@?&'\"()[]{}<>, \n\\‹›", max_size=60), st.sampled_from(WITH_SECRET))
 def test_a_text_that_has_been_redacted_is_not_changed_again(noise: str, text: str) -> None:
     once = redact(f"{noise} {text}")

@@ -15,6 +15,7 @@ from node_runtime.releases.files.config import read_configuration
 from node_runtime.releases.files.schemas import NodeConfig, read_app, read_appup, read_environment, read_release
 from node_runtime.releases.files.toml_reading.toml_file import read_toml
 from node_runtime.releases.files.toml_reading.toml_positions import line_of
+from tests.support.hypothesis_profiles import UNHURRIED
 
 
 def written(tmp_path: Path, text: str, name: str = "file.toml") -> Path:
@@ -170,6 +171,7 @@ def test_common_version_formats_are_accepted(tmp_path: Path, vsn: str) -> None:
     assert read_app(written(tmp_path, f'name = "a"\nvsn = "{vsn}"')).vsn == vsn
 
 
+@UNHURRIED
 @given(vsn=st.text(max_size=70).filter(lambda text: not all(c.isascii() and (c.isalnum() or c in "+-.") for c in text)))
 def test_a_version_that_is_more_than_a_name_is_refused(tmp_path_factory: pytest.TempPathFactory, vsn: str) -> None:
     quoted = "".join(f"\\U{ord(c):08X}" for c in vsn if not 0xD800 <= ord(c) < 0xE000)

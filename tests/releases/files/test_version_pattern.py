@@ -18,6 +18,7 @@ from node_runtime.releases.files.version_pattern import (
     matches_version,
     version_key,
 )
+from tests.support.hypothesis_profiles import UNHURRIED
 
 
 @pytest.mark.parametrize(
@@ -38,11 +39,13 @@ def test_a_pattern_is_for_whole_versions(pattern: str, matching: list[str], othe
     assert [vsn for vsn in (*matching, *others) if matches_version(pattern, vsn)] == matching
 
 
+@UNHURRIED
 @given(pattern=st.text("ab.*?", min_size=1, max_size=12), vsn=st.text("ab.", max_size=12))
 def test_a_glob_matches_what_the_shell_would_match(pattern: str, vsn: str) -> None:
     assert matches_version(pattern, vsn) == (re.fullmatch(fnmatch.translate(pattern), vsn) is not None)
 
 
+@UNHURRIED
 @given(*(st.lists(st.sampled_from(["0", "1", "02", "10", "a", "rc", "+b"]), max_size=5).map(".".join) for _ in "123"))
 def test_versions_have_an_order_in_ranges(one: str, two: str, three: str) -> None:
     def less(left: str, right: str) -> bool:
