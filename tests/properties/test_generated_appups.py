@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from node_runtime import Runtime, call, gen_statem, supervisor, whereis
 from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.releases.appups.check.check import appup_mistakes
-from node_runtime.releases.appups.generation.generate import generate_appups
+from node_runtime.releases.appups.generation.generate import GeneratedAppup, generate_appups
 from node_runtime.releases.appups.sources.release_source import read_project_source
 from tests.support.hypothesis_profiles import PROFILE, quiet, with_runtime
 from tests.support.nodes.small_node import SmallNode
@@ -205,16 +205,23 @@ def check_version(shop: Shop, number: int, counts: dict[str, int]) -> None:
             assert set(vars(data)) == expected
 
 
+def without_questions(made: GeneratedAppup) -> str:
+    """The appup of an author who accepts the loss of fields, which is all that a random pair makes a question of."""
+    assert all(" lose " in text for text in made.questions)
+    lines = made.text.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.lstrip().startswith("{ question"))
+
+
 async def up_and_down(shop: Shop, root: Path) -> None:
     texts = [shop.modules(number) for number in (0, 1)]
     older = read_project_source(write_shop(root / "older", "1", texts[0]))
     newer = read_project_source(write_shop(root / "newer", "2", texts[1]))
     (made,) = generate_appups(older, newer).appups
-    assert made.questions == ()
-    newer.appups["shop"].path.write_text(made.text)
+    text = without_questions(made)
+    newer.appups["shop"].path.write_text(text)
     assert [str(each) for each in appup_mistakes(older, newer)] == []
     small = SmallNode(root / "node")
-    appup = made.text.partition("\n")[2]
+    appup = text.partition("\n")[2]
     for vsn, modules, text in (("1", texts[0], ""), ("2", texts[1], appup)):
         small.write(vsn, {f"shop.{name}": module for name, module in modules.items()}, text)
     small.boot()
@@ -259,7 +266,7 @@ def test_without_any_of_its_instructions_a_generated_appup_has_a_mistake(shop: S
         older = read_project_source(write_shop(Path(folder) / "older", "1", shop.modules(0)))
         newer = read_project_source(write_shop(Path(folder) / "newer", "2", shop.modules(1)))
         (made,) = generate_appups(older, newer).appups
-        lines = made.text.splitlines()
+        lines = without_questions(made).splitlines()
         for number, line in enumerate(lines):
             if line.startswith("  {") and "delete_child" not in line:  # a stopped child may stay in the table
                 newer.appups["shop"].path.write_text("\n".join(lines[:number] + lines[number + 1 :]))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,9 @@ from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.releases.build.source_distribution import compiled_module, needed_distributions
 from node_runtime.releases.build.source_folder import files_below
 from node_runtime.releases.files.names import Callback
+
+WEBSOCKETS: Final = "websockets"
+"""The library with which uvicorn serves websockets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,8 @@ def _distributions(place: Path, top: str) -> set[str]:
     """Return the distributions whose packages the code imports, except those that a node has anyway."""
     known = metadata.packages_distributions()
     names = {name for path in files_below(place) if path.suffix == ".py" for name in _imports(path)}
+    if any(b"websocket" in path.read_bytes().lower() for path in files_below(place) if path.suffix == ".py"):
+        names.add(WEBSOCKETS)  # uvicorn imports it, and refuses websockets without it
     names -= {top, "node_runtime", "hotdash", *sys.stdlib_module_names}
     return {known[name][0] for name in names if name in known}
 

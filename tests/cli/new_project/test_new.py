@@ -118,6 +118,11 @@ def test_the_code_of_an_asgi_application_stays_where_it_is_and_its_libraries_are
     project = read_project(tmp_path / "ice_cream")
     assert {"kiosk", "kiosk.main", "kiosk.prices", "ice_cream.app"} < project.apps[0].modules.keys()
     assert any(line.startswith("starlette==") for line in project.release.requirements)
+    assert not any(line.startswith("websockets==") for line in project.release.requirements)
+    (kiosk / "live.py").write_text("from starlette.websockets import WebSocket\n")
+    main(["new", str(tmp_path / "live_ice_cream"), "--asgi", "kiosk.main:app"])
+    live = read_project(tmp_path / "live_ice_cream").release.requirements
+    assert any(line.startswith("websockets==") for line in live)
     (kiosk / "main.py").write_text("(")
     with pytest.raises(Refused, match=r"kiosk/main.py, line 1: "):
         read_project(tmp_path / "ice_cream")

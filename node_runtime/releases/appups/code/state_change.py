@@ -11,7 +11,7 @@ from node_runtime.releases.appups.sources.release_source import ReleaseSource
 from .behaviour_classes import CallbackCode
 from .release_code import Definition
 from .release_facts import ReleaseFacts
-from .state_classes import class_text, code_change_text, held_classes, state_annotation
+from .state_classes import class_text, code_change_text, field_names, held_classes, state_annotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class StateChange:
     `changed` are the changed classes of objects in a state, with the file and line of each in the newer release.
     `declared` are the declared types of the state, or None if they are the same. `code_change` says that the newer
     release has a code_change that differs from the older one's, and `has_code_change` that it has one. `gone` are the
-    classes that the target of a direction lacks.
+    classes that the target of a direction lacks. `lost` are the fields of these classes that the newer release lacks.
     """
 
     older: CallbackCode
@@ -31,6 +31,7 @@ class StateChange:
     code_change: bool
     has_code_change: bool
     gone: Mapping[Direction, tuple[str, ...]]
+    lost: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
@@ -76,13 +77,15 @@ def apps_with_states(newer: ReleaseSource, changes: Mapping[str, StateChange]) -
 
 def _state_change(older: ReleaseFacts, newer: ReleaseFacts, old: CallbackCode, new: CallbackCode) -> StateChange:
     before, after = held_classes(older.code, old), held_classes(newer.code, new)
-    changed = {}
+    changed, lost = {}, []
     for name, definition in before.items():
         target = after.get(name) or newer.code.definition(name)
         if target is None or target.statement is None:
             changed[name] = (definition.module.path, definition.statement.lineno if definition.statement else 1)
         elif class_text(older.code, definition) != class_text(newer.code, target):
             changed[name] = (target.module.path, target.statement.lineno)
+            fields = field_names(older.code, definition) - field_names(newer.code, target)
+            lost += [f"{name}.{field}" for field in sorted(fields)]
     declared = state_annotation(older.code, old), state_annotation(newer.code, new)
     text = code_change_text(new)
     return StateChange(
@@ -93,6 +96,7 @@ def _state_change(older: ReleaseFacts, newer: ReleaseFacts, old: CallbackCode, n
         code_change=bool(text) and text != code_change_text(old),
         has_code_change=bool(text),
         gone={"up": _missing(before, newer), "down": _missing(after, older)},
+        lost=tuple(lost),
     )
 
 

@@ -41,6 +41,21 @@ def held_classes(release: ReleaseCode, cls: CallbackCode) -> dict[str, Definitio
     return found
 
 
+def field_names(release: ReleaseCode, definition: Definition) -> set[str]:
+    """Return the names of the annotated fields of a class, also those of its bases that the release defines."""
+    statement = definition.statement
+    if not isinstance(statement, ast.ClassDef):
+        return set()
+    own = [part.target for part in statement.body if isinstance(part, ast.AnnAssign)]
+    names = {target.id for target in own if isinstance(target, ast.Name)}
+    for base in statement.bases:
+        absolute = release.resolve_node(definition.module, base)
+        found = release.definition(absolute) if absolute else None
+        if found is not None and found != definition:
+            names |= field_names(release, found)
+    return names
+
+
 def class_text(release: ReleaseCode, definition: Definition) -> str:
     """Return a text that is equal in two releases if the class, and everything that its functions read, is equal."""
     return "\n".join(_texts(release, definition, set()))

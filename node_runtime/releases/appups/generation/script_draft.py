@@ -216,6 +216,11 @@ def _module_drafts(step: ModuleStep, direction: Direction) -> Iterator[DraftStep
                 f"The states of {change.newer.name} may hold {', '.join(change.gone[direction])}, which the release "
                 f"on the way {direction} lacks: which code_change drops or converts it? Write one."
             )
+        elif direction == "up" and change.lost and not change.has_code_change:
+            yield question(
+                f"The states of {change.newer.name} lose {', '.join(change.lost)}: which code_change keeps the data? "
+                "Write one, as docs/migrating-state.md shows, or remove this line if the data may be lost."
+            )
     yield DraftStep(step.table())
 
 

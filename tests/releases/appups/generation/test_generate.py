@@ -188,6 +188,11 @@ async def start():
             "The states of shop.one.Server may hold shop.one.Item, which the release on the way up lacks",
         ),
         (
+            {"one": SERVER.replace("count: int = 0", "count: int = 0\n    total: int = 0")},
+            {"one": SERVER},
+            "The states of shop.one.Server lose shop.one.State.total: which code_change keeps the data?",
+        ),
+        (
             {"sup": sup("one").replace("[C", "get() or [C"), "one": SERVER},
             {"sup": sup("two").replace("[C", "get() or [C"), "two": SERVER},
             "Which children does shop.sup.Top get or lose? They can't be read, because its children are not literals.",
