@@ -18,6 +18,7 @@ from .handlers.process_actions import end_processes
 from .handlers.purge_action import purge
 from .handlers.release_actions import ReleaseActions
 from .handlers.trouble_action import TroubleAction
+from .handlers.view_actions import choose_columns, export_view
 from .model.styled_text import line, span
 from .model.units import age
 from .model.view_state import ARMED_SECONDS
@@ -51,6 +52,8 @@ class ActionHandlers:
             "arm": self._arm,
             "copy": self._copy,
             "filter": self._filter,
+            "columns": lambda: choose_columns(self._app),
+            "export": lambda: export_view(self._app),
             "pause": self._pause,
             "refresh": self._refresh,
             "theme": self._theme,

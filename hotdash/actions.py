@@ -8,31 +8,26 @@ again.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from node_runtime.protocol import messages as m
 
+from .action_commands import (
+    CommandSubject,
+    build_command_line,
+    cold_command,
+    install_command,
+    one_process_command,
+    overview_command,
+    process_command,
+    reason_words,
+    results_command,
+    rollback_command,
+)
+
 Group = Literal["Views", "Processes", "Releases", "Dashboard"]
-
-
-@dataclass(frozen=True, slots=True)
-class CommandSubject:
-    """The arguments of the `hotdash` command that does the same as an action.
-
-    `node` is the command's argument NODE. A field is None if the command does not need it or nothing is selected.
-    """
-
-    node: str
-    cookie_file: str | None = None
-    pid: int | None = None
-    vsn: str | None = None
-    path: str | None = None
-    operation: str | None = None
-    module: str | None = None
-    options: m.InstallOptions = field(default_factory=m.InstallOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,65 +53,12 @@ class Action:
     operator_reason: str = ""
 
 
-def build_command_line(verb: str, subject: CommandSubject, *words: str) -> str:
-    """Return the command line that runs `verb` on the subject's node, quoted for a shell."""
-    options = ["--cookie-file", subject.cookie_file] if subject.cookie_file else []
-    return shlex.join(["hotdash", verb, subject.node, *words, *options])
-
-
-def _install(verb: str) -> Callable[[CommandSubject], str]:
-    return lambda subject: build_command_line(
-        verb, subject, subject.vsn or "VSN", "--yes", *_option_words(subject.options)
-    )
-
-
-def _cold(subject: CommandSubject) -> str:
-    words = (subject.vsn or "VSN", "--cold", "--yes")
-    return build_command_line("upgrade", subject, *words, *_option_words(subject.options))
-
-
-def _option_words(options: m.InstallOptions) -> list[str]:
-    wait = ["--wait", f"{options.wait:g}"] if options.wait else []
-    again = ["--again"] if options.again else []
-    return [*wait, *again, *(["--unrehearsed"] if options.unrehearsed else []), *_reason_words(options)]
-
-
-def _reason_words(options: m.InstallOptions) -> list[str]:
-    return ["--reason", options.reason] if options.reason else []
-
-
-def _process(verb: str) -> Callable[[CommandSubject], str]:
-    return lambda subject: build_command_line(
-        verb, subject, str(subject.pid if subject.pid is not None else "PID"), "--yes"
-    )
-
-
-def _one_process(verb: str, *words: str) -> Callable[[CommandSubject], str]:
-    return lambda subject: build_command_line(verb, subject, str(subject.pid or "PID"), *words)
-
-
-def _rollback(subject: CommandSubject) -> str:
-    return build_command_line("rollback", subject, "--yes", *_option_words(subject.options))
-
-
-def _results(subject: CommandSubject) -> str:
-    return build_command_line("results", subject, *([subject.operation] if subject.operation else ["--all"]))
-
-
-def _overview(subject: CommandSubject) -> str:
-    return (
-        build_command_line("tree", subject)
-        if subject.pid is None
-        else build_command_line("state", subject, str(subject.pid))
-    )
-
-
 VIEWS = ("overview", "processes", "modules", "releases", "upgrades", "events", "logs")
 
 ACTIONS: tuple[Action, ...] = (
     Action(
         "view_overview", "1", "Overview", "Overview",
-        "The supervision tree, and the live state of the selected process.", "Views", command_line=_overview,
+        "The supervision tree, and the live state of the selected process.", "Views", command_line=overview_command,
     ),
     Action(
         "view_processes", "2", "Processes", "Processes",
@@ -135,7 +77,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "view_upgrades", "6", "Upgrades", "Upgrades",
-        "The operations on this node, by phase and by process.", "Views", command_line=_results,
+        "The operations on this node, by phase and by process.", "Views", command_line=results_command,
     ),
     Action(
         "view_events", "7", "Events", "Events",
@@ -155,19 +97,19 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "restart", "R", "restart", "Restart the selected process",
         "Ends the process; its supervisor starts it again. Its state is lost.", "Processes",
-        role="operator", views=("overview", "processes", "process"), command_line=_process("restart"),
+        role="operator", views=("overview", "processes", "process"), command_line=process_command("restart"),
     ),
     Action(
         "kill", "K", "kill", "Kill the selected process",
         "Ends the process at once, without calling its terminate. "
         "If it is a supervisor, all processes below it end, too.",
         "Processes",
-        role="operator", views=("overview", "processes", "process"), command_line=_process("kill"),
+        role="operator", views=("overview", "processes", "process"), command_line=process_command("kill"),
     ),
     Action(
         "open_process", "3", "process", "Open the selected process",
         "Shows it in depth: state, mailbox, timeouts, waits, relations, stack, last exits, messages.", "Processes",
-        views=("overview", "processes"), command_line=_one_process("process"),
+        views=("overview", "processes"), command_line=one_process_command("process"),
     ),
     Action(
         "previous_process", "left_square_bracket", "back", "Go to the process visited before",
@@ -185,26 +127,26 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "log_process", "L", "log", "Keep a log of the process, or end it",
         "Keeps the newest 50 messages and answers of the process, without secrets.", "Processes",
-        role="operator", views=("process",), command_line=_one_process("log"),
+        role="operator", views=("process",), command_line=one_process_command("log"),
     ),
     Action(
         "trace_process", "F", "trace", "Trace the process for some seconds",
         "Records each message and answer for some seconds, at most 20 a second.", "Processes",
-        role="operator", views=("process",), command_line=_one_process("trace"),
+        role="operator", views=("process",), command_line=one_process_command("trace"),
     ),
     Action(
         "suspend_process", "Z", "suspend", "Suspend the process, or resume it",
         "It handles no messages until it is resumed or the time has passed.", "Processes",
-        role="operator", views=("process",), command_line=_one_process("suspend", "--yes"),
+        role="operator", views=("process",), command_line=one_process_command("suspend", "--yes"),
     ),
     Action(
         "report", "b", "bug report", "Copy a bug report as Markdown",
         "Copies everything that the screen shows, for an issue.", "Processes",
-        views=("process",), command_line=_one_process("process", "--report"),
+        views=("process",), command_line=one_process_command("process", "--report"),
     ),
     Action(
         "report_json", "J", "as JSON", "Copy a bug report as JSON", "Copies the report for programs.", "Processes",
-        command_line=_one_process("process", "-o", "json"),
+        command_line=one_process_command("process", "-o", "json"),
     ),
     Action(
         "open_module", "v", "view", "Open the selected module",
@@ -237,35 +179,35 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "upgrade", "U", "upgrade", "Upgrade to the selected release",
         "Replaces the code of the running node with the code of a newer release.", "Releases",
-        role="operator", views=("releases", "plan"), command_line=_install("upgrade"),
+        role="operator", views=("releases", "plan"), command_line=install_command("upgrade"),
     ),
     Action(
         "downgrade", "D", "downgrade", "Downgrade to the selected release",
         "Returns the running node to an older release, by the appups' downgrade instructions.", "Releases",
-        role="operator", views=("releases", "plan"), command_line=_install("downgrade"),
+        role="operator", views=("releases", "plan"), command_line=install_command("downgrade"),
     ),
     Action(
         "cold", "C", "restart into", "Restart into the selected release",
         "Restarts the node into the selected release, on probation. The states of all processes are lost.", "Releases",
-        role="operator", views=("releases", "plan"), command_line=_cold,
+        role="operator", views=("releases", "plan"), command_line=cold_command,
     ),
     Action(
         "commit", "P", "commit", "Make the current release permanent",
         "Ends the probation: from now on the node boots this release when it is restarted.", "Releases",
         role="operator", views=("releases", "upgrades", "operation"),
-        command_line=lambda subject: build_command_line("commit", subject, *_reason_words(subject.options)),
+        command_line=lambda subject: build_command_line("commit", subject, *reason_words(subject.options)),
     ),
     Action(
         "rollback", "X", "roll back", "Roll back to the permanent release",
         "Returns to the permanent release; code_change converts the present states of the processes.", "Releases",
-        role="operator", views=("releases", "upgrades", "operation"), command_line=_rollback,
+        role="operator", views=("releases", "upgrades", "operation"), command_line=rollback_command,
     ),
     Action(
         "abort", "A", "abort", "Abort the running operation",
         "Ends an operation that prepares or waits, before it changes anything. After a change, {rollback} goes back.",
         "Releases",
         role="operator", views=("upgrades", "operation"),
-        command_line=lambda subject: build_command_line("abort", subject, *_reason_words(subject.options)),
+        command_line=lambda subject: build_command_line("abort", subject, *reason_words(subject.options)),
     ),
     Action(
         "arm", "exclamation_mark", "arm", "Arm, or return to read-only",
@@ -284,6 +226,15 @@ ACTIONS: tuple[Action, ...] = (
         "copy", "c", "copy", "Copy the command line of this view",
         "Copies the hotdash command that prints what this view shows.", "Dashboard",
         views=(*VIEWS, "plan", "operation"),
+    ),
+    Action(
+        "columns", "t", "columns", "Choose the columns of the processes",
+        "Shows and hides the columns of the list of processes; they are remembered.", "Dashboard",
+        views=("processes",),
+    ),
+    Action(
+        "export", "e", "export", "Export what this view shows",
+        "Writes the rows, or a picture of the screen, into a file: .txt, .csv, .json or .svg.", "Dashboard",
     ),
     Action(
         "pause", "z", "pause", "Pause the display, or resume it",

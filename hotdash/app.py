@@ -20,13 +20,14 @@ from textual.worker import Worker, WorkerState
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.run_directory import NodeAddress
 
+from . import collector_pause
+from .action_commands import CommandSubject
 from .action_handlers import ActionHandlers
 from .actions import (
     ACTIONS,
     BY_ID,
     OPERATOR_REMEDY,
     VIEWER_REFUSAL,
-    CommandSubject,
     command_line_of,
     key_of,
     palette_entries,
@@ -108,6 +109,7 @@ class HotdashApp(NodeApp):
             self.dashboard = replace(self.dashboard, armed_until=self.clock() + ARMED_SECONDS)
         self.set_interval(REDRAW_SECONDS, self._tick)
         self.set_interval(2.0, self._measure_cost)
+        self.set_timer(collector_pause.PAUSE_SECONDS, collector_pause.end_pause)
         if not self.is_headless:
             self._handle_signals()
         self.link.start()
@@ -271,12 +273,12 @@ class HotdashApp(NodeApp):
             action = "plan"
         return command_line_of(action, self.subject(selected))
 
-    def open_view(self, name: str) -> None:
+    async def open_view(self, name: str) -> None:
         """Close every screen above the views, and open the view `name`."""
         while len(self.screen_stack) > 1:
             self.pop_screen()
         self.dashboard = replace(self.dashboard, view=name)
-        self.main_screen.open(name)
+        await self.main_screen.open(name)
         self._update_needs()
         self.draw()
 
@@ -311,7 +313,7 @@ class HotdashApp(NodeApp):
             return parameters == ("quit",)
         return super().check_action(action, parameters)
 
-    def action_act(self, action_id: str) -> None:
+    async def action_act(self, action_id: str) -> None:
         """Run the action of a key, a click or the palette."""
         action = BY_ID[action_id]
         state = self.view_state
@@ -320,7 +322,7 @@ class HotdashApp(NodeApp):
             self.show_toast(refusal, bad=True)
             return
         if action_id.startswith("view_"):
-            self.open_view(action_id.removeprefix("view_"))
+            await self.open_view(action_id.removeprefix("view_"))
             return
         self.run_worker(
             self.handlers.run(action_id), name=action_id, group="action", exclusive=True, exit_on_error=False

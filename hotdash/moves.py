@@ -31,6 +31,7 @@ MOVES: tuple[Move, ...] = (
     Move("next_order", "o", "Sorts the processes by the next column."),
     Move("previous_order", "O", "Sorts the processes by the previous column."),
     Move("reverse_order", "i", "Sorts the processes the other way round."),
+    Move("follow", "f", "Keeps the list of processes where it is, or at the selected process."),
     Move("unmark_all", "u", "Unmarks all processes."),
 )
 

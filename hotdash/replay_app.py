@@ -101,12 +101,12 @@ class ReplayApp(HotdashApp):
             return not isinstance(self.focused, Input) and not self.screen.is_modal
         return super().check_action(action, parameters)
 
-    def action_act(self, action_id: str) -> None:
+    async def action_act(self, action_id: str) -> None:
         """Run an action; a replay can't be armed."""
         if action_id == "arm":
             self.show_toast("This is a recording: nothing can be changed, so there is nothing to arm.", bad=True)
         else:
-            super().action_act(action_id)
+            await super().action_act(action_id)
 
     def action_replay(self, what: str) -> None:
         """Pause or continue the replay, move it, or change its speed."""

@@ -20,47 +20,19 @@ from node_runtime.protocol.clip import clip, clip_path
 from node_runtime.protocol.escape import escape_unencodable
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
-from . import abort, approve, commit, deploy, inspect, plan, processes, purge, remove, rollback, stage, upgrade
-from .dashboard import config, connect, difference, record, serve
-from .shell import completion
-
-VERB_MODULES = (
-    connect,
-    record,
-    serve,
-    difference,
-    config,
-    inspect,
-    deploy,
-    stage,
-    plan,
-    approve,
-    upgrade,
-    commit,
-    rollback,
-    abort,
-    remove,
-    processes,
-    purge,
-    completion,
-)
+from .verb_group import VerbGroup
 
 MAX_USAGE_LINE = 400
 """The maximum number of characters of a line of click's message about wrong arguments."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hotdash", message="%(version)s")
 def hotdash() -> None:
     """Watch a node and change its code while it runs.
 
     NODE is a node on this machine, such as fil@127.0.0.1, or name@host:port with --cookie-file.
     """
-
-
-for module in VERB_MODULES:
-    for verb in module.VERBS:
-        hotdash.add_command(verb)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from hotdash import terminal
@@ -26,11 +27,16 @@ def run_demo(examples: Path | None, port: int | None, *, play: bool) -> None:
 def _open_dashboard(demo: DemoFolder) -> int:
     first, *others = demo.projects
     print(f"Building {', '.join(project.vsn for project in demo.projects)} …")
-    for project in demo.projects:
-        demo.run_checked("node-runtime", "build", project.folder, "--output", ".")
-    demo.run_checked("node-runtime", "install", first.tarball, demo.node_folder)
-    demo.write_overrides()
-    demo.run_checked(demo.script, "start")
-    for project in others:
-        demo.run_checked("hotdash", "stage", demo.node, project.tarball)
+    with ThreadPoolExecutor() as pool:  # each build is a process of its own
+        builds = [
+            pool.submit(demo.run_checked, "node-runtime", "build", project.folder, "--output", ".")
+            for project in demo.projects
+        ]
+        builds[0].result()
+        demo.run_checked("node-runtime", "install", first.tarball, demo.node_folder)
+        demo.write_overrides()
+        demo.run_checked(demo.script, "start")
+        for project, built in zip(others, builds[1:], strict=True):
+            built.result()
+            demo.run_checked("hotdash", "stage", demo.node, project.tarball)
     return demo.show(sys.executable, "-m", "hotdash", "connect", demo.node, "--page", demo.url)

@@ -59,21 +59,21 @@ class ReleaseActions:
         if release is not None:
             app.show_toast(f"{release.name} {release.vsn} is {release.status} on {app.node.name}.")
             app.link.refresh()
-            app.open_view("releases")
+            await app.open_view("releases")
             app.main_screen.query_one(Releases).select(release.vsn)
 
     async def plan(self) -> None:
-        vsn = self._selected_release("plan")
+        vsn = await self._selected_release("plan")
         if vsn is not None:
             plan = await self._fetch_plan(vsn)
             if isinstance(self._app.top_screen, PlanScreen):
                 self._app.pop_screen()
             await self._app.push_screen(PlanScreen(plan))
 
-    def _selected_release(self, verb: str) -> str | None:
+    async def _selected_release(self, verb: str) -> str | None:
         vsn = self._app.selected().vsn
         if vsn is None:
-            self._app.open_view("releases")
+            await self._app.open_view("releases")
             self._app.show_toast(f"Select the release to {verb}.")
         return vsn
 
@@ -86,7 +86,7 @@ class ReleaseActions:
     async def install(self, direction: m.Direction) -> None:
         app = self._app
         verb = "upgrade" if direction == "up" else "downgrade"
-        vsn = self._selected_release(f"{verb} to")
+        vsn = await self._selected_release(f"{verb} to")
         if vsn is None:
             return
         plan = await self._fetch_plan(vsn)
@@ -119,7 +119,7 @@ class ReleaseActions:
 
     async def install_cold(self) -> None:
         app = self._app
-        vsn = self._selected_release("restart into")
+        vsn = await self._selected_release("restart into")
         if vsn is None:
             return
         subject = replace(app.subject(app.selected()), vsn=vsn)

@@ -32,9 +32,10 @@ class TroubleAction:
         at = (kinds.index(self._gone_to) + 1) % len(found) if self._gone_to in kinds else 0
         self._gone_to, trouble = kinds[at], found[at]
         if trouble.process is not None:
-            view: type[Overview] | type[Processes] = Overview if trouble.view == "overview" else Processes
-            app.main_screen.query_one(view).select(trouble.process)
-        app.open_view(trouble.view)
+            view = await app.main_screen.made(trouble.view)
+            assert isinstance(view, Overview | Processes)
+            view.select(trouble.process)
+        await app.open_view(trouble.view)
         app.link.refresh()
         if trouble.module is not None:
             app.main_screen.query_one(Modules).select(trouble.module)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from textual import on
@@ -23,9 +23,22 @@ from hotdash.widgets.filter_input import FilterInput
 from hotdash.widgets.painting import LineScrollView
 from hotdash.widgets.window_table import WindowTable
 
+_VIEWS: Mapping[str, Callable[[], View]] = {
+    "overview": Overview,
+    "processes": Processes,
+    "modules": Modules,
+    "releases": Releases,
+    "upgrades": Upgrades,
+    "events": Events,
+    "logs": Logs,
+}
+
 
 class MainScreen(NodeScreen):
-    """The tabs, the vitals, the open view, and the filter field while it is used. Only the open view is drawn."""
+    """The tabs, the vitals, the open view, and the filter field while it is used. Only the open view is drawn.
+
+    A view is made when it is first opened: most of the time until the first picture would be spent on the others.
+    """
 
     DEFAULT_CSS = """
     MainScreen {
@@ -47,19 +60,15 @@ class MainScreen(NodeScreen):
         yield VitalsBar()
         with ContentSwitcher(initial="overview"):
             yield Overview()
-            yield Processes()
-            yield Modules()
-            yield Releases()
-            yield Upgrades()
-            yield Events()
-            yield Logs()
         yield FilterInput(id="filter", placeholder="filter: every word must match", compact=True)
 
     def on_mount(self) -> None:
-        for view in self.query(View):
-            if (memory := self._remembered.get(str(view.id))) is not None:
-                view.restore(memory)
+        self._restore(self.view)
         self._focus()
+
+    def _restore(self, view: View) -> None:
+        if (memory := self._remembered.get(str(view.id))) is not None:
+            view.restore(memory)
 
     @property
     def view(self) -> View:
@@ -67,8 +76,19 @@ class MainScreen(NodeScreen):
         switcher = self.query_one(ContentSwitcher)
         return switcher.query_one(f"#{switcher.current}", View)
 
-    def open(self, name: str) -> None:
+    async def made(self, name: str) -> View:
+        """Return the view `name`, which is made now if it was never opened."""
+        switcher = self.query_one(ContentSwitcher)
+        if not switcher.query(f"#{name}"):
+            view = _VIEWS[name]()
+            view.display = False
+            await switcher.mount(view)
+            self._restore(view)
+        return switcher.query_one(f"#{name}", View)
+
+    async def open(self, name: str) -> None:
         """Switch to another view."""
+        await self.made(name)
         self.query_one(ContentSwitcher).current = name
         self._show_filter(open_it=False)
         self._focus()
@@ -95,11 +115,12 @@ class MainScreen(NodeScreen):
 
     def unmark(self) -> None:
         """Unmark all processes."""
-        self.query_one(Processes).unmark()
+        for processes in self.query(Processes):
+            processes.unmark()
 
     def memory(self) -> dict[str, ViewMemory]:
         """Return what the views want to have remembered, by the names of the views."""
-        memories = {str(view.id): view.memory() for view in self.query(View)}
+        memories = {**self._remembered, **{str(view.id): view.memory() for view in self.query(View)}}
         return {name: memory for name, memory in memories.items() if any(memory.values())}
 
     # -------------------------------------------------------------- the filter

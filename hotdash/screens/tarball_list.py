@@ -59,6 +59,7 @@ class TarballSuggester(Suggester):
 class TarballTable(Table):
     """The folders and tarballs that the typed text may mean."""
 
+    SCOPED_CSS = False  # the rules for small screens begin with a class of the screen
     DEFAULT_CSS = """
     TarballTable { height: 8; margin-top: 1; }
     .-low TarballTable { height: 5; margin-top: 0; }

@@ -30,6 +30,7 @@ _COLUMNS = (
 class Modules(View):
     """The table of the modules, and below it the selected module."""
 
+    SCOPED_CSS = False  # the rules for small screens begin with a class of the screen
     DEFAULT_CSS = """
     Modules {
         & Table { height: 1fr; }

@@ -1,23 +1,64 @@
-"""The filter of a view of processes while it is typed."""
+"""The filter of a view of processes while it is typed.
+
+A word that begins with `~` or `!~` is a regular expression. It never reaches the node, which it could keep busy for
+ever; the dashboard applies it to the rows that it has.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.protocol.process_filter import parse_filter
+from node_runtime.protocol.messages import ProcessRow
+from node_runtime.protocol.process_filter import MAX_COMPARED, parse_filter
+
+_NO_PATTERNS = "Regular expressions, such as {word}, work in the list of processes only, not in the tree."
 
 
 class FilterText:
-    """The last valid filter in `text`; `mistake` is a sentence if what is typed now is not a filter."""
+    """The last valid filter.
 
-    def __init__(self) -> None:
+    `text` is the part that the node evaluates, `patterns` are the regular expressions. `mistake` is a sentence if what
+    is typed now is not a filter.
+    """
+
+    def __init__(self, *, takes_patterns: bool = False) -> None:
         self.text = ""
+        self.patterns: tuple[str, ...] = ()
         self.mistake = ""
+        self._takes_patterns = takes_patterns
+        self._compiled: tuple[tuple[re.Pattern[str], bool], ...] = ()
 
     def take(self, typed: str) -> None:
         """Use what is typed, if it is a filter; otherwise keep the filter before."""
+        words = typed.split()
+        patterns = tuple(word for word in words if word.startswith(("~", "!~")))
+        text = " ".join(word for word in words if word not in patterns) if patterns else typed
         try:
-            parse_filter(typed)
+            parse_filter(text)
+            compiled = tuple(_compile(pattern) for pattern in patterns)
         except Refused as refused:
             self.mistake = refused.sentence
+        except (re.error, OverflowError, RecursionError) as error:
+            self.mistake = f"A regular expression of the filter is wrong: {error}."
         else:
-            self.text, self.mistake = typed, ""
+            self.mistake = "" if self._takes_patterns or not patterns else _NO_PATTERNS.format(word=patterns[0])
+            if not self.mistake:
+                self.text, self.patterns, self._compiled = text, patterns, compiled
+
+    def accepts(self, row: ProcessRow) -> bool:
+        """Return whether a row matches all regular expressions."""
+        return all(
+            any(pattern.search(text[:MAX_COMPARED]) for text in _texts(row)) != negated
+            for pattern, negated in self._compiled
+        )
+
+
+def _compile(word: str) -> tuple[re.Pattern[str], bool]:
+    return re.compile(word.removeprefix("!")[1:], re.IGNORECASE), word.startswith("!")
+
+
+def _texts(row: ProcessRow) -> Iterator[str]:
+    yield from (row.name or "", row.child_id or "", row.module, row.kind, row.state_name or "", row.status)
+    yield from (row.arguments, row.application or "", str(row.pid))

@@ -21,6 +21,7 @@ from node_runtime.protocol import messages as m
 class ProcessPanel(Vertical):
     """Details and state of one process. It remembers the title of the process that it shows, for when it has ended."""
 
+    SCOPED_CSS = False  # the rules for small screens begin with a class of the screen
     DEFAULT_CSS = """
     ProcessPanel { width: 8fr; border-left: vkey $foreground 20%; }
     ProcessPanel ScrollingLines { height: 1fr; padding: 1 1 0 1; }

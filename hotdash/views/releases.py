@@ -29,6 +29,7 @@ _COLUMNS = (
 class Releases(View):
     """The table of the releases, and below it the selected release with its actions."""
 
+    SCOPED_CSS = False  # the rules for small screens begin with a class of the screen
     DEFAULT_CSS = """
     Releases {
         & Table { height: 1fr; }

@@ -16,6 +16,7 @@ MAX_SHOWN: Final = 6
 class TroublePanel(StaticLines):
     """One line for each trouble, the worst first; without a trouble, the panel takes no height."""
 
+    SCOPED_CSS = False  # the rules for small screens begin with a class of the screen
     DEFAULT_CSS = """
     TroublePanel { max-height: 8; border-bottom: solid $foreground 20%; }
     .-low TroublePanel { max-height: 4; }

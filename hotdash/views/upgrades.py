@@ -51,6 +51,7 @@ _HISTORY = (
 class OperationPanel(Vertical):
     """The phases on the left; on the right the results, and the state difference of the selected result."""
 
+    SCOPED_CSS = False  # the rules for small screens begin with a class of the screen
     DEFAULT_CSS = """
     OperationPanel {
         height: 1fr;
@@ -158,6 +159,7 @@ def _difference(result: m.ProcessResult) -> list[Line]:
 class Upgrades(View):
     """The table of the operations, and below it the selected operation."""
 
+    SCOPED_CSS = False  # the rules for small screens begin with a class of the screen
     DEFAULT_CSS = """
     Upgrades {
         & #history { height: 1fr; max-height: 8; }

@@ -115,6 +115,7 @@ class Notice(Widget):
 class VitalsBar(Widget):
     """The vitals of the node, now and over the last minutes."""
 
+    SCOPED_CSS = False  # the rules for small screens begin with a class of the screen
     DEFAULT_CSS = """
     VitalsBar { height: 3; padding: 0 1 1 1; }
     .-low VitalsBar { height: 2; padding: 0 1; }

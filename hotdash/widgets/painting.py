@@ -13,6 +13,8 @@ from textual.strip import Strip
 
 from hotdash.model.styled_text import Line, Tone
 
+from .export import ExportedRows
+
 _STYLES: dict[Tone, str] = {
     "plain": "",
     "name": "$text-primary",
@@ -48,6 +50,10 @@ class LineScrollView(ScrollView, can_focus=True):
         & > .tone--strong { text-style: bold; }
     }
     """
+
+    def exported(self) -> ExportedRows:
+        """Return the content for a file."""
+        raise NotImplementedError
 
     def paint(self, line: Line, width: int, background: Style) -> list[Segment]:
         """Return the line in exactly `width` cells on `background`; a longer line ends in an ellipsis."""

@@ -19,9 +19,10 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
-from hotdash.model.styled_text import Line, Span, span, width_of
+from hotdash.model.styled_text import Line, Span, span, text_of, width_of
 from hotdash.moves import move_keys
 
+from .export import ExportedRows
 from .painting import LineScrollView
 
 _GAP = 2
@@ -121,6 +122,11 @@ class Table(LineScrollView):
             if moved and self.scroll_offset.y:
                 self.scroll_to(y=self.scroll_offset.y + moved, animate=False, immediate=True)
         self.refresh()
+
+    def exported(self) -> ExportedRows:
+        rows = tuple(tuple(text_of(cell).strip() for cell in row.cells) for row in self._rows)
+        titles = tuple(column.title.removesuffix(" ↑").removesuffix(" ↓") for column in self.columns)
+        return ExportedRows(titles, rows, self.row_count)
 
     @staticmethod
     def empty_line(text: str) -> Line:

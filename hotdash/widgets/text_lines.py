@@ -9,9 +9,10 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.strip import Strip
 
-from hotdash.model.styled_text import Line, wrap
+from hotdash.model.styled_text import Line, text_of, wrap
 from hotdash.moves import move_keys
 
+from .export import ExportedRows
 from .painting import LineScrollView
 
 
@@ -48,6 +49,10 @@ class ScrollingLines(LineScrollView):
         if given != self._given:
             self._given = given
             self._fold()
+
+    def exported(self) -> ExportedRows:
+        rows = tuple((text_of(one),) for one in self._given)
+        return ExportedRows(("line",), rows, len(rows))
 
     def on_resize(self) -> None:
         self._fold()

@@ -28,6 +28,8 @@ class WindowTable(Table):
         self._grown: list[int] = [0] * len(columns)
         self._awaits_row = False
         self._seeks = False
+        self.follows = True
+        """Whether the screen stays at the key under the cursor when rows move. If not, it stays where it is."""
 
     @property
     def row_count(self) -> int:
@@ -61,7 +63,12 @@ class WindowTable(Table):
         if self._seeks:
             return self.key, self._wanted[1] // 3
         lead = self._cursor_row - self._first
-        if self.key is None or not 0 <= lead < max(len(self._rows), 1) or self._first != self._wanted[0]:
+        if (
+            not self.follows
+            or self.key is None
+            or not 0 <= lead < max(len(self._rows), 1)
+            or self._first != self._wanted[0]
+        ):
             return None, 0
         return self.key, lead
 
@@ -85,7 +92,7 @@ class WindowTable(Table):
         elif self.key in self._index:
             shift = self._index[self.key] - self._cursor_row
             self._cursor_row += shift
-            if shift and self.scroll_offset.y:
+            if shift and self.follows and self.scroll_offset.y:
                 self.scroll_to(y=self.scroll_offset.y + shift, animate=False, immediate=True)
                 self._wanted = max(0, self._wanted[0] + shift), self._wanted[1]
         elif self._awaits_row or self.key is None:

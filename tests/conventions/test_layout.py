@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from hotdash.cli.verb_group import VERBS
 from tests.support.sources import PACKAGES, files, module_name, modules, text, tree
 
 MAX_MODULES: Final = 20
@@ -97,7 +98,8 @@ def test_no_file_is_too_long_to_be_read_in_one_go() -> None:
 
 
 def test_each_module_is_imported_by_another_one_or_started_by_its_name() -> None:
-    used = {name for path in ALL_MODULES for name in imported(path)} | STARTED
+    verbs = {f"hotdash.cli.{module}" for module in VERBS.values()}
+    used = {name for path in ALL_MODULES for name in imported(path)} | STARTED | verbs
     packages = {module_name(path) for path in ALL_MODULES if path.endswith("__init__.py")}
     assert {module_name(path) for path in ALL_MODULES} - packages - used == set()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ import psutil
 import pytest
 
 from hotdash.demo.demo_node import free_port
-from tests.support.nodes.fil_node import environment
+from tests.support.nodes.fil_node import EXAMPLES, environment
 from tests.support.terminal.tmux import Terminal, needs_tmux
 from tests.support.waiting import until
 
@@ -27,6 +29,14 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
         yield opened
     finally:
         opened.tmux("kill-server")
+
+
+def demo_command(tmp_path: Path, port: int, *versions: str) -> list[str]:
+    """The command of a demo with these versions of fil: the build of each of them takes more than the dashboard."""
+    examples = tmp_path / "examples"
+    for version in versions:
+        shutil.copytree(EXAMPLES / version, examples / version, ignore=shutil.ignore_patterns("_build"))
+    return [sys.executable, "-m", "hotdash", "demo", "--examples", str(examples), "--port", str(port)]
 
 
 def left_over(scratch: Path, port: int) -> list[str]:
@@ -47,13 +57,13 @@ def demo_process(port: int) -> psutil.Process:
     return next(
         process
         for process in psutil.process_iter(["cmdline"])
-        if (process.info["cmdline"] or [])[1:] == ["-m", "hotdash", "demo", "--port", str(port)]
+        if (process.info["cmdline"] or [])[1:4] == ["-m", "hotdash", "demo"] and str(port) in process.cmdline()
     )
 
 
 def test_the_demo_opens_the_dashboard_and_leaves_nothing(terminal: Terminal, tmp_path: Path) -> None:
     port = free_port()
-    terminal.start(sys.executable, "-m", "hotdash", "demo", "--port", str(port))
+    terminal.start(*demo_command(tmp_path, port, "1986.a", "1986.b"))
     terminal.until(lambda text: "fil_color_fsm" in text and "READ-ONLY" in text, "the dashboard")
     assert f"http://127.0.0.1:{port}" in terminal.screen()
     terminal.press("5")
@@ -66,7 +76,7 @@ def test_the_demo_opens_the_dashboard_and_leaves_nothing(terminal: Terminal, tmp
 @pytest.mark.slow
 def test_a_demo_whose_terminal_is_closed_leaves_nothing(terminal: Terminal, tmp_path: Path) -> None:
     port = free_port()
-    terminal.start(sys.executable, "-m", "hotdash", "demo", "--port", str(port))
+    terminal.start(*demo_command(tmp_path, port, "1986.a"))
     terminal.until(lambda text: "fil_color_fsm" in text, "the dashboard")
     terminal.tmux("kill-server")
     nothing_is_left(tmp_path / "scratch", port)
@@ -76,7 +86,8 @@ def test_a_demo_whose_terminal_is_closed_leaves_nothing(terminal: Terminal, tmp_
 def test_a_demo_ends_with_its_terminal_even_if_the_hangup_is_not_passed_on(terminal: Terminal, tmp_path: Path) -> None:
     """The kernel signals the first process of the terminal, which may stay and wait for its children, as make does."""
     port = free_port()
-    terminal.start("sh", "-c", f"trap : HUP; {sys.executable} -m hotdash demo --port {port}; true")
+    command = shlex.join(demo_command(tmp_path, port, "1986.a"))
+    terminal.start("sh", "-c", f"trap : HUP; {command}; true")
     terminal.until(lambda text: "fil_color_fsm" in text, "the dashboard")
     terminal.tmux("kill-server")
     nothing_is_left(tmp_path / "scratch", port)
@@ -85,7 +96,7 @@ def test_a_demo_ends_with_its_terminal_even_if_the_hangup_is_not_passed_on(termi
 @pytest.mark.slow
 def test_a_terminated_demo_restores_the_terminal(terminal: Terminal, tmp_path: Path) -> None:
     port = free_port()
-    terminal.start(sys.executable, "-m", "hotdash", "demo", "--port", str(port))
+    terminal.start(*demo_command(tmp_path, port, "1986.a"))
     terminal.until(lambda text: "fil_color_fsm" in text, "the dashboard")
     demo_process(port).terminate()
     terminal.until(lambda text: terminal.ended(), "the end")

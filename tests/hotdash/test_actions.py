@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hotdash.actions import ACTIONS, BY_ID, CommandSubject, command_line_of, footer_actions, refusal_of, shown_keys
+from hotdash.action_commands import CommandSubject
+from hotdash.actions import ACTIONS, BY_ID, command_line_of, footer_actions, refusal_of, shown_keys
 from hotdash.keymap import read_keymap
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import click
 
-from hotdash import terminal
-from hotdash.cli import tables
+from hotdash import collector_pause, terminal
 from hotdash.cli.output import show
 from hotdash.cli.shared_options import cookie_file_option, output_option
 from hotdash.cli.shell.values import complete_nodes
@@ -40,6 +39,8 @@ def connect(
             f"commands print the same information.",
             ExitCode.USAGE,
         )
+    if address is not None:
+        collector_pause.begin_pause()
     from hotdash.app import DashboardOptions, HotdashApp
     from hotdash.config.memory import memory_path
     from hotdash.config.settings import read_settings, settings_path
@@ -75,6 +76,8 @@ def connect(
 @output_option
 def nodes(output: str) -> None:
     """List the nodes that run on this machine as this user."""
+    from hotdash.cli import tables
+
     records: list[NodeRecord] = list_records()
     show(records, output, lambda: tables.nodes(records))
 

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 from node_runtime.processes.pid import Pid, Ref
 from node_runtime.processes.redaction.text_redaction import redact
 
+from .array_text import array_text, is_array_class
 from .raw_reads import OPAQUE, raw_dict, short_text, type_name
 
 ELLIPSIS: Final = "…"
@@ -39,6 +40,8 @@ def leaf_writer(cls: type, *, redacts: bool) -> LeafWriter | None:
         return _redacted_path if redacts and write is _path_text else write
     if issubclass(cls, enum.Enum):
         return _enum_text
+    if redacts and is_array_class(cls):
+        return array_text  # a comparison looks at no array: its text does not have the values
     if redacts and (redacting := next((write for base, write in _REDACTING if issubclass(cls, base)), None)):
         return redacting
     return next((write for base, write in _LEAVES if issubclass(cls, base)), None)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hotdash.cli import VERB_MODULES, main
+from hotdash.cli import main
+from hotdash.cli.verb_group import VERBS as ALL_VERBS
 from node_runtime.protocol.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ ODD = {
     "a pid above 64 bits": "<99999999999999999999>",
     "a path": "../../etc/passwd",
 }
-VERBS = sorted(str(verb.name) for module in VERB_MODULES for verb in module.VERBS if verb.name not in ("nodes", "demo"))
+VERBS = sorted(verb for verb in ALL_VERBS if verb not in ("nodes", "demo"))
 TAKE_A_NAME = ("state", "approve", "restart", "kill", "plan", "upgrade", "downgrade", "remove", "results", "stage")
 TAKE_A_REASON = ("approve", "restart", "kill", "upgrade", "downgrade", "commit", "rollback")
 ASK = ("restart", "kill", "upgrade", "downgrade", "rollback")

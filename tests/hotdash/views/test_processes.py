@@ -101,3 +101,49 @@ async def test_marked_processes_are_killed_together_after_one_question(opened: O
         assert peer.asked("kill_process") == [
             m.ProcessTarget(pid=pid, boot_id=peer.world.boot_id) for pid in (1028, 1029)
         ]
+
+
+async def test_regular_expressions_are_applied_to_the_rows_that_the_dashboard_has(opened: Open, peer: Peer) -> None:
+    add_pool(peer, 3000)
+    async with opened() as user:
+        await user.press("2")
+        await user.sees("3,005 processes")
+        await user.press("slash")
+        await user.pilot.press(*"mail", "greater_than_sign", *"2 ", "tilde", *"100[0-9]", "dollar_sign")
+        await user.sees("of the first 1,000 match ~100[0-9]$", "<1003>", "<1006>")
+        assert "<1007>" not in user.frame()
+        assert all("~" not in str(query.filter) for query in peer.asked("processes"))
+        await user.pilot.press("left_parenthesis")
+        await user.sees("A regular expression of the filter is wrong")
+
+
+async def test_a_tree_explains_that_it_takes_no_regular_expression(opened: Open) -> None:
+    async with opened() as user:
+        await user.sees("● fil_color_fsm  <12>")
+        await user.press("slash")
+        await user.pilot.press("tilde", *"fil")
+        await user.sees("work in the list of")
+
+
+async def test_columns_are_chosen_by_a_key(opened: Open) -> None:
+    async with opened() as user:
+        await user.press("2")
+        await user.sees("state  status", "msg/s")
+        await user.press("t")
+        await user.sees("Columns of the processes", "✓ pid", "✓ rate")
+        await user.press("down", "down", "down", "down", "down", "space", "enter")
+        await eventually(lambda: "state  status" not in user.frame(), within=60)
+        await user.sees("msg/s")
+
+
+async def test_a_list_that_does_not_follow_stays_at_the_first_rows(opened: Open, peer: Peer) -> None:
+    add_pool(peer, 300)
+    async with opened() as user:
+        await user.press("2", "f")
+        await user.sees("305 processes  by pid  not following")
+        await user.press("o", "o")
+        await user.sees("by mail")
+        await eventually(lambda: peer.asked("processes")[-1].order == "mail", within=60)
+        assert peer.asked("processes")[-1].follow is None
+        await user.press("f")
+        await eventually(lambda: peer.asked("processes")[-1].follow is not None, within=60)

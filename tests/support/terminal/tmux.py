@@ -38,7 +38,7 @@ class Terminal:
     def press(self, *keys: str) -> None:
         self.tmux("send-keys", *keys)
 
-    def until(self, condition: Callable[[str], bool], what: str, within: float = 60.0) -> None:
+    def until(self, condition: Callable[[str], bool], what: str, within: float = 180.0) -> None:
         until(lambda: condition(self.screen()), what, within=within, shown=self.screen)
 
     def ended(self) -> bool:
