@@ -20,7 +20,7 @@ COMPILE := $(VENV)-tools/bin/uv pip compile --quiet --universal --python-version
 # Where this is set, as in many images, every process that a test starts would compile all sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-all cases fuzz lint format lock audit protocol-page screenshots frames bench bench-web bench-upgrade load soak crash faults clean
+.PHONY: help setup demo test test-all cases fuzz lint format lock audit protocol-page screenshots frames bench bench-web bench-upgrade load soak crash faults uvicorn-tests clean
 
 help:
 	@echo "make demo         build fil, boot it, and go from 1986.a to 1986.b while it runs"
@@ -36,6 +36,7 @@ help:
 	@echo "make load         upgrade sites under load, and count failed requests and lost messages; LOAD='--runs 1 --rounds 2' is short"
 	@echo "make crash        kill nodes and commands at each step on the disk, and let the disk fail there"
 	@echo "make soak         a minute of crashes under load, then 500 rounds of upgrades; nothing may be left of them"
+	@echo "make uvicorn-tests  run uvicorn's own tests of its protocols against our listeners; needs a package index"
 	@echo "make lock         write the locks anew after a change of pyproject.toml; UPGRADE=--upgrade takes newer versions"
 	@echo "make audit        look the locked versions up among the known faults; needs a package index"
 	@echo "make protocol-page  write docs/protocol.md anew from the code"
@@ -158,6 +159,9 @@ crash: $(READY)
 
 faults: $(READY)
 	FAULTS=all $(BIN)/python -m pytest $(PARALLEL) tests/faults
+
+uvicorn-tests: $(READY)
+	$(BIN)/python -m tests.frameworks.uvicorn_tests $(SDIST)
 
 clean:
 	rm -rf $(VENV) $(VENV)-3.* $(VENV)-tools _build .mypy_cache .ruff_cache .pytest_cache

@@ -16,11 +16,13 @@ from .import_rebinding import (
     rebind_module_objects,
     refresh_imports,
 )
+from .imports import modules_used_by_body
 from .journal import Journal
 from .loading import typing_overloads
 from .loading.class_adoption import ClassAdoption
 from .loading.class_data import carried_attributes, named_value
 from .loading.data_folders import folders_below
+from .loading.kept_code import KeptCode
 from .loading.module_exec import carried_names
 from .loading.module_state import ModuleValue, execute_again, module_values
 from .module_table import loaded_children
@@ -87,6 +89,11 @@ class Batch:
         return tuple(managed.name for managed, _ in self._versions)
 
     @property
+    def taken_back(self) -> frozenset[str]:
+        """The modules whose old version becomes current again."""
+        return self._restored
+
+    @property
     def deleted(self) -> tuple[str, ...]:
         """The modules that the batch deletes."""
         return tuple(managed.name for managed in self._deleted)
@@ -116,6 +123,16 @@ class Batch:
         """Return clauses about instances in module globals that can't adopt the new version of their class."""
         self._expect("prepared")
         return ClassAdoption(self._table, self._versions).obstacles()
+
+    def imported_by(self, module: str) -> list[str]:
+        """Return the modules from which the current version of a managed module imports. Raises KeyError."""
+        current = self._table.modules[module].current
+        return [] if current is None else [entry.module for entry in current.imports.entries]
+
+    def kept_code(self) -> KeptCode:
+        """Return what finds the objects outside of the batch that keep code which the batch replaces."""
+        self._expect("prepared")
+        return KeptCode(self._table, self._versions)
 
     def module_values(self, execute: Callable[[Version], Namespace]) -> list[ModuleValue]:
         """Return the module-level objects with data of the versions that this batch replaces or deletes.
@@ -164,6 +181,8 @@ class Batch:
         ClassAdoption(self._table, self._versions).adopt(self._journal)
         present = {managed.name: sys.modules.get(managed.name) for managed in self._managed()}
         leaving = [managed.current for managed in self._managed() if managed.current is not None]
+        for version in leaving:
+            version.made_with = self._table.current_versions(modules_used_by_body(version.unit.code, version.imports))
         for managed, version in self._versions:
             self._make_current(managed, version)
         self._journal.put_all(

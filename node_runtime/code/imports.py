@@ -13,6 +13,7 @@ being prepared (python/cpython#106905).
 from __future__ import annotations
 
 import dis
+import inspect
 from dataclasses import dataclass
 from importlib.util import resolve_name
 from types import CodeType
@@ -100,6 +101,26 @@ def _bound_otherwise(code: CodeType) -> Iterator[str]:
             yield step.argval
         if step.opname != "EXTENDED_ARG":
             before = step.opname
+
+
+def modules_used_by_body(code: CodeType, imports: Imports) -> set[str]:
+    """Return the modules whose objects the body itself uses, in a call, a decorator or the bases of a class.
+
+    Of "from m import n", both "m" and "m.n" count, because n may be a module.
+    """
+    read = set(_read_by_body(code))
+    bound = [entry for entry in imports.entries if entry.bound]
+    used = [entry for entry in bound if entry.name == "*" or entry.alias.partition(".")[0] in read]
+    return {entry.module for entry in used} | {f"{entry.module}.{entry.name}" for entry in used}
+
+
+def _read_by_body(code: CodeType) -> Iterator[str]:
+    for step in dis.get_instructions(code):
+        if step.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
+            yield step.argval
+    for inner in inner_code(code):
+        if not inner.co_flags & inspect.CO_OPTIMIZED:  # the body of a class
+            yield from _read_by_body(inner)
 
 
 def _absolute(module: str, level: int, package: str) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .batch import Batch
     from .module import Namespace
+    from .version import Version
 
 
 class ModuleTable:
@@ -74,6 +75,11 @@ class ModuleTable:
         if managed is None:
             managed = self.modules.setdefault(name, ManagedModule(name, HotModule(name)))
         return managed
+
+    def current_versions(self, modules: Iterable[str]) -> dict[str, weakref.ref[Version]]:
+        """Return the current versions of those of the modules that are loaded."""
+        found = {name: self.modules[name].current for name in modules if name in self.modules}
+        return {name: weakref.ref(version) for name, version in found.items() if version is not None}
 
     def namespace(self, module: str) -> Namespace | None:
         """Return the namespace of a module's current version; None if the module isn't loaded."""

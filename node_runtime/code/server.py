@@ -150,7 +150,9 @@ class CodeServer:
         in a thread.
         """
         gone = [self._table.managed(name).name for name in deleted]
-        loaded = [text.source.module for text in texts if self._equal_old(text.source.module, text.sha256) is None]
+        texts = list(texts)
+        taken_back = self._taken_back(texts)
+        loaded = [text.source.module for text in texts if text.source.module not in taken_back]
         return self._old.check_free([*gone, *loaded], collect=collect)
 
     def execute(
@@ -158,17 +160,19 @@ class CodeServer:
     ) -> Batch:
         """Execute compiled sources without making them visible, right after `check_free`.
 
-        If a source equals the old version that is still loaded, that old version becomes current again at the commit
-        and is not executed again. Each body runs in the context `around_body(its module)`. Raises LoadFailed, with
-        module, file and line, if a body raises. Raises CodeError if another load is committed or reverted while the
-        bodies run, because the bodies may have seen the modules both before and after that change.
+        If a source equals the old version that is still loaded, and what its body was made of is the same, that old
+        version becomes current again at the commit and is not executed again. Each body runs in the context
+        `around_body(its module)`. Raises LoadFailed, with module, file and line, if a body raises. Raises CodeError if
+        another load is committed or reverted while the bodies run, because the bodies may have seen the modules both
+        before and after that change.
         """
         gone = [self._table.managed(name) for name in deleted]
         with Stage(self._table, [managed.name for managed in gone], around_body) as stage:
             as_of = self._table.change_count
+            taken_back = self._taken_back(units)
             for unit in units:
                 managed = self._table.managed(unit.source.module)
-                old = self._equal_old(unit.source.module, unit.sha256)
+                old = taken_back.get(unit.source.module)
                 if old is None:
                     stage.add(unit)
                 else:
@@ -191,9 +195,26 @@ class CodeServer:
         collect_young()  # so that no collection is due during the commit
         return batch
 
-    def _equal_old(self, module: str, sha256: str) -> Version | None:
-        old = self._table.managed(module).old
-        return old if old is not None and old.sha256 == sha256 else None
+    def _taken_back(self, texts: Iterable[SourceText | CompilationUnit]) -> dict[str, Version]:
+        """Return the old versions that become current again: those with the same text that can still be used.
+
+        A body may have made something of what it imports, such as an application of the functions of its routers. Then
+        the modules that it has used must get, or have, the versions that they had then.
+        """
+        loaded = {text.source.module: text.sha256 for text in texts}
+        found = {module: self._table.managed(module).old for module in loaded}
+        usable = {module: old for module, old in found.items() if old is not None and old.sha256 == loaded[module]}
+
+        def is_outdated(version: Version) -> bool:
+            return any(
+                (usable.get(name) if name in loaded else self._table.managed(name).current) is not then()
+                for name, then in version.made_with.items()
+            )
+
+        while outdated := [module for module, version in usable.items() if is_outdated(version)]:
+            for module in outdated:
+                del usable[module]
+        return usable
 
     def _compile(self, text: SourceText, compiler: Compiler) -> CompilationUnit:
         managed = self._table.managed(text.source.module)

@@ -7,6 +7,7 @@ import os.path
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from weakref import ref
 
 from .compiler import Compiler, compile_here
 from .module import HotModule, Namespace
@@ -109,7 +110,8 @@ class Version:
     runs it has ended. `overloads` are its entries in the registry of `typing.overload` while it is current, and
     `registrations` those in other registries. `carried` are the names that `__carry__` keeps or makes. `earlier_paths`
     are the last paths that `__file__` had after that of the body's run, because the `__file__` of an unchanged module
-    changes to that of the current release.
+    changes to that of the current release. `made_with` has the versions of the modules that the body uses, as they
+    were when another version has replaced this one.
     """
 
     unit: CompilationUnit
@@ -123,6 +125,7 @@ class Version:
     earlier_paths: tuple[str, ...] = ()
     registrations: list[Registration] = field(default_factory=list)
     carried: frozenset[str] = frozenset()
+    made_with: dict[str, ref[Version]] = field(default_factory=dict)
     replacement: object = None
     """The object by which the body has replaced the module in `sys.modules`; None if it has not replaced the module."""
 

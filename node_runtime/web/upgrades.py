@@ -12,18 +12,20 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakSet
 
 from node_runtime.code import Batch
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.messages import Blocker
 from node_runtime.releases.planning.participants import HeldModules, participants
 from node_runtime.releases.planning.transition import Transition
 
+from . import django_project, served_code
 from .lifespan.lifespan import Lifespan
 from .lifespan.startup_functions import awaits_own_tasks, startup_functions
 from .listeners import Listener, listeners
 from .named_application import NamedApplication
 from .open_requests import describe_open_requests
+from .plugins import Plugin, find_plugins
 from .websocket_drain import drain_websockets
 
 
@@ -71,8 +73,7 @@ class ListenersInInstalls:
 
     def __init__(self) -> None:
         self._prepared: list[_Replacement] = []
-        self._used: WeakSet[Any] = WeakSet()
-        """The applications that have been served. The code server keeps an old version for the way back to it."""
+        self._plugins: list[Plugin] = []
 
     def warnings(self, batch: Batch) -> list[str]:
         """Return a sentence for each startup that the install will run, and one for each overlap that is known.
@@ -82,8 +83,17 @@ class ListenersInInstalls:
         """
         found: list[str] = []
         for _, application, new in _replaced(batch):
-            self._copy_state(application.current(), new)
+            _copy_state(application, new, batch)
             found += _warnings(application, new)
+        return found
+
+    def blockers(self, transition: Transition, batch: Batch) -> list[Blocker]:
+        """Return a blocker for each application that would still serve replaced code, and those of Django's rules."""
+        kept = batch.kept_code()
+        found = [*django_project.blockers(transition, batch)]
+        for listener, application, _ in _running():
+            served = _served_after(application, batch)
+            found += served_code.blockers(listener.name, application.reference, served, kept)
         return found
 
     def staying(self, transition: Transition, holders: list[HeldModules]) -> tuple[list[str], list[HeldModules]]:
@@ -96,13 +106,14 @@ class ListenersInInstalls:
 
     async def prepare(self, transition: Transition, batch: Batch) -> None:
         """Run the startups of the new versions. Raises `Refused` if one fails or takes longer than `prepare` allows."""
+        self._plugins = find_plugins()
         if self._prepared:
             return  # an install that waits for a condition comes here again
         limit = transition.configuration.node.prepare
         for listener, application, new in list(_replaced(batch)):
             old = application.lifespan
             assert old is not None
-            self._copy_state(application.current(), new)
+            _copy_state(application, new, batch)
             lifespan = Lifespan(application.reference, new, state=dict(old.state), waits=True)
             self._prepared.append(_Replacement(listener, application, old, lifespan))
             try:
@@ -114,28 +125,23 @@ class ListenersInInstalls:
                     "`prepare` in node.toml"
                 ) from None
 
-    def _copy_state(self, old: Any, new: Any) -> None:
-        """Let the new application have the values of the old one's `app.state`, in the way of Starlette.
-
-        What the body of a new module has set is kept. An application that was served before has only stale values.
-        """
-        before = getattr(getattr(old, "state", None), "_state", None)
-        after = getattr(getattr(new, "state", None), "_state", None)
-        if isinstance(before, dict) and isinstance(after, dict) and before is not after:
-            own = {} if new in self._used else after.copy()
-            after.clear()
-            after.update(before | own)
-            self._used.add(old)
-
     def switch(self) -> None:
         """Let new requests get the new state, and let the new tasks run instead of the old ones."""
         for one in self._prepared:
             one.switch()
+        self._update_libraries()
 
     def put_back(self) -> None:
         """Let the old tasks and the old state continue."""
         for one in self._prepared:
             one.put_back()
+        self._update_libraries()
+
+    def _update_libraries(self) -> None:
+        """Let the libraries that keep functions of modules have those of the current versions."""
+        django_project.clear_url_caches()
+        for plugin in self._plugins:
+            plugin.register_current_version()
 
     async def discard(self) -> None:
         """Run the shutdowns of the new versions."""
@@ -154,6 +160,29 @@ class ListenersInInstalls:
             )
             one.listener.retiring.add(task)
             task.add_done_callback(one.listener.retiring.discard)
+
+
+def _copy_state(application: NamedApplication, new: Any, batch: Batch) -> None:
+    """Let the new application have the values of the old one's `app.state`, in the way of Starlette.
+
+    What the body of a new module has set is kept. An old version that is taken back has only stale values.
+    """
+    before = getattr(getattr(application.current(), "state", None), "_state", None)
+    after = getattr(getattr(new, "state", None), "_state", None)
+    if isinstance(before, dict) and isinstance(after, dict) and before is not after:
+        own = {} if application.module in batch.taken_back else after.copy()
+        after.clear()
+        after.update(before | own)
+
+
+def _served_after(application: NamedApplication, batch: Batch) -> Any:
+    """Return the application that is served after the switch; None if there is none."""
+    if application.module in batch.modules:
+        return application.in_version(batch.namespace(application.module))
+    try:
+        return application.current()
+    except (LookupError, ImportError):
+        return None
 
 
 def _running() -> Iterator[tuple[Listener, NamedApplication, Lifespan]]:

@@ -30,6 +30,7 @@ KINDS: Final = frozenset(
         "e2e",
         "examples",
         "faults",
+        "frameworks",
         "fuzz",
         "properties",
         "support",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MAX_CONTAINER_SIZE: Final = 1_000
 """The maximum size of a container that is searched; a larger container is assumed to contain data."""
 MAX_OBJECTS_VISITED: Final = 5_000
-"""The maximum number of objects that are visited for each container."""
+"""By default, the maximum number of objects that are visited for each container."""
 MAX_OBJECTS_WALKED: Final = 1_000_000
 """The maximum number of objects that are visited for all global variables of a load."""
 
@@ -28,17 +28,17 @@ _WRAPPERS: Final = (
 )  # fmt: skip
 
 
-def code_in(thing: Any, others: Container[int] = ()) -> Iterator[Any]:
+def code_in(thing: Any, others: Container[int] = (), limit: int = MAX_OBJECTS_VISITED) -> Iterator[Any]:
     """Yield the functions and classes that `thing` refers to, the nearest first.
 
     The search follows containers, closures, function wrappers, and instances of the classes of applications
     and third-party libraries. It doesn't follow other instances of the classes of the standard
     library and of the runtime: a logger or a task refers to too much. It skips the objects whose
-    identities are in `others`, because the caller searches them separately. The search runs no code
-    of the objects.
+    identities are in `others`, because the caller searches them separately. It visits `limit` objects at
+    most, and runs no code of the objects.
     """
     waiting, seen = deque([thing]), {id(thing)}
-    while waiting and len(seen) < MAX_OBJECTS_VISITED:
+    while waiting and len(seen) < limit:
         holder = waiting.popleft()
         for other in gc.get_referents(holder):
             if other is type(holder) or id(other) in seen or not gc.is_tracked(other):

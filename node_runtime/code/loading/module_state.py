@@ -14,7 +14,6 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from types import BuiltinFunctionType, FunctionType, GeneratorType, MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -46,7 +45,18 @@ _CODE: Final = (ModuleType, HotModule, FunctionType, BuiltinFunctionType, type, 
 _MADE_ON_USE: Final[dict[str, frozenset[str]]] = {
     "starlette.applications.Starlette": frozenset({"middleware_stack"}),
     "fastapi.applications.FastAPI": frozenset({"openapi_schema"}),
+    "fastapi.routing._IncludedRouter": frozenset(
+        {
+            "_effective_candidates",
+            "_effective_candidates_version",
+            "_effective_low_priority_routes",
+            "_effective_low_priority_routes_version",
+        }
+    ),
     "jinja2.environment.Environment": frozenset({"cache"}),
+    "django.urls.resolvers.URLResolver": frozenset(
+        {"_populated", "_callback_strs", "_namespace_dict", "_reverse_dict", "_app_dict", "_local"}
+    ),
 }
 """Attributes that a library makes when they are first used, and makes again if they are lost, by the class's name."""
 
@@ -207,10 +217,15 @@ def _parts(value: Any) -> Iterator[tuple[Any, Any]]:
 
 def _made_on_use(kind: type) -> set[str]:
     """Return the attributes that hold no data, since the class makes them when they are first used."""
-    found = {name for base in kind.__mro__ for name, each in vars(base).items() if type(each) is cached_property}
+    found = {name for base in kind.__mro__ for name, each in vars(base).items() if _is_cached_property(type(each))}
     for base in kind.__mro__:
         found |= _MADE_ON_USE.get(f"{base.__module__}.{base.__qualname__}", frozenset())
     return found
+
+
+def _is_cached_property(kind: type) -> bool:
+    """Return whether an attribute of this type computes a value that an instance keeps under the same name."""
+    return hasattr(kind, "__get__") and not hasattr(kind, "__set__") and not issubclass(kind, _CODE)
 
 
 def _order(value: Any) -> tuple[str, str]:

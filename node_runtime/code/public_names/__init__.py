@@ -6,6 +6,7 @@ from node_runtime.code.compiler import compile_apart
 from node_runtime.code.drift import Drift
 from node_runtime.code.errors import CodeError, LoadFailed, OldVersionHeld
 from node_runtime.code.loading.body_effects import BodyEffects
+from node_runtime.code.loading.kept_code import KeptCode
 from node_runtime.code.loading.module_files import SourceChange
 from node_runtime.code.loading.module_state import ModuleValue
 from node_runtime.code.loading.staging import AroundBody, without_context
@@ -23,6 +24,7 @@ __all__ = [
     "Dependent",
     "Drift",
     "HotModule",
+    "KeptCode",
     "LoadFailed",
     "ManagedModule",
     "ModuleValue",

@@ -66,6 +66,7 @@ ADAPTERS: Final[tuple[tuple[str, Adapter], ...]] = (
     ("prometheus_client.registry", libraries.prometheus),
     ("sqlalchemy.sql.schema", libraries.sqlalchemy_tables),
     ("sqlalchemy.orm.clsregistry", libraries.sqlalchemy_classes),
+    ("django.apps.registry", libraries.django_models),
     ("pydantic.v1.class_validators", libraries.pydantic),
     ("pydantic.class_validators", libraries.pydantic),
 )

@@ -48,6 +48,37 @@ def sqlalchemy_classes(module: Any, namespaces: Iterable[dict[str, Any]]) -> Ite
         yield Registry("the mapped classes of SQLAlchemy", MappedClasses(module, registry), (id(registry), "classes"))
 
 
+def django_models(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
+    """Yield the models of each application of Django. A plan refuses to load them: see `web/django_project.py`."""
+    for label, models in list(module.apps.all_models.items()):
+        yield Registry(f"the models of Django's {label}", Models(module.apps, models), id(models))
+
+
+class Models(MutableMapping[str, Any]):
+    """The models of one application of Django. The registry forgets what it has derived from them."""
+
+    def __init__(self, apps: Any, models: dict[str, Any]) -> None:
+        self._apps = apps
+        self._models = models
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._models))
+
+    def __getitem__(self, name: str) -> Any:
+        return self._models[name]
+
+    def __setitem__(self, name: str, model: Any) -> None:
+        self._models[name] = model
+        self._apps.clear_cache()
+
+    def __delitem__(self, name: str) -> None:
+        del self._models[name]
+        self._apps.clear_cache()
+
+    def __len__(self) -> int:
+        return len(self._models)
+
+
 class Tables(MutableMapping[str, Any]):
     """The tables of a MetaData. The methods of their dict refuse every change, so this class calls those of `dict`."""
 

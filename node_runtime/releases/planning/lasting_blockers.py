@@ -18,6 +18,7 @@ from node_runtime.protocol.messages import Blocker
 from node_runtime.releases.files.relup_instructions import RestartChild
 
 from . import affected, conditions
+from .participants import participants
 from .transition import Transition
 
 CARRY_REMEDY = (
@@ -36,6 +37,7 @@ def lasting_blockers(transition: Transition, batch: Batch) -> list[Blocker]:
         *conditions.missing_functions(transition, batch),
         *missing_children(transition),
         *(Blocker(reason=reason, remedy=CARRY_REMEDY) for reason in batch.carried_obstacles()),
+        *participants().blockers(transition, batch),
     ]
 
 

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from node_runtime.code import Batch
 from node_runtime.processes.runtime import runtime
-from node_runtime.protocol.messages import OldCodeHolder
+from node_runtime.protocol.messages import Blocker, OldCodeHolder
 
 from .transition import Transition
 
@@ -28,6 +28,9 @@ class InstallParticipant(Protocol):
 
     def warnings(self, batch: Batch) -> list[str]:
         """Return sentences about what the install of these new versions will do. Runs in a copy of the node."""
+
+    def blockers(self, transition: Transition, batch: Batch) -> list[Blocker]:
+        """Return why these new versions can't be installed. Runs before anything is suspended, and changes nothing."""
 
     def staying(self, transition: Transition, holders: list[HeldModules]) -> tuple[list[str], list[HeldModules]]:
         """Return sentences about those holders of old code that this part knows, and the other holders."""
@@ -61,6 +64,10 @@ class InstallParticipants:
     def warnings(self, batch: Batch) -> list[str]:
         """Return the sentences of all participants about the install of these new versions."""
         return [sentence for one in self._all for sentence in one.warnings(batch)]
+
+    def blockers(self, transition: Transition, batch: Batch) -> list[Blocker]:
+        """Return the blockers of all participants."""
+        return [blocker for one in self._all for blocker in one.blockers(transition, batch)]
 
     def staying(self, transition: Transition, holders: Sequence[HeldModules]) -> tuple[list[str], list[HeldModules]]:
         """Return the sentences of all participants about holders of old code, and the holders that none knows."""

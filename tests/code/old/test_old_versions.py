@@ -704,6 +704,20 @@ async def test_an_idle_process_holds_no_old_code_but_its_state_may(app: App, nod
     assert await gen_server.call(bare, a.Keeps.count) == (0, 2)
 
 
+def test_an_equal_old_version_whose_body_has_used_another_module_is_executed_again(app: App) -> None:
+    made = "from a import make\nMADE = make()\n"
+    app.boot(a="def make(): return 1\n", b=made)
+    b = imported("b")
+    first = app.current("b")
+    for number in (2, 3):
+        app.load(a=f"def make(): return {number}\n", b=made)
+        assert number == b.MADE
+    assert app.current("b") is not first
+    second = app.server.versions("b")[1]
+    app.load(a="def make(): return 2\n", b=made)
+    assert (app.current("b"), b.MADE) == (second, 2), "both are taken back"
+
+
 def test_an_equal_old_version_is_restored_instead_of_executed(app: App) -> None:
     first = "import b\nfrom b import f\nCOUNT = [0]\ndef g():\n    return f(), b.f()\n"
     app.boot(a=first, b="def f():\n    return 1\n")

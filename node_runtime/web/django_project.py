@@ -1,0 +1,102 @@
+"""Django projects in installs: which of their modules can be loaded, and the caches of their URLs.
+
+Django is not imported here. Its settings are read once, and its models are registered once, in a registry to which
+relations, managers and migrations lead; so both need a restart of the node. Views and URLs don't.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from node_runtime.code import Batch, HotModule
+from node_runtime.protocol.messages import Blocker
+from node_runtime.releases.planning.transition import Transition, cold_remedy
+
+_CACHED: Final = ("url_patterns", "urlconf_module")
+"""The properties that a resolver of URLs computes once."""
+_COLLECTED: Final = {"_reverse_dict": dict, "_namespace_dict": dict, "_app_dict": dict, "_callback_strs": set}
+"""The attributes in which a resolver collects the names of its URLs."""
+
+
+def blockers(transition: Transition, batch: Batch) -> Iterator[Blocker]:
+    """Yield a blocker for each module of the batch that Django reads only once, and one for URLs with replaced code."""
+    if "django.urls" not in sys.modules:
+        return
+    remedy = cold_remedy(transition.configuration.node.name, transition.target.vsn)
+    settings = _modules_of_settings(batch)
+    for module in batch.modules:
+        models = _models(module, batch.namespace(module))
+        reason = f"{module} defines models ({', '.join(models)})" if models else ""
+        if module in settings:
+            reason = f"{module} is a module of the settings"
+        if reason:
+            yield Blocker(reason=f"{reason}, which Django reads once: this needs a restart of the node", remedy=remedy)
+    clear_url_caches()
+    kept = batch.kept_code()
+    for module, patterns in _url_modules(batch):
+        if names := kept.names_in(patterns):
+            yield Blocker(
+                reason=f"{module}.urlpatterns would still lead to replaced code: {names[0]}",
+                remedy=f"let the appup load {module} too, after what it loads now",
+            )
+
+
+def clear_url_caches() -> None:
+    """Let Django look its URLs up in the current versions of the modules."""
+    urls: Any = sys.modules.get("django.urls")
+    if urls is None:
+        return
+    for _, patterns in _url_modules():
+        for resolver in _resolvers(patterns, urls.URLResolver):
+            for name in _CACHED:
+                vars(resolver).pop(name, None)
+            for name, kind in _COLLECTED.items():
+                setattr(resolver, name, kind())
+            resolver._populated = False
+    urls.clear_url_caches()
+
+
+def _url_modules(batch: Batch | None = None) -> Iterator[tuple[str, Any]]:
+    """Yield the modules of URLs and their patterns, in the new version of each module of the batch."""
+    for name, module in list(sys.modules.items()):
+        if issubclass(type(module), HotModule):
+            is_new = batch is not None and name in batch.modules
+            namespace = batch.namespace(name) if batch is not None and is_new else vars(module)
+            if "urlpatterns" in namespace:
+                yield name, namespace["urlpatterns"]
+
+
+def _resolvers(patterns: Any, kind: type) -> Iterator[Any]:
+    """Yield the resolvers in a list of patterns, and in the lists that they have resolved, innermost first."""
+    for one in patterns if isinstance(patterns, (list, tuple)) else ():
+        if isinstance(one, kind):
+            yield from _resolvers(vars(one).get("url_patterns"), kind)
+            yield one
+
+
+def _modules_of_settings(batch: Batch) -> set[str]:
+    """Return the module of the settings, and the modules from which it imports."""
+    conf: Any = sys.modules.get("django.conf")
+    found, waiting = set[str](), [str(vars(conf.settings._wrapped).get("SETTINGS_MODULE", ""))] if conf else []
+    while waiting:
+        name = waiting.pop()
+        module = sys.modules.get(name)
+        if name not in found and issubclass(type(module), HotModule):
+            found.add(name)
+            waiting += batch.imported_by(name)
+    return found
+
+
+def _models(module: str, namespace: Mapping[str, Any]) -> list[str]:
+    """Return the names of the models that a module defines."""
+    models: Any = sys.modules.get("django.db.models")
+    return [
+        name
+        for name, value in list(namespace.items())
+        if models is not None
+        and isinstance(value, type)
+        and issubclass(value, models.Model)
+        and value.__module__ == module
+    ]

@@ -1,0 +1,34 @@
+"""Finds the replaced code that an application would still serve after an upgrade.
+
+An application is put together when a module's body runs: it keeps the functions of routers, routes and middleware. If
+an upgrade loads the module of such a function, but not the module that has put the application together, requests would
+stay in the old version.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from node_runtime.code import KeptCode
+from node_runtime.protocol.messages import Blocker
+
+MAX_NAMED: Final = 3
+"""At most this many functions and classes are named in a blocker."""
+
+
+def blockers(listener: str, reference: str, served: Any, kept: KeptCode) -> list[Blocker]:
+    """Return a blocker if what a listener will serve, the application `reference`, leads to replaced code."""
+    names = kept.names_in(served)
+    if not names:
+        return []
+    named = ", ".join(names[:MAX_NAMED]) + f" and {len(names) - MAX_NAMED} more" * (len(names) > MAX_NAMED)
+    modules = kept.keepers()
+    remedy = f"let the appup load {' and '.join(modules)} too, after what it loads now"
+    if not modules:
+        remedy = f"let the appup load {reference.partition(':')[0]} too, and give the library the new code there"
+    return [
+        Blocker(
+            reason=f"the application {reference} of the listener {listener} would still serve replaced code: {named}",
+            remedy=remedy,
+        )
+    ]
