@@ -43,6 +43,16 @@ def test_the_tutorial_prints_what_it_shows(tmp_path: Path) -> None:
         walker.stop()
 
 
+@pytest.mark.slow
+def test_the_program_of_the_page_about_moving_in_is_upgraded_as_it_shows(tmp_path: Path) -> None:
+    walker = Walker(tmp_path, "board_service", port=8000, working_directory=tmp_path)
+    walker.node = tmp_path / "board_service" / "_node"
+    try:
+        walker.walk(ROOT / "docs" / "moving-in.md")
+    finally:
+        walker.stop()
+
+
 def test_the_code_of_the_page_about_migrations_is_that_of_its_project() -> None:
     versions = [orders(vsn) for vsn in CHANGES]
     shown = re.findall(r"^```python\n(.*?)^```$", MIGRATING.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)

@@ -3,7 +3,8 @@
 A fenced block without a language is a session if its first line begins with `$ `: commands, each with its output. A
 line `…` in an output stands for any number of lines. Text that changes from run to run (times, pids, versions' hashes,
 colours that change meanwhile) may differ; see `normalized`. A comment before a block gives its options:
-`<!-- walk: exit 1 -->` for its exit code, `<!-- walk: repeat -->` to repeat the command until it prints this.
+`<!-- walk: exit 1 -->` for its exit code, `<!-- walk: repeat -->` to repeat the command until it prints this. A block
+with the comment `<!-- file: PATH -->` before it is written to that path, relative to the folder of the walk.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from tests.support.nodes.fil_node import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"(?:<!-- walk: (?P<notes>[^>]*) -->\n)?```\n(?P<session>\$ .*?)```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"<!-- file: (?P<path>\S+) -->\n```\w+\n(?P<text>.*?)```$", re.MULTILINE | re.DOTALL)
 PYTHON_WARNING = "Warning: Python "
 """The begin of a line that a command prints if this machine's Python has known faults."""
 PASSING = re.compile(r"TIME waiting|rehearsal for release \S+: \d+ of \d+ process(es)?")
@@ -66,6 +68,24 @@ def commands(document: str) -> Iterator[Command]:
             line, *output = part.rstrip().split("\n")
             said = line.partition("   #")[0].rstrip()
             yield Command(said, tuple(output), int(code[1]) if code else 0, "repeat" in notes)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A file of a document that its reader writes."""
+
+    path: str
+    text: str
+
+
+def steps(document: str) -> Iterator[Command | WrittenFile]:
+    """The commands and the files of a document, in order."""
+    blocks = sorted([*BLOCK.finditer(document), *FILE.finditer(document)], key=lambda block: block.start())
+    for block in blocks:
+        if block.re is FILE:
+            yield WrittenFile(block["path"], block["text"])
+        else:
+            yield from commands(block[0])
 
 
 def normalized(text: str) -> str:
@@ -116,11 +136,16 @@ class Walker:
         }
 
     def walk(self, document: Path) -> None:
-        """Run all commands of the document."""
-        found = list(commands(document.read_text(encoding="utf-8")))
+        """Write all files and run all commands of the document."""
+        found = list(steps(document.read_text(encoding="utf-8")))
         assert found, f"{document} shows no commands"
-        for command in found:
-            self.take(command)
+        for step in found:
+            if isinstance(step, WrittenFile):
+                file = self.folder / step.path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(step.text, encoding="utf-8")
+            else:
+                self.take(step)
 
     def take(self, command: Command) -> None:
         """Run one command, and fail unless its output and exit code are those of the document."""
@@ -143,7 +168,7 @@ class Walker:
             self.working_directory /= line.removeprefix("cd ")
             return 0, []
         if line.startswith("curl "):
-            return 0, self.fetched(shlex.split(line)[-1]).split("\n")
+            return 0, self.fetched(shlex.split(line)).split("\n")
         done = subprocess.run(
             ["bash", "-c", line],
             cwd=self.working_directory,
@@ -160,10 +185,12 @@ class Walker:
             printed = printed.replace(own, shown)
         return done.returncode, [line for line in printed.split("\n") if not line.startswith(PYTHON_WARNING)]
 
-    def fetched(self, url: str) -> str:
-        """The output of `curl -s URL`, which is not installed on every machine."""
+    def fetched(self, words: list[str]) -> str:
+        """The output of `curl -s [--json BODY] URL`: curl is not installed on every machine."""
+        body = words[words.index("--json") + 1].encode() if "--json" in words else None
+        request = urllib.request.Request(words[-1], body, {"content-type": "application/json"})
         try:
-            with urllib.request.urlopen(url, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return str(answer.read().decode())
         except urllib.error.HTTPError as error:
             return error.read().decode()

@@ -15,9 +15,10 @@ from typing import Any, Final, cast
 
 import pytest
 
+from node_runtime.web.http_connection import connection_class
 from node_runtime.web.lifespan.lifespan import Lifespan
 from node_runtime.web.named_application import NamedApplication
-from node_runtime.web.server import Server, ServerConfig, connection_class
+from node_runtime.web.server import Server, ServerConfig
 from node_runtime.web.server_options import ServerOptions
 from node_runtime.web.websockets import WebSocketRoutes
 
