@@ -1,0 +1,5 @@
+class Order:
+    version = "@VSN@"
+
+    def __init__(self, number):
+        self.number = number
