@@ -11,7 +11,7 @@ from hotdash import terminal
 from hotdash.model.units import plural
 from hotdash.screens.columns import ColumnDialog
 from hotdash.screens.export import ExportDialog
-from hotdash.views.process_list_table import COLUMN_NAMES
+from hotdash.views.process_list_table import COLUMN_TITLES
 from hotdash.views.processes import Processes
 from hotdash.widgets.export import ExportedRows
 from hotdash.widgets.painting import LineScrollView
@@ -28,7 +28,7 @@ async def choose_columns(app: HotdashApp) -> None:
     """Let the operator choose the columns of the list of processes."""
     await app.open_view("processes")
     table = app.main_screen.query_one(Processes).table
-    chosen = await app.push_screen_wait(ColumnDialog(COLUMN_NAMES, table.names))
+    chosen = await app.push_screen_wait(ColumnDialog(COLUMN_TITLES, table.names))
     if chosen is not None:
         table.choose(chosen)
 

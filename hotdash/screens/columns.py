@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -24,7 +25,7 @@ class ColumnTable(Table):
 
 
 class ColumnDialog(ModalScreen[tuple[str, ...] | None]):
-    """The dialog; its result are the names of the columns in the order of `names`, or None when cancelled."""
+    """The dialog; its result are the names of the columns in the order of `titles`, or None when cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,q", "dismiss", "Cancel")]
 
@@ -41,9 +42,9 @@ class ColumnDialog(ModalScreen[tuple[str, ...] | None]):
     }
     """
 
-    def __init__(self, names: tuple[str, ...], shown: tuple[str, ...]) -> None:
+    def __init__(self, titles: Mapping[str, str], shown: tuple[str, ...]) -> None:
         super().__init__()
-        self._names = names
+        self._titles = titles
         self._shown = set(shown)
 
     def compose(self) -> ComposeResult:
@@ -59,7 +60,7 @@ class ColumnDialog(ModalScreen[tuple[str, ...] | None]):
 
     def _draw(self) -> None:
         marks = {True: Span("✓ ", "ok"), False: Span("  ")}
-        rows = [Row(name, ((marks[name in self._shown], span(name)),)) for name in self._names]
+        rows = [Row(name, ((marks[name in self._shown], span(title)),)) for name, title in self._titles.items()]
         self.query_one(ColumnTable).show(rows)
         hint = "space shows or hides, enter takes" if self._shown else "at least one column has to be shown"
         self.query_one(StaticLines).show([line(span(hint, "muted" if self._shown else "warn"))])
@@ -75,4 +76,4 @@ class ColumnDialog(ModalScreen[tuple[str, ...] | None]):
     def on_table_row_chosen(self) -> None:
         """Take the marked columns."""
         if self._shown:
-            self.dismiss(tuple(name for name in self._names if name in self._shown))
+            self.dismiss(tuple(name for name in self._titles if name in self._shown))

@@ -54,6 +54,7 @@ _CELLS: dict[str, tuple[Column, _DrawCell, m.ProcessOrder | None]] = {
 }  # fmt: skip
 """The columns by the name that the settings file uses: how a cell is drawn, and the order that sorts by it."""
 COLUMN_NAMES = tuple(_CELLS)
+COLUMN_TITLES: Final = {name: column.title for name, (column, _, _) in _CELLS.items()}
 
 
 class ProcessListTable(WindowTable):

@@ -130,7 +130,7 @@ async def test_columns_are_chosen_by_a_key(opened: Open) -> None:
         await user.press("2")
         await user.sees("state  status", "msg/s")
         await user.press("t")
-        await user.sees("Columns of the processes", "✓ pid", "✓ rate")
+        await user.sees("Columns of the processes", "✓ pid", "✓ msg/s")
         await user.press("down", "down", "down", "down", "down", "space", "enter")
         await eventually(lambda: "state  status" not in user.frame(), within=60)
         await user.sees("msg/s")
