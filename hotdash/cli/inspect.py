@@ -34,7 +34,8 @@ OLD_CODE_SECONDS = 60.0
 def status(node: str, cookie_file: Path | None, output: str) -> None:
     """Show the identity, release, load and health of NODE."""
     summary = with_client(node, cookie_file, lambda client: client.request(methods.SUMMARY))
-    fields = {"info": summary.info, "vitals": summary.vitals, "operation": summary.operation}
+    fields: dict[str, object] = {"info": summary.info, "vitals": summary.vitals, "operation": summary.operation}
+    fields["workers"] = summary.workers
     show(fields, output, lambda: tables.status(summary))
 
 

@@ -17,10 +17,14 @@ from node_runtime.protocol.run_directory import list_records, locate
 
 @dataclass(frozen=True, slots=True)
 class KnownNode:
-    """A node as `hotdash connect` takes it: its name, and its cookie file unless it is a node of this machine."""
+    """A node as `hotdash connect` takes it: its name, and its cookie file unless it is a node of this machine.
+
+    `worker` is which worker of its node it is.
+    """
 
     name: str
     cookie_file: Path | None = None
+    worker: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class NodeReport:
 
 def known_nodes(settings: Settings) -> list[KnownNode]:
     """Return this user's nodes on this machine, and then those of the settings file."""
-    local = [KnownNode(record.name) for record in list_records()]
+    local = [KnownNode(record.name, worker=record.worker) for record in list_records()]
     return [*local, *(KnownNode(name, node.cookie_path()) for name, node in sorted(settings.nodes.items()))]
 
 

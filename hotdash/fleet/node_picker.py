@@ -11,6 +11,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 
 from hotdash.config.settings import Settings
+from hotdash.model.releases.worker_lines import workers_words
 from hotdash.model.styled_text import Line, line, span
 from hotdash.model.units import age, countdown
 from hotdash.themes import THEMES, no_color, starting_theme
@@ -22,9 +23,9 @@ from .known_nodes import KnownNode, NodeReport, ask_node, known_nodes
 ASK_SECONDS = 2.0
 """Seconds between two questions to each node."""
 
-# A node's workers get a column here as soon as nodes have workers.
 _COLUMNS = (
     Column("node", min_width=16, max_width=40, grow=True),
+    Column("workers", max_width=12, drop_order=4, align_right=True),
     Column("release", max_width=24),
     Column("status", max_width=20),
     Column("health", max_width=10, drop_order=2),
@@ -38,7 +39,10 @@ class NodePicker(App[KnownNode]):
 
     TITLE = "hotdash"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,ctrl+q", "quit", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,ctrl+q", "quit", show=False),
+        Binding("w", "show_workers", show=False),
+    ]
     CSS = """
     NodePicker { background: $background; }
     NodePicker Table { height: 1fr; }
@@ -51,6 +55,8 @@ class NodePicker(App[KnownNode]):
         self._settings = settings
         self._reports: dict[KnownNode, NodeReport] = {}
         self._asking: asyncio.Task[None] | None = None
+        self._all_workers = False
+        self._known: list[KnownNode] = []
 
     def compose(self) -> ComposeResult:
         yield StaticLines(id="title")
@@ -71,22 +77,30 @@ class NodePicker(App[KnownNode]):
 
     async def _ask(self) -> None:
         while True:
-            nodes = known_nodes(self._settings)
-            self._show(nodes)
-            for report in asyncio.as_completed([ask_node(node) for node in nodes]):
+            self._known = known_nodes(self._settings)
+            self._show()
+            for report in asyncio.as_completed([ask_node(node) for node in self._known]):
                 answered = await report
                 self._reports[answered.node] = answered
-                self._show(nodes)
+                self._show()
             await asyncio.sleep(ASK_SECONDS)
 
-    def _show(self, nodes: list[KnownNode]) -> None:
-        reports = [self._reports.get(node, NodeReport(node)) for node in nodes]
+    def action_show_workers(self) -> None:
+        """List each worker of a node, or only worker 1, which leads the others."""
+        self._all_workers = not self._all_workers
+        self._show()
+
+    def _show(self) -> None:
+        shown = [node for node in self._known if self._all_workers or node.worker == 1]
+        reports = [self._reports.get(node, NodeReport(node)) for node in shown]
         self.query_one(Table).show([Row(report.node, node_cells(report, time.time())) for report in reports])
         self._show_selected(self.query_one(Table).key)
 
     def _show_selected(self, key: Hashable) -> None:
         report = self._reports.get(key) if isinstance(key, KnownNode) else None
-        keys = line(span("enter", "name"), " open  ", span("esc", "name"), " quit")
+        several = any(node.worker > 1 for node in self._known)
+        workers = (span("w", "name"), " only nodes  " if self._all_workers else " all workers  ") if several else ()
+        keys = line(span("enter", "name"), " open  ", *workers, span("esc", "name"), " quit")
         refused = [line(span(report.refused, "warn"))] if report is not None and report.refused else []
         self.query_one("#about", StaticLines).show([*refused, keys])
 
@@ -105,7 +119,7 @@ def node_cells(report: NodeReport, now: float) -> tuple[Line, ...]:
     name: Line = (span(report.node.name, "name"),)
     if report.summary is None:
         words = span("can't be reached", "bad") if report.refused else span("…", "muted")
-        return (name, (), (words,), (), (), ())
+        return (name, (), (), (words,), (), (), ())
     info, vitals = report.summary.info, report.summary.vitals
     if info.development:
         name = (*name, span(" development", "warn"))
@@ -119,8 +133,12 @@ def node_cells(report: NodeReport, now: float) -> tuple[Line, ...]:
         one = report.change
         done = one.outcome or one.phase
         change = (span(f"{one.to_vsn} {done} by {one.who}, {age(now - one.started)} ago", "muted"),)
+    workers = workers_words(report.summary.workers)
+    if report.node.worker > 1:
+        workers = (span(f"worker {report.node.worker}", "muted"),)
     return (
         name,
+        workers,
         (span(f"{info.release} {info.vsn}", "strong"),),
         status,
         (span(health, {"good": "ok", "bad": "bad"}.get(health, "muted")),),  # type: ignore[arg-type]  # tones

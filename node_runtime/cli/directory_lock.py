@@ -8,23 +8,26 @@ from pathlib import Path
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.lock_file import hold_lock
+from node_runtime.releases.workers import ONLY_WORKER, WorkerPlace
 
 
-def lock_path(directory: Path) -> Path:
-    """Return the lock file of a node's directory."""
-    return directory / "var" / "node.lock"
+def lock_path(directory: Path, place: WorkerPlace = ONLY_WORKER) -> Path:
+    """Return the lock file of a node's directory; each worker of the node has one."""
+    return place.var(directory) / "node.lock"
 
 
 @contextmanager
-def hold_directory(directory: Path, remedy: str, end_forks: Callable[[], object] = lambda: None) -> Iterator[None]:
+def hold_directory(
+    directory: Path, remedy: str, end_forks: Callable[[], object] = lambda: None, lock: Path | None = None
+) -> Iterator[None]:
     """Lock the directory inside the block. Raises `Refused` with `remedy` if another process has locked it.
 
     Without a lock, two nodes in one directory would overwrite each other's releases. The lock is a file, and not the
     directory itself, because a user who can read a directory can also lock it. `end_forks()` is called if forks of a
-    node that has ended still have the lock.
+    node that has ended still have the lock. `lock` is the lock of a worker besides worker 1.
     """
-    lock = lock_path(directory)
-    lock.parent.mkdir(mode=0o700, exist_ok=True)
+    lock = lock or lock_path(directory)
+    lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as stack:
         try:
             stack.enter_context(hold_lock(lock, end_forks))

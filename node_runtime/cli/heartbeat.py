@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
 BEAT_SECONDS: Final = 1.0
 """The greatest number of seconds between two heartbeats."""
+RETRY_SECONDS: Final = 0.05
+"""The time between two attempts to write a report that must not get lost."""
 
 Ending = Literal["stopped", "restart", "failed"]
 
@@ -24,6 +26,7 @@ class Heartbeat:
     def __init__(self, descriptor: int | None, on_orphaned: Callable[[], None]) -> None:
         self._descriptor = descriptor
         self._on_orphaned = on_orphaned
+        self._unsent: deque[str] = deque()
         if descriptor is not None:
             os.set_inheritable(descriptor, False)
             os.set_blocking(descriptor, False)
@@ -47,6 +50,22 @@ class Heartbeat:
         """Ask the parent to boot the release `vsn` next, once, although another release is permanent."""
         self._write(f"trial {vsn}")
 
+    def workers(self, count: int) -> None:
+        """Report how many workers the node has in all; the parent starts those that are missing."""
+        self._write(f"workers {count}")
+
+    def current(self, vsn: str) -> None:
+        """Report which release worker 1 runs; the other workers boot into it."""
+        self._write_surely(f"current {vsn}")
+
+    def restart_worker(self, number: int) -> None:
+        """Ask the parent to restart another worker."""
+        self._write_surely(f"restart-worker {number}")
+
+    def mail(self, number: int, text: str) -> None:
+        """Ask the parent to pass a line of text on to another worker."""
+        self._write_surely(f"mail {number} {text}")
+
     def end(self, ending: Ending, sentence: str = "") -> None:
         """Report how the node ends, and close the pipe."""
         self._write(f"{ending} {' '.join(sentence.split())}")
@@ -54,13 +73,29 @@ class Heartbeat:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _write(self, line: str) -> None:
+    def _write_surely(self, line: str) -> None:
+        """Write a report that must not get lost, in the order of such reports; while the pipe is full, try again."""
+        if self._unsent or not self._write(line):
+            self._unsent.append(line)
+            if len(self._unsent) == 1:
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._write_unsent)
+
+    def _write_unsent(self) -> None:
+        while self._unsent and self._write(self._unsent[0]):
+            self._unsent.popleft()
+        if self._unsent:
+            asyncio.get_running_loop().call_later(RETRY_SECONDS, self._write_unsent)
+
+    def _write(self, line: str) -> bool:
+        """Write a report; return False if the pipe is full, because the parent is suspended."""
         if self._descriptor is None:
-            return
+            return True
         try:
-            with contextlib.suppress(BlockingIOError):  # the pipe is full because the parent is suspended
-                os.write(self._descriptor, line.encode() + b"\n")
+            os.write(self._descriptor, line.encode() + b"\n")
+        except BlockingIOError:
+            return False
         except BrokenPipeError:
             os.close(self._descriptor)
             self._descriptor = None
             self._on_orphaned()
+        return True

@@ -28,7 +28,7 @@ from node_runtime.processes.runtime import Runtime, declared_vsn
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.process_start import start_ticks
 from node_runtime.protocol.run_directory import NodeRecord, hold_node_name, remove_record, run_directory, write_record
-from node_runtime.releases.cold_upgrade import ORDINARY_BOOT, ColdBoot, RestartRequests
+from node_runtime.releases.cold_upgrade import ColdBoot, RestartRequests
 from node_runtime.releases.files.config import Configuration, read_configuration
 from node_runtime.releases.files.python_floor import python_warning
 from node_runtime.releases.files.schemas import NodeConfig
@@ -39,6 +39,7 @@ from node_runtime.releases.store import commit_record
 from node_runtime.releases.store.catalog import Catalog
 from node_runtime.releases.store.launcher_update import keep_launcher_current
 from node_runtime.releases.store.unpacked_release import UnpackedRelease
+from node_runtime.releases.workers import WorkerPlace
 
 from .directory_lock import hold_directory, lock_path
 from .event_loops import check_loop, loop_factory, run
@@ -46,6 +47,7 @@ from .heartbeat import Ending, Heartbeat
 from .launcher.left_processes import end_left_processes
 from .log_lines import log_to_stderr
 from .running_applications import start_applications, stop_applications
+from .workers import ONLY_BOOT, WorkerBoot, WorkerRole
 
 SIGNALS: Final[dict[int, Ending]] = {
     signal.SIGTERM: "stopped",
@@ -58,6 +60,9 @@ GC_YOUNG_THRESHOLD: Final = 10_000
 
 RECORD_RETRY_SECONDS: Final = 5.0
 """The time between two attempts to write the node's record to a full disk."""
+
+OTHER_WORKERS_LISTEN: Final = "127.0.0.1:0"
+"""Where the control plane of a worker besides worker 1 listens, since one address can't be used twice."""
 
 CANCELLED: Final = (
     "The node's main task was cancelled, but nothing asked the node to stop: code outside of all processes must have "
@@ -72,7 +77,7 @@ class Node:
 
     `heart` is the descriptor of the pipe to the parent. If another release is permanent, `fallback_reason` says why
     this release boots instead. `last` says how the previous run of the node ended. `boot` says how the parent
-    boots it.
+    boots it, and as which worker.
     """
 
     def __init__(
@@ -82,7 +87,7 @@ class Node:
         heart: int | None,
         fallback_reason: str | None = None,
         last: PreviousExit = CLEAN_EXIT,
-        boot: ColdBoot = ORDINARY_BOOT,
+        boot: WorkerBoot = ONLY_BOOT,
     ) -> None:
         self.directory = directory
         self.vsn = vsn
@@ -90,10 +95,11 @@ class Node:
         """Whether the node runs a project from its sources, for `node-runtime dev` or for a test."""
         self._fallback_reason = fallback_reason
         self._last = last
-        self._boot = boot
+        self._boot = boot.cold
         self.boot_id = secrets.token_hex(8)
         self.started = time.time()
         self._heart = Heartbeat(heart, lambda: self._end("stopped", "The parent process has ended."))
+        self._role = WorkerRole(boot, self._heart)
         self._handler: ReleaseHandler | None = None
         self._task: asyncio.Task[None] | None = None
         self._ending: Ending | None = None
@@ -147,9 +153,12 @@ class Node:
             check_loop(configuration.node, self.vsn)
             beating = asyncio.create_task(self._heart.beat(configuration.node.heart))
             stack.callback(beating.cancel)
-            stack.enter_context(hold_directory(self.directory, "stop it first", self._end_forks))
-            stack.enter_context(hold_node_name(configuration.node.name))
-            self._keep_record()
+            name, place = self._role.place.node_name(configuration.node.name), self._role.place
+            lock = lock_path(self.directory, place)
+            stack.enter_context(hold_directory(self.directory, "stop it first", self._end_forks, lock))
+            stack.enter_context(hold_node_name(name))
+            if place.leads:
+                self._keep_record()
             release = Catalog(self.directory).release(self.vsn)
             runtime = await stack.enter_async_context(Runtime())
             runtime.on_halt = self._halt
@@ -158,6 +167,7 @@ class Node:
             code.install()
             runtime.vsn_of = partial(_vsn_of, code)
             stack.callback(code.uninstall)
+            self._role.begin(runtime, configuration.node.web.workers)
             control, handler = self._open_control(runtime, code, configuration)
             port = control.start()
             stack.callback(control.stop)
@@ -169,22 +179,24 @@ class Node:
             if self._fallback_reason is not None:
                 await handler.record_fallback(self._fallback_reason)
             self._publish(self._node_record(configuration, release, control, port))
-            stack.callback(remove_record, configuration.node.name, self.boot_id)
+            stack.callback(remove_record, name, self.boot_id)
             if self._boot.on_trial:
                 handler.cold.begin_probation(self.vsn, configuration.node.probation)
-            if handler.permanent == self.vsn:  # in case its commit was interrupted
+            if handler.permanent == self.vsn and place.leads:  # in case its commit was interrupted
                 keep_launcher_current(self.directory, release.manifest)
-            logger.info("%s runs %s", configuration.node.name, self.vsn)
+            logger.info("%s runs %s", name, self.vsn)
             signature_warnings = (one.signature.warning for one in handler.releases() if one.vsn == self.vsn)
             for warning in (python_warning(), *signature_warnings):
                 if warning is not None:
                     logger.warning("%s", warning)
+            stack.callback(self._role.close)
+            self._role.ready(handler)
             self._heart.ready(run_directory())
             await asyncio.Event().wait()
 
     def _end_forks(self) -> None:
         """End the forks of an earlier node in this directory, which was killed together with its parent."""
-        logger.warning("%s", end_left_processes(lock_path(self.directory)))
+        logger.warning("%s", end_left_processes(lock_path(self.directory, self._role.place)))
 
     def _keep_record(self) -> None:
         """Write the commit record of a newly unpacked directory: the release that boots first is permanent."""
@@ -194,7 +206,7 @@ class Node:
     def _open_control(
         self, runtime: Runtime, code: CodeServer, configuration: Configuration
     ) -> tuple[Control, ReleaseHandler]:
-        handler = self._handler = ReleaseHandler(self.directory, self.vsn, code, self._last)
+        handler = self._handler = self._role.open_handler(self.directory, self.vsn, code, self._last)
         handler.cold.restarts = RestartRequests(self._restart_into, self._boot.parent)
         handler.on_phase = self._heart.phase
         handler.releases()  # begins to verify the releases, so that damage is known when a client asks
@@ -204,13 +216,19 @@ class Node:
             code,
             self._identity(configuration),
             on_stop=lambda restart: self._end("restart" if restart else "stopped", cause="an operator's request"),
-            listen=configuration.node.listen,
+            listen=configuration.node.listen if self._role.place.leads else OTHER_WORKERS_LISTEN,
         )
         return control, handler
 
     def _identity(self, configuration: Configuration) -> NodeIdentity:
-        name, development = configuration.node.name, self.development
-        return NodeIdentity(name, self.boot_id, self.directory, self.started, development=development)
+        return NodeIdentity(
+            configuration.node.name,
+            self.boot_id,
+            self.directory,
+            self.started,
+            development=self.development,
+            place=self._role.place,
+        )
 
     def _record_end(self, control: Control, error: BaseException | None) -> None:
         """Write to the audit log that the node ends, and why."""
@@ -242,7 +260,7 @@ class Node:
         self, configuration: Configuration, release: UnpackedRelease, control: Control, port: int
     ) -> NodeRecord:
         return NodeRecord(
-            name=configuration.node.name,
+            name=self._role.place.node_name(configuration.node.name),
             os_pid=os.getpid(),
             boot_id=self.boot_id,
             host=control.host,
@@ -254,6 +272,7 @@ class Node:
             started=self.started,
             began=start_ticks(os.getpid()),
             server=control.public_key,
+            worker=self._role.place.number,
         )
 
     def _publish(self, record: NodeRecord) -> None:
@@ -318,7 +337,8 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     reasons = vars(options) if options.reasons is None else json.loads(_read_all(options.reasons))
     last = PreviousExit(reasons["after"], reasons["during"], reasons["blame"])
-    boot = ColdBoot(reasons.get("trial", False), reasons.get("parent", 0))
+    cold = ColdBoot(reasons.get("trial", False), reasons.get("parent", 0))
+    boot = WorkerBoot(cold, WorkerPlace(reasons.get("worker", 1)), reasons.get("mail"))
     os.umask(0o077)
     os.register_at_fork(after_in_child=_reset_signals)
     faulthandler.enable()

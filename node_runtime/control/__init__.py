@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .control import Control
-    from .method_handlers import NodeIdentity, ReleaseOperations
+    from .handlers.node_identity import NodeIdentity
+    from .method_handlers import ReleaseOperations
 
 __all__ = ["Control", "NodeIdentity", "ReleaseOperations"]
 

@@ -23,10 +23,12 @@ from .dispatch import Dispatcher
 from .event_log import EventLog
 from .event_source import EventSource
 from .gateway.limits import GatewayLimits
+from .handlers.node_identity import NodeIdentity
+from .handlers.other_workers import entries_of_worker
 from .health_signs.loop_watch import LoopWatch
 from .live_key_ring import LiveKeyRing, LiveNodeKey, keys_at_start
 from .loop_bridge import LoopBridge
-from .method_handlers import ControlParts, MethodHandlers, NodeIdentity, ReleaseOperations
+from .method_handlers import ControlParts, MethodHandlers, ReleaseOperations
 from .security import Security
 from .snapshots import SnapshotReader
 from .uploads import Uploads
@@ -112,7 +114,8 @@ class Control:
     def _prepare(self, loop: asyncio.AbstractEventLoop, ring: LiveKeyRing) -> Dispatcher:
         thread, identity = self._thread, self._identity
         audit = open_audit_log(identity.directory)
-        uploads = Uploads(identity.directory / "var" / "staging")
+        audit.worker = None if identity.place.leads else identity.place.number
+        uploads = Uploads(identity.place.var(identity.directory) / "staging")
         events = EventLog(identity.boot_id, thread.publish)
         security = self._security = self._make_security(ring, audit, events)
         bridge = LoopBridge(loop, threading.get_ident(), thread.run, thread.later)
@@ -127,8 +130,10 @@ class Control:
             audit=audit,
             uploads=uploads,
         )
+        self._handler.workers.on_event = parts.emit_release_event
         handlers = MethodHandlers(identity, self._handler, self._runtime, parts, self._on_stop)
-        dispatch = Dispatcher(handlers.entries(), thread, bridge, security, identity.name, handlers.client_gone)
+        entries = entries_of_worker(handlers.entries(), identity.place, identity.name)
+        dispatch = Dispatcher(entries, thread, bridge, security, identity.own_name, handlers.client_gone)
 
         def publish_vitals() -> None:
             thread.later(VITALS_INTERVAL_SECONDS, publish_vitals)
@@ -171,7 +176,7 @@ class Control:
             thread.set_secret_key(secret)
             self._keys = replace(self._keys, secret=secret)
             try:
-                replace_server_key(identity.name, identity.boot_id, self.public_key)
+                replace_server_key(identity.own_name, identity.boot_id, self.public_key)
             except (Refused, OSError) as error:
                 logger.error("clients of this machine can't connect until the next boot: %s", error)
             security.note("node_key", f"the node's own key was replaced by {self.public_key}", "in effect")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
-import time
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,6 +23,7 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.wire import MAX_REQUEST_BYTES
 from node_runtime.releases.signing.trust_policy import read_trust_policy
 from node_runtime.releases.store.staging_request import StageRequest
+from node_runtime.releases.workers import LedWorkers
 
 from .audit import AuditLog, verify
 from .audit.entries import MAX_FIELD_CHARACTERS
@@ -33,6 +32,7 @@ from .dispatch import Caller, MethodEntry, signature_text
 from .event_log import EventLog
 from .handlers.inspection import InspectionHandlers
 from .handlers.module_source import module_source
+from .handlers.node_identity import NodeIdentity
 from .handlers.old_code import OldCodeHandlers
 from .handlers.processes import ProcessHandlers
 from .pending_plans import PendingPlans
@@ -75,6 +75,8 @@ class ReleaseOperations(Protocol):
     @property
     def approvals(self) -> InstallApprovals: ...
     @property
+    def workers(self) -> LedWorkers: ...
+    @property
     def permanent(self) -> str: ...
     @property
     def generation(self) -> int: ...
@@ -90,21 +92,6 @@ class ReleaseOperations(Protocol):
     async def remove(self, vsn: str) -> None: ...
     def subscribe(self, listener: Callable[[m.Operation], None]) -> Callable[[], None]: ...
     def subscribe_health(self, listener: Callable[[str, m.Health], None]) -> Callable[[], None]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class NodeIdentity:
-    """The attributes of a node that do not change between boot and exit.
-
-    A `development` node runs a project from its sources.
-    """
-
-    name: str
-    boot_id: str
-    directory: Path
-    started: float = field(default_factory=time.time)
-    os_pid: int = field(default_factory=os.getpid)
-    development: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +130,15 @@ class MethodHandlers:
         self._parts = parts
         self._stop = stop
         self._plans = PendingPlans(handler.plan)
-        self._processes = ProcessHandlers(identity.name, identity.boot_id, runtime, parts.snapshots.code)
-        self._old_code = OldCodeHandlers(identity.name, identity.boot_id, handler, parts.emit_release_event)
+        own = identity.own_name, identity.boot_id
+        self._processes = ProcessHandlers(*own, runtime, parts.snapshots.code)
+        self._old_code = OldCodeHandlers(*own, handler, parts.emit_release_event)
         self._inspection = InspectionHandlers(
-            identity.name, identity.boot_id, runtime, parts.snapshots.code, parts.snapshots, self._emit_process_event
+            *own,
+            runtime,
+            parts.snapshots.code,
+            parts.snapshots,
+            self._emit_process_event,
         )
 
     def _emit_process_event(self, text: str) -> None:
@@ -212,7 +204,7 @@ class MethodHandlers:
     def hello(self, caller: Caller, request: m.Hello) -> m.NodeInfo:
         if request.protocol != methods.PROTOCOL:
             raise Refused(
-                f"{shown(request.client[:40])} uses protocol version {request.protocol}, but {self._identity.name} "
+                f"{shown(request.client[:40])} uses protocol version {request.protocol}, but {self._identity.own_name} "
                 f"uses version {methods.PROTOCOL}; use the hotdash that came with the node: `bin/<name> attach`."
             )
         caller.claim = shown(request.user[: MAX_FIELD_CHARACTERS["claim"]])
@@ -221,7 +213,7 @@ class MethodHandlers:
     def info(self, caller: Caller) -> m.NodeInfo:
         identity, handler = self._identity, self._handler
         return m.NodeInfo(
-            name=identity.name,
+            name=identity.own_name,
             boot_id=identity.boot_id,
             os_pid=identity.os_pid,
             directory=str(identity.directory),
@@ -287,6 +279,7 @@ class MethodHandlers:
             releases=self._handler.releases(),
             operation=newest[-1] if newest else None,
             blocked=blocked,
+            workers=self._workers(),
         )
 
     def snapshot(self, caller: Caller, request: m.Empty) -> Generator[None, None, m.Snapshot]:
@@ -310,7 +303,12 @@ class MethodHandlers:
             releases=self._handler.releases(),
             operation=newest[-1] if newest else None,
             blocked=blocked,
+            workers=self._workers(),
         )
+
+    def _workers(self) -> tuple[m.WorkerInfo, ...]:
+        identity, handler = self._identity, self._handler
+        return handler.workers.infos(identity.name, handler.vsn, identity.os_pid)
 
     def state(self, caller: Caller, request: m.GetState) -> m.StateView:
         return self._parts.snapshots.state(request.pid, torn=False)

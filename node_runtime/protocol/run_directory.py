@@ -37,7 +37,8 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `started` is in Unix seconds. `began` is when the node's OS process began, as `start_ticks` returns it.
     `events_port` is the same as `port`: clients of protocol 1 need it to connect, and are then told that they are too
-    old. `server` is the node's public key as text; it is empty in the record of an older node.
+    old. `server` is the node's public key as text; it is empty in the record of an older node. `worker` is which worker
+    of the node the process is.
     """
 
     name: str
@@ -52,6 +53,7 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
     started: float
     began: int | None = None
     server: str = ""
+    worker: int = 1
 
 
 @dataclass(frozen=True, slots=True)

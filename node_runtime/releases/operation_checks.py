@@ -36,6 +36,14 @@ def check_free(running: Operation | None, removed: str | None) -> None:
         )
 
 
+def find_operation(operations: tuple[Operation, ...], id: str | None) -> Operation:
+    """Return the operation with this id or, without an id, the newest. Raises `Refused`."""
+    for operation in reversed(operations):
+        if id is None or operation.id == id:
+            return operation
+    raise Refused(f"There is no operation {id}." if id else "There has been no operation on this node yet.")
+
+
 def check_abort(request: Abort, running: OperationProgress | None) -> OperationProgress:
     """Return the operation to abort. Raises Refused if it isn't running, or has begun to change the node."""
     if running is None:

@@ -20,6 +20,10 @@ PROBATION_REQUESTER = "probation"
 """The requester (`who`) of the revert that the node begins by itself when a probation fails."""
 
 
+LEADER = "leader"
+"""The requester of what worker 1 orders by itself, so that all workers have the same release."""
+
+
 def end_with_error(error: BaseException, progress: OperationProgress) -> Operation:
     """Return the ended operation, with the outcome that corresponds to `error`."""
     if isinstance(error, PutBack):
@@ -62,6 +66,6 @@ def failed_release(operation: Operation, vsn: str, permanent: str) -> str | None
     """
     if operation.kind == "revert" and operation.who == PROBATION_REQUESTER and vsn != operation.from_vsn:
         return operation.from_vsn
-    if operation.kind == "install" and operation.outcome in {"put back", "partly put back"}:
+    if operation.kind == "install" and operation.outcome in {"put back", "partly put back", "reverted"}:
         return operation.to_vsn if operation.to_vsn != permanent else None
     return None

@@ -105,6 +105,11 @@ class Probation:
             self.no_way_back = missing
             logger.warning("%s", missing)
 
+    def report_trouble(self, why: str) -> None:
+        """Revert a release on probation because of trouble in another worker of the node; `why` is a clause."""
+        if self._monitor is not None and self._why is None:
+            self._begin_revert(why)
+
     def operation_ended(self, *, tried: bool) -> None:
         """Retry a due revert when an operation has ended; after too many attempts, restart.
 

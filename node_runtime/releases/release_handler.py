@@ -27,27 +27,26 @@ from node_runtime.protocol.messages import (
     Install,
     Operation,
     Plan,
-    ProcessResult,
     ReleaseInfo,
     Rollback,
 )
 
-from . import operation_outcome, probation
+from . import operation_checks, operation_outcome, probation
 from .approvals import Approvals
 from .cold_upgrade import CarryOut, ColdUpgrades
-from .install.installation import Installation, InstallListeners
-from .operation_checks import check_abort, check_free, check_install, check_remove, rollback_path, transition_to
+from .files.schemas import ProbationSettings
 from .operation_history import CLEAN_EXIT, OperationHistory, PreviousExit, write_intent
 from .operation_listeners import OperationListeners
 from .operation_progress import OperationProgress, new_operation
+from .path_install import PathInstall
 from .plan import make_plan, no_plan, with_failure
 from .planning.old_versions import drop_old_versions
 from .planning.transition import Transition
 from .probation import Probation
 from .refused_plan import refused_plan
 from .rehearsal import RehearsalProgress
-from .store.release_store import ReleaseStore
 from .store.staging_request import PLAIN_REQUEST, StageRequest
+from .workers import ONLY_WORKER, LedWorkers, WorkerPlace, with_worker_warnings
 
 logger = logging.getLogger("node_runtime")
 HALT_DELAY_SECONDS = 0.5  # the wait before the restart after a failed install, so that clients receive the outcome
@@ -61,14 +60,21 @@ class ReleaseHandler:
     plans stale: installs, commits and changes of child specifications. `last` says how the last boot ended.
     """
 
-    def __init__(self, root: Path, vsn: str, code: CodeServer, last: PreviousExit = CLEAN_EXIT) -> None:
+    def __init__(
+        self,
+        root: Path,
+        vsn: str,
+        code: CodeServer,
+        last: PreviousExit = CLEAN_EXIT,
+        place: WorkerPlace = ONLY_WORKER,
+    ) -> None:
         self.root = root
         self.vsn = vsn
         self._changes = 1
         self._code = code
-        self._store = ReleaseStore.at_boot(root, code.used_paths)
+        self._store = place.open_store(root, code.used_paths)
         self.name = self._store.name
-        self._history = OperationHistory(root / "var" / "history", self.permanent, vsn, last)
+        self._history = OperationHistory(place.var(root) / "history", self.permanent, vsn, last)
         self._mark_lost(last)
         self.on_phase: Callable[[str], None] = lambda phase: None
         """A function that gets each phase of an operation when the phase begins, and "" when the operation ends."""
@@ -76,13 +82,29 @@ class ReleaseHandler:
         self._removed: str | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
-        self._probation = Probation(self._revert, self._restart, self._store.bootable, self._health_changed)
+        self._listeners = listeners = OperationListeners()
+        self._probation = Probation(
+            self._revert, self._restart, self._store.bootable, lambda health: listeners.report_health(self.vsn, health)
+        )
         self.cold = ColdUpgrades(self._store, self._history, self._probation, self._start, self._end)
         self.rehearsals = RehearsalProgress()
+        self._install = PathInstall(
+            self._store, code, self.rehearsals, self._probation, lambda: self.vsn, self._switched
+        )
         self.approvals = Approvals(self._store, lambda vsn: self._transition(vsn).plan_id(self.generation))
-        self._listeners = OperationListeners()
 
     # ------------------------------------------------------------------ queries
+
+    @property
+    def workers(self) -> LedWorkers:
+        """The other workers of the node, which follow this one."""
+        return self._install.workers
+
+    def lead(self, workers: LedWorkers) -> None:
+        """Lead the other workers of the node. Called once, at boot."""
+        self._install.workers = workers
+        workers.on_changed = self._repair_workers
+        workers.on_trouble = self._probation.report_trouble
 
     @property
     def permanent(self) -> str:
@@ -101,9 +123,10 @@ class ReleaseHandler:
     def _with_probation(self, release: ReleaseInfo) -> ReleaseInfo:
         if release.vsn != self.vsn:
             return release
-        probation = self._probation
-        until, health, no_way_back = probation.until, probation.health, probation.no_way_back
-        return msgspec.structs.replace(release, probation_until=until, health=health, no_way_back=no_way_back)
+        now = self._probation
+        return msgspec.structs.replace(
+            release, probation_until=now.until, health=now.health, no_way_back=now.no_way_back
+        )
 
     async def plan(self, vsn: str) -> Plan:
         """Return the plan to install `vsn`. Raises `Refused` for an unknown release, and while an operation runs."""
@@ -123,15 +146,12 @@ class ReleaseHandler:
             rollback_path=self._store.path(vsn, self.permanent),
             on_progress=self.rehearsals.callback(vsn),
         )
+        plan = with_worker_warnings(plan, self.workers, transition.configuration.node.web.workers)
         return redact_struct(with_failure(plan, entry.failed))
 
     def operation(self, id: str | None = None) -> Operation:
         """Return the operation with this id or, without an id, the newest. Raises `Refused`."""
-        known = self.operations()
-        for operation in reversed(known):
-            if id is None or operation.id == id:
-                return operation
-        raise Refused(f"There is no operation {id}." if id else "There has been no operation on this node yet.")
+        return operation_checks.find_operation(self.operations(), id)
 
     def operations(self, limit: int = 100) -> tuple[Operation, ...]:
         """Return past operations and the running one, newest last. May be called in any thread."""
@@ -158,7 +178,8 @@ class ReleaseHandler:
         """Remove a release and the files that only it needs. Raises `Refused` if it is in use."""
         self._store.entry(vsn)
         self._check_free()
-        check_remove(vsn, self._store, self.vsn)
+        self.workers.check_together(self.vsn)
+        operation_checks.check_remove(vsn, self._store, self.vsn)
         self._removed = vsn
         try:
             await asyncio.to_thread(self._store.remove, vsn, self.vsn)
@@ -177,7 +198,7 @@ class ReleaseHandler:
         self._check_free()
         if request.cold:
             return self.cold.install(request, self.vsn, who, claim)
-        direction = check_install(request, self._store, self.vsn, self.generation)
+        direction = operation_checks.check_install(request, self._store, self.vsn, self.generation)
         operation = new_operation("install", self.vsn, request.vsn, who, claim=claim, reason=request.reason)
         operation = msgspec.structs.replace(operation, plan_id=request.plan_id, direction=direction)
         return self._begin(operation, [request.vsn], request)
@@ -190,13 +211,13 @@ class ReleaseHandler:
         self._check_free()
         if self.cold.is_on_trial(self.vsn):
             return self.cold.roll_back(request, self.vsn, who, claim)
-        path = rollback_path(self._store, self.vsn)
+        path = operation_checks.rollback_path(self._store, self.vsn)
         operation = new_operation("revert", self.vsn, path[-1], who, claim=claim, reason=request.reason)
         return self._begin(operation, path, request)
 
     def abort(self, request: Abort, who: str) -> str:
         """End the running operation before it changes the node; return its id. Raises `Refused` if that is too late."""
-        running = check_abort(request, self._running)
+        running = operation_checks.check_abort(request, self._running)
         running.aborted = f"{who} aborted it{f': {request.reason}' if request.reason else ''}"
         if self._task is not None and running.begun:  # else its first step ends it
             self._task.cancel()
@@ -207,6 +228,7 @@ class ReleaseHandler:
         self._check_free()
         if self.vsn == self.permanent:
             raise Refused(f"There is nothing to commit: release {self.vsn} is already permanent.")
+        self.workers.check_together(self.vsn)
         self._running = progress = self._progress(
             new_operation("commit", self.permanent, self.vsn, who, claim=claim, reason=request.reason)
         )
@@ -228,6 +250,7 @@ class ReleaseHandler:
         if operation.outcome == "committed":
             self._probation.end()
             self._changes += 1
+            self.workers.committed()
             await drop_old_versions(self._code)
         await self._end(operation)
         if operation.outcome != "committed":
@@ -261,6 +284,7 @@ class ReleaseHandler:
     async def stop(self) -> None:
         """Cancel the running operation when the node stops. The next boot records the operation as "restarted"."""
         self._probation.end()
+        self.workers.stop()
         self._stopping = True
         if self._task is not None:
             self._task.cancel()
@@ -286,7 +310,7 @@ class ReleaseHandler:
         try:
             if progress.aborted is not None:
                 raise asyncio.CancelledError
-            operation = await self._install_along(progress, path, request, durable)
+            operation = await self._install.run(progress, path, request, durable)
         except BaseException as error:
             if self._stopping:
                 raise
@@ -301,47 +325,17 @@ class ReleaseHandler:
         if operation.outcome == "partly put back":
             runtime().call_later(HALT_DELAY_SECONDS, runtime().on_halt, operation.error)
 
-    async def _install_along(
-        self, progress: OperationProgress, path: list[str], request: Install | Rollback, durable: asyncio.Task[None]
-    ) -> Operation:
-        """Install the releases of `path`, one after the other.
-
-        The task `durable` writes the operation's intent to the disk while the new code is prepared. Nothing on the node
-        is changed before the task has ended.
-        """
-        pause, touched = 0.0, 0
-        results: tuple[ProcessResult, ...] = ()
-        for vsn in path:
-            transition = self._transition(vsn)
-            await asyncio.to_thread(self._store.catalog.verify, vsn)
-            installed = await Installation(
-                transition,
-                self._code,
-                progress=progress,
-                options=request,
-                durable=durable,
-                listeners=InstallListeners(self.rehearsals.callback(vsn), partial(self._switched, transition)),
-            ).run()
-            pause, touched = pause + installed.pause, touched + installed.touched
-            results = (*results, *installed.results)
-            self._probation.report_way_back(
-                probation.missing_way_back(vsn, self.permanent, transition.left.vsn, self._store, progress.operation)
-            )
-        return progress.finish(
-            "installed" if progress.operation.kind == "install" else "reverted",
-            pause=pause,
-            probation_until=self._probation.until,
-            results=results,
-            touched=touched,
-        )
-
     def _switched(self, transition: Transition) -> None:
         """Record that the target is current. Called in the loop turn that resumes processes."""
         self.vsn = transition.target.vsn
         self._changes += 1
+        self.workers.announce(self.vsn)
         self._probation.end()
         if self.vsn != self.permanent:
-            self._probation.begin(transition.configuration.node.probation)
+            self._begin_probation(transition.configuration.node.probation)
+
+    def _begin_probation(self, settings: ProbationSettings) -> None:
+        self._probation.begin(settings)
 
     async def _mark_failure(self, operation: Operation) -> None:
         """Mark the release that failed in this operation, so that installing it again needs consent (--again)."""
@@ -363,12 +357,18 @@ class ReleaseHandler:
         self.on_phase("")
         self._listeners.report(operation)
         self._probation.operation_ended(tried=operation.who == operation_outcome.PROBATION_REQUESTER)
+        self._repair_workers()
+
+    def _repair_workers(self) -> None:
+        """Bring workers that came up in another release into the current one, unless an operation does that."""
+        if self._running is None and not self._stopping:
+            self.workers.repair(self.vsn, operation_outcome.LEADER)
 
     # ------------------------------------------------------------------ probation
 
     def _revert(self, why: str) -> None:
         """Begin the revert. If another operation runs, its end triggers the next attempt."""
-        if self._running is not None or self._removed is not None:
+        if self._running is not None or self._removed is not None or self.workers.is_repairing:
             return
         if self.cold.is_on_trial(self.vsn):
             self._probation.restart(why)
@@ -379,9 +379,6 @@ class ReleaseHandler:
             self.rollback(request, operation_outcome.PROBATION_REQUESTER)
         except Refused as refused:
             self._probation.restart(f"{why}, and the revert was refused: {refused.sentence}")
-
-    def _health_changed(self, health: Health) -> None:
-        self._listeners.report_health(self.vsn, health)
 
     def _restart(self, why: str) -> None:
         """Restart the node, because it can't revert."""
@@ -394,7 +391,9 @@ class ReleaseHandler:
         )
 
     def _transition(self, vsn: str) -> Transition:
-        return transition_to(vsn, self._store, self.vsn)
+        return operation_checks.transition_to(vsn, self._store, self.vsn)
 
     def _check_free(self) -> None:
-        check_free(None if self._running is None else self._running.operation, self._removed)
+        operation_checks.check_free(None if self._running is None else self._running.operation, self._removed)
+        if self.workers.is_repairing:
+            raise Refused(f"Another worker is being brought into release {self.vsn}; try again in a moment.")

@@ -24,6 +24,7 @@ from .open_requests import OpenRequest, open_requests
 from .routes import Route
 from .server_options import ServerOptions
 from .websockets import Handshake, Rejected, WebSocketHandler, WebSocketRoute
+from .worker_number import Worker, worker
 
 __all__ = [
     "APPLICATION",
@@ -40,6 +41,7 @@ __all__ = [
     "ServerOptions",
     "WebSocketHandler",
     "WebSocketRoute",
+    "Worker",
     "asgi_child",
     "open_requests",
     "port",
@@ -51,4 +53,5 @@ __all__ = [
     "start_health",
     "start_http",
     "stop_http",
+    "worker",
 ]

@@ -12,20 +12,30 @@ from typing import Final
 from node_runtime.protocol.exit_codes import Refused
 
 from .server_options import BACKLOG_LIMIT, ServerOptions
+from .worker_number import worker
 
 FIRST_INHERITED: Final = 3
 """The first descriptor that systemd passes (SD_LISTEN_FDS_START)."""
+SHARED_REMEDY: Final = "set `workers = 1` in the table [web] of etc/node.toml"
 
 
 def listening_socket(host: str, port: int, options: ServerOptions) -> socket.socket:
     """Return a socket that listens on a port or, with the option `uds`, on a path; port 0 chooses a free port.
 
-    A socket that systemd has passed to the node for the same address is used instead of a new one. Raises `Refused`.
+    A socket that systemd has passed to the node for the same address is used instead of a new one. The workers of a
+    node share a port, and the kernel spreads the connections over them. Raises `Refused`.
     """
-    path = options.get("uds")
-    if path is not None:
-        return _inherited(os.fspath(path)) or _bind_path(os.fspath(path))
-    return _inherited((host, port)) or _bind_port(host, port, reuse_port=options.get("reuse_port", False))
+    path, shared = options.get("uds"), worker().count > 1
+    address = (host, port) if path is None else os.fspath(path)
+    if (inherited := _inherited(address)) is not None:
+        return inherited
+    if isinstance(address, str):
+        if shared:
+            raise Refused(f"the workers of a node can't share the socket {address}; {SHARED_REMEDY}")
+        return _bind_path(address)
+    if shared and not port:
+        raise Refused(f"the workers of a node can't share a free port; set a port, or {SHARED_REMEDY}")
+    return _bind_port(host, port, reuse_port=shared or options.get("reuse_port", False))
 
 
 def close_socket(bound: socket.socket) -> None:

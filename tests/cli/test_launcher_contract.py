@@ -27,7 +27,7 @@ __all__ = ["node", "running", "tarballs"]
 
 STARTED = ("node_runtime.cli.node", "node_runtime.cli.local", "hotdash.cli")
 NODE_OPTIONS = ("--because", "Release 2.0 is damaged.", "--after", "The node failed", "--during", "switch", "--blame")
-PARENT_KEYS = {"directory", "pid", "node_pid", "vsn", "phase", "boots", "error", "run_directory", "began"}
+PARENT_KEYS = {"directory", "pid", "node_pid", "vsn", "phase", "boots", "error", "run_directory", "began", "workers"}
 
 
 @pytest.mark.parametrize("module", STARTED)
@@ -38,7 +38,7 @@ def test_each_module_that_a_launcher_starts_has_a_main(module: str) -> None:
 def test_the_launcher_starts_these_modules_and_no_others() -> None:
     started = {
         part.value
-        for path in ("node_runtime/cli/launcher/verbs.py", "node_runtime/cli/launcher/parent.py")
+        for path in ("node_runtime/cli/launcher/verbs.py", "node_runtime/cli/launcher/worker.py")
         for part in ast.walk(tree(path))
         if isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value.partition(".")[2]
         if part.value.startswith(("node_runtime.", "hotdash."))

@@ -15,6 +15,7 @@ SHA256_OF_VERSION = {
     5: "f9a8b4c50704d64af25301d63306965acf53e4b597def50bc3789a19a6949b38",
     6: "3aa94a4c4bfdfa8788b9e0ca614b9e3847b354e7fb6b6b4ae8570083cff714cd",
     7: "658adfb2def9051f12c0684262c27ccc4efce9a2097a429ff92dd11788a29ea9",
+    8: "9febe90a5eb767cb7c6561e024b9f55e9ed086602e20ab427b6c8f7903988540",
 }
 """The hash of the launcher's files in each version. Add an entry, and never change one that is on the main branch."""
 

@@ -13,7 +13,15 @@ import pytest
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.build.project import Project, read_project
 from node_runtime.releases.files.appup_instructions import INSTRUCTION_OPTIONS
-from node_runtime.releases.files.schemas import App, Appup, NodeConfig, ProbationSettings, Release, Templates
+from node_runtime.releases.files.schemas import (
+    App,
+    Appup,
+    NodeConfig,
+    ProbationSettings,
+    Release,
+    Templates,
+    WebSettings,
+)
 from node_runtime.releases.files.trust_settings import TrustSettings
 from node_runtime.releases.signing.release_keys import ReleaseKeySettings
 
@@ -93,6 +101,7 @@ def default(field: Any) -> str:
         ("## release.toml", "key", Release),
         ("## node.toml", "key", NodeConfig),
         ("`[probation]`", "key of `probation`", ProbationSettings),
+        ("`[web]`", "key of `web`", WebSettings),
         ("## node.toml", "key of `etc/node.toml` only", TrustSettings),
         ("## Release keys", "setting of a key", ReleaseKeySettings),
     ],

@@ -56,6 +56,22 @@ async def node() -> AsyncIterator[Runtime]:
         await application.stop("web")
 
 
+async def test_the_workers_of_a_node_share_a_port_but_neither_a_free_port_nor_a_path(
+    node: Runtime, tmp_path: Path
+) -> None:
+    web.worker().count = 2
+    with pytest.raises(Refused, match="the workers of a node can't share a free port"):
+        await web.start_asgi("free", APP)
+    with pytest.raises(Refused, match="the workers of a node can't share the socket"):
+        await web.start_asgi("path", APP, uds=tmp_path / "socket")
+    with socket.socket() as of_another_worker:
+        of_another_worker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        of_another_worker.bind(("127.0.0.1", 0))
+        port = of_another_worker.getsockname()[1]
+        await web.start_asgi("shared", APP, port=port)
+        assert web.port("shared") == port
+
+
 async def status_of(reader: asyncio.StreamReader) -> bytes:
     async with asyncio.timeout(60):
         return (await reader.readline())[9:12]

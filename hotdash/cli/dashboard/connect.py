@@ -73,12 +73,13 @@ def connect(
 
 
 @click.command()
+@click.option("--worker", type=click.IntRange(1), help="List only this worker of each node.")
 @output_option
-def nodes(output: str) -> None:
-    """List the nodes that run on this machine as this user."""
+def nodes(worker: int | None, output: str) -> None:
+    """List the nodes that run on this machine as this user. Each worker of a node can be inspected by its own name."""
     from hotdash.cli import tables
 
-    records: list[NodeRecord] = list_records()
+    records: list[NodeRecord] = [record for record in list_records() if worker in (None, record.worker)]
     show(records, output, lambda: tables.nodes(records))
 
 

@@ -11,6 +11,7 @@ from hotdash.model.old_code_lines import draining_words, holder_lines
 from hotdash.model.process_details import version
 from hotdash.model.process_tree import title_of
 from hotdash.model.releases.release_words import direction_words, health_words, running_release, status_words
+from hotdash.model.releases.worker_lines import worker_line
 from hotdash.model.term_lines import term_lines
 from hotdash.model.trust_lines import signature_words, trust_words
 from hotdash.model.units import age, clock, duration, moment, plural, size
@@ -21,13 +22,16 @@ from .layout import block, columns, key_values, line_text, now, pid, text
 
 
 def nodes(records: Sequence[NodeRecord]) -> RenderableType:
-    """Return the table of the nodes on this machine."""
+    """Return the table of the nodes on this machine. The column `worker` appears if a node has several."""
     if not records:
         return text("No node runs on this machine. 'bin/<name> start' in a node's directory starts one.")
-    table = columns("node", "release", "pid", "started", "directory")
+    several = any(record.worker > 1 for record in records)
+    table = columns("node", *(("worker",) if several else ()), "release", "pid", "started", "directory")
     for record in records:
         release, started = f"{record.release} {record.vsn}", moment(record.started, now())
-        table.add_row(text(record.name, "name"), text(release), str(record.os_pid), started, text(record.directory))
+        worker = (str(record.worker),) if several else ()
+        name, directory = text(record.name, "name"), text(record.directory)
+        table.add_row(name, *worker, text(release), str(record.os_pid), started, directory)
     return table
 
 
@@ -48,6 +52,7 @@ def status(summary: m.NodeSummary) -> RenderableType:
         ("event loop", f"lag {duration(vitals.loop_lag)}, {messages}"),
         ("directory", info.directory),
         ("operation", _operation(summary.operation)),
+        *(("worker", line_text(worker_line(one, summary.workers[0]))) for one in summary.workers),
         *_health(summary),
         *(("problem", text(line, "bad")) for line in _problems(summary.releases)),
     )

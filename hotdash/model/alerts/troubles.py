@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hotdash.model.node_view import NodeView
+from hotdash.model.releases.worker_lines import worker_troubles
 from hotdash.model.selection import ProcessKey
 from hotdash.model.styled_text import Tone
 from hotdash.model.units import age, count, plural
@@ -42,6 +43,7 @@ def troubles(node: NodeView, now: float) -> list[Trouble]:
         *_restarts(node),
         *_mailboxes(node),
         *_releases(node),
+        *(Trouble("warn", sentence, "releases") for sentence in worker_troubles(node.snapshot.workers)),
         *_operations(node),
         *_modules(node),
         *_log(node, node_now),

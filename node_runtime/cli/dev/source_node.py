@@ -26,6 +26,9 @@ listen = "127.0.0.1:0"
 
 [probation]
 deadline = 0
+
+[web]
+workers = 1
 """
 _MAX_BEATS_BYTES: Final = 65_536
 """The part of the node's heartbeats that is read, and dropped, at a time."""

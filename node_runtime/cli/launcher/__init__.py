@@ -4,7 +4,7 @@ A build copies this package to bin/_launcher, and `script` to bin/<name>. The pa
 that it works even if a release is damaged. A commit replaces an older launcher: see `launcher_update`.
 """
 
-VERSION = 7
+VERSION = 8
 """The version of the launcher. Increment it with each change of a file in this folder, or nodes never get the change.
 A test compares this number with the hash of the folder.
 
@@ -14,4 +14,5 @@ A test compares this number with the hash of the folder.
 5: a release can boot on probation, and each release with the Python that it needs.
 6: upgrade, downgrade and rollback ask for confirmation, or need --yes; results, modules, kill, purge and abort.
 7: the node gets the sockets that systemd has passed to its parent (LISTEN_FDS).
+8: a node can have several workers; worker 1 leads.
 """

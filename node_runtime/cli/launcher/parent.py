@@ -7,7 +7,8 @@ afterwards. Only the parent's memory has that release, not the disk. If the perm
 damaged or can't be started, the parent boots the one that was permanent most recently before it.
 While the parent runs, it holds a lock on var/parent.lock and writes the node's status to
 var/parent.json. A pipe, and not the arguments, tells the node how its previous run ended, because
-all users of the machine can read a process's arguments.
+all users of the machine can read a process's arguments. A node with several workers has one OS process for each; the
+rules above are those of worker 1, which leads, and the others follow it.
 """
 
 from __future__ import annotations
@@ -15,68 +16,66 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import signal
-import subprocess
+import threading
 import time
-from typing import IO
 
-from . import VERSION
-from .inherited_sockets import AS_RECEIVER, take_inherited_sockets
+from .follower import Follower
+from .inherited_sockets import take_inherited_sockets
 from .installed_release import InstalledRelease
-from .left_processes import end_left_processes
-from .node_directory import DIRECTORY, LOG, NAME, NODE_LOCK, REFUSED, LauncherError, bootable, permanent
+from .node_directory import DIRECTORY, NODE_LOCK, REFUSED, LauncherError, bootable, permanent
 from .parent_lock import STATE, start_ticks
+from .worker import MAX_SENTENCE, STABLE_SECONDS, WorkerProcess, restart_pause
 
 MAX_UNREADY_BOOTS = 3  # in a row; after so many boots the parent gives up the release
-STABLE_SECONDS = 5.0  # if the node ends sooner after it was ready, the pause before the next boot grows
-MAX_PAUSE_SECONDS = 30.0
-DEFAULT_SILENCE_SECONDS = 60.0  # the longest time without a heartbeat, until the node sets another limit
-MAX_WAIT_SECONDS = 1.0  # for a heartbeat, until the parent counts the time that has passed
-MAX_SENTENCE = 1000  # characters of a sentence in var/parent.json, and of one for the next boot
 TRIAL_VERSION = 5  # a release whose launcher is older ends no probation by itself after a boot
-PIPE_VERSION = 2  # a release whose launcher is older gets the reasons of a boot as arguments
 
 
-def end_clause(code: int) -> str:
-    """Return the clause that describes an exit code of the node."""
-    return f"The node was ended by signal {-code}" if code < 0 else f"The node ended with exit code {code}"
-
-
-class Parent:
-    """Boots the node, reads its reports from the pipe, and restarts it."""
+class Parent(WorkerProcess):
+    """Boots the node, reads its reports from the pipe, and restarts it. It is itself what boots worker 1."""
 
     def __init__(self, trial: str = "") -> None:
-        self.node: subprocess.Popen[bytes] | None = None
-        self.stopping = self.waiting = False
-        self.boots, self.ready_at, self.own_fault = 0, 0.0, False
-        self.ending = self.error = self.end_reason = self.phase = self.end_phase = self.run_directory = ""
+        sockets = take_inherited_sockets()  # before a pipe could get one of these descriptors
+        super().__init__(1, NODE_LOCK, self.changed, self.pass_on)
+        self.sockets = sockets
         self.trial, self.on_trial = trial, ""  # the release to boot once, on probation; the one that was booted so
         self.given_up: dict[str, str] = {}  # the reason for each release that is damaged or can't be started
-        self.sockets = take_inherited_sockets()  # before a pipe could get one of these descriptors
-        self.wakeup, waker = os.pipe()
-        os.set_blocking(waker, False)
-        signal.set_wakeup_fd(waker)
+        self.current = ""  # the release that worker 1 runs, while it is ready
+        self.followers: list[Follower] = []
+        self.status_lock = threading.Lock()
+        signal.set_wakeup_fd(self.waker)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda number, frame: self.forward(number))
 
     def forward(self, number: int) -> None:
-        """Forward a signal: SIGHUP restarts the node, SIGTERM and SIGINT stop it; a second stop signal kills it."""
-        self.waiting = False
-        if self.node is not None:
-            self.node.send_signal(signal.SIGKILL if self.stopping else number)
-        self.stopping = self.stopping or number != signal.SIGHUP
+        """Forward a signal to the node. If worker 1 restarts, the others do so afterwards."""
+        self.signal(number)
+        if number != signal.SIGHUP:
+            for follower in self.followers:
+                follower.signal(number)
 
     def run(self) -> int:
         """Run until an orderly stop (returns 0), or until all releases are given up (returns 1)."""
+        try:
+            return self.run_leader()
+        finally:
+            self.set_workers(1)
+
+    def run_leader(self) -> int:
+        """Boot worker 1 until the node stops or can't boot."""
         unready_boots = short_runs = 0
         while release := self.choose():
             vsn = release.vsn
-            self.run_node(release)
+            trial = vsn == self.on_trial
+            because = "" if trial or vsn == permanent() else self.given_up[permanent()]
+            self.run_node(release, because, trial=trial)
+            self.current = ""
             if self.ending == "stopped" or self.stopping:
                 return 0
             if self.ending == "restart":
+                for follower in self.followers:
+                    follower.restart()
                 continue
             if vsn == self.on_trial != permanent():
                 self.log(f"{self.error} Release {vsn} was on probation; booting the permanent release.")
@@ -89,7 +88,7 @@ class Parent:
                 unready_boots = short_runs = 0
             else:
                 self.log(f"{self.error} Restarting.")
-                self.pause(min(0.25 * 2**short_runs, MAX_PAUSE_SECONDS))
+                self.pause(restart_pause(short_runs))
         self.error = next(iter(self.given_up.values()))
         self.report("ended", next(iter(self.given_up)))
         return REFUSED
@@ -132,125 +131,48 @@ class Parent:
         self.given_up[vsn] = why
         self.log(f"{why} Giving up on release {vsn}.")
 
-    def log(self, sentence: str) -> None:
-        """Write one line to the log. A full disk is ignored: keeping the node running is more important."""
-        with contextlib.suppress(OSError):
-            os.write(2, f"{time.strftime('%F %T')} parent of {NAME}: {sentence}\n".encode())
-
-    def pause(self, seconds: float) -> None:
-        """Wait, unless a signal to stop or restart arrives."""
-        until, self.waiting = time.monotonic() + seconds, not self.stopping
-        while self.waiting and (left := until - time.monotonic()) > 0:
-            if select.select([self.wakeup], [], [], left)[0]:
-                os.read(self.wakeup, 4096)
-
-    def run_node(self, release: InstalledRelease) -> None:
-        """Boot the node once and wait for its end."""
-        vsn = release.vsn
-        reader, writer = os.pipe()
-        reasons, told = self.reasons(release)
-        command = release.command("node_runtime.cli.node", str(DIRECTORY), vsn, "--heart", str(writer), *reasons)
-        self.boots, self.ready_at, self.ending, self.error, self.phase = self.boots + 1, 0.0, "", "", ""
-        passed = (writer, *told)
-        node = self.node = subprocess.Popen(
-            [*(AS_RECEIVER if self.sockets else ()), *command],
-            cwd=DIRECTORY,
-            stdin=subprocess.DEVNULL,
-            pass_fds=(*passed, *self.sockets),
-            start_new_session=True,
-        )
-        for descriptor in passed:
-            os.close(descriptor)
-        self.report("starting", vsn)
-        if self.stopping:  # the signal came before there was a node to forward it to
-            node.terminate()
-        with open(reader, "rb", buffering=0) as heart:
-            self.listen(node, heart, vsn)
-        code = node.wait()
-        self.node = None
-        if left := end_left_processes(NODE_LOCK, group=node.pid):
-            self.log(left)
-        if self.ready_at or not self.end_reason:  # if the node was never ready, the stored reason remains
-            self.store_end(code)
-        if self.ending not in {"stopped", "restart"} and not self.error:
-            self.error = f"{end_clause(code)}; see the end of {LOG}."
-        self.report("ended", vsn)
-
-    def reasons(self, release: InstalledRelease) -> tuple[list[str], list[int]]:
-        """Return the options that tell the node why it boots this release and how its previous run ended.
-
-        The second list has the descriptor that the options name, if any.
-        """
-        trial = release.vsn == self.on_trial
-        because = "" if trial or release.vsn == permanent() else self.given_up[permanent()]
-        during, blame = (self.end_phase, self.own_fault) if self.end_reason else ("", False)
-        reasons = {"because": because, "after": self.end_reason, "during": during}
-        if release.launcher_version() < PIPE_VERSION:
-            options = [word for key, reason in reasons.items() if reason for word in (f"--{key}", reason)]
-            return [*options, *(["--blame"] if blame else [])], []
-        reader, writer = os.pipe()
-        with open(writer, "w") as pipe:  # so few bytes fit into the pipe without a reader
-            facts = {"blame": blame, "trial": trial, "parent": VERSION}
-            json.dump({key: reason[:MAX_SENTENCE] for key, reason in reasons.items()} | facts, pipe)
-        return ["--reasons", str(reader)], [reader]
-
-    def store_end(self, code: int) -> None:
-        """Store for the next boot why the node has ended, and whether the node itself caused the end.
-
-        A SIGKILL from outside is not the node's fault. An end that the node has reported does not
-        count as its fault either, because the node has already recorded such a failure.
-        """
-        self.end_phase = self.phase
-        in_order = self.ending in {"stopped", "restart"}
-        self.end_reason = "" if in_order else self.error.rstrip(".") or end_clause(code)
-        reported = bool(self.ending) and not self.on_trial  # a release on trial can't always record its failure
-        self.own_fault = not in_order and not reported and (bool(self.error) or code != -signal.SIGKILL)
-
-    def listen(self, node: subprocess.Popen[bytes], heart: IO[bytes], vsn: str) -> None:
-        """Read the node's reports until the node ends; kill the node if it sends no heartbeat within the time limit.
-
-        Only time in which the parent ran counts: whatever stops the parent for a while, such as a frozen container,
-        stops the node, too. So it waits for a short time at once, and counts a wait that took longer as that time.
-        """
-        silence, rest, watched = DEFAULT_SILENCE_SECONDS, b"", [heart.fileno(), self.wakeup]
-        left = silence
-        while True:
-            wait, began = max(0.0, min(left, MAX_WAIT_SECONDS, silence / 8)), time.monotonic()
-            readable, _, _ = select.select(watched, [], [], wait)
-            left -= min(wait, time.monotonic() - began)
-            if self.wakeup in readable:
-                os.read(self.wakeup, 4096)
-            received = heart.read(4096) if heart.fileno() in readable else None
-            if received:
-                *lines, rest = (rest + received).split(b"\n")
-                for line in lines:
-                    silence = self.handle(line.decode("utf-8", "replace"), vsn) or silence
-                left = STABLE_SECONDS if self.ending else silence
-            elif node.poll() is not None:
-                return
-            elif received == b"":
-                left, watched = min(left, STABLE_SECONDS), [self.wakeup]
-            elif left <= 0:
-                self.error = self.error or f"The node sent no heartbeat for {silence:g} s."
-                node.kill()
-                return
-
-    def handle(self, line: str, vsn: str) -> float | None:
-        """Handle one report of the node; return the new time limit for heartbeats in seconds, or None."""
+    def handle(self, line: str) -> float | None:
+        """Handle one report of worker 1, which says more than the others."""
         word, _, more = line.partition(" ")
-        if word == "heart":
-            return float(more)
-        if word == "phase":
-            self.phase = more
         if word == "trial":
             self.trial = more
-        if word == "ready":
-            self.ready_at, self.run_directory = time.monotonic(), more
+        elif word == "workers":
+            self.set_workers(int(more))
+        elif word == "current":
+            self.current = more
+            for follower in self.followers:
+                follower.leader_is_ready()
+        elif word == "restart-worker":
+            for follower in self.followers:
+                if follower.number == int(more):
+                    follower.restart()
+        elif word == "ready":
             self.given_up.clear()
-            self.report("running", vsn)
-        elif word in {"stopped", "restart", "failed"}:
-            self.ending, self.error = word, more
-        return None
+            if not self.current:  # the release knows no workers
+                self.set_workers(1)
+        return super().handle(line)
+
+    def set_workers(self, count: int) -> None:
+        """Have `count` workers in all: start those that are missing, stop the others and wait for their end."""
+        while len(self.followers) < count - 1:
+            self.followers.append(Follower(len(self.followers) + 2, self))
+        ended = self.followers[count - 1 :]
+        for follower in ended:
+            if not follower.stopping:
+                follower.signal(signal.SIGTERM)
+        for follower in ended:  # they stay in the list meanwhile, so that a second signal kills them
+            follower.close()
+        del self.followers[count - 1 :]
+
+    def pass_on(self, sender: int, receiver: int, text: str) -> None:
+        """Pass a message of a worker on to another one."""
+        for worker in (self, *self.followers):
+            if worker.number == receiver:
+                worker.mail(sender, text)
+
+    def changed(self) -> None:
+        """Write the status of the node, after that of a worker has changed."""
+        self.report(self.status, self.vsn)
 
     def report(self, phase: str, vsn: str) -> None:
         """Write the node's status to var/parent.json."""
@@ -264,12 +186,26 @@ class Parent:
             "boots": self.boots,
             "error": self.error[:MAX_SENTENCE],
             "run_directory": self.run_directory,
+            "workers": [worker_status(follower) for follower in self.followers],
         }
         text = json.dumps(status).ljust(2 * MAX_SENTENCE)
         temporary = STATE.with_name(".parent.json.new")
-        try:
-            temporary.write_text(text)
-            temporary.replace(STATE)
-        except OSError:  # on a full disk, a text of the same length can still overwrite a file
-            with contextlib.suppress(OSError), STATE.open("r+") as state:
-                state.write(text)
+        with self.status_lock:
+            try:
+                temporary.write_text(text)
+                temporary.replace(STATE)
+            except OSError:  # on a full disk, a text of the same length can still overwrite a file
+                with contextlib.suppress(OSError), STATE.open("r+") as state:
+                    state.write(text)
+
+
+def worker_status(follower: Follower) -> dict[str, object]:
+    """Return what var/parent.json says of a worker besides worker 1."""
+    return {
+        "number": follower.number,
+        "pid": follower.node.pid if follower.node else None,
+        "vsn": follower.vsn,
+        "phase": follower.status,
+        "boots": follower.boots,
+        "error": follower.error[:MAX_SENTENCE],
+    }

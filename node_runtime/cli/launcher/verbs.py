@@ -118,13 +118,25 @@ def until_ready(parent: int, boots: int, alive: Callable[[], bool]) -> int:
     while True:
         lives, state = alive(), read_json(STATE)
         ours = state.get("pid") == parent
-        if ours and state["phase"] == "running" and state["boots"] >= boots:
+        if ours and state["phase"] == "running" and state["boots"] >= boots and all(map(has_settled, state["workers"])):
             print(f"{node_name()} runs {state['vsn']} as process {state['node_pid']}.")
+            print("".join(map(worker_line, state["workers"])), end="")
             return 0
         if not lives:
             need_down()  # another `start` may have started the node meanwhile
             raise LauncherError((ours and state["error"]) or f"{NAME} did not start; see {LOG}.")
         time.sleep(POLL_SECONDS)
+
+
+def has_settled(worker: dict[str, Any]) -> bool:
+    """Return whether a worker besides worker 1 is ready, or has ended and said why."""
+    return worker["phase"] == "running" or bool(worker["error"])
+
+
+def worker_line(worker: dict[str, Any]) -> str:
+    """Return the line that says whether a worker besides worker 1 runs."""
+    runs = f"runs as process {worker['pid']}." if worker["phase"] == "running" else f"does not run: {worker['error']}"
+    return f"Worker {worker['number']} {runs}\n"
 
 
 def need_down() -> None:

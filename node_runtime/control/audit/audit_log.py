@@ -48,9 +48,13 @@ class AuditLog:
         self._head: Head | None = None
         self._state: tuple[int, int] | None = None
         """Inode and size of the newest file after the last write of this process."""
+        self.worker: int | None = None
+        """Which worker of the node writes; None for worker 1. All workers write to the same log."""
 
     def write(self, entry: AuditEntry) -> None:
         """Append `entry` and sync the file. Raises Refused when that fails."""
+        if self.worker is not None:
+            entry = structs.replace(entry, subject=f"worker {self.worker}: {entry.subject}")
         try:
             with self._files.locked():
                 self._append(self._caught_up(), entry)

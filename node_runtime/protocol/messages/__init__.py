@@ -36,6 +36,7 @@ from .node import (
     Snapshot,
     StateView,
     Vitals,
+    WorkerInfo,
 )
 from .old_code import (
     GetSource,
@@ -226,4 +227,5 @@ __all__ = [
     "ValuePlace",
     "Vitals",
     "WireStruct",
+    "WorkerInfo",
 ]

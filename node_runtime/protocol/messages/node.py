@@ -184,11 +184,26 @@ class ReleaseInfo(WireStruct, frozen=True):
     signature: ReleaseSignature = ReleaseSignature()
 
 
+class WorkerInfo(WireStruct, frozen=True):
+    """One worker of a node that has several: an OS process that runs release `vsn`, and its own states.
+
+    Clients inspect it as the node `name`. Worker 1 leads. `vsn` is empty while the worker is down, and `down` says
+    why.
+    """
+
+    number: int
+    name: str
+    vsn: str
+    os_pid: int | None
+    down: str = ""
+
+
 class NodeSummary(WireStruct, frozen=True, kw_only=True):
     """The state of the node at event number `seq`, without its processes.
 
     If the event loop didn't answer in time, another thread made the answer, and its parts may be of different
-    moments. Then `blocked` is a sentence that names the code that blocks the event loop.
+    moments. Then `blocked` is a sentence that names the code that blocks the event loop. `workers` is empty if the node
+    has only one OS process; the rest describes worker 1, or the worker that was asked.
     """
 
     seq: int
@@ -199,6 +214,7 @@ class NodeSummary(WireStruct, frozen=True, kw_only=True):
     releases: tuple[ReleaseInfo, ...]
     operation: Operation | None = None
     blocked: str | None = None
+    workers: tuple[WorkerInfo, ...] = ()
 
 
 class Snapshot(NodeSummary, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ SCRIPT = "script.py"
 """The file in the launcher's folder that becomes bin/<name>. All other files of the folder are in bin/_launcher/."""
 FILES = (
     "__init__.py",
+    "follower.py",
     "inherited_sockets.py",
     "installed_release.py",
     "interpreter.py",
@@ -26,6 +27,7 @@ FILES = (
     "parent_lock.py",
     SCRIPT,
     "verbs.py",
+    "worker.py",
 )
 """The files of this version's launcher. The launcher of a newer version may have other files."""
 

@@ -34,6 +34,9 @@ from .version_pattern import PATTERN_KINDS, glob_for_regex, is_version_pattern
 MAX_SECONDS = 100_000_000
 """The longest duration that a file may contain, about three years. An unlimited deadline is written as 0."""
 
+MAX_WORKERS = 64
+"""The greatest number of workers of a node. Each is an OS process with its own states."""
+
 BUILT_IN_APPLICATIONS = frozenset({"web"})
 """Applications that node_runtime contains."""
 
@@ -122,8 +125,15 @@ class ProbationSettings(TomlStruct, frozen=True):
     lag: Annotated[float, Meta(gt=0, le=MAX_SECONDS)] = DEFAULT_MAX_LAG_SECONDS
 
 
+class WebSettings(TomlStruct, frozen=True):
+    """How the node serves. `workers` is the number of OS processes that share the ports of its listeners."""
+
+    workers: Annotated[int, Meta(ge=1, le=MAX_WORKERS)] = 1
+
+
 class NodeConfig(TomlStruct, frozen=True):
-    """A node's configuration. `probation` configures the time between an install and its commit.
+    """A node's configuration. `probation` configures the time between an install and its commit,
+    and `web` the workers.
 
     Durations are in seconds. `heart` is the longest time for which the event loop may be stuck before the node is
     restarted. `rehearsal` is the time limit of a rehearsal; with "off", the node never makes a copy of itself, and each
@@ -135,6 +145,7 @@ class NodeConfig(TomlStruct, frozen=True):
     name: NodeName
     listen: ListenAddress = "127.0.0.1:0"
     probation: ProbationSettings = ProbationSettings()
+    web: WebSettings = WebSettings()
     heart: Annotated[float, Meta(ge=1, le=MAX_SECONDS)] = 60.0
     rehearsal: Annotated[float, Meta(gt=0, le=MAX_SECONDS)] | Literal["off"] = 60.0
     code_change: Annotated[float, Meta(gt=0, le=MAX_SECONDS)] = 5.0

@@ -7,14 +7,21 @@ from pathlib import Path
 import msgspec
 
 from hotdash.config.settings import RemoteNode, Settings
-from hotdash.fleet.known_nodes import KnownNode
-from hotdash.fleet.node_picker import NodePicker
+from hotdash.fleet.known_nodes import KnownNode, NodeReport
+from hotdash.fleet.node_picker import NodePicker, node_cells
 from hotdash.model.module_difference import ModuleDifference, module_differences
+from hotdash.model.releases.worker_lines import worker_line, worker_troubles
+from hotdash.model.styled_text import Line
+from node_runtime.protocol import messages as m
 from tests.support.dashboard.fil_world import NODE, fil_world
 from tests.support.dashboard.scripted_peer import Peer
 from tests.support.waiting import eventually
 
 LONG = 60.0
+
+
+def text_of(cell: Line) -> str:
+    return "".join(part.text for part in cell)
 
 
 def frame(app: NodePicker) -> str:
@@ -42,6 +49,23 @@ async def test_without_a_node_the_list_says_how_to_start_one(run_directory: Path
         await eventually(lambda: "No node runs here" in frame(app), within=LONG, pause=0.05)
         await pilot.press("escape")
     assert app.return_value is None
+
+
+def test_a_node_with_workers_says_how_many_run_and_a_worker_which_one_it_is() -> None:
+    first = m.WorkerInfo(number=1, name=NODE, vsn="2", os_pid=10)
+    second = m.WorkerInfo(number=2, name="fil.2@127.0.0.1", vsn="1", os_pid=11)
+    down = m.WorkerInfo(number=3, name="fil.3@127.0.0.1", vsn="", os_pid=None, down="The node failed.")
+    summary = msgspec.structs.replace(fil_world().summary(1), workers=(first, second, down))
+    cells = node_cells(NodeReport(KnownNode(NODE), summary), summary.vitals.at)
+    assert text_of(cells[1]) == "2 of 3, mixed"
+    assert list(worker_troubles(summary.workers)) == [
+        "worker 2 runs release 1, and worker 1 release 2",
+        "worker 3 is down: The node failed.",
+    ]
+    assert text_of(worker_line(down, first)) == "3  down  The node failed."
+    alone = msgspec.structs.replace(summary, workers=())
+    cells = node_cells(NodeReport(KnownNode(second.name, worker=2), alone), summary.vitals.at)
+    assert text_of(cells[1]) == "worker 2"
 
 
 def test_modules_differ_by_their_code_and_not_by_the_name_of_their_version() -> None:

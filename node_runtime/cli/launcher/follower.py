@@ -1,0 +1,94 @@
+"""Workers 2 and up: each is booted by a thread of the parent, into the release that worker 1 runs.
+
+Worker 1 leads: it alone changes the node's releases. So the others wait until worker 1 is ready. One that ends boots
+again into the release that worker 1 runs then, which may not be the permanent one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Protocol
+
+from .installed_release import InstalledRelease
+from .node_directory import DIRECTORY, LauncherError
+from .worker import STABLE_SECONDS, WorkerProcess, restart_pause
+
+LEADER = 1
+
+
+class LeaderStatus(Protocol):
+    """What a follower has to know of worker 1: the release that it runs now; "" while it isn't ready."""
+
+    current: str
+    sockets: tuple[int, ...]
+
+    def changed(self) -> None: ...
+    def pass_on(self, sender: int, receiver: int, text: str) -> None: ...
+
+
+def worker_lock(number: int) -> Path:
+    """Return the lock file of a worker, which its process holds while it runs."""
+    return DIRECTORY / "var" / "workers" / str(number) / "node.lock"
+
+
+class Follower(WorkerProcess):
+    """A worker that follows worker 1. Its thread ends when the worker is stopped."""
+
+    def __init__(self, number: int, leader: LeaderStatus) -> None:
+        super().__init__(number, worker_lock(number), leader.changed, leader.pass_on)
+        self.leader, self.sockets = leader, leader.sockets
+        self.thread = threading.Thread(target=self.run, name=f"worker {number}")
+        self.thread.start()
+
+    def run(self) -> None:
+        """Boot the worker until it is stopped."""
+        short_runs = 0
+        while vsn := self._wait_for_leader():
+            began, self.error = time.monotonic(), ""
+            try:
+                release = InstalledRelease(vsn)
+                release.verify()
+                self.lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self.run_node(release)
+            except (LauncherError, OSError) as failure:
+                self.ending, self.error = "failed", str(failure)
+                self.on_change()
+            if self.stopping:
+                break
+            why = "" if self.ending in {"restart", "stopped"} else self.error
+            self.leader.pass_on(self.number, LEADER, json.dumps({"type": "WorkerEnded", "why": why}))
+            if not why:
+                continue
+            stable = self.ready_at and time.monotonic() - began > STABLE_SECONDS
+            short_runs = 0 if stable else short_runs + 1
+            self.log(f"{why} Restarting.")
+            self.pause(restart_pause(short_runs))
+
+    def _wait_for_leader(self) -> str:
+        """Return the release that worker 1 runs, as soon as it is ready; "" if this worker is stopped before."""
+        while not self.stopping:
+            if vsn := self.leader.current:
+                return vsn
+            self.pause(1.0)
+        return ""
+
+    def leader_is_ready(self) -> None:
+        """End the wait for worker 1, or before the next boot."""
+        self.waiting = False
+        self.wake()
+
+    def restart(self) -> None:
+        """Shut the process down; it boots again into the release that worker 1 runs then."""
+        if self.node is not None:
+            self.signal(signal.SIGHUP)
+
+    def close(self) -> None:
+        """Forget the worker, whose thread has ended."""
+        self.thread.join()
+        os.close(self.wakeup)
+        os.close(self.waker)

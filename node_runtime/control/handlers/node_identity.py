@@ -1,0 +1,28 @@
+"""The attributes of a node that do not change between boot and exit."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from node_runtime.releases.workers import ONLY_WORKER, WorkerPlace
+
+
+@dataclass(frozen=True, slots=True)
+class NodeIdentity:
+    """The identity of a node, and of this worker of it. A `development` node runs a project from its sources."""
+
+    name: str
+    boot_id: str
+    directory: Path
+    started: float = field(default_factory=time.time)
+    os_pid: int = field(default_factory=os.getpid)
+    development: bool = False
+    place: WorkerPlace = ONLY_WORKER
+
+    @property
+    def own_name(self) -> str:
+        """The name by which clients reach this worker of the node `name`."""
+        return self.place.node_name(self.name)

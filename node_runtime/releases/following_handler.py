@@ -1,0 +1,109 @@
+"""The release handler of a worker besides worker 1: it changes its release when worker 1 orders it, and only then."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from node_runtime.code import CodeServer
+from node_runtime.processes.runtime import runtime
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.messages import Operation, Rollback
+
+from .files.config import read_configuration
+from .files.schemas import ProbationSettings
+from .operation_history import PreviousExit
+from .operation_progress import OperationKind, new_operation
+from .planning.old_versions import drop_old_versions
+from .release_handler import ReleaseHandler
+from .workers import At, Bad, Committed, Done, Go, Greeting, WorkerMessage, WorkerPlace
+from .workers.reading_store import ReadingStore
+
+
+class FollowingReleaseHandler(ReleaseHandler):
+    """Installs what worker 1 orders. The control plane passes no request of an operator on to it that changes releases.
+
+    `send` sends a message to worker 1. A release that isn't permanent is watched, and worker 1 decides what follows
+    from bad health, and from the deadline of the probation.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        vsn: str,
+        code: CodeServer,
+        last: PreviousExit,
+        place: WorkerPlace,
+        send: Callable[[WorkerMessage], None],
+    ) -> None:
+        super().__init__(root, vsn, code, last, place)
+        self._send = send
+        self._order: Go | None = None
+        self._next: Go | None = None
+        self._dropping: asyncio.Task[None] | None = None
+        self.subscribe(self._operation_changed)
+
+    def ready(self) -> None:
+        """Tell worker 1 where this worker is, and watch a release on probation. Called when the worker has booted."""
+        if self.vsn != self.permanent:
+            self._begin_probation(read_configuration(self.root, self.vsn).node.probation)
+        self._send(At(self.vsn, os.getpid()))
+
+    def receive(self, message: WorkerMessage) -> None:
+        """Carry out an order of worker 1. One order at a time: the next one begins when the present one has ended."""
+        match message:
+            case Greeting():
+                self._send(At(self.vsn, os.getpid()))
+            case Committed():
+                self._read_again(self.vsn)
+                self._probation.end()
+                self._changes += 1
+                self._dropping = runtime().loop.create_task(drop_old_versions(self._code))
+            case Go():
+                self._next = message
+                self._begin_next()
+
+    def _begin_next(self) -> None:
+        if self._running is not None or (order := self._next) is None:
+            return
+        self._next = None
+        try:
+            self._read_again(order.vsn)
+            if order.vsn == self.vsn:
+                self._send(Done(order.id, self.vsn))
+                return
+            path = self._store.path(self.vsn, order.vsn) or [order.vsn]
+            kind: OperationKind = "revert" if order.vsn == self.permanent else "install"
+            operation = new_operation(kind, self.vsn, order.vsn, order.who, reason=order.reason)
+            request = Rollback(wait=order.wait, reason=order.reason, unrehearsed=order.unrehearsed)
+            self._order = order
+            self._begin(msgspec.structs.replace(operation, id=order.id), path, request)
+        except Refused as refused:
+            self._order = None
+            self._send(Done(order.id, self.vsn, refused.sentence))
+
+    def _read_again(self, vsn: str) -> None:
+        assert isinstance(self._store, ReadingStore)
+        self._store.read_again(vsn)
+
+    def _operation_changed(self, operation: Operation) -> None:
+        order = self._order
+        if order is None or operation.id != order.id or operation.ended is None:
+            return
+        self._order = None
+        error = "" if self.vsn == order.vsn else operation.error or f"it ended as {operation.outcome}"
+        self._send(Done(order.id, self.vsn, error))
+        self._send(At(self.vsn, os.getpid()))
+        self._begin_next()
+
+    # ------------------------------------------------------------------ the probation, which worker 1 ends
+
+    def _begin_probation(self, settings: ProbationSettings) -> None:
+        super()._begin_probation(msgspec.structs.replace(settings, deadline=0))
+
+    def _revert(self, why: str) -> None:
+        self._send(Bad(why))

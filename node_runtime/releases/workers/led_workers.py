@@ -1,0 +1,227 @@
+"""The other workers, as worker 1 sees and leads them: it brings one after the other into a release.
+
+Worker 1 changes first. Then each other worker prepares, rehearses and installs the release by itself, on its own
+states, when worker 1 orders it. Only worker 1 gives orders, so a new worker 1 repairs whatever its predecessor left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from node_runtime.processes.runtime import runtime
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.messages import Install, Rollback, WorkerInfo
+from node_runtime.releases.operation_progress import OperationProgress
+
+from .messages import At, Bad, Committed, Done, Go, Greeting, WorkerEnded, WorkerMessage
+from .place import WorkerPlace
+
+FOLLOWER_WAIT_SECONDS: Final = 60.0
+"""How long a worker waits for blockers that pass, if the request has no limit, and when a release is taken back."""
+
+logger: Final = logging.getLogger("node_runtime")
+
+
+@dataclass(slots=True)
+class LedWorker:
+    """A worker besides worker 1. `vsn` is the release that it runs; "" while it is down, for the reason `why`."""
+
+    number: int
+    vsn: str = ""
+    os_pid: int | None = None
+    why: str = ""
+    order: Go | None = None
+    answer: asyncio.Future[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParentRequests:
+    """What worker 1 asks of the parent.
+
+    `send` passes a message on, and `restart` restarts a worker. `announce` says which release worker 1 runs, into which
+    the others boot.
+    """
+
+    send: Callable[[int, WorkerMessage], None]
+    restart: Callable[[int], None]
+    announce: Callable[[str], None]
+
+
+NO_REQUESTS: Final = ParentRequests(lambda number, message: None, lambda number: None, lambda vsn: None)
+
+
+class LedWorkers:
+    """Workers 2 to `count` of the node.
+
+    `on_changed()` is called when a worker has come up or changed, and `on_trouble(why)` when one has ended by itself,
+    or its health is bad. `on_event(text)` gets what clients should know. All methods are called on
+    the event loop, but `infos`.
+    """
+
+    def __init__(self, count: int = 1, requests: ParentRequests = NO_REQUESTS) -> None:
+        self.count = count
+        self.announce = requests.announce
+        self.on_changed: Callable[[], None] = lambda: None
+        self.on_trouble: Callable[[str], None] = lambda why: None
+        self.on_event: Callable[[str], None] = lambda text: None
+        self._requests = requests
+        self._workers = {number: LedWorker(number) for number in range(2, count + 1)}
+        self._repair: asyncio.Task[None] | None = None
+
+    def infos(self, node: str, vsn: str, os_pid: int) -> tuple[WorkerInfo, ...]:
+        """Return what operators see of all workers of the node; empty if there is only one.
+
+        `vsn` and `os_pid` are worker 1's.
+        """
+        if self.count == 1:
+            return ()
+        first = WorkerInfo(number=1, name=node, vsn=vsn, os_pid=os_pid)
+        others = (
+            WorkerInfo(
+                number=one.number,
+                name=WorkerPlace(one.number).node_name(node),
+                vsn=one.vsn,
+                os_pid=one.os_pid,
+                down=one.why,
+            )
+            for one in self._workers.values()
+        )
+        return (first, *others)
+
+    def greet(self) -> None:
+        """Ask all workers where they are; called when worker 1 is ready."""
+        for number in self._workers:
+            self._requests.send(number, Greeting())
+
+    def check_together(self, vsn: str) -> None:
+        """Raise `Refused` if a worker that runs has another release than worker 1, or is changing it."""
+        for one in self._workers.values():
+            if one.vsn and (one.vsn != vsn or one.order is not None):
+                raise Refused(
+                    f"Worker {one.number} still runs release {one.vsn}, and worker 1 release {vsn}; try again in a "
+                    f"moment."
+                )
+
+    @property
+    def is_repairing(self) -> bool:
+        """Whether a worker is being brought into the release of worker 1 outside of an operation."""
+        return self._repair is not None
+
+    # ------------------------------------------------------------------ orders
+
+    async def follow(
+        self,
+        progress: OperationProgress,
+        vsn: str,
+        request: Install | Rollback,
+        trouble: Callable[[], str] = lambda: "",
+        *,
+        forgive: bool = False,
+    ) -> str:
+        """Bring the workers into release `vsn`, one after the other; return why that failed, or "".
+
+        The first failure ends it, and so does `trouble()`, which returns what is wrong with worker 1. If `forgive`,
+        a worker that fails is restarted instead, since nothing leads back.
+        """
+        for one in self._workers.values():
+            if not one.vsn or one.vsn == vsn:
+                continue
+            if not forgive and (why := trouble()):
+                return why
+            progress.enter(f"worker {one.number}")
+            progress.report()
+            wait = request.wait if math.isfinite(request.wait) else FOLLOWER_WAIT_SECONDS
+            order = Go(
+                id=f"{progress.id}.{one.number}",
+                vsn=vsn,
+                who=progress.operation.who,
+                reason=request.reason,
+                wait=wait,
+                unrehearsed=request.unrehearsed,
+            )
+            why = await self._bring(one, order)
+            if why and not forgive:
+                return f"worker {one.number}: {why}"
+            if why:
+                self._restart(one, why)
+        return ""
+
+    def repair(self, vsn: str, who: str) -> None:
+        """Bring workers that run another release than worker 1 into its release `vsn`, or restart them."""
+        if self._repair is None and any(one.vsn not in ("", vsn) for one in self._workers.values()):
+            self._repair = runtime().loop.create_task(self._repair_all(vsn, who))
+
+    async def _repair_all(self, vsn: str, who: str) -> None:
+        try:
+            for one in self._workers.values():
+                if one.vsn in ("", vsn):
+                    continue
+                logger.warning("worker %s runs release %s; bringing it to release %s", one.number, one.vsn, vsn)
+                id = f"repair-{vsn}.{one.number}"
+                order = Go(id=id, vsn=vsn, who=who, reason="worker 1 runs this release", wait=FOLLOWER_WAIT_SECONDS)
+                if why := await self._bring(one, order):
+                    self._restart(one, why)
+        finally:
+            self._repair = None
+        self.on_changed()
+
+    async def _bring(self, one: LedWorker, order: Go) -> str:
+        """Order a worker into a release, and return why it failed, or "". Its end counts as a failure."""
+        one.order, one.answer = order, runtime().loop.create_future()
+        self._requests.send(one.number, order)
+        try:
+            return await one.answer
+        finally:
+            one.order = one.answer = None
+
+    def _restart(self, one: LedWorker, why: str) -> None:
+        """Restart a worker that can't change otherwise. It boots into the release of worker 1, without its states."""
+        logger.error("restarting worker %s, which loses its states: %s", one.number, why)
+        one.vsn, one.why = "", f"It is restarted, because it could not change its release: {why}"
+        self._requests.restart(one.number)
+
+    def committed(self) -> None:
+        """Tell the workers that their release is permanent."""
+        for number in self._workers:
+            self._requests.send(number, Committed())
+
+    def stop(self) -> None:
+        """End a repair, because worker 1 stops."""
+        if self._repair is not None:
+            self._repair.cancel()
+
+    # ------------------------------------------------------------------ what they say
+
+    def receive(self, number: int, message: WorkerMessage) -> None:
+        """Handle what worker `number` says, or what the parent says of it."""
+        one = self._workers.get(number)
+        if one is None:
+            return
+        match message:
+            case At(vsn, os_pid):
+                if (vsn, os_pid) != (one.vsn, one.os_pid):
+                    self.on_event(f"worker {number} runs release {vsn} as process {os_pid}")
+                one.vsn, one.os_pid, one.why = vsn, os_pid, ""
+                self.on_changed()
+            case Done(id, vsn, error) if one.order is not None and one.order.id == id:
+                one.vsn = vsn
+                self._answer(one, error)
+            case Bad(why):
+                self.on_trouble(f"worker {number}: {why}")
+            case WorkerEnded(why):
+                one.vsn, one.os_pid, one.why = "", None, why or one.why
+                self._answer(one, why or "it was restarted.")
+                if why:
+                    self.on_event(f"worker {number} ended: {why}")
+                    self.on_trouble(f"worker {number} ended: {why}")
+            case _:
+                logger.warning("worker %s sent an unexpected %s", number, type(message).__name__)
+
+    def _answer(self, one: LedWorker, error: str) -> None:
+        if one.answer is not None and not one.answer.done():
+            one.answer.set_result(error)

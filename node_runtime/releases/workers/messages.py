@@ -1,0 +1,93 @@
+"""The messages between worker 1 and the others, one line of JSON each, which the parent passes on.
+
+Worker 1 sends `Greeting`, `Go` and `Committed`. The others send `At`, `Done` and `Bad`. The parent itself sends
+`WorkerEnded`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+import msgspec
+
+from node_runtime.protocol.clip import clip
+
+MAX_TEXT: Final = 600
+"""Characters of each text in a message. A line has to fit into one atomic write to a pipe, which is 4,096 bytes."""
+MAX_LINE_BYTES: Final = 4000
+
+
+class WorkerStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """The base class of the messages."""
+
+
+class Greeting(WorkerStruct, frozen=True):
+    """Worker 1 is ready, and asks each other worker where it is."""
+
+
+class Go(WorkerStruct, frozen=True):
+    """Change to release `vsn` while running, as a part of the operation `id`.
+
+    `wait` is how long the worker may wait for blockers that pass, in seconds; see `Install`.
+    """
+
+    id: str
+    vsn: str
+    who: str
+    reason: str | None = None
+    wait: float = 0.0
+    unrehearsed: bool = False
+
+
+class Committed(WorkerStruct, frozen=True):
+    """The current release is permanent now."""
+
+
+class At(WorkerStruct, frozen=True):
+    """The worker runs release `vsn` as process `os_pid`."""
+
+    vsn: str
+    os_pid: int
+
+
+class Done(WorkerStruct, frozen=True):
+    """The worker's part of the operation `id` has ended; `error` says why it failed, or is empty."""
+
+    id: str
+    vsn: str
+    error: str = ""
+
+
+class Bad(WorkerStruct, frozen=True):
+    """The health of the release on probation is bad in the worker; `why` is a clause."""
+
+    why: str
+
+
+class WorkerEnded(WorkerStruct, frozen=True):
+    """The worker has ended; `why` is a sentence, or empty if it restarts in order."""
+
+    why: str
+
+
+WorkerMessage: TypeAlias = Greeting | Go | Committed | At | Done | Bad | WorkerEnded
+
+
+def encode(message: WorkerMessage) -> str:
+    """Return the message as a line without its end. Longer texts in it are clipped."""
+    line = msgspec.json.encode(_clipped(message, MAX_TEXT))
+    if len(line) > MAX_LINE_BYTES:  # some characters take several bytes
+        line = msgspec.json.encode(_clipped(message, MAX_TEXT // 6))
+    return line.decode()
+
+
+def _clipped(message: WorkerMessage, limit: int) -> WorkerMessage:
+    texts = {name: getattr(message, name) for name in message.__struct_fields__}
+    clipped = {name: clip(value, limit) for name, value in texts.items() if isinstance(value, str)}
+    return msgspec.structs.replace(message, **clipped)
+
+
+def decode(line: bytes) -> WorkerMessage:
+    """Return the message of a line. Raises msgspec.DecodeError."""
+    message: WorkerMessage = msgspec.json.decode(line, type=WorkerMessage)
+    return message

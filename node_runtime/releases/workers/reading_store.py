@@ -1,0 +1,26 @@
+"""The releases of a node as a worker besides worker 1 sees them: it reads what worker 1 has staged and committed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from node_runtime.releases.signing.trust_policy import TrustPolicy, read_trust_policy
+from node_runtime.releases.store import commit_record
+from node_runtime.releases.store.release_store import ReleaseStore
+
+
+class ReadingStore(ReleaseStore):
+    """A `ReleaseStore` that never writes. `read_again` makes it see what worker 1 has changed."""
+
+    def read_again(self, vsn: str) -> None:
+        """Read the commit record and the release `vsn` again. Raises `Refused`."""
+        self.record = self._read()
+        self.catalog.forget(vsn)
+        self.entry(vsn)
+
+    def trust_policy(self) -> TrustPolicy:
+        """Return the release keys and the settings of the node; only worker 1 remembers them."""
+        return read_trust_policy(self.root)
+
+    def _change(self, change: Callable[[commit_record.CommitRecord], commit_record.CommitRecord]) -> None:
+        self.record = self._read()  # worker 1 records what happened to the whole node

@@ -1,0 +1,23 @@
+"""The number of this worker of the node, for applications and listeners."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from node_runtime.processes import runtime
+
+
+@dataclass(slots=True)
+class Worker:
+    """A worker of the node: its `number`, from 1 on, and how many workers the node has. The node sets both at boot."""
+
+    number: int = 1
+    count: int = 1
+
+
+def worker() -> Worker:
+    """Return which worker of the node calls this, so that what must exist once can be left to worker 1.
+
+    OTP has no such function.
+    """
+    return runtime().singleton(Worker)
