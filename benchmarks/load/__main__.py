@@ -39,8 +39,13 @@ async def measured(
         print(f"{time.strftime('%H:%M:%S')} {title}: {text}", file=sys.stderr, flush=True)
 
     say("building and starting")
-    async with site as running:
-        return await measure(running, amount, rate=rate, swarm=swarm, say=say)
+    outcome = Outcome()
+    try:
+        async with site as running:
+            await measure(running, amount, outcome, rate=rate, swarm=swarm, say=say)
+    except UpgradeFailed as error:
+        outcome.trouble = str(error)
+    return outcome
 
 
 async def measure_all(chosen: list[str], amount: Amount, rate: float | None) -> dict[str, Outcome]:
@@ -88,15 +93,11 @@ def main() -> int:
     failures = min(options.failures, options.rounds)
     amount = Amount(options.runs, options.rounds, failures, options.sockets, options.messages, options.pause)
     before = os.getloadavg()[0]
-    try:
-        outcomes = asyncio.run(measure_all(chosen, amount, options.rate))
-    except UpgradeFailed as error:
-        print(f"PROBLEM: {error}")
-        return 1
+    outcomes = asyncio.run(measure_all(chosen, amount, options.rate))
     print("\n".join(table(outcomes)))
     print(f"\nThe machine's load was {before:.1f} before, and is {os.getloadavg()[0]:.1f} now.")
-    for example in outcomes["nine9s on OTP"].examples() if "nine9s on OTP" in outcomes else ():
-        print(f"OTP: {example}")
+    for note in (line for name, outcome in outcomes.items() if "OTP" in name for line in problems(name, outcome)):
+        print(f"Of OTP: {note}")
     found = [line for name, outcome in outcomes.items() if "OTP" not in name for line in problems(name, outcome)]
     for problem in found:
         print(f"PROBLEM: {problem}")

@@ -54,6 +54,8 @@ class Outcome:
     upgraded_messages: list[Summary] = field(default_factory=list)
     swarm: Summary | None = None
     """All counts of the websockets."""
+    trouble: str = ""
+    """The operation that had another outcome than it should have, and ended the measurement."""
 
     def faults(self) -> dict[str, int]:
         """Return the counts that have to be 0, over all clients and runs."""
@@ -67,13 +69,18 @@ class Outcome:
 
 
 async def measure(
-    site: SiteUnderLoad, amount: Amount, *, rate: float | None, swarm: bool, say: Callable[[str], None]
-) -> Outcome:
-    """Measure a site. `rate` is the number of requests per second, None for a share of its capacity.
+    site: SiteUnderLoad,
+    amount: Amount,
+    outcome: Outcome,
+    *,
+    rate: float | None,
+    swarm: bool,
+    say: Callable[[str], None],
+) -> None:
+    """Measure a site, and fill in the outcome.
 
-    Raises UpgradeFailed.
+    `rate` is the number of requests per second, None for a share of the site's capacity. Raises UpgradeFailed.
     """
-    outcome = Outcome()
     async with AsyncExitStack() as stack:
         members = None
         if swarm:
@@ -87,7 +94,6 @@ async def measure(
             await _run(site, amount, outcome, members)
         if members is not None:
             outcome.swarm = await members.finish()
-    return outcome
 
 
 async def _capacity(site: SiteUnderLoad, say: Callable[[str], None]) -> float:

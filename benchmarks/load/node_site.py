@@ -25,6 +25,8 @@ from .site_under_load import UpgradeFailed
 BIN: Final = Path(sys.executable).parent
 BUDGET_SECONDS: Final = 30.0
 """A client may spend only so many tokens per second; a refused request is repeated for this time."""
+WAIT_SECONDS: Final = 30.0
+"""An install waits so long for what may pass, such as old code that still runs, as with `hotdash upgrade --wait 30`."""
 OVERRIDES: Final = {"nine9s": {}, "hub": {"messages": 10**9}}
 
 
@@ -47,7 +49,7 @@ class NodeSite:
 
     async def fail(self) -> bool:
         """Try to install the faulty version. It has no plan of its own: the install rehearses it, too."""
-        operation = await self._operation(m.Install(vsn=self._example.fault.vsn, again=True))
+        operation = await self._operation(m.Install(vsn=self._example.fault.vsn, again=True, wait=WAIT_SECONDS))
         if operation.outcome != "put back":
             raise UpgradeFailed(f"{operation.to_vsn} was {operation.outcome} instead of put back: {operation.error}")
         return True
@@ -56,7 +58,7 @@ class NodeSite:
         plan = await self._client.plan(vsn)
         if plan.blockers:
             raise UpgradeFailed(f"the plan for {vsn}: {plan.blockers}")
-        operation = await self._operation(m.Install(vsn=vsn, plan_id=plan.id))
+        operation = await self._operation(m.Install(vsn=vsn, plan_id=plan.id, wait=WAIT_SECONDS))
         if operation.outcome != "installed":
             raise UpgradeFailed(f"{vsn} was {operation.outcome}: {operation.error}")
         await self._client.request(methods.COMMIT, m.Commit())

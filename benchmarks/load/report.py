@@ -27,6 +27,8 @@ def longest(runs: list[Summary]) -> float:
 
 def problems(name: str, outcome: Outcome) -> Iterator[str]:
     """Yield a sentence for each goal that a site misses."""
+    if outcome.trouble:
+        yield f"{name}: the measurement ended early: {outcome.trouble}"
     for kind, count in outcome.faults().items():
         if count:
             yield f"{name}: {count:,} {TITLES[kind]} (limit 0)"
@@ -77,6 +79,7 @@ def _cells(outcome: Outcome) -> Iterator[tuple[str, str]]:
 
 def _compared(outcome: Outcome) -> Iterator[tuple[str, list[Summary], list[Summary]]]:
     """Yield what is compared, with the summaries of the runs under upgrades and without."""
-    yield "response", outcome.upgraded, outcome.quiet
-    if outcome.upgraded_messages:
+    if outcome.quiet:
+        yield "response", outcome.upgraded, outcome.quiet
+    if outcome.quiet_messages:
         yield "message", outcome.upgraded_messages, outcome.quiet_messages

@@ -53,3 +53,10 @@ def test_failures_are_spread_over_the_rounds() -> None:
 def test_a_percentile_is_the_value_below_or_at_which_a_share_is() -> None:
     assert [percentile([1.0, 2.0, 3.0, 4.0], share) for share in (0.0, 0.25, 0.5, 0.99, 1.0)] == [1, 1, 2, 4, 4]
     assert percentile([], 0.5) == 0.0
+
+
+def test_a_measurement_that_ended_early_is_a_problem_and_has_a_column() -> None:
+    ended = Outcome(trouble="2.0 was aborted")
+    assert list(problems("site", ended)) == ["site: the measurement ended early: 2.0 was aborted"]
+    assert next(table({"site": ended})) == "| | goal | site |"
+    assert len(list(table({"site": ended}))) > 5
