@@ -27,6 +27,12 @@ NOT_APPLYING: Final = {
     "test_lifespan_state": "a listener gives requests the state of its own lifespan, which belongs to a version",
     "test_scopes": "an application of ASGI 2 is served only if it is a class, and its scope has the version 3.0",
     "test_huge_headers_h11protocol_failure": "the test uses uvicorn's own class; a listener answers 431 instead of 400",
+    "test_large_post_request": "a listener parses what it has received in pieces, in turns that the test's loop doesn't have",
+    "test_invalid_http": "a listener parses it in pieces, in turns that the test's loop doesn't have",
+    "test_value_returned": "a listener ignores what an application returns",
+    "test_unsupported_ws_upgrade_request_warn_on_auto": "a listener sums up the warnings about clients",
+    "test_header_upgrade_is_not_websocket_depend_installed": "a listener sums up the warnings about clients",
+    "test_header_upgrade_is_websocket_depend_not_installed": "a listener sums up the warnings about clients",
 }
 """The tests that can't apply to a listener, each with the reason. docs/layers/web.md lists them."""
 UVICORNS_DEFAULTS: Final[ServerOptions] = {"access_log": True, "server_header": True, "timeout_keep_alive": 5}
@@ -43,6 +49,8 @@ class TestedConfig(ServerConfig):
         module.app = app  # type: ignore[attr-defined]
         self.named = NamedApplication(f"{name}:app")
         known = {key: value for key, value in options.items() if key in ServerOptions.__optional_keys__}
+        if "http" in known:
+            known["http"] = getattr(known["http"], "of_uvicorn", known["http"])  # the server makes its own class of it
         chosen = cast("ServerOptions", {**UVICORNS_DEFAULTS, **known})
         super().__init__(self.named, chosen, "tested", WebSocketRoutes(()))
         self.port, self.with_lifespan = port, lifespan == "on"
@@ -92,6 +100,7 @@ def _listeners_protocol(find: Callable[[str], Any]) -> Callable[[str], Any]:
             return protocol
         listeners = connection_class(protocol)
         listeners.__name__ = protocol.__name__  # some tests look at it
+        listeners.of_uvicorn = protocol
         return listeners
 
     return found
