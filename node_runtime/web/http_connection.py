@@ -19,6 +19,8 @@ from .websockets import connection_factory
 HEAD_TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
+SHOWN_OF_A_SCOPE: Final = ("type", "method", "path", "headers")
+"""What is kept of an answered request, for `open_requests`."""
 
 
 def connection_class(protocol: Any) -> Any:
@@ -30,6 +32,7 @@ def connection_class(protocol: Any) -> Any:
 def _listener_connection(protocol: Any) -> Any:
     class ListenerConnection(protocol):  # type: ignore[misc]  # the base class depends on what is installed
         ws_protocol_class: Any
+        scope: Any
 
         def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
             super().__init__(config, *args, **kwargs)
@@ -78,6 +81,13 @@ def _listener_connection(protocol: Any) -> Any:
             super().resume_writing()
 
         def on_response_complete(self) -> None:
+            answered = self.cycle
+            if answered.response_complete:
+                # Frameworks put their routes and functions into the scope. An idle connection must not keep those.
+                kept = {key: answered.scope[key] for key in SHOWN_OF_A_SCOPE}
+                if self.scope is answered.scope:
+                    self.scope = kept
+                answered.scope = kept
             super().on_response_complete()
             self.reader.update()  # uvicorn may have resumed reading, though a part of the last read waits
 

@@ -110,7 +110,7 @@ async def serve(name: str) -> None:
             listener.server = server
             try:
                 await server.serve(sockets)
-            except asyncio.CancelledError:
+            except BaseException:  # also of a crash: nobody would look at the connections any more
                 if server.started:
                     await server.shutdown(sockets)
                 raise

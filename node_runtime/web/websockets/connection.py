@@ -22,6 +22,7 @@ from node_runtime.web.clients.paced_reading import PacedReader
 from .handler import Handshake
 from .open_websockets import open_websockets
 from .opening import Opening
+from .proxies import Proxies
 from .routes import WebSocketRoutes
 from .supervisor import start_handler
 from .wire import Wire, WireState
@@ -46,6 +47,7 @@ class WebSocketConnection(asyncio.Protocol):
         self, *, config: Any, server_state: Any, app_state: Any, listener: str, routes: WebSocketRoutes
     ) -> None:
         self._listener = listener
+        self._proxies = Proxies(config.forwarded_allow_ips) if config.proxy_headers else None
         self._routes = routes
         self._connections: set[Any] = server_state.connections
         self.transport: asyncio.Transport
@@ -89,6 +91,8 @@ class WebSocketConnection(asyncio.Protocol):
             self._write(self._wire.output())
         elif self._opening is not None:
             if self._opening.receive(data, self._routes, self.transport):
+                if self._proxies is not None:
+                    self._proxies.correct(self.handshake.scope)
                 self._number = open_websockets().add(self)
                 server = runtime().calling_process()
                 above = WEB_SUPERVISOR if server is None else server.parent
