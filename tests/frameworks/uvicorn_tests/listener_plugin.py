@@ -27,7 +27,7 @@ NOT_APPLYING: Final = {
     "test_lifespan_state": "a listener gives requests the state of its own lifespan, which belongs to a version",
     "test_scopes": "an application of ASGI 2 is served only if it is a class, and its scope has the version 3.0",
     "test_huge_headers_h11protocol_failure": "the test uses uvicorn's own class; a listener answers 431 instead of 400",
-    "test_large_post_request": "a listener parses what it has received in pieces, in turns that the test's loop doesn't have",
+    "test_large_post_request": "a listener parses a body in pieces, in turns that the test's loop doesn't have",
     "test_invalid_http": "a listener parses it in pieces, in turns that the test's loop doesn't have",
     "test_value_returned": "a listener ignores what an application returns",
     "test_unsupported_ws_upgrade_request_warn_on_auto": "a listener sums up the warnings about clients",
