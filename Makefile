@@ -20,7 +20,7 @@ COMPILE := $(VENV)-tools/bin/uv pip compile --quiet --universal --python-version
 # Where this is set, as in many images, every process that a test starts would compile all sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-all cases fuzz lint format lock audit protocol-page screenshots frames bench bench-web bench-upgrade load soak crash faults uvicorn-tests clean
+.PHONY: help setup demo test test-all cases fuzz lint format lock audit docs protocol-page screenshots frames bench bench-web bench-upgrade load soak crash faults uvicorn-tests clean
 
 help:
 	@echo "make demo         build fil, boot it, and go from 1986.a to 1986.b while it runs"
@@ -39,6 +39,7 @@ help:
 	@echo "make uvicorn-tests  run uvicorn's own tests of its protocols against our listeners; needs a package index"
 	@echo "make lock         write the locks anew after a change of pyproject.toml; UPGRADE=--upgrade takes newer versions"
 	@echo "make audit        look the locked versions up among the known faults; needs a package index"
+	@echo "make docs         build the documentation, with the docstrings, as a site in _build/site; a warning fails it"
 	@echo "make protocol-page  write docs/protocol.md anew from the code"
 	@echo "make screenshots  take screenshots/ anew from a real node"
 	@echo "make frames       write the texts of the dashboard's views anew, which tests compare"
@@ -108,6 +109,7 @@ lock:
 	$(COMPILE) $(UPGRADE) pyproject.toml --extra bench --constraint locks/dev.txt --output-file locks/bench.txt
 	$(COMPILE) $(UPGRADE) locks/fuzz.in --output-file locks/fuzz.txt
 	$(COMPILE) $(UPGRADE) locks/tools.in --output-file locks/tools.txt
+	$(COMPILE) $(UPGRADE) locks/docs.in $(patsubst %,--constraint locks/%.txt,dev bench tools) --output-file locks/docs.txt
 
 audit: AUDIT = $(VENV)-tools/bin/pip-audit $(STRICT) --progress-spinner off --disable-pip --require-hashes
 audit:
@@ -118,6 +120,11 @@ audit:
 	if [ -s $$found ] || tail -n 1 $$log | grep -q '^ERROR:pip_audit'; then cat $$log $$found; else \
 		echo "make audit looked nothing up, because a package index or its list of faults can't be reached; see $$log."; fi >&2; \
 	exit 1
+
+docs:
+	$(PYTHON) -m venv $(VENV)-docs
+	$(VENV)-docs/bin/python $(LOCKED) locks/docs.txt
+	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict
 
 protocol-page: $(READY)
 	$(BIN)/python -m docs.protocol_page
@@ -164,5 +171,5 @@ uvicorn-tests: $(READY)
 	$(BIN)/python -m tests.frameworks.uvicorn_tests $(SDIST)
 
 clean:
-	rm -rf $(VENV) $(VENV)-3.* $(VENV)-tools _build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-3.* $(VENV)-tools $(VENV)-docs _build .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
