@@ -11,6 +11,7 @@ import gc
 import signal
 import sys
 import time
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import msgspec
@@ -38,15 +39,16 @@ class HeldFindings(msgspec.Struct):
     caches: list[str] = []
 
 
-def find_holders(suspects: Suspects) -> HeldFindings:
-    """Return what holds the versions. Blocks the calling thread: call it in a worker thread.
+def find_holders(modules: Collection[str], suspects: Callable[[], Suspects]) -> HeldFindings:
+    """Return what holds the old versions of `modules`. Blocks the calling thread: call it in a worker thread.
 
-    If the child fails, the result says that something that was not found in time holds each version.
+    `suspects()` is called in the child: it says which processes are idle, and processes go on until the fork. If the
+    child fails, the result says that something that was not found in time holds each version.
     """
 
     def search(writer: int) -> None:
         signal.setitimer(signal.ITIMER_REAL, SEARCH_TIME_LIMIT_SECONDS)
-        write_all(writer, msgspec.msgpack.encode(_find(suspects)))
+        write_all(writer, msgspec.msgpack.encode(_find(suspects())))
 
     child = fork_child(search)
     try:
@@ -56,7 +58,7 @@ def find_holders(suspects: Suspects) -> HeldFindings:
         child.wait()
     if answer:
         return msgspec.msgpack.decode(answer, type=HeldFindings)
-    return HeldFindings({module: [UNFOUND_HOLDER] for module in suspects.modules}, 0.0)
+    return HeldFindings({module: [UNFOUND_HOLDER] for module in modules}, 0.0)
 
 
 def _find(suspects: Suspects) -> HeldFindings:

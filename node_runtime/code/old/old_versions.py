@@ -101,7 +101,7 @@ class OldVersions:
         """Return what runs and what holds the old versions of these modules. Blocks the calling thread."""
         modules = list(self._versions(modules))
         running, titles = self.running(modules), self._processes.titles()
-        findings = find_holders(self._suspects(modules, titles))
+        findings = find_holders(modules, lambda: self._suspects(modules, self._processes.titles()))
         for module, found in running.items():
             findings.holders[module] = _merged(self._named(module, found, titles), findings.holders.get(module, ()))
         return findings
