@@ -23,7 +23,8 @@ _WRITTEN_IN_VAR: Final = frozenset({"staging", _LOCK})
 def is_new(directory: Path) -> bool:
     """Return whether the directory has nothing but etc/ and the leftovers of an interrupted first install.
 
-    The directory of a node that has run has more in var/, and a release that was copied by hand has no var/.
+    Both other cases can be told apart from these leftovers: a node that has run has left more files in var/, and a
+    directory into which someone copied a release by hand has no var/.
     """
     if not directory.exists():
         return True

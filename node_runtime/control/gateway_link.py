@@ -237,7 +237,7 @@ class GatewayLink:
             case Pong():
                 self._unanswered = 0
             case SeamHello():
-                raise SeamError("a second hello")
+                raise SeamError("it sent a second hello")
             case _:
                 assert_never(message)
 

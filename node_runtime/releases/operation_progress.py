@@ -108,9 +108,9 @@ class OperationProgress:
         results: tuple[ProcessResult, ...] = (),
         touched: int = 0,
     ) -> Operation:
-        """Return the ended operation. `self.operation` stays as it is.
+        """Return the operation as ended. `self.operation` remains as it was, without an end.
 
-        The release handler reports the end to the listeners when the next operation may begin.
+        The release handler reports the end to the listeners only when the next operation may begin.
         """
         ended = time.time()
         return msgspec.structs.replace(

@@ -112,8 +112,8 @@ def _generate(deployment: _Deployment, release: LocalRelease, running: m.Release
         return
     if previous is None:
         raise Refused(
-            f"{clip_path(missing[0])} is missing or older than its app.toml; name the tarball of {running.vsn}, which "
-            f"{deployment.node} runs, with --from TARBALL, and it is generated."
+            f"{clip_path(missing[0])} is missing or older than its app.toml; to generate it, pass --from with the "
+            f"tarball of {running.vsn}, which {deployment.node} runs."
         )
     line = generate_line(release, previous)
     deployment.output.begin(line)

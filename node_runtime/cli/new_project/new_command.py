@@ -70,8 +70,8 @@ def new(name: str, is_web: bool, asgi: str | None) -> None:
         )
     if missing := [each for each in SERVER_LIBRARIES if kind != "plain" and each not in libraries]:
         click.echo(
-            f"The web server would be faster with {' and '.join(missing)}: install what is missing here, and add it to "
-            "`requirements` in release.toml.",
+            f"The web server would be faster with {' and '.join(missing)}: install what is missing in this "
+            "environment, and name it in `requirements` in release.toml.",
             err=True,
         )
 

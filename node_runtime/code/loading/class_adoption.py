@@ -1,6 +1,6 @@
-"""Gives instances that module globals keep the new version of their class, so that they show the new behaviour at once.
+"""Changes the class of instances in module globals to its new version, so that they show the new behaviour at once.
 
-These are the instances in `__carry__`, and those in global variables of modules that the load leaves alone. The
+These are the instances in `__carry__`, and those in global variables of modules that the load leaves alone. Their
 attributes stay, and fields that only the new class has get their defaults. An instance can adopt a class only if both
 classes have the same layout: the same slots, and the same base class written in C.
 """

@@ -212,7 +212,7 @@ class Seam(Generic[In]):
             except BlockingIOError:
                 return
             except OSError as error:
-                raise SeamClosed(f"the other end has closed the seam ({error.strerror})") from None
+                raise SeamClosed(f"the other end has closed the connection ({error.strerror})") from None
             del self._unsent[:sent]
 
     def take(self) -> list[In]:
@@ -222,9 +222,9 @@ class Seam(Generic[In]):
         except BlockingIOError:
             return []
         except OSError as error:
-            raise SeamClosed(f"the other end has closed the seam ({error.strerror})") from None
+            raise SeamClosed(f"the other end has closed the connection ({error.strerror})") from None
         if not size:
-            raise SeamClosed("the other end has closed the seam")
+            raise SeamClosed("the other end has closed the connection")
         if not self._unread:
             messages, used = self._split(self._chunk[:size])
             self._unread += self._chunk[used:size]
@@ -242,7 +242,7 @@ class Seam(Generic[In]):
         while (begin := start + _LENGTH_BYTES) <= len(data):
             size = int.from_bytes(data[start:begin], "big")
             if size > MAX_SEAM_MESSAGE_BYTES:
-                raise SeamError(f"a message of {size:,} bytes (limit {MAX_SEAM_MESSAGE_BYTES:,})")
+                raise SeamError(f"a message has {size:,} bytes (limit {MAX_SEAM_MESSAGE_BYTES:,})")
             if begin + size > len(data):
                 break
             start = begin + size
@@ -264,6 +264,6 @@ class Seam(Generic[In]):
         if not isinstance(message, SeamHello):
             return [message]
         if message.version != SEAM_VERSION:
-            raise SeamError(f"the other end has version {message.version} of the seam, and this end {SEAM_VERSION}")
+            raise SeamError(f"the other end uses protocol version {message.version}, and this end {SEAM_VERSION}")
         self._greeted = True
         return []

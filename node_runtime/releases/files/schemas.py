@@ -137,8 +137,9 @@ class NodeConfig(TomlStruct, frozen=True):
 
     Durations are in seconds. `heart` is the longest time for which the event loop may be stuck before the node is
     restarted. `rehearsal` is the time limit of a rehearsal; with "off", the node never makes a copy of itself, and each
-    install needs consent. `code_change` is the time limit of one process in a rehearsal, and `prepare` that of the
-    bodies of all new modules. An install whose bodies stop the event loop for more than `stall` needs consent.
+    install needs consent. `code_change` is the time limit of one process in a rehearsal. `prepare` is the time limit
+    for executing the bodies of all new modules; an install in which they stop the event loop for more than `stall`
+    needs consent.
     `loop` selects the event loop; uvloop has to be among the release's requirements. `log` is the format of a log line.
     """
 

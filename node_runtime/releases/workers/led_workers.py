@@ -41,10 +41,10 @@ class LedWorker:
 
 @dataclass(frozen=True, slots=True)
 class ParentRequests:
-    """What worker 1 asks of the parent.
+    """The requests of worker 1 to the parent process.
 
-    `send` passes a message on, and `restart` restarts a worker. `announce` says which release worker 1 runs, into which
-    the others boot.
+    `send` asks it to pass a message to a worker, and `restart` to restart a worker, each by its number. `announce`
+    tells it which release worker 1 runs: workers that start later boot this release.
     """
 
     send: Callable[[int, WorkerMessage], None]

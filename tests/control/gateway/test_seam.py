@@ -63,7 +63,7 @@ def test_messages_arrive_complete_and_in_order_however_the_stream_is_cut() -> No
     assert arrived == sent
     assert (node.unsent, gateway.take()) == (0, [])
     node.close()
-    with pytest.raises(SeamError, match="has closed the seam"):
+    with pytest.raises(SeamError, match="has closed the connection"):
         gateway.take()
     gateway.close()
 
@@ -71,7 +71,7 @@ def test_messages_arrive_complete_and_in_order_however_the_stream_is_cut() -> No
 @pytest.mark.parametrize(
     ("sent", "sentence"),
     [
-        (framed([0, 99]), f"version 99 of the seam, and this end {SEAM_VERSION}"),
+        (framed([0, 99]), f"protocol version 99, and this end {SEAM_VERSION}"),
         (framed([20, 7000]), "has to be a hello"),
         (framed([0, SEAM_VERSION]) * 2, "has to be a hello"),
         (framed([0, SEAM_VERSION]) + framed([3, b"id", b"body"]), "can.t be decoded"),

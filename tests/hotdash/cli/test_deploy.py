@@ -68,7 +68,8 @@ def test_an_appup_that_leads_nowhere_ends_the_deployment_and_a_missing_one_is_ge
 
     appup.unlink()
     refused = tiny.hotdash("deploy", NAME, project, "--yes", code=1)
-    assert "apps/tiny/appup.toml is missing or older than its app.toml; name the tarball of 1.0" in refused.stderr
+    assert "apps/tiny/appup.toml is missing or older than its app.toml; to generate it" in refused.stderr
+    assert "pass --from with the tarball of 1.0" in refused.stderr
     done = tiny.hotdash("deploy", NAME, project, "--from", tiny_1, "--yes", "-o", "json").stdout
     steps = [json.loads(line) for line in done.splitlines()]
     assert [step["step"] for step in steps] == ["generate", "build", "stage", "plan", "upgrade", "commit"]

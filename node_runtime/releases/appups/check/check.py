@@ -30,12 +30,12 @@ def check_appups(older: ReleaseSource, newer: ReleaseSource) -> None:
 
 
 def appup_mistakes(older: ReleaseSource, newer: ReleaseSource) -> list[Mistake]:
-    """Return the mistakes in the appups of `newer` for the way from `older` and back. Raises `Refused`.
+    """Return the mistakes in the appups of `newer` for the way from `older` and back.
 
-    It is raised if both releases have the same version, or other names.
+    Raises `Refused` if the two releases have the same version or different names.
     """
     if older.name != newer.name:
-        raise Refused(f"The previous release is {older.name}, and not {newer.name}; give the release before this one.")
+        raise Refused(f"The previous release is named {older.name}; give an earlier release of {newer.name}.")
     if older.vsn == newer.vsn:
         raise Refused(f"The previous release is also {newer.vsn}; give the new one another vsn in release.toml.")
     files = {app.name: read_appup_file(newer.appups[app.name]) for app in _changed_apps(older, newer)}

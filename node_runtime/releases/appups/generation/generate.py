@@ -53,7 +53,7 @@ class Generation:
 def generate_appups(older: ReleaseSource, newer: ReleaseSource) -> Generation:
     """Return the appups of `newer` for the way from `older` and back. Nothing is written. Raises `Refused`."""
     if older.name != newer.name:
-        raise Refused(f"The previous release is {older.name}, and not {newer.name}; give the release before this one.")
+        raise Refused(f"The previous release is named {older.name}; give an earlier release of {newer.name}.")
     _check_versions(older, newer)
     first, second = read_code(older, newer)
     facts = ReleaseFacts(first), ReleaseFacts(second)
