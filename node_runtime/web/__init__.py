@@ -7,6 +7,8 @@ takes a `Request` and returns a `Response`; both are Starlette's.
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 
+from node_runtime.releases.workers.worker_number import Worker, worker
+
 from .app import APPLICATION
 from .listener import (
     asgi_child,
@@ -24,7 +26,6 @@ from .open_requests import OpenRequest, open_requests
 from .routes import Route
 from .server_options import ServerOptions
 from .websockets import Handshake, Rejected, WebSocketHandler, WebSocketRoute
-from .worker_number import Worker, worker
 
 __all__ = [
     "APPLICATION",

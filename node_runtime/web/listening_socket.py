@@ -10,9 +10,9 @@ import stat
 from typing import Final
 
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.workers.worker_number import worker
 
 from .server_options import BACKLOG_LIMIT, ServerOptions
-from .worker_number import worker
 
 FIRST_INHERITED: Final = 3
 """The first descriptor that systemd passes (SD_LISTEN_FDS_START)."""

@@ -16,7 +16,7 @@ from node_runtime.releases.operation_history import PreviousExit
 from node_runtime.releases.release_handler import ReleaseHandler
 from node_runtime.releases.workers import ONLY_WORKER, LedWorkers, WorkerPlace
 from node_runtime.releases.workers.led_workers import ParentRequests
-from node_runtime.web.worker_number import Worker
+from node_runtime.releases.workers.worker_number import Worker
 
 from .mail import WorkerMail
 
