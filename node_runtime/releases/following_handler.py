@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from node_runtime.code import CodeServer
+from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Operation, Rollback
@@ -22,6 +25,8 @@ from .planning.old_versions import drop_old_versions
 from .release_handler import ReleaseHandler
 from .workers import At, Bad, Committed, Done, Go, Greeting, WorkerMessage, WorkerPlace
 from .workers.reading_store import ReadingStore
+
+logger: Final = logging.getLogger("node_runtime")
 
 
 class FollowingReleaseHandler(ReleaseHandler):
@@ -42,6 +47,7 @@ class FollowingReleaseHandler(ReleaseHandler):
     ) -> None:
         super().__init__(root, vsn, code, last, place)
         self._send = send
+        self._number = place.number
         self._order: Go | None = None
         self._next: Go | None = None
         self._dropping: asyncio.Task[None] | None = None
@@ -58,14 +64,24 @@ class FollowingReleaseHandler(ReleaseHandler):
         match message:
             case Greeting():
                 self._send(At(self.vsn, os.getpid()))
+                self._note_commit()  # a worker 1 that died after its commit has told nobody
             case Committed():
-                self._read_again(self.vsn)
-                self._probation.end()
-                self._changes += 1
-                self._dropping = runtime().loop.create_task(drop_old_versions(self._code))
+                self._note_commit()
             case Go():
                 self._next = message
                 self._begin_next()
+
+    def _note_commit(self) -> None:
+        """End the probation if the present release has become permanent."""
+        try:
+            self._read_again(self.vsn)
+        except Refused as refused:
+            logger.error("worker %s can't read what was committed: %s", self._number, refused.sentence)
+            return
+        if self.permanent == self.vsn and self._probation.health is not None:
+            self._probation.end()
+            self._changes += 1
+            self._dropping = runtime().loop.create_task(drop_old_versions(self._code))
 
     def _begin_next(self) -> None:
         if self._running is not None or (order := self._next) is None:
@@ -85,6 +101,10 @@ class FollowingReleaseHandler(ReleaseHandler):
         except Refused as refused:
             self._order = None
             self._send(Done(order.id, self.vsn, refused.sentence))
+        except Exception as error:  # whatever failed, worker 1 waits for the answer
+            logger.exception("the order %s could not be begun", order.id)
+            self._order = None
+            self._send(Done(order.id, self.vsn, describe_reason(error)))
 
     def _read_again(self, vsn: str) -> None:
         assert isinstance(self._store, ReadingStore)
@@ -96,8 +116,8 @@ class FollowingReleaseHandler(ReleaseHandler):
             return
         self._order = None
         error = "" if self.vsn == order.vsn else operation.error or f"it ended as {operation.outcome}"
+        self._send(At(self.vsn, os.getpid()))  # before the answer, after which worker 1 may restart this process
         self._send(Done(order.id, self.vsn, error))
-        self._send(At(self.vsn, os.getpid()))
         self._begin_next()
 
     # ------------------------------------------------------------------ the probation, which worker 1 ends

@@ -70,6 +70,8 @@ class PathInstall:
         failure = await self.workers.follow(progress, self._current(), request, self._bad_health, forgive=reverts)
         if failure:
             await self._go_back(before, failure, progress, durable, effects)
+        elif self.workers.count > 1:
+            self._probation.restart_deadline()
         return progress.finish(
             "reverted" if failure or reverts else "installed",
             error=failure or None,

@@ -25,6 +25,8 @@ RETRY_SECONDS: Final = 10.0
 """Time between two attempts to revert."""
 REVERT_WAIT_SECONDS: Final = 60.0
 """How long each attempt to revert waits for blockers that may pass by themselves."""
+LATE: Final = "the release was not committed in time"
+"""Why the node reverts at the deadline."""
 MAX_REVERT_ATTEMPTS: Final = 3
 """After this many failed attempts to revert, the node restarts and boots another release."""
 
@@ -70,6 +72,7 @@ class Probation:
         self._why: str | None = None
         self._failed_attempts = 0
         self._restarting: asyncio.Task[None] | None = None
+        self._deadline = 0.0
         self.no_way_back: str | None = None
         """Why a revert will need a restart of the node, as a sentence; None if it may work without one."""
 
@@ -82,16 +85,22 @@ class Probation:
         """Begin the probation of a release. A deadline of 0 means no deadline."""
         self.end()
         self._monitor = HealthMonitor(settings, self._health_changed)
-        if settings.deadline > 0:
-            self.until = time.time() + settings.deadline
-            self._schedule_revert(settings.deadline, "the release was not committed in time")
+        self._deadline = settings.deadline
+        self.restart_deadline()
+
+    def restart_deadline(self) -> None:
+        """Count the deadline from now on: while other workers of the node follow, nobody can commit."""
+        if self._monitor is None or self._deadline <= 0 or self._why not in (None, LATE):
+            return
+        self._cancel_timers()
+        self._why, self.until = None, time.time() + self._deadline
+        self._schedule_revert(self._deadline, LATE)
 
     def end(self) -> None:
         """End the probation: the release was committed, reverted or replaced."""
         self.until = self._why = self.no_way_back = None
         self._failed_attempts = 0
-        while self._timers:
-            self._timers.pop().cancel()
+        self._cancel_timers()
         if self._monitor is not None:
             self._monitor.end()
             self._monitor = None
@@ -146,6 +155,10 @@ class Probation:
         if health.verdict == "bad" and self._why is None:
             self._begin_revert(health.finding)
         self._on_health(health)
+
+    def _cancel_timers(self) -> None:
+        while self._timers:
+            self._timers.pop().cancel()
 
     def _schedule_revert(self, seconds: float, why: str) -> None:
         self._timers.append(runtime().loop.call_later(seconds, self._begin_revert, why))

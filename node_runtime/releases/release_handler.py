@@ -104,6 +104,7 @@ class ReleaseHandler:
         """Lead the other workers of the node. Called once, at boot."""
         self._install.workers = workers
         workers.on_changed = self._repair_workers
+        workers.on_repaired = partial(self._probation.operation_ended, tried=False)
         workers.on_trouble = self._probation.report_trouble
 
     @property

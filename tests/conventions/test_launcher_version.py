@@ -16,6 +16,7 @@ SHA256_OF_VERSION = {
     6: "3aa94a4c4bfdfa8788b9e0ca614b9e3847b354e7fb6b6b4ae8570083cff714cd",
     7: "658adfb2def9051f12c0684262c27ccc4efce9a2097a429ff92dd11788a29ea9",
     8: "9febe90a5eb767cb7c6561e024b9f55e9ed086602e20ab427b6c8f7903988540",
+    9: "2f5fa9338c45fdb89ccdb024b4204c37c0267d08c0a5ad7f997e9facfb884d4d",
 }
 """The hash of the launcher's files in each version. Add an entry, and never change one that is on the main branch."""
 

@@ -4,7 +4,7 @@ A build copies this package to bin/_launcher, and `script` to bin/<name>. The pa
 that it works even if a release is damaged. A commit replaces an older launcher: see `launcher_update`.
 """
 
-VERSION = 8
+VERSION = 9
 """The version of the launcher. Increment it with each change of a file in this folder, or nodes never get the change.
 A test compares this number with the hash of the folder.
 

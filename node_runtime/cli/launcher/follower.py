@@ -19,6 +19,7 @@ from .node_directory import DIRECTORY, LauncherError
 from .worker import STABLE_SECONDS, WorkerProcess, restart_pause
 
 LEADER = 1
+MAX_REASON = 600  # characters of a reason in a message, so that it fits into one atomic write to a pipe
 
 
 class LeaderStatus(Protocol):
@@ -42,6 +43,7 @@ class Follower(WorkerProcess):
     def __init__(self, number: int, leader: LeaderStatus) -> None:
         super().__init__(number, worker_lock(number), leader.changed, leader.pass_on)
         self.leader, self.sockets = leader, leader.sockets
+        self.asked = False  # to restart; if its process has just begun, the signal ends it, which is no failure
         self.thread = threading.Thread(target=self.run, name=f"worker {number}")
         self.thread.start()
 
@@ -49,7 +51,7 @@ class Follower(WorkerProcess):
         """Boot the worker until it is stopped."""
         short_runs = 0
         while vsn := self._wait_for_leader():
-            began, self.error = time.monotonic(), ""
+            began, self.error, self.asked = time.monotonic(), "", False
             try:
                 release = InstalledRelease(vsn)
                 release.verify()
@@ -60,13 +62,15 @@ class Follower(WorkerProcess):
                 self.on_change()
             if self.stopping:
                 break
-            why = "" if self.ending in {"restart", "stopped"} else self.error
-            self.leader.pass_on(self.number, LEADER, json.dumps({"type": "WorkerEnded", "why": why}))
+            why = "" if self.asked or self.ending in {"restart", "stopped"} else self.error
+            ended = {"type": "WorkerEnded", "why": why[:MAX_REASON]}
+            self.leader.pass_on(self.number, LEADER, json.dumps(ended, ensure_ascii=False))
+            if self.error:
+                self.log(f"{self.error} Restarting.")
             if not why:
                 continue
             stable = self.ready_at and time.monotonic() - began > STABLE_SECONDS
             short_runs = 0 if stable else short_runs + 1
-            self.log(f"{why} Restarting.")
             self.pause(restart_pause(short_runs))
 
     def _wait_for_leader(self) -> str:
@@ -85,6 +89,8 @@ class Follower(WorkerProcess):
     def restart(self) -> None:
         """Shut the process down; it boots again into the release that worker 1 runs then."""
         if self.node is not None:
+            self.asked, self.status = True, "ending"  # so that nobody takes the process that ends for the next one
+            self.on_change()
             self.signal(signal.SIGHUP)
 
     def close(self) -> None:

@@ -172,10 +172,15 @@ class Parent(WorkerProcess):
 
     def changed(self) -> None:
         """Write the status of the node, after that of a worker has changed."""
-        self.report(self.status, self.vsn)
+        with self.status_lock:  # also around reading: another thread must not write an older status afterwards
+            self._write(self.status, self.vsn)
 
     def report(self, phase: str, vsn: str) -> None:
         """Write the node's status to var/parent.json."""
+        with self.status_lock:
+            self._write(phase, vsn)
+
+    def _write(self, phase: str, vsn: str) -> None:
         status = {
             "directory": str(DIRECTORY),
             "pid": os.getpid(),
@@ -190,13 +195,12 @@ class Parent(WorkerProcess):
         }
         text = json.dumps(status).ljust(2 * MAX_SENTENCE)
         temporary = STATE.with_name(".parent.json.new")
-        with self.status_lock:
-            try:
-                temporary.write_text(text)
-                temporary.replace(STATE)
-            except OSError:  # on a full disk, a text of the same length can still overwrite a file
-                with contextlib.suppress(OSError), STATE.open("r+") as state:
-                    state.write(text)
+        try:
+            temporary.write_text(text)
+            temporary.replace(STATE)
+        except OSError:  # on a full disk, a text of the same length can still overwrite a file
+            with contextlib.suppress(OSError), STATE.open("r+") as state:
+                state.write(text)
 
 
 def worker_status(follower: Follower) -> dict[str, object]:

@@ -29,6 +29,7 @@ MAX_PAUSE_SECONDS = 30.0
 DEFAULT_SILENCE_SECONDS = 60.0  # the longest time without a heartbeat, until the node sets another limit
 MAX_WAIT_SECONDS = 1.0  # for a heartbeat, until the parent counts the time that has passed
 MAX_SENTENCE = 1000  # characters of a sentence in var/parent.json, and of one for the next boot
+MAX_REPORT_BYTES = 65_536  # of a report whose end has not come
 PIPE_VERSION = 2  # a release whose launcher is older gets the reasons of a boot as arguments
 WORKERS_VERSION = 8  # a release whose launcher is older knows no other workers
 
@@ -86,8 +87,8 @@ class WorkerProcess:
 
     def pause(self, seconds: float) -> None:
         """Wait, unless a signal to stop or restart arrives."""
-        until, self.waiting = time.monotonic() + seconds, not self.stopping
-        while self.waiting and (left := until - time.monotonic()) > 0:
+        until, self.waiting = time.monotonic() + seconds, True
+        while self.waiting and not self.stopping and (left := until - time.monotonic()) > 0:
             if select.select([self.wakeup], [], [], left)[0]:
                 os.read(self.wakeup, 4096)
 
@@ -103,21 +104,8 @@ class WorkerProcess:
 
     def run_node(self, release: InstalledRelease, because: str = "", *, trial: bool = False) -> None:
         """Boot the process once and wait for its end. `because` says why this release boots, `trial` on probation."""
-        reader, writer = os.pipe()
-        reasons, told = self._reasons(release, because, trial)
-        options = ("--heart", str(writer), *reasons)
-        command = release.command("node_runtime.cli.node", str(DIRECTORY), release.vsn, *options)
         self.boots, self.ready_at, self.ending, self.error, self.phase = self.boots + 1, 0.0, "", "", ""
-        passed = (writer, *told)
-        node = self.node = subprocess.Popen(
-            [*(AS_RECEIVER if self.sockets else ()), *command],
-            cwd=DIRECTORY,
-            stdin=subprocess.DEVNULL,
-            pass_fds=(*passed, *self.sockets),
-            start_new_session=True,
-        )
-        for descriptor in passed:
-            os.close(descriptor)
+        node, reader = self._boot(release, because, trial)
         self._report("starting", release.vsn)
         if self.stopping:  # the signal came before there was a node to forward it to
             node.terminate()
@@ -134,24 +122,51 @@ class WorkerProcess:
             self.error = f"{end_clause(code)}; see the end of {LOG}."
         self._report("ended", release.vsn)
 
+    def _boot(self, release: InstalledRelease, because: str, trial: bool) -> tuple[subprocess.Popen[bytes], int]:
+        """Start the process; return it, and the descriptor at which its reports arrive.
+
+        If that fails, no descriptor stays open: the boot of a worker that can't start is tried again for ever.
+        """
+        reader, writer = os.pipe()
+        passed = [writer]
+        try:
+            reasons = self._reasons(release, because, trial, passed)
+            options = ("--heart", str(writer), *reasons)
+            command = release.command("node_runtime.cli.node", str(DIRECTORY), release.vsn, *options)
+            self.node = subprocess.Popen(
+                [*(AS_RECEIVER if self.sockets else ()), *command],
+                cwd=DIRECTORY,
+                stdin=subprocess.DEVNULL,
+                pass_fds=(*passed, *self.sockets),
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(reader)
+            self._close_mail()
+            raise
+        finally:
+            for descriptor in passed:
+                os.close(descriptor)
+        return self.node, reader
+
     def _report(self, status: str, vsn: str) -> None:
         self.status, self.vsn = status, vsn
         self.on_change()
 
-    def _reasons(self, release: InstalledRelease, because: str, trial: bool) -> tuple[list[str], list[int]]:
+    def _reasons(self, release: InstalledRelease, because: str, trial: bool, passed: list[int]) -> list[str]:
         """Return the options that tell the node why it boots this release and how its previous run ended.
 
-        The second list has the descriptors that the options name, if any.
+        The descriptors that the options name, if any, are added to `passed`.
         """
         during, blame = (self.end_phase, self.own_fault) if self.end_reason else ("", False)
         reasons = {"because": because, "after": self.end_reason, "during": during}
         version = release.launcher_version()
         if version < PIPE_VERSION:
             options = [word for key, reason in reasons.items() if reason for word in (f"--{key}", reason)]
-            return [*options, *(["--blame"] if blame else [])], []
+            return [*options, *(["--blame"] if blame else [])]
         reader, writer = os.pipe()
         facts: dict[str, object] = {"blame": blame, "trial": trial, "parent": VERSION}
-        passed = [reader]
+        passed.append(reader)
         if version >= WORKERS_VERSION:
             mail, self._mail = os.pipe()
             os.set_blocking(self._mail, False)
@@ -159,7 +174,7 @@ class WorkerProcess:
             passed.append(mail)
         with open(writer, "w") as pipe:  # so few bytes fit into the pipe without a reader
             json.dump({key: reason[:MAX_SENTENCE] for key, reason in reasons.items()} | facts, pipe)
-        return ["--reasons", str(reader)], passed
+        return ["--reasons", str(reader)]
 
     def _close_mail(self) -> None:
         with self._mail_lock:
@@ -196,8 +211,9 @@ class WorkerProcess:
             received = heart.read(4096) if heart.fileno() in readable else None
             if received:
                 *lines, rest = (rest + received).split(b"\n")
+                rest = rest[-MAX_REPORT_BYTES:]
                 for line in lines:
-                    silence = self.handle(line.decode("utf-8", "replace")) or silence
+                    silence = self._understood(line) or silence
                 left = STABLE_SECONDS if self.ending else silence
             elif node.poll() is not None:
                 return
@@ -207,6 +223,14 @@ class WorkerProcess:
                 self.error = self.error or f"The node sent no heartbeat for {silence:g} s."
                 node.kill()
                 return
+
+    def _understood(self, line: bytes) -> float | None:
+        """Handle one report. One that makes no sense is logged: the other workers must not suffer from it."""
+        try:
+            return self.handle(line.decode("utf-8", "replace"))
+        except ValueError as error:
+            self.log(f"A report of process {self.node.pid if self.node else '?'} can't be read: {error}.")
+            return None
 
     def handle(self, line: str) -> float | None:
         """Handle one report of the node; return the new time limit for heartbeats in seconds, or None."""

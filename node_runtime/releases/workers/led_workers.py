@@ -58,15 +58,16 @@ NO_REQUESTS: Final = ParentRequests(lambda number, message: None, lambda number:
 class LedWorkers:
     """Workers 2 to `count` of the node.
 
-    `on_changed()` is called when a worker has come up or changed, and `on_trouble(why)` when one has ended by itself,
-    or its health is bad. `on_event(text)` gets what clients should know. All methods are called on
-    the event loop, but `infos`.
+    `on_changed()` is called when a worker has come up or changed, `on_repaired()` when a repair has ended, and
+    `on_trouble(why)` when a worker has ended by itself, or its health is bad. `on_event(text)` gets what clients should
+    know. All methods are called on the event loop, but `infos`.
     """
 
     def __init__(self, count: int = 1, requests: ParentRequests = NO_REQUESTS) -> None:
         self.count = count
         self.announce = requests.announce
         self.on_changed: Callable[[], None] = lambda: None
+        self.on_repaired: Callable[[], None] = lambda: None
         self.on_trouble: Callable[[str], None] = lambda why: None
         self.on_event: Callable[[str], None] = lambda text: None
         self._requests = requests
@@ -148,7 +149,7 @@ class LedWorkers:
             if why and not forgive:
                 return f"worker {one.number}: {why}"
             if why:
-                self._restart(one, why)
+                self._restart(one, why, vsn)
         return ""
 
     def repair(self, vsn: str, who: str) -> None:
@@ -165,10 +166,11 @@ class LedWorkers:
                 id = f"repair-{vsn}.{one.number}"
                 order = Go(id=id, vsn=vsn, who=who, reason="worker 1 runs this release", wait=FOLLOWER_WAIT_SECONDS)
                 if why := await self._bring(one, order):
-                    self._restart(one, why)
+                    self._restart(one, why, vsn)
         finally:
             self._repair = None
         self.on_changed()
+        self.on_repaired()
 
     async def _bring(self, one: LedWorker, order: Go) -> str:
         """Order a worker into a release, and return why it failed, or "". Its end counts as a failure."""
@@ -179,8 +181,12 @@ class LedWorkers:
         finally:
             one.order = one.answer = None
 
-    def _restart(self, one: LedWorker, why: str) -> None:
-        """Restart a worker that can't change otherwise. It boots into the release of worker 1, without its states."""
+    def _restart(self, one: LedWorker, why: str, vsn: str) -> None:
+        """Restart a worker that can't change to `vsn` otherwise. It boots into the release of worker 1, without its
+        states. One that has ended by itself boots so anyway.
+        """
+        if one.vsn in ("", vsn):
+            return
         logger.error("restarting worker %s, which loses its states: %s", one.number, why)
         one.vsn, one.why = "", f"It is restarted, because it could not change its release: {why}"
         self._requests.restart(one.number)

@@ -94,6 +94,20 @@ def test_a_worker_that_dies_on_probation_makes_the_whole_node_revert(workers: Wo
     until(lambda: "worker 2 ended" in workers.node.tiny("results").stdout, "the reason", shown=lambda: workers.log)
 
 
+def test_a_worker_that_cannot_boot_is_shown_with_its_reason_and_a_release_is_reverted_because_of_it(
+    workers: WorkerNode,
+) -> None:
+    third = int(str(workers.visit_all()[3]["pid"]))
+    broken = workers.node.folder / "broken"
+    broken.touch()
+    os.kill(third, signal.SIGKILL)
+    until(lambda: "worker 3 is broken" in workers.node.tiny("status").stdout, "the reason", shown=lambda: workers.log)
+    workers.node.tiny("upgrade", "2.0", "--yes", "--again", code=None)
+    until(lambda: "worker 3 ended" in workers.node.tiny("results").stdout, "the revert", shown=lambda: workers.log)
+    broken.unlink()
+    workers.until_versions("1.0", "1.0", "1.0")
+
+
 def test_a_worker_can_be_inspected_but_leaves_what_concerns_the_node_to_worker_1(workers: WorkerNode) -> None:
     second = "tiny.2@127.0.0.1"
     assert "tiny_server" in workers.node.hotdash("ps", second).stdout
@@ -106,6 +120,25 @@ def test_a_cold_upgrade_restarts_all_workers_and_so_does_its_rollback(workers: W
     workers.until_versions("2.0", "2.0", "2.0")
     assert not {one["pid"] for one in before.values()} & {one["pid"] for one in workers.visit_all().values()}
     workers.node.tiny("rollback", "--yes")
+    workers.until_versions("1.0", "1.0", "1.0")
+
+
+def test_a_restart_waits_for_the_processes_that_are_still_ending(workers: WorkerNode) -> None:
+    slow = int(str(workers.visit_all()[3]["pid"]))
+    os.kill(slow, signal.SIGSTOP)
+    boots = int(workers.node.parent["boots"])
+
+    def worker_1_is_back() -> bool:
+        parent = workers.node.parent
+        return bool(parent["boots"] > boots and parent["phase"] == "running")
+
+    restart = begin(workers.node, "restart", stdout=subprocess.PIPE)
+    until(worker_1_is_back, "worker 1 again", shown=lambda: workers.log)
+    assert workers.node.parent["workers"][1]["phase"] == "ending"
+    os.kill(slow, signal.SIGCONT)
+    said, _ = restart.communicate(timeout=60)
+    assert "Worker 3 runs as process" in said
+    assert f"process {slow}." not in said
     workers.until_versions("1.0", "1.0", "1.0")
 
 
@@ -131,6 +164,6 @@ def test_a_commit_makes_a_release_permanent_for_all_and_stop_ends_all(workers: W
     assert all(map(is_gone, pids))
 
 
-def begin(node: TinyNode, *words: str) -> subprocess.Popen[bytes]:
+def begin(node: TinyNode, *words: str, stdout: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
     """Run bin/tiny without waiting for its end."""
-    return subprocess.Popen([str(node.script), *words], env=node.environment, stdout=subprocess.DEVNULL)
+    return subprocess.Popen([str(node.script), *words], env=node.environment, stdout=stdout, text=True)

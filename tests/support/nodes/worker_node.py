@@ -27,6 +27,7 @@ async def start_link():
 
 class TinyServer(GenServer):
     def init(self):
+        assert web.worker().number < 3 or not pathlib.Path(os.environ["HOME"], "broken").exists(), "worker 3 is broken"
         return 0
 
     def visit(self):
