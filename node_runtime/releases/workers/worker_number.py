@@ -9,7 +9,10 @@ from node_runtime.processes import runtime
 
 @dataclass(slots=True)
 class Worker:
-    """A worker of the node: its `number`, from 1 on, and how many workers the node has. The node sets both at boot."""
+    """A worker of the node. `number` counts from 1; `count` is the number of the node's workers. Both are set at boot.
+
+    OTP has no such class.
+    """
 
     number: int = 1
     count: int = 1

@@ -181,7 +181,7 @@ async def test_a_node_can_be_recorded_without_a_screen(peer: Peer, file: Path) -
     interrupted = asyncio.Event()
     writer = RecordingWriter(file, NODE, 0.0, max_bytes=1 << 24)
     recording = asyncio.create_task(record_node(address, writer, interrupted, None))
-    await eventually(lambda: peer.asked("state"), within=LONG, what="the state of a process")
+    await eventually(lambda: len(peer.asked("state")) > 1, within=LONG, what="the states of two processes")
     interrupted.set()
     assert await recording == f"Recorded {NODE} into {file}."
     kinds = {record.kind for record in Recording(file).records(0.0)}
