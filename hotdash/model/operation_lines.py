@@ -10,7 +10,7 @@ from .units import age, countdown, duration, plural
 _OUTCOMES: dict[str, tuple[str, Tone]] = {
     "installed": ("{to} running, on probation", "warn"),
     "committed": ("{to} running and permanent", "ok"),
-    "reverted": ("rolled back from {from_} to {to}", "ok"),
+    "reverted": ("rolled back from {left} to {ended_in}", "ok"),
     "aborted": ("aborted: nothing was changed", "bad"),
     "put back": ("failed and was undone: {from_} keeps running", "bad"),
     "restarted": ("the node was restarted into its permanent release", "bad"),
@@ -39,7 +39,9 @@ def outcome_words(operation: m.Operation) -> Span:
     if operation.outcome == "installed" and operation.probation_until is None:
         return span(f"{operation.to_vsn} was installed", "ok")
     words, tone = _OUTCOMES[operation.outcome]
-    return span(words.format(to=operation.to_vsn, from_=operation.from_vsn), tone)
+    from_, to, ended_in = operation.from_vsn, operation.to_vsn, operation.ended_in
+    left = to if ended_in == from_ else from_
+    return span(words.format(to=to, from_=from_, left=left, ended_in=ended_in), tone)
 
 
 def kind_words(operation: m.Operation) -> str:

@@ -208,7 +208,7 @@ def _publish(events: EventLog, audit: AuditLog, operation: Operation) -> None:
     if operation.ended is None:
         return
     if operation.outcome in _NEW_STATUS:
-        events.emit("release", f"release {operation.to_vsn} is now {_NEW_STATUS[operation.outcome]}")
+        events.emit("release", f"release {operation.ended_in} is now {_NEW_STATUS[operation.outcome]}")
     if operation.kind == "commit":
         return  # the audit log already has its outcome, from the reply to the request
     audit.write(

@@ -44,7 +44,8 @@ class Operation(WireStruct, frozen=True):
     release that did boot is permanent now. `outcome` is None while the operation runs, and then one
     of these:
 
-    - "installed": the release is current and on probation; "committed"; "reverted"
+    - "installed": the release is current and on probation; "committed"
+    - "reverted": the node is back in the release before; an install ends so if another worker could not follow
     - "aborted": nothing was touched
     - "put back": the install failed after the point of no return, and was undone exactly
     - "partly put back": the install failed, and not everything could be undone, so the node restarts
@@ -101,6 +102,14 @@ class Operation(WireStruct, frozen=True):
         """The requester as text: the name of the key, and in parentheses the user that the client claims to be."""
         user = self.claim.partition("@")[0]
         return self.who if user in ("", self.who) else f"{self.who} ({self.claim})"
+
+    @property
+    def ended_in(self) -> str:
+        """The release that runs after the operation was installed, committed or reverted.
+
+        An install ends as reverted if another worker of the node could not follow.
+        """
+        return self.from_vsn if (self.kind, self.outcome) == ("install", "reverted") else self.to_vsn
 
 
 AuditPhase = Literal["intent", "outcome", "event"]

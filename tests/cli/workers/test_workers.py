@@ -57,6 +57,7 @@ def test_a_later_workers_failure_takes_those_back_that_are_done(workers: WorkerN
     said = workers.node.tiny("upgrade", "2.2", "--yes", code=6).stdout
     assert "worker 3" in said
     assert "another kind of state" in said
+    assert "rolled back from 2.2 to 1.0" in said
     after = workers.visit_all()
     assert {one["vsn"] for one in after.values()} == {"1.0"}
     assert {number: one["pid"] for number, one in after.items()} == {n: one["pid"] for n, one in before.items()}

@@ -96,6 +96,13 @@ def test_no_outcome_is_claimed_that_the_node_has_not_reported() -> None:
         assert outcome_words(an_operation(outcome=outcome, ended=2.0)).tone in ("ok", "warn", "bad")
 
 
+def test_an_install_that_another_worker_could_not_follow_went_back_to_the_release_before() -> None:
+    reverted = an_operation(outcome="reverted", ended=2.0, from_vsn="a", to_vsn="b")
+    assert outcome_words(reverted).text == "rolled back from b to a"
+    way_back = an_operation(kind="revert", outcome="reverted", ended=2.0, from_vsn="b", to_vsn="a")
+    assert outcome_words(way_back).text == "rolled back from b to a"
+
+
 def test_only_the_install_that_runs_is_on_probation() -> None:
     installed = an_operation(ended=2.0, outcome="installed", to_vsn="b", probation_until=600.0)
     assert outcome_words(installed).text == "b running, on probation"
