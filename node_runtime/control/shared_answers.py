@@ -53,7 +53,7 @@ class _Question:
 
 
 class SharedAnswers:
-    """The questions that clients wait for. `later(seconds, task)` is a method of `ControlThread`.
+    """The questions whose answers clients wait for. `later(seconds, task)` is a method of `ControlThread`.
 
     Only the control thread may use this object.
     """

@@ -39,7 +39,8 @@ MAX_QUESTIONS: Final = 8
 class ProcessQueries:
     """The queries of the clients of one role. Use it on the event loop.
 
-    With `torn`, it is used once, in the control thread while the event loop is blocked.
+    If `torn`, it answers one query from the control thread, because the event loop is blocked. The processes may change
+    while it reads them.
     """
 
     def __init__(self, runtime: Runtime, code: CodeServer, boot_id: str, *, torn: bool = False) -> None:

@@ -1,7 +1,7 @@
 """Reads the release that an argument of a command names: a project folder, a tarball, or a revision of git.
 
-A revision is read as `git archive` gives it, so uncommitted changes are not in it. `REV` is the project at the same
-place as the present one; `REV:FOLDER` is the project in a folder of the repository.
+A revision is read as `git archive` gives it, so uncommitted changes are not in it. `REV` is the project in that
+revision, in the folder of the repository where the project is today; `REV:FOLDER` is the project in another folder.
 """
 
 from __future__ import annotations

@@ -32,9 +32,9 @@ class LoadRefusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class BodyRehearsal:
     """The execution of all bodies of a load.
 
-    Afterwards, `refusal` says why the code can't be loaded, and `unrehearsed` why a copy can't execute it; both are
-    None for code that was executed, in `seconds`. `on_body(module)` is called before the body of a module runs or
-    continues, and with None after the last one. `effects` observes the bodies.
+    Afterwards, `refusal` says why the code can't be loaded, or `unrehearsed` why a copy can't execute it. If both are
+    None, the code was executed, and `seconds` is how long that took. `on_body(module)` is called before the body of a
+    module runs or continues, and with None after the last one. `effects` observes the bodies.
     """
 
     def __init__(
