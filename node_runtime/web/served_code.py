@@ -28,7 +28,7 @@ def blockers(listener: str, reference: str, served: Any, kept: KeptCode) -> list
         remedy = f"let the appup load {reference.partition(':')[0]} too, and give the library the new code there"
     return [
         Blocker(
-            reason=f"the application {reference} of the listener {listener} would still serve replaced code: {named}",
+            reason=f"the application {reference} of the listener {listener} would answer with replaced code: {named}",
             remedy=remedy,
         )
     ]

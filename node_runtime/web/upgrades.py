@@ -88,7 +88,7 @@ class ListenersInInstalls:
         return found
 
     def blockers(self, transition: Transition, batch: Batch) -> list[Blocker]:
-        """Return a blocker for each application that would still serve replaced code, and those of Django's rules."""
+        """Return a blocker for each application that would answer with replaced code, and those of Django's rules."""
         kept = batch.kept_code()
         found = [*django_project.blockers(transition, batch)]
         for listener, application, _ in _running():
