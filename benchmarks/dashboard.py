@@ -27,12 +27,12 @@ from typing import Final
 
 import psutil
 
-from node_runtime import Pid, Runtime, call, supervisor
+from node_runtime import Runtime, call
 from node_runtime.code import CodeServer, current
 from node_runtime.control import Control, NodeIdentity
 from node_runtime.protocol.cookie import cookie_path
 
-from .pool_node import boot, write_release
+from .pool_node import boot, start_pool, write_release
 
 SIZES: Final = ["10000", "100000"]
 OBSERVED_SECONDS: Final = 10.0
@@ -49,8 +49,7 @@ async def serve(size: int, active: int) -> None:
         write_release(root, "1")
         async with Runtime() as runtime:
             handler = boot(root, CodeServer())
-            await supervisor.start_link(importlib.import_module("pool.top").Top, name="pool_top")
-            pids = [await supervisor.start_child("pool_top", [number]) for number in range(size)]
+            pids = await start_pool(range(size))
             code = current()
             assert code is not None
             identity = NodeIdentity("pool@127.0.0.1", "bench", root)
@@ -63,7 +62,7 @@ async def serve(size: int, active: int) -> None:
             while True:
                 await asyncio.sleep(1.0)
                 for pid in pids[:active]:
-                    await call(pid or Pid(0), add)
+                    await call(pid, add)
 
 
 class Dashboard:

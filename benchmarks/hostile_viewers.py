@@ -16,7 +16,6 @@ processor that another program uses.
 from __future__ import annotations
 
 import asyncio
-import importlib
 import itertools
 import json
 import os
@@ -31,7 +30,7 @@ from typing import Final
 import psutil
 import zmq
 
-from node_runtime import Runtime, application, supervisor
+from node_runtime import Runtime, application
 from node_runtime.code import CodeServer, current
 from node_runtime.control import Control, NodeIdentity
 from node_runtime.protocol import messages as m
@@ -44,7 +43,7 @@ from node_runtime.protocol.run_directory import NodeAddress
 from node_runtime.protocol.wire import MAX_REPLY_BYTES, pack, prepare_socket
 from node_runtime.web import APPLICATION, Request, Response, Route, port, start_http
 
-from .pool_node import boot, write_release
+from .pool_node import boot, start_pool, write_release
 
 NAME: Final = "pool@127.0.0.1"
 WORKERS: Final = 200
@@ -74,9 +73,7 @@ async def run_node(directory: str) -> None:
         write_release(root, vsn)
     async with Runtime() as runtime:
         handler = boot(root, CodeServer())
-        await supervisor.start_link(importlib.import_module("pool.top").Top, name="pool_top")
-        for number in range(1, WORKERS + 1):
-            await supervisor.start_child("pool_top", [number])
+        await start_pool(range(1, WORKERS + 1))
         application.load(APPLICATION)
         await application.start(APPLICATION.name)
         await start_http("page", port=0, routes=[Route("/", "benchmarks.hostile_viewers:page")])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import importlib
 import subprocess
 import sys
 import tempfile
@@ -18,11 +17,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from node_runtime import Runtime, supervisor
+from node_runtime import Runtime
 from node_runtime.code import CodeServer
 
 from .looking import Asker
-from .pool_node import boot, write_release
+from .pool_node import boot, start_pool, write_release
 
 SIZES: Final = ["100000"]
 ROUNDS: Final = 3
@@ -71,11 +70,7 @@ async def measured(size: int, values: str) -> str:
             (root / "releases" / vsn / "node.toml").write_text('name = "pool@127.0.0.1"\n')
         async with Runtime():
             handler = boot(root, CodeServer())
-            await supervisor.start_link(importlib.import_module("pool.top").Top, name="pool_top")
-            first = await supervisor.start_child("pool_top", [1])
-            for number in range(1, size):
-                await supervisor.start_child("pool_top", [number])
-            assert first is not None
+            first, *_ = await start_pool(range(1, size + 1))
             gc.collect()
             gc.freeze()
             asker = Asker(first)

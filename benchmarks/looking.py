@@ -19,7 +19,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Final
 
-from node_runtime import Pid, Runtime, call_within, supervisor
+from node_runtime import Pid, Runtime, call_within
 from node_runtime.code import CodeServer, current
 from node_runtime.control import Control, NodeIdentity
 from node_runtime.protocol import methods
@@ -27,7 +27,7 @@ from node_runtime.protocol.client import Client as Operator
 from node_runtime.protocol.cookie import cookie_path, read_cookie
 from node_runtime.protocol.run_directory import NodeAddress
 
-from .pool_node import boot, write_release
+from .pool_node import boot, start_pool, write_release
 
 LOOKS: Final = 10
 """Snapshots to request, one per second."""
@@ -81,11 +81,7 @@ async def looked_at(size: int) -> None:
         write_release(root, "1")
         async with Runtime() as runtime:
             handler = boot(root, CodeServer())
-            await supervisor.start_link(importlib.import_module("pool.top").Top, name="pool_top")
-            first = await supervisor.start_child("pool_top", [1])
-            assert first is not None
-            for number in range(2, size + 1):
-                await supervisor.start_child("pool_top", [number])
+            first, *_ = await start_pool(range(1, size + 1))
             control = Control(
                 handler,
                 runtime,

@@ -180,6 +180,12 @@ async def upgraded(handler: ReleaseHandler, code: TimedCode, worker: Pid, vsn: s
     return Upgrade(done, gap_before, client.take_gap(), seconds - before)
 
 
+async def start_pool(numbers: Iterable[int]) -> list[Pid]:
+    """Start the pool of a booted node, with a server for each number; return the servers."""
+    await supervisor.start_link(importlib.import_module("pool.top").Top, name="pool_top")
+    return [pid for number in numbers if (pid := await supervisor.start_child("pool_top", [number])) is not None]
+
+
 async def figures(size: str) -> Figures:
     """Measure both upgrades; the failing one comes first, because it leaves the node unchanged."""
     count = int(size)
@@ -190,12 +196,7 @@ async def figures(size: str) -> Figures:
         async with Runtime():
             code = TimedCode()
             handler = boot(root, code)
-            await supervisor.start_link(importlib.import_module("pool.top").Top, name="pool_top")
-            first = await supervisor.start_child("pool_top", [1])
-            for number in range(2, count):
-                await supervisor.start_child("pool_top", [number])
-            await supervisor.start_child("pool_top", [0])
-            assert first is not None
+            first, *_ = await start_pool((*range(1, count), 0))
             failed = await upgraded(handler, code, first, "3")
             done = await upgraded(handler, code, first, "2")
             outcomes = failed.operation.outcome, done.operation.outcome

@@ -4,20 +4,11 @@ The public names are imported at the first use of one. So the gateway, which nee
 the runtime in its process, and starts in half the time.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .public_names import *  # noqa: F403  # for type checkers, a star makes all of these public
 else:
+    from .lazy_names import names_at_first_use
 
-    def __getattr__(name: str) -> Any:
-        public = importlib.import_module(".public_names", __name__)
-        if name == "__all__":
-            return public.__all__
-        if name not in public.__all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return globals().setdefault(name, getattr(public, name))
-
-    def __dir__() -> list[str]:
-        return sorted({*globals(), *__getattr__("__all__")})
+    __getattr__, __dir__ = names_at_first_use(__name__)

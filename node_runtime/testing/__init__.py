@@ -4,20 +4,11 @@ pytest finds the fixtures `runtime`, `upgraded` and `node` by itself; see `plugi
 at the first use of one, because pytest imports the plugin wherever hotdash is installed.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .public_names import *  # noqa: F403  # for type checkers, a star makes all of these public
 else:
+    from node_runtime.lazy_names import names_at_first_use
 
-    def __getattr__(name: str) -> Any:
-        public = importlib.import_module(".public_names", __name__)
-        if name == "__all__":
-            return public.__all__
-        if name not in public.__all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return globals().setdefault(name, getattr(public, name))
-
-    def __dir__() -> list[str]:
-        return sorted({*globals(), *__getattr__("__all__")})
+    __getattr__, __dir__ = names_at_first_use(__name__)

@@ -33,7 +33,7 @@ async def check(page: Page, said: int) -> None:
 
 
 async def hub(node: HubNode, *words: str, code: int = 0) -> str:
-    done = await asyncio.to_thread(node.hub, *words, code=code)
+    done = await asyncio.to_thread(node.bin, *words, code=code)
     return done.stdout + done.stderr
 
 

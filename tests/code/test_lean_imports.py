@@ -28,4 +28,4 @@ def test_a_process_that_a_node_starts_has_no_event_loop(module: str) -> None:
 
 def test_the_plugin_imports_nothing_of_the_runtime_until_a_test_uses_a_fixture() -> None:
     found = {name for name in imported_with("node_runtime.testing.plugin") if name.startswith("node_runtime.")}
-    assert found == {"node_runtime.testing", "node_runtime.testing.plugin"}
+    assert found == {"node_runtime.lazy_names", "node_runtime.testing", "node_runtime.testing.plugin"}

@@ -33,7 +33,7 @@ async def some_more(members: list[Talker]) -> None:
 
 async def run(node: HubNode, *words: str, code: int | None = 0) -> str:
     """Run a verb while the members talk; returns what it prints."""
-    done = await asyncio.to_thread(node.hub, *words, code=code)
+    done = await asyncio.to_thread(node.bin, *words, code=code)
     return done.stdout + done.stderr
 
 

@@ -32,7 +32,7 @@ def tarballs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def node(tarballs: dict[str, Path], tmp_path: Path) -> Iterator[Nine9sNode]:
     """A node that runs 0.1.0 and has 0.2.0 unpacked."""
     with running(tarballs["0.1.0"], tmp_path) as started:
-        started.nine9s("unpack", tarballs["0.2.0"])
+        started.bin("unpack", tarballs["0.2.0"])
         yield started
 
 
@@ -44,15 +44,15 @@ def test_upgrade_and_downgrade_fail_no_request(node: Nine9sNode) -> None:
         everybody = [*greeted, *counting]
         some_more(everybody)
 
-        node.nine9s("upgrade", "--yes", "0.2.0")
+        node.bin("upgrade", "--yes", "0.2.0")
         some_more(everybody)
         is_0_2_0(node)
 
-        node.nine9s("downgrade", "--yes", "0.1.0")
+        node.bin("downgrade", "--yes", "0.1.0")
         some_more(everybody)
         is_0_1_0(node)
 
-        node.nine9s("upgrade", "--yes", "0.2.0")
+        node.bin("upgrade", "--yes", "0.2.0")
         some_more(everybody)
         is_0_2_0(node)
 
@@ -88,12 +88,12 @@ def test_a_correction_can_be_installed_right_after_a_rollback(node: Nine9sNode, 
     for module in ("state_handler", "count_handler", "default_handler"):
         with (app / "src" / "nine9s" / f"{module}.py").open("a") as source:
             source.write("\nCORRECTED = True\n")
-    node.nine9s("unpack", build(project, tmp_path))
+    node.bin("unpack", build(project, tmp_path))
 
-    node.nine9s("upgrade", "--yes", "0.2.0")
+    node.bin("upgrade", "--yes", "0.2.0")
     assert node.get("/count") == (200, "0")
-    node.nine9s("rollback", "--yes")
-    node.nine9s("upgrade", "--yes", "0.2.1")
+    node.bin("rollback", "--yes")
+    node.bin("upgrade", "--yes", "0.2.1")
     assert running_vsn(node) == "0.2.1"
     assert node.get("/count") == (200, "0")
 
@@ -207,10 +207,10 @@ def test_in_the_blog_posts_order_the_counter_is_gone_while_its_route_exists(tmp_
             appup.write_text(appup.read_text().partition("[[down]]")[0] + AS_IN_THE_POST.replace("LOOK", look))
         tarballs[vsn] = build(project, tmp_path)
     with running(tarballs["0.1.0"], tmp_path) as node:
-        node.nine9s("unpack", tarballs["0.2.0"])
-        node.nine9s("upgrade", "--yes", "0.2.0")
+        node.bin("unpack", tarballs["0.2.0"])
+        node.bin("upgrade", "--yes", "0.2.0")
         assert node.get("/count") == (200, "0")
-        node.nine9s("downgrade", "--yes", "0.1.0")
+        node.bin("downgrade", "--yes", "0.1.0")
         assert note.read_text() in ("500", "no answer")
         assert node.get("/") == HELLO
         assert node.get("/count")[0] == 404

@@ -19,7 +19,7 @@ def run(code: str) -> str:
 def test_the_gateway_has_no_code_of_the_runtime_in_its_process() -> None:
     loaded = run("import sys, node_runtime.control.gateway.gateway; print(*sys.modules)").split()
     own = {name.split(".")[1] for name in loaded if name.startswith("node_runtime.")}
-    assert own == {"control", "protocol"}
+    assert own == {"control", "lazy_names", "protocol"}
     assert "asyncio" not in loaded
 
 

@@ -51,7 +51,7 @@ def node(tmp_path: Path) -> Iterator[tuple[Nine9sNode, socket.socket]]:
 
 
 def pid_of(node: Nine9sNode) -> int:
-    return int(node.nine9s("pid").stdout)
+    return int(node.bin("pid").stdout)
 
 
 def test_clients_wait_in_the_socket_until_the_node_has_booted_and_while_it_boots_again(
@@ -66,7 +66,7 @@ def test_clients_wait_in_the_socket_until_the_node_has_booted_and_while_it_boots
         os.kill(first, signal.SIGKILL)
         assert nine9s.get("/")[0] == 200
         parent.send_signal(signal.SIGHUP)  # an orderly restart
-        until(lambda: nine9s.nine9s("pid", code=None).stdout not in ("", f"{first}\n"), what="another node")
+        until(lambda: nine9s.bin("pid", code=None).stdout not in ("", f"{first}\n"), what="another node")
         assert nine9s.get("/")[0] == 200
 
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from benchmarks.load.counts import Summary
 from benchmarks.load.generator import Generator
 from benchmarks.load.sites import page
+from tests.support.waiting import eventually
 
 RIGHT = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
 WRONG_BODY = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhullo"
@@ -120,8 +121,7 @@ async def test_the_time_of_an_answer_counts_from_the_moment_at_which_its_request
     ended = asyncio.Event()
     async with asyncio.timeout(LIMIT_SECONDS):
         running = asyncio.create_task(generator.run(ended))
-        while generator.counts.sent < 20:  # noqa: ASYNC110 - a request that is due sets no event
-            await asyncio.sleep(0.005)
+        await eventually(lambda: generator.counts.sent >= 20, what="the 20th request that is due")
         assert seen == 1
         gate.set()
         ended.set()

@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 import itertools
 import json
-import subprocess
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -16,8 +15,7 @@ from typing import Any, Final
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from hotdash.demo.demo_node import free_port
-from tests.support.nodes.fil_node import command, environment, install_directory
+from tests.support.nodes.example_node import ExampleNode, running_example
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "hub"
 PATIENT: Final[dict[str, Any]] = {"open_timeout": 60, "close_timeout": 60, "ping_timeout": 120}
@@ -26,27 +24,11 @@ PAUSE_SECONDS = 0.01
 """The time between two messages of a member, so that the traffic doesn't slow down what it goes through."""
 
 
-@dataclass(frozen=True, slots=True)
-class HubNode:
-    """A node directory with its own run directory and home."""
+class HubNode(ExampleNode):
+    """A node that runs the hub."""
 
-    directory: Path
-    home: Path
-    port: int
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The environment in which a command finds this node."""
-        return environment(self.home) | {"NODE_RUNTIME_RUN_DIR": str(self.home / "run")}
-
-    def hub(self, *words: object, code: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """Run bin/hub with these words; its exit code must be `code`, unless that is None."""
-        return command(self.directory / "bin" / "hub", *words, env=self.environment, code=code)
-
-    def hotdash_json(self, verb: str, *words: object) -> Any:
-        """The JSON output of a verb of hotdash."""
-        done = command("hotdash", verb, NAME, *words, "-o", "json", env=self.environment)
-        return json.loads(done.stdout)
+    __slots__ = ()
+    application = "hub"
 
     def get(self, path: str) -> Any:
         """The JSON that the site answers."""
@@ -54,20 +36,9 @@ class HubNode:
             return json.loads(answer.read())
 
 
-@contextlib.contextmanager
-def running(tarball: Path, folder: Path, **overrides: object) -> Iterator[HubNode]:
+def running(tarball: Path, folder: Path, **overrides: object) -> contextlib.AbstractContextManager[HubNode]:
     """A node that was installed from `tarball` and started; stopped at the end."""
-    node = HubNode(folder / "node", folder / "home", free_port())
-    (node.home / "run").mkdir(mode=0o700, parents=True)
-    install_directory(tarball, node.directory)
-    (node.directory / "etc").mkdir(exist_ok=True)
-    lines = [f"{key} = {value}" for key, value in {"http_port": node.port, **overrides}.items()]
-    (node.directory / "etc" / "sys.toml").write_text("\n".join(("[hub]", *lines, "")))
-    node.hub("start")
-    try:
-        yield node
-    finally:
-        node.hub("stop")
+    return running_example(HubNode, tarball, folder, **overrides)
 
 
 @dataclass

@@ -1,0 +1,28 @@
+"""Public names of a package that are imported at the first use of one, for processes that need only a part of it."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+
+def names_at_first_use(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return the functions `__getattr__` and `__dir__` of `package`, whose module `public_names` has its public names.
+
+    Follows PEP 562. A name that `public_names.__all__` lacks raises AttributeError.
+    """
+
+    def getattr_(name: str) -> Any:
+        public = importlib.import_module(".public_names", package)
+        if name == "__all__":
+            return public.__all__
+        if name not in public.__all__:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return vars(sys.modules[package]).setdefault(name, getattr(public, name))
+
+    def dir_() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *getattr_("__all__")})
+
+    return getattr_, dir_
