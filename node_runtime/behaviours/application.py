@@ -127,7 +127,7 @@ class ApplicationMasterProcess(ServerProcess):
 def _callbacks(spec: AppSpec, earlier: Mapping[str, dict[str, Any]] | None = None) -> Application:
     """Return an instance of the callback class.
 
-    The class comes from the namespace that `earlier` has for its module, or else from the current version.
+    The class is looked up in the namespace that `earlier` has for its module or, without one, in the current version.
     """
     try:
         cls = resolve_in_versions(spec.mod or "", earlier or {})
@@ -238,8 +238,8 @@ async def stop(name: str, timeout: float | None = None) -> None:
     Other applications keep running, even if they need this one.
 
     Returns when the application has stopped. If another call is already stopping the application, this call only waits
-    until the application has stopped; called by a process of the application, it doesn't wait. After `timeout` seconds
-    the remaining processes of the application are killed; None waits forever. Raises Refused if the application isn't
+    for the end of the other call; in a process of the application, it returns at once. After `timeout` seconds the
+    remaining processes of the application are killed; None waits forever. Raises Refused if the application isn't
     loaded, Deadlock in a process that would wait for its own end, and ValueError for an invalid time. Follows
     application:stop/1.
     """

@@ -45,9 +45,10 @@ class Running:
 
 @dataclass(slots=True)
 class PendingTransition:
-    """The unfinished start or stop of an application, by the process `master`.
+    """An unfinished start or stop of an application.
 
-    `finished` is set when the start or stop has succeeded or failed.
+    `finished` is set when the start or stop has succeeded or failed. `master` is the application's master; it is None
+    until the start has created it.
     """
 
     finished: asyncio.Future[None]

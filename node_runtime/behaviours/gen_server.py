@@ -264,7 +264,7 @@ async def start(cls: type[GenServer[Any]], *args: Any, name: str | None = None, 
 
 
 async def spawn_link(cls: type[GenServer[Any]], *args: Any, name: str | None = None, **kwargs: Any) -> Pid:
-    """Like `start_link`, but return the pid although `init` may still run; until its end, messages wait.
+    """Like `start_link`, but return the pid although `init` may still run; messages wait until `init` has returned.
 
     If `init` fails, the calling process gets an exit signal with the reason. Raises NameTaken, and TypeError for a
     class that is not a GenServer. Follows proc_lib:spawn_link/3 with gen_server:enter_loop/3.

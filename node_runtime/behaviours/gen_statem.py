@@ -101,7 +101,7 @@ class GenStatem(Behaviour, Generic[D]):
 
 
 def has_state(cls: type[GenStatem[Any]], state: object) -> bool:
-    """Return whether the class handles events in that state. OTP has no such function."""
+    """Return whether a state machine's class handles events in the given state. OTP has no such function."""
     match cls.callback_mode:
         case "handle_event_function":
             return True

@@ -39,7 +39,7 @@ DEFAULT_LEASE: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A process as `get_status` returns it; `state` is the result of the class's `format_status`.
+    """The result of `get_status`: facts about a process. `state` is the result of the class's `format_status`.
 
     `owners` are the owners that have suspended the process; `mailbox` counts the messages that wait.
 

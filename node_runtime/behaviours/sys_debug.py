@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from .behaviour_process import BehaviourProcess
 
 DebugEventKind: TypeAlias = Literal["in", "out", "noreply", "state", "postpone"]
-"""The event, in the order of these words: a process took a message; it answered a call; it ended a callback without an
-answer; a state machine changed its state; it postponed an event.
+"""The event: a process took a message ("in"), answered a call ("out") or ended a callback without an answer
+("noreply"); or a state machine changed its state ("state") or postponed an event ("postpone").
 """
 
 logger: Final = logging.getLogger("node_runtime.trace")

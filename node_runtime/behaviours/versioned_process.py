@@ -28,9 +28,9 @@ class VersionedProcess(ReplyingProcess):
     behaviour: ClassVar[type[Behaviour]]
     """The behaviour of which the callback class has to be a subclass."""
     state_attribute: ClassVar[str]
-    """The only attribute of the instance."""
+    """The name of the only attribute of an instance, which holds the state."""
     read_state: ClassVar[Any]
-    """The function that reads this attribute of an instance without running code of its class."""
+    """The function that reads the state of an instance without running code of the callback class."""
     needs_call_back: ClassVar[bool] = False
     """Whether every request has to go through `call_back`, because running its method alone is not enough."""
 

@@ -187,17 +187,17 @@ class AdoptedTask(CoroutineProcess):
 
 @contextmanager
 def current_task_as_process(function: Callable[..., Awaitable[object]]) -> Iterator[AdoptedTask]:
-    """Make the current task a process inside the block. `function` is the code that it is listed with.
+    """Make the current task a process inside the block. `function` is shown as the code of the process.
 
-    Its parent is the calling process. If the process is killed, the task is cancelled, as every process's; the caller
-    may go on after that, when it has called `uncancel` on the task. An error is reported as the crash of the process.
-    OTP has no such process.
+    The parent of the process is the calling process. If the process is killed, its task is cancelled, like the task of
+    any other process; the caller may catch the CancelledError, call `uncancel` on the task, and continue. An error is
+    reported as the crash of the process. OTP has no such process.
     """
     node = runtime()
     caller = node.calling_process()
     parent = ROOT if caller is None else caller.pid
     if type(caller) is AdoptedTask:
-        parent = caller.parent  # the task was created while the block of another one ran
+        parent = caller.parent  # the current task was created inside such a block of another task
     process = AdoptedTask(node, parent, function)
     node.add_process(process)
     process.task = asyncio.current_task()

@@ -20,8 +20,8 @@ def add_process_to_log_records(release: Callable[[], str]) -> Callable[[], None]
     """Add three attributes to every log record of this OS process; returns a function that undoes this.
 
     `pid` is the number of the process that logs, and `registered` is its name; both are None outside of processes.
-    `release` is the text that the argument `release` returns for each record. The argument is called in any thread and
-    must be quick.
+    `release` is the text that the function `release` returns for each record. The function is called in the thread that
+    logs, and must be quick.
     """
     before = logging.getLogRecordFactory()
 

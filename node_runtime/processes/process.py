@@ -123,7 +123,7 @@ class Process:
     timer_refs: SparseAttribute[set[TimerRef]] = SparseAttribute()
     threads: SparseAttribute[tuple[ThreadWork, ...]] = SparseAttribute()
     awaited_exits: SparseAttribute[dict[Process, None]] = SparseAttribute()
-    """The processes for whose ends this process waits; all stay listed until the last of them has ended."""
+    """The processes whose ends this process awaits. All of them stay listed until the last one has ended."""
 
     def __init__(self, runtime: Runtime, parent: Pid) -> None:
         self.runtime = runtime

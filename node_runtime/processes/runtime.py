@@ -91,9 +91,9 @@ class Runtime(Scheduler):
         current_runtime.node = self
 
     async def stop(self, grace: float = STOP_GRACE_SECONDS) -> None:
-        """End every process: shut down those without a parent, and kill those that are left after `grace` seconds.
+        """Shut down the processes without a live parent; after `grace` seconds, kill the processes that are left.
 
-        Then waits at most `grace` seconds for frames that still run. Raises ValueError for an invalid time. OTP:
+        Then wait at most `grace` seconds for frames that still run. Raises ValueError for an invalid time. OTP:
         init:stop/0.
         """
         check_seconds(grace)
@@ -214,7 +214,7 @@ class Runtime(Scheduler):
         """End the process, and remove its name, links, monitors and messages.
 
         `inside` is True if the last frame of the process itself calls this. If this end causes other ends, they are
-        queued, so that a long chain of links doesn't recurse.
+        queued, so that a long chain of links doesn't cause a deep recursion.
         """
         if process.run_state is DEAD:
             return

@@ -239,7 +239,7 @@ class Scheduler:
         return parked[0]
 
     async def unpark(self) -> None:
-        """End all kept tasks."""
+        """End all tasks that `park` has kept."""
         tasks = [task for task, _ in self._parked.values()]
         self._unpark()
         await asyncio.gather(*tasks, return_exceptions=True)

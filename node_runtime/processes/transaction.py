@@ -117,7 +117,7 @@ def inside_transaction(transaction: Transaction) -> Iterator[Transaction]:
 
 @contextmanager
 def outside_transactions() -> Iterator[None]:
-    """Run the block outside of the caller's transaction: what it ends, ends at once."""
+    """Run the block outside of the caller's transaction: the exits that it causes are not deferred."""
     token = transaction_variable.set(None)
     try:
         yield

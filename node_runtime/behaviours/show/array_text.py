@@ -8,7 +8,7 @@ from .raw_reads import OPAQUE, module_of, mro_of, name_of, namespace_of
 
 _FLAGS: Final = vars(type)["__flags__"]
 _HEAP_TYPE: Final = 1 << 9
-"""The flag of a class that Python code has made. NumPy's own array type is no such class."""
+"""The flag of a class that Python code has made. NumPy's own array type, which C code has made, doesn't have it."""
 _KINDS: Final = {"f": "float", "i": "int", "u": "uint", "c": "complex"}
 """The names of NumPy's numbers, to which their bits are appended."""
 _OTHER_KINDS: Final = {"b": "bool", "O": "object", "S": "bytes", "U": "str", "M": "datetime64", "m": "timedelta64"}

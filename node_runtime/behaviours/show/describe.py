@@ -1,8 +1,8 @@
 """Python values as data for display, read without running any code that belongs to them.
 
-Any thread may call `describe` at any moment, and none of the values is trusted. `value_readers` reads the values, and
-limits of depth, parts, size and time end the walk through them. `describe` takes no lock: a container that changes
-during the walk is shown as far as it was read.
+Any thread may call `describe` at any moment, and none of the values is trusted. The module `value_readers` reads the
+values; limits of depth, parts, size and time end the walk through them. `describe` takes no lock: a container that
+changes during the walk is shown as far as it was read.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _EMPTY: Final = {"dict": "{}", "list": "[]", "tuple": "()", "set": "set()", "fro
 _ALWAYS_SHOWN: Final = (type(None), bool)
 _NUMBERS: Final = (int, float)
 _NAMES_OF_VALUES: Final = frozenset({"name", "key", "header", "field"})
-"""Labels of a name: in a value such as {"name": "API_KEY", "value": …}, the part with such a label names "value"."""
+"""Labels of parts that contain a name: in {"name": "API_KEY", "value": …}, "name" has the name of "value"."""
 _NO_FIELDS: Final[Mapping[str, Declaration]] = {}
 
 
@@ -121,7 +121,7 @@ class _Describer:
             fields, rest, hides_keys = declared.fields or fields, declared.items, declared.keys
         readers, labels = self.readers, self.readers.labels
         may_be_pair = readers.redacts and length == 2
-        names_next = False  # whether the previous part is the name of a secret, and this one its value
+        names_next = False  # whether the previous part is the name of a secret, and the present part its value
         try:
             for name, part in islice(parts, self.limits.parts):
                 if self._limit_reached():
@@ -175,7 +175,7 @@ def _hides(secrecy: Secrecy, part: object) -> bool:
 
 
 def _names_secret(label: object, part: object, length: int) -> bool:
-    """Return whether `part` names a secret: the second item of a pair, or a part with the label "value"."""
+    """Return whether `part` is the name of a secret: of the second item of a pair, or of a part "value"."""
     if type(part) is not str and type(part) is not bytes:
         return False
     if not ((length == 2 and label == 0) if type(label) is int else type(label) is str and label in _NAMES_OF_VALUES):

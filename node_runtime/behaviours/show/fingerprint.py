@@ -1,9 +1,9 @@
 """Fingerprints of states: records of all parts of a value, compared later to detect a mutation.
 
 Nothing is copied and no code of the state's classes runs: plain values are compared by value, all others by identity
-and parts. Of the objects of the standard library and of the runtime, only containers are inspected, because a lock, a
-future or an event loop may change while other code runs. In a walk during which no other code runs
-(`alone`), objects of some modules of the standard library are inspected, too.
+and parts. Objects of the standard library and of the runtime are not inspected, except for containers: a lock, a future
+or an event loop may change while other code runs. In a walk during which no other code runs (`alone`), objects of some
+modules of the standard library are inspected, too.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def leaf_writer(cls: type, *, redacts: bool) -> LeafWriter | None:
     if issubclass(cls, enum.Enum):
         return _enum_text
     if redacts and is_array_class(cls):
-        return array_text  # a comparison looks at no array: its text does not have the values
+        return array_text  # only for display: the text lacks the values, so a comparison can't use it
     if redacts and (redacting := next((write for base, write in _REDACTING if issubclass(cls, base)), None)):
         return redacting
     return next((write for base, write in _LEAVES if issubclass(cls, base)), None)

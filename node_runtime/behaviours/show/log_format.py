@@ -54,9 +54,10 @@ def _arguments(method: object, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
 def named_arguments(
     method: object, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> list[tuple[str, Any, Declaration | None]]:
-    """Return the arguments of a request, each with the name of its parameter and what the annotation declares.
+    """Return `(name, value, declaration)` for each argument of a request.
 
-    The name is "" for an argument without a known parameter.
+    The name is that of the parameter, or "" if no parameter is known. The declaration is what the parameter's
+    annotation declares about secrets.
     """
     names: tuple[str, ...] = ()
     declared: Mapping[str, Declaration] = {}

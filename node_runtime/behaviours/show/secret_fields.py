@@ -36,8 +36,8 @@ class Secret:
 class Declaration:
     """What an annotation declares about the secrets in a value.
 
-    `secret` means that the value itself is a secret. `fields` has the declarations of single keys. `items` is the
-    declaration of all parts of a container. `keys` is True if all keys of a dict are secrets.
+    `secret` means that the value itself is a secret. `fields` has the declarations of single keys, by key. `items` is
+    the declaration of all parts of a container. `keys` is True if all keys of a dict are secrets.
     """
 
     secret: bool = False
@@ -126,7 +126,7 @@ def declared_state(cls: type) -> Declaration | None:
 def declaration_of(annotation: Any, namespace: Mapping[str, object], nesting: int = 0) -> Declaration | None:
     """Return what an annotation declares; None if it declares no secret.
 
-    `namespace` is that of the module in which the annotation is written.
+    `namespace` is the namespace of the module that contains the annotation.
     """
     kind = type(annotation)
     if nesting > MAX_NESTING or kind is type:

@@ -30,12 +30,12 @@ from .raw_reads import (
 from .secret_fields import Declaration, declared_fields, is_secret_class
 
 LabelledParts: TypeAlias = "tuple[int, Iterable[tuple[object, object]] | None]"
-"""The number of a value's parts and the labelled parts; None for a value that can't be inspected."""
+"""The number of a value's parts, and a pair (label, part) for each part; None if the value can't be inspected."""
 Label: TypeAlias = "tuple[str, Secrecy]"
 """The name of a part as it is shown, and whether this name marks the value of the part as secret."""
 
 MAX_COPIED_ATTRIBUTES: Final = 1000
-"""The attributes of an object are copied before they are read, unless there are more than this: copying takes time."""
+"""The attributes of an object are copied before they are read. More than this number are not copied, to save time."""
 _WITH_ITEMS: Final = (tuple, list, dict, set, frozenset, deque)
 _ARGUMENTS: Final = vars(BaseException)["args"]
 
@@ -88,7 +88,7 @@ class ValueReader:
     """The reader of the values of one class. `write` is None for values that have parts.
 
     `package` is the top-level package of the class's module, None for a class without a module name. `attributes` reads
-    the attributes that a container has besides its items; it is None for a class that is no container or has no
+    the attributes that a container has besides its items; it is None for a class that is not a container or has no
     attributes. `fields` has what the class declares about its attributes. `is_secret` is True if the values of the
     class are secrets.
     """
@@ -109,7 +109,7 @@ class ValueReader:
         self.attributes = _attributes(cls) if extended and (slots_of(cls) or dict_descriptor(cls) is not None) else None
 
     def parts(self, value: Any) -> LabelledParts:
-        """Return the number of parts of `value` and the labelled parts; None for a value that can't be inspected."""
+        """Return the number of parts of `value`, and the labelled parts or None: see `LabelledParts`."""
         if self._read is None:
             self._read = _reader(self.cls)
         return self._read(value)

@@ -67,10 +67,10 @@ async def start_child(supervisor: Target, spec: ChildSpec | Sequence[Any]) -> Pi
     """Add a child and start it. Returns its pid, or None if its start function raised Ignore.
 
     A child that fails to start is not added. For a simple_one_for_one supervisor, pass a list of the arguments that the
-    new instance has in addition to the specification's. This function and those below have no time limit: they take as
-    long as the supervisor and the child. Raises ChildRefused, whose `reason` is already_started (the child runs here,
-    or another process has the name that the child registers), already_present, start_failed or bad_spec. Raises
-    NoProcess, Deadlock, and Exit when the supervisor ends first or the process is not a supervisor. Follows
+    new instance has in addition to the specification's. Like all requests to supervisors, this call has no time limit:
+    it takes as long as the supervisor and the child. Raises ChildRefused, whose `reason` is already_started (the child
+    runs here, or another process has the name that the child registers), already_present, start_failed or bad_spec.
+    Raises NoProcess, Deadlock, and Exit when the supervisor ends first or the process is not a supervisor. Follows
     supervisor:start_child/2.
     """
     pid: Pid | None = await _request(supervisor, "start_child", spec)

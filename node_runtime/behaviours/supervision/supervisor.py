@@ -50,11 +50,10 @@ logger: Final = logging.getLogger("node_runtime")
 
 
 class ChildRefused(Refused):
-    """The error of a request that a supervisor refuses. `reason` is the word in OTP's error; `pid` is set if the child
-    runs.
+    """A supervisor has refused a request. `reason` is the word in OTP's error.
 
-    `failure` is the error of the start function, if it raised an error. OTP: `{error, Reason}`, which the functions of
-    module supervisor return.
+    `pid` is set if the child runs. `failure` is the error of the start function, if it raised an error. OTP: `{error,
+    Reason}`, which the functions of module supervisor return.
     """
 
     def __init__(
@@ -248,7 +247,7 @@ class Supervisor(GenServer[ChildTable]):
             for sibling in await self._stop_group(child):
                 failure = await self._start(sibling)
                 if failure is not None:
-                    # In a later turn, so that requests are answered in between; each attempt counts as a restart.
+                    # Retry in a later turn, so that requests are answered in between. Each retry counts as a restart.
                     self._restart_later(
                         sibling, sibling.spec.id if sibling.args is None else key, self.state.restart_delay(sibling)
                     )

@@ -45,7 +45,7 @@ def defer_exit(
 ) -> None:
     """Defer the exit of the process `pid`. Until the exit, hold the process and all processes below it.
 
-    If `below` is given, hold the process `below` and all processes below that one instead.
+    `end` is called to make the process exit. If `below` is given, hold the process `below` and its descendants instead.
     """
     node = runtime()
     process = node.processes.get(pid)
@@ -60,7 +60,7 @@ def defer_exit(
 
 
 def end_at_once(transaction: Transaction, pid: Pid) -> None:
-    """Let a process end inside the transaction: its exit is not deferred, and nothing below it is held any more."""
+    """Let a process end inside the transaction: its exit is not deferred, and its descendants are released now."""
     transaction.ends_at_once.add(pid)
     _release_all(transaction.owner, [process.pid for process in _tree(pid)])
 
@@ -101,7 +101,7 @@ def _release_all(owner: object, pids: Iterable[Pid]) -> None:
 
 
 async def run_deferred_exits(transaction: Transaction) -> None:
-    """Run the deferred exits in the order of the script. A failed exit is logged; nothing can be undone any more.
+    """Run the deferred exits in the order of the script. A failed exit is only logged: the script has succeeded.
 
     An exit that takes longer than `EXIT_TIMEOUT_SECONDS` continues in the background.
     """
@@ -143,7 +143,7 @@ def put_back_processes(transaction: Transaction) -> None:
     """Undo the changes of a failed script to processes, in this turn. Can't fail.
 
     The processes that the script has started are unlinked from the others; `end_started_processes` ends them. If one of
-    them had taken a name, the requests in its mailbox go to the process that gets the name back.
+    these processes had taken a name, the requests in its mailbox are moved to the process that gets the name back.
     """
     node = runtime()
     born = set(transaction.started)

@@ -162,8 +162,8 @@ class Hold:
     """All processes of some modules, suspended by one owner and grouped by their CallbackVersion.
 
     The pause of an install contains the suspending of each process, one after the other. So suspending a process takes
-    constant time and sends no message. Times are in seconds of `time.perf_counter`: `since` is when the hold began.
-    `held_later` has the time at which each process was suspended that was busy when the hold began.
+    constant time and sends no message. `since` is the time at which the hold began. For each process that was busy at
+    that time, `held_later` has the time at which it was suspended. Times are in seconds of `time.perf_counter`.
     """
 
     def __init__(self, owner: object) -> None:
@@ -176,7 +176,7 @@ class Hold:
         self._joining: frozenset[str] = frozenset()
         """The modules whose busy processes are suspended as soon as their callbacks end."""
         self._only_held: dict[str, Any] = {"suspend_owners": frozenset((owner,))}
-        """The sparse attributes of the held processes that have no other ones. All these processes share this dict."""
+        """The value of `sparse` of each held process without other sparse attributes: all of them share this dict."""
 
     def hold_idle(self, modules: Container[str]) -> list[BehaviourProcess]:
         """Hold the idle processes that run one of the modules; return those that are in a callback."""

@@ -18,7 +18,7 @@ from node_runtime.processes.timers import TimerRef
 from .holding import Hold
 
 PENDING_KINDS: Final = ("message", "postponed event", "timeout", "timer")
-"""What each of the four parts of `PendingValues.values` contains."""
+"""The name of a value in each of the four parts of `PendingValues.values`, for messages."""
 Operands: TypeAlias = "list[tuple[Any, Any]]"
 """The two operands of each entry of a mailbox."""
 

@@ -15,8 +15,8 @@ Arguments = tuple[Any, ...]
 class RestartArguments:
     """The arguments in the table of one supervisor.
 
-    `values` has the positional and the keyword arguments of `children()`, the arguments of the template, and those of
-    each child's specification and of each instance.
+    `values` has the positional and the keyword arguments of `children()`, the arguments of the template, and for each
+    child the arguments of its specification and of the instance.
     """
 
     __slots__ = ("_changes", "_children", "_table", "process", "values")
@@ -49,7 +49,7 @@ class RestartArguments:
             self._set(child, "args", own_args)
 
     def put_back(self) -> None:
-        """Undo `replace`, except for what has been replaced by something else since."""
+        """Undo `replace`. Arguments that other code has replaced since then are not changed."""
         for owner, name, before, after in reversed(self._changes):
             if getattr(owner, name) is after:
                 setattr(owner, name, before)
@@ -63,7 +63,7 @@ class RestartArguments:
 
 
 def _with_args(spec: ChildSpec, args: Arguments, made: dict[int, ChildSpec]) -> ChildSpec:
-    """Return the specification with other arguments. Children that share one share the new one, too."""
+    """Return the specification with other arguments. Children that share `spec` share the new specification, too."""
     if spec.args is args:
         return spec
     if id(spec) not in made:

@@ -1,6 +1,6 @@
-"""Finds passwords in command lines, after options without a telling name: `curl -u ana:…`, `mysql -p…`.
+"""Finds passwords in command lines after options whose names don't mention a password: `curl -u ana:…`, `mysql -p…`.
 
-As in the other finders, each pattern is possessive and looks only at parts of limited length.
+As in the other modules of this package, each pattern is possessive and examines only parts of limited length.
 """
 
 from __future__ import annotations

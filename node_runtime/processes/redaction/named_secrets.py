@@ -20,7 +20,7 @@ CHANGED: Final = "‹redacted, changed›"
 _REDACTED: Final = re.compile(f"{REDACTED}|{CHANGED}")
 
 _NAMED: Final = re.compile(r"(?<![\w.\-])([\w.\-]++)(['\"]?\]?+)([ \t]{0,4}+)(=>|:=|==?|:(?!//))([ \t]*+)", re.ASCII)
-"""A name, which a quote and a bracket may follow, and a separator."""
+"""A name, perhaps a quote and a bracket, and a separator."""
 _PAIR: Final = re.compile(r"[(\[]\s{0,4}+[bru]?(['\"])([\w.\-]{1,100}+)\1\s{0,4}+,\s{0,4}+(?=[bru]?['\"])", re.ASCII)
 """The beginning of a pair of quoted texts, such as a header in a list."""
 _PAIR_END: Final = re.compile(r"['\"]\s{0,4}+,?\s{0,4}+[)\]]")
@@ -33,9 +33,9 @@ _SPOKEN: Final = re.compile(
     r"|(?:for|of)[ \t]++[^\s:]{1,100}+[ \t]*+[:=][ \t]*+)?(?=(['\"])|[^\s,;]{6})",
     re.IGNORECASE,
 )
-"""The words before a secret in a sentence: wrong password 'x'; the token abc123 has expired.
+"""The words before a secret in a sentence such as "wrong password 'x'" or "the token abc123 has expired".
 
-The name of the secret may also end a line, if the secret begins the next line.
+The words may also end a line, if the secret begins the next line.
 """
 _VARIABLE: Final = re.compile(r"(?<![\w.\-])([A-Z][A-Z0-9]*+(?:_[A-Z0-9]++)++)[ \t]++(?=[^\s=:,;]{6})", re.ASCII)
 """The name of an environment variable, a blank and its value."""
@@ -52,7 +52,7 @@ _OPENING: Final = re.compile(r"[\w.]*+[\[({]", re.ASCII)
 _BRACKET: Final = re.compile(r"'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+'|\"[^\"\\\n]*+(?:\\.[^\"\\\n]*+)*+\"|([\[({])|([\])}])")
 _WORD: Final = re.compile(r"\S*+")
 _NEXT_NAME: Final = re.compile(r"[&;,](?=[\w.\-]{1,64}+=)", re.ASCII)
-"""The end of a value in a query string, or in a list of names and values without blanks."""
+"""The separator before the next name in a text such as `a=1&b=2` or `a=1,b=2`, where it ends a value."""
 _CLAUSE: Final = re.compile(r"[^\n\r;,]++(?:[;,](?! )[^\n\r;,]++)*+")
 """A value after a colon: up to the end of the line, or to a comma or semicolon before a blank."""
 _HEADER_LINE: Final = re.compile(r"(?:[^\n\r\\'\"]|\\(?![rn]))++")
@@ -85,12 +85,12 @@ def element_texts(text: str) -> Iterator[Span]:
 
 
 def spoken_values(text: str) -> Iterator[Span]:
-    """Yield what follows a word such as `password` in a sentence, if it is quoted or doesn't look like a word."""
+    """Yield what follows a word such as `password` in a sentence, if it is quoted or has both letters and digits."""
     return _spans(_SPOKEN, text, _spoken_value)
 
 
 def variable_values(text: str) -> Iterator[Span]:
-    """Yield what follows the name of an environment variable with a secret, if it doesn't look like a word."""
+    """Yield what follows the name of an environment variable with a secret, if it has both letters and digits."""
     return _spans(_VARIABLE, text, lambda text, found: _spoken_word(text, found) if is_secret_name(found[1]) else None)
 
 

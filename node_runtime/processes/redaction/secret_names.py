@@ -33,7 +33,7 @@ SECRET_WORDS: Final = frozenset({
 })  # fmt: skip
 """Words that make a name secret at any place in it, unless the last word of the name is one of ABOUT_WORDS."""
 SECRET_ENDINGS: Final = ("password", "passwd", "passphrase", "secret", "token", "apikey", "credential")
-"""A word that ends like this is secret: `pgpassword`, `authtoken`, `clientsecret`."""
+"""A word with one of these endings is treated as a SECRET_WORD: `pgpassword`, `authtoken`, `clientsecret`."""
 SECRET_LAST_WORDS: Final = frozenset({
     "key", "auth", "oauth", "pass", "pw", "userinfo", "psk", "salt", "otp", "totp", "sid", "cvv", "cvc",
 })  # fmt: skip
@@ -65,7 +65,7 @@ _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def is_secret_name(name: str) -> bool:
-    """Return whether a text with this name is a secret. A number with the same name may be no secret."""
+    """Return whether a text with this name is a secret. A number with this name may be shown: see `secrecy_of`."""
     return secrecy_of(name) is not Secrecy.OPEN
 
 

@@ -1,4 +1,4 @@
-"""Redacts secrets in texts: secrets with a telling name beside them, and secrets with a known form.
+"""Redacts secrets in texts: secrets beside a name such as `password`, and secrets with a known form.
 
 The time is proportional to the length of the text, and the length is limited: a text may come from a stranger, and it
 is redacted on the event loop.

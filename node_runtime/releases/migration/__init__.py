@@ -5,10 +5,10 @@ sharing and cycles are kept, and parts that need no change are shared with the n
 
     from node_runtime.releases.migration import migration_obstacles
 
-`migration_obstacles(value, namespaces)` says what would happen to any value that a live process holds, also to values
-of processes that the script does not migrate. It makes the new value and drops it. This may call default factories and
-pydantic's validators, so call it in the copy of the node only. It does not look into coroutines, generators, locks and
-C objects: it leaves them as they are and does not report them.
+`migration_obstacles(value, namespaces)` reports what the migration would do to any value that a live process holds,
+even if the script does not migrate the process. It makes the new value and drops it. This may call default factories
+and pydantic's validators, so call the function only in the copy of the node. The migration does not look into
+coroutines, generators, locks and C objects: it leaves them as they are and does not report them.
 """
 
 from .conversion import Converter, migration_obstacles

@@ -1,4 +1,4 @@
-"""Makes the new value: finds the parts that have to change, then copies them and everything that holds them."""
+"""Makes the new value: finds the objects that have to change, and makes a new object for each of them."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _AFFECTED: Final = 2
 
 
 class Converter:
-    """The default migration of the values that several processes hold. Objects that they share stay shared.
+    """The default migration of several values to one target. Objects that the values share stay shared.
 
-    It keeps references to all old and new values, so drop it when the migration has ended. It serves one target.
+    A converter keeps references to all old and new values, so drop it when the migration has ended.
     """
 
     def __init__(self, target_namespaces: TargetNamespaces) -> None:
         self._report = MigrationReport()
         self._shapes = Shapes(Targets(target_namespaces), self._report)
         self._status: dict[int, int] = {}
-        """Whether an object has to change, by its identity."""
+        """`_ENTERED`, `_UNCHANGED` or `_AFFECTED` for each visited object, by its `id`."""
         self._made: dict[int, Any] = {}
-        """The new object for each object that has to change."""
+        """The new object for each object that has to change, by the `id` of the old object."""
         self._values: list[Any] = []
 
     def convert(self, value: Any) -> Conversion:
@@ -52,7 +52,7 @@ class Converter:
         while True:
             search = _Search(self._shapes, self._status, in_cycles)
             search.run(value)
-            # An object in a cycle is also affected if a part that leads back to it was found to be affected later.
+            # A holder in a cycle was left before its part. If the part was affected after all, so is the holder.
             missed = {holder for holder, part in search.back if self._status[part] == _AFFECTED}
             missed = {holder for holder in missed if self._status[holder] != _AFFECTED}
             if not missed:
@@ -98,9 +98,10 @@ class Converter:
 class _Search:
     """A walk through a value, depth first.
 
-    `found` are the objects that no earlier walk has visited. `affected` are those of them that have to change; a part
-    comes before the objects that hold it. `back` has each reference (holder, part) to a part that is still being
-    visited, because it contains the holder. `parents` has, for an affected object, its holder and the step.
+    `found` has the `id` of each object that no earlier walk has visited. `affected` has the objects that have to
+    change, each with its shape; parts come before the objects that hold them. `back` has (holder, part) for each
+    reference that closes a cycle: the part contains the holder, and is still being visited. `parents` has the holder of
+    each affected object, and the step from the holder to the object. Objects are represented by their `id`.
     """
 
     def __init__(self, shapes: Shapes, status: dict[int, int], in_cycles: set[int]) -> None:

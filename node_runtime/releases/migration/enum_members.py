@@ -8,7 +8,7 @@ from typing import Any
 
 
 def member_names(member: Any) -> tuple[str, ...] | None:
-    """Return the name of a member, or the names that a combination of flags consists of; None if it has no name."""
+    """Return the name of an enumeration's member, or the names of the flags that it combines; None without a name."""
     cls = type(member)
     if cls.__members__.get(member._name_) is member:
         return (str(member._name_),)
@@ -24,7 +24,10 @@ def member_names(member: Any) -> tuple[str, ...] | None:
 
 
 def members_of(cls: Any, names: Iterable[str]) -> Any:
-    """Return the member with a name, or the combination of several; None if the enumeration can't combine members."""
+    """Return the member of `cls` with the given name, or the combination of the flags with the given names.
+
+    Return None for several names if `cls` is not a Flag.
+    """
     found = [cls.__members__[name] for name in names]
     if len(found) == 1:
         return found[0]

@@ -24,10 +24,10 @@ class MigratedClass:
 
 @dataclass(frozen=True, slots=True)
 class LostField:
-    """A field that the target's class lacks. `count` instances have the field, and `with_data` of these hold data in
-    it.
+    """A field that the target's class lacks.
 
-    A field holds no data if it is None, empty, or has its default.
+    `count` instances have the field, and in `with_data` of these instances it holds data. A field holds no data if it
+    is None, empty, or has its default.
     """
 
     cls: str
@@ -45,7 +45,8 @@ class Obstacle:
     """A reason why a value can't be migrated by default.
 
     `reason` is a clause that names the class and the field; `remedy` says what the release has to change.
-    `path` is the place of the first part with this obstacle, and `count` the number of parts with it.
+    `path` is the place of the first part with this obstacle, and `count` the number of parts with it. `is_misfit` is
+    whether the new value of a field doesn't fit the type that the target declares for the field.
     """
 
     cls: str

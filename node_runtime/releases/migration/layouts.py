@@ -83,7 +83,7 @@ def _nothing(value: Any) -> Content:
 
 
 def _keep_empty(value: Any, content: Content) -> None:
-    """Add nothing: these objects have attributes only."""
+    """Do nothing: the objects of these base classes have no content, only attributes."""
 
 
 def _new(base: Any) -> Callable[[Any, Any], Any]:
@@ -133,7 +133,7 @@ def _struct_base(cls: type) -> Base:
 
 
 def _is_explained(cls: type, base: type) -> bool:
-    """Return whether the content of `base`, slots and a `__dict__` are everything that the objects have."""
+    """Return whether the objects of `cls` consist only of the content of `base`, of slots and of a `__dict__`."""
     if issubclass(base, BaseException):
         return not issubclass(cls, UnicodeError)  # its other contents can't be set
     if base.__itemsize__:
@@ -186,7 +186,7 @@ class Layout:
         for name, attribute in attributes.items():
             slot = self.slots.get(name)
             if slot is not None:
-                with suppress(AttributeError, TypeError):  # some of the interpreter's own are read-only
+                with suppress(AttributeError, TypeError):  # some slots of builtin classes are read-only
                     slot.__set__(value, attribute)
             elif own is not None:
                 own[name] = attribute

@@ -1,7 +1,7 @@
 """Finds what would stay with an old object when a new one replaces it: finalizers, and weak references from elsewhere.
 
-When nothing refers to the old object any more, its finalizers would run, although the new object still uses what they
-close. Weak references would then lead nowhere, such as those of a `WeakSet` in another module.
+As soon as nothing refers to the old object, its finalizers would run, although the new object still uses what they
+close. Weak references to the old object, such as those of a `WeakSet` in another module, would be dead.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NOT_COPIED: Final = (type, FunctionType, enum.Enum)
 def left_behind(value: Any, is_converted: Callable[[weakref.ref[Any]], bool]) -> str | None:
     """Return a clause that says what would stay with an old object; None if nothing would.
 
-    `is_converted` says whether a weak reference gets the new object.
+    `is_converted` returns whether a weak reference is itself converted, so that it will lead to the new object.
     """
     if isinstance(value, _NOT_COPIED):
         return None

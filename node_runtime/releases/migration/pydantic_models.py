@@ -21,7 +21,7 @@ _COMPARE_SECONDS: Final = 0.5
 
 
 class PydanticModel:
-    """What a model's class says about its objects."""
+    """The declarations of one model's class, by which its new objects are filled and validated."""
 
     def __init__(self, cls: Any) -> None:
         self._cls = cls
@@ -44,7 +44,10 @@ class PydanticModel:
         return name in self._private or (self._allows_extra and not (is_private and name.startswith("_")))
 
     def fill(self, new: Any, fields: Mapping[str, Any], others: Mapping[str, Any], set_names: Iterable[str]) -> None:
-        """Fill an object with its fields, and with what `holds` has accepted."""
+        """Set the fields of an object, and `others`: the attributes for which `holds` has returned True.
+
+        `set_names` are the names of the fields that count as set explicitly.
+        """
         private = {name: value for name, value in others.items() if name in self._private}
         for name, declared in self._private.items():
             if name not in private:
@@ -61,7 +64,7 @@ class PydanticModel:
             object.__setattr__(new, name, value)
 
     def errors(self, new: Any) -> Iterator[tuple[str, str]]:
-        """Yield the fields that don't validate, each with a clause."""
+        """Yield each field that doesn't validate, with a clause that says why."""
         fields = dict(vars(new))
         core: Any = sys.modules["pydantic_core"]
         if self._validator is None:
@@ -88,12 +91,12 @@ class PydanticModel:
 def _validator(core: Any, schema: Any) -> Any:
     try:
         return core.SchemaValidator(schema, None, _use_prebuilt=False)
-    except TypeError:  # an older pydantic: it never takes a class's own validator, which would use aliases
+    except TypeError:  # an older pydantic, which has no prebuilt validators; a prebuilt one would use aliases
         return core.SchemaValidator(schema)
 
 
 def _by_name(schema: Any, cls: type) -> Any:
-    """Return a model's schema without the hooks that run when an object is made, and with fields by name."""
+    """Return a model's schema without the hooks that run when an object is made, and without the aliases of fields."""
     if schema["type"] == "definitions":
         parts = [_by_name(one, cls) for one in schema["definitions"]]
         return {**schema, "schema": _by_name(schema["schema"], cls), "definitions": parts}

@@ -80,7 +80,7 @@ class Shapes:
 
 
 class MemberShape(Shape):
-    """A member of a replaced enumeration: the target's member of the same name."""
+    """A member of a replaced enumeration. The new object is the target's member of the same name."""
 
     replaced = True
 
@@ -206,7 +206,10 @@ class ReplacedShape(Shape):
         return placed
 
     def _others(self, value: Any, old: dict[str, Any], attributes: dict[str, Any]) -> dict[str, Any]:
-        """Return the attributes that are not fields of the target, by name; report those that it can't have."""
+        """Return the attributes that are not fields of the target's class, by name.
+
+        Attributes that an object of the target's class can't have are reported as lost instead.
+        """
         others: dict[str, Any] = {}
         for name, attribute in attributes.items():
             if self._target_fields is not None and name in self._target_fields:
@@ -254,7 +257,7 @@ class ReplacedShape(Shape):
             errors = list(self._target_model.errors(new))
             before = list(self._model.errors(value)) if errors and self._model is not None else []
             for name, clause in errors:
-                if (name, clause) not in before:  # else it has never been valid
+                if (name, clause) not in before:  # otherwise, the old value was already invalid
                     self._misfit(value, name, f"{self.label}.{name}: {clause}")
             return
         old = self._attributes(value)
@@ -268,7 +271,7 @@ class ReplacedShape(Shape):
 
     def _check_field(self, value: Any, field: RecordField, new: Any, old: Any) -> None:
         annotation = resolve(field.annotation, self._namespace, self._target)
-        # A version that becomes current again imports the replaced classes until the commit.
+        # In a version that becomes current again, imported names still refer to the replaced classes until the commit.
         misfit = find_misfit(new, annotation, self._namespace, self._targets.class_for)
         if misfit is None or (new is None and self._is_none_by_default(field, value)):
             return
@@ -276,7 +279,7 @@ class ReplacedShape(Shape):
         if before is not None and str(before.annotation) == str(field.annotation):
             annotation = resolve(before.annotation, self._old_namespace, self._cls)
             if find_misfit(old, annotation, self._old_namespace) is not None:
-                return  # it has never fitted
+                return  # the old value already violated the annotation
         self._misfit(value, field.name, f"{self.label}.{field.name}{misfit.path} {misfit.clause}")
 
     @staticmethod
@@ -293,7 +296,10 @@ class ReplacedShape(Shape):
 
 
 def _is_compatible(cls: type, base: Base, target: type, target_base: Base) -> bool:
-    """Return whether objects of `cls` can become objects of `target`: fields may be in a tuple or in attributes."""
+    """Return whether objects of `cls` can become objects of `target`.
+
+    The builtin bases must be the same, or each class must have its fields in a tuple or in attributes.
+    """
     if base.cls is target_base.cls:
         return True
     both = ((cls, base), (target, target_base))

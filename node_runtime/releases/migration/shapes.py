@@ -81,7 +81,7 @@ class ObjectShape(Shape):
 
     def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
         for step, part in self._all_parts(value):
-            # Code that a library keeps, such as the functions of routes, is left to the library.
+            # Functions and classes that an object of a library holds, such as those of routes, are left to the library.
             if not (self._is_foreign and isinstance(part, _CODE)):
                 yield step, part
 
@@ -181,7 +181,7 @@ class AliasShape(Shape):
         origin, arguments = part(value.__origin__), part(value.__args__)
         if type(value) is types.GenericAlias:
             return types.GenericAlias(origin, arguments)
-        # Not origin[arguments], which is code of the class, and which typing would cache.
+        # Not origin[arguments]: that would run code of the class, and typing would cache the result.
         return type(value)(origin, arguments, inst=value._inst, name=value._name)
 
 

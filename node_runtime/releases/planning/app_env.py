@@ -59,9 +59,9 @@ class ApplicationSnapshot:
                 known.running[name] = replace(known.running[name], spec=spec)
 
     async def notify(self) -> list[str]:
-        """Notify the running applications whose environment has changed; return a sentence for each that failed.
+        """Call config_change of the running applications whose environment has changed.
 
-        Called after the resume of the processes.
+        Return a sentence for each application whose config_change failed. Called after the resume of the processes.
         """
         return await notify_config_changes(self._env)
 
@@ -76,8 +76,8 @@ class ApplicationSnapshot:
 def register_sources(code: CodeServer, left: UnpackedRelease, target: UnpackedRelease) -> SourceChange:
     """Register the files of `target` as the sources of its modules, for later imports. Return the change, to undo it.
 
-    A module that stays loaded gets the path of its file in `target`. An application that only `left`, the previous
-    release, has loses its sources. At boot, `left` is `target`, and all applications are registered.
+    A module that stays loaded gets the path of its file in `target`. An application that is only in `left`, the
+    previous release, loses its sources. At boot, `left` is `target`, and all applications are registered.
     """
     gone: dict[str, list[Source]] = {name: [] for name in left.apps.keys() - target.apps.keys()}
     return code.change_sources(gone | _changed_sources(left, target))
@@ -85,7 +85,7 @@ def register_sources(code: CodeServer, left: UnpackedRelease, target: UnpackedRe
 
 @contextmanager
 def files_of_target(code: CodeServer, left: UnpackedRelease, target: UnpackedRelease) -> Iterator[None]:
-    """Inside the block, make loaded modules and `priv_dir` refer to the files of `target`, as when it is current.
+    """Inside the block, make loaded modules and `priv_dir` refer to the files of `target`, as if it were current.
 
     The bodies of the new modules run inside the block, because modules keep what their bodies read from files.
     """

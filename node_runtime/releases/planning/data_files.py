@@ -61,13 +61,13 @@ def left_behind_paths(transition: Transition) -> Iterator[str]:
     folders = {name: f"{transition.left.root}/lib/{name}-{transition.left.apps[name].vsn}" for name in changed}
     deadline = time.monotonic() + MAX_SECONDS
     found = (
-        f"{holder} is a path of {name} {transition.left.apps[name].vsn}, and will still lead to its files when release "
-        f"{transition.target.vsn} is current; {_MAKE_IT_FOLLOW}."
+        f"{holder} is a path of {name} {transition.left.apps[name].vsn}, so it will still refer to the old files when "
+        f"release {transition.target.vsn} is current; {_MAKE_IT_FOLLOW}."
         for holder, name in _holders(transition, folders, deadline)
     )
     for number, sentence in enumerate(found):
         if number == MAX_NAMED_PATHS:
-            yield "More values keep paths of older files; they are not named here."
+            yield f"More values are paths of old files; only {MAX_NAMED_PATHS} of these values are named."
             return
         yield sentence
 
@@ -80,7 +80,7 @@ def _data_files(release: UnpackedRelease, name: str) -> dict[str, str]:
     return {
         path.removeprefix(prefix): file.sha256
         for path, file in release.manifest.files.items()
-        if path.startswith(prefix) and path not in modules and path.count("/") > 2  # app.toml and appup.toml
+        if path.startswith(prefix) and path not in modules and path.count("/") > 2  # without app.toml and appup.toml
     }
 
 

@@ -22,8 +22,8 @@ from .participants import participants
 from .transition import Transition
 
 CARRY_REMEDY = (
-    "keep the layout and the types of the class and give what is new a default, or load the module with a `__carry__` "
-    "function that returns new instances"
+    "keep the layout of the class and the types of its fields and give each new field a default, or load the module "
+    "with a `__carry__` function that returns new instances"
 )
 KEEP_REMEDY = "keep the class, or stop its processes before the upgrade"
 
@@ -70,7 +70,7 @@ def _obstacle(transition: Transition, batch: Batch, process: BehaviourProcess) -
         return f"which release {vsn} does not define"
     behaviour = behaviour_of(cls)
     if behaviour is not process.behaviour:
-        kind = "no behaviour" if behaviour is None else f"a {behaviour.__name__}"
+        kind = "not a behaviour" if behaviour is None else f"a {behaviour.__name__}"
         return f"a {process.behaviour.__name__}, which is {kind} in release {vsn}"
     if (reserved := defined_reserved_name(cls, process.state_attribute)) is not None:
         return f"whose version in release {vsn} can't hold a state: {reserved}"

@@ -1,4 +1,4 @@
-"""Old versions: dropped after a commit, or the blocker of an upgrade, which names what holds the version."""
+"""Drops old versions after a commit, and makes the blocker for an old version that something still holds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_HOLDERS_NAMED = 3
 
 
 async def drop_old_versions(code: CodeServer) -> None:
-    """Drop the old versions that nothing holds. A failure is only logged: the commit before it is recorded already."""
+    """Drop the old versions that nothing holds. A failure is only logged, because the commit is already recorded."""
     try:
         await asyncio.to_thread(code.sweep)
     except Exception:
@@ -58,6 +58,6 @@ def holders_clause(holders: tuple[OldCodeHolder, ...]) -> str:
 def collection_warning(seconds: float) -> str:
     """Return the warning that the install collects garbage, since only garbage keeps an old version in memory."""
     return (
-        f"Only garbage keeps an old version in memory: the install collects it, which stops the node for about "
-        f"{max(seconds, 0.001):.3f} s."
+        f"Only garbage keeps an old version in memory. The install collects the garbage, which stops the node for "
+        f"about {max(seconds, 0.001):.3f} s."
     )

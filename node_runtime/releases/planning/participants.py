@@ -42,13 +42,13 @@ class InstallParticipant(Protocol):
         """Change to the new versions, which have just become current. Must not wait."""
 
     def put_back(self) -> None:
-        """Undo `switch`. It can't fail, and does nothing without a `switch` before."""
+        """Undo `switch`. Must not fail; does nothing if `switch` was not called."""
 
     async def discard(self) -> None:
-        """Undo `prepare`, when the install has failed. It may not have been called, or not have ended."""
+        """Undo `prepare`, when the install has failed. `prepare` may not have been called, or may not have ended."""
 
     def done(self) -> None:
-        """End what the old versions kept, after all processes have been resumed."""
+        """End what still runs in old versions, after all processes have been resumed."""
 
 
 class InstallParticipants:
@@ -98,15 +98,15 @@ class InstallParticipants:
             try:
                 await one.discard()
             except Exception:
-                logger.exception("after a failed install, what it had prepared could not be ended")
+                logger.exception("an install failed, and undoing its preparations failed, too")
 
     def done(self) -> None:
-        """End what the old versions kept, in all participants. An error is only logged: the new code runs."""
+        """End what still runs in old versions, in all participants. An error is only logged: the new code runs."""
         for one in self._all:
             try:
                 one.done()
             except Exception:
-                logger.exception("after an install, what the old versions kept could not be ended")
+                logger.exception("an install succeeded, but ending what still runs in old versions failed")
 
 
 def participants() -> InstallParticipants:

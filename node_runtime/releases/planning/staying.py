@@ -29,7 +29,10 @@ Staying = Mapping[str, Sequence[OldCodeHolder]]
 
 
 def staying_warnings(transition: Transition, code: CodeServer, found: Staying | None) -> list[str]:
-    """Return a sentence for each thing that will stay in old code, with the remedy. `found` is the copy's answer."""
+    """Return a sentence for each thing that will stay in old code, with the remedy.
+
+    `found` has what the copy of the node has found; it is None if there was no copy.
+    """
     told, holders = participants().staying(transition, _by_name(transition, code, found or {}))
     sentences = [*told, *(_sentence(holder, modules) for holder, modules in holders[:MAX_NAMED])]
     if len(holders) > MAX_NAMED:
@@ -51,7 +54,7 @@ def _by_name(transition: Transition, code: CodeServer, found: Staying) -> list[t
 
 
 def _joined(one: OldCodeHolder, other: OldCodeHolder) -> OldCodeHolder:
-    """Join two descriptions of one holder. If `other` is from the heap, it says more exactly what the holder runs."""
+    """Join two descriptions of one holder. `other` may be from the search over the heap, and then is more exact."""
     does = other.does if other.does.startswith("runs ") else one.does
     return replace(one, does=does, pid=other.pid if one.pid is None else one.pid)
 

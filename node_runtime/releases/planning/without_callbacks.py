@@ -9,17 +9,17 @@ from .transition import Transition
 
 
 def warnings(transition: Transition, code: CodeServer) -> list[str]:
-    """Return a sentence for each module with a code_change instruction in which no callback class is defined."""
+    """Return a sentence for each module that has a code_change instruction but defines no callback class."""
     return [
         f"{module} defines no callback class, so its update calls no code_change: if a process of another module keeps "
-        f"states for {module}, give that module an update, too, and let its code_change convert them."
+        f"states for {module}, give the other module an update, too, and let its code_change convert the states."
         for module in sorted(transition.migrated)
         if not _has_callback_class(module, code)
     ]
 
 
 def _has_callback_class(module: str, code: CodeServer) -> bool:
-    """Return whether a process may have this module as its callback module. A module that isn't loaded has none."""
+    """Return whether the module defines a callback class. Also return True if the module isn't loaded."""
     current, _ = code.versions(module)
     return current is None or any(
         isinstance(value, type) and issubclass(value, Behaviour) and value.__module__ == module

@@ -17,12 +17,11 @@ def worker_warnings(transition: Transition) -> list[str]:
     workers = _workers() if modules else []
     if not workers:
         return []
-    first = workers[0]
-    more = f" and {len(workers) - 1} more" if len(workers) > 1 else ""
-    return [
-        f"The worker process {first.name} (OS pid {first.pid}){more} keeps the code with which it was started: shut "
-        f"its pool down after the upgrade, so that new workers have the code of release {transition.target.vsn}."
-    ]
+    first = f"The worker process {workers[0].name} (OS pid {workers[0].pid})"
+    keeps = f"{first} keeps the code with which it was started: shut its pool down"
+    if len(workers) > 1:
+        keeps = f"{first} and {len(workers) - 1} more keep the code with which they were started: shut their pools down"
+    return [f"{keeps} after the upgrade, so that new workers have the code of release {transition.target.vsn}."]
 
 
 def _workers() -> list[Any]:

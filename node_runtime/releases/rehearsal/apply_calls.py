@@ -72,7 +72,7 @@ class ApplyRehearsal:
         return verdict
 
     def _drive(self, result: Any) -> None:
-        """Run the coroutine of an async function. It is unrehearsable if it waits for something."""
+        """Run the coroutine of an async function. A coroutine that waits for something can't be rehearsed."""
         if not inspect.isawaitable(result):
             return
         if inspect.iscoroutine(result):

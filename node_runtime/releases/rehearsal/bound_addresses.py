@@ -1,4 +1,4 @@
-"""Tells whether a body could bind a socket to an address, or whether the address is in use, as by the old version."""
+"""Checks whether the body of a module can bind an address, or whether the address is in use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OPTIONS: Final = tuple(
     )
     if hasattr(socket, name)
 )
-"""The options on which it depends whether an address can be bound."""
+"""The socket options that decide whether an address that another socket uses can be bound."""
 _probing: list[bool] = []
 """Not empty while this module binds a socket itself."""
 
@@ -28,7 +28,7 @@ _probing: list[bool] = []
 def check_free_address(bound: Any, address: Any) -> None:
     """Raise the OSError that `bound.bind(address)` would raise in the node because the address is in use.
 
-    For an internet address, another socket with the same options is bound for an instant, and doesn't listen.
+    For an internet address, this function binds another socket with the same options for an instant, without listening.
     """
     if bound.family in _INTERNET:
         _probe(bound, address)
@@ -37,12 +37,12 @@ def check_free_address(bound: Any, address: Any) -> None:
 
 
 def is_probing() -> bool:
-    """Return whether `check_free_address` binds its own socket just now."""
+    """Return whether `check_free_address` is binding its own socket now."""
     return bool(_probing)
 
 
 def is_in_use(error: BaseException | None) -> bool:
-    """Return whether an error, or the error of a body that it reports, says that an address is in use."""
+    """Return whether an error, or the cause of a `Refused`, reports that an address is in use."""
     while isinstance(error, Refused):
         error = error.__cause__
     return isinstance(error, OSError) and error.errno == errno.EADDRINUSE

@@ -27,7 +27,7 @@ def declared_state(cls: type[Any], namespace: Mapping[str, Any]) -> Any:
 
 
 def _argument_of_behaviour(cls: type[Any]) -> Any:
-    """Return what a class passes to GenServer or GenStatem as its argument, maybe through a base that passes it on.
+    """Return the type argument that a class passes to GenServer or GenStatem, directly or through a generic base.
 
     Return None if the class itself passes none.
     """

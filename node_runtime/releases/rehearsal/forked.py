@@ -2,9 +2,9 @@
 
 The child, a copy of the whole node, sends messages through a pipe, each preceded by its size. A `ProgressMarker` in
 shared memory shows which process the child is rehearsing. When the child has sent everything or has exceeded a time
-limit, the node kills the child and every OS process that the child has started. The module
-`forked_child` isolates the child from the node. If a thread holds a lock of the C library at the fork, the child can't
-even start. In this case, the node forks again.
+limit, the node kills the child and every OS process that the child has started. The module `forked_child` isolates the
+child from the node. If a thread holds a lock of the C library at the fork, the child can't even start. In this case,
+the node forks again.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ class ProgressMarker:
 class RehearsalLimits:
     """Limits of a rehearsal.
 
-    The limits are the seconds in all, the seconds for each user function, the seconds for the bodies of all new
-    modules, and the bytes on top of the node's memory.
+    `total_seconds` limits the whole rehearsal, `call_seconds` each call of a user's function, and `body_seconds` the
+    bodies of all new modules together. `memory_bytes` limits what the copy may allocate on top of the node's memory.
     """
 
     total_seconds: float
@@ -95,8 +95,8 @@ class CopyEnd:
     """The end of a copy of the node.
 
     `stopped` is the number of seconds for which the fork blocked the node. `killed` is whether the copy exceeded a time
-    limit, and `crashed` whether a signal ended it. `lost_threads` is the number of the node's threads that belong to C
-    libraries, which the copy did not have.
+    limit, and `crashed` whether a signal ended it. `lost_threads` is the number of threads of C libraries that the node
+    has and the copy lacked.
     """
 
     stopped: float
@@ -138,7 +138,7 @@ async def run_in_forked_copy(
             child.kill()
             status = await asyncio.shield(asyncio.to_thread(child.wait))
         if messages.started:
-            # A thread that has ended since then was no library's: a thread of Python may have been about to end.
+            # Threads that have ended since the fork don't count: they may have been ending threads of Python.
             lost_threads = min(child.lost_threads, native_threads())
             return CopyEnd(stopped, not in_time, in_time and os.WIFSIGNALED(status), lost_threads)
     raise CopyNotStarted(f"the copy of the node did not start in {MAX_STARTS} attempts of {START_SECONDS:g} s")

@@ -80,8 +80,8 @@ class GuardedCaller:
     def call(self, verdict: CallVerdict, what: str, work: Callable[[], object], seconds: float | None = None) -> None:
         """Call `work` and record its outcome in `verdict`.
 
-        `what` is the subject of the messages: "its code_change". `seconds` is the time limit, by default that of one
-        user function.
+        `what` is the subject of the messages, such as "its code_change". `seconds` is the time limit; the default is
+        the limit for one call of a user's function.
         """
         limit, began = self._limits.call_seconds if seconds is None else seconds, time.process_time()
         try:

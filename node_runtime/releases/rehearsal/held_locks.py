@@ -1,9 +1,8 @@
 """Finds out whether late code in the copy of the node waits for a lock that a thread of the node held at the fork.
 
-Late code is code that was interrupted because it exceeded its time limit.
-
-Such a thread does not exist in the copy, so nothing releases the lock there; in the node, the thread would release it.
-A lock that the late code itself took by `with` isn't found: the interruption has already released it.
+Late code is code that was interrupted because it exceeded its time limit. The copy has none of the node's other
+threads, so nothing releases the lock in the copy; in the node, the thread would release it. A lock that the late code
+itself took by `with` isn't found: the interruption has already released it.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ def _innermost(step: TracebackType | None, ignored_folder: str) -> FrameType | N
 
 
 def _mentioned(frame: FrameType) -> Iterator[Any]:
-    """Yield the values that a frame's code can name: its variables, and their attributes whose names the code has."""
+    """Yield the values that a frame's code may use: its variables, and the attributes of these that the code names."""
     names = frame.f_code.co_names
     values = [*frame.f_locals.values(), *(frame.f_globals[name] for name in names if name in frame.f_globals)]
     for value in values:

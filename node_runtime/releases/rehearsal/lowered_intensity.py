@@ -23,5 +23,6 @@ def lowered_intensity(process: SupervisorProcess, before: ChildTable, after: Chi
     left = max(0, new.intensity - counted)
     return (
         f"The upgrade changes the intensity of {process.title()} {limits}. Its {counted} restart{'s' * (counted != 1)} "
-        f"of the last {new.period:g} s count{'s' * (counted == 1)}: {left or 'no'} more may follow before it ends."
+        f"of the last {new.period:g} s count{'s' * (counted == 1)} against the new limit: {left or 'no'} more may "
+        f"follow before the supervisor ends."
     )

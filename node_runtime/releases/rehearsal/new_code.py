@@ -23,8 +23,8 @@ MAX_REGISTRATIONS: Final = 20
 class NewCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Facts about the new code.
 
-    `blockers` are the conditions that the live node does not meet, `warnings` the load hazards. `versions` has the
-    version of each module, `needs` the other new modules that it imports, `registers` what its body registers, and
+    `blockers` are the conditions that the live node does not meet, `warnings` the load hazards. By module, `versions`
+    has the version, `needs` the other new modules that the module imports, `registers` what its body registers, and
     `opens` the files and databases that its body opens. `module_values` are the data in global variables.
     """
 

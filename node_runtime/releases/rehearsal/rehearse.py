@@ -82,7 +82,8 @@ class RehearsalEnd:
     `children` are the changes of supervisors' children. `not_compared` is the number of states that were too large to
     check for mutation. `code` describes the new code; it is None if a copy of the node has not executed the code.
     `refusal` says why the new code can't be loaded. `cautions` are sentences about facts that don't block the upgrade.
-    `live_values` are the values of code that goes. `stays` has what will stay in old code, by module.
+    `live_values` are the values of replaced or deleted code that live processes hold. `stays` has what will stay in old
+    code, by module.
     """
 
     rehearsal: Rehearsal
@@ -96,7 +97,10 @@ class RehearsalEnd:
 
 
 def is_due(transition: Transition) -> bool:
-    """Return whether an install has something to rehearse: new code for processes that hold values of the old code."""
+    """Return whether an install has something to rehearse.
+
+    This is the case if the script replaces, removes or migrates a module, or applies a function of the release.
+    """
     replaces = any(module in transition.left.sources for module in transition.loaded)
     return replaces or bool(transition.removed or transition.migrated) or script_steps.applies_functions(transition)
 

@@ -14,7 +14,8 @@ from .new_modules.bodies import LoadRefusal
 class Report(msgspec.Struct, forbid_unknown_fields=True):
     """A message about a rehearsal's progress. Numbers are totals so far.
 
-    `bodies` is the time that the bodies took, or None if they did not all run; `body` is the module whose body runs.
+    `pause` is the seconds that the code_changes took, and `around` the seconds of the rest of the pause. `bodies` is
+    the seconds that the bodies took, or None if they did not all run; `body` is the module whose body runs.
     `code` describes the new code, and `refusal` says why it can't be loaded. `cautions` are sentences that the
     plan repeats as warnings. `live_values` are the values of replaced or deleted code; a later report replaces them.
     `stays` has, by module, what will keep the replaced version. `lost` is known at the end. `results`, `children`,

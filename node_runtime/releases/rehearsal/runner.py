@@ -168,7 +168,7 @@ class RehearsalRunner:
     def _search_holders(self) -> None:
         try:
             self.report.stays = self.find_holders()
-        except Exception as error:  # of whatever is on the heap; the other findings count without this search
+        except Exception as error:  # any object on the heap may raise one; the other findings don't need this search
             self.report.cautions.append(
                 f"The search for what will stay in old code failed ({shown(describe_reason(error))}); the plan names "
                 "only tasks, threads and processes."
@@ -198,7 +198,7 @@ class RehearsalRunner:
         self._applies.undo()
 
     def _add_call(self, call: RehearsedCall) -> None:
-        self.report.calls.append(call)  # not always the same list
+        self.report.calls.append(call)  # `_send` replaces the list, so its `append` can't be passed instead
 
     def _send_body(self, module: str | None) -> None:
         self.report.body = module

@@ -29,8 +29,8 @@ def check_state(
 ) -> None:
     """Check the state that `what` has `returned` for the class `wanted`. Raises WrongResult.
 
-    The new state was made from `given`, a state of the class `before`. If `given` violates the state type that `before`
-    declares, the type of the new state isn't checked either.
+    The new state was made from `given`, a state of the class `before`. If `given` already violates the state type that
+    `before` declares, the type of the new state isn't checked.
     """
     check_awaitable(returned, what)
     value, was = returned, given
@@ -52,7 +52,7 @@ def check_state(
 
 
 def check_awaitable(returned: Any, what: str) -> None:
-    """Check that `what` is not async. Raises WrongResult."""
+    """Check that the function `what`, which has `returned` a value, is not async. Raises WrongResult."""
     if inspect.isawaitable(returned):
         if inspect.iscoroutine(returned):
             returned.close()

@@ -25,7 +25,8 @@ class WayBack:
     """The result of a way back.
 
     `given_back` is whether the way back restores the old state; None if that is unknown. `message` and `trace` say why
-    it does not. `failed` is whether an install would fail on it, and `lost` has the fields that it drops.
+    it does not. `failed` is whether an install that takes this way back would fail. `lost` has the fields that the way
+    back drops.
     """
 
     given_back: bool | None = None

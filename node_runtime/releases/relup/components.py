@@ -1,8 +1,9 @@
 """Groups of module changes that an upgrade carries out together, because their `deps` in the appup connect them.
 
 Follows OTP's release handling: modules that `deps` connect, directly or not, form one component. In a component, a
-module comes before those that it depends on. Where the dependencies leave the order open, or form a cycle, the modules
-keep the order of the appup. Apart from a sort, the time is proportional to the number of modules and dependencies.
+module comes before the modules that it depends on. Where the dependencies leave the order open, or form a cycle, the
+modules keep the order of the appup. Apart from a sort, the time is proportional to the number of modules and
+dependencies.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from collections.abc import Collection, Mapping, Sequence
 def components(deps: Mapping[str, Sequence[str]]) -> list[list[str]]:
     """Return the weakly connected components of the graph `deps`, in the order of their first nodes.
 
-    `deps` maps every node, in the appup's order, to those that it depends on. In a component, dependents come first.
+    `deps` maps every node, in the appup's order, to the nodes that it depends on. In a component, dependents come
+    first.
     """
     neighbours: dict[str, set[str]] = {node: set() for node in deps}
     for node, needed in deps.items():
@@ -33,9 +35,9 @@ def components(deps: Mapping[str, Sequence[str]]) -> list[list[str]]:
 
 
 def _dependents_first(nodes: Sequence[str], deps: Mapping[str, Sequence[str]]) -> list[str]:
-    """Sort `nodes` so that each comes before those that it depends on; otherwise, the given order is kept.
+    """Sort `nodes` so that each node comes before the nodes that it depends on; otherwise, the given order is kept.
 
-    The nodes of a cycle stay together, at the place of the first.
+    The nodes of a cycle stay together, at the place of the cycle's first node.
     """
     place = {node: number for number, node in enumerate(nodes)}
     cycle_of = _cycles(nodes, deps)

@@ -13,8 +13,8 @@ from .script_modules import script_modules
 def check_low_level(written: Iterable[RelupInstruction]) -> None:
     """Raise `Refused` for the first mistake in the low-level instructions of the appups.
 
-    The low-level instructions must be complete by themselves: instructions that are translated from high-level
-    instructions don't count.
+    `written` has only the low-level instructions of the appups. They must be complete without the instructions that
+    are translated from high-level instructions.
     """
     modules = script_modules(written)
     read = set(modules.read)
@@ -40,5 +40,6 @@ def check_suspended(script: Iterable[RelupInstruction]) -> None:
     modules = script_modules(script)
     if running := sorted(set(modules.migrated) - {entry.module for entry in modules.suspended}):
         raise Refused(
-            f"the script calls code_change for {running[0]}, but no instruction suspends the processes of {running[0]}."
+            f"the script calls code_change for {running[0]}, but no instruction suspends the processes of "
+            f"{running[0]}; add a suspend and a resume to the appup."
         )

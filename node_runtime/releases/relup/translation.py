@@ -101,7 +101,7 @@ class _Translation:
     def scripts(self) -> list[tuple[AppupInstruction, ...]]:
         """Return the instructions for added, changed and removed applications, in this order.
 
-        An added application starts after those that it needs, and a removed one stops before them.
+        An added application starts after the applications that it needs, and a removed one stops before them.
         """
         both = [
             script
@@ -137,7 +137,7 @@ class _Translation:
     ) -> tuple[list[LoadObjectCode | Apply], list[ModuleChange | RelupInstruction]]:
         """Return the instructions of all scripts before their points of no return, and those after them.
 
-        If a script has no point of no return, all its instructions count as after it. But instructions that read code
+        Without a point of no return, all instructions of a script count as after it. But instructions that read code
         always count as before it.
         """
         before: list[LoadObjectCode | Apply] = []
@@ -156,7 +156,7 @@ class _Translation:
     # ------------------------------------------------------------------ applications
 
     def expanded(self, step: AppupInstruction) -> list[ModuleChange | RelupInstruction]:
-        """Return the instructions that replace an application's instruction. Any other instruction is kept."""
+        """Return the instructions for an application's instruction. Any other instruction is returned as it is."""
         if not isinstance(step, ApplicationChange):
             return [step]
         name = step.application
@@ -167,7 +167,9 @@ class _Translation:
             case "remove":
                 stopped = _stop_and_remove(old or self.refuse_missing(step, self.left))
                 if new is not None:
-                    raise Refused(f"remove_application: {name} is still in release {self.target.vsn}.")
+                    raise Refused(
+                        f"remove_application: {name} is still in release {self.target.vsn}; correct one of them."
+                    )
                 return [*stopped, Apply(f"{APPLICATION}:unload", (name,))]
             case "restart":
                 new, old = new or self.refuse_missing(step, self.target), old or self.refuse_missing(step, self.left)
@@ -176,7 +178,7 @@ class _Translation:
                 assert_never(action)
 
     def refuse_missing(self, step: ApplicationChange, release: ReleaseView) -> NoReturn:
-        raise Refused(f"{step.action}_application: release {release.vsn} has no application {step.application}.")
+        raise Refused(f"{step.action}_application: release {release.vsn} has no {step.application}; correct the name.")
 
     def added(self, app: AppView, start: ReleaseStartType | None) -> list[ModuleChange | Apply]:
         return [*(ModuleChange("add", module) for module in app.modules), *_start(app, start)]
@@ -230,10 +232,7 @@ class _Translation:
     def grouped(
         self, after: Sequence[ModuleChange | RelupInstruction], changes: dict[str, ModuleChange]
     ) -> tuple[list[LoadObjectCode], list[RelupInstruction]]:
-        """Return the instructions that read code, and all others.
-
-        Each component takes the place of its first member; instructions outside components keep their places.
-        """
+        """Return the instructions that read code, and all others. A component is at the place of its first member."""
         groups = {
             member: group
             for group in components({name: change.deps for name, change in changes.items()})
@@ -383,7 +382,7 @@ def _split(steps: Iterable[LoadObjectCode | Apply]) -> tuple[list[LoadObjectCode
 def _merged_object_code(steps: Iterable[LoadObjectCode]) -> list[LoadObjectCode]:
     """Merge the instructions so that each application has one. Raises `Refused` for two versions of an application.
 
-    A module that several instructions name has the place that the last one gives it.
+    A module that several instructions name has the place that the last instruction gives it.
     """
     merged: dict[str, LoadObjectCode] = {}
     modules: defaultdict[str, dict[str, None]] = defaultdict(dict)

@@ -1,8 +1,9 @@
 """The admission of a tarball: its signature is checked before anything in it is decompressed or parsed.
 
-If a node has release keys, only a release that one of them has signed is admitted. The signature binds two hashes: that
-of the tarball, which is checked here, and that of the manifest, which `Admission.check_manifest` checks when the
-manifest has been read. So the unpacked files are the signed ones, even if the tarball is replaced in between.
+If a node has release keys, only a release that one of these keys has signed is admitted. The signature binds two
+hashes: the hash of the tarball, which is checked here, and the hash of the manifest, which `Admission.check_manifest`
+checks when the manifest has been read. So the unpacked files are the signed ones, even if the tarball is replaced in
+between.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from .remembered_trust import check_remembered
 from .statement import ReleaseStatement, build_id, parse_statement
 
 MAX_CLOCK_DIFFERENCE: Final = timedelta(days=1)
-"""A build id may be at most this far in the future: after a build id from the far future, all builds would be older."""
+"""A build id may be at most this far in the future: once it is committed, later builds would be refused as older."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,10 @@ def _checked(name: str, data: bytes, keys: Sequence[ReleaseKey], sha256: str, di
         if now > statement.expires:
             raise ValueError(f"its signature by {key} expired at {statement.expires:%Y-%m-%d %H:%M} UTC; sign it again")
         if statement.built > now + MAX_CLOCK_DIFFERENCE:
-            raise ValueError(f"its build id {statement.build} is in the future; correct the clocks and sign it again")
+            raise ValueError(
+                f"its build id {statement.build} is more than a day in the future; correct the clock of this machine "
+                f"or of the machine that built the release, and sign it again"
+            )
     except MalformedFile as error:
         raise Refused(f"{name} is refused: its signature can't be used: {error}.") from None
     except ValueError as error:

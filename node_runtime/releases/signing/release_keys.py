@@ -8,7 +8,7 @@ operator who can write to the node's directory may add settings in TOML:
     revoked = "2026-11-28: laptop lost"    # releases with its signature are not staged or installed any more
 
 The files are read at each use, so a change needs no restart. If a file is unreadable or invalid, every release is
-refused, because this file may contain a revocation.
+refused, because the unreadable file may contain a revocation.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def release_keys_folder(directory: Path) -> Path:
 def read_node_keys(directory: Path) -> tuple[ReleaseKey, ...]:
     """Read the release keys of the node in `directory`; none if the node has no folder for keys. Raises Refused.
 
-    A folder without a key is refused: its keys may be on a disk that is not there, or their files have wrong names.
+    A folder without a key is refused: its keys may be on a disk that is not mounted, or their files have wrong names.
     """
     folder = release_keys_folder(directory)
     keys = read_release_keys(folder)

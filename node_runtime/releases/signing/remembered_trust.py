@@ -1,8 +1,8 @@
-"""The memory of what a node has demanded of releases: signatures and approvals.
+"""Remembers, in the node's var/, whether the node demands signatures and approvals.
 
 A node that finds no etc/release-keys can't know by itself whether it never had keys, or whether its etc/ was deleted,
-replaced or not mounted. So a running node remembers outside of etc/ that it had them. If they are gone, every release
-is refused until an operator restores them, or states in etc/node.toml that they are no longer wanted.
+replaced or not mounted. So a running node records outside of etc/ that it had keys. If the keys are missing later,
+every release is refused until an operator restores them, or states in etc/node.toml that the node needs no signatures.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def remembered_path(directory: Path) -> Path:
 
 
 def check_remembered(directory: Path, settings: TrustSettings) -> None:
-    """Raise Refused if the node has demanded what etc/ doesn't demand any more, and nobody has stated that in etc/."""
+    """Raise Refused if a demand that the node had is missing from etc/ without a statement in etc/ that revokes it."""
     remembered = _read(directory)
     keys, toml = release_keys_folder(directory), node_toml(directory)
     if remembered.release_keys and not os.path.lexists(keys) and not settings.allow_unsigned:
@@ -74,6 +74,6 @@ def _read(directory: Path) -> RememberedTrust:
         return RememberedTrust()
     except (OSError, msgspec.MsgspecError) as error:
         raise Refused(
-            f"{path} can't be read ({error}), so no release is accepted; remove it if {directory / 'etc'} is as you "
-            f"left it."
+            f"{path} can't be read ({error}), so no release is accepted; if you have checked that nobody else has "
+            f"changed {directory / 'etc'}, remove {path.name}."
         ) from None

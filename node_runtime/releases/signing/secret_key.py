@@ -31,9 +31,9 @@ _KEY_BYTES: Final = 54 + _BODY_BYTES
 DEFAULT_SCRYPT_MEMORY_BYTES: Final = 128 << 20
 """The memory that a guess of a new key's password needs. minisign's own keys need 1 GiB, which small machines lack."""
 MAX_SCRYPT_MEMORY_BYTES: Final = 1 << 30
-"""The most memory that a key may ask for: that of minisign's own keys."""
+"""The most memory that a key file may demand: as much as minisign's own keys demand."""
 MAX_SCRYPT_OPERATIONS: Final = 1 << 26
-"""The most operations that a key may ask for: twice those of minisign's own keys."""
+"""The most operations that a key file may demand: twice as many as minisign's own keys demand."""
 _BLOCK: Final = 8
 """scrypt's parameter r; libsodium uses no other."""
 
@@ -70,7 +70,7 @@ def new_secret_key() -> SecretKey:
 
 
 def encode_secret_key(key: SecretKey, password: bytes | None) -> str:
-    """Return the text of the key's file; encrypted with `password`, unless `password` is None."""
+    """Return the text of the key's file. The key is encrypted with `password`, unless `password` is None."""
     pair = key.id + key.seed + key.public.raw
     if password is None:
         kdf, salt, limits, body = _NOT_ENCRYPTED, bytes(32), bytes(16), pair + bytes(32)  # minisign writes no checksum

@@ -21,8 +21,8 @@ def sign_tarball(
 ) -> ReleaseStatement:
     """Write the signature of `tarball` beside it, valid for `days`; return the signed statement. Raises Refused.
 
-    `manifest` and `manifest_bytes` are the tarball's. The time in the build id is that of the manifest, or now if the
-    manifest has none.
+    `manifest` is the tarball's, and `manifest_bytes` its encoded form. The build id has the time of the build that is
+    in the manifest, or the present time if the manifest has none.
     """
     now = datetime.now(UTC).replace(microsecond=0)
     sha256, digest = tarball_hashes(tarball)

@@ -95,7 +95,8 @@ class CommitRecord(ManifestStruct, frozen=True):
     def with_origin(self, vsn: str, origin: ReleaseOrigin) -> CommitRecord:
         """Return the record after a repeated staging of `vsn` with the same content and perhaps another signature.
 
-        The record keeps the name of the first person to stage the release, and the old signature if there is none now.
+        The record keeps the name of the first person to stage the release. If the repeated staging has no signature,
+        the record also keeps the old signature.
         """
         before = self.entry(vsn).origin
         if before is not None:

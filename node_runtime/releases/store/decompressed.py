@@ -13,13 +13,13 @@ _GZIP_FORMAT = 31
 
 
 class CorruptTarball(Exception):
-    """The tarball is not one that the build writes. The message is a clause about it, such as "it is cut off"."""
+    """The tarball is not as the build writes tarballs. The message is a clause about it, such as "it is cut off"."""
 
 
 class Decompressed:
     """The bytes of a gzip file that has one member and nothing after it.
 
-    `allowed` is the number of bytes that may still come. If more come, `CorruptTarball` is raised at once.
+    `allowed` is the number of bytes that may still be decompressed; if the file has more, `CorruptTarball` is raised.
     """
 
     def __init__(self, file: BinaryIO, allowed: int) -> None:

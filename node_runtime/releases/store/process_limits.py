@@ -35,7 +35,7 @@ def limit_process(cpu_seconds: int, parent: int) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """Wait until `parent` has ended, then end this process: nobody waits for its report any more."""
+    """Wait until `parent` has ended, then end this process, because no process waits for its report any more."""
     while os.getppid() == parent:
         time.sleep(ORPHAN_POLL_SECONDS)
     os._exit(1)

@@ -31,7 +31,8 @@ logger = logging.getLogger("node_runtime")
 class ReleaseStore:
     """The releases in `root`. Methods may be called in any thread; they may block on the disk.
 
-    `used_paths()` returns the paths of files that loaded code may still read. Their parts stay until the next boot.
+    `used_paths()` returns the paths of files that loaded code may still read. The parts with these files stay until the
+    next boot.
     """
 
     def __init__(self, root: Path, used_paths: Callable[[], set[str]] = set) -> None:
@@ -53,7 +54,7 @@ class ReleaseStore:
         except OSError as error:
             logger.error("leftovers of an interrupted operation in %s can't be deleted: %s", root, error)
         store = cls(root, used_paths)
-        store.trust_policy()  # remembers the policy, even if nobody asks for it before etc/ is lost
+        store.trust_policy()  # remembers the policy at each boot, so that a later loss of etc/ is noticed
         return store
 
     # ------------------------------------------------------------------ queries
@@ -151,7 +152,10 @@ class ReleaseStore:
         return self._path(start, end, ("up", "down"))
 
     def hops(self, start: str, end: str) -> tuple[Direction, list[str]]:
-        """Return a path that only goes in one direction, and this direction; an empty list without one."""
+        """Return a direction, and a path from `start` to `end` of which each step has this direction.
+
+        If there is no such path, the list is empty.
+        """
         direction: Direction
         for direction in ("up", "down"):
             if path := self._path(start, end, (direction,)):
@@ -252,7 +256,7 @@ class ReleaseStore:
                 self.record = self._read()
 
     def commit(self, vsn: str) -> None:
-        """Make a release permanent. Raises `Refused` if it is damaged, or if its key was revoked meanwhile."""
+        """Make a release permanent. Raises `Refused` if it is damaged or, by `check_trusted`, not trusted."""
         self.check(vsn)
         self._change(lambda record: record.with_permanent(vsn))
         with self._disk:

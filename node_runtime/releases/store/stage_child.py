@@ -23,7 +23,7 @@ from .receive import Reception, others_of, read_received, receive, translate_rel
 MAX_CPU_SECONDS = 100
 """Processor time for the whole tarball."""
 MAX_PARSING_CPU_SECONDS = 1.0
-"""Processor time for its TOML files. The node parses the same files later, so this must be short."""
+"""Processor time for the tarball's TOML files. The node parses the same files later, so this must be short."""
 MAX_RELUP_CPU_SECONDS = 2.0
 """Processor time for the relups with one other release, whose files are read for this."""
 MAX_SENTENCE_CHARACTERS = 900

@@ -29,9 +29,9 @@ END_SECONDS = 5.0
 MAX_REPORT_BYTES = 64 << 10
 _MODULE = "node_runtime.releases.store.stage_child"
 _KEPT_ENVIRONMENT = ("LD_LIBRARY_PATH", "PATH")
-"""The variables that Python may need to start, and the one on which the Python of a release is looked up.
+"""The variables that Python may need to start, and PATH, on which the Python of a release is looked up.
 
-The process gets no others, because they may contain secrets.
+The process gets no other variables, because they may contain secrets.
 """
 
 

@@ -74,8 +74,8 @@ def release_origin(admission: Admission, manifest: bytes, request: StageRequest)
 def check_not_older(file_name: str, vsn: str, origin: ReleaseOrigin, record: CommitRecord | None) -> None:
     """Refuse a release that is new to the node but was built before a release that the node has committed.
 
-    Such a tarball may be an old one with a known fault, which someone presents as a new one. Going back to a release
-    that is already in the directory is an ordinary downgrade.
+    Such a tarball may be an old build with a known fault that someone presents as a new release. This check does not
+    prevent a downgrade to a release that is already in the directory.
     """
     if record is None or vsn in record.releases or origin.build is None or record.newest_build is None:
         return

@@ -1,4 +1,4 @@
-"""The workers of a node: which one this OS process is, and what worker 1 and the others tell each other."""
+"""The workers of a node: which worker this OS process is, and the messages between worker 1 and the other workers."""
 
 from .led_workers import LedWorkers
 from .messages import At, Bad, Committed, Done, Go, Greeting, WorkerMessage, decode, encode

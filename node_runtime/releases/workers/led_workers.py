@@ -1,7 +1,8 @@
-"""The other workers, as worker 1 sees and leads them: it brings one after the other into a release.
+"""Changes the release of the other workers: worker 1 orders one worker after the other into the release.
 
 Worker 1 changes first. Then each other worker prepares, rehearses and installs the release by itself, on its own
-states, when worker 1 orders it. Only worker 1 gives orders, so a new worker 1 repairs whatever its predecessor left.
+states, when worker 1 orders it. Only worker 1 gives orders. If worker 1 ends during a change, its successor brings all
+workers into one release.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .messages import At, Bad, Committed, Done, Go, Greeting, WorkerEnded, Worke
 from .place import WorkerPlace
 
 FOLLOWER_WAIT_SECONDS: Final = 60.0
-"""How long a worker waits for blockers that pass, if the request has no limit, and when a release is taken back."""
+"""Seconds that a worker waits for transient blockers, if the request sets no limit, and in a repair."""
 
 logger: Final = logging.getLogger("node_runtime")
 
@@ -41,10 +42,10 @@ class LedWorker:
 
 @dataclass(frozen=True, slots=True)
 class ParentRequests:
-    """The requests of worker 1 to the parent process.
+    """The requests of worker 1 to the parent.
 
-    `send` asks it to pass a message to a worker, and `restart` to restart a worker, each by its number. `announce`
-    tells it which release worker 1 runs: workers that start later boot this release.
+    `send(number, message)` passes a message to a worker, and `restart(number)` restarts a worker. `announce(vsn)`
+    informs the parent which release worker 1 runs: workers that start later boot this release.
     """
 
     send: Callable[[int, WorkerMessage], None]
@@ -58,9 +59,9 @@ NO_REQUESTS: Final = ParentRequests(lambda number, message: None, lambda number:
 class LedWorkers:
     """Workers 2 to `count` of the node.
 
-    `on_changed()` is called when a worker has come up or changed, `on_repaired()` when a repair has ended, and
-    `on_trouble(why)` when a worker has ended by itself, or its health is bad. `on_event(text)` gets what clients should
-    know. All methods are called on the event loop, but `infos`.
+    `on_changed()` is called when a worker has started or has changed its release, `on_repaired()` when a repair has
+    ended, and `on_trouble(why)` when a worker has ended unexpectedly, or its health is bad. `on_event(text)` gets the
+    texts of events for clients. Call all methods except `infos` on the event loop.
     """
 
     def __init__(self, count: int = 1, requests: ParentRequests = NO_REQUESTS) -> None:
@@ -95,12 +96,12 @@ class LedWorkers:
         return (first, *others)
 
     def greet(self) -> None:
-        """Ask all workers where they are; called when worker 1 is ready."""
+        """Ask all other workers for their release and OS pid; called when worker 1 is ready."""
         for number in self._workers:
             self._requests.send(number, Greeting())
 
     def check_together(self, vsn: str) -> None:
-        """Raise `Refused` if a worker that runs has another release than worker 1, or is changing it."""
+        """Raise `Refused` if a worker runs another release than worker 1's `vsn`, or is changing its release."""
         for one in self._workers.values():
             if one.vsn and (one.vsn != vsn or one.order is not None):
                 raise Refused(
@@ -126,8 +127,9 @@ class LedWorkers:
     ) -> str:
         """Bring the workers into release `vsn`, one after the other; return why that failed, or "".
 
-        The first failure ends it, and so does `trouble()`, which returns what is wrong with worker 1. If `forgive`,
-        a worker that fails is restarted instead, since nothing leads back.
+        The first failure ends the sequence. `trouble()` is called before each worker; it returns what is wrong with
+        worker 1, or "", and such a problem ends the sequence, too. With `forgive`, a worker that fails is restarted
+        instead, because worker 1 can't return to its previous release.
         """
         for one in self._workers.values():
             if not one.vsn or one.vsn == vsn:
@@ -173,7 +175,7 @@ class LedWorkers:
         self.on_repaired()
 
     async def _bring(self, one: LedWorker, order: Go) -> str:
-        """Order a worker into a release, and return why it failed, or "". Its end counts as a failure."""
+        """Order a worker into a release; return why the worker failed, or "". The end of the worker is a failure."""
         one.order, one.answer = order, runtime().loop.create_future()
         self._requests.send(one.number, order)
         try:
@@ -182,8 +184,9 @@ class LedWorkers:
             one.order = one.answer = None
 
     def _restart(self, one: LedWorker, why: str, vsn: str) -> None:
-        """Restart a worker that can't change to `vsn` otherwise. It boots into the release of worker 1, without its
-        states. One that has ended by itself boots so anyway.
+        """Restart a worker that could not change to `vsn`: it loses its states and boots the release of worker 1.
+
+        A worker that has ended is not restarted here, because the parent already restarts it.
         """
         if one.vsn in ("", vsn):
             return
@@ -192,7 +195,7 @@ class LedWorkers:
         self._requests.restart(one.number)
 
     def committed(self) -> None:
-        """Tell the workers that their release is permanent."""
+        """Notify the workers that their release is permanent."""
         for number in self._workers:
             self._requests.send(number, Committed())
 
@@ -201,10 +204,10 @@ class LedWorkers:
         if self._repair is not None:
             self._repair.cancel()
 
-    # ------------------------------------------------------------------ what they say
+    # ------------------------------------------------------------------ messages
 
     def receive(self, number: int, message: WorkerMessage) -> None:
-        """Handle what worker `number` says, or what the parent says of it."""
+        """Handle a message from worker `number`, or from the parent about this worker."""
         one = self._workers.get(number)
         if one is None:
             return

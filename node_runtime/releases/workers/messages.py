@@ -22,13 +22,13 @@ class WorkerStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=
 
 
 class Greeting(WorkerStruct, frozen=True):
-    """Worker 1 is ready, and asks each other worker where it is."""
+    """Worker 1 is ready, and asks each other worker for its release and OS pid."""
 
 
 class Go(WorkerStruct, frozen=True):
     """Change to release `vsn` while running, as a part of the operation `id`.
 
-    `wait` is how long the worker may wait for blockers that pass, in seconds; see `Install`.
+    `wait` is how many seconds the worker may wait for transient blockers; see `Install`.
     """
 
     id: str
@@ -65,7 +65,7 @@ class Bad(WorkerStruct, frozen=True):
 
 
 class WorkerEnded(WorkerStruct, frozen=True):
-    """The worker has ended; `why` is a sentence, or empty if it restarts in order."""
+    """The worker has ended; `why` is a sentence, or empty if the end was requested."""
 
     why: str
 
@@ -74,7 +74,7 @@ WorkerMessage: TypeAlias = Greeting | Go | Committed | At | Done | Bad | WorkerE
 
 
 def encode(message: WorkerMessage) -> str:
-    """Return the message as a line without its end. Longer texts in it are clipped."""
+    """Return the message as a line without its end of line. Texts of more than MAX_TEXT characters are clipped."""
     line = msgspec.json.encode(_clipped(message, MAX_TEXT))
     if len(line) > MAX_LINE_BYTES:  # some characters take several bytes
         line = msgspec.json.encode(_clipped(message, MAX_TEXT // 6))

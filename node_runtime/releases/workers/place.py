@@ -28,12 +28,12 @@ class WorkerPlace:
         return var if self.leads else var / "workers" / str(self.number)
 
     def node_name(self, name: str) -> str:
-        """Return the name by which clients reach the worker: that of the node `fil@host`, or `fil.2@host`."""
+        """Return the name by which clients reach the worker: for worker 1 the node's name, else like `fil.2@host`."""
         node, _, host = name.partition("@")
         return name if self.leads else f"{node}.{self.number}@{host}"
 
     def open_store(self, root: Path, used_paths: Callable[[], set[str]]) -> ReleaseStore:
-        """Return the releases of the node. Only worker 1 deletes the leftovers of interrupted changes, and changes."""
+        """Return the node's releases. Only worker 1 changes them, and deletes the leftovers of interrupted changes."""
         return ReleaseStore.at_boot(root, used_paths) if self.leads else ReadingStore(root, used_paths)
 
 

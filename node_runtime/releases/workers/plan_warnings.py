@@ -10,12 +10,12 @@ from .led_workers import LedWorkers
 
 
 def with_worker_warnings(plan: Plan, workers: LedWorkers, wanted: int) -> Plan:
-    """Return the plan with what it doesn't say of the other workers. `wanted` is their number in the new release."""
+    """Return the plan with warnings about the other workers. `wanted` is the number of workers in the new release."""
     warnings = []
     if workers.count > 1:
         warnings.append(
-            f"This plan is that of worker 1: each of the other {workers.count - 1} rehearses the upgrade on its own "
-            f"states when its turn comes, and if one fails, all go back."
+            f"This plan is only for worker 1. The other workers ({workers.count - 1}) follow one after the other: each "
+            f"rehearses the upgrade on its own states, and if one fails, all return to the previous release."
         )
     if wanted != workers.count:
         warnings.append(

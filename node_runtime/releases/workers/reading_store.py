@@ -1,4 +1,4 @@
-"""The releases of a node as a worker besides worker 1 sees them: it reads what worker 1 has staged and committed."""
+"""The releases of a node for a worker other than worker 1, which only reads what worker 1 has staged and committed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class ReadingStore(ReleaseStore):
         self.entry(vsn)
 
     def trust_policy(self) -> TrustPolicy:
-        """Return the release keys and the settings of the node; only worker 1 remembers them."""
+        """Return the release keys and the settings of the node. Unlike worker 1, don't remember them."""
         return read_trust_policy(self.root)
 
     def _change(self, change: Callable[[commit_record.CommitRecord], commit_record.CommitRecord]) -> None:
-        self.record = self._read()  # worker 1 records what happened to the whole node
+        self.record = self._read()  # only worker 1 writes the record

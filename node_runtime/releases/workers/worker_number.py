@@ -19,7 +19,7 @@ class Worker:
 
 
 def worker() -> Worker:
-    """Return which worker of the node calls this, so that what must exist once can be left to worker 1.
+    """Return the worker in which the caller runs. So a release can do in worker 1 what the node must do only once.
 
     OTP has no such function.
     """

@@ -46,8 +46,8 @@ def is_another(before: Pid) -> bool:
 @pytest.mark.parametrize(
     ("limits", "said"),
     [
-        ("3, 60.0", "from 9 in 60 s to 3 in 60 s. Its 2 restarts of the last 60 s count: 1 more may follow"),
-        ("1, 90.0", "from 9 in 60 s to 1 in 90 s. Its 2 restarts of the last 90 s count: no more may follow"),
+        ("3, 60.0", "to 3 in 60 s. Its 2 restarts of the last 60 s count against the new limit: 1 more may follow"),
+        ("1, 90.0", "to 1 in 90 s. Its 2 restarts of the last 90 s count against the new limit: no more may follow"),
         ("10, 60.0", None),
     ],
 )

@@ -122,7 +122,7 @@ ABSTRACT = (
     ("second", "reason"),
     [
         (MACHINE, "a GenServer, which is a GenStatem in release 2"),
-        (NO_BEHAVIOUR, "a GenServer, which is no behaviour in release 2"),
+        (NO_BEHAVIOUR, "a GenServer, which is not a behaviour in release 2"),
         (ABSTRACT, "which is abstract in release 2"),
     ],
     ids=["machine", "none", "abstract"],

@@ -51,7 +51,7 @@ def make_bytecode(manifest: Manifest, directory: Path, stage: Path) -> dict[str,
 
 
 def _sources(part: str, files: Mapping[str, FileEntry]) -> dict[str, FileEntry]:
-    """Return the sources of a part; {} if the part itself has a file or a folder with the name of the bytecode."""
+    """Return the sources of a part in lib/; {} if the part has a file or folder where the bytecode would be."""
     own = f"{part}/{BYTECODE_NAME}"
     if not part.startswith("lib/") or any(path == own or path.startswith(f"{own}/") for path in files):
         return {}
