@@ -1,8 +1,8 @@
 """The code layer: keeps at most two loaded versions of each module, the current and the old one.
 
-A module has one module object, whose attributes are those of the current version. The exported names are imported at
-the first use of one. So the processes that unpack and compile a release, which need the verified imports only, start in
-half the time.
+A module has one module object, whose attributes are those of the current version. The exported names are imported when
+one of them is first used. The processes that unpack and compile a release need only the verified imports, so they start
+in half the time.
 """
 
 from typing import TYPE_CHECKING

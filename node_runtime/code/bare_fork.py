@@ -5,7 +5,7 @@ their work. The waiting thread keeps the interpreter's lock, so the whole node w
 no handlers. This module does Python's own part of a fork, as `os.fork` does it: it handles Python's locks and threads,
 and calls the functions registered with `os.register_at_fork`.
 
-The price: in the child, the locks of `malloc` and of other C libraries are as they were at the fork, and a library
+A disadvantage: in the child, the locks of `malloc` and of other C libraries are as they were at the fork, and a library
 doesn't know that its threads are missing. So the child may wait forever in C code. Its parent must kill it at a
 deadline.
 """
@@ -60,9 +60,9 @@ def _bare_fork(
 ) -> int:
     """Fork between Python's own handlers.
 
-    Nothing of Python may be interpreted between the fork and `in_child`: the interpreter might see there that another
-    thread asked for its lock, and wait for that thread, which the child doesn't have. So C code makes all calls: `map`
-    calls `bare_fork`, then `in_child` if the pid is 0, and `in_parent` if not.
+    The interpreter must not execute any bytecode between the fork and `in_child`. It might notice there that another
+    thread has asked for its lock, and wait for that thread, which doesn't exist in the child. So C code makes all
+    calls: `map` calls `bare_fork`, then `in_child` if the pid is 0, and `in_parent` if not.
     """
     before()
     pids, handled = itertools.tee(map(operator.call, (bare_fork,)))

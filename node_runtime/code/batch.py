@@ -43,7 +43,7 @@ class Batch:
     """The result of `CodeServer.prepare`: new versions of modules, and the modules to delete.
 
     `commit` and `revert` switch each module by one assignment. After the first assignment they
-    can't fail, and no other code of the event loop runs before the last one.
+    can't fail, and no other code of the event loop runs before the last assignment.
     """
 
     def __init__(
@@ -83,8 +83,8 @@ class Batch:
     def modules(self) -> tuple[str, ...]:
         """The modules that get another version.
 
-        The requested modules come first, packages before their submodules. The modules that only
-        the bodies have imported follow.
+        The requested modules are first, packages before their submodules. The modules that are
+        loaded only because a body imports them are last.
         """
         return tuple(managed.name for managed, _ in self._versions)
 
@@ -120,7 +120,7 @@ class Batch:
         return self._findings.warnings
 
     def carried_obstacles(self) -> list[str]:
-        """Return clauses about instances in module globals that can't adopt the new version of their class."""
+        """Return a clause for each variable with an instance that can't adopt the new version of its class."""
         self._expect("prepared")
         return ClassAdoption(self._table, self._versions).obstacles()
 
@@ -130,12 +130,12 @@ class Batch:
         return [] if current is None else [entry.module for entry in current.imports.entries]
 
     def kept_code(self) -> KeptCode:
-        """Return what finds the objects outside of the batch that keep code which the batch replaces."""
+        """Return a search for objects outside of the batch that refer to code which the batch replaces."""
         self._expect("prepared")
         return KeptCode(self._table, self._versions)
 
     def module_values(self, execute: Callable[[Version], Namespace]) -> list[ModuleValue]:
-        """Return the module-level objects with data of the versions that this batch replaces or deletes.
+        """Return the objects that may hold data in the versions that this batch replaces or deletes.
 
         `execute` executes the body of a replaced version once more: see `execute_again`.
         """
@@ -297,7 +297,7 @@ class Batch:
                 managed.current.live_imports = find_live_imports(managed.current, self._table.namespace)
 
     def _record_reused_attributes(self) -> None:
-        """Record, in each replaced version, the present attributes of the classes that it shares.
+        """Record, in each replaced version, the present attributes of the classes that it shares with the new version.
 
         The classes get these attributes again when the replaced version becomes current again.
         """

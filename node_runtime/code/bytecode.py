@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 BYTECODE_NAME: Final = f"bytecode.{sys.implementation.cache_tag}"
 """The name of the file in the folder of a part. Each version of Python has a file of its own."""
 _CHECKED_HASH: Final = 0b11
-"""The flags of a bytecode file that has the hash of its source, with which the import system compares the source."""
+"""The flags of a bytecode file that has the hash of its source. The import system compares the source with the hash."""
 _HEADER_BYTES: Final = 16
 _LENGTH_BYTES: Final = 4
 
@@ -104,7 +104,7 @@ class Bytecode:
         return bool(index) and all(self.read(path) is not None for path in index)
 
     def _index(self, part: str) -> tuple[Index, int]:
-        """Return the index of a part, which is empty if it differs from its hash, and where it ends in the file."""
+        """Return the index of a part, and its end in the file. An index that differs from its hash counts as empty."""
         found = self._indexes.get(part)
         if found is None:
             found = self._indexes[part] = self._read_index(part)

@@ -76,7 +76,7 @@ def fork_child(work: Callable[[int], None], limits: ChildLimits | None = None) -
     """Fork, and run `work(writer)` in the child, which exits afterwards.
 
     `writer` is the write end of the pipe for the child's answer. Raises OSError if the system refuses a pipe or the
-    fork: the machine has no memory or no process left, or this process no descriptor.
+    fork, for lack of memory, processes or descriptors.
     """
     reader, writer = os.pipe()
     try:

@@ -31,7 +31,7 @@ NamespaceLookup = Callable[[str], "Namespace | None"]
 """Returns the namespace that counts as a module's current one; None if the module isn't loaded."""
 
 _INTERNED_TYPES = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset, type(...))
-"""Types of constants: two modules that have equal constants may have the same object."""
+"""Types of constants. Equal constants of two modules may be the same object."""
 
 
 def star_import_names(namespace: Namespace) -> list[str]:

@@ -29,8 +29,8 @@ _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
 class Import:
     """One imported name, or one module in an `import module` statement.
 
-    `name` is None for `import module` and "*" for a star import. `alias` is the name that the import binds; `bound` is
-    true if it binds the name at the module's top level.
+    `name` is None for `import module` and "*" for a star import. `alias` is the name that the import binds. `bound` is
+    true for an import at the module's top level.
     """
 
     module: str

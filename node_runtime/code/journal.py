@@ -68,8 +68,8 @@ class Journal:
     def set_class(self, thing: Any, cls: type) -> None:
         """Set the class of an instance.
 
-        `undo` also removes the attributes, in slots too, that the instance did not have before, and restores those that
-        it does not have any more. The other attributes keep their newest values.
+        `undo` also removes the attributes, in slots too, that the instance has gained since, and restores those that it
+        has lost. The other attributes keep their newest values.
         """
         self._undo.append((_restore_class, (thing, type(thing), attributes_of(thing))))
         set_class(thing, cls)

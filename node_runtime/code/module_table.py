@@ -77,7 +77,7 @@ class ModuleTable:
         return managed
 
     def current_versions(self, modules: Iterable[str]) -> dict[str, weakref.ref[Version]]:
-        """Return the current versions of those of the modules that are loaded."""
+        """Return the current version of each of `modules` that is loaded."""
         found = {name: self.modules[name].current for name in modules if name in self.modules}
         return {name: weakref.ref(version) for name, version in found.items() if version is not None}
 

@@ -136,7 +136,8 @@ class CodeServer:
     def compile_all(self, texts: Iterable[SourceText], compiler: Compiler = compile_here) -> list[CompilationUnit]:
         """Compile sources. Raises LoadFailed, with module, file and line. May be called in a thread.
 
-        The compiler stops all threads meanwhile. With `compile_apart`, it does so only for short times.
+        While `compile_here` compiles a source, no other thread runs. `compile_apart` stops the other threads only for
+        short times.
         """
         return [self._compile(text, compiler) for text in texts]
 
@@ -160,11 +161,11 @@ class CodeServer:
     ) -> Batch:
         """Execute compiled sources without making them visible, right after `check_free`.
 
-        If a source equals the old version that is still loaded, and what its body was made of is the same, that old
-        version becomes current again at the commit and is not executed again. Each body runs in the context
-        `around_body(its module)`. Raises LoadFailed, with module, file and line, if a body raises. Raises CodeError if
-        another load is committed or reverted while the bodies run, because the bodies may have seen the modules both
-        before and after that change.
+        If a source equals that of the module's old version, and the modules that the old version's body has used are
+        the same, the old version becomes current again at the commit and is not executed again. Each body runs in the
+        context `around_body(its module)`. Raises LoadFailed, with module, file and line, if a body raises. Raises
+        CodeError if another load is committed or reverted while the bodies run, because the bodies may have seen the
+        modules both before and after that change.
         """
         gone = [self._table.managed(name) for name in deleted]
         with Stage(self._table, [managed.name for managed in gone], around_body) as stage:
@@ -198,8 +199,8 @@ class CodeServer:
     def _taken_back(self, texts: Iterable[SourceText | CompilationUnit]) -> dict[str, Version]:
         """Return the old versions that become current again: those with the same text that can still be used.
 
-        A body may have made something of what it imports, such as an application of the functions of its routers. Then
-        the modules that it has used must get, or have, the versions that they had then.
+        A body may build objects from what it imports, such as an application from imported routers. So a version can be
+        used again only if each module that its body has used also has, or gets by this load, the version of that time.
         """
         loaded = {text.source.module: text.sha256 for text in texts}
         found = {module: self._table.managed(module).old for module in loaded}

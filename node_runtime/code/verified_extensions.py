@@ -103,7 +103,7 @@ def _memory_file(name: str, data: bytes) -> int | None:
 
 
 def _load_libraries(files: ListedFiles, path: str) -> None:
-    """Load the libraries in the `*.libs/` folders of the distribution of `path`, each after those that it needs."""
+    """Load the libraries in the `*.libs/` folders of the distribution of `path`, each after the libraries it needs."""
     distribution = _distribution(files, path)
     if distribution in _distributions:
         return

@@ -3,7 +3,7 @@
 `node_runtime/cli/enter.py` executes this file before anything else of the release can be imported, so this file uses
 only the standard library. A hook in `sys.path_hooks` handles all folders below the node's directory. `sys.path` still
 has the release's folders, after those of the standard library, but the import system's own finder never reads them. So
-a file that no manifest lists can't be imported. No bytecode files are used but those that `bytecode` verifies.
+a file that no manifest lists can't be imported. Only the bytecode files that `bytecode` verifies are used.
 
 Rejected: to check the hash and then import the file as usual, because the file may change in between.
 
@@ -39,7 +39,7 @@ _RUN_MAIN = (
 )
 
 _REMOVED = ""
-"""The key of the files that are left of removed releases. All other keys are versions of releases."""
+"""The key of the files that stay listed after their release was removed. All other keys are versions of releases."""
 
 _listed: ListedFiles | None = None
 _command: list[str] = []
@@ -139,18 +139,18 @@ class VerifiedSourceLoader(SourceFileLoader):
         self._files = files
 
     def get_data(self, path: str) -> bytes:
-        """Return the bytes of a listed file, the source of this module or a data file, or of the bytecode file."""
+        """Return the bytes of a listed file (a source or a data file), or of this module's verified bytecode file."""
         if path == self.path or path != cache_from_source(self.path):
             return self._files.read(path)
         data = self._files.bytecode.read(self._files.relative(self.path) or "")
         if data is None:
-            raise FileNotFoundError(f"{self.path} has no bytecode file that is as it was recorded")
+            raise FileNotFoundError(f"{self.path} has no bytecode file, or the file differs from its recorded hash")
         return data
 
     def path_stats(self, path: str) -> Mapping[str, Any]:
-        """Return placeholders, since bytecode files are compared by hashes. Raises OSError if `path` has none.
+        """Return placeholders, since bytecode files are compared by hashes.
 
-        After an OSError, the base class reads no bytecode file.
+        Raises OSError if the source `path` has no bytecode file; then the base class does not read one.
         """
         if not self._files.bytecode.has(self._files.relative(path) or ""):
             raise OSError(f"{path} has no bytecode file")
@@ -226,8 +226,8 @@ def install(
 ) -> None:
     """Make the listed files in a release's folders `path` importable, and no other file below the node's directory.
 
-    `files` maps the release's files to their hashes, and `bytecode` its parts to the recorded hashes of their bytecode.
-    `command` is the command of this process without the module and its arguments.
+    `files` maps the release's files to their hashes. `bytecode` maps the release's parts to the recorded hashes of
+    their bytecode indexes. `command` is the command of this process without the module and its arguments.
     """
     global _listed  # noqa: PLW0603  # the import system is global, too
     listed = _listed = ListedFiles(directory, bytecode)
@@ -261,7 +261,7 @@ def add_listed_files(vsn: str, files: Mapping[str, str]) -> None:
 
 
 def remove_listed_files(vsn: str, used: Iterable[str] = ()) -> None:
-    """Remove the files that only this release lists, as a release of the same version may be staged with other files.
+    """Remove the files that only this release lists: a release of the same version may be staged with other files.
 
     Files in the folders `used`, which are relative to the node's directory, stay.
     """

@@ -109,9 +109,9 @@ class Version:
     that it has while this version is current. If `purged` is set, the version is dropped as soon as the last frame that
     runs it has ended. `overloads` are its entries in the registry of `typing.overload` while it is current, and
     `registrations` those in other registries. `carried` are the names that `__carry__` keeps or makes. `earlier_paths`
-    are the last paths that `__file__` had after that of the body's run, because the `__file__` of an unchanged module
-    changes to that of the current release. `made_with` has the versions of the modules that the body uses, as they
-    were when another version has replaced this one.
+    are the latest paths that `__file__` has had since the body ran: for an unchanged module, each change of the release
+    changes `__file__`. `made_with` has the versions that the modules used by the body had when another version replaced
+    this one.
     """
 
     unit: CompilationUnit

@@ -66,7 +66,7 @@ An operator's budget only stops a script that has gone wrong.
 
 
 class Shortage(NamedTuple):
-    """A bucket with too few tokens for a request: who pays from it, and in how many seconds it has enough."""
+    """A bucket with too few tokens for a request: the clients that pay from it, and the seconds until it has enough."""
 
     whom: str
     seconds: float
@@ -103,7 +103,7 @@ class Budgets:
     def refusal_delay(self, peer: Peer) -> float | None:
         """Return the seconds after which the client gets a refusal, or None if it gets no reply.
 
-        A client that sends no request before it has the previous reply always gets a refusal.
+        A client that waits for each reply before it sends the next request always gets a refusal.
         """
         return self._roles[peer.role].refusal_delay(peer, self._clock())
 

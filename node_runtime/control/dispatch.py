@@ -50,7 +50,7 @@ logger: Final = logging.getLogger("node_runtime.control")
 
 @dataclass(slots=True)
 class Caller:
-    """The client of a connection. The key determines `name` and `role`; `claim` is who the client says it is."""
+    """The client of a connection. The key determines `name` and `role`; `claim` is the user that the client states."""
 
     name: str
     role: m.Role
@@ -70,7 +70,7 @@ class MethodEntry(Generic[P, R]):
     A method with a `subject` is written to the audit log; `subject(params)` is the object of the change. If
     `audit_required` is false, the method runs even if the audit log can't be written; else `unaudited(params)` releases
     what the refused request refers to. If `shared`, clients of one role that send the same parameters at about the same
-    time share one answer; of the client, the answer may depend only on the role.
+    time share one answer; then the answer must not depend on the client, except on its role.
     """
 
     method: Method[P, R]
@@ -312,7 +312,10 @@ class _PendingRequest:
                 error = unsendable
         charge = partial(self._charge, meter.seconds)
         if packed is not None and len(packed) > MAX_REPLY_BYTES:
-            error = Refused(f"The reply has {len(packed):,} bytes (limit {MAX_REPLY_BYTES:,}), so it was not sent.")
+            error = Refused(
+                f"The reply has {len(packed):,} bytes (limit {MAX_REPLY_BYTES:,}), so it was not sent; "
+                f"request less data at once."
+            )
         if error is None:
             return Answer(packed, None, result, meter.seconds, charge)
         if not isinstance(error, Refused):

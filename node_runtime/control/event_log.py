@@ -14,7 +14,7 @@ from node_runtime.protocol.messages import NodeEvent, NodeEventKind, Operation, 
 from node_runtime.protocol.wire import pack
 
 MAX_KEPT_EVENTS: Final = 500
-"""The maximum number of events kept. Beyond it, the kind of which there are most events loses its oldest event.
+"""The maximum number of events kept. Beyond it, the oldest event of the most frequent kind is dropped.
 
 So one kind of event can't displace all other kinds.
 """

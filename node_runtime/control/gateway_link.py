@@ -1,7 +1,8 @@
-"""The node's link to its gateway: starts it, sends and receives over the seam, and starts it again when it has ended.
+"""The node's link to its gateway: starts the gateway, exchanges messages with it over the seam, and starts it again
+after it has ended.
 
-While the gateway is down, the node continues, but nobody can connect to it. Clients reconnect by themselves, and have
-to subscribe again: their subscriptions ended with the gateway.
+While the gateway is down, the node continues, but nobody can connect to the node. Clients reconnect by themselves, and
+have to subscribe again: their subscriptions ended with the gateway.
 """
 
 from __future__ import annotations
@@ -153,7 +154,7 @@ class GatewayLink:
         self._process = GatewayProcess()
         self._seam = Seam(self._process.connection, FromGateway)
         self._seam.put(Configure(self._host, self._port, self._secret_key, self._ring, self._limits))
-        with suppress(SeamError):  # the gateway has ended already: the next read will tell
+        with suppress(SeamError):  # the gateway has ended already: the next read raises the error again
             self._seam.flush()
         return self._seam
 

@@ -1,4 +1,4 @@
-"""The key ring and the own key of a running node, which follow the changes of the key files."""
+"""The key ring of a running node, and the node's own key. Both follow the changes of the key files."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ class LiveKeyRing:
 
 @dataclass(slots=True)
 class LiveNodeKey:
-    """The own secret key of the node in `directory`, which is `secret` now. Only one thread may use it.
+    """The secret key of the node in `directory`: `secret` is its present value. Only one thread may use this object.
 
-    `later(seconds, task)` calls `task()` in that thread. `on_planned(sentences)` is called when a replacement was
-    planned, and `on_replaced(secret)` when it has happened.
+    `later(seconds, task)` calls `task()` in that thread. `on_planned(sentences)` is called when a replacement of the
+    key was planned, and `on_replaced(secret)` when the key was replaced.
     """
 
     directory: Path
@@ -81,7 +81,7 @@ class LiveNodeKey:
         self.refresh()
 
     def refresh(self) -> None:
-        """Replace the key if it is time, and notice that another process has replaced it. Never raises."""
+        """Replace the key if its replacement is due, and notice if another OS process has replaced it. Never raises."""
         try:
             following = read_next_key(self.directory)
             if following is not None and following.secret != self._announced:
@@ -101,7 +101,7 @@ class LiveNodeKey:
 
 
 def keys_at_start(directory: Path) -> NodeKeys:
-    """Return the keys of a node that starts. Replaces its own key if that was due while it was down."""
+    """Return the keys of a node that starts. Replaces the node's own key if that was due while the node was down."""
     try:
         replace_key_if_due(directory)
     except (Refused, OSError) as error:

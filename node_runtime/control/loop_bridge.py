@@ -25,10 +25,10 @@ FALLBACK_TIMEOUT_SECONDS: Final = 0.05
 CONTINUED_TIMEOUT_SECONDS: Final = 0.5
 """Seconds for which work that has begun waits for its next slice, before its fallback replaces it.
 
-The fallback begins anew, so it would cost more than to wait: a busy machine is not a blocked loop.
+A fallback begins the work again. On a busy machine, this costs more than waiting for a loop that is only slow.
 """
 PATIENT_SECONDS: Final = 2.0
-"""Seconds after which the slices of one call wait no longer than other calls: a client waits for the answer."""
+"""Seconds after which the slices of a call get the time limit of other calls, because a client waits for the answer."""
 MAX_WAITING_REQUESTS: Final[dict[Role, int]] = {"viewer": 32, "operator": 64}
 """Maximum number of requests of a role that wait for the loop."""
 MAX_URGENT_REQUESTS: Final = 8
@@ -63,9 +63,9 @@ class LoopCall(NamedTuple):
 class _Lane:
     """The calls of one role.
 
-    `on_loop` has the calls that were handed to the loop, each with the time at which it was handed over. A call stays
-    there until the loop comes to it, even if its fallback has run. `ended` says whether the last call has given its
-    result or error, from the loop or from the fallback. Until then, a viewer's next calls wait in `queue`.
+    `on_loop` has the calls that were passed to the loop, each with the time at which it was passed. A call stays there
+    until the loop runs it, even if its fallback has run. `ended` says whether the last call has a result or an error,
+    from the loop or from the fallback. Until then, a viewer's next calls wait in `queue`.
     """
 
     on_loop: dict[object, float] = field(default_factory=dict)

@@ -40,7 +40,7 @@ class PendingPlans:
             if self._pending.get(client) is plan:
                 raise  # the node is stopping
             raise Refused(
-                f"The plan for release {vsn} was dropped, because its client has asked for another."
+                f"The plan for release {vsn} was dropped, because its client has requested another plan."
             ) from None
         finally:
             if self._pending.get(client) is plan:

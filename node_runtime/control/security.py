@@ -23,7 +23,7 @@ logger: Final = logging.getLogger("node_runtime.control")
 class Security:
     """The key ring, audit log and refusals of one node. Only the control thread may use them.
 
-    `announce(text)` tells the clients. `later(seconds, task)` calls `task()` in the control thread.
+    `announce(text)` publishes an event. `later(seconds, task)` calls `task()` in the control thread.
     `on_change(ring)` is called when the set of valid keys has changed.
     """
 
@@ -42,7 +42,10 @@ class Security:
             logger.error("%s", error.sentence)
 
     def record_boot(self, subject: str, previous_end: str, reason: str | None) -> None:
-        """Record the boot of the node. If `previous_end` is empty, the end of the previous run is read from the log."""
+        """Record the boot of the node. If `previous_end` is empty, the end of the previous run is read from the log.
+
+        This log is the audit log, in which a node records its end.
+        """
         outcome = f"the previous run ended: {previous_end}" if previous_end else self._previous_end()
         self.record(node_entry("boot", subject, outcome, reason))
 
@@ -60,7 +63,7 @@ class Security:
         self.refusals.note_login(address, "" if holder is None else holder.name, count)
 
     def note(self, method: str, subject: str, outcome: str) -> None:
-        """Record what has happened to the node, log it, and tell the clients."""
+        """Record in the audit log what has happened to the node, log it, and publish it as an event."""
         logger.warning("%s", subject)
         self.record(node_entry(method, subject, outcome))
         self.announce(subject)

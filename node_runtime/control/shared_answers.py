@@ -1,8 +1,8 @@
 """Answers that are made once for all clients that ask the same question at about the same time.
 
-An answer is never older than the question: whoever asks while an answer is being made gets the next one. After an
-answer for viewers there is a pause, so that they get answers at a bounded rate, however many of them ask. The more
-of the node's time an answer takes, the longer the pause is.
+An answer is never older than the question: a client that asks while an answer is being made gets the next answer. After
+an answer for viewers there is a pause, so that viewers get answers at a bounded rate, however many of them ask. The
+more of the node's time an answer takes, the longer the pause is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ MAX_PAUSE_SECONDS: Final = 2.0
 PAUSE_FACTOR: Final = 50
 """A pause is this many times as long as the answer took, so that answers take at most 2 % of the time.
 
-With 5 %, the slices of a snapshot on the event loop determined the 99th percentile of the application's times.
+The share is greater for an answer that takes so long that MAX_PAUSE_SECONDS limits the pause. With a share of 5 %, the
+slices of a snapshot on the event loop determined the 99th percentile of the application's response times.
 """
 
 

@@ -61,7 +61,8 @@ class Uploads:
                 raise Refused(f"This tarball has {request.size:,} bytes; the node accepts 1 to {MAX_TARBALL_BYTES:,}.")
             if request.signature is not None and len(request.signature) > MAX_SIGNATURE_BYTES:
                 raise Refused(
-                    f"This signature has {len(request.signature):,} bytes; the node accepts {MAX_SIGNATURE_BYTES:,}."
+                    f"This signature has {len(request.signature):,} bytes; the node accepts at most "
+                    f"{MAX_SIGNATURE_BYTES:,}."
                 )
             if len(self._open) >= MAX_OPEN_UPLOADS:
                 raise Refused(

@@ -70,7 +70,7 @@ class VitalsMeter:
         )
 
     def _find_supervisors(self, processes: list[Process]) -> None:
-        """Find the supervisors, unless the processes are the same as before: then there are as many, and none newer."""
+        """Find the supervisors, unless the processes are the same as before: as many, and with the same newest pid."""
         same = len(processes), processes[-1].pid if processes else 0
         if same != self._known:
             self._known = same

@@ -144,9 +144,9 @@ class Client:
     ) -> R:
         """Send a request to the node and wait at most `timeout` seconds for the reply.
 
-        Raises Refused. If the node refuses the request, the error has the node's sentence and code. If no reply comes,
-        the code is UNREACHABLE for a method that changes nothing. For any other method it is UNKNOWN_OUTCOME, because
-        the node may have carried out the request.
+        Raises Refused. If the node refuses the request, the error has the node's sentence and code. If no reply
+        arrives, the code is UNREACHABLE for a method that changes nothing. For any other method it is UNKNOWN_OUTCOME,
+        because the node may have carried out the request.
         """
         packed = method.packed(params)
         if len(packed) > MAX_REQUEST_BYTES - 1024:
@@ -160,7 +160,7 @@ class Client:
         try:
             self._require_connection()
             if not self._socket.send(pack(m.Request(id=request_id, method=method.name, params=packed))):
-                raise unreachable(self._address, "takes no more requests: too many wait to be sent")
+                raise unreachable(self._address, "does not read requests, and too many of them wait to be sent")
             async with asyncio.timeout(timeout):
                 reply = await future
         except (TimeoutError, Refused) as error:
@@ -280,7 +280,8 @@ class Client:
         self._introduced = True
         if self.info.name != self._address.name:
             raise Refused(
-                f"{self.info.name} answers at {self._address.host}:{self._address.port}, not {self._address.name}.",
+                f"{self.info.name} answers at {self._address.host}:{self._address.port}, not {self._address.name}; "
+                f"check the port.",
                 ExitCode.UNREACHABLE,
             )
 
@@ -319,7 +320,7 @@ class Client:
             waiting.set_result(reply)
 
     def _lose(self, why: Refused) -> None:
-        """Make everything that waits for the node raise `why`, and every later request, too."""
+        """Make `why` the error of everything that waits for the node, and of each later request."""
         if self._lost is not None:
             return
         self._lost = why

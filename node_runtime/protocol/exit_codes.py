@@ -12,7 +12,7 @@ from enum import IntEnum
 class ExitCode(IntEnum):
     """The exit codes of `hotdash`, `node-runtime` and a release's `bin/` script.
 
-    UNKNOWN_OUTCOME: no reply came, so the node may or may not have carried out the request.
+    UNKNOWN_OUTCOME: no reply arrived, so the node may or may not have carried out the request.
     CHANGED_OTHERWISE: the node changed in another way than requested, for example by a revert.
     """
 

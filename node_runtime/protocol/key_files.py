@@ -115,9 +115,9 @@ def read_person(directory: Path, name: str) -> PersonKeys:
 
 
 def _with_default_key(directory: Path, person: PersonKeys, role: Role) -> PersonKeys:
-    """Add the key in etc/keys/<role>, and let it be valid without an end.
+    """Return `person` with the key in etc/keys/<role>, which is valid without an end unless the role's key is revoked.
 
-    If `person` has an end for this key, an interrupted rotation has left it there.
+    If `person` has an end for this key, an interrupted rotation has written it.
     """
     path = directory / "etc" / "keys" / role
     current = key_text(read_key(path))
@@ -126,7 +126,7 @@ def _with_default_key(directory: Path, person: PersonKeys, role: Role) -> Person
     if listed is not None:
         return PersonKeys(person.name, (*kept, msgspec.structs.replace(listed, not_after=None)))
     if kept and all(key.revoked is not None for key in kept):
-        return person  # the file has a useless key: the revocation has thrown its secret key away
+        return person  # the revocation has replaced the key in etc/keys/<role> by a key without a cookie
     return PersonKeys(person.name, (*kept, PersonKey(current, role, path.stat().st_mtime, "")))
 
 

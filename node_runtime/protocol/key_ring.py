@@ -12,8 +12,8 @@ from .messages import Role
 class RingKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A client's public key (Z85) and its holder.
 
-    The key is valid before the Unix time `until`; None means for ever. For a revoked key, `until` is the revocation's
-    time.
+    The key is valid before the Unix time `until`; None means that it does not expire. For a revoked key, `until` is the
+    time of the revocation.
     """
 
     public: bytes
@@ -40,7 +40,7 @@ class KeyRing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
 
     @cached_property
     def _by_public(self) -> dict[bytes, RingKey]:
-        """The entries by public key: the lookup of each request must not take longer the more people have a key."""
+        """The entries by public key, so that the lookup for a request takes the same time for any number of keys."""
         return {key.public: key for key in reversed(self.keys)}
 
     def holder(self, public: bytes, now: float) -> RingKey | None:

@@ -68,11 +68,11 @@ SNAPSHOT = Method(
 )  # fmt: skip
 SUMMARY = Method(
     "summary", m.Empty, m.NodeSummary, "viewer", 2,
-    "Returns all but the processes: vitals, modules, applications and releases.",
+    "Returns the vitals, modules, applications and releases: a snapshot without the processes.",
 )  # fmt: skip
 PROCESSES = Method(
     "processes", m.ProcessQuery, m.ProcessPage, "viewer", 4,
-    "Returns a page of the processes that match a filter, sorted, or what has changed in it.",
+    "Returns a page of the processes that match a filter, sorted, or the rows of it that have changed.",
 )  # fmt: skip
 TREE = Method(
     "tree", m.TreeQuery, m.TreePage, "viewer", 4,
@@ -99,7 +99,7 @@ EVENTS = Method("events", m.ListLimit, m.EventList, "viewer", 8, "Lists the newe
 AUDIT = Method("audit", m.ListLimit, m.AuditList, "viewer", 40, "Lists the newest entries of the audit log.")
 OLD_CODE = Method(
     "old_code", m.Empty, m.OldCodeList, "viewer", 40,
-    "Lists the old versions of modules with what keeps them, which a copy of the node finds out.",
+    "Lists the old versions of modules, and what keeps each of them; the search runs in a copy of the node.",
 )  # fmt: skip
 STRAY_TASKS = Method(
     "stray_tasks", m.Empty, m.TaskList, "viewer", 20, "Lists the tasks of the event loop that no process owns."
@@ -155,12 +155,12 @@ SUSPEND_PROCESS = Method(
     "suspend_process", m.SuspendProcess, m.Empty, "operator", 8, "Suspends a process for some time."
 )
 RESUME_PROCESS = Method(
-    "resume_process", m.ProcessTarget, m.Empty, "operator", 8, "Ends the suspend of a process by an operator."
+    "resume_process", m.ProcessTarget, m.Empty, "operator", 8, "Resumes a process that an operator has suspended."
 )
 KILL_TASK = Method("kill_task", m.TaskTarget, m.TaskList, "operator", 8, "Cancels a task that no process owns.")
 PURGE = Method(
     "purge", m.PurgeModule, m.Purged, "operator", 40,
-    "Kills and cancels what keeps the old version of a module, as far as possible, and drops the version.",
+    "Ends what keeps the old version of a module, such as processes and tasks, and drops the version.",
 )  # fmt: skip
 STOP = Method("stop", m.StopNode, m.Empty, "operator", 8, "Shuts the node down, or restarts it.", True)
 

@@ -1,9 +1,9 @@
 """The filter expressions of process queries: `state:lime module:fil.* mail>10 !kind:task`.
 
-A term is a word, `field:text`, or a comparison of a number; `!` in front inverts it. A process matches if all terms do.
-A word matches if any field of text contains it. `*` in a text stands for any characters, `?` for one; a text with
-either has to match the whole field, any other text a part of it. Upper and lower case are the same. There are no
-regular expressions, because one of them could keep the node busy for ever.
+A term is a word, `field:text`, or a comparison of a number; `!` in front inverts it. A process matches if all terms
+match. A word matches if one of WORD_FIELDS contains it. In a text, `*` matches any characters, and `?` one character. A
+text with `*` or `?` has to match the whole field; any other text has to match a part of it. Upper and lower case are
+the same. There are no regular expressions, because one of them could keep the node busy for ever.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def parse_filter(text: str) -> tuple[FilterTerm, ...]:
 
 
 def _words(text: str) -> list[str]:
-    """Return the words between blanks; a quoted text is one word. While a quote is open, it counts as a character."""
+    """Return the words between blanks; a quoted text is one word. A quote that isn't closed counts as a character."""
     lexer = shlex.shlex(text, posix=True)
     lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
     lexer.quotes = '"'
@@ -110,7 +110,7 @@ def _number(field: str, text: str) -> float:
     except ValueError:
         shown = clip(text, MAX_SHOWN_NAME)
         raise Refused(
-            f"{field} is a number; {shown!r} is none. Write for example {field}>10.", ExitCode.USAGE
+            f"{field} is a number, but {shown!r} is not; write for example {field}>10.", ExitCode.USAGE
         ) from None
 
 
@@ -126,7 +126,7 @@ def text_matches(pattern: str, text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _glob_matches(pattern: str, text: str) -> bool:
-    """Return whether a text matches a pattern; kept, because many processes have the same module or kind."""
+    """Return whether a text matches a pattern. Results are cached: many processes have the same module or kind."""
     place = at = 0
     star, marked = -1, 0
     while at < len(text):

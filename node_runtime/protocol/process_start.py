@@ -1,4 +1,4 @@
-"""Tells when an OS process began. The time shows whether the system has given a process id to another process."""
+"""Reads when an OS process began. The time shows whether the system has given its process id to another process."""
 
 from __future__ import annotations
 

@@ -36,9 +36,9 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The entry of a running node in the run directory.
 
     `started` is in Unix seconds. `began` is when the node's OS process began, as `start_ticks` returns it.
-    `events_port` is the same as `port`: clients of protocol 1 need it to connect, and are then told that they are too
-    old. `server` is the node's public key as text; it is empty in the record of an older node. `worker` is which worker
-    of the node the process is.
+    `events_port` is the same as `port`: clients of protocol 1 need it to connect, and then get the reply that they are
+    too old. `server` is the node's public key as text; it is empty in the record of an older node. `worker` is the
+    number of the worker that the process is.
     """
 
     name: str
@@ -276,9 +276,9 @@ def _running_nodes() -> str:
 
 
 def _read(path: Path) -> NodeRecord | None:
-    """Return the record in a file that this user has written.
+    """Return the record in a file; None if the file is damaged or does not belong to this user.
 
-    While the run directory was open to other users, they may have put records there that lead to false nodes.
+    Other users may have put records of false nodes there while the run directory was open to them.
     """
     try:
         with open(path, "rb", opener=_open_no_link) as file:

@@ -66,10 +66,11 @@ def prepare_socket(socket: zmq.Socket[Any], max_frame: int) -> None:
 
 
 def send_heartbeats(socket: zmq.Socket[Any]) -> None:
-    """Let a client's socket send heartbeats. With them, both ends notice that the other was suspended or unplugged.
+    """Let a client's socket send heartbeats. With them, each end notices that the other was suspended or unplugged.
 
-    Each heartbeat tells the node how long a silence may last before the node closes the connection. The node's socket
-    sends none: libzmq's timer for them aborts the process if a peer disconnects while its messages wait to be taken.
+    Each heartbeat has the time for which the client may be silent before the node closes the connection. The node's
+    socket sends no heartbeats: libzmq's timer for heartbeats aborts the process if a peer disconnects while messages of
+    this peer wait to be received.
     """
     socket.setsockopt(zmq.HEARTBEAT_IVL, round(HEARTBEAT_SECONDS * 1000))
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 6000)

@@ -1,4 +1,4 @@
-"""Reads the certificate of a listener again when its files have changed, for the handshakes from then on."""
+"""Loads the certificate of a listener again when its files have changed; later handshakes use the new certificate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ logger: Final = logging.getLogger("node_runtime")
 
 
 class CertificateFiles:
-    """The certificate and the key of a server's configuration, which has been loaded."""
+    """The files of the certificate and the key of a server whose configuration has been loaded."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         self._config = config
@@ -31,7 +31,11 @@ class CertificateFiles:
         try:
             config.ssl.load_cert_chain(config.ssl_certfile, config.ssl_keyfile, config.ssl_keyfile_password)
         except OSError as error:
-            logger.error("the changed certificate %s can't be used: %s; the old one stays", config.ssl_certfile, error)
+            logger.error(
+                "the changed certificate %s can't be used: %s; the previous certificate stays in use",
+                config.ssl_certfile,
+                error,
+            )
 
     def _times(self) -> list[tuple[int, int]]:
         found = []

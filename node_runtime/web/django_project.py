@@ -1,7 +1,8 @@
-"""Django projects in installs: which of their modules can be loaded, and the caches of their URLs.
+"""Finds the modules of a Django project that an install can't load, and clears Django's caches of URLs.
 
-Django is not imported here. Its settings are read once, and its models are registered once, in a registry to which
-relations, managers and migrations lead; so both need a restart of the node. Views and URLs don't.
+Django reads the settings once, and registers the models once, in a registry that relations, managers and migrations
+refer to. So a change of settings or models needs a restart of the node; a change of views or URLs doesn't. Django is
+not imported here.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ def blockers(transition: Transition, batch: Batch) -> Iterator[Blocker]:
     for module, patterns in _url_modules(batch):
         if names := kept.names_in(patterns):
             yield Blocker(
-                reason=f"{module}.urlpatterns would still lead to replaced code: {names[0]}",
-                remedy=f"let the appup load {module} too, after what it loads now",
+                reason=f"{module}.urlpatterns would still refer to replaced code: {names[0]}",
+                remedy=f"let the appup load {module} too, after the other modules",
             )
 
 
 def clear_url_caches() -> None:
-    """Let Django look its URLs up in the current versions of the modules."""
+    """Clear Django's caches of URLs, so that Django finds the URLs of the current versions of the modules."""
     urls: Any = sys.modules.get("django.urls")
     if urls is None:
         return
@@ -59,7 +60,7 @@ def clear_url_caches() -> None:
 
 
 def _url_modules(batch: Batch | None = None) -> Iterator[tuple[str, Any]]:
-    """Yield the modules of URLs and their patterns, in the new version of each module of the batch."""
+    """Yield the names and the `urlpatterns` of the modules that have them; a module of the batch in its new version."""
     for name, module in list(sys.modules.items()):
         if issubclass(type(module), HotModule):
             is_new = batch is not None and name in batch.modules

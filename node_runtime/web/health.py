@@ -1,4 +1,4 @@
-"""The application of `start_health`: it says whether the node is live and ready, and shows metrics for Prometheus."""
+"""The application of `start_health`: reports whether the node is live and ready, and returns metrics for Prometheus."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ HEAD_TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
 SHOWN_OF_A_SCOPE: Final = ("type", "method", "path", "headers")
-"""What is kept of an answered request, for `open_requests`."""
+"""The keys of a request's scope that are kept after the response, for `open_requests`."""
 
 
 def connection_class(protocol: Any) -> Any:
@@ -51,7 +51,7 @@ def _listener_connection(protocol: Any) -> Any:
             self.reader = PacedReader(transport, self.take, self.waits)
             self.flow = FlowControl(self.reader)  # type: ignore[arg-type]  # it only pauses and resumes reading
             if self.limits.connections is not None and len(self.connections) > self.limits.connections:
-                self.limit_log.add(f"more than {self.limits.connections} at a time")
+                self.limit_log.add(f"there were more than {self.limits.connections} at a time")
                 transport.close()
             elif self.limits.descriptors is not None and _descriptor(transport) >= self.limits.descriptors:
                 self.limit_log.add("the descriptors of the process are almost used up (`ulimit -n`)")
@@ -73,7 +73,7 @@ def _listener_connection(protocol: Any) -> Any:
             self.body_parts += 1
             super().data_received(data)
             if self.has_upgraded and self.reader.stop():
-                self.limit_log.add("frames came before the handshake was answered")
+                self.limit_log.add("frames arrived before the handshake was answered")
                 self.transport.abort()
 
         def resume_writing(self) -> None:
@@ -89,16 +89,19 @@ def _listener_connection(protocol: Any) -> Any:
                     self.scope = kept
                 answered.scope = kept
             super().on_response_complete()
-            self.reader.update()  # uvicorn may have resumed reading, though a part of the last read waits
+            self.reader.update()  # uvicorn may have resumed reading, although a part of the last read still waits
 
         def refuse_head(self) -> None:
-            """Answer that the head, or what else stands around a body, is too large; without an answer if one began."""
+            """Answer that the head, or the text around the parts of a body, is too large, and close the connection.
+
+            If a response has begun, the connection is closed without this answer.
+            """
             self.limit_log.add("the head of the request was too large")
             self._refuse(HEAD_TOO_LARGE)
 
         def send_400_response(self, msg: str) -> None:
             if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
-                self.transport.abort()  # an answer in the middle of another one would be taken for a part of it
+                self.transport.abort()  # the client would read a second answer as a part of the first
             else:
                 super().send_400_response(msg)
 
@@ -127,7 +130,7 @@ def _with_httptools(base: Any) -> Any:
             super().__init__(*args, **kwargs)
             self._progressed = False
             self._unfinished_bytes = 0
-            """What has come since the end of a head or a part of a body: of a head, or of trailers."""
+            """The bytes that have arrived since the last complete head or part of a body: of a head, or of trailers."""
 
         def waits(self) -> bool:
             return bool(self.pipeline) or super().waits()
@@ -144,7 +147,7 @@ def _with_httptools(base: Any) -> Any:
 
         def on_headers_complete(self) -> None:
             self._progressed = True
-            # Trailers are reported as further headers. They aren't: a front server hasn't checked them.
+            # httptools reports trailers as further headers. They are left out: a front server hasn't checked them.
             self.scope["headers"] = self.headers.copy()
             super().on_headers_complete()
 
@@ -157,7 +160,7 @@ def _with_httptools(base: Any) -> Any:
 
 def _with_h11(base: Any) -> Any:
     class H11Connection(base):  # type: ignore[misc]
-        """h11 limits what isn't complete by itself: see `h11_max_incomplete_event_size`."""
+        """h11 itself limits the bytes of an incomplete event: see `h11_max_incomplete_event_size`."""
 
         def send_400_response(self, msg: str) -> None:
             if len(self.conn.trailing_data[0]) > self.limits.head_bytes:

@@ -22,7 +22,7 @@ from .server_options import LIFESPAN_SECONDS, SHUTDOWN_SECONDS, ServerOptions, c
 from .websockets import WebSocketRoute, check_websockets, stop_handlers
 
 SHUTDOWN_MARGIN_SECONDS = 2.0 + LIFESPAN_SECONDS
-"""What a supervisor waits longer for a listener than the listener for its requests."""
+"""A listener waits for its requests; its supervisor waits for the listener this much longer."""
 
 
 async def start_asgi(
@@ -36,12 +36,12 @@ async def start_asgi(
 ) -> Pid:
     """Start a process below `web_sup` that serves an ASGI application on `port`; return its pid.
 
-    `application` is `"module:name"`, which is looked up for each request and each websocket: after an upgrade, the next
-    request is the new version's. Port 0 chooses a free port. The websockets of the paths in `websockets` are processes,
-    all others are the application's. `options` are those of `ServerOptions`. Returns when the listener accepts
-    connections. Raises `Refused` when the application `web` isn't started, that application doesn't exist, the port
-    can't be bound or a listener of that name is running, `ValueError` for a malformed name and `TypeError` for an
-    unknown option. Inside the script of an upgrade, the application need not exist yet. Follows cowboy:start_clear/3.
+    `application` is `"module:name"`, which is looked up for each request and each websocket: after an upgrade, the new
+    version serves the next request. Port 0 chooses a free port. The websockets of the paths in `websockets` are
+    processes; the application serves all others. `options` are those of `ServerOptions`. Returns when the listener
+    accepts connections. Raises `Refused` when the application `web` isn't started, `application` doesn't exist, the
+    port can't be bound or a listener of that name is running, `ValueError` for a malformed name and `TypeError` for an
+    unknown option. Inside the script of an upgrade, `application` need not exist yet. Follows cowboy:start_clear/3.
     """
     named = NamedApplication(application)
     if current_transaction() is None:
@@ -50,7 +50,7 @@ async def start_asgi(
 
 
 async def start_health(*, port: int, host: str = "127.0.0.1", name: str = "health") -> Pid:
-    """Start a listener for those who watch the node: `/-/live`, `/-/ready` and `/metrics`, on a `port` of its own.
+    """Start a listener for monitoring, with the paths `/-/live`, `/-/ready` and `/metrics`, on a separate `port`.
 
     Raises `Refused` as `start_asgi` does, and `ValueError` for an empty name. OTP has no such function.
     """

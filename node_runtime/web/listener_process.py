@@ -85,7 +85,7 @@ async def _start(listener: Listener) -> Pid:
 
 
 def _ended(listener: Listener, pid: Pid, reason: object) -> None:
-    """Forget a process that has ended, and let the start of a process that ended too early fail."""
+    """Forget a process that has ended. If it has not accepted connections yet, its start fails."""
     listener.processes.discard(pid)
     starting = listener.starting
     if starting is not None and not starting.done():
@@ -110,7 +110,7 @@ async def serve(name: str) -> None:
             listener.server = server
             try:
                 await server.serve(sockets)
-            except BaseException:  # also of a crash: nobody would look at the connections any more
+            except BaseException:  # after a crash, too, no process would handle the connections any more
                 if server.started:
                     await server.shutdown(sockets)
                 raise
@@ -125,7 +125,7 @@ async def serve(name: str) -> None:
 
 @asynccontextmanager
 async def _lifespan(listener: Listener) -> AsyncIterator[None]:
-    """Run the startup of the listener's application, and the shutdowns of it and of its earlier versions at the end."""
+    """Run the startup of the listener's application and, at the end, the shutdowns of its versions."""
     application = listener.application
     if not isinstance(application, NamedApplication):
         yield

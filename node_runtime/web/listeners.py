@@ -59,10 +59,10 @@ class Listener:
         self.context: Context | None = None
         """The context of the listener's process."""
         self.retiring: set[asyncio.Task[None]] = set()
-        """What ends the lifespans of earlier versions when their last requests have ended."""
+        """The tasks that end the lifespans of earlier versions when the last requests of these versions have ended."""
         self.server: uvicorn.Server | None = None
         self.starting: asyncio.Future[None] | None = None
-        """What waits until the listener's new process accepts connections."""
+        """Done when the listener's new process accepts connections; None if no process is being started."""
 
     async def close(self) -> None:
         """Close the socket."""

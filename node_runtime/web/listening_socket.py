@@ -53,7 +53,8 @@ def close_socket(bound: socket.socket) -> None:
 def _inherited(address: str | tuple[str, int]) -> socket.socket | None:
     """Return a duplicate of the inherited socket that listens on an address; None if there is none.
 
-    They are for the node, and for the copies of it in which upgrades are rehearsed: these are its children.
+    systemd passes the sockets to the node. The copies of the node in which upgrades are rehearsed use them, too: they
+    are children of the node.
     """
     if os.environ.get("LISTEN_PID") not in (str(os.getpid()), str(os.getppid())):
         return None
@@ -111,7 +112,7 @@ def _bind_path(path: str) -> socket.socket:
 
 
 def _remove_abandoned(path: str) -> None:
-    """Remove a socket on whose other side nobody listens any more."""
+    """Remove the file of a unix socket on which no process listens any more."""
     try:
         if not stat.S_ISSOCK(os.stat(path).st_mode):
             return

@@ -1,6 +1,6 @@
 """An ASGI application that is looked up by its name for each request and each websocket.
 
-So a newly loaded version of its module answers from the next request on, also on a connection that stays open, while a
+So a newly loaded version of its module answers from the next request on, even on a connection that stays open. A
 running request finishes in the version in which it began.
 """
 
@@ -40,7 +40,7 @@ class NamedApplication:
         self.lifespan: Lifespan | None = None
         """The present lifespan, while the listener's process runs."""
         self.state: dict[str, Any] = {}
-        """What each request gets a copy of as `scope["state"]`."""
+        """The state of which each request gets a copy as `scope["state"]`."""
         self._single = self._attribute.isidentifier()
 
     def current(self) -> ASGIApp:

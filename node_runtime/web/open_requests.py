@@ -1,6 +1,7 @@
-"""The requests that are open now: one task of the server for each, which is described only when somebody asks.
+"""The requests that are open now.
 
-A request has no process, and nothing is recorded for it when it begins. What a record shows comes from its task.
+The server has a task for each request. Nothing is recorded when a request begins: a record is made from the task, and
+only on demand.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def _described(listener: Listener, task: asyncio.Task[Any]) -> OpenRequest:
 
 
 def describe_open_requests(holders: list[HeldModules]) -> tuple[list[str], list[HeldModules]]:
-    """Return a sentence about the requests among the holders of old code, by listener, and the other holders."""
+    """Return a sentence for each listener with requests among the holders of old code, and the other holders."""
     known = {one.task: one for listener in listeners().values() for one in _open(listener)}
     found: dict[tuple[str, tuple[str, ...]], Counter[RequestKind]] = {}
     others = []

@@ -21,7 +21,7 @@ class Plugin:
     module: Any
 
     def register_current_version(self) -> None:
-        """Register the current version of the module, at the place of the version that is registered.
+        """Register the current version of the module in the place of the registered version.
 
         Raises what pluggy raises about a wrong plugin. The plugin is not registered then.
         """
@@ -43,7 +43,7 @@ class Plugin:
         return {id(one.function) for one in registered} != current
 
     def _keep_place(self, caller: Any, before: list[Any]) -> None:
-        """Give the new function of a hook the place that the old one had among those of other plugins."""
+        """Give the new function of a hook the place that the old function had among the functions of other plugins."""
         now = caller.get_hookimpls()
         new = next(one for one in now if one.plugin is self.module)
         old = next((one for one in before if one.plugin is self.module), None)

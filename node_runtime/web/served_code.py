@@ -1,8 +1,8 @@
 """Finds the replaced code that an application would still serve after an upgrade.
 
-An application is put together when a module's body runs: it keeps the functions of routers, routes and middleware. If
-an upgrade loads the module of such a function, but not the module that has put the application together, requests would
-stay in the old version.
+The body of a module makes an application, which keeps the functions of its routers, routes and middleware. If an
+upgrade loads the module of such a function, but not the module that has made the application, requests would still run
+the old version.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ MAX_NAMED: Final = 3
 
 
 def blockers(listener: str, reference: str, served: Any, kept: KeptCode) -> list[Blocker]:
-    """Return a blocker if what a listener will serve, the application `reference`, leads to replaced code."""
+    """Return a blocker if `served`, the application `reference` of a listener, refers to replaced code."""
     names = kept.names_in(served)
     if not names:
         return []
     named = ", ".join(names[:MAX_NAMED]) + f" and {len(names) - MAX_NAMED} more" * (len(names) > MAX_NAMED)
     modules = kept.keepers()
-    remedy = f"let the appup load {' and '.join(modules)} too, after what it loads now"
+    remedy = f"let the appup load {' and '.join(modules)} too, after the other modules"
     if not modules:
-        remedy = f"let the appup load {reference.partition(':')[0]} too, and give the library the new code there"
+        remedy = (
+            f"let the appup load {reference.partition(':')[0]} too, and let it register the new code in the library"
+        )
     return [
         Blocker(
             reason=f"the application {reference} of the listener {listener} would answer with replaced code: {named}",

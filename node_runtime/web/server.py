@@ -1,4 +1,4 @@
-"""The server of a listener: uvicorn, with what a process below a supervisor needs to be different.
+"""The server of a listener: uvicorn, adapted to a process below a supervisor.
 
 uvicorn parses requests, writes responses and keeps the connections. The node handles signals and configures logging.
 """
@@ -49,13 +49,13 @@ class ServerConfig(uvicorn.Config):
         )
 
     def configure_logging(self) -> None:
-        """Let the server report warnings and errors only, and requests only to those who want an access log."""
+        """Set the levels of uvicorn's loggers, unless they are set: INFO for the access log, WARNING for all else."""
         for name in ("uvicorn.error", ACCESS_LOGGER):
             if logging.getLogger(name).level == logging.NOTSET:
                 logging.getLogger(name).setLevel(logging.INFO if name == ACCESS_LOGGER else logging.WARNING)
 
     def load(self) -> None:
-        """Load what the options name, and let the protocol of each connection obey `access_log`."""
+        """Load the application and the classes of connections, and add the limits and rules of the listener to them."""
         super().load()
         self.loaded_app = RequestRules(self.loaded_app, self.limits.body_bytes, self.limit_log)
         self.http_protocol_class = connection_class(self.http_protocol_class)

@@ -1,4 +1,4 @@
-"""The options of a listener's server: those of uvicorn that make sense below a supervisor, with our defaults."""
+"""The options of a listener's server: those of uvicorn that make sense below a supervisor, with other defaults."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIFESPAN_SECONDS: Final = 5
 
 
 class OwnOptions(TypedDict, total=False):
-    """The options that uvicorn does not have, or not for a socket that it is given."""
+    """The options that uvicorn does not have, or does not apply to a socket that is passed to it."""
 
     uds: str | os.PathLike[str]
     reuse_port: bool
@@ -40,18 +40,19 @@ class ServerOptions(OwnOptions, total=False):
     `timeout_graceful_shutdown` seconds (3). With more than `limit_concurrency` connections or requests, further
     requests fail with 503. `h11_max_incomplete_event_size` bytes limit the head for h11. A websocket message may have
     `ws_max_size` bytes; a client is pinged every `ws_ping_interval` seconds, and has `ws_ping_timeout` seconds for its
-    answer. `forwarded_allow_ips` names the proxies whose X-Forwarded-For and X-Forwarded-Proto headers are believed;
-    without it, nobody's are. The files of `ssl_certfile` and `ssl_keyfile` are read again when they change, and
-    `ssl_cert_reqs` is one of the constants `CERT_` of the module ssl.
+    answer. `forwarded_allow_ips` names the proxies whose X-Forwarded-For and X-Forwarded-Proto headers are believed; by
+    default, no such header is believed. The files of `ssl_certfile` and `ssl_keyfile` are read again when they change,
+    and `ssl_cert_reqs` is one of the constants `CERT_` of the module ssl.
 
-    These are ours: `uds` is the path of a unix socket, on which the listener listens instead of a port. With
-    `reuse_port`, listeners of several OS processes share a port. More than `limit_connections` connections are closed
-    at once. A request's head may have `limit_head_bytes` (65,536) and take `timeout_head` seconds (30). A larger body
-    than `limit_body_bytes` (64 MiB; None allows any) is answered with 413. A client that neither sends the rest of its
-    body nor reads its response for `timeout_stalled` seconds (60) is disconnected. `drain_websockets` is the time in
-    seconds within which the websockets of an application are closed when an upgrade has replaced the application: each
-    at a random time, with the code 1012. Without it, they stay in the old version until they end, and a third version
-    of their module has to wait for them. Follows ranch:opts() and cowboy:opts().
+    The other options are not uvicorn's. `uds` is the path of a unix socket, on which the listener listens instead of a
+    port. With `reuse_port`, listeners of several OS processes share a port. Connections beyond `limit_connections` are
+    closed at once. A request's head may have `limit_head_bytes` (65,536) and take `timeout_head` seconds (30). A larger
+    body than `limit_body_bytes` (64 MiB; None allows any) is answered with 413. A client is disconnected if it does not
+    send the next part of its body, or does not read its response, for `timeout_stalled` seconds (60).
+    `drain_websockets` is the time in seconds within which the websockets of an application are closed when an upgrade
+    has replaced the application: each at a random time, with the code 1012. Without this option, the websockets stay in
+    the old version until they end, and a third version of their module has to wait for them. Follows ranch:opts() and
+    cowboy:opts().
     """
 
     http: Literal["auto", "h11", "httptools"]

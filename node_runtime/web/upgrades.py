@@ -1,9 +1,9 @@
-"""The part of the listeners in installs: an application's new version starts before the switch, beside the old one.
+"""Replaces the applications of listeners in installs: a new version starts before the switch, beside the old version.
 
-The new startup sees the state of the old application. If it fails, the install is aborted. At the switch, the tasks of
-the old startup are parked and those of the new one take their first step. A failed install does the reverse, and runs
-the shutdown of the new version. After a success, the old tasks are cancelled, and the old shutdown runs when the last
-request that began before the switch has ended.
+The new startup sees the state of the old application. If it fails, the install is aborted. At the switch, the tasks
+that the old startup has created are parked, and those of the new startup take their first step. A failed install does
+the reverse, and runs the shutdown of the new version. After a success, the old tasks are cancelled, and the old
+shutdown runs when the last request that began before the switch has ended.
 """
 
 from __future__ import annotations
@@ -69,17 +69,17 @@ class _Replacement:
 
 
 class ListenersInInstalls:
-    """The participant of the web listeners."""
+    """The participant in installs that acts for the listeners."""
 
     def __init__(self) -> None:
         self._prepared: list[_Replacement] = []
         self._plugins: list[Plugin] = []
 
     def warnings(self, batch: Batch) -> list[str]:
-        """Return a sentence for each startup that the install will run, and one for each overlap that is known.
+        """Return a sentence for each startup that the install will run, and for each function in it that awaits tasks.
 
-        In this copy of the node, the new application gets the old state at once, so that the plan does not report this
-        state as lost.
+        Called in a copy of the node. There, the new application gets the old state at once, so that the plan does not
+        report this state as lost.
         """
         found: list[str] = []
         for _, application, new in _replaced(batch):
@@ -88,7 +88,7 @@ class ListenersInInstalls:
         return found
 
     def blockers(self, transition: Transition, batch: Batch) -> list[Blocker]:
-        """Return a blocker for each application that would answer with replaced code, and those of Django's rules."""
+        """Return a blocker for each application that would still run replaced code, and those of `django_project`."""
         kept = batch.kept_code()
         found = [*django_project.blockers(transition, batch)]
         for listener, application, _ in _running():
@@ -97,7 +97,7 @@ class ListenersInInstalls:
         return found
 
     def staying(self, transition: Transition, holders: list[HeldModules]) -> tuple[list[str], list[HeldModules]]:
-        """Return sentences about open requests; leave out what a replaced lifespan ends by itself."""
+        """Return sentences about open requests, and the other holders, without tasks that a replaced lifespan ends."""
         ending = set()
         for _, application, lifespan in _running():
             if application.module in transition.loaded:
@@ -108,7 +108,7 @@ class ListenersInInstalls:
         """Run the startups of the new versions. Raises `Refused` if one fails or takes longer than `prepare` allows."""
         self._plugins = find_plugins()
         if self._prepared:
-            return  # an install that waits for a condition comes here again
+            return  # an install that waits for a condition calls this method again
         limit = transition.configuration.node.prepare
         for listener, application, new in list(_replaced(batch)):
             old = application.lifespan
@@ -138,7 +138,7 @@ class ListenersInInstalls:
         self._update_libraries()
 
     def _update_libraries(self) -> None:
-        """Let the libraries that keep functions of modules have those of the current versions."""
+        """Give the libraries that keep functions of modules the functions of the current versions."""
         django_project.clear_url_caches()
         for plugin in self._plugins:
             plugin.register_current_version()
@@ -151,7 +151,7 @@ class ListenersInInstalls:
             await one.new.shutdown()
 
     def done(self) -> None:
-        """Let the old versions end."""
+        """Begin to end the old versions."""
         prepared, self._prepared = self._prepared, []
         loop = asyncio.get_running_loop()
         for one in prepared:
@@ -163,9 +163,10 @@ class ListenersInInstalls:
 
 
 def _copy_state(application: NamedApplication, new: Any, batch: Batch) -> None:
-    """Let the new application have the values of the old one's `app.state`, in the way of Starlette.
+    """Copy the values in Starlette's `app.state` from the old application to the new one.
 
-    What the body of a new module has set is kept. An old version that is taken back has only stale values.
+    Values that the body of the new module has set are kept. If an old version becomes current again, its values are
+    dropped, because they are stale.
     """
     before = getattr(getattr(application.current(), "state", None), "_state", None)
     after = getattr(getattr(new, "state", None), "_state", None)
@@ -225,7 +226,7 @@ def _warnings(application: NamedApplication, new: Any) -> Iterator[str]:
 
 
 def take_part_in_installs() -> ListenersInInstalls:
-    """Let the listeners of the running runtime take part in its installs."""
+    """Register the participant that acts for the listeners in the installs of the running runtime; return it."""
     participant = ListenersInInstalls()
     participants().add(participant)
     return participant

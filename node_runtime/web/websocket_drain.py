@@ -1,6 +1,6 @@
-"""Closes the websockets that an upgrade has left in the old version of their application, one after the other.
+"""Closes the websockets that an upgrade has left in the old version of their application, with the code 1012.
 
-The code of each end is 1012, "service restart". The times are spread, so that the clients don't all come back at once.
+1012 means "service restart". The times are random, so that not all clients reconnect at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def drain_websockets(tasks: Iterable[asyncio.Task[Any]], seconds: float) -> None
         frame = getattr(task.get_coro(), "cr_frame", None)
         connection = None if frame is None else frame.f_locals.get("self")  # uvicorn's object for one websocket
         if (getattr(connection, "scope", None) or {}).get("type") == "websocket":
-            # Weak, because a timer must not keep what a client has left before.
+            # Weak references, because a timer must not keep the objects of a connection that has ended before.
             loop.call_later(random.uniform(0.0, seconds), _close, weakref.ref(task), weakref.ref(connection))
 
 

@@ -79,6 +79,6 @@ async def test_a_second_plan_of_the_same_client_drops_the_first_over_the_socket(
     async with shop.client() as client:
         first, second = await asyncio.gather(client.plan("1.1"), client.plan("1.1"), return_exceptions=True)
     assert isinstance(first, Refused)
-    assert "was dropped, because its client has asked for another" in first.sentence
+    assert "was dropped, because its client has requested another plan" in first.sentence
     assert isinstance(second, m.Plan)
     assert second.blockers == ()

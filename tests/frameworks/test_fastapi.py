@@ -111,4 +111,4 @@ async def test_an_application_that_would_still_serve_a_replaced_router_is_named(
     [blocker] = (await shop.handler.plan("2")).blockers
     assert "the application shop.main:app of the listener site would answer with replaced code" in blocker.reason
     assert "shop.items.add" in blocker.reason
-    assert blocker.remedy == "let the appup load shop.main too, after what it loads now"
+    assert blocker.remedy == "let the appup load shop.main too, after the other modules"

@@ -206,7 +206,7 @@ async def test_a_large_body_is_refused_and_logged_once(
     with caplog.at_level(logging.WARNING):
         assert [await asked(large, port=port) for _ in range(3)] == [b"413"] * 3
     assert [record.getMessage() for record in caplog.records if "body was too large" in record.getMessage()] == [
-        "listener site ended connections: the body was too large: 1 since the last report"
+        "listener site ended connections: the body was too large (1 since the last report)"
     ]
 
 

@@ -1,4 +1,4 @@
-"""The changes of its attributes with which an instance adopts the new version of its class."""
+"""How an instance adopts the new version of its class: the values of its new fields, and what prevents the adoption."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def attributes_of(thing: Any) -> dict[str, Any]:
 
 
 class FieldAdoption:
-    """The change from the class `old` to the class `new`, for instances that stay. `namespace` is the new module's."""
+    """The change of instances from the class `old` to `new`. `namespace` is that of the new version of the module."""
 
     def __init__(self, old: type, new: type, namespace: Mapping[str, Any]) -> None:
         self._old, self._new, self._namespace = old, new, namespace

@@ -1,7 +1,7 @@
 """Checks values against annotations, to any depth: each item of a `list[int]` has to be an int.
 
-As in type checkers, an int fits the annotation float. If a check can't decide, the value counts as fitting. Examples
-are annotations by a name that only type checkers know, by a protocol, or by a type variable without a bound.
+As in type checkers, an int fits the annotation float. A value that can't be checked counts as fitting, for example if
+its annotation is a name that only type checkers know, a protocol, or a type variable without a bound.
 """
 
 from __future__ import annotations

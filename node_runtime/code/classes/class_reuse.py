@@ -29,7 +29,7 @@ ClassAttribute = tuple[type, str, Any]
 _PURE_MODULES = frozenset({
     "dataclasses", "enum", "functools", "typing", "typing_extensions", "collections", "attr._make", "attr._next_gen",
 })  # fmt: skip
-"""Modules whose class decorators and factories change nothing but the class."""
+"""Modules whose class decorators and factories change only the class."""
 _HARMLESS_HOOKS = frozenset({"builtins", "enum", "typing", "typing_extensions"})
 _METACLASSES = (type, enum.EnumType, abc.ABCMeta)
 _NOT_COMPARED = frozenset({
@@ -45,7 +45,7 @@ def is_reusable_kind(cls: object, module: str, name: str) -> TypeGuard[type]:
     """Return whether `cls` is of a kind that can be reused, defined at the top of `module` under `name`.
 
     The kinds are: classes without a metaclass of their own, enumerations, models of pydantic, and structs of msgspec.
-    Of the abstract classes, only dataclasses and exceptions are.
+    An abstract class can be reused only if it is a dataclass or an exception.
     """
     if not isinstance(cls, type) or (cls.__module__, cls.__qualname__) != (module, name):
         return False

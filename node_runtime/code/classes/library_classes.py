@@ -1,4 +1,4 @@
-"""The declarations of attrs classes, pydantic models and structs, as far as two versions of them can be compared.
+"""The declared parts of attrs classes, pydantic models and structs, by which two versions of a class are compared.
 
 The libraries derive many attributes of a class from its fields. Only the fields are compared, not the derived
 attributes. The libraries are recognised by the attributes that they set on a class, and never imported.
@@ -67,7 +67,10 @@ def declared_parts(old: type, new: type) -> Iterator[tuple[Any, Any]] | None:
 
 
 def _parts_of_models(old: Any, new: Any) -> Iterator[tuple[Any, Any]] | None:
-    """Return None for models with functions of their own: the old model's validator stays and would refer to them."""
+    """Return the declared parts of two models; None if they differ, or if a model has functions of its own.
+
+    The validator of a reused model stays, so it would continue to call the old functions.
+    """
     fields = old.__pydantic_fields__, new.__pydantic_fields__
     private = old.__private_attributes__, new.__private_attributes__
     if any(any(_decorated(one.__pydantic_decorators__)) for one in (old, new)):
@@ -87,7 +90,7 @@ def _parts_of_models(old: Any, new: Any) -> Iterator[tuple[Any, Any]] | None:
 
 
 def _decorated(decorators: Any) -> Iterator[Any]:
-    """Yield the validators and the like of each kind, by name."""
+    """Yield, for each kind of decorated function (such as validators), a mapping of the functions by name."""
     return (getattr(decorators, field.name) for field in dataclasses.fields(decorators))
 
 

@@ -30,10 +30,10 @@ def struct_fields(cls: Any) -> Iterator[tuple[str, Callable[[], Any] | None, Any
 
 
 def struct_maker(cls: Any) -> Callable[[], Any]:
-    """Return a function that makes objects of a struct's class, with fields that are None, without its initialisers.
+    """Return a function that makes objects of a struct's class. Their fields are None, and no initialiser is called.
 
     msgspec refuses `object.__new__`, and every other way calls `__post_init__`. So an object is made by a subclass in
-    which that method does nothing, and then gets its class.
+    which that method does nothing. Then the object gets the struct's class.
     """
     maker = type(cls)("Maker", (cls,), {"__post_init__": _no_initialiser})
     fields = dict.fromkeys(cls.__struct_fields__)
@@ -49,8 +49,8 @@ def struct_maker(cls: Any) -> Callable[[], Any]:
 def declared_parts(old: Any, new: Any) -> Iterator[tuple[Any, Any]] | None:
     """Return pairs of declared parts of two structs; None if the structs differ or can't be compared.
 
-    A struct with a `__post_init__`, or with a default factory that is a function, can't be compared: msgspec has kept
-    these functions when the class was made, so the old class would go on calling them.
+    A struct with a `__post_init__`, or with a default factory that is a function, can't be compared: msgspec stores
+    these functions when the class is made, so the old class would continue to call them.
     """
     if _settings(old) != _settings(new) or old.__struct_encode_fields__ != new.__struct_encode_fields__:
         return None

@@ -18,15 +18,14 @@ from node_runtime.code.module import HotModule
 
 _NO_UNDO: Final = "a revert does not undo this"
 _FOR_EVER: Final = ((sys, "addaudithook"), (os, "register_at_fork"))
-"""Functions that register another function for good: it can't be unregistered."""
+"""Functions that register another function permanently."""
 _CODE: Final = (FunctionType, BuiltinFunctionType, type, staticmethod, classmethod, property)
 
 
 class BodyEffects:
     """Observes bodies while they run. The method `around` is an `AroundBody`.
 
-    Modules are compared only before the first body and after the last one, because a node has many. Most have not
-    changed, which is seen without a look at each value.
+    Modules are compared only before the first body and after the last one, because a node has many modules.
     """
 
     def __init__(self) -> None:
@@ -88,7 +87,7 @@ class BodyEffects:
         now = dict(_namespaces())
         for (module, owner), namespace in self._namespaces.items():
             if module in self._executed:
-                continue  # the new version takes the place of what was patched
+                continue  # the body has run again, so its new version replaces what was patched
             namespace_now = now.get((module, owner), {})
             if _are_same(namespace, namespace_now):
                 continue
@@ -121,7 +120,7 @@ def _namespaces() -> Iterator[tuple[tuple[str, str], Mapping[str, Any]]]:
     """
     for name, module in sys.modules.copy().items():
         if type(module) is not ModuleType and not issubclass(type(module), HotModule):
-            continue  # it replaces itself
+            continue  # an object by which a module has replaced itself
         namespace = vars(module)
         yield (name, name), namespace
         for cls in list(namespace.values()):

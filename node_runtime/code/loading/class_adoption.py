@@ -1,8 +1,8 @@
 """Changes the class of instances in module globals to its new version, so that they show the new behaviour at once.
 
-These are the instances in `__carry__`, and those in global variables of modules that the load leaves alone. Their
-attributes stay, and fields that only the new class has get their defaults. An instance can adopt a class only if both
-classes have the same layout: the same slots, and the same base class written in C.
+These instances are those in `__carry__`, and those in global variables of modules that the load leaves alone. Their
+attributes stay. Fields that only the new class has get their defaults. An instance can adopt a class only if the old
+and the new class have the same layout: the same slots, and the same base class written in C.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from node_runtime.code.classes.adopted_fields import FieldAdoption
 from node_runtime.code.classes.dependents import replaced_classes
 
 from .class_data import MISSING, named_value
-from .code_in_containers import ObjectWalk
+from .code_in_containers import MAX_OBJECTS_WALKED, ObjectWalk
 
 if TYPE_CHECKING:
     from node_runtime.code.journal import Journal
@@ -72,7 +72,8 @@ class ClassAdoption:
                 old = type(kept.thing)
                 clause = f"{kept.kept_by} with an instance of {old.__module__}:{old.__qualname__}, whose new version"
                 found[f"{clause} {obstacle}"] = None
-        found.update(dict.fromkeys(f"{clause}, and has too many objects to search them" for clause in walk.cut))
+        too_many = f"which refers to too many objects to search them all (limit {MAX_OBJECTS_WALKED:,})"
+        found.update(dict.fromkeys(f"{clause}, {too_many}" for clause in walk.cut))
         return [*found]
 
     def _fields_of(self, kept: KeptInstance) -> FieldAdoption:

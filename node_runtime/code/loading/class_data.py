@@ -31,7 +31,7 @@ def named_value(namespace: Namespace, name: str) -> Any:
 def data_attributes(module: str, namespace: Namespace) -> Iterator[tuple[str, Any]]:
     """Yield the attributes of the module's own classes that may hold data, each with its dotted name.
 
-    Members of enumerations, descriptors such as methods, and objects of libraries are no data.
+    Members of enumerations, descriptors such as methods, and objects of libraries don't count as data.
     """
     package = module.partition(".")[0]
     for name, cls in own_classes(module, namespace):
@@ -47,7 +47,7 @@ def carry_attributes(
 ) -> dict[str, Any]:
     """Give the new classes in `after` the attributes with these dotted names; return the names and values.
 
-    The attribute of a class that both versions share, which is in `reused`, stays as it is.
+    `reused` has the classes that both versions share; their attributes with these names stay as they are.
     """
     carried = {}
     for cls, name, value in carried_attributes(names, before, after):

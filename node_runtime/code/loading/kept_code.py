@@ -31,7 +31,7 @@ class KeptCode:
         self._classes = {cls: title for cls, (title, _) in replaced_classes(versions).items()}
 
     def names_in(self, thing: Any) -> list[str]:
-        """Return the names of the replaced functions and classes to which `thing` leads: "shop.items.add"."""
+        """Return the names, such as "shop.items.add", of the replaced functions and classes that `thing` refers to."""
         found: dict[str, None] = {}
         for code in code_in(thing, limit=MAX_OBJECTS):
             if isinstance(code, FunctionType):
@@ -43,7 +43,7 @@ class KeptCode:
         return list(found)
 
     def keepers(self) -> list[str]:
-        """Return the loaded modules outside of the load whose own objects lead to replaced code."""
+        """Return the loaded modules outside of the load whose own objects refer to replaced code."""
         found = []
         for managed in list(self._table.modules.values()):
             version = managed.current

@@ -1,6 +1,6 @@
 """The files of the modules that stay loaded when another release becomes current.
 
-Such a module keeps its code and its namespace. The attributes that lead to its files change to those of the current
+Such a module keeps its code and its namespace. The attributes that refer to its files change to those of the current
 release: `__file__`, `__path__`, and the spec with its loader, which `importlib.resources` and `pkgutil.get_data` use.
 """
 
@@ -25,11 +25,14 @@ if TYPE_CHECKING:
     from node_runtime.code.version import Source, Version
 
 MAX_EARLIER_PATHS = 8
-"""So many files of removed releases are kept for an unchanged module whose code may have stored its `__file__`."""
+"""The number of an unchanged module's earlier paths that are remembered, because its code may have stored `__file__`.
+
+The files at these paths are kept when their releases are removed.
+"""
 
 
 class SourceChange:
-    """Gives several applications other sources, and their loaded modules the new paths. `undo` restores both exactly.
+    """Sets the sources of several applications, and the paths of their loaded modules. `undo` restores both exactly.
 
     `on_change` is called when the sources of later imports have changed. Without `on_change`, the sources of later
     imports stay as they are.
@@ -106,7 +109,7 @@ def _follow(version: Version, source: Source, table: ModuleTable, journal: Journ
 def used_paths(table: ModuleTable) -> set[str]:
     """Return the paths that the versions in memory, including dropped versions, have or had as `__file__`.
 
-    Of an unchanged module, these are the path of the body's run and the last MAX_EARLIER_PATHS.
+    For an unchanged module, these are the path from which its body ran and the latest MAX_EARLIER_PATHS paths.
     """
     managed = list(table.modules.values())
     versions = [version for each in managed for version in (each.current, each.old) if version is not None]

@@ -38,7 +38,7 @@ _BUFFERS: Final = (bytearray, array)
 _CONTAINERS: Final = (dict, list, set, frozenset, tuple, deque, *_BUFFERS)
 _QUEUES: Final = (queue.Queue, asyncio.Queue)
 _STEPPED: Final = (itertools.count, GeneratorType)
-"""Objects whose data is how far they have come."""
+"""Objects whose only data is their progress."""
 _INSPECTED: Final = frozenset({"queue", "types", "argparse"})
 """Modules of the standard library whose instances are compared by their attributes, as those of applications are."""
 _CODE: Final = (ModuleType, HotModule, FunctionType, BuiltinFunctionType, type, staticmethod, classmethod, property)
@@ -261,7 +261,7 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def _progress(value: Any) -> Any:
-    """Return how far a counter or a generator has come."""
+    """Return the progress of a counter or a generator, as a value that can be compared."""
     if isinstance(value, itertools.count):
         return repr(value)
     return None if value.gi_frame is None else value.gi_frame.f_lasti

@@ -13,11 +13,11 @@ mechanisms ensure this. Both are in place only while the bodies run:
   The latter become part of the load: their bodies were executed against new versions, so these modules must not become
   visible before the new versions do.
 
-Rejected: a private `__import__` in each namespace's `__builtins__`. The functions would keep it for good, together with
-a copy of the builtins. That copy would lack whatever is added to the real builtins later.
+Rejected: a private `__import__` in each namespace's `__builtins__`. The functions would keep it permanently, together
+with a copy of the builtins. That copy would lack whatever is added to the real builtins later.
 
 Limits: a thread that a body starts sees the current versions. In a body, `importlib.import_module` refuses a module
-that `sys.modules` lacks, unless an import statement has executed it before.
+that is not in `sys.modules`, unless an import statement has executed the module before.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _active: Stage | None = None
 
 
 def without_context(module: str) -> AbstractContextManager[None]:
-    """Return a context without any effect, for each module."""
+    """Return a context that has no effect, for any module."""
     return nullcontext()
 
 
@@ -341,7 +341,7 @@ class Stage:
         return self._replaced.get(name, staged.managed.module)
 
     def _drop(self, staged: StagedVersion) -> None:
-        """Remove a module that failed to load and that only an import asked for.
+        """Remove a module that failed to load and that was added only because a body imports it.
 
         The importing module may catch the exception and continue without the failed module.
         """

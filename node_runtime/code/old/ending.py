@@ -2,8 +2,8 @@
 
 As in OTP, processes are killed, whether they run the old version or only refer to it. In OTP, nothing else keeps old
 code; here, timers and tasks that no process owns are also cancelled, and caches are cleared. A process that only refers
-to the version is killed only if it still does so afterwards: a server may have done so through a connection's task. A
-thread can't be ended from outside.
+to the version is killed only if it still refers to the version afterwards, because a server may have referred to it
+only through the task of a connection. A thread can't be ended from outside.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS: Final = 0.01
 POLLS: Final = 300
-"""How often to wait for killed processes and cancelled tasks, before those that have not ended are reported."""
+"""How often to check whether the killed processes and cancelled tasks have ended, before the others are reported."""
 RUNTIME: Final = "node_runtime."
 """The prefix of the names of the runtime's own modules; their tasks are left alone."""
 
@@ -56,7 +56,7 @@ async def end_old_code(old: OldVersions, processes: ProcessAdapter, module: str)
     await _wait_for_end(old, module, ending, killed)
     ending.clear()
     left = await asyncio.to_thread(old.holders, module)
-    if later := _kill(processes, left):  # what these processes hold may have been held by the tasks, too
+    if later := _kill(processes, left):  # these processes refer to the version although the tasks have ended
         killed |= later
         await _wait_for_end(old, module, [], later)
         left = await asyncio.to_thread(old.holders, module)

@@ -62,7 +62,7 @@ def owner(thing: Any, held: object) -> OldCodeHolder | None:
 def ended_owner(thing: Any, held: object) -> OldCodeHolder | None:
     """Return an ended task or an exception as a holder without `does`; None for any other object.
 
-    Such an object says where the reference comes from, but something that people know better may refer to it in turn.
+    Such an object shows where a reference comes from. An object with a better-known name may refer to it in turn.
     """
     kept = f"the exception {type(held).__name__}" if isinstance(held, BaseException) else "the result"
     if isinstance(thing, Task) and thing.done():

@@ -49,10 +49,11 @@ class Suspects:
     """The versions that seem to be held, and what the code server and the runtime know about references to them.
 
     `modules` are the modules whose old version seems to be held; `still_held` returns the modules whose old version is
-    held. `versions` are all versions that aren't current, and `others` the namespaces of dropped versions. `owners` are
-    the processes, by the `id` of the process object and by that of its task. `idle` are the `id`s of the instances of
-    idle processes: the classes of these instances hold no version. `starter` returns the pid of the process that has
-    started a task, if it lives.
+    held. `versions` are all versions that aren't current, and `others` the namespaces of dropped versions. `ignored`
+    counts the references that hold no version, by the `id` of the object. `owners` are the processes, by the `id` of
+    the process object and by that of its task. `idle` are the `id`s of the instances of idle processes: the classes of
+    these instances hold no version. `starter` returns the pid of the process that has started a task, or None if that
+    process has ended.
     """
 
     modules: Collection[str]
@@ -91,8 +92,8 @@ class HolderSearch:
     def holders(self, seconds: float, *, ended: bool = True) -> dict[str, list[OldCodeHolder]]:
         """Return the holders by module, in about `seconds` of processor time.
 
-        Holders without a name are reported only if no other holder is found, as are, with `ended`, ended tasks and
-        exceptions.
+        Holders without a name are reported only if no other holder is found. So are ended tasks and exceptions, if
+        `ended` is set.
         """
         deadline = time.process_time() + seconds
         found: dict[str, dict[str, OldCodeHolder]] = {module: {} for module in self._modules}
@@ -170,9 +171,9 @@ class HolderSearch:
         return known
 
     def _ended_tasks(self, level: Mapping[int, tuple[Any, HeldParts]]) -> Iterator[Task[Any]]:
-        """Yield the tasks that have ended with an exception of the level, which `gc.get_referrers` leaves out.
+        """Yield the tasks that have ended with one of the exceptions in `level`. `gc.get_referrers` doesn't find them.
 
-        It asks each object to visit its references until one matches, and a task visits these without an answer.
+        It makes each object visit its references until one matches, but a task doesn't report a match of its exception.
         """
         if any(isinstance(thing, BaseException) for thing, _ in level.values()):
             for task in (one for one in gc.get_objects() if issubclass(type(one), Task) and one.done()):

@@ -42,8 +42,8 @@ class HeldFindings(msgspec.Struct):
 def find_holders(modules: Collection[str], suspects: Callable[[], Suspects]) -> HeldFindings:
     """Return what holds the old versions of `modules`. Blocks the calling thread: call it in a worker thread.
 
-    `suspects()` is called in the child: it says which processes are idle, and processes go on until the fork. If the
-    child fails, the result says that something that was not found in time holds each version.
+    `suspects()` is called in the child, because it determines which processes are idle, and processes run until the
+    fork. If the child fails, the only holder of each version is UNFOUND_HOLDER.
     """
 
     def search(writer: int) -> None:
@@ -78,7 +78,7 @@ def _find(suspects: Suspects) -> HeldFindings:
         gc.collect()
         free = held - set(suspects.still_held())
         found.update({module: [] for module in free})
-        held -= free  # a further search names what the caches have concealed, or further caches
+        held -= free  # the next search finds holders that the caches have concealed, or more caches
     return HeldFindings(found, seconds, sorted(caches))
 
 

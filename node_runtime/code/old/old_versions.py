@@ -116,7 +116,7 @@ class OldVersions:
         }
 
     def find_holders_here(self, modules: Iterable[str], seconds: float) -> dict[str, list[OldCodeHolder]]:
-        """Return what holds the old versions. Called in a copy of the node, which nothing else uses any more."""
+        """Return what holds the old versions. Call it only in a copy of the node that is not used for anything else."""
         held, titles = self.held(modules), self._processes.titles()
         if not held:
             return {}
@@ -124,7 +124,7 @@ class OldVersions:
         try:
             return HolderSearch(held, self._suspects(held, titles)).holders(seconds, ended=False)
         finally:
-            gc.freeze()  # as at the fork, so that a later collection does not visit the node's objects
+            gc.freeze()  # as after the fork, so that a later collection does not visit the node's objects
             if enabled:
                 gc.enable()
 
@@ -260,7 +260,7 @@ class OldVersions:
 
 
 def _merged(runners: Iterable[OldCodeHolder], found: Iterable[OldCodeHolder]) -> list[OldCodeHolder]:
-    """Return each holder once. The search of the heap says more exactly what a holder runs, so its text is kept."""
+    """Return each holder once. The search of the heap reports more exactly what a holder runs, so its text is kept."""
     merged = {runner.name: runner for runner in runners}
     for holder in found:
         known = merged.setdefault(holder.name, holder)

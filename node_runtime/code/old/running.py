@@ -89,7 +89,10 @@ class ProcessAdapter(Protocol):
         """
 
     def idle_instances(self) -> Iterable[object]:
-        """Yield the instance of each idle process. Its class holds no version, but objects that it refers to may."""
+        """Yield the instance of each idle process.
+
+        The class of such an instance holds no version, but other objects that the instance refers to may.
+        """
 
     def titles(self) -> dict[int, tuple[str, int, int]]:
         """Return, by pid, the title of each process and zombie, the identity of its object and that of its task."""
@@ -127,7 +130,7 @@ def find_runners(processes: ProcessAdapter, namespaces: Iterable[Namespace]) -> 
     for task in processes.tasks():
         for suspended in suspended_frames(task):
             if id(suspended) in of_processes:
-                break  # a process waits for the task, so it ends with the process
+                break  # a process waits for the task, so the task ends with the process
             _add_runner(found, suspended, task)
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     activity = processes.loop_activity()
@@ -193,7 +196,7 @@ def suspended_frames(awaiting: object) -> Iterator[FrameType]:
 
 
 def _ending_with(suspended: object) -> Iterator[object]:
-    """Yield the objects that end with a suspended frame although it doesn't await them."""
+    """Yield the objects that end with a suspended frame although the frame doesn't await them."""
     for one in gc.get_referents(suspended):
         kind = type(one)
         if kind not in _ENDS_WITH_FRAME:

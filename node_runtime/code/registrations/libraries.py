@@ -55,7 +55,7 @@ def django_models(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator
 
 
 class Models(MutableMapping[str, Any]):
-    """The models of one application of Django. The registry forgets what it has derived from them."""
+    """The models of one application of Django. A change clears the caches that Django has derived from the models."""
 
     def __init__(self, apps: Any, models: dict[str, Any]) -> None:
         self._apps = apps
@@ -80,7 +80,7 @@ class Models(MutableMapping[str, Any]):
 
 
 class Tables(MutableMapping[str, Any]):
-    """The tables of a MetaData. The methods of their dict refuse every change, so this class calls those of `dict`."""
+    """The tables of a MetaData. SQLAlchemy's dict refuses every change, so this class calls the methods of `dict`."""
 
     def __init__(self, tables: dict[str, Any]) -> None:
         self._tables = tables

@@ -65,7 +65,7 @@ class Recorder:
             self._in_library = True
 
     def _look(self) -> None:
-        """Give the registrations since the last look to the running body, unless a library has made them."""
+        """Record the registrations since the previous comparison for the running body, unless a library made them."""
         before, self._seen = self._seen, {each.key: (each, each.contents()) for each in find_registries(self._table)}
         body, self._in_library = None if self._in_library or not self._running else self._running[-1], False
         if body is not None:

@@ -163,7 +163,7 @@ def difference(registry: Registry, before: Contents, after: Contents) -> list[Re
 
 
 def _are_same(before: dict[Any, Any], after: dict[Any, Any]) -> bool:
-    """Return whether two mappings have the same objects in the same order: the usual case, found without a loop."""
+    """Return whether two mappings have the same objects in the same order: the usual case. Needs no Python loop."""
     return len(before) == len(after) and all(map(is_, before, after)) and all(map(is_, before.values(), after.values()))
 
 
@@ -275,7 +275,7 @@ def _attempt(act: Any, one: Registration) -> None:
     try:
         act()
     except Exception:
-        logger.exception("a registration could not be handed over (%s)", one.registry.title)
+        logger.exception("a registration could not be hidden or shown again (%s)", one.registry.title)
 
 
 def _index(container: MutableSequence[Any], item: Any) -> int | None:

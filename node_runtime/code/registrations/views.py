@@ -51,7 +51,7 @@ class SignalHandlers(MutableMapping[int, Any]):
     """The Python handlers of signals. To remove a handler means to restore the default one.
 
     The default handlers are plain numbers here: these contents are read twice for each body, and `signal.getsignal`
-    looks a number up in an enumeration, which takes longer than all else.
+    looks a number up in an enumeration, which takes longer than everything else together.
     """
 
     def __iter__(self) -> Iterator[int]:

@@ -1,7 +1,7 @@
 """The anchor of the audit log: a place that receives each new head of the chain, and that the node's user can't change.
 
-A user who can write the log can also replace it by another valid chain. But that chain doesn't match the heads at the
-anchor.
+The head is the number and the hash of the newest entry. A user who can write the log can also replace it by another
+valid chain, but that chain doesn't match the heads at the anchor.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ class Anchor:
             self._send(line)
         except OSError as error:
             if not self.failed:
-                logger.warning("the anchor of the audit log, %s, gets no heads: %s", self.path, error)
+                logger.warning(
+                    "the audit log can't be anchored, because nothing can be sent to %s: %s", self.path, error
+                )
             self.failed = str(error)
         else:
             self.failed = ""

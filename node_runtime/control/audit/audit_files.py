@@ -127,7 +127,7 @@ class AuditFiles:
                 os.close(descriptor)
 
     def head(self) -> Head:
-        """Return the end of the chain. A last line that doesn't belong to the chain gives the hash, but no number."""
+        """Return the head: the hash of the last line, and the number of the last line that belongs to the chain."""
         last = ""
         for line in self.newest_lines():
             last = last or line_hash(line)

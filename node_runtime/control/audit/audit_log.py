@@ -49,7 +49,7 @@ class AuditLog:
         self._state: tuple[int, int] | None = None
         """Inode and size of the newest file after the last write of this process."""
         self.worker: int | None = None
-        """Which worker of the node writes; None for worker 1. All workers write to the same log."""
+        """The number of the worker that writes; None for worker 1. All workers of a node write to the same log."""
 
     def write(self, entry: AuditEntry) -> None:
         """Append `entry` and sync the file. Raises Refused when that fails."""

@@ -33,7 +33,7 @@ class _RefusalCount:
 class Refusals:
     """Counts the refusals of each source. Only one thread may use it.
 
-    `write(entry)` appends to the audit log; `announce(text)` tells the clients, at the same bounded rate.
+    `write(entry)` appends to the audit log; `announce(text)` publishes an event, at the same bounded rate.
     `later(seconds, task)` calls `task()` in that thread.
     """
 

@@ -126,5 +126,5 @@ def _where_anchored(anchor: Anchor, anchored: int, compared: bool, script: Path)
         return f"its heads are in the journal; compare them with {command}"
     return (
         f"its heads are sent to {anchor.path}; compare them with `audit --verify --anchor FILE`, "
-        f"where FILE is the log file that has the lines sent there"
+        f"where FILE is the log file that has these heads"
     )

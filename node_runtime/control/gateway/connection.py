@@ -1,4 +1,4 @@
-"""One connection of a gateway, with the counts of the bytes that it has received, and that the client has not read."""
+"""One connection of a gateway, with counts of the bytes that the client has sent, and that it has not acknowledged."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _ACKED_AND_RECEIVED: Final = struct.Struct("=120xQQ")
 class OpenConnection:
     """An open connection with the descriptor `descriptor`, accepted at the time `opened` of `time.monotonic()`.
 
-    The connection is *silent* until its first request arrives. Until then, it has the limits `limits`; the request
-    tells who the client is, and `introduce` sets the limits of that role. `unread` is the number of bytes that were
-    sent to the client and that the client's kernel has not acknowledged.
+    The connection is *silent* until its first request arrives. Until then, it has the limits `limits`. The request
+    shows who the client is, and `introduce` sets the limits of the client's role. `unread` is the number of bytes that
+    were sent to the client and that the client's kernel has not acknowledged.
 
-    The byte counts come from the kernel, because libzmq doesn't tell how many bytes it keeps. libzmq collects all
-    frames of a message before it passes the message on, and limits only the number of messages that a client does not
-    read. On systems other than Linux, that number and the memory of the gateway are the only limits.
+    The kernel counts the bytes, because libzmq doesn't report how many bytes it keeps. libzmq collects all frames of a
+    message before it passes the message on, and limits only the number of messages that a client does not read. On
+    systems other than Linux, the number of unread messages and the memory of the gateway are the only limits.
 
     At any time, libzmq may close the descriptor and get the same number for its next connection. So the descriptor is
     used only while it has the inode that it had when the connection was accepted.

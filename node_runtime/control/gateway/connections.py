@@ -1,9 +1,10 @@
 """The open connections of a gateway: whose they are, and which of them have to be closed.
 
-libzmq says through its monitor when it accepts a connection and when one ends, and attaches the connection's
-descriptor to each message. It can't close a connection of a ROUTER socket, so the gateway shuts the descriptor down.
-Nor can libzmq stop accepting without closing all connections. So when too many connections are silent, the gateway
-closes the oldest of these; a client with a valid key can therefore connect even during a flood of connections.
+libzmq reports through its monitor when it accepts a connection and when a connection ends, and attaches the
+connection's descriptor to each message. It can't close a single connection of a ROUTER socket, so the gateway shuts the
+descriptor down. Nor can libzmq stop accepting connections without closing all of them. So when too many connections are
+silent, the gateway closes the oldest silent connection. Therefore a client with a valid key can connect even during a
+flood of connections.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Connections:
                 self._forget(descriptor)
             else:
                 self._reports.limit_reached("the machine had no descriptors left")
-        # Not before all events are handled: they say which descriptors belong to other connections by now.
+        # Only after all events were handled: they show which descriptors now belong to other connections.
         while len(self._silent) > self._limits.max_silent_connections:
             self.close(next(iter(self._silent.values())), "too many had sent no request yet")
 

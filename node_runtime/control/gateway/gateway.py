@@ -134,7 +134,7 @@ class Gateway:
                 self._zap.answer_all()
             if monitor in ready:
                 self._connections.follow()
-            # Look for messages in any case: libzmq signals new ones only once, and sending may swallow the signal.
+            # Look for messages in any case: libzmq signals new ones only once, and sending may consume the signal.
             more = self._pass_requests_on()
             self._check()
         self._report()

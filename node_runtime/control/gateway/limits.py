@@ -51,8 +51,8 @@ class GatewayLimits(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
     exceed the time limit of a handshake. `max_viewer_messages_per_second` is for all viewers together. It is a little
     more than the node's budget for them: the node would refuse further messages, but only after it has held the
     interpreter's lock for each. The *unread* bytes and messages of a client are the answers and events that wait in the
-    gateway because the client does not read; one answer more than `max_unread_bytes` is allowed, because a snapshot may
-    be larger. A gateway that does not answer the node for `max_answer_seconds` is ended.
+    gateway because the client does not read. Beyond `max_unread_bytes`, one answer of any size is allowed, because a
+    snapshot may be larger than the limit. The node ends a gateway that does not answer it for `max_answer_seconds`.
     """
 
     max_memory: int = 1024 * _MIB

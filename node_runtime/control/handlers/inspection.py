@@ -1,4 +1,4 @@
-"""The handlers of the methods about one process in depth: to read, record, suspend and resume it."""
+"""The handlers of the methods that inspect, record, suspend and resume one process."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class InspectionHandlers:
     async def suspend_process(self, caller: Caller, request: m.SuspendProcess) -> m.Empty:
         process = self._with_callbacks(request.pid, request.boot_id)
         if not (0 < request.seconds <= MAX_SUSPEND_SECONDS and math.isfinite(request.seconds)):
-            raise Refused(f"A suspend takes more than 0 s and at most {MAX_SUSPEND_SECONDS:g} s; choose another time.")
+            raise Refused(f"A suspend lasts more than 0 s and at most {MAX_SUSPEND_SECONDS:g} s; choose another time.")
         try:
             await sys.suspend(process.pid, owner=OPERATOR, lease=request.seconds, timeout=CALLBACK_SECONDS)
         except (sys.NotHeld, NoProcess, Exit) as error:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MIN_KEPT_SECONDS: Final = 2.0
 KEPT_FACTOR: Final = 20
-"""An answer is kept for viewers this many times as long as making it took, so that this takes at most 5 % of time."""
+"""An answer for viewers is kept this many times as long as making it took, so that answers take at most 5 % of time."""
 CHANGING_PHASES: Final = ("holding", "loading", "migrating", "resuming")
 """The phases of an operation in which nothing is purged."""
 

@@ -1,4 +1,4 @@
-"""The method table of a worker besides worker 1: what concerns the whole node is refused there."""
+"""The method table of a worker other than worker 1: it refuses the methods that concern the whole node."""
 
 from __future__ import annotations
 
@@ -33,12 +33,14 @@ OF_THE_NODE: Final = frozenset(
 def entries_of_worker(
     entries: Iterable[MethodEntry[Any, Any]], place: WorkerPlace, name: str
 ) -> list[MethodEntry[Any, Any]]:
-    """Return the method table of a worker. `name` is that of the node, which leads to worker 1."""
+    """Return the method table of a worker. `name` is the name of the node, by which clients reach worker 1."""
     if place.leads:
         return list(entries)
 
     def refuse(caller: Caller, request: object) -> None:
-        raise Refused(f"This is worker {place.number} of {name}; use {name} for what concerns the whole node.")
+        raise Refused(
+            f"This is worker {place.number} of {name}, but this request concerns the whole node; send it to {name}."
+        )
 
     def stop(entry: MethodEntry[Any, Any]) -> Callable[[Caller, StopNode], Any]:
         return lambda caller, request: (entry.handler if request.restart else refuse)(caller, request)

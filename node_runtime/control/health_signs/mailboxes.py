@@ -1,4 +1,4 @@
-"""The mailboxes that grow."""
+"""Finds the mailboxes that grow."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from node_runtime.protocol.messages import RestartingSupervisor
 
 MAX_REPORTED: Final = 5
 WINDOW_SECONDS: Final = 60.0
-"""The ends of children in this time are counted."""
+"""Failures of children are counted for this many seconds."""
 
 
 def restarting_supervisors(

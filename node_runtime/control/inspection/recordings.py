@@ -62,7 +62,10 @@ class Trace:
 
 
 class Recordings:
-    """The logs and traces of the processes of `runtime`. Use it on the event loop, but for `log` and `trace`."""
+    """The logs and traces of the processes of `runtime`. `log` and `trace` may be called in any thread.
+
+    Call the other methods on the event loop.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -77,7 +80,7 @@ class Recordings:
         if not (0 < seconds <= MAX_TRACE_SECONDS and 0 < rate <= MAX_TRACE_RATE):
             raise Refused(
                 f"A trace takes at most {MAX_TRACE_SECONDS:g} s and {MAX_TRACE_RATE} events a second, "
-                f"not {seconds:g} s and {rate}; choose less."
+                f"not {seconds:g} s and {rate}; choose smaller numbers."
             )
         self._forget_ended(process.pid)
         if len(self._traces) >= MAX_TRACES:
@@ -112,7 +115,7 @@ class Recordings:
             sys.remove(process.pid, _TRACE_ID)
 
     def _forget_ended(self, pid: int) -> None:
-        """Forget the traces of this process and of ended ones and, if there are too many, those that are over."""
+        """Forget the traces of this process and of ended processes. If too many remain, forget finished traces, too."""
         alive = self._runtime.processes
         self._traces = {one: trace for one, trace in self._traces.items() if one != pid and one in alive}
         over = [one for one, trace in self._traces.items() if not trace.running]

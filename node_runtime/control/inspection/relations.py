@@ -1,4 +1,4 @@
-"""The processes that refer to a process, which only a look at all processes finds."""
+"""Finds the processes that refer to a process, by reading all processes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Relations:
 
 
 class RelationReader:
-    """Reads relations, in slices. Among very many processes, it keeps them for a while."""
+    """Reads relations, in slices. If there are very many processes, the relations are kept for a while."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -47,7 +47,7 @@ class RelationReader:
 
     def _find(self, process: Process) -> Generator[None, None, Relations]:
         found, pid = Relations(), process.pid
-        watched = bool(process.watchers)  # a monitor is one of them
+        watched = bool(process.watchers)  # processes that monitor it are among its watchers
         for other, due in sliced([*list(self._runtime.processes.values()), *list(self._runtime.zombies.values())], 256):
             if due:
                 yield

@@ -1,7 +1,7 @@
 """The rates of processes: messages per second, and the share of the time spent in callbacks.
 
 All processes are read by functions in C: two lists of 100,000 counters are compared in a few milliseconds, and only
-the processes whose counter has changed are looked at. While the node has handled no message, nothing is read.
+the processes whose counter has changed are examined. While the node handles no message, nothing is read.
 """
 
 from __future__ import annotations

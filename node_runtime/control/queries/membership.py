@@ -25,7 +25,10 @@ _PID: Final = attrgetter("pid")
 
 
 class MembershipChange(NamedTuple):
-    """The processes that were added with one version, and the pids that were removed, or that have another name."""
+    """The processes that were added with one version, and the pids of those that were removed.
+
+    A process that gets another name is in both.
+    """
 
     version: int
     born: list[Process]
@@ -35,9 +38,9 @@ class MembershipChange(NamedTuple):
 class Membership:
     """All processes in the order of their pids, and the processes below each process.
 
-    It exists while it is asked: `refresh` begins to follow the runtime's events, and when nobody has asked for
-    KEPT_SECONDS, everything is forgotten. So a node that nobody looks at pays nothing. Use it on the event loop only;
-    without `follow`, it is read once, in any thread.
+    The processes are known only while clients ask for them: `refresh` begins to follow the runtime's events, and if
+    nobody has asked for KEPT_SECONDS, everything is forgotten. So a node that nobody inspects has no costs. Use this
+    object on the event loop only. Without `follow`, the processes are read once, in any thread.
     """
 
     def __init__(self, runtime: Runtime, *, follow: bool = True) -> None:

@@ -94,7 +94,7 @@ class ProcessList:
         return max(self.matching.age, self._repetition.age if self._order in CHANGING_ORDERS else 0.0)
 
     def refresh(self) -> Generator[None, None, None]:
-        """Bring the processes and their order up to date; an order that costs much is made less often."""
+        """Bring the processes and their order up to date. If sorting takes long, the order is updated less often."""
         self.used_at = monotonic()
         yield from self.matching.refresh()
         matching = self.matching

@@ -89,7 +89,7 @@ class Rows:
             **self._reader.fields(process),
             **links,
             rate=None if rate is None else round(rate, 2),
-            busy=None if busy is None or process.kind == "task" else round(busy, 4),  # an await is no callback
+            busy=None if busy is None or process.kind == "task" else round(busy, 4),  # a task has no callbacks
             arguments=self._reader.arguments(process) if "arguments" in details else "",
             children=len(below) if below else 0,
         )

@@ -63,7 +63,7 @@ def sort_in_slices(items: list[T], key: Callable[[T], Any]) -> Generator[None, N
 
 
 class Repetition:
-    """Decides when repeated work is done again: at the earliest after the time of which the work takes MAX_SHARE."""
+    """Decides when work is repeated: as soon as the work takes at most MAX_SHARE of the time."""
 
     def __init__(self) -> None:
         self._due = 0.0

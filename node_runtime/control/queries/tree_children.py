@@ -51,7 +51,7 @@ class TreeChildren:
             if running is not None or child.args is None:
                 entries.append(TreeEntry(running, child, int(process.pid)))
         total = len(children)
-        if len(below) > len(table.by_pid):  # it has started others than its children
+        if len(below) > len(table.by_pid):  # the supervisor has started processes that are not its children
             others = [
                 TreeEntry(one, None) for one in below if one.pid not in table.by_pid and self._membership.alive(one)
             ]

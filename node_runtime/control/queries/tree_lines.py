@@ -1,4 +1,4 @@
-"""The visible lines of the supervision tree, of which a page is cut.
+"""The visible lines of the supervision tree. A page is a range of these lines.
 
 A long row of siblings without children of their own is one run: its lines are made only when a page shows them. So the
 cost of the tree depends on the number of its branches, and a page costs as much as its lines.

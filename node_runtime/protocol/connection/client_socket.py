@@ -1,6 +1,6 @@
 """The client's ZeroMQ socket on the running event loop.
 
-It doesn't use zmq.asyncio, because a future of zmq.asyncio takes longer than the way to the node and back.
+It doesn't use zmq.asyncio, because a future of zmq.asyncio takes longer than a round trip to the node.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from node_runtime.protocol.wire import MAX_REPLY_BYTES, prepare_socket, send_hea
 NO_RECONNECTION_MS: Final = 24 * 3600 * 1000
 """Milliseconds that libzmq waits before it connects again: longer than anybody keeps a socket that has lost its node.
 
-A reconnection would repeat a refused cookie for ever. But with the option's value for none, -1, libzmq may drop a reply
-that has arrived right before the connection ended.
+A reconnection would repeat a refused cookie for ever. The value -1 would disable reconnections, but with this value
+libzmq may drop a reply that has arrived right before the connection ended.
 """
 
 
 class ClientSocket:
     """A socket for the node at `address`, with the keys of its cookie; it never reconnects.
 
-    Call `on_message(data)` for each message that arrives, and `on_event(event)` for each of libzmq's events about the
-    connection, a `zmq.Event`.
+    It calls `on_message(data)` for each message that arrives, and `on_event(event)` for each of libzmq's events about
+    the connection, a `zmq.Event`.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class ClientSocket:
             self._dealer.send(data, zmq.NOBLOCK)
         except zmq.Again:
             return False
-        self._read()  # the descriptor signals a message only once, and sending may have swallowed the signal
+        self._read()  # the descriptor signals a message only once, and sending may have consumed the signal
         return True
 
     def close(self) -> None:
@@ -76,7 +76,7 @@ class ClientSocket:
     def _read_events(self) -> None:
         while not self._monitor.closed and _has_message(self._monitor):
             event = int.from_bytes(self._monitor.recv_multipart()[0][:2], "little")
-            self._read()  # what had arrived before the event: a reply must not be lost together with the connection
+            self._read()  # a reply that arrived before the event must not be lost together with the connection
             self._on_event(event)
 
 

@@ -47,7 +47,8 @@ def handshake_failed(address: NodeAddress, event: int, seconds: float) -> Refuse
         )
     if event == zmq.Event.HANDSHAKE_FAILED_PROTOCOL:
         return Refused(
-            f"What answers at {place} is not a node; check the port of {address.name}.", ExitCode.UNREACHABLE
+            f"The program that answers at {place} is not a node; check the port of {address.name}.",
+            ExitCode.UNREACHABLE,
         )
     if record is not None and not is_node_alive(record):
         return unreachable(address, "has closed the connection")

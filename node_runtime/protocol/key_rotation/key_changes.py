@@ -117,7 +117,7 @@ class KeyChanges:
             raise Refused(f"The keys in {self.directory / 'etc'} can't be changed: {error}.") from None
 
     def _need_owner(self) -> None:
-        """Raise Refused if the node belongs to another user, because it could not read files that this user writes."""
+        """Raise Refused if the node belongs to another user: the node could not read files that this user writes."""
         owner = self.directory.stat().st_uid
         if owner != os.geteuid():
             raise Refused(

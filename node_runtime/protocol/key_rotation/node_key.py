@@ -1,9 +1,9 @@
 """The rotation of a node's own key, which each cookie contains.
 
-A node has one key at a time, because a client has to know it before the first byte. So a rotation announces the next
-key and the time of the replacement, and until then everybody can prepare the cookies:
+A node has one key at a time, because a client has to know the key before it sends the first byte. So a rotation
+announces the next key and the time of the replacement, and until then everybody can prepare the cookies:
 
-    etc/keys/server.next   the next secret key, and the Unix time at which it replaces the one in etc/keys/server
+    etc/keys/server.next   the next secret key, and the Unix time at which it replaces the key in etc/keys/server
 
 A running node replaces its key at that time without a restart; a node that is down does so when it starts.
 """
@@ -66,7 +66,7 @@ def plan_next_key(directory: Path, grace: float) -> NextKey:
 
 
 def replace_key_if_due(directory: Path) -> bool:
-    """Replace the node's key if it is time, and return whether that was done. Raises Refused and OSError.
+    """Replace the node's key if its replacement is due; return whether it was replaced. Raises Refused and OSError.
 
     The default cookies get the new key, too. If this is interrupted at any step, the next call completes it.
     """

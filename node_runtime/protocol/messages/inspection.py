@@ -14,8 +14,8 @@ TimeoutScope = Literal["state", "event", "generic", "message"]
 "message" is a message that `send_after` will send to the process.
 """
 RecordedKind = Literal["in", "out", "noreply", "state", "postpone"]
-"""The event, in this order: a process took a message; answered a call; ended a callback without an answer; a state
-machine changed its state; postponed an event."""
+"""What a process has done. "in": begun to handle a message; "out": answered a call; "noreply": ended a callback without
+an answer; "state": changed the state of a state machine; "postpone": postponed an event."""
 
 
 class InspectProcess(WireStruct, frozen=True):
@@ -36,7 +36,7 @@ class RelatedProcess(WireStruct, frozen=True):
 
 
 class PendingTimeout(WireStruct, frozen=True):
-    """A timeout of a state machine, or a message to come. It fires in `seconds`, or next if `seconds` is None."""
+    """A timeout of a state machine, or a message of `send_after`. It fires in `seconds`, or next if that is None."""
 
     name: str
     scope: TimeoutScope
@@ -68,11 +68,12 @@ class ProcessView(StateView, frozen=True, kw_only=True):
     """One process in depth. Lists of pids have at most 50 pids; the fields that end in `_count` say how many there are.
 
     `ancestors` begin with the parent. `waited_by` are the processes that await its reply or exit. `related` describes
-    the pids of all lists that are alive. `callback_seconds` is the time for which the async callback `running` runs.
-    `relations_age` is the age of `children`, `monitored_by` and `waited_by` in seconds: among very many processes, they
-    are looked for less often. `suspended_by` are the owners of a suspend. `timeouts` are those of a state machine, the
-    next one first, at most 20. `postponed` is the number of its postponed events. `log` has the newest messages, at
-    most 50; it is None while no log is kept.
+    the live processes of all lists. `callback_seconds` is the time for which the async callback `running` has run, and
+    `spent` the time that all its callbacks have taken. `relations_age` is the age of `children`, `monitored_by` and
+    `waited_by` in seconds: if there are very many processes, the node searches for them less often. `suspended_by` are
+    the owners of a suspend. `timeouts` are the timeouts of a state machine and the messages of `send_after`, the next
+    one first, at most 20. `postponed` is the number of postponed events. `log` has the newest messages, at most 50; it
+    is None while no log is kept.
     """
 
     boot_id: str

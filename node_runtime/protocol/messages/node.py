@@ -15,7 +15,7 @@ class NodeInfo(WireStruct, frozen=True):
 
     `trust` says which releases the node accepts. `role` is the role of the caller. `who` is the name of the caller's
     key; only the reply to `hello` has it, because several callers may get the same snapshot. A node with `development`
-    runs a project from its sources, and is not meant for a service.
+    runs a project from its sources, and is not meant for production.
     """
 
     name: str
@@ -39,8 +39,8 @@ class NodeInfo(WireStruct, frozen=True):
 class RestartingSupervisor(WireStruct, frozen=True):
     """A supervisor whose children have failed in the last minute, `per_minute` of them.
 
-    It has made `used` restarts in the last `period` seconds, and ends after more than `intensity`. `child` is the child
-    that has failed last, at the time `at`; `reason` is its exit reason.
+    It has made `used` restarts in the last `period` seconds, and ends if it makes more than `intensity` in that time.
+    `child` is the child that has failed last, at the time `at`; `reason` is its exit reason.
     """
 
     pid: int
@@ -66,8 +66,9 @@ class GrowingMailbox(WireStruct, frozen=True):
 class Vitals(WireStruct, frozen=True):
     """The load and the resource usage of the node, measured once a second.
 
-    `blocked` is the code that blocks the event loop now, or empty; then `loop_lag` says for how long. `restarting` and
-    `mailboxes` are the worst few, not all.
+    `blocked` is the code that blocks the event loop now; it is empty if the loop is not blocked. While the loop is
+    blocked, `loop_lag` is the time for which it has been blocked. `restarting` and `mailboxes` have only the few
+    entries with the greatest values.
     """
 
     at: float
@@ -165,6 +166,7 @@ class ReleaseInfo(WireStruct, frozen=True):
     """A release in the node's directory. `probation_until` and `health` are set while the release is on probation.
 
     `no_way_back` is a sentence that says why a revert from this release needs a restart, which loses all states.
+    `up` or `down` is true if there is a relup from the current release to this release, for that direction.
     `failed` is a sentence that describes its last failure on this node. `damaged` is a sentence that describes the
     damage to its files and the remedy; the other fields of a damaged release carry no information.
     """
@@ -187,8 +189,8 @@ class ReleaseInfo(WireStruct, frozen=True):
 class WorkerInfo(WireStruct, frozen=True):
     """One worker of a node that has several: an OS process that runs release `vsn`, and its own states.
 
-    Clients inspect it as the node `name`. Worker 1 leads. `vsn` is empty while the worker is down, and `down` says
-    why.
+    Clients inspect it as the node `name`. Only worker 1 changes the releases of the node. While the worker is down,
+    `vsn` is empty and `down` is the reason.
     """
 
     number: int
@@ -202,8 +204,8 @@ class NodeSummary(WireStruct, frozen=True, kw_only=True):
     """The state of the node at event number `seq`, without its processes.
 
     If the event loop didn't answer in time, another thread made the answer, and its parts may be of different
-    moments. Then `blocked` is a sentence that names the code that blocks the event loop. `workers` is empty if the node
-    has only one OS process; the rest describes worker 1, or the worker that was asked.
+    moments. Then `blocked` is a clause that names the code that blocks the event loop. `workers` is empty if the node
+    has only one OS process. All other fields describe the worker that replies.
     """
 
     seq: int

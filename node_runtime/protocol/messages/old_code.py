@@ -32,9 +32,9 @@ class OldCodeHolder(WireStruct, frozen=True):
     """A process, task or object that keeps an old version in memory: it runs or holds the version's code.
 
     `name` is the holder's name in messages, such as "box <12>", "task Task-3 (shop.box.poll)" or
-    "shop.tables.HANDLERS". `does` is the clause "runs shop.box.poll" or "holds an instance of shop.box.Item". `pid` is
-    the process itself or, for a task, the process that has started it; None if that process is unknown. `task` is the
-    name of a task. `cache` is the name of a cache of `functools`, "module:name".
+    "shop.tables.HANDLERS". `does` is a clause such as "runs shop.box.poll" or "holds an instance of shop.box.Item".
+    `pid` is the process itself or, for a task, the process that has started it; None if that process is unknown. `task`
+    is the name of a task. `cache` is the name of a cache of `functools`, "module:name".
     """
 
     kind: HolderKind

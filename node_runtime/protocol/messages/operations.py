@@ -38,14 +38,15 @@ class OperationStep(WireStruct, frozen=True):
 
 
 class Operation(WireStruct, frozen=True):
-    """An install, a revert or a commit. It belongs to the node and continues when the client has disconnected.
+    """An install, a revert or a commit. The node continues it even if the client disconnects.
 
     A "fallback" is an operation of the parent process: the permanent release did not boot, and the
     release that did boot is permanent now. `outcome` is None while the operation runs, and then one
     of these:
 
-    - "installed": the release is current and on probation; "committed"
-    - "reverted": the node is back in the release before; an install ends so if another worker could not follow
+    - "installed": the release is current and on probation
+    - "committed": the release is permanent
+    - "reverted": the node runs the previous release again; an install is reverted if another worker can't install it
     - "aborted": nothing was touched
     - "put back": the install failed after the point of no return, and was undone exactly
     - "partly put back": the install failed, and not everything could be undone, so the node restarts
@@ -107,7 +108,7 @@ class Operation(WireStruct, frozen=True):
     def ended_in(self) -> str:
         """The release that runs after the operation was installed, committed or reverted.
 
-        An install ends as reverted if another worker of the node could not follow.
+        An install is reverted if another worker of the node can't install the release.
         """
         return self.from_vsn if (self.kind, self.outcome) == ("install", "reverted") else self.to_vsn
 

@@ -16,10 +16,10 @@ ProcessOrder = Literal[
 ]  # fmt: skip
 """What a list is sorted by. "rate" is messages per second; "busy" is the share of the time spent in callbacks.
 
-Names and other words are sorted upwards, numbers downwards, but "pid" upwards.
+Words and "pid" are in ascending order, all other numbers in descending order.
 """
 ProcessDetail = Literal["arguments", "links"]
-"""Parts of a row that cost more than the others, so that a query has to ask for them."""
+"""Parts of a row that are costly to read. A row has them only if the query requests them."""
 
 
 class ProcessRow(ProcessSummary, frozen=True):

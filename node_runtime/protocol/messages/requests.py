@@ -134,7 +134,7 @@ class Abort(WireStruct, frozen=True):
 
 
 class ProcessTarget(WireStruct, frozen=True):
-    """A process, by its identity. The node refuses if the pid and the boot id do not name a live process."""
+    """A process, by its identity. The node refuses the request if it has no live process with this identity."""
 
     pid: int
     boot_id: str

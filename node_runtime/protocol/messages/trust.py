@@ -7,7 +7,7 @@ from typing import Literal
 from .struct import WireStruct
 
 SignatureStanding = Literal["signed", "unsigned", "revoked", "unknown key"]
-"""What a release's signature is worth now. "unknown key": the key is not a release key of the node."""
+"""Whether a release's signature is valid now. "unknown key": the key is not a release key of the node."""
 
 
 class ReleaseKeyInfo(WireStruct, frozen=True):
@@ -58,8 +58,8 @@ class Approve(WireStruct, frozen=True):
 class Approval(WireStruct, frozen=True):
     """The people who have approved the install of `vsn` so far, and how many more approvals it needs.
 
-    `plan_id` is set if the approval is for this plan only. `first` is the person who can't approve: the one who staged
-    the release or, if nobody knows who did, the one who requests the install.
+    `plan_id` is set if the approval is for this plan only. `first` is the person who can't approve: the person who
+    staged the release or, if that is unknown, the person who requests the install.
     """
 
     vsn: str

@@ -1,1 +1,1 @@
-"""The limits of clients: their numbers, sizes and times, rules for requests, long reads in small pieces, and a log."""
+"""Limits for clients: of connections, sizes and times. Also rules for requests, paced reading, and a log."""

@@ -12,7 +12,7 @@ BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnecti
 
 
 def application_websocket_class(protocol: Any) -> Any:
-    """Return a subclass of uvicorn's class for the library websockets; another class as it is."""
+    """Return a subclass of uvicorn's class for the library websockets; return any other class unchanged."""
     if not hasattr(protocol, "handle_cont"):
         return protocol
 
@@ -58,7 +58,7 @@ def application_websocket_class(protocol: Any) -> Any:
         def handle_cont(self, event: Any) -> None:
             if len(self.frames) < 2:
                 self.frames.append(bytearray())
-            self.frames[1] += event.data  # one object for all fragments, which may be as small as nothing
+            self.frames[1] += event.data  # one object for all fragments, which may be empty
             if event.fin:
                 self.send_receive_event_to_app()
 
@@ -66,7 +66,7 @@ def application_websocket_class(protocol: Any) -> Any:
             super().data_received(data)
 
         def _open(self, data: bytes) -> None:
-            """Take the request of the handshake, which the HTTP parser passes as a whole."""
+            """Handle the request of the handshake, which the HTTP parser passes as a whole."""
             super().data_received(data)
             if not self.handshake_initiated and not self.transport.is_closing():
                 self.limit_log.add("the request for a websocket was not valid")

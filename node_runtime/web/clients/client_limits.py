@@ -1,7 +1,7 @@
 """Limits for the clients of a listener: connections, sizes of heads and bodies, and the time that slow clients take.
 
-The server looks once a second at all connections, so that an ordinary request costs nothing. What a limit ends is
-logged once a minute, with the number of clients.
+The server checks all connections once a second, so that an ordinary request costs nothing. For each limit, the number
+of connections that it has ended is logged at most once a minute.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ logger: Final = logging.getLogger("node_runtime")
 LOG_SECONDS: Final = 60.0
 BODY_BYTES: Final = 64 << 20
 RESERVED_DESCRIPTORS: Final = 256
-"""Clients leave as many of the process's descriptors to the node, which needs some for upgrades and its operators."""
+"""The number of descriptors that clients can't use, because the node needs some for upgrades and its operators.
+
+If the process may have fewer than four times as many descriptors, a quarter of them is reserved.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class ClientLimits:
 
     connections: int | None
     descriptors: int | None
-    """A connection with this descriptor or a higher one is closed: a new one is always the lowest that is free."""
+    """A connection with this descriptor or a higher one is closed. A new descriptor is always the lowest free one."""
     head_bytes: int
     body_bytes: int | None
     head_seconds: float
@@ -49,7 +52,7 @@ class ClientLimits:
 
 
 class LimitLog:
-    """Logs what limits have ended, at most once a minute for each limit."""
+    """Logs how many connections the limits have ended, at most once a minute for each limit."""
 
     def __init__(self, listener: str) -> None:
         self._listener = listener
@@ -57,16 +60,16 @@ class LimitLog:
         self._logged: dict[str, float] = {}
 
     def add(self, what: str) -> None:
-        """Count a client whose connection was ended because of `what`, such as "too slow with its request"."""
+        """Count a connection that was ended; `what` is the reason, such as "the request did not arrive"."""
         self.note(f"ended connections: {what}")
 
     def note(self, what: str) -> None:
-        """Count something that a client did."""
+        """Count something that a client did; `what` is a clause without its subject, the listener."""
         self._numbers[what] += 1
         now = asyncio.get_running_loop().time()
         if now - self._logged.get(what, -LOG_SECONDS) >= LOG_SECONDS:
             number, self._numbers[what], self._logged[what] = self._numbers[what], 0, now
-            logger.warning("listener %s %s: %d since the last report", self._listener, what, number)
+            logger.warning("listener %s %s (%d since the last report)", self._listener, what, number)
 
 
 class SlowClients:
@@ -93,7 +96,10 @@ class SlowClients:
                 self._since[connection] = phase, since
 
     def _phase(self, connection: Any) -> tuple[tuple[Any, ...] | None, float, str]:
-        """Return what a connection waits for its client to do, or None, and the limit of that phase."""
+        """Return the phase in which a connection waits for its client, the phase's limit in seconds, and a clause.
+
+        The phase is None if the connection doesn't wait. The clause is the reason for ending the connection.
+        """
         if left := connection.transport.get_write_buffer_size():
             phase = ("write", left, getattr(connection, "resumed_writes", 0))
             return phase, self._limits.stalled_seconds, "the client did not read its response"
@@ -103,11 +109,11 @@ class SlowClients:
         if cycle is not None and not cycle.response_complete:
             if cycle.more_body and connection.reader.is_reading:
                 phase = ("body", id(cycle), connection.body_parts)
-                return phase, self._limits.stalled_seconds, "the body did not come"
+                return phase, self._limits.stalled_seconds, "the body did not arrive"
             return None, 0.0, ""
         if getattr(connection, "timeout_keep_alive_task", None) is not None:
             return None, 0.0, ""  # idle between two requests: uvicorn's own limit
-        return ("head", id(cycle), 0), self._limits.head_seconds, "the request did not come"
+        return ("head", id(cycle), 0), self._limits.head_seconds, "the request did not arrive"
 
 
 def _descriptors_of_clients() -> int | None:

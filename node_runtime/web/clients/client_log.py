@@ -1,4 +1,4 @@
-"""The logger of a client's connection: what a client can cause is counted, since it can cause it without end."""
+"""The logger of a client's connection. Messages that a client causes are only counted: they could fill the log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ UVICORN: Final = logging.getLogger("uvicorn.error")
 
 
 class ClientLogger:
-    """Has what uvicorn's protocols use of a logger. Warnings go to the listener's limit log."""
+    """Has the methods of a logger that uvicorn's protocols call. Warnings are counted in the listener's limit log."""
 
     __slots__ = ("_limit_log",)
 
@@ -40,7 +40,7 @@ class ClientLogger:
         self._limit_log.note(message.rstrip("."))
 
     def exception(self, message: str, *arguments: Any) -> None:
-        """Log an error of the application with its traceback; count a text that is no UTF-8, which is the client's."""
+        """Log an error of the application with its traceback. Count a text that isn't UTF-8: the client has sent it."""
         if message.startswith("Invalid UTF-8"):
             self._limit_log.note(message.rstrip("."))
         else:

@@ -1,8 +1,8 @@
-"""Gives a protocol what its client sends in small pieces, one in each turn of the event loop.
+"""Passes the data of a client to a protocol in small pieces, one in each turn of the event loop.
 
-A transport reads up to 256 KB at once. These may be 40,000 tiny frames or 10,000 requests. Parsing them would stop all
-other clients for as long, and their objects take a hundred times as much memory as their bytes. So the rest of a long
-read waits as bytes, and the transport is not read meanwhile.
+A transport reads up to 256 KB at once. These may be 40,000 tiny frames or 10,000 requests. While they are parsed, all
+other clients wait, and the parsed objects take a hundred times as much memory as the bytes. So the rest of a long read
+waits as bytes, and the transport is not read meanwhile.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ PIECE_BYTES: Final = 4096
 
 
 class PacedReader:
-    """The bytes of one connection that wait to be taken. Also stands where uvicorn pauses and resumes a transport.
+    """The bytes of one connection that wait to be parsed. uvicorn pauses and resumes it in place of a transport.
 
-    `take` gets each piece; `waits` says whether the protocol wants no further piece now.
+    `take(piece)` parses a piece; `waits()` returns whether the protocol wants no further piece now.
     """
 
     __slots__ = ("_ahead", "_take", "_transport", "_turn", "_waits")
@@ -31,11 +31,11 @@ class PacedReader:
 
     @property
     def is_reading(self) -> bool:
-        """Whether the next bytes of the client would be taken at once."""
+        """Whether the next bytes of the client would be parsed at once."""
         return not self._ahead and not self._waits()
 
     def receive(self, data: bytes) -> None:
-        """Take a short read at once, and of a long one the first piece."""
+        """Parse a short read at once, and the first piece of a long read."""
         if not self._ahead and len(data) <= PIECE_BYTES:
             self._take(data)
             return
@@ -47,7 +47,7 @@ class PacedReader:
             self._transport.pause_reading()
 
     def update(self) -> None:
-        """Go on reading or stop it, after what `waits` depends on has changed."""
+        """Resume or pause reading. To be called when the result of `waits` may have changed."""
         if self._transport.is_closing():
             return
         if self._waits():
@@ -60,7 +60,7 @@ class PacedReader:
     pause_reading = resume_reading = update
 
     def stop(self) -> bool:
-        """Take nothing any more, and forget the protocol. Return whether anything has waited."""
+        """Parse nothing any more, and forget the protocol. Return whether bytes were waiting."""
         waited = bool(self._ahead)
         self._ahead.clear()
         self._take, self._waits = _ignore, _never
@@ -75,7 +75,7 @@ class PacedReader:
         piece = bytes(self._ahead[:PIECE_BYTES])
         del self._ahead[:PIECE_BYTES]
         if not self._ahead:
-            self._transport.resume_reading()  # before the piece: it may change the protocol, or pause reading again
+            self._transport.resume_reading()  # before the piece, which may change the protocol or pause reading again
         self._take(piece)
         if self._ahead and not self._transport.is_closing():
             self._transport.pause_reading()

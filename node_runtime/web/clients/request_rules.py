@@ -1,7 +1,8 @@
 """Refuses requests that two servers could understand differently, and bodies that are too large.
 
-A front server and this one have to agree where each request ends and whom it is for; otherwise a client can smuggle a
-request past the front server. Each of uvicorn's parsers accepts some of what RFC 9112 says a server must refuse.
+A front server and this server have to agree where each request ends and for which host it is. Otherwise a client can
+smuggle a request past the front server. Each of uvicorn's parsers accepts some requests that a server must refuse
+according to RFC 9112.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ class BodyTooLarge(HTTPException):
 class RequestRules:
     """An application behind these rules: it gets no ambiguous request, and no body of more than `max_bytes` bytes.
 
-    A request that breaks a rule is answered with 400 or 413, and its connection is closed. None means no limit.
+    If `max_bytes` is None, a body may have any size. A request that breaks a rule is answered with 400 or 413, and its
+    connection is closed.
     """
 
     def __init__(self, application: ASGIApp, max_bytes: int | None, log: LimitLog) -> None:
@@ -46,7 +48,7 @@ class RequestRules:
         one_host = hosts == 1 or (hosts == 0 and version == "1.0")
         one_length = coding is None or (length is None and version != "1.0")
         if not one_host or not one_length or version == "0.9" or scope["method"] == "CONNECT":
-            self._log.add("the request was no valid HTTP")
+            self._log.add("the request was not valid HTTP")
             await _refuse(send, 400, b"Bad Request")
         elif self._max_bytes is None or (length is None and coding is None):
             await self._application(scope, receive, send)

@@ -1,1 +1,1 @@
-"""The lifespans of ASGI applications: started beside the old one, switched and put back with an upgrade."""
+"""The lifespans of ASGI applications. An upgrade starts the new lifespan beside the old one, and can put it back."""

@@ -21,7 +21,7 @@ MAX_OBJECTS: Final = 2_000
 
 
 def awaited_tasks(task: asyncio.Task[Any]) -> set[asyncio.Task[Any]]:
-    """Return the tasks for which the suspended `task` waits, directly or through others of them."""
+    """Return the tasks for which the suspended `task` waits, directly or through other tasks."""
     found: set[asyncio.Task[Any]] = set()
     waiting: list[Any] = [task]
     seen: set[int] = set()
@@ -87,7 +87,7 @@ def last_future(task: asyncio.Task[Any]) -> object | None:
 
 
 def may_set(task: asyncio.Task[Any], future: object) -> bool:
-    """Return whether the arguments and variables of a task lead to a future, for example through an event."""
+    """Return whether the arguments and variables of a task refer to a future, directly or, say, through an event."""
     coroutine: Any = task.get_coro()
     frame = getattr(coroutine, "cr_frame", None)
     if frame is None:

@@ -28,12 +28,12 @@ class TaskGate:
         self.closed = True
 
     def open(self) -> None:
-        """Let the tasks go on where they are."""
+        """Let the tasks continue where they stopped."""
         self.closed = False
         self.nudge()
 
     def nudge(self) -> None:
-        """Let each task that waits at the gate ask again whether it may go on."""
+        """Wake each waiting task, which then checks again whether it may continue."""
         waiting, self._waiting = self._waiting, set()
         for future in waiting:
             if not future.done():
@@ -98,7 +98,7 @@ class GatedCoroutine(Coroutine[Any, Any, Any]):
         step, self._step = self._step, None
         return step()
 
-    # What inspect and asyncio ask coroutines for.
+    # The attributes of coroutines that inspect and asyncio read.
 
     @property
     def cr_frame(self) -> Any:

@@ -21,9 +21,9 @@ from .gated_tasks import GatedCoroutine, TaskGate, gating_tasks, startup_gate
 logger: Final = logging.getLogger("node_runtime")
 
 POLL_SECONDS: Final = 0.01
-"""While a startup runs with a closed gate, it is asked at this interval whether it awaits its own tasks."""
+"""While a startup runs with a closed gate, it is checked at this interval for tasks of its own that it awaits."""
 FREE_ALL_SECONDS: Final = 5.0
-"""A startup that takes longer perhaps waits for its own tasks in a way that is not seen, so they may run then."""
+"""After this time, all tasks of a startup may run, because it may wait for them in a way that the check doesn't see."""
 SHUTDOWN_SECONDS: Final = 60.0
 """The time limit of a shutdown after an upgrade."""
 
@@ -39,7 +39,7 @@ class Lifespan:
         self.reference = reference
         self.application = application
         self.state = state
-        """What requests get a copy of as `scope["state"]`. A startup may fill it."""
+        """The state of which each request gets a copy as `scope["state"]`. A startup may fill it."""
         self.gate = TaskGate(closed=waits)
         self.supported = True
         """Whether the application understands the protocol."""
@@ -81,7 +81,7 @@ class Lifespan:
             self._free_awaited(all_of_them=asyncio.get_running_loop().time() - began > FREE_ALL_SECONDS)
 
     def _free_awaited(self, *, all_of_them: bool) -> None:
-        """Let those tasks run for which the startup waits."""
+        """Let the parked tasks run for which the startup waits; with `all_of_them`, all parked tasks."""
         parked = [task for task in self.gate.tasks if not _coroutine(task).freed]
         if self._started.is_set() or self.main is None or not parked:
             return
@@ -93,7 +93,7 @@ class Lifespan:
                 self.gate.nudge()
 
     async def shutdown(self, seconds: float = SHUTDOWN_SECONDS) -> None:
-        """Run the application's shutdown. After `seconds`, or if it fails, it is ended. Failures are logged."""
+        """Run the application's shutdown, for at most `seconds`, and end the lifespan. Failures are logged."""
         main = self.main
         if main is None or main.done() or not self.supported:
             await self.end_at_once()
@@ -156,7 +156,7 @@ class Lifespan:
                 self._ended.set()
             case other:
                 self._misused = True
-                raise RuntimeError(f"{other} is no event of the lifespan protocol")
+                raise RuntimeError(f"{other} is not an event of the lifespan protocol")
 
 
 def _coroutine(task: asyncio.Task[Any]) -> GatedCoroutine:

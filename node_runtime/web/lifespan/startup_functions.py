@@ -1,4 +1,4 @@
-"""Finds the functions that a startup runs, and from their source whether they await tasks of their own."""
+"""Finds the functions that a startup runs, and reads from their source whether they await tasks of their own."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _LIBRARIES: Final = ("starlette.", "fastapi.", "litestar.", "contextlib")
 
 
 def startup_functions(application: Any) -> list[Callable[..., Any]] | None:
-    """Return the functions that the startup of an application runs; None if that is not known of its kind.
+    """Return the functions that the startup of an application runs; None for an unknown kind of application.
 
-    Known are Starlette and FastAPI, whose routers keep the functions, and what has attributes of the same names.
+    The known kinds are Starlette and FastAPI, whose routers keep the functions, and applications that have the same
+    attributes.
     """
     router: Any = getattr(application, "router", None)
     if not hasattr(router, "lifespan_context"):
@@ -28,7 +29,7 @@ def startup_functions(application: Any) -> list[Callable[..., Any]] | None:
 
 
 def _of_the_user(function: Any) -> Iterator[Callable[..., Any]]:
-    """Yield the functions that users wrote, below what the libraries wrap around them."""
+    """Yield the functions that users wrote, without the wrappers of the libraries."""
     while isinstance(function, functools.partial):
         function = function.func
     function = inspect.unwrap(function) if callable(function) else function
@@ -69,7 +70,7 @@ def _task_names(tree: ast.AST) -> set[str]:
 
 
 def _passed_names(tree: ast.AST) -> set[str]:
-    """Return the names of variables that a new task gets, such as an event that it sets."""
+    """Return the names of variables that are passed to a new task, such as an event that the task sets."""
     return {
         name.id
         for node in ast.walk(tree)

@@ -32,7 +32,7 @@ def check_websockets(listener: str, routes: Iterable[WebSocketRoute]) -> None:
 
 
 def connection_factory(listener: str, routes: WebSocketRoutes) -> Callable[..., asyncio.Protocol]:
-    """Return what uvicorn calls for each websocket of a listener, with `config`, `server_state` and `app_state`.
+    """Return the factory that uvicorn calls, with keyword arguments, for each websocket of a listener.
 
     Raises `Refused` if the release lacks the library `websockets`, which only listeners with websockets need.
     """

@@ -30,12 +30,12 @@ from .wire import Wire, WireState
 WEB_SUPERVISOR: Final = "web_sup"
 """The supervisor of a server that runs in no process."""
 CLOSE_SECONDS: Final = 10.0
-"""A client has this time to answer our close frame."""
+"""A client has this time to answer a close frame."""
 SHUTDOWN_SECONDS: Final = 1.0
-"""The same while the listener stops."""
+"""A client has this time to answer a close frame while the listener stops."""
 UNHANDLED_MESSAGES: Final = 16
 UNHANDLED_BYTES: Final = 1 << 16
-"""When as many messages or bytes as these have been cast, the client isn't read until all of them are handled."""
+"""When this number of messages or bytes has been cast, the client isn't read until the messages are handled."""
 
 logger: Final = logging.getLogger("node_runtime")
 
@@ -57,7 +57,7 @@ class WebSocketConnection(asyncio.Protocol):
         """The handshake, until it is answered."""
         self._number = 0
         self._early: list[Callable[[], None]] = []
-        """What the handler sends before the handshake is answered."""
+        """The calls of `send` and `close` that the handler makes before the handshake is answered."""
         self._wire: Wire | None = None
         self._process: Process | None = None
         self._max_unsent_bytes = 0
@@ -65,7 +65,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._unhandled_messages = self._unhandled_bytes = 0
         self._waits_for_handler = self._waits_for_client = False
         self._heard = True
-        """Whether anything has come since the last ping."""
+        """Whether the client has sent anything since the last ping."""
         self._unsent_at_ping = 0
         self._timer: asyncio.TimerHandle | None = None
         """The time of the next ping, or, while the connection ends, of its abort."""
@@ -152,7 +152,7 @@ class WebSocketConnection(asyncio.Protocol):
         return self._opening.handshake
 
     def taken(self, pid: Pid) -> None:
-        """Belong to a handler's process from now on; its end closes the connection."""
+        """Assign the connection to a handler's process. The end of the process closes the connection."""
         node = runtime()
         self._process = node.find(pid)
         node.watch(self._process, self._process_ended)
@@ -203,7 +203,7 @@ class WebSocketConnection(asyncio.Protocol):
             node.post(process, (name, message, None, handled if place == last else None))
 
     def _handled(self, future: asyncio.Future[Any]) -> None:
-        future.exception()  # if the process ended instead, `_process_ended` says so
+        future.exception()  # if the process has ended instead, `_process_ended` handles that
         self._waits_for_handler = False
         self._reader.update()
 
@@ -214,7 +214,7 @@ class WebSocketConnection(asyncio.Protocol):
     # ------------------------------------------------------------------ from the process to the client
 
     def send(self, message: str | bytes) -> None:
-        """Send a message; after the handshake, if it isn't answered yet. Dropped if the connection is closing."""
+        """Send a message, but not before the handshake is answered. If the connection is closing, drop the message."""
         wire = self._wire
         if wire is None:
             self._early.append(partial(self.send, message))
@@ -232,7 +232,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._write(wire.output())
 
     def close(self, code: int, reason: str) -> None:
-        """Begin the close handshake; after the other handshake, if it isn't answered yet. Raises ValueError."""
+        """Begin the close handshake, but not before the opening handshake is answered. Raises ValueError."""
         wire = self._wire
         if wire is None:
             self._early.append(partial(self.close, code, reason))
@@ -254,7 +254,7 @@ class WebSocketConnection(asyncio.Protocol):
     # ------------------------------------------------------------------ the transport
 
     def _write(self, output: list[bytes]) -> None:
-        """Write the output of a protocol, and notice the beginning of the end."""
+        """Write the output of a protocol. If the protocol has ended, the client has to close the connection in time."""
         ends = False
         for data in output:
             if data:
@@ -270,7 +270,7 @@ class WebSocketConnection(asyncio.Protocol):
             self._end_within(CLOSE_SECONDS)
 
     def _end_within(self, seconds: float) -> None:
-        """Give the client this time to close the connection, and read it until then."""
+        """Give the client this time to close the connection, and read its data until then."""
         self._is_ending = True
         if self._timer is not None:
             self._timer.cancel()
@@ -278,7 +278,10 @@ class WebSocketConnection(asyncio.Protocol):
         self._reader.update()
 
     def _ping(self) -> None:
-        """Ping the client; end the connection if neither a sign of life came nor a byte went since the last time."""
+        """Ping the client. Since the last ping, it has to have sent something, and to have read waiting bytes.
+
+        Otherwise, end the connection.
+        """
         assert self._wire is not None
         unsent = self.transport.get_write_buffer_size()
         silent = self._reader.is_reading and not self._heard

@@ -1,7 +1,7 @@
-"""The callback class of a websocket: each connection is a server, and its messages are casts to it.
+"""The callback class of a websocket: each connection has a server, and the client's messages are casts to it.
 
-So a connection lives through upgrades as every server does: its messages wait in its mailbox while the upgrade holds
-it, and its state goes through `code_change`.
+So a connection survives an upgrade as every server does: messages wait in the mailbox while the upgrade holds the
+server, and `code_change` converts its state.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ class WebSocketHandler(GenServer[S], Generic[S]):
     """
 
     subprotocols: ClassVar[tuple[str, ...]] = ()
-    """The subprotocols, the preferred one first. With any, a client that offers none of them is refused."""
+    """The subprotocols, the preferred one first. If there are any, a client that offers none of them is refused."""
     origins: ClassVar[tuple[str, ...] | None] = None
     """The origins of pages that may connect, such as "https://example.org"; "*" allows all.
 
-    None allows the pages of the host that the client connects to. A client without an origin is no browser, and may
+    None allows the pages of the host that the client connects to. A client without an origin is not a browser, and may
     always connect.
     """
     max_message_bytes: ClassVar[int] = 1 << 20
@@ -65,7 +65,7 @@ class WebSocketHandler(GenServer[S], Generic[S]):
     max_unsent_bytes: ClassVar[int] = 1 << 20
     """A client that leaves more bytes than these unread is disconnected with the code 1008 at the next message."""
     ping_seconds: ClassVar[float] = 20.0
-    """The time between two pings. A client from which nothing comes between two pings is disconnected."""
+    """The time between two pings. A client that sends nothing between two pings is disconnected."""
 
     # ------------------------------------------------------------------ callbacks
 
@@ -87,9 +87,9 @@ class WebSocketHandler(GenServer[S], Generic[S]):
     def disconnected(self, code: int, reason: str) -> Any:
         """Called after the last message, when the connection has ended; then the process ends. May be async.
 
-        `code` is that of the client's close frame, or else of ours; it is 1006 if the connection was lost without
-        one. If the process ends before, by a crash or an exit signal, this is not called: a process that has to know
-        of each end monitors this one. Follows Module:terminate/3 of cowboy.
+        `code` is the code of the client's close frame, or else of the server's. It is 1006 if the connection was lost
+        without a close frame. If the process ends earlier, by a crash or an exit signal, this callback is not called;
+        to learn of every end, monitor the process. Follows Module:terminate/3 of cowboy.
         """
 
     # ------------------------------------------------------------------ requests, also for the callbacks themselves

@@ -9,14 +9,14 @@ from node_runtime.processes import Pid, Stop, runtime
 
 
 class OpenWebSocket(Protocol):
-    """What a handler's process does with its connection: see `node_runtime.web.websockets.connection`."""
+    """The methods of a connection that its handler's process calls: see `node_runtime.web.websockets.connection`."""
 
     @property
     def handshake(self) -> Any:
         """The request of the client."""
 
     def taken(self, pid: Pid) -> None:
-        """Belong to the process `pid` from now on."""
+        """Assign the connection to the process `pid`."""
 
     def accept(self) -> None:
         """Answer the handshake: the websocket is open."""

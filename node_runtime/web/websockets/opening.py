@@ -1,4 +1,4 @@
-"""The opening handshake of a websocket: a request, the handler that it is for, and the response."""
+"""The opening handshake of a websocket: a request, the handler for it, and the response."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Opening:
         return self._protocol.data_to_send()
 
     def receive(self, data: bytes, routes: WebSocketRoutes, transport: asyncio.Transport) -> bool:
-        """Take bytes from the client. Return True when the request is complete, and a handler should answer it."""
+        """Parse bytes from the client. Return True when the request is complete, and a handler should answer it."""
         self._received += data
         if self._response is not None:
             return False
@@ -115,7 +115,7 @@ class Opening:
         self._protocol.send_response(self._response)
 
     def reject_after(self, reason: object) -> None:
-        """Answer with the error that says why the handler's process has ended."""
+        """Answer with an error that depends on the exit reason of the handler's process."""
         match reason:
             case ("shutdown", ("rejected", int(status), str(text))):
                 self.reject(status, text)

@@ -1,4 +1,4 @@
-"""The client of a websocket as the proxies before this server describe it: uvicorn's rule, without a task."""
+"""Finds the client of a websocket behind proxies, from the headers that they add, by uvicorn's rule."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Proxies:
         self._middleware = ProxyHeadersMiddleware(_no_application, trusted)
 
     def correct(self, scope: Any) -> None:
-        """Replace `client` and `scheme` by what X-Forwarded-For and X-Forwarded-Proto say, if a proxy has sent them."""
+        """Replace `client` and `scheme` by those in X-Forwarded-For and X-Forwarded-Proto, if a proxy has sent them."""
         steps = self._middleware(scope, _nothing, _nothing)
         with suppress(StopIteration):
             steps.send(None)  # it waits for nothing, so its first step is its last

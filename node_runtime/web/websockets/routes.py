@@ -60,7 +60,7 @@ class WebSocketRoutes:
 
 
 def handler_class(reference: str) -> type[WebSocketHandler[Any]]:
-    """Return the present class of a "module:Class". Raises `Refused` if it is no WebSocketHandler."""
+    """Return the current class "module:Class". Raises `Refused` if it isn't a subclass of WebSocketHandler."""
     try:
         found = resolve_reference(reference)
     except (LookupError, ImportError) as error:
@@ -68,5 +68,5 @@ def handler_class(reference: str) -> type[WebSocketHandler[Any]]:
     else:
         if isinstance(found, type) and issubclass(found, WebSocketHandler):
             return found
-        why = "it is no subclass of WebSocketHandler"
+        why = "it is not a subclass of WebSocketHandler"
     raise Refused(f"the handler {reference!r} of websockets can't be used: {why}; correct its name")

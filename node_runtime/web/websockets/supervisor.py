@@ -28,9 +28,10 @@ async def start_link(name: str) -> Pid:
 
 
 async def start_link_handler(reference: str, number: int) -> Pid:
-    """Start the present class of a "module:Class" for the connection with this number. Its `connected` may still run.
+    """Start a handler of the current class "module:Class" for the connection with this number; return its pid.
 
-    So a handler whose `connected` waits doesn't delay other connections. Raises Refused for an unusable class.
+    The callback `connected` may still run then, so a handler that waits in it doesn't delay other connections. Raises
+    Refused for an unusable class.
     """
     return await gen_server.spawn_link(handler_class(reference), number)
 

@@ -1,7 +1,7 @@
-"""The bytes of an open websocket: messages of its client in, frames out, without input or output of its own.
+"""The protocol of an open websocket, without input and output: from bytes to messages, and from messages to bytes.
 
-The library `websockets` parses and writes the frames. No extension is negotiated, so no frame depends on those before
-it. Therefore the state between any two bytes of a client can be exported: see `WireState`.
+The library `websockets` parses and makes the frames. No extension is negotiated, so no frame depends on earlier frames.
+Therefore the state between any two bytes of a client can be exported: see `WireState`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ logger.setLevel(logging.WARNING)  # the library reports each opening and closing
 
 @dataclass(frozen=True, slots=True)
 class WireState:
-    """The state of an open websocket. `unfinished` are the bytes of a frame whose end hasn't come.
+    """The state of an open websocket. `unfinished` are the bytes of a frame whose end hasn't arrived.
 
-    `opcode` and `fragments` belong to a message whose last fragment hasn't come; without one, `opcode` is None.
+    `opcode` and `fragments` belong to a message whose last fragment hasn't arrived; without such a message, `opcode` is
+    None.
     """
 
     max_message_bytes: int
@@ -67,7 +68,7 @@ class Wire:
 
     @property
     def closed_by_us(self) -> tuple[int, str] | None:
-        """The code and the reason of our close frame."""
+        """The code and the reason of the close frame that was sent."""
         sent = self._protocol.close_sent
         return None if sent is None else (sent.code, sent.reason)
 
@@ -76,7 +77,7 @@ class Wire:
         return self._protocol.data_to_send()
 
     def receive(self, data: bytes) -> list[str | bytes]:
-        """Take bytes from the client and return the messages that they complete. Pings are answered."""
+        """Parse bytes from the client, and return the messages that they complete. Pings are answered."""
         protocol, unfinished = self._protocol, self._unfinished
         protocol.receive_data(data)
         unfinished += data
@@ -124,7 +125,7 @@ class Wire:
                 self._protocol.fail(CloseCode.INVALID_DATA, f"{error.reason} at position {error.start}")
 
     def receive_end(self) -> None:
-        """Take the end of the client's bytes."""
+        """Note that the client sends no more bytes."""
         self._protocol.receive_eof()
 
     def send_text(self, text: str) -> None:
@@ -136,7 +137,7 @@ class Wire:
         self._protocol.send_binary(data)
 
     def ping(self) -> None:
-        """Ask the client for a sign of life."""
+        """Send a ping, which the client has to answer."""
         self._protocol.send_ping(b"")
 
     def close(self, code: int, reason: str) -> None:

@@ -280,7 +280,7 @@ def test_an_anchor_that_fails_is_logged_once_and_stops_nothing(
 ) -> None:
     set_anchor(tmp_path, tmp_path / "missing/anchor")
     log_with(tmp_path, 3)
-    assert len([one for one in caplog.records if "gets no heads" in one.message]) == 1
+    assert len([one for one in caplog.records if "the audit log can't be anchored" in one.message]) == 1
     assert "can't be read" in checked(tmp_path).sentence
 
 

@@ -70,7 +70,7 @@ async def test_a_wrong_filter_is_explained_and_the_one_before_stays(opened: Open
         await user.sees("4 processes  by pid")
         await user.press("slash")
         await user.pilot.press(*"mail", "greater_than_sign", *"x")
-        await user.sees("mail is a number; 'x' is none.")
+        await user.sees("mail is a number, but 'x' is not;")
 
 
 async def test_the_list_is_sorted_by_the_node_and_says_so(opened: Open, peer: Peer) -> None:
