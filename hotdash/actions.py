@@ -91,7 +91,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "trouble", "w", "wrong now", "Go to the next trouble",
-        "Goes to the view of the next line of what is wrong now, and selects what the line names.", "Views",
+        "Opens the view of the next item of what is wrong now, and selects that item.", "Views",
         views=("overview",),
     ),
     Action(
@@ -117,11 +117,11 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "next_process", "right_square_bracket", "forth", "Go to the process visited after",
-        "Goes forth again, after {previous_process}.", "Processes", views=("process",),
+        "Goes forward again, after {previous_process}.", "Processes", views=("process",),
     ),
     Action(
-        "mark_state", "s", "since now", "Measure changes from now",
-        "From now on, marks what moves in the state from its present values, not since the last look.", "Processes",
+        "mark_state", "s", "since now", "Show changes from now on",
+        "Marks what differs from the present values of the state, not from those of the last visit.", "Processes",
         views=("process",),
     ),
     Action(

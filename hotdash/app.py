@@ -57,7 +57,7 @@ from .screens.operation import OperationScreen
 from .themes import THEMES, check_theme, no_color, starting_theme
 from .views.base import NodeScreen
 
-__all__ = ["DashboardOptions", "HotdashApp"]  # what opens the dashboard needs both
+__all__ = ["DashboardOptions", "HotdashApp"]  # both are needed to open the dashboard
 
 REDRAW_SECONDS = 0.5
 """Seconds after which ages and countdowns are drawn again."""
@@ -173,7 +173,7 @@ class HotdashApp(NodeApp):
         self.reception.receive(message.event)
 
     def read_operation(self, operation: str) -> None:
-        """Read an operation whose results no event had. A recording has the answer as a message of its own."""
+        """Read an operation whose results were in no event. A recording contains the answer as a separate message."""
         if self.link.live:
             self.handlers.refresh_operation(operation)
 

@@ -1,7 +1,7 @@
 """A pause of Python's garbage collector while the dashboard starts.
 
-A start makes many lasting objects and hardly any garbage, so each collection would search all of them for nothing:
-a sixth of the time until the first picture.
+A start makes many lasting objects and hardly any garbage, so collections would search all of them in vain. Without the
+pause, they take a sixth of the time until the first picture.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ PAUSE_SECONDS: Final = 2.0
 
 
 def begin_pause() -> None:
-    """Collect nothing until `end_pause`."""
+    """Disable garbage collections until `end_pause`."""
     gc.disable()
 
 
 def end_pause() -> None:
-    """Collect again, but exempt what exists now, because nearly all of it stays. Without a pause, do nothing."""
+    """Enable collections, but exempt the present objects, because nearly all of them stay. Without a pause, do
+    nothing."""
     if not gc.isenabled():
         gc.freeze()
         gc.enable()

@@ -1,4 +1,4 @@
-"""Applies the node's events to the dashboard: events of text in batches, operations of other people with a notice."""
+"""Applies the node's events to the dashboard: text events in batches; it announces operations of other people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .app import HotdashApp
 
 BATCH_SECONDS: Final = 0.1
-"""Seconds for which events of text are collected before the screen is drawn, so that a flood costs little."""
+"""Seconds for which text events are collected before the screen is drawn, so that a flood costs little."""
 _TEXT_KINDS: Final = ("log", "process", "audit", "module")
 
 

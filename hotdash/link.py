@@ -1,4 +1,4 @@
-"""The interface of what the dashboard gets its data from: a node, or a recording of one."""
+"""The interface to the source of the dashboard's data: a node, or a recording of a node."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ R = TypeVar("R", bound=m.WireStruct)
 
 
 class Link(Protocol):
-    """A link posts messages to the dashboard, and takes its requests. For the methods see `NodeLink`.
+    """A link posts messages to the dashboard, and answers its requests. `NodeLink` documents the methods.
 
-    `live` says whether there is a node, which can be asked for more than it has sent.
+    `live` is True for a node, which can answer new requests, and False for a recording.
     """
 
     live: bool

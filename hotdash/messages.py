@@ -72,7 +72,7 @@ class RequestAnswered(Message):
 
 @dataclass
 class Replayed(Message):
-    """A replay was moved to another time: these messages, each with its time, lead from the start to there."""
+    """A replay was moved to another time. The messages, each with its time, are all that precede this time."""
 
     passed: tuple[tuple[float, Message], ...]
 

@@ -26,12 +26,12 @@ MOVES: tuple[Move, ...] = (
     Move("open_row", "right,l,plus", "Opens the row of a tree."),
     Move("search", "ctrl+f", "Searches events and logs."),
     Move("next_match", "n", "Goes to the next match of a search."),
-    Move("previous_match", "N", "Goes to the match before."),
+    Move("previous_match", "N", "Goes to the previous match of a search."),
     Move("open_all", "asterisk", "Opens all rows of a tree."),
     Move("next_order", "o", "Sorts the processes by the next column."),
     Move("previous_order", "O", "Sorts the processes by the previous column."),
-    Move("reverse_order", "i", "Sorts the processes the other way round."),
-    Move("follow", "f", "Keeps the list of processes where it is, or at the selected process."),
+    Move("reverse_order", "i", "Reverses the order of the processes."),
+    Move("follow", "f", "Scrolls the list with the selected process, or keeps its scroll position."),
     Move("unmark_all", "u", "Unmarks all processes."),
 )
 

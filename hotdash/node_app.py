@@ -1,4 +1,4 @@
-"""The part of the application that takes what the node link reads, and keeps what is known of the node."""
+"""The part of the application that receives the messages of the node link, and keeps what is known of the node."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class ReplayApp(HotdashApp):
         self.show_toast("space pauses, [ and ] move by 10 s, < and > change the speed.")
 
     async def on_replayed(self, message: Replayed) -> None:
-        """Make the picture anew from all messages up to the present time of the replay."""
+        """Rebuild the display from all messages up to the present time of the replay."""
         self.node = NodeView(self.address.name)
         self._applying = True
         try:
@@ -77,7 +77,7 @@ class ReplayApp(HotdashApp):
         self.draw()
 
     def on_request_answered(self, message: RequestAnswered) -> None:
-        """Take the operation from an answer, as the live dashboard did when the answer came."""
+        """Apply the operation in an answer, as the live dashboard did when it received the answer."""
         if message.method in _OPERATION_ANSWERS:
             with suppress(MalformedMessage):
                 self.add_operation(unpack(message.result, m.Operation))

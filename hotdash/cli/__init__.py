@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         shown = StringIO()
         error.show(shown)
-        lines = shown.getvalue().splitlines()  # one may quote an argument of any length
+        lines = shown.getvalue().splitlines()  # a line may quote an argument of any length
         click.echo("\n".join(clip(line, MAX_USAGE_LINE) for line in lines), err=True)
         sys.exit(ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):

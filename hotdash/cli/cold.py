@@ -52,7 +52,7 @@ def install_cold(
 
 
 async def follow_restart(client: Client, cookie_file: Path | None, operation: str, output: str) -> m.Operation:
-    """Return the operation when it has ended, also if the node restarts meanwhile. Raises Refused."""
+    """Return the operation when it has ended, even if the node restarts meanwhile. Raises Refused."""
     node, task = client.address.name, asyncio.current_task()
     if client.address.record is None:
         node = f"{node}:{client.address.port}"

@@ -25,7 +25,7 @@ def confirm(question: str, yes: bool) -> None:
 
 
 def confirm_at_terminal(question: str, yes: bool) -> None:
-    """Ask `question` unless `yes`. Without a terminal, a script has decided, and nobody is asked."""
+    """Ask `question` on a terminal, unless `yes`. Without a terminal, return without asking: a script has decided."""
     if not yes and _is_terminal():
         confirm(question, yes)
 
@@ -44,7 +44,8 @@ def confirm_plan(plan: m.Plan, node: str, direction: m.Direction, *, yes: bool, 
     """Ask whether to install the plan, unless `yes`.
 
     Return whether the operator consents to processes that can't be rehearsed. If something can't be rehearsed or
-    undone, if data would be lost, or if the node stops for long, the operator has to type the release's version.
+    undone, if data would be lost, or if the node would be blocked for long, the operator has to type the release's
+    version.
     """
     unknown = None if unrehearsed else find_unrehearsed(plan)
     if yes and unknown is not None:

@@ -38,7 +38,7 @@ def to_builtins(value: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class OutputMode:
-    """Whether output follows output, so that JSON has one line each. If set, `paint` prints the tables."""
+    """Whether a verb prints several outputs; JSON then has one line for each. If set, `paint` prints the tables."""
 
     repeated: bool = False
     paint: Callable[[RenderableType], None] | None = None
@@ -49,7 +49,7 @@ _mode: ContextVar[OutputMode] = ContextVar("output_mode", default=OutputMode()) 
 
 @contextmanager
 def repeated_output(paint: Callable[[RenderableType], None] | None = None) -> Iterator[None]:
-    """Within the block, output follows output."""
+    """In the block, a verb may print several outputs, one after the other."""
     token = _mode.set(OutputMode(True, paint))
     try:
         yield
@@ -75,7 +75,7 @@ def print_table(renderable: RenderableType) -> None:
 class JsonList:
     """A JSON array on stdout that is printed while its items arrive. Without `output` "json" it prints nothing.
 
-    `indent` is the depth at which the array is in another value.
+    `indent` is the nesting depth of the array within another value.
     """
 
     def __init__(self, output: str, indent: int = 0) -> None:
@@ -149,7 +149,7 @@ def _indented(text: str, blank: str) -> str:
 
 
 def print_line(value: object) -> None:
-    """Print `value` as one line of JSON: JSON Lines, for output that goes on."""
+    """Print `value` as one line of JSON: JSON Lines, for repeated output."""
     click.echo(escape_json(msgspec.json.encode(to_builtins(value)).decode()))
     sys.stdout.flush()
 

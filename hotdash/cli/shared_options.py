@@ -53,7 +53,9 @@ def yes_option(command: Command) -> Command:
 
 def terminal_yes_option(command: Command) -> Command:
     """Add `--yes`, for a verb that asks only on a terminal."""
-    return click.option("--yes", is_flag=True, help="Do not ask for confirmation. Only a terminal is asked.")(command)
+    return click.option(
+        "--yes", is_flag=True, help="Do not ask for confirmation. Without a terminal, the command never asks."
+    )(command)
 
 
 class Seconds(click.FloatRange):

@@ -145,7 +145,7 @@ async def install_planned(client: Client, request: m.Install, plan: m.Plan, how:
 async def _install_hops(client: Client, request: m.Install, route: m.Plan, how: InstallManner) -> m.Operation | None:
     """Install the releases on the way one after the other; return the last operation, which is not printed yet.
 
-    Each install has its own plan and probation, and begins when the health of the release before is good. The first
+    Each install has its own plan and probation, and begins when the health of the previous release is good. The first
     failure ends the sequence.
     """
     way = " -> ".join((route.from_vsn, *route.hops))
@@ -177,7 +177,7 @@ def _print(how: InstallManner, text: str, tone: Tone) -> None:
 
 
 async def _stopped(client: Client, refused: Refused, step: str, number: int, how: InstallManner) -> Refused:
-    """Return the refusal of a hop with a sentence that says where the node stands."""
+    """Return the refusal of a hop, with a sentence that names the release that the node now runs."""
     code = refused.code
     if number > 1 and code != ExitCode.UNKNOWN_OUTCOME:
         code = ExitCode.CHANGED_OTHERWISE
@@ -185,7 +185,7 @@ async def _stopped(client: Client, refused: Refused, step: str, number: int, how
         info = (await client.request(methods.SUMMARY)).info
         where = f"{how.node} runs {info.vsn}, and {info.permanent} is permanent"
     except Refused:
-        where = f"'hotdash status {how.node}' says where the node stands"
+        where = f"'hotdash status {how.node}' shows which release it runs"
     return Refused(f"{refused.sentence} {step}, was the last step: {where}.", code, refused.operation)
 
 

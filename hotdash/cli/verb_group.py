@@ -1,4 +1,4 @@
-"""The group of the verbs, of which a command line imports only the one that it names."""
+"""The group of the verbs: a command line imports only the verb that it names."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         for verb in verbs.split()
     }
 )
-"""The verbs, each with its module in this package, which has it in its VERBS.
+"""The verbs, each with the module of this package that lists it in VERBS.
 
-The import of all of them takes about twice the time of one.
+Importing all of these modules takes about twice the time of importing one.
 """
 
 

@@ -1,4 +1,4 @@
-"""`--watch`: a verb that prints again and again what it shows."""
+"""`--watch`: repeats the output of a verb."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ DEFAULT_SECONDS = 2.0
 def watch_option(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options `--watch` and `--every SECONDS`.
 
-    On a terminal, each output replaces the last one. In a pipe, one follows the other, and JSON is one line each. An
-    unreachable node is reported on stderr, and asked again.
+    On a terminal, each output replaces the previous one. In a pipe, the outputs follow each other, and each JSON output
+    is one line. While the node can't be reached, the verb reports this on stderr and tries again.
     """
 
-    @click.option("--watch", is_flag=True, help="Print it again and again, until interrupted.")
+    @click.option("--watch", is_flag=True, help="Repeat the output until interrupted.")
     @click.option(
         "--every", type=Seconds(min=0.1), default=DEFAULT_SECONDS, show_default=True, metavar="SECONDS",
         help="The pause between two outputs of --watch.",
@@ -70,7 +70,7 @@ def _run(once: Callable[[], None]) -> None:
 
 
 def _paint(renderable: RenderableType) -> None:
-    """Draw over the last output; what is longer than the terminal is cut, since scrolling would hide its beginning."""
+    """Draw over the last output; cut the lines that don't fit, since scrolling would hide the first lines."""
     size = shutil.get_terminal_size()
     console = Console(highlight=False, emoji=False, width=size.columns)
     with console.capture() as captured:

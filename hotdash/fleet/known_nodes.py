@@ -1,4 +1,4 @@
-"""The nodes that can be opened by name, and what each says about itself."""
+"""The nodes that can be opened by name, and the status that each reports."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from node_runtime.protocol.run_directory import list_records, locate
 
 @dataclass(frozen=True, slots=True)
 class KnownNode:
-    """A node as `hotdash connect` takes it: its name, and its cookie file unless it is a node of this machine.
+    """A node that `hotdash connect` can open: its name, and its cookie file unless it is a node of this machine.
 
-    `worker` is which worker of its node it is.
+    `worker` is the number of the worker in its node.
     """
 
     name: str
@@ -29,7 +29,7 @@ class KnownNode:
 
 @dataclass(frozen=True, slots=True)
 class NodeReport:
-    """What a node said at last. `refused` is the sentence with which it could not be asked, or empty."""
+    """The newest report of a node. `refused` is the sentence that says why the request failed, or empty."""
 
     node: KnownNode
     summary: m.NodeSummary | None = None
@@ -44,7 +44,7 @@ def known_nodes(settings: Settings) -> list[KnownNode]:
 
 
 async def ask_node(node: KnownNode) -> NodeReport:
-    """Ask a node about itself and its last change, over a connection of its own."""
+    """Request a node's status and its last change, over a separate connection."""
     try:
         address = locate(node.name, node.cookie_file)
         async with Client.connect(address, user=local_user(), client_name="hotdash") as client:

@@ -21,7 +21,7 @@ from hotdash.widgets.table import Column, Row, Table
 from .known_nodes import KnownNode, NodeReport, ask_node, known_nodes
 
 ASK_SECONDS = 2.0
-"""Seconds between two questions to each node."""
+"""Seconds between two requests to each node."""
 
 _COLUMNS = (
     Column("node", min_width=16, max_width=40, grow=True),
@@ -35,7 +35,8 @@ _COLUMNS = (
 
 
 class NodePicker(App[KnownNode]):
-    """Its result is the chosen node, or None. The cursor stays on a node when nodes come and go."""
+    """The list of nodes; its result is the chosen node, or None. When the list changes, the cursor stays on its
+    node."""
 
     TITLE = "hotdash"
     ENABLE_COMMAND_PALETTE = False
@@ -109,7 +110,7 @@ class NodePicker(App[KnownNode]):
         self._show_selected(message.key)
 
     def on_table_row_chosen(self, message: Table.RowChosen) -> None:
-        """Leave with the chosen node."""
+        """Close the list; its result is the chosen node."""
         if isinstance(message.key, KnownNode):
             self.exit(message.key)
 

@@ -81,7 +81,7 @@ class InspectionActions:
 
     async def _mark(self) -> None:
         self._screen().mark()
-        self._app.show_toast("What moves in the state is measured from now.")
+        self._app.show_toast("From now on, changes are relative to the present state.")
 
     # -------------------------------------------------------------- recording and suspending
 

@@ -1,4 +1,4 @@
-"""The action that goes to what is wrong now."""
+"""The action that opens the next trouble of the node."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class TroubleAction:
-    """Goes to the troubles of the node one after the other, the worst first."""
+    """Opens the troubles of the node one after the other, the worst first."""
 
     def __init__(self, app: HotdashApp) -> None:
         self._app = app
         self._gone_to = ""
 
     async def __call__(self) -> None:
-        """Open the view of the next trouble, and select what it names."""
+        """Open the view of the next trouble, and select the item that the trouble names."""
         app = self._app
         found = troubles(app.node, app.clock())
         if not found:

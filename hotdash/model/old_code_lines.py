@@ -14,7 +14,7 @@ _ENDS: Final[dict[m.HolderKind, tuple[str, Tone]]] = {
     "process": ("a purge kills it", "bad"),
     "task": ("a purge cancels it", "warn"),
     "timer": ("a purge cancels it, if it calls the old version itself", "warn"),
-    "callback": ("it is gone once the event loop has run it", "muted"),
+    "callback": ("it ends when the event loop has run it", "muted"),
     "thread": ("it can't be ended from outside: let its function return, or restart the node", "warn"),
     "executor": ("its work can't be ended from outside: shut it down, or restart the node", "warn"),
     "server": ("close it, or kill the process that has opened it", "warn"),
@@ -52,7 +52,7 @@ def _holder_line(holder: m.OldCodeHolder, names: Mapping[int, str]) -> Line:
     if holder.cache is not None:
         ends = "a purge clears it"
     elif holder.kind == "process" and not _runs(holder):
-        ends = "a purge kills it, if it still does so when the tasks have ended"
+        ends = "a purge kills it, unless it stops referring to the old version when the tasks end"
     starter = ""
     if holder.kind == "task" and holder.pid is not None:
         starter = f", which {names.get(holder.pid, 'a process')} <{holder.pid}> has started"

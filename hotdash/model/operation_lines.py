@@ -52,7 +52,7 @@ def kind_words(operation: m.Operation) -> str:
 
 
 def version_words(operation: m.Operation) -> str:
-    """Return the versions between which an operation goes; for a commit, the version that becomes permanent."""
+    """Return the old and the new version of an operation; for a commit, the version that becomes permanent."""
     return operation.to_vsn if operation.kind == "commit" else f"{operation.from_vsn} → {operation.to_vsn}"
 
 

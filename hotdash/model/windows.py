@@ -41,7 +41,7 @@ class TreeWindow:
 
 
 def same_question(one: m.ProcessQuery | m.TreeQuery | None, other: m.ProcessQuery | m.TreeQuery | None) -> bool:
-    """Return whether two queries ask for the same window, whatever they follow."""
+    """Return whether two queries ask for the same window, even if they follow different rows."""
     return _bare(one) == _bare(other)
 
 
@@ -50,7 +50,7 @@ def _bare(query: m.ProcessQuery | m.TreeQuery | None) -> m.ProcessQuery | m.Tree
 
 
 def next_query(wanted: Q, before: ProcessWindow | TreeWindow | None, boot_id: str) -> Q:
-    """Return the query to send: only for what has changed, if the known window is that of the same question."""
+    """Return the query to send; if the known window belongs to the same query, it asks only for changes."""
     known = before is not None and before.page.boot_id == boot_id and before.page.blocked is None
     if before is not None and known and same_question(wanted, before.query):
         return replace(wanted, since=before.page.generation)
@@ -58,7 +58,7 @@ def next_query(wanted: Q, before: ProcessWindow | TreeWindow | None, boot_id: st
 
 
 def process_window(query: m.ProcessQuery, page: m.ProcessPage, before: ProcessWindow | None) -> ProcessWindow:
-    """Return the window of a page; rows that the page leaves out are those of the window before."""
+    """Return the window of a page; rows that the page leaves out are taken from the previous window."""
     return ProcessWindow(query, page, _merged(page.rows, page.pids, None if before is None else before.rows))
 
 

@@ -20,7 +20,7 @@ from .recorder import Recorder
 from .writer import RecordingWriter
 
 STATE_SECONDS = 1.0
-"""Seconds for which the state of one process is recorded before it is another process's turn."""
+"""Seconds for which the state of one process is recorded; then the state of the next process is recorded."""
 _WINDOW = m.TreeQuery(limit=500)
 """The part of the tree that is recorded."""
 _STATEFUL = ("gen_server", "gen_statem")
@@ -34,7 +34,7 @@ class _TurnOfStates:
         self._window: TreeWindow | None = None
 
     def see(self, message: Message) -> None:
-        """Take the newest window of the tree."""
+        """Store the newest window of the tree."""
         if isinstance(message, TreeReceived):
             self._window = message.window
 

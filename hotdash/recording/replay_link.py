@@ -26,7 +26,7 @@ P = TypeVar("P", bound=m.WireStruct)
 R = TypeVar("R", bound=m.WireStruct)
 
 POLL_SECONDS = 0.05
-"""The longest pause between two looks at the clock, which may be paused or moved at any time."""
+"""The maximum number of seconds between two reads of the clock, which may be paused or moved at any time."""
 
 
 class ReplayLink:
@@ -70,7 +70,7 @@ class ReplayLink:
         """Do nothing: a recording does not change."""
 
     async def request(self, method: Method[P, R], params: P | None = None, *, timeout: float = 10.0) -> R:
-        """Return the answer that the node gave last, if the request changes nothing. Raises Refused otherwise."""
+        """Return the node's last recorded answer, if the request changes nothing. Raises Refused otherwise."""
         if method.role == "operator" and not method.reads:
             raise Refused("This is a recording: nothing can be changed.")
         answer = self._answers.get((method.name, method.packed(params)))
@@ -82,7 +82,7 @@ class ReplayLink:
             raise Refused("The recording has a damaged answer to this request.") from None
 
     async def stage(self, path: Path, progress: Callable[[int, int], None]) -> m.ReleaseInfo:
-        """Raise Refused: a recording takes no release."""
+        """Raise Refused: no release can be staged in a recording."""
         raise Refused("This is a recording: no release can be staged.")
 
     # -------------------------------------------------------------- the replay
@@ -93,7 +93,7 @@ class ReplayLink:
         self._jump(self.clock.time())
 
     def _jump(self, at: float) -> None:
-        """Post one message with everything up to the time `at`, from which the dashboard makes its picture anew."""
+        """Post one message with all messages up to the time `at`; the dashboard rebuilds its display from it."""
         self._states.clear()
         self._answers.clear()
         self._records = self.recording.records(float("-inf"))
@@ -113,7 +113,7 @@ class ReplayLink:
             await asyncio.sleep(POLL_SECONDS)
 
     def _take(self) -> list[Message]:
-        """Return the message of the next record, and go on to the record after it. Records without use are skipped."""
+        """Return the message of the next record, or no message if it can't be decoded; move to the record after it."""
         messages: list[Message] = []
         with suppress(UnknownRecord):
             if self._next is not None:

@@ -16,7 +16,7 @@ from .file_format import FORMAT, FRAME_BYTES, FRAME_SECONDS, VERSION, Record, Re
 
 
 class RecordingWriter:
-    """A new file with mode 0600, as a recording has whatever the node showed. It never replaces another file.
+    """A new file with mode 0600, because a recording has everything that the node showed. It never replaces a file.
 
     `ended` is the sentence that says why nothing is written any more, or empty.
     """
@@ -42,7 +42,8 @@ class RecordingWriter:
         self._write_frame([header])
 
     def add(self, record: Record) -> str:
-        """Append a record; return a sentence if the recording has ended thereby, because it failed or is full."""
+        """Append a record; return a sentence if this ends the recording, because the write fails or the file is
+        full."""
         if self.ended:
             return ""
         self._records.append(record)

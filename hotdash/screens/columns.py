@@ -62,7 +62,7 @@ class ColumnDialog(ModalScreen[tuple[str, ...] | None]):
         marks = {True: Span("✓ ", "ok"), False: Span("  ")}
         rows = [Row(name, ((marks[name in self._shown], span(title)),)) for name, title in self._titles.items()]
         self.query_one(ColumnTable).show(rows)
-        hint = "space shows or hides, enter takes" if self._shown else "at least one column has to be shown"
+        hint = "space shows or hides, enter applies" if self._shown else "at least one column has to be shown"
         self.query_one(StaticLines).show([line(span(hint, "muted" if self._shown else "warn"))])
 
     def action_toggle_column(self) -> None:

@@ -112,7 +112,7 @@ class ConfirmDialog(ModalScreen[Answer | None]):
     def freeze(self, sentence: str) -> bool:
         """Disable the button, and say why, if the answer would begin an operation; return whether it would."""
         if self._question.operation:
-            self._frozen = f"{sentence} Close this dialog, and ask again when that operation has ended."
+            self._frozen = f"{sentence} Close this dialog, and try again when that operation has ended."
             self._check()
         return self._question.operation
 

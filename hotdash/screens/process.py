@@ -1,4 +1,4 @@
-"""View 3: one process in depth. The screen asks the node for it once a second."""
+"""View 3: one process in depth. The screen requests the process from the node once a second."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class ProcessScreen(NodeScreen):
         self.go_to(message.pid)
 
     def on_unmount(self) -> None:
-        """End the look, so that the next one shows what has moved meanwhile."""
+        """End the visit, so that the next visit shows what has changed meanwhile."""
         self.visits.leave()
 
     # -------------------------------------------------------------- drawing

@@ -69,10 +69,10 @@ class Access:
         """Return why a request with these headers is refused, or an empty text.
 
         A page of another site can make a browser send requests to this server, even by another host name that leads to
-        this address. Browsers send the header Origin with each websocket and with each request of another site.
+        this address. Browsers send the header Origin with each websocket and with each request from another site.
         """
         if host != self.host:
             return f"This server answers only at {self.origin}."
         if origin is None and not origin_required:
             return ""
-        return "" if origin == self.origin else "Requests of other sites are refused."
+        return "" if origin == self.origin else "Requests from other sites are refused."

@@ -32,7 +32,7 @@ class BrowserPage:
             await self._end()
 
     async def _take(self, text: str) -> bool:
-        """Pass a message of the page on; return False for a message that no page of ours sends."""
+        """Pass a message of the page on; return False for a message that hotdash's page never sends."""
         try:
             kind, *rest = json.loads(text)
             data: Any = rest[0] if rest else None

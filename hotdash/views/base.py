@@ -38,7 +38,7 @@ class View(Vertical):
         return {}
 
     def restore(self, memory: ViewMemory) -> None:
-        """Take what an earlier view of the same kind returned from `memory`, or what the settings file says."""
+        """Apply the names that `memory` returned in an earlier run, or those in the settings file."""
 
 
 class NodeScreen(Screen[None]):

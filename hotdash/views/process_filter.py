@@ -31,7 +31,7 @@ class FilterText:
         self._compiled: tuple[tuple[re.Pattern[str], bool], ...] = ()
 
     def take(self, typed: str) -> None:
-        """Use what is typed, if it is a filter; otherwise keep the filter before."""
+        """Use the typed text if it is a valid filter; otherwise keep the previous filter."""
         words = typed.split()
         patterns = tuple(word for word in words if word.startswith(("~", "!~")))
         text = " ".join(word for word in words if word not in patterns) if patterns else typed

@@ -22,7 +22,7 @@ from node_runtime.protocol import messages as m
 from .process_filter import FilterText
 
 ORDERS: tuple[m.ProcessOrder, ...] = ("pid", "name", "mail", "rate", "busy", "messages", "restarts", "state", "module")
-"""The orders that the keys go through."""
+"""The orders between which the keys switch, in this sequence."""
 PATTERN_ROWS: Final = 1000
 """The number of rows that are read for regular expressions, which the node doesn't evaluate."""
 _DrawCell = Callable[[m.ProcessRow, float], Span]
@@ -70,7 +70,7 @@ class ProcessListTable(WindowTable):
     ]
 
     class OrderChanged(Message):
-        """The processes are to be sorted in another way, or other ones are marked."""
+        """The operator has chosen another order, or has marked or unmarked processes."""
 
     def __init__(self, names: tuple[str, ...] = COLUMN_NAMES) -> None:
         self._names = names
@@ -89,13 +89,14 @@ class ProcessListTable(WindowTable):
         self._names = names
         self._grown = [0] * len(names)
         self.columns = _columns(names, self.order, reverse=self.reverse)
-        self._rows = ()  # they have the cells of other columns
+        self._rows = ()  # the known rows have cells of the former columns
         self._measure()
         self.refresh()
         self.post_message(self.OrderChanged())
 
     def sort(self, order: m.ProcessOrder, *, reverse: bool) -> None:
-        """Sort by `order` from now on; the new order is shown at once, its rows follow."""
+        """Sort by `order` from now on. The title shows the new order at once; the rows follow when the node has sent
+        them."""
         self.order, self.reverse = order, reverse
         self.columns = _columns(self._names, order, reverse=reverse)
         self._measure()
@@ -103,7 +104,8 @@ class ProcessListTable(WindowTable):
         self.post_message(self.OrderChanged())
 
     def query_for(self, wanted: FilterText) -> m.ProcessQuery:
-        """Return the query for the rows around the visible ones; with patterns, for the first ones in the order."""
+        """Return the query for the rows around the visible ones; with regular expressions, for the first PATTERN_ROWS
+        rows."""
         offset, limit = (0, PATTERN_ROWS) if wanted.patterns else self.window()
         key, lead = (None, 0) if wanted.patterns else self.followed()
         return m.ProcessQuery(
@@ -118,7 +120,7 @@ class ProcessListTable(WindowTable):
         )
 
     def show_processes(self, view_state: ViewState, wanted: FilterText) -> None:
-        """Draw the known rows; with patterns, those of them that match."""
+        """Draw the known rows; with regular expressions, only the matching ones."""
         window = view_state.node.processes
         if window is None:
             return
@@ -145,7 +147,7 @@ class ProcessListTable(WindowTable):
         self.sort(ORDERS[(at + by) % len(ORDERS)], reverse=False)
 
     def action_reverse_order(self) -> None:
-        """Sort the other way round."""
+        """Reverse the order."""
         self.sort(self.order, reverse=not self.reverse)
 
     def action_follow(self) -> None:

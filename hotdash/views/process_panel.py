@@ -39,7 +39,7 @@ class ProcessPanel(Vertical):
         yield self._state
 
     def show_lines(self, details: list[Line], state: list[Line] | None = None) -> None:
-        """Show the lines of something else than a process."""
+        """Show lines about an object that is not a process."""
         self._details.show(details)
         self._state.show(state or [])
 
@@ -79,7 +79,7 @@ def _last_state(sample: object) -> list[Line]:
 
 
 def activity_lines(view: m.StateView, view_state: ViewState) -> list[Line]:
-    """Return what the process does, and whom it waits for."""
+    """Return what the process does, and for which processes it waits."""
     if view.running is None:
         return []
     titles = view_state.node.titles()

@@ -1,4 +1,4 @@
-"""The panel above the overview: what is wrong now, and the keys that go there."""
+"""The panel above the overview: what is wrong now, and the keys of the views that show more."""
 
 from __future__ import annotations
 

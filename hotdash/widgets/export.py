@@ -14,7 +14,8 @@ _FORMULA: Final = ("=", "+", "-", "@")
 
 @dataclass(frozen=True, slots=True)
 class ExportedRows:
-    """Rows of cells, with the title of each column. `total` is the number of rows, also of those that are not here."""
+    """Rows of cells, with the title of each column. `total` is the number of all rows, including rows that are not
+    exported."""
 
     titles: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]

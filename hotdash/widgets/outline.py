@@ -1,4 +1,4 @@
-"""An outline as a widget: its lines can be closed and opened, and a line that names a process leads to it."""
+"""An outline as a widget: its lines can be closed and opened, and a line can lead to the process that it names."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Outline(Table):
         self.select(path)
 
     def matches(self, words: Sequence[str]) -> list[Path]:
-        """Return the paths of all lines, also hidden ones, that contain these words in lower case."""
+        """Return the paths of all lines, including hidden ones, that contain these words, which are in lower case."""
         return [node.path for node in walk(self.nodes) if node.matches(words)]
 
     def action_open_or_close(self) -> None:

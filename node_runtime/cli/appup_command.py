@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def appup() -> None:
     """Check and generate the appups between two releases.
 
-    A release is a project folder, a tarball, or a revision of git such as HEAD, v1.0 or v1.0:services/shop. Without
-    a folder, the revision is read at the place of the newer project.
+    A release is a project folder, a tarball, or a revision of git such as HEAD, v1.0 or v1.0:services/shop. A revision
+    without a folder means the folder of the newer project in that revision.
     """
 
 
@@ -53,8 +53,8 @@ def check(old: str | None, new: str | None, older: str | None, newer: str | None
     metavar="HOW",
     is_flag=False,
     flag_value="next",
-    help="Give the release, and the applications that differ, a new vsn: the next one, or with `hash`, `tag` or a "
-    "version as HOW, one from the content, from the newest tag of git, or this version.",
+    help="Write a new vsn of the release and of the applications that differ: by default the next one. HOW can be "
+    "`hash` (made from the content), `tag` (made from the newest tag of git), or a version.",
 )
 @click.option("--print", "only_print", is_flag=True, help="Print the appups, and write no file.")
 def generate(older: tuple[str, ...], newer: str, bump: str | None, only_print: bool) -> None:

@@ -24,7 +24,7 @@ def hold_directory(
 
     Without a lock, two nodes in one directory would overwrite each other's releases. The lock is a file, and not the
     directory itself, because a user who can read a directory can also lock it. `end_forks()` is called if forks of a
-    node that has ended still have the lock. `lock` is the lock of a worker besides worker 1.
+    node that has ended still have the lock. `lock` is the lock file of a worker other than worker 1.
     """
     lock = lock or lock_path(directory)
     lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -74,7 +74,8 @@ class Heartbeat:
             self._descriptor = None
 
     def _write_surely(self, line: str) -> None:
-        """Write a report that must not get lost, in the order of such reports; while the pipe is full, try again."""
+        """Write a report that must not get lost, after earlier reports of this kind; while the pipe is full, try
+        again."""
         if self._unsent or not self._write(line):
             self._unsent.append(line)
             if len(self._unsent) == 1:

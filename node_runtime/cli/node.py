@@ -62,7 +62,8 @@ RECORD_RETRY_SECONDS: Final = 5.0
 """The time between two attempts to write the node's record to a full disk."""
 
 OTHER_WORKERS_LISTEN: Final = "127.0.0.1:0"
-"""Where the control plane of a worker besides worker 1 listens, since one address can't be used twice."""
+"""The address of the control plane of a worker other than worker 1: a free port, since node.toml has only one
+address."""
 
 CANCELLED: Final = (
     "The node's main task was cancelled, but nothing asked the node to stop: code outside of all processes must have "
@@ -76,8 +77,8 @@ class Node:
     """One run of the node in `directory` with release `vsn`.
 
     `heart` is the descriptor of the pipe to the parent. If another release is permanent, `fallback_reason` says why
-    this release boots instead. `last` says how the previous run of the node ended. `boot` says how the parent
-    boots it, and as which worker.
+    this release boots instead. `last` says how the previous run of the node ended. `boot` says which worker the node's
+    OS process is, and how the parent boots it.
     """
 
     def __init__(

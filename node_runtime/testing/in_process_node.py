@@ -25,7 +25,8 @@ from .parameters import AppParameters, parameters_toml, with_ports
 
 
 class InProcessNode:
-    """A node that runs the first of its releases. It listens on free ports, and reports to nobody."""
+    """A node that runs the first of its releases. It listens on free ports, and has neither control plane nor
+    parent."""
 
     def __init__(self, directory: Path, handler: ReleaseHandler) -> None:
         self._directory = directory
@@ -55,7 +56,7 @@ class InProcessNode:
 async def in_process_node(
     directory: Path, releases: tuple[Project, ...], environment: AppParameters
 ) -> AsyncIterator[InProcessNode]:
-    """Boot the first of the releases in an empty directory; at the end, everything is as it was before.
+    """Boot the first of the releases in an empty directory; at the end, restore the modules of the test's process.
 
     While the node runs, the test's process sees the node's modules, not those that the test has imported.
     """

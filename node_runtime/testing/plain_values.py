@@ -1,4 +1,4 @@
-"""States as plain values, so that states of different versions of a class can be compared and made of each other."""
+"""States as plain values, by which states of different versions of a class are compared and converted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MISSING = object()
 def plain(value: Any) -> Any:
     """Return the value with each object as the dict of its fields, and each enum member as its name.
 
-    Lists, tuples, sets and dicts keep their types. A value that has no fields is itself.
+    Lists, tuples, sets and dicts keep their types. Any other value is returned unchanged.
     """
     if isinstance(value, enum.Enum):
         return value.name

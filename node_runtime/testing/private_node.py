@@ -1,4 +1,4 @@
-"""A real node in an OS process of its own, which nobody else can find."""
+"""A real node in an OS process of its own, in a private directory and run directory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .parameters import AppParameters, parameters_toml, with_ports
 class PrivateNode:
     """A running node. `name` is its name; `client` is connected to it, with an operator's rights.
 
-    `parameters` has what the applications got, for example a free port in place of each port.
+    `parameters` has the parameters that the applications got, with a free port for each port.
     """
 
     def __init__(self, node: SourceNode, client: Client, project: Project, parameters: AppParameters) -> None:
@@ -58,7 +58,7 @@ class PrivateNode:
 async def private_node(project: Path | str, env: AppParameters | None = None) -> AsyncIterator[PrivateNode]:
     """Start a node of the project in a folder; stop it at the end.
 
-    NODE_RUNTIME_RUN_DIR must lead to a directory of this test. Raises Refused if the node does not start.
+    NODE_RUNTIME_RUN_DIR must name a directory of this test. Raises Refused if the node does not start.
     """
     folder = Path(project)
     read = read_project(folder)

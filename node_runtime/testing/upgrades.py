@@ -44,13 +44,13 @@ async def take_through(
     """Boot `old`, give a process a state, upgrade to `new`, go back, and compare the states.
 
     `old` and `new` are the folders of projects. If `new` has no new version or no appup yet, it gets both. `state` is
-    an object, or a mapping that says what some fields of the first state are; without it, only the way is tested.
-    `process` is the name of the process; it may be left out if only one process has a state of this class. `env` has
-    parameters of applications; each parameter that is a port is 0.
+    an object, or a mapping with values for some fields of the first state. Without it, only the upgrade and the way
+    back are tested, and no states are compared. `process` is the name of the process; it may be left out if only one
+    process has a state of this class. `env` has parameters of applications; each parameter that is a port is 0.
 
     After the upgrade, the state must be `up`. Without `up`, no data may be lost, and fields that both versions have
-    must have the same values. After the way back, the state must be `down`, or else what it was before. Raises
-    UpgradeFailed, and Refused for a mistake in a project.
+    must have the same values. After the way back, the state must be `down`; without `down`, it must equal the state
+    before the upgrade. Raises UpgradeFailed, and Refused for a mistake in a project.
     """
     before = read_project(Path(old))
     after = next_version(before, read_project(Path(new)), "+next").project
@@ -76,7 +76,7 @@ def _relabelled(project: Project) -> Project:
 
 
 def _replacement(state: Any) -> Callable[[Any], Any]:
-    """Return the function that makes the state of the old release of what the test gives."""
+    """Return the function that makes a state of the old release from the value that the test passes."""
 
     def replace(current: Any) -> Any:
         if not isinstance(state, Mapping):
@@ -124,7 +124,7 @@ def _check_plan(plan: Plan, *, may_lose: bool) -> None:
 def _check_operation(operation: Operation, wanted: str) -> None:
     if operation.outcome != wanted:
         why = operation.error or operation.outcome
-        raise UpgradeFailed(f"The way from {operation.from_vsn} to {operation.to_vsn} failed: {why}")
+        raise UpgradeFailed(f"The change from {operation.from_vsn} to {operation.to_vsn} failed: {why}")
 
 
 def _compare(state: Any, wanted: Any, when: str, *, partly: bool) -> None:

@@ -17,6 +17,7 @@ SHA256_OF_VERSION = {
     7: "658adfb2def9051f12c0684262c27ccc4efce9a2097a429ff92dd11788a29ea9",
     8: "9febe90a5eb767cb7c6561e024b9f55e9ed086602e20ab427b6c8f7903988540",
     9: "2f5fa9338c45fdb89ccdb024b4204c37c0267d08c0a5ad7f997e9facfb884d4d",
+    10: "fd78bafbb68a5b1155d0a062d1e523644ac250d311819986ccb44edff9d4186b",
 }
 """The hash of the launcher's files in each version. Add an entry, and never change one that is on the main branch."""
 

@@ -106,7 +106,7 @@ def _tarball_of(release: LocalRelease, running: str) -> Path | None:
 
 
 def _generate(deployment: _Deployment, release: LocalRelease, running: m.ReleaseInfo, previous: Path | None) -> None:
-    """Write the appups that are missing. Raises Refused if the code of the running release is not here."""
+    """Write the missing appups. Raises Refused if there is no tarball of the running release."""
     missing = missing_appups(release, dict(running.apps))
     if not missing:
         return
@@ -131,7 +131,7 @@ def _build(deployment: _Deployment, release: LocalRelease, previous: Path | None
 
 
 async def _install(client: Client, deployment: _Deployment, tarball: Path) -> None:
-    """Stage the tarball, and go on as far as the operator wants. Raises Refused where a step fails."""
+    """Stage, plan, upgrade and commit, as far as the options and the operator allow. Raises Refused if a step fails."""
     staged = await _stage(client, deployment, tarball)
     plan = await _plan(client, deployment, staged.vsn)
     if deployment.plan_only:
@@ -166,7 +166,9 @@ async def _plan(client: Client, deployment: _Deployment, vsn: str) -> m.Plan:
     deployment.output.begin(line)
     plan = await make_plan(client, vsn)
     is_shown = deployment.yes or deployment.plan_only or plan.blockers or plan.nothing_to_do
-    deployment.output.end("plan", line, plan, (lambda: tables.plan(plan)) if is_shown else None)  # the question has it
+    deployment.output.end(
+        "plan", line, plan, (lambda: tables.plan(plan)) if is_shown else None
+    )  # else the question shows it
     return plan
 
 

@@ -44,7 +44,7 @@ def _column_names(context: click.Context, parameter: click.Parameter, value: str
     show_default=True,
     help="The order of the processes. Largest numbers come first, except for the pid.",
 )
-@click.option("--reverse", is_flag=True, help="Sort the other way round.")
+@click.option("--reverse", is_flag=True, help="Reverse the order.")
 @click.option("--limit", type=click.IntRange(min=1), help="The maximum number listed.")
 @click.option(
     "--columns",

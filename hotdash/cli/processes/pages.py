@@ -1,4 +1,4 @@
-"""Reads processes and the tree of a node page by page, so that neither side holds all of them at once."""
+"""Reads processes and the tree of a node page by page, so that neither client nor node collects all of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAGE_ROWS = 1000
 """The number of rows in a page. A node sends no larger page."""
 BUSY_PAUSE_SECONDS = 1.0
 MAX_BUSY_PAUSES = 120
-"""How often a page is asked for again if the client has used up its budget, as a viewer's client may."""
+"""The number of times that a page is requested again while the client's budget, such as a viewer's, is used up."""
 
 
 async def process_pages(

@@ -32,7 +32,7 @@ POLL_SECONDS: Final = 0.5
 @click.command()
 @node_options
 @click.argument("process", metavar="PID|NAME", shell_complete=complete_processes)
-@click.option("--off", is_flag=True, help="End the log, and forget it.")
+@click.option("--off", is_flag=True, help="End the log, and delete it.")
 @reason_option
 @output_option
 def log(node: str, cookie_file: Path | None, process: str, off: bool, reason: str | None, output: str) -> None:
@@ -64,7 +64,7 @@ def log(node: str, cookie_file: Path | None, process: str, off: bool, reason: st
 def trace(
     node: str, cookie_file: Path | None, process: str, seconds: float, rate: int, reason: str | None, output: str
 ) -> None:
-    """Trace one process for some seconds, and print its messages and answers as they come."""
+    """Trace one process for some seconds, and print its messages and replies live."""
 
     async def follow(client: Client) -> m.ProcessTrace:
         target = await find_process(client, process)
@@ -91,7 +91,7 @@ def trace(
 
 
 class _NewEvents:
-    """Tells which events of a trace have not been printed yet."""
+    """Finds the events of a trace that have not been printed yet."""
 
     def __init__(self) -> None:
         self._seen: tuple[m.RecordedEvent, ...] = ()
@@ -109,7 +109,11 @@ class _NewEvents:
 @node_options
 @click.argument("process", metavar="PID|NAME", shell_complete=complete_processes)
 @click.option(
-    "--seconds", type=Seconds(min=0.1, max=3600), default=60.0, show_default=True, help="When it resumes by itself."
+    "--seconds",
+    type=Seconds(min=0.1, max=3600),
+    default=60.0,
+    show_default=True,
+    help="The process resumes by itself after this time.",
 )
 @yes_option
 @reason_option

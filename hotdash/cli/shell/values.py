@@ -1,6 +1,7 @@
 """The values with which a shell completes an argument: nodes, versions, processes, modules and operations.
 
-A shell waits for them while the user types, so a node gets two seconds. A failure completes nothing, without a message.
+A shell waits for the values while the user types, so a node has to answer within two seconds. After a failure, nothing
+is completed, and no message is printed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ WAIT_SECONDS: Final = 2.0
 MAX_PROCESSES: Final = 500
 """The maximum number of processes that are offered."""
 _PLAIN: Final = re.compile(r"[\w.@:+/<>-]{1,200}", re.ASCII)
-"""Values that a shell takes as one word, without quotes. A node chooses its names, so others are not offered."""
+"""Matches a value that a shell reads as one word without quotes. Other values, which a node may send, are not
+offered."""
 
 Choices = Iterable[tuple[str, str]]
 """Values, each with a short explanation that some shells show."""

@@ -115,7 +115,8 @@ def events(listed: Sequence[m.NodeEvent]) -> RenderableType:
 
 
 def audit(entries: Sequence[m.AuditEntry]) -> RenderableType:
-    """Return the table of the audit log. The node has verified `who`; `claim` is what the client says about itself."""
+    """Return the table of the audit log. The node has verified `who`; `claim` is the name that the client gives
+    itself."""
     if not entries:
         return text("The audit log is empty.")
     table = columns("when", "who", "claim", "role", "from", "request", "subject", "outcome", "reason")

@@ -13,14 +13,14 @@ from .troubles import level_of
 
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 FOLD_DISTANCE: Final = 8
-"""An event is folded into an equal one among this number of lines before it."""
+"""An event is folded into an equal event if that is among so many preceding lines."""
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _NUMBER: Final = re.compile(r"0x[0-9a-f]+|\d+")
 
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """The parts of a filter: words, words that must be absent, a minimum level, kinds, a greatest age in seconds."""
+    """The parts of a filter: words, words that must be absent, a minimum level, kinds, a maximum age in seconds."""
 
     words: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()

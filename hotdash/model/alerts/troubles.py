@@ -15,9 +15,9 @@ from hotdash.model.vitals import blocked_words
 from node_runtime.protocol import messages as m
 
 ERROR_SECONDS: Final = 300.0
-"""Errors in the log of this time are counted."""
+"""The number of past seconds in which errors in the log are counted."""
 BLOCK_SECONDS: Final = 600.0
-"""A blocked event loop is mentioned for this time after it has answered again."""
+"""The number of seconds for which a past block of the event loop is still listed."""
 _TONE_ORDER: Final[tuple[Tone, ...]] = ("bad", "warn")
 
 

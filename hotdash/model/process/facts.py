@@ -1,4 +1,4 @@
-"""The identity and the present moment of a process, in a few lines."""
+"""The identity and the present activity of a process, in a few lines."""
 
 from __future__ import annotations
 

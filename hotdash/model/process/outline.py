@@ -14,7 +14,8 @@ Path = tuple[str, ...]
 class OutlineNode:
     """One line and the lines below it. `path` identifies it, also after a refresh.
 
-    `jump` is the pid of the process that the line names. `is_open` is what it is until the operator changes it.
+    `jump` is the pid of the process that the line names. `is_open` says whether the lines below are shown until the
+    operator opens or closes the line.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""The state of a process as an outline, with the parts that have changed since the operator looked last."""
+"""The state of a process as an outline, with the parts that have changed since the operator's last visit."""
 
 from __future__ import annotations
 

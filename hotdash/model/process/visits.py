@@ -1,4 +1,4 @@
-"""The processes that the operator has visited, back and forth, and their states at the last look."""
+"""The processes that the operator has visited, back and forth, and their states at the last visit."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MAX_LOOKS: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A state, and when the node had it."""
+    """The state of a process, and the time at which the node read it."""
 
     state: m.Term
     at: float
 
 
 class Visits:
-    """The visited processes. What has moved in a state is measured from the end of the visit before."""
+    """The visited processes. The changes of a state are those since the end of the previous visit."""
 
     def __init__(self) -> None:
         self._keys: list[ProcessKey] = []
@@ -56,7 +56,7 @@ class Visits:
         return self._at if by < 0 else len(self._keys) - 1 - self._at
 
     def see(self, look: Look) -> Look:
-        """Take the newest state of the present process; return the state from which changes are measured."""
+        """Store the newest state of the present process; return the state with which it is compared."""
         key = self.present
         assert key is not None
         self._newest = look
@@ -67,7 +67,7 @@ class Visits:
         return baseline
 
     def leave(self) -> None:
-        """End the look at the present process: from now on, changes are measured from its newest state."""
+        """End the visit of the present process: the next visit compares with its newest state."""
         if self.present is not None and self._newest is not None:
             self._baselines[self.present] = self._newest
         self._newest = None

@@ -13,7 +13,7 @@ from node_runtime.protocol import messages as m
 from .release_words import health_words
 
 SIDE_SECONDS: Final = 30.0
-"""The vitals of this time before and after the switch are compared."""
+"""The number of seconds before and after the switch whose vitals are compared."""
 _SHOWN: Final = ("cpu_percent", "loop_lag", "messages_per_second", "queued", "restarts")
 _SIDE_CELLS: Final = 14
 _AVERAGES_CELLS: Final = 20

@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from .development import Development
 
 DEBOUNCE_MS: Final = 50
-"""The time for which changes are collected: an editor writes a file in several steps."""
+"""The maximum time for which changes are collected: an editor writes a file in several steps."""
 STEP_MS: Final = 10
-"""The time without a change after which the collected changes are taken."""
+"""The time without a further change after which the collected changes are applied."""
 WATCHED: Final = ("apps", "config", "release.toml")
 """The parts of a project that a release is made of."""
 
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path, file_okay=False, exists=True))
-@click.option("--open", "is_open", is_flag=True, help="Open the dashboard; the end of the dashboard ends the node.")
+@click.option("--open", "is_open", is_flag=True, help="Open the dashboard; closing it ends the node.")
 def dev(folder: Path, is_open: bool) -> None:
     """Run the project in DIR from its sources, and upgrade the running node at each save. Ctrl-C ends it.
 
-    The states of all processes are kept. If the new code has a mistake, the old code runs on. The node is named like
-    counter-dev@127.0.0.1. Nothing is written into the project.
+    The states of all processes are kept. If the new code has a mistake, the old code continues to run. The node has a
+    name such as counter-dev@127.0.0.1. Nothing is written into the project.
     """
     try:
         import watchfiles  # noqa: F401  # an extra, which is not always installed
@@ -53,7 +53,7 @@ def dev(folder: Path, is_open: bool) -> None:
 
 
 async def _develop(folder: Path, output: IO[str], *, opens_dashboard: bool = False) -> None:
-    """Run the development until a signal, or until the dashboard ends."""
+    """Run the development until a signal arrives or the dashboard is closed."""
     from .development import Development
 
     def say(line: str) -> None:

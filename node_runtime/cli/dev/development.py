@@ -21,10 +21,10 @@ from .live_upgrade import LiveUpgrade, upgrade_live
 from .source_node import SourceNode
 
 NAME_SUFFIX: Final = "-dev"
-"""What the name of a development node has before its host, so that everybody sees what kind of node it is."""
+"""The suffix of a development node's name, before the host: it marks the node as a development node."""
 
 _END: Final = object()
-"""What there is after the last change."""
+"""The value that stands for the end of the changes."""
 
 
 class Development:
@@ -88,7 +88,7 @@ class Development:
                 await node.stop()
 
     async def _follow(self) -> None:
-        """Bring the present files to the node; a mistake is printed, and the old code runs on."""
+        """Upgrade the node to the present files; if they have a mistake, print it: the old code continues to run."""
         began = time.monotonic()
         try:
             project = read_project(self._folder)
@@ -103,10 +103,10 @@ class Development:
             self._number += 1
             done = await upgrade_live(self._client, following.project, self._scratch)
         except Refused as refused:
-            self._say(f"The old code runs on: {refused.sentence}")
+            self._say(f"The old code continues to run: {refused.sentence}")
             return
         except OSError as error:  # an editor replaces files while they are read
-            self._say(f"The old code runs on: {error.filename} can't be read: {error.strerror}.")
+            self._say(f"The old code continues to run: {error.filename} can't be read: {error.strerror}.")
             return
         if self._current.release.requirements != project.release.requirements:
             self._say("The requirements have changed: install them, and start `node-runtime dev` again.")

@@ -1,4 +1,4 @@
-"""Brings a changed project to a development node: stage, plan, install, commit, and remove the release before."""
+"""Upgrades a development node to a changed project: stage, plan, install, commit, and remove the previous release."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LiveUpgrade:
 async def upgrade_live(client: Client, project: Project, folder: Path) -> LiveUpgrade:
     """Upgrade the node to the project, whose tarball is written to `folder`; its processes keep their states.
 
-    Raises Refused if the node can't do this now. The old code then runs on, and the node has no release more.
+    Raises Refused if the node can't do this now. Then the old code continues to run, and the staged release is removed.
     """
     vsn = project.release.vsn
     tarball = write_source_tarball(project, folder / f"{project.release.name}-{vsn}.tar.gz")
@@ -53,7 +53,8 @@ def _check(plan: m.Plan) -> None:
 
 
 async def _install(client: Client, plan: m.Plan) -> None:
-    """Install the plan, and wait for the end. A developer consents to what can't be rehearsed, and is told."""
+    """Install the plan, and wait for the end. The install needs no consent to code that can't be rehearsed; the plan's
+    warnings name it."""
     request = m.Install(vsn=plan.to_vsn, direction=plan.direction, plan_id=plan.id, unrehearsed=True, again=True)
     started = await client.request(methods.INSTALL, request)
     done = [state async for state in client.follow(started.operation)][-1]

@@ -31,11 +31,11 @@ deadline = 0
 workers = 1
 """
 _MAX_BEATS_BYTES: Final = 65_536
-"""The part of the node's heartbeats that is read, and dropped, at a time."""
+"""The maximum number of bytes of the node's heartbeats that are read, and dropped, at a time."""
 POLL_SECONDS: Final = 0.02
-"""The time between two looks whether the node is ready."""
+"""The time between two checks whether the node is ready."""
 STOP_SECONDS: Final = 20.0
-"""The time that a node may take to stop its applications, before it is killed."""
+"""The time after which a node that has not stopped its applications is killed."""
 
 
 class SourceNode:

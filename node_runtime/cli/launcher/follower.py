@@ -1,7 +1,7 @@
-"""Workers 2 and up: each is booted by a thread of the parent, into the release that worker 1 runs.
+"""Workers other than worker 1: a thread of the parent for each of them boots the release that worker 1 runs.
 
-Worker 1 leads: it alone changes the node's releases. So the others wait until worker 1 is ready. One that ends boots
-again into the release that worker 1 runs then, which may not be the permanent one.
+Only worker 1 changes the node's releases, so the other workers wait until worker 1 is ready. A worker that has ended is
+booted again into the release that worker 1 runs at that time, which may not be the permanent one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_REASON = 600  # characters of a reason in a message, so that it fits into on
 
 
 class LeaderStatus(Protocol):
-    """What a follower has to know of worker 1: the release that it runs now; "" while it isn't ready."""
+    """The part of the parent that a follower uses. `current` is the release of worker 1; "" while it isn't ready."""
 
     current: str
     sockets: tuple[int, ...]
@@ -43,7 +43,7 @@ class Follower(WorkerProcess):
     def __init__(self, number: int, leader: LeaderStatus) -> None:
         super().__init__(number, worker_lock(number), leader.changed, leader.pass_on)
         self.leader, self.sockets = leader, leader.sockets
-        self.asked = False  # to restart; if its process has just begun, the signal ends it, which is no failure
+        self.asked = False  # whether a restart was requested: then the end of the process is not a failure
         self.thread = threading.Thread(target=self.run, name=f"worker {number}")
         self.thread.start()
 
@@ -89,7 +89,7 @@ class Follower(WorkerProcess):
     def restart(self) -> None:
         """Shut the process down; it boots again into the release that worker 1 runs then."""
         if self.node is not None:
-            self.asked, self.status = True, "ending"  # so that nobody takes the process that ends for the next one
+            self.asked, self.status = True, "ending"  # so that this run is not taken for the next one
             self.on_change()
             self.signal(signal.SIGHUP)
 

@@ -1,8 +1,8 @@
-"""Ends what a node has left behind when it ended: forks of it, and the programs that it has started.
+"""Ends the processes that a node has left behind: its forks, and the programs that it has started.
 
-A fork has the node's sockets and its lock of the kind flock, so it would keep the node from booting again, wherever it
-has moved itself. Other programs are in the node's process group, unless they were started in a group of their own on
-purpose; these continue. The node uses this module, too.
+A fork has the node's sockets and its `flock` lock, so it would prevent the node's next boot; forks are found in any
+process group. A program is found if it is in the node's process group. A program in another group was started there on
+purpose, and continues. The node uses this module, too.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-# The signals that are sent to the processes, one after the other, and the time for their end after each one. First they
-# may end by themselves, as those do that watch the node.
+# The signals that are sent to the processes, in this order, and the seconds to wait after each. 0 sends no signal: some
+# processes watch the node and end by themselves.
 STEPS = ((0, 0.5), (signal.SIGTERM, 1.0), (signal.SIGKILL, 5.0))
 POLL_SECONDS = 0.02
 PROC = Path("/proc")

@@ -1,14 +1,17 @@
 """The node's parent process, which OTP calls heart.
 
-The parent boots the release that is permanent in the commit record. It restarts the node when the
-node fails or sends no more heartbeats, but not after an orderly stop. A node that restarts into another release on
-probation says so through its pipe; the parent boots that release once, and whatever ends it, boots the permanent one
-afterwards. Only the parent's memory has that release, not the disk. If the permanent release is
-damaged or can't be started, the parent boots the one that was permanent most recently before it.
-While the parent runs, it holds a lock on var/parent.lock and writes the node's status to
-var/parent.json. A pipe, and not the arguments, tells the node how its previous run ended, because
-all users of the machine can read a process's arguments. A node with several workers has one OS process for each; the
-rules above are those of worker 1, which leads, and the others follow it.
+The parent boots the release that is permanent in the commit record. It restarts the node when the node fails or sends
+no more heartbeats, but not after an orderly stop. A node that restarts into another release on probation reports this
+release through its pipe. The parent boots that release once, and boots the permanent release afterwards, however the
+run ended. The parent keeps the name of that release only in memory. If the permanent release is damaged or can't be
+started, the parent boots the release that was permanent before it.
+
+While the parent runs, it holds a lock on var/parent.lock and writes the node's status to var/parent.json. The parent
+passes to the node through a pipe how its previous run ended, and not as an argument, because all users of the machine
+can read a process's arguments.
+
+A node with several workers has one OS process for each worker. The rules above are those of worker 1; the other workers
+boot the release that worker 1 runs.
 """
 
 from __future__ import annotations
@@ -32,13 +35,13 @@ TRIAL_VERSION = 5  # a release whose launcher is older ends no probation by itse
 
 
 class Parent(WorkerProcess):
-    """Boots the node, reads its reports from the pipe, and restarts it. It is itself what boots worker 1."""
+    """Boots and restarts worker 1 of the node, and reads its reports; has a `Follower` for each other worker."""
 
     def __init__(self, trial: str = "") -> None:
         sockets = take_inherited_sockets()  # before a pipe could get one of these descriptors
         super().__init__(1, NODE_LOCK, self.changed, self.pass_on)
         self.sockets = sockets
-        self.trial, self.on_trial = trial, ""  # the release to boot once, on probation; the one that was booted so
+        self.trial, self.on_trial = trial, ""  # the release to boot once, on probation; the one that runs so now
         self.given_up: dict[str, str] = {}  # the reason for each release that is damaged or can't be started
         self.current = ""  # the release that worker 1 runs, while it is ready
         self.followers: list[Follower] = []
@@ -132,7 +135,7 @@ class Parent(WorkerProcess):
         self.log(f"{why} Giving up on release {vsn}.")
 
     def handle(self, line: str) -> float | None:
-        """Handle one report of worker 1, which says more than the others."""
+        """Handle one report of worker 1, which sends more kinds of reports than the other workers."""
         word, _, more = line.partition(" ")
         if word == "trial":
             self.trial = more
@@ -148,12 +151,12 @@ class Parent(WorkerProcess):
                     follower.restart()
         elif word == "ready":
             self.given_up.clear()
-            if not self.current:  # the release knows no workers
+            if not self.current:  # the release can't run several workers
                 self.set_workers(1)
         return super().handle(line)
 
     def set_workers(self, count: int) -> None:
-        """Have `count` workers in all: start those that are missing, stop the others and wait for their end."""
+        """Run `count` workers in all: start missing workers, or stop surplus ones and wait for their end."""
         while len(self.followers) < count - 1:
             self.followers.append(Follower(len(self.followers) + 2, self))
         ended = self.followers[count - 1 :]
@@ -172,7 +175,7 @@ class Parent(WorkerProcess):
 
     def changed(self) -> None:
         """Write the status of the node, after that of a worker has changed."""
-        with self.status_lock:  # also around reading: another thread must not write an older status afterwards
+        with self.status_lock:  # held while reading, too: no thread may write an older status afterwards
             self._write(self.status, self.vsn)
 
     def report(self, phase: str, vsn: str) -> None:
@@ -204,7 +207,7 @@ class Parent(WorkerProcess):
 
 
 def worker_status(follower: Follower) -> dict[str, object]:
-    """Return what var/parent.json says of a worker besides worker 1."""
+    """Return the status of a worker other than worker 1, for var/parent.json."""
     return {
         "number": follower.number,
         "pid": follower.node.pid if follower.node else None,

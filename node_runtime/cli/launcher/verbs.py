@@ -129,12 +129,12 @@ def until_ready(parent: int, boots: int, alive: Callable[[], bool]) -> int:
 
 
 def has_settled(worker: dict[str, Any]) -> bool:
-    """Return whether a worker besides worker 1 is ready, or has ended and said why."""
+    """Return whether a worker other than worker 1 is ready, or has ended with an error."""
     return worker["phase"] == "running" or bool(worker["error"])
 
 
 def worker_line(worker: dict[str, Any]) -> str:
-    """Return the line that says whether a worker besides worker 1 runs."""
+    """Return the line that says whether a worker other than worker 1 runs."""
     runs = f"runs as process {worker['pid']}." if worker["phase"] == "running" else f"does not run: {worker['error']}"
     return f"Worker {worker['number']} {runs}\n"
 

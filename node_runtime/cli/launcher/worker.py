@@ -1,7 +1,7 @@
-"""One worker of the node: an OS process that the parent boots, hears and replaces.
+"""One worker of the node: an OS process that the parent boots, monitors and restarts.
 
-A node has one worker, unless node.toml says otherwise. Each worker reports through a pipe of its own, and gets the
-messages of the other workers through another one; the parent only passes these on.
+A node has one worker, unless node.toml sets another number. Each worker has two pipes to the parent: one for its
+reports, and one for the messages of other workers, which the parent passes on unread.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ MAX_PAUSE_SECONDS = 30.0
 DEFAULT_SILENCE_SECONDS = 60.0  # the longest time without a heartbeat, until the node sets another limit
 MAX_WAIT_SECONDS = 1.0  # for a heartbeat, until the parent counts the time that has passed
 MAX_SENTENCE = 1000  # characters of a sentence in var/parent.json, and of one for the next boot
-MAX_REPORT_BYTES = 65_536  # of a report whose end has not come
+MAX_REPORT_BYTES = 65_536  # of a report that is not complete yet
 PIPE_VERSION = 2  # a release whose launcher is older gets the reasons of a boot as arguments
-WORKERS_VERSION = 8  # a release whose launcher is older knows no other workers
+WORKERS_VERSION = 8  # a release whose launcher is older can't run several workers
 
 
 def end_clause(code: int) -> str:
@@ -45,7 +45,7 @@ def restart_pause(short_runs: int) -> float:
 
 
 class WorkerProcess:
-    """Boots one OS process of the node, again and again, and reads its reports from the pipe.
+    """Boots one OS process of the node at a time, and reads its reports from the pipe.
 
     `on_change()` is called when its status has changed, and `pass_on(number, text)` with a message for worker `number`.
     """
@@ -54,7 +54,7 @@ class WorkerProcess:
         self, number: int, lock: Path, on_change: Callable[[], None], pass_on: Callable[[int, int, str], None]
     ) -> None:
         self.number, self.lock = number, lock
-        self.sockets: tuple[int, ...] = ()  # those of systemd, which all workers share
+        self.sockets: tuple[int, ...] = ()  # the sockets of systemd, which all workers share
         self.on_change, self.pass_on = on_change, pass_on
         self.node: subprocess.Popen[bytes] | None = None
         self.stopping = self.waiting = False
@@ -64,7 +64,7 @@ class WorkerProcess:
         self.wakeup, self.waker = os.pipe()
         os.set_blocking(self.waker, False)
         self._mail: int | None = None
-        self._mail_lock = threading.RLock()  # a signal's handler may interrupt its holder
+        self._mail_lock = threading.RLock()  # reentrant: a signal's handler may interrupt the code that holds the lock
 
     def log(self, sentence: str) -> None:
         """Write one line to the log. A full disk is ignored: keeping the node running is more important."""
@@ -197,8 +197,9 @@ class WorkerProcess:
     def _listen(self, node: subprocess.Popen[bytes], heart: IO[bytes]) -> None:
         """Read the node's reports until the node ends; kill the node if it sends no heartbeat within the time limit.
 
-        Only time in which the parent ran counts: whatever stops the parent for a while, such as a frozen container,
-        stops the node, too. So it waits for a short time at once, and counts a wait that took longer as that time.
+        Only time in which the parent ran counts, because a pause of the parent, such as that of a frozen container,
+        pauses the node, too. So the parent waits in short steps, and a step that took longer than planned counts as
+        long as planned.
         """
         silence, rest, watched = DEFAULT_SILENCE_SECONDS, b"", [heart.fileno(), self.wakeup]
         left = silence
@@ -225,7 +226,7 @@ class WorkerProcess:
                 return
 
     def _understood(self, line: bytes) -> float | None:
-        """Handle one report. One that makes no sense is logged: the other workers must not suffer from it."""
+        """Handle one report. A report that can't be read is only logged, so that it does not affect other workers."""
         try:
             return self.handle(line.decode("utf-8", "replace"))
         except ValueError as error:

@@ -26,9 +26,9 @@ WEBSOCKETS: Final = "websockets"
 class AsgiPackage:
     """The top-level package or module of an ASGI application `target`, such as "chat.main:app".
 
-    `place` is its folder or file; it is None if it belongs to an installed distribution. `distribution` is the name of
-    that distribution, unless it has compiled modules: then it is one of the requirements. `requirements` are the
-    distributions that it needs, in the versions that are installed here.
+    `place` is the folder or file of the package; None if the package belongs to an installed distribution.
+    `distribution` is the name of that distribution; a distribution with compiled modules is one of the `requirements`
+    instead. `requirements` are the distributions that the package needs, in the installed versions.
     """
 
     target: str
@@ -45,7 +45,9 @@ def find_package(target: str) -> AsgiPackage:
     try:
         msgspec.convert(target, Callback)
     except msgspec.ValidationError:
-        raise _refused(f"{clip(target, 80)!r} is no ASGI application; write module:name, such as main:app.") from None
+        raise _refused(
+            f"{clip(target, 80)!r} is not an ASGI application; write module:name, such as main:app."
+        ) from None
     module = target.partition(":")[0]
     top, *below = module.split(".")
     place = _place(top)
@@ -76,7 +78,7 @@ def _place(top: str) -> Path | None:
         if (folder / f"{top}.py").is_file():
             return folder / f"{top}.py"
         if any((folder / top).glob("*.py")):
-            raise _refused(f"{folder / top} is no package, because it has no __init__.py; add an empty one.")
+            raise _refused(f"{folder / top} is not a package, because it has no __init__.py; add an empty one.")
     spec = util.find_spec(top)
     if spec is None or spec.origin is None or {"site-packages", "dist-packages"} & set(Path(spec.origin).parts):
         return None

@@ -60,7 +60,7 @@ def new(name: str, is_web: bool, asgi: str | None) -> None:
     libraries = [each for each in SERVER_LIBRARIES if kind != "plain" and util.find_spec(each) is not None]
     words = _words(folder.name, kind, libraries) | _package_words(package, folder, libraries)
     _write(folder, project_files(("common", kind), words))
-    click.echo(f"{folder.name} is a new project in {folder}; its README.md says what is where. To test and start it:")
+    click.echo(f"{folder.name} is a new project in {folder}; its README.md describes the files. To test and start it:")
     click.echo(f"  cd {shlex.quote(str(folder))}\n  make test\n  make start")
     if package is not None and package.place is None and package.distribution is None:
         click.echo(

@@ -39,7 +39,7 @@ def class_prefix(name: str) -> str:
 
 
 def _proposal(name: str) -> str:
-    """Return the allowed name that is most like this one; "" if there is none."""
+    """Return an allowed name that is similar to this one; "" if there is none."""
     words = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower())
     proposal = re.sub(r"^[0-9_]+", "", words).rstrip("_")[:64]
     return "" if not proposal or _taken(proposal) else proposal

@@ -26,7 +26,7 @@ def project_files(kinds: tuple[str, ...], words: Mapping[str, str]) -> dict[str,
 
 
 def filled(text: str, words: Mapping[str, str]) -> str:
-    """Return the text with @WORD@ replaced by its value; a line that is nothing but an empty value is left out."""
+    """Return the text with @WORD@ replaced by its value; a line that would then be empty is left out."""
     for word, value in words.items():
         text = text.replace(f"@{word}@\n", f"{value}\n" if value else "") if not value else text
         text = text.replace(f"@{word}@", value)

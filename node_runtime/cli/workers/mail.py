@@ -19,7 +19,7 @@ logger: Final = logging.getLogger("node_runtime")
 
 
 class WorkerMail:
-    """Sends messages through the heartbeat's pipe, and reads those that come through the pipe `descriptor`."""
+    """Sends messages through the heartbeat's pipe, and reads the messages that arrive through the pipe `descriptor`."""
 
     def __init__(self, heart: Heartbeat, descriptor: int | None) -> None:
         self._heart = heart
@@ -56,7 +56,7 @@ class WorkerMail:
             sender, _, text = line.partition(b" ")
             try:
                 message = decode(text)
-            except msgspec.DecodeError as error:  # of a worker with another node_runtime, during a restart
+            except msgspec.DecodeError as error:  # during a restart, a worker may have another version of node_runtime
                 logger.warning("a message of worker %s can't be read: %s", sender.decode(errors="replace"), error)
                 continue
             handle(int(sender), message)

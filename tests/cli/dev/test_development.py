@@ -31,7 +31,7 @@ async def test_a_save_is_new_code_with_the_old_state_and_a_mistake_leaves_the_ol
         assert client.info.development
 
     said = await developer.save(("def get_count(self)", "def get_count(self"))
-    assert said.startswith("The old code runs on: ")
+    assert said.startswith("The old code continues to run: ")
     assert "server.py, line " in said
     await developer.counted(await developer.count() + 1_000_000)
 
@@ -53,7 +53,7 @@ MISTAKES = {
 async def test_no_kind_of_mistake_stops_the_old_code(developer: Developer) -> None:
     for number, (reason, (right, wrong)) in enumerate(MISTAKES.items()):
         said = await developer.save((right, wrong))
-        assert said.startswith("The old code runs on: "), said
+        assert said.startswith("The old code continues to run: "), said
         assert reason in "".join(developer.lines)
         await developer.counted(await developer.count() + 1)
         good = await developer.save((wrong, right), ("count += ", f"count += {number} * 1_000_000 + "))

@@ -131,7 +131,7 @@ def test_the_code_of_an_asgi_application_stays_where_it_is_and_its_libraries_are
 @pytest.mark.parametrize(
     ("name", "target", "sentence"),
     [
-        ("ice_cream", "kiosk", "'kiosk' is no ASGI application; write module:name, such as main:app."),
+        ("ice_cream", "kiosk", "'kiosk' is not an ASGI application; write module:name, such as main:app."),
         ("ice_cream", "nowhere:app", "There is no package nowhere in this folder, and none is installed"),
         ("ice_cream", "kiosk.menu:app", "kiosk has no module kiosk.menu; write the module of the application."),
         ("kiosk", "kiosk.main:app", "kiosk is the name of the package itself; choose another name, such as"),

@@ -80,7 +80,7 @@ async def test_what_moved_is_measured_from_the_last_look(opened: Open, peer: Pee
         await user.press("3")
         await user.sees("1 change since", "turns  50  was 42")
         await user.press("s")
-        await user.is_notified("measured from now")
+        await user.is_notified("relative to the present state")
         peer.world.states[FSM] = machine("olive", turns=integer(51), since=string("noon"))
         await user.sees("turns  51  was 50")
 

@@ -128,7 +128,7 @@ async def test_a_session_gets_the_page_and_its_files(light_site: Site) -> None:
 async def test_another_site_gets_nothing_even_with_the_cookie(light_site: Site, path: str) -> None:
     cookie = await light_site.enter()
     status, _, text = await light_site.get(path, Cookie=cookie, Origin="http://evil.example")
-    assert (status, text) == (403, "Requests of other sites are refused.\n")
+    assert (status, text) == (403, "Requests from other sites are refused.\n")
     status, _, text = await light_site.get(path, Cookie=cookie, Host="evil.example")
     assert (status, text) == (403, f"This server answers only at {light_site.origin}.\n")
 
