@@ -1,5 +1,4 @@
-"""The node's link to its gateway: starts the gateway, exchanges messages with it over the seam, and starts it again
-after it has ended.
+"""The node's link to its gateway: starts and restarts the gateway, and exchanges messages with it over the seam.
 
 While the gateway is down, the node continues, but nobody can connect to the node. Clients reconnect by themselves, and
 have to subscribe again: their subscriptions ended with the gateway.

@@ -1,4 +1,4 @@
-"""How an instance adopts the new version of its class: the values of its new fields, and what prevents the adoption."""
+"""The new version of an instance's class: the values that the instance gets in it, and what prevents the change."""
 
 from __future__ import annotations
 
