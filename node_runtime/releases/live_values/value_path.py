@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from types import FunctionType
 from typing import Any, Final
 
 from node_runtime.behaviours.show.raw_reads import dict_descriptor, field_names, raw_attributes, short_text, slots_of
+from node_runtime.releases.migration.hidden_parts import ZONED, target_of, zone_of
 
 from .value_search import Trail
 
@@ -63,11 +65,20 @@ def _item_step(holder: Any, part: Any) -> str | None:
         return None if number is None else f"[{number}]"
     elif issubclass(cls, dict):
         return _key_step(holder, part)
-    elif cls is functools.partial:
-        return f".{'func' if holder.func is part else 'args' if holder.args is part else 'keywords'}"
-    elif cls is FunctionType:
-        return _of_function(holder, part)
+    else:
+        return _hidden_step(holder, part, cls)
     return None
+
+
+def _hidden_step(holder: Any, part: Any, cls: type[Any]) -> str | None:
+    """Return the step to a part that is neither an item nor an attribute; None if `part` is no such part."""
+    if cls is functools.partial:
+        return f".{'func' if holder.func is part else 'args' if holder.args is part else 'keywords'}"
+    if cls is FunctionType:
+        return _of_function(holder, part)
+    if issubclass(cls, weakref.ref) and target_of(holder) is part:
+        return "()"
+    return ".tzinfo" if issubclass(cls, ZONED) and zone_of(holder) is part else None
 
 
 def _key_step(holder: dict[Any, Any], part: Any) -> str | None:

@@ -1,38 +1,26 @@
 """A search through values for functions of replaced or deleted versions, and for instances of the versions' classes.
 
-The search follows the references that the cycle collector sees. So it runs no code of the values, and also reads what C
-code holds. It is iterative and visits each object once. It follows objects of the standard library and of the runtime
-only if they hold values for their owner, because a logger or an event loop refers to everything in a node. An object
-that several roots share is visited once for all of them.
+The search follows the references that the cycle collector sees, and those of `hidden_parts`. So it runs no code of the
+values, and also reads what C code holds. It is iterative and visits each object once. It does not follow loggers, event
+loops, tasks and threads, which refer to everything in a node, nor the runtime's own objects, except those that hold
+values for their owner. It looks at the target of a weak reference, but not below it: the target belongs to another
+object. An object that several roots share is visited once for all of them.
 """
 
 from __future__ import annotations
 
-import asyncio
 import enum
 import gc
-import sys
+import weakref
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import (
-    AsyncGeneratorType,
-    CodeType,
-    CoroutineType,
-    FrameType,
-    FunctionType,
-    GeneratorType,
-    MethodType,
-    ModuleType,
-    TracebackType,
-)
+from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType, MethodType
 from typing import Any, Final, Literal
 
-from node_runtime.behaviours.show.raw_reads import module_of, mro_of
-from node_runtime.behaviours.show.stdlib_probes import is_followed
 from node_runtime.behaviours.show.time_budget import TimeBudget
-from node_runtime.code import HotModule
-from node_runtime.releases.migration import RUNTIME_RECORDS
+from node_runtime.releases.migration.hidden_parts import ZONED, ReadParts, reader_for, target_of, zone_of
+from node_runtime.releases.migration.holders import is_holder
 
 from .replaced_code import ReplacedCode
 
@@ -45,24 +33,9 @@ Trail = tuple[Any, Any] | None
 SLICE: Final = 50_000
 """After this number of objects, the search continues with the next root, and comes back to this root later."""
 _BETWEEN_CLOCK_READS: Final = 256
-_HAS_REFERENCES: Final = 1 << 14
-"""Py_TPFLAGS_HAVE_GC: the flag of the classes whose objects the cycle collector follows."""
-_CONTAINERS: Final = (tuple, list, dict, set, frozenset, deque)
-_NOT_FOLLOWED: Final = frozenset(map(id, (
-    ModuleType, HotModule, FrameType, CodeType, TracebackType, asyncio.AbstractEventLoop, asyncio.Task,
-)))  # fmt: skip
-"""Identities of classes, because a class with its own metaclass may run code when it is hashed or compared."""
 _SUSPENDED: Final = frozenset(map(id, (CoroutineType, GeneratorType, AsyncGeneratorType)))
 _FRAMES: Final = ("cr_frame", "gi_frame", "ag_frame")
-_OPEN_LIBRARY: Final = frozenset({"builtins", "collections", "itertools"})
-_HOLDING_LIBRARY: Final = frozenset({"contextlib", "json", "operator", "shelve", "sqlite3"})
-"""Modules of the standard library whose objects hold functions for their owner, although no walk shows their insides.
-
-Examples are the `row_factory` of a connection to a database, and the callbacks of an `ExitStack`.
-"""
-_OWN_PACKAGE: Final = __name__.partition(".")[0]
-
-_LEAF, _OPEN, _INSTANCE, _MEMBER, _CLASS, _FUNCTION, _METHOD, _FRAME = range(8)
+_LEAF, _OPEN, _INSTANCE, _MEMBER, _CLASS, _FUNCTION, _METHOD, _FRAME, _WEAK, _ZONED = range(10)
 
 
 @dataclass(slots=True)
@@ -91,6 +64,7 @@ class ValueSearch:
         self._code = code
         self._budget = TimeBudget(seconds)
         self._kinds: dict[int, int] = {}
+        self._readers: dict[int, ReadParts] = {}
         self._seen: dict[int, int] = {}
         self._shared: dict[int, tuple[Any, list[tuple[int, Trail]]]] = {}
 
@@ -112,7 +86,7 @@ class ValueSearch:
 
     def _advance(self, root: int, stack: list[tuple[Any, Trail]], limit: int) -> None:
         """Visit the objects on the stack and those that they refer to, until the limit or the end of the budget."""
-        kinds, seen, referents = self._kinds, self._seen, gc.get_referents
+        kinds, seen, readers = self._kinds, self._seen, self._readers
         until_clock = _BETWEEN_CLOCK_READS
         while stack and limit > 0:
             value, trail = stack.pop()
@@ -122,7 +96,7 @@ class ValueSearch:
                 if self._budget.is_spent():
                     stack.append((value, trail))
                     return
-            parts = value if cls is list or cls is tuple else self._parts(value, cls) or referents(value)
+            parts = value if cls is list or cls is tuple else readers.get(id(cls), gc.get_referents)(value)
             limit -= len(parts) + 1
             until_clock -= len(parts) + 1
             inner: Trail = (value, trail)
@@ -141,14 +115,6 @@ class ValueSearch:
                 elif owner != root:
                     self._shared.setdefault(id(part), (part, []))[1].append((root, inner))
 
-    def _parts(self, value: Any, cls: type[Any]) -> Sequence[Any]:
-        """Return the parts of an object if the references that the collector sees lead too far; () if not."""
-        if cls is FunctionType:
-            return [value.__closure__, value.__defaults__, value.__kwdefaults__, value.__dict__]
-        if cls is dict and (dict.__contains__(value, "__builtins__") or dict.__contains__(value, "__spec__")):
-            return (None,)  # the namespace of a module
-        return ()
-
     def _check(self, root: int, part: Any, kind: int, trail: Trail) -> bool:
         """Record a finding. Return whether the search continues below this object."""
         if kind in (_INSTANCE, _MEMBER):
@@ -161,12 +127,24 @@ class ValueSearch:
             frame = next(getattr(part, name) for name in _FRAMES if hasattr(part, name))
             if self._code.has_frame(frame):
                 self._record(root, "coroutine" if type(part) is CoroutineType else "generator", part, part, trail)
+                return False
+        elif kind == _WEAK:
+            self._check_aside(root, target_of(part), (part, trail))
+        elif kind == _ZONED:
+            self._check_aside(root, zone_of(part), (part, trail))
+            return False
         else:
             function = part.__func__ if kind == _METHOD else part
             if type(function) is FunctionType and self._code.has_function(function):
                 self._record(root, "function" if kind == _FUNCTION else "bound method", function, part, trail)
                 return kind == _METHOD
-        return kind in (_INSTANCE, _METHOD, _FUNCTION)
+        return kind in (_INSTANCE, _METHOD, _FUNCTION, _FRAME, _WEAK)
+
+    def _check_aside(self, root: int, part: Any, trail: Trail) -> None:
+        """Record an object that the search does not visit, if it is a finding."""
+        kind = self._classify(type(part))
+        if kind not in (_LEAF, _OPEN):
+            self._check(root, part, kind, trail)
 
     def _record(self, root: int, sort: Sort, thing: Any, value: Any, trail: Trail) -> None:
         found = self.found.setdefault(root, {})
@@ -176,6 +154,7 @@ class ValueSearch:
 
     def _classify(self, cls: type[Any]) -> int:
         kind = self._kinds[id(cls)] = self._kind(cls)
+        self._readers[id(cls)] = reader_for(cls)
         return kind
 
     def _kind(self, cls: type[Any]) -> int:  # noqa: PLR0911 - one line for each kind
@@ -187,16 +166,11 @@ class ValueSearch:
             return _FUNCTION if cls is FunctionType else _METHOD
         if self._code.has_class(cls):
             return _MEMBER if issubclass(cls, enum.Enum) else _INSTANCE
-        if not cls.__flags__ & _HAS_REFERENCES or any(id(base) in _NOT_FOLLOWED for base in mro_of(cls)):
-            return _LEAF
-        module = module_of(cls) or ""
-        package = module.partition(".")[0]
-        if issubclass(cls, _CONTAINERS) or module in RUNTIME_RECORDS or package in _OPEN_LIBRARY:
-            return _OPEN
-        if package == _OWN_PACKAGE:
-            return _LEAF
-        is_open = package not in sys.stdlib_module_names or package in _HOLDING_LIBRARY or is_followed(cls, package)
-        return _OPEN if is_open else _LEAF
+        if any(cls is zoned for zoned in ZONED):
+            return _ZONED
+        if issubclass(cls, weakref.ref):
+            return _WEAK
+        return _OPEN if is_holder(cls) else _LEAF
 
     def _share_findings(self) -> None:
         """Give the findings below a shared object to every root that refers to it."""
@@ -212,7 +186,7 @@ class ValueSearch:
         """Return the findings below one object, without those of the object itself."""
         alone = ValueSearch.__new__(ValueSearch)
         alone.found, alone.missed, alone._code, alone._budget = {}, set(), self._code, self._budget
-        alone._kinds, alone._seen, alone._shared = self._kinds, {id(part): 0}, {}
+        alone._kinds, alone._readers, alone._seen, alone._shared = self._kinds, self._readers, {id(part): 0}, {}
         stack: list[tuple[Any, Trail]] = [(part, None)]
         while stack and not self._budget.is_spent():
             alone._advance(0, stack, SLICE)

@@ -7,18 +7,15 @@ sharing and cycles are kept, and parts that need no change are shared with the n
 
 `migration_obstacles(value, namespaces)` reports what the migration would do to any value that a live process holds,
 even if the script does not migrate the process. It makes the new value and drops it. This may call default factories
-and pydantic's validators, so call the function only in the copy of the node. The migration does not look into
-coroutines, generators, locks and C objects: it leaves them as they are and does not report them.
+and pydantic's validators, so call the function only in the copy of the node.
 """
 
 from .conversion import Converter, migration_obstacles
 from .default_code_change import DefaultMigration, NotMigratable, inherits_code_change, namespaces_of
 from .findings import Conversion, LostField, MigratedClass, Obstacle
-from .shapes import RUNTIME_RECORDS
 from .targets import TargetNamespaces
 
 __all__ = [
-    "RUNTIME_RECORDS",
     "Conversion",
     "Converter",
     "DefaultMigration",

@@ -13,6 +13,7 @@ from .replaced_shapes import Shapes
 from .report import MigrationReport
 from .shapes import LEAF, LEAF_CLASSES, PathStep, Shape
 from .targets import TargetNamespaces, Targets
+from .weak_shapes import WeakShape
 
 _ENTERED: Final = 0
 _UNCHANGED: Final = 1
@@ -68,10 +69,14 @@ class Converter:
     def _make_all(self, search: _Search) -> None:
         """Make the new objects, parts first. Objects in cycles get some of their parts only at the end."""
         self._report.parents = search.parents
+        self._find_weakly_held(search)
+        inside = {id(reference) for value, shape in search.affected for reference in shape.references(value)}
         for value, shape in search.affected:
-            if shape.obstacle is not None:
-                self._report.add_obstacle(value, shape.label, None, shape.obstacle, shape.remedy)
-            elif (clause := left_behind(value, self._is_affected)) is not None:
+            if (refusal := shape.refusal(value)) is not None:
+                self._report.add_obstacle(value, shape.label, None, refusal, shape.remedy)
+            elif isinstance(shape, WeakShape):
+                continue  # it has a weak reference to itself
+            elif (clause := left_behind(value, lambda one: id(one) in inside or self._is_affected(one))) is not None:
                 self._report.add_obstacle(value, type_name(type(value)), None, clause, "keep the class")
         if not self._report.is_clear():
             return
@@ -88,6 +93,21 @@ class Converter:
             for value, shape in search.affected:
                 shape.check(value, made[id(value)])
 
+    def _find_weakly_held(self, search: _Search) -> None:
+        """Report the objects that have to change and to which only weak references lead: new ones would vanish."""
+        weak = [(holder, shape) for holder, shape in search.affected if isinstance(shape, WeakShape)]
+        if not weak:
+            return
+        kept: dict[int, int] = {}
+        _Search(self._shapes, kept, set(), is_strong=True).run(search.root)
+        found = set(search.found)
+        for holder, shape in weak:
+            for target in shape.targets(holder):
+                if self._is_affected(target) and id(target) in found and id(target) not in kept:
+                    label = type_name(type(target))
+                    reason = f"only weak references in this value lead to an object of {label}: a new one would vanish"
+                    self._report.add_obstacle(target, label, None, reason, "keep the class")
+
     def _is_affected(self, value: Any) -> bool:
         return self._status.get(id(value)) == _AFFECTED
 
@@ -101,10 +121,12 @@ class _Search:
     `found` has the `id` of each object that no earlier walk has visited. `affected` has the objects that have to
     change, each with its shape; parts come before the objects that hold them. `back` has (holder, part) for each
     reference that closes a cycle: the part contains the holder, and is still being visited. `parents` has the holder of
-    each affected object, and the step from the holder to the object. Objects are represented by their `id`.
+    each affected object, and the step from the holder to the object. Objects are represented by their `id`. With
+    `is_strong`, the walk does not follow weak references.
     """
 
-    def __init__(self, shapes: Shapes, status: dict[int, int], in_cycles: set[int]) -> None:
+    def __init__(self, shapes: Shapes, status: dict[int, int], in_cycles: set[int], *, is_strong: bool = False) -> None:
+        self.root: Any = None
         self.found: list[int] = []
         self.affected: list[tuple[Any, Shape]] = []
         self.back: list[tuple[int, int]] = []
@@ -112,9 +134,11 @@ class _Search:
         self._shapes = shapes
         self._status = status
         self._in_cycles = in_cycles
+        self._is_strong = is_strong
 
     def run(self, root: Any) -> None:
         """Walk through the value."""
+        self.root = root
         status, shapes, back = self._status, self._shapes, self.back
         stack: list[_Visit] = []
         self._enter(stack, root, None)
@@ -139,7 +163,8 @@ class _Search:
         shape = self._shapes.of(value)
         if id(type(value)) in LEAF_CLASSES or shape is LEAF or id(value) in self._status:
             return
-        visit = _Visit(value, shape, shape.parts(value), step)
+        parts = shape.strong_parts(value) if self._is_strong else shape.parts(value)
+        visit = _Visit(value, shape, parts, step)
         visit.affected = shape.replaced or id(value) in self._in_cycles
         self._status[id(value)] = _ENTERED
         self.found.append(id(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import types
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping
@@ -109,7 +110,7 @@ _BASES: Final = (
     Base(frozenset, lambda value: list(frozenset.__iter__(value)), _new_with_content(frozenset)),
     Base(BaseException, lambda value: list(value.args), _make_exception),
     *(Base(base, _nothing, _new_from_old(base)) for base in (str, int, float, complex, bytes)),
-    *(Base(base, _nothing, _new(base), _keep_empty) for base in (types.SimpleNamespace, object)),
+    *(Base(base, _nothing, _new(base), _keep_empty) for base in (types.SimpleNamespace, datetime.tzinfo, object)),
 )
 
 
@@ -118,7 +119,14 @@ def base_of(cls: type) -> Base | None:
     if is_struct(cls):
         return _struct_base(cls)
     base = next(base for base in _BASES if issubclass(cls, base.cls))
-    return base if _is_explained(cls, base.cls) else None
+    return base if _maker(cls) is _maker(base.cls) and _is_explained(cls, base.cls) else None
+
+
+def _maker(cls: type) -> type | None:
+    """Return the class of C whose `__new__` has to make the objects of a class; None for all exceptions."""
+    if issubclass(cls, BaseException):
+        return None
+    return next(one for one in mro_of(cls) if type(namespace_of(one).get("__new__")) is types.BuiltinFunctionType)
 
 
 def _struct_base(cls: type) -> Base:

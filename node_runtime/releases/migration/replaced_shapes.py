@@ -20,11 +20,13 @@ from node_runtime.code.classes.record_fields import (
 )
 
 from .enum_members import member_names, members_of
+from .exact_shapes import EXACT_SHAPES
 from .layouts import Base, Layout, base_of
 from .pydantic_models import PydanticModel
 from .report import MigrationReport
-from .shapes import EXACT_SHAPES, LEAF, CodeShape, PartOf, PathStep, Shape, kept_shape
+from .shapes import LEAF, CodeShape, PartOf, PathStep, Shape, kept_shape
 from .targets import GONE, Targets, namespace_of_class
+from .zoned_shape import ZONED_SHAPE, has_plain_zone
 
 _SMALL = (type(None), bool, int, float, complex, str, bytes)
 
@@ -44,7 +46,7 @@ class Shapes:
         cls = type(value)
         known = self._known.get(id(cls))
         if known is not None:
-            return known
+            return LEAF if known is ZONED_SHAPE and has_plain_zone(value) else known
         if issubclass(cls, type):
             return self._code(self._targets.class_for(value), value)
         if cls is types.FunctionType:

@@ -6,38 +6,31 @@ There is one shape for each class, and it is made once. No shape changes an old 
 from __future__ import annotations
 
 import enum
-import functools
-import gc
 import sys
 import types
-import typing
-import weakref
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any, Final
 
-from node_runtime.behaviours.show.raw_reads import module_of, type_name
-from node_runtime.behaviours.show.stdlib_probes import is_followed
+from node_runtime.behaviours.show.raw_reads import module_of, raw_attributes, type_name
 from node_runtime.code import HotModule
 from node_runtime.code.classes.record_fields import record_fields
 
+from .hidden_parts import reader_for
+from .holders import RUNTIME_RECORDS, is_holder
 from .layouts import Base, Layout, base_of
 from .targets import GONE
 
 PathStep = tuple[str, Any]
-"""A step of a path: ("attribute", name), ("item", key or number) or ("key", key)."""
+"""A step of a path: ("attribute", name), ("item", key or number) or ("key", key); ("item", ...) if it is not known."""
 PartOf = Callable[[Any], Any]
 """Returns the new object for a part: the part itself if it needs no change."""
 
 _OWN_PACKAGE: Final = __name__.partition(".")[0]
-RUNTIME_RECORDS: Final = frozenset({"node_runtime.processes.messages", "node_runtime.behaviours.statem_events"})
-"""The modules of the runtime whose objects are records that hold values for a process: messages and events."""
-_TYPING_ALIAS: Final[type] = type(typing.Iterator[int])
-"""The class of the aliases of user-defined generic classes, and of most of typing's own."""
 _CODE: Final = (types.FunctionType, type)
 LEAF_CLASSES: Final = frozenset(map(id, (
     type(None), bool, int, float, complex, str, bytes, bytearray, type(Ellipsis), range, slice, types.ModuleType,
-    types.BuiltinFunctionType, types.CodeType, types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType,
+    types.CodeType,
 )))  # fmt: skip
 
 
@@ -56,6 +49,18 @@ class Shape:
     def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
         """Yield the parts of an object, each with the step that leads to it."""
         yield from ()
+
+    def strong_parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        """Yield the parts that the object keeps alive."""
+        return self.parts(value)
+
+    def references(self, value: Any) -> Iterable[object]:
+        """Return the weak references inside an object to which its shape gives new targets."""
+        return ()
+
+    def refusal(self, value: Any) -> str | None:
+        """Return why no new object can be made for this one; None if one can be made."""
+        return self.obstacle
 
     def begin(self, value: Any) -> Any:
         """Return a new object without its parts; None if the object can only be made together with its parts."""
@@ -128,68 +133,12 @@ class CodeShape(Shape):
         return self._found
 
 
-class MethodShape(Shape):
-    """A bound method."""
-
-    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
-        yield ("attribute", "__self__"), value.__self__
-        yield ("attribute", "__func__"), value.__func__
-
-    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
-        return types.MethodType(part(value.__func__), part(value.__self__))
-
-
-class PartialShape(Shape):
-    """A `functools.partial`."""
-
-    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
-        for name in ("func", "args", "keywords"):
-            yield ("attribute", name), getattr(value, name)
-
-    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
-        return functools.partial(part(value.func), *part(value.args), **part(value.keywords))
-
-
-class ProxyShape(Shape):
-    """A read-only view of a dict."""
-
-    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
-        yield ("attribute", "mapping"), gc.get_referents(value)[0]
-
-    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
-        return types.MappingProxyType(part(gc.get_referents(value)[0]))
-
-
-class WeakReferenceShape(Shape):
-    """A weak reference without a callback."""
-
-    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
-        yield ("attribute", "()"), value()
-
-    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
-        return weakref.ref(part(value()))
-
-
-class AliasShape(Shape):
-    """A generic class with its arguments, such as `list[Point]`, or the `__orig_class__` of a `Box[int](…)`."""
-
-    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
-        for name in ("__origin__", "__args__"):
-            yield ("attribute", name), getattr(value, name)
-
-    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
-        origin, arguments = part(value.__origin__), part(value.__args__)
-        if type(value) is types.GenericAlias:
-            return types.GenericAlias(origin, arguments)
-        # Not origin[arguments]: that would run code of the class, and typing would cache the result.
-        return type(value)(origin, arguments, inst=value._inst, name=value._name)
-
-
 class OpaqueShape(Shape):
     """An object whose parts can be read, but that can't be copied."""
 
-    def __init__(self, cls: type) -> None:
+    def __init__(self, cls: type, *, is_foreign: bool) -> None:
         self._layout = Layout(cls)
+        self._read_hidden = None if is_foreign else reader_for(cls)
         self.label = type_name(cls)
         self.obstacle = f"{self.label} holds an object of a class that is replaced, and can't be copied"
 
@@ -197,18 +146,14 @@ class OpaqueShape(Shape):
         for name, attribute in self._layout.read(value).items():
             if not isinstance(attribute, _CODE):
                 yield ("attribute", name), attribute
+        if self._read_hidden is not None:
+            own = None if self._layout.dict_of is None else raw_attributes(self._layout.dict_of, value)
+            for part in self._read_hidden(value):
+                if part is not own and not isinstance(part, _CODE):
+                    yield ("item", ...), part
 
 
 LEAF: Final = Shape()
-EXACT_SHAPES: Final[dict[int, Shape]] = {
-    id(types.MethodType): MethodShape(),
-    id(functools.partial): PartialShape(),
-    id(types.MappingProxyType): ProxyShape(),
-    id(weakref.ReferenceType): WeakReferenceShape(),
-    id(types.GenericAlias): AliasShape(),
-    id(_TYPING_ALIAS): AliasShape(),
-}
-"""The shapes of some builtin classes, by the identity of the class."""
 
 
 def kept_shape(cls: type, own_packages: Container[str]) -> Shape:
@@ -228,7 +173,7 @@ def kept_shape(cls: type, own_packages: Container[str]) -> Shape:
         return LEAF
     is_own = package in own_packages or _is_managed(module)
     if base is None or not (is_own or base.cls is not object or record_fields(cls) is not None):
-        return OpaqueShape(cls)
+        return OpaqueShape(cls, is_foreign=True)
     return ObjectShape(cls, base, is_foreign=not is_own)
 
 
@@ -237,7 +182,7 @@ def _standard_shape(cls: type, base: Base | None, package: str) -> Shape:
     is_container = package == "builtins" and base is not None and base.cls is not object
     if base is not None and (is_container or package == "collections" or cls is types.SimpleNamespace):
         return ObjectShape(cls, base, is_foreign=False)
-    return OpaqueShape(cls) if is_followed(cls, package) and not issubclass(cls, enum.Enum) else LEAF
+    return OpaqueShape(cls, is_foreign=False) if is_holder(cls) and not issubclass(cls, enum.Enum) else LEAF
 
 
 def _is_managed(module: str) -> bool:

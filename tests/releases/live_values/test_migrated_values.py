@@ -61,13 +61,13 @@ async def test_a_value_that_code_change_leaves_is_a_blocker_that_names_its_place
 async def test_a_value_that_the_default_migration_leaves_is_a_blocker_that_asks_for_a_code_change(
     small: SmallNode,
 ) -> None:
-    box = BOX.format(imports="from shop import status", state="iter([status.Status.OPEN])")
+    box = BOX.format(imports="import json\nfrom shop import status", state="json.JSONEncoder(default=status.Status)")
     small.write("1", {"shop.status": STATUS, "shop.box": box})
     small.write("2", {"shop.status": STATUS_2, "shop.box": box}, UPDATE_BOX)
     small.boot()
     await gen_server.start(importlib.import_module("shop.box").Box, name="box")
     (blocker,) = (await small.handler.plan("2")).blockers
-    assert blocker.reason.startswith("the default migration of box leaves a value of shop.status:Status in the state")
+    assert blocker.reason.startswith("the default migration of box leaves the class shop.status:Status in the state")
     assert blocker.remedy == "write a code_change of Box that converts this value"
 
 

@@ -1,0 +1,36 @@
+"""The shapes of some classes of Python and its library, which hold for the objects of exactly these classes."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import functools
+import queue
+import types
+import weakref
+from typing import Final
+
+from .code_shapes import TYPING_ALIAS, AliasShape, BuiltinMethodShape, MethodShape, PartialShape, ProxyShape
+from .queue_shapes import AsyncQueueShape, ThreadQueueShape
+from .shapes import Shape
+from .weak_shapes import WeakKeysShape, WeakReferenceShape, WeakSetShape, WeakValuesShape
+from .zoned_shape import ZONED_SHAPE
+
+_SHAPES: Final[dict[type, Shape]] = {
+    types.MethodType: MethodShape(),
+    types.BuiltinFunctionType: BuiltinMethodShape(),
+    functools.partial: PartialShape(),
+    types.MappingProxyType: ProxyShape(),
+    types.GenericAlias: AliasShape(),
+    TYPING_ALIAS: AliasShape(),
+    datetime.datetime: ZONED_SHAPE,
+    datetime.time: ZONED_SHAPE,
+    weakref.ReferenceType: WeakReferenceShape(),
+    weakref.WeakSet: WeakSetShape(),
+    weakref.WeakValueDictionary: WeakValuesShape(),
+    weakref.WeakKeyDictionary: WeakKeysShape(),
+    **{cls: AsyncQueueShape(cls) for cls in (asyncio.Queue, asyncio.LifoQueue, asyncio.PriorityQueue)},
+    **{cls: ThreadQueueShape(cls) for cls in (queue.Queue, queue.LifoQueue, queue.PriorityQueue)},
+}
+EXACT_SHAPES: Final = {id(cls): shape for cls, shape in _SHAPES.items()}
+"""The shapes by the identity of the class, because a class with its own metaclass may run code when it is hashed."""

@@ -1,0 +1,70 @@
+"""The parts of objects that the cycle collector shows too few or too many of.
+
+Most objects are read by `gc.get_referents`. A function refers to the namespace of its module, and a module's namespace
+to everything; a datetime doesn't show its time zone, a `threading.local` not its values, and a finalizer not its call.
+"""
+
+from __future__ import annotations
+
+import _thread
+import datetime
+import gc
+import weakref
+from collections.abc import Callable, Sequence
+from types import FunctionType
+from typing import Any, Final
+
+ReadParts = Callable[[Any], Sequence[Any]]
+ZONED: Final = (datetime.datetime, datetime.time)
+"""The classes whose objects refer to a time zone."""
+_NOTHING: Final = (None,)
+
+
+def reader_for(cls: type[Any]) -> ReadParts:
+    """Return the function that reads the parts of the objects of a class."""
+    if cls is FunctionType:
+        return _of_function
+    if cls is dict:
+        return _of_dict
+    if issubclass(cls, ZONED):
+        return _of_zoned
+    if issubclass(cls, _thread._local):
+        return _of_thread_local
+    if issubclass(cls, weakref.finalize):
+        return _of_finalizer
+    return gc.get_referents
+
+
+def zone_of(moment: Any) -> datetime.tzinfo | None:
+    """Return the time zone of a datetime or a time, without running code of a subclass."""
+    cls: Any = datetime.datetime if isinstance(moment, datetime.datetime) else datetime.time
+    zone: datetime.tzinfo | None = cls.tzinfo.__get__(moment)
+    return zone
+
+
+def target_of(reference: weakref.ref[Any]) -> Any:
+    """Return the object that a weak reference leads to, without running code of a subclass; None if it has ended."""
+    return weakref.ref.__call__(reference)
+
+
+def _of_function(function: Any) -> Sequence[Any]:
+    return [function.__closure__, function.__defaults__, function.__kwdefaults__, function.__dict__]
+
+
+def _of_dict(value: dict[Any, Any]) -> Sequence[Any]:
+    is_module = dict.__contains__(value, "__builtins__") or dict.__contains__(value, "__spec__")
+    return _NOTHING if is_module else gc.get_referents(value)
+
+
+def _of_zoned(moment: Any) -> Sequence[Any]:
+    return [zone_of(moment), *gc.get_referents(moment)]
+
+
+def _of_thread_local(local: Any) -> Sequence[Any]:
+    """Return the values of this thread only, since no other thread runs in the copy of the node."""
+    return [_thread._local.__getattribute__(local, "__dict__")]
+
+
+def _of_finalizer(finalizer: Any) -> Sequence[Any]:
+    found: tuple[Any, ...] | None = weakref.finalize.peek(finalizer)
+    return [] if found is None else list(found[1:])

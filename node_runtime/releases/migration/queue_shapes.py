@@ -1,0 +1,61 @@
+"""The shapes of the queues of `asyncio` and `queue`: a new queue with the same content and the same count of tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from collections.abc import Iterator
+from typing import Any
+
+from .shapes import PartOf, PathStep, Shape
+
+
+class AsyncQueueShape(Shape):
+    """An `asyncio.Queue`, or one of its kinds in `asyncio`."""
+
+    def __init__(self, cls: type[asyncio.Queue[Any]]) -> None:
+        self._cls = cls
+        self.label = f"asyncio:{cls.__name__}"
+
+    def refusal(self, value: Any) -> str | None:
+        waits = value._getters or value._putters or value._finished._waiters
+        return f"tasks wait for an {self.label}, and a new one would not wake them" if waits else None
+
+    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        for number, item in enumerate(value._queue):
+            yield ("item", number), item
+
+    def begin(self, value: Any) -> Any:
+        return self._cls(value._maxsize)
+
+    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
+        new._queue.extend(part(item) for item in value._queue)
+        new._unfinished_tasks = value._unfinished_tasks
+        if value._unfinished_tasks:
+            new._finished.clear()
+        return new
+
+
+class ThreadQueueShape(Shape):
+    """A `queue.Queue`, or one of its kinds that are written in Python."""
+
+    def __init__(self, cls: type[queue.Queue[Any]]) -> None:
+        self._cls = cls
+        self.label = f"queue:{cls.__name__}"
+
+    def refusal(self, value: Any) -> str | None:
+        conditions = (value.not_empty, value.not_full, value.all_tasks_done)
+        waits = any(condition._waiters for condition in conditions)
+        return f"threads wait for a {self.label}, and a new one would not wake them" if waits else None
+
+    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        for number, item in enumerate(value.queue):
+            yield ("item", number), item
+
+    def begin(self, value: Any) -> Any:
+        return self._cls(value.maxsize)
+
+    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
+        new.queue.extend(part(item) for item in value.queue)
+        new.unfinished_tasks = value.unfinished_tasks
+        return new

@@ -1,0 +1,127 @@
+"""The shapes of weak references and of the containers that hold their content by weak references.
+
+The new ones lead to the new objects. Something else has to refer to these objects, else they would vanish at once; so
+`strong_parts` tells which parts of a shape keep an object alive.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from .hidden_parts import target_of
+from .shapes import PartOf, PathStep, Shape
+
+
+class WeakShape(Shape):
+    """What the shapes of this module have in common."""
+
+    def targets(self, value: Any) -> Iterable[Any]:
+        """Return the objects to which only weak references lead."""
+        raise NotImplementedError
+
+
+class WeakReferenceShape(WeakShape):
+    """A weak reference without a callback."""
+
+    def targets(self, value: Any) -> Iterable[Any]:
+        return (target_of(value),)
+
+    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        yield ("attribute", "()"), target_of(value)
+
+    def strong_parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        yield from ()
+
+    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
+        return weakref.ref(part(target_of(value)))
+
+
+class WeakSetShape(WeakShape):
+    """A `weakref.WeakSet`."""
+
+    def targets(self, value: Any) -> Iterable[Any]:
+        return [target for reference in list(value.data) if (target := target_of(reference)) is not None]
+
+    def references(self, value: Any) -> Iterable[weakref.ref[Any]]:
+        return list(value.data)
+
+    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        for number, target in enumerate(self.targets(value)):
+            yield ("item", number), target
+
+    def strong_parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        yield from ()
+
+    def begin(self, value: Any) -> Any:
+        return weakref.WeakSet()
+
+    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
+        for target in self.targets(value):
+            new.add(part(target))
+        return new
+
+
+class WeakValuesShape(WeakShape):
+    """A `weakref.WeakValueDictionary`."""
+
+    def targets(self, value: Any) -> Iterable[Any]:
+        return [target for _, target in self._items(value)]
+
+    def references(self, value: Any) -> Iterable[weakref.ref[Any]]:
+        return list(value.data.values())
+
+    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        yield from self.strong_parts(value)
+        for key, target in self._items(value):
+            yield ("item", key), target
+
+    def strong_parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        for key in list(value.data):
+            yield ("key", key), key
+
+    def begin(self, value: Any) -> Any:
+        return weakref.WeakValueDictionary()
+
+    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
+        for key, target in self._items(value):
+            new[part(key)] = part(target)
+        return new
+
+    @staticmethod
+    def _items(value: Any) -> list[tuple[Any, Any]]:
+        found = ((key, target_of(reference)) for key, reference in list(value.data.items()))
+        return [(key, target) for key, target in found if target is not None]
+
+
+class WeakKeysShape(WeakShape):
+    """A `weakref.WeakKeyDictionary`."""
+
+    def targets(self, value: Any) -> Iterable[Any]:
+        return [key for key, _ in self._items(value)]
+
+    def references(self, value: Any) -> Iterable[weakref.ref[Any]]:
+        return list(value.data)
+
+    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        for key, item in self._items(value):
+            yield ("key", key), key
+            yield ("item", key), item
+
+    def strong_parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        for key, item in self._items(value):
+            yield ("item", key), item
+
+    def begin(self, value: Any) -> Any:
+        return weakref.WeakKeyDictionary()
+
+    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
+        for key, item in self._items(value):
+            new[part(key)] = part(item)
+        return new
+
+    @staticmethod
+    def _items(value: Any) -> list[tuple[Any, Any]]:
+        found = ((target_of(reference), item) for reference, item in list(value.data.items()))
+        return [(key, item) for key, item in found if key is not None]

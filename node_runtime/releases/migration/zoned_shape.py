@@ -1,0 +1,29 @@
+"""The shape of datetimes and times, which refer to a time zone."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from typing import Any, Final
+
+from .hidden_parts import zone_of
+from .shapes import PartOf, PathStep, Shape
+
+
+class ZonedShape(Shape):
+    """A datetime or a time whose time zone is an object of a class that is neither built in nor absent."""
+
+    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        yield ("attribute", "tzinfo"), zone_of(value)
+
+    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
+        return value.replace(tzinfo=part(zone_of(value)))
+
+
+ZONED_SHAPE: Final = ZonedShape()
+
+
+def has_plain_zone(moment: Any) -> bool:
+    """Return whether a datetime or a time has no time zone, or a fixed one."""
+    zone = zone_of(moment)
+    return zone is None or type(zone) is datetime.timezone

@@ -1,0 +1,139 @@
+"""The default migration of values that objects of Python's own library hold, or a refusal that names the object."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import itertools
+import queue
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.migrated import Versions, versions
+
+SOURCE = """
+    import datetime
+    class Item:
+        release = 1
+        __hash__ = object.__hash__
+        def __init__(self, number=0):
+            self.number = number
+        def __lt__(self, other):
+            return self.number < other.number
+    class Zone(datetime.tzinfo):
+        release = 1
+        def utcoffset(self, moment):
+            return datetime.timedelta(hours=1)
+"""
+
+
+@pytest.fixture
+def both() -> Iterator[Versions]:
+    with versions(SOURCE, SOURCE.replace("release = 1", "release = 2")) as made:
+        yield made
+
+
+def converted(both: Versions, value: Any) -> Any:
+    done = both.up(value)
+    assert done.obstacles == ()
+    assert done.value is not value
+    return done.value
+
+
+def obstacles(both: Versions, value: Any) -> list[str]:
+    return [one.reason for one in both.up(value).obstacles]
+
+
+@pytest.mark.parametrize("make", [datetime.datetime, datetime.time], ids=["datetime", "time"])
+def test_a_time_zone_becomes_one_of_the_new_class(both: Versions, make: Callable[..., Any]) -> None:
+    arguments = (2026, 1, 2) if make is datetime.datetime else (2, 3)
+    old = make(*arguments, tzinfo=both.old("Zone()"), fold=1)
+    (new,) = converted(both, [old])
+    assert type(new.tzinfo) is both.b["Zone"]
+    assert (new.replace(tzinfo=None), new.fold) == (old.replace(tzinfo=None), 1)
+    assert both.up([make(*arguments, tzinfo=datetime.UTC)]).value[0].tzinfo is datetime.UTC
+
+
+def test_a_weak_set_has_the_new_objects(both: Versions) -> None:
+    items = [both.old(f"Item({number})") for number in range(3)]
+    new_items, new_set = converted(both, (items, weakref.WeakSet(items[1:])))
+    assert set(new_set) == set(new_items[1:])
+    del new_items[2]
+    assert [one.number for one in new_set] == [1]
+
+
+def test_weak_dictionaries_have_the_new_objects(both: Versions) -> None:
+    items = [both.old(f"Item({number})") for number in range(2)]
+    by_number = weakref.WeakValueDictionary({one.number: one for one in items})
+    numbers = weakref.WeakKeyDictionary({items[0]: items[1]})
+    new = converted(both, {"by_number": by_number, "numbers": numbers, "items": items})
+    assert dict(new["by_number"]) == dict(enumerate(new["items"]))
+    assert dict(new["numbers"]) == {new["items"][0]: new["items"][1]}
+    assert [type(one) for one in new["items"]] == [both.b["Item"]] * 2
+
+
+def test_a_weak_set_whose_objects_something_else_keeps_alive_is_refused(both: Versions) -> None:
+    item = both.old("Item()")
+    reason = "only weak references in this value lead to an object of migrated_module.Item: a new one would vanish"
+    assert obstacles(both, [weakref.WeakSet([item])]) == [reason]
+    assert obstacles(both, [weakref.ref(item)]) == [reason]
+    assert obstacles(both, {"x": weakref.WeakValueDictionary({1: item})}) == [reason]
+
+
+def test_a_weak_set_of_kept_objects_stays_the_same(both: Versions) -> None:
+    kept = threading.Event()
+    value = [weakref.WeakSet([kept]), kept]
+    assert both.up(value).value is value
+
+
+QUEUES = (asyncio.Queue, asyncio.LifoQueue, asyncio.PriorityQueue, queue.Queue, queue.LifoQueue, queue.PriorityQueue)
+
+
+@pytest.mark.parametrize("cls", QUEUES, ids=lambda cls: f"{cls.__module__}.{cls.__name__}")
+def test_a_queue_keeps_its_order_its_limit_and_its_count(both: Versions, cls: Any) -> None:
+    old = cls(5)
+    for number in (2, 1, 3):
+        old.put_nowait(both.old(f"Item({number})"))
+    new = converted(both, {"q": old})["q"]
+    assert (type(new), new.maxsize, new.qsize()) == (cls, 5, 3)
+    left = [new.get_nowait() for _ in range(3)]
+    assert [one.number for one in left] == [old.get_nowait().number for _ in range(3)]
+    assert {type(one) for one in left} == {both.b["Item"]}
+    for _ in left:
+        new.task_done()
+    with pytest.raises(ValueError, match="called too many times"):
+        new.task_done()
+
+
+async def test_an_asyncio_queue_for_which_tasks_wait_is_refused(both: Versions) -> None:
+    waiting: asyncio.Queue[Any] = asyncio.Queue(1)
+    waiting.put_nowait(both.old("Item()"))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(waiting.put(1))
+        await asyncio.sleep(0)
+        assert obstacles(both, [waiting]) == ["tasks wait for an asyncio:Queue, and a new one would not wake them"]
+        waiting.get_nowait()
+
+
+def test_a_method_of_a_list_is_that_of_the_new_list(both: Versions) -> None:
+    jobs = [both.old("Item()")]
+    new = converted(both, {"jobs": jobs, "add": jobs.append, "length": len})
+    new["add"](1)
+    assert new["jobs"][1:] == [1]
+    assert new["length"] is len
+
+
+def test_other_objects_of_the_library_that_hold_a_replaced_object_are_named(both: Versions) -> None:
+    item = both.old("Item()")
+    simple: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    simple.put(item)
+    for holder, name in (
+        (itertools.chain([item]), "chain"),
+        (simple, "_queue.SimpleQueue"),
+        ((one for one in [item]), "generator"),
+    ):
+        assert f"{name} holds an object of a class that is replaced, and can't be copied" in obstacles(both, [holder])
