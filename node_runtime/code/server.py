@@ -201,15 +201,17 @@ class CodeServer:
 
         A body may build objects from what it imports, such as an application from imported routers. So a version can be
         used again only if each module that its body has used also has, or gets by this load, the version of that time.
+        A dropped version can't be had again.
         """
         loaded = {text.source.module: text.sha256 for text in texts}
         found = {module: self._table.managed(module).old for module in loaded}
         usable = {module: old for module, old in found.items() if old is not None and old.sha256 == loaded[module]}
 
         def is_outdated(version: Version) -> bool:
+            then = {name: used() for name, used in version.made_with.items()}
             return any(
-                (usable.get(name) if name in loaded else self._table.managed(name).current) is not then()
-                for name, then in version.made_with.items()
+                used is None or used is not (usable.get(name) if name in loaded else self._table.managed(name).current)
+                for name, used in then.items()
             )
 
         while outdated := [module for module, version in usable.items() if is_outdated(version)]:

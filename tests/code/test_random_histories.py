@@ -14,7 +14,7 @@ import sys
 import tempfile
 import types
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FunctionType
@@ -66,7 +66,7 @@ COPIES = [
 ]
 """Imported names: origin, name there, importer, name here. If one side lacks the name, the other must too."""
 STARRED = ("pkg.mid", "top")
-"""The star import, from which `__all__` may exclude names."""
+"""The star import, from which `__all__` may exclude names; the only import that a body itself uses."""
 LASTING = [module for module in MODULES if module != "extra"]
 FILES = {module: module.replace(".", "__") + ("____init__" if module == "pkg" else "") for module in MODULES}
 
@@ -169,6 +169,8 @@ class Histories(RuleBasedStateMachine):
         self.texts = itertools.count(1)
         self.on_disk = dict.fromkeys(MODULES, 0)
         self.text_of: dict[int, int] = {}
+        self.starred: dict[int, int | None] = {}
+        """For each version of `top` that was replaced, the version of `pkg.mid` that was current then."""
         self.holds: list[Hold] = []
         self.steps: list[Step] = []
         self.known = {module: Known() for module in MODULES}
@@ -233,7 +235,7 @@ class Histories(RuleBasedStateMachine):
         for module, how in changes.items():
             self.edit(module, how)
         deleted = ("extra",) if delete and "extra" not in modules else ()
-        fresh = [m for m in modules if not self.equals_old(m)]
+        fresh = [m for m in modules if not self.is_taken_back(m, modules)]
         refused = {m for m in (*fresh, *deleted) if self.is_held(self.known[m].old)}
         sources = self.app.write(**{FILES[m]: self.text(m, self.on_disk[m]) for m in sorted(modules)})
         try:
@@ -248,7 +250,7 @@ class Histories(RuleBasedStateMachine):
             return None
         new = {m: number_of(batch.namespace(m)) for m in modules}
         for module, number in new.items():
-            if self.equals_old(module):
+            if self.is_taken_back(module, modules):
                 assert number == self.known[module].old
             self.text_of[number] = self.on_disk[module]
         basis = {m: self.known[m].current for m in (*modules, *deleted)}
@@ -265,6 +267,8 @@ class Histories(RuleBasedStateMachine):
             step.batch.discard()
             return None
         step.batch.commit()
+        if "top" in step.new and (replaced := self.known["top"].current) is not None:
+            self.starred[replaced] = self.known["pkg.mid"].current
         step.before = {m: Known(self.known[m].current, self.known[m].old) for m in step.basis}
         for module, number in step.new.items():
             known = self.known[module]
@@ -326,9 +330,17 @@ class Histories(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ what has to be true
 
-    def equals_old(self, module: str) -> bool:
+    def is_taken_back(self, module: str, changed: Collection[str]) -> bool:
+        """An equal old version is current again, unless its body has used another version of another module."""
         old = self.known[module].old
-        return old is not None and self.text_of[old] == self.on_disk[module]
+        if old is None or self.text_of[old] != self.on_disk[module]:
+            return False
+        used, user = STARRED
+        if module != user:
+            return True
+        taken_back = used not in changed or self.is_taken_back(used, changed)
+        known = self.known[used]
+        return taken_back and self.starred[old] == (known.old if used in changed else known.current)
 
     def is_held(self, number: int | None) -> bool:
         """A held function holds its namespace, and all namespaces that it imports from."""

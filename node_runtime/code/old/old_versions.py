@@ -71,7 +71,7 @@ class OldVersions:
         held = held_namespaces(wanted, self._counted_references(wanted)) if wanted else set()
         if held:
             everything, dropped = self._not_current(), self._table.dropped_namespaces()
-            ignored = self._counted_references(everything) + Counter(map(id, dropped))
+            ignored = self._counted_references(everything, dropped)
             held &= held_namespaces(everything, ignored, dropped)
         return [module for module, version in versions.items() if version.purged or id(version.namespace) in held]
 
@@ -222,7 +222,7 @@ class OldVersions:
             modules=modules,
             versions=everything,
             others=dropped,
-            ignored=self._counted_references(everything) + Counter(map(id, dropped)),
+            ignored=self._counted_references(everything, dropped),
             owners={key: (title, int(pid)) for pid, (title, *keys) in titles.items() for key in keys},
             idle=frozenset(map(id, self._processes.idle_instances())),
             starter=self._processes.starter,
@@ -242,14 +242,16 @@ class OldVersions:
             starter, name = self._processes.starter(task), task.get_name()
             yield OldCodeHolder(kind="task", name=task_name(task), does=does, pid=starter, task=name)
 
-    def _counted_references(self, versions: Iterable[Version]) -> Counter[int]:
+    def _counted_references(self, versions: Iterable[Version], dropped: Sequence[Namespace] = ()) -> Counter[int]:
         """Return, by the identity of an object, the number of references to the object that don't hold a version.
 
         Batches have such references, because they keep versions for a revert. So do idle processes, because they
-        replace their references at their next callback.
+        replace their references at their next callback; the version of such a process may even be dropped already.
+        `dropped` are the namespaces of dropped versions: their list has a reference to each of them.
         """
         counted = Counter(id(thing) for batch in self._table.living_batches() for thing in batch.references())
-        namespaces = {id(version.namespace) for version in versions}
+        counted.update(map(id, dropped))
+        namespaces = {id(version.namespace) for version in versions} | {id(namespace) for namespace in dropped}
         counted.update(id(thing) for thing in self._processes.idle_references(namespaces))
         return counted
 

@@ -704,6 +704,19 @@ async def test_an_idle_process_holds_no_old_code_but_its_state_may(app: App, nod
     assert await gen_server.call(bare, a.Keeps.count) == (0, 2)
 
 
+async def test_an_idle_process_in_a_dropped_version_holds_nothing_that_this_version_imports(
+    app: App, node: Runtime
+) -> None:
+    app.boot(a="from b import helper\n" + textwrap.dedent(SERVER).format(n=1), b="def helper(): return 1\n")
+    a = imported("a")
+    idle = await gen_server.start(a.Keeps, 0)
+    app.load(a="from b import helper\n" + textwrap.dedent(SERVER).format(n=2), b="def helper(): return 2\n")
+    assert app.server.soft_purge("a"), "it is dropped, although the process has the class until its next message"
+    assert holders(app, "b") == []
+    assert not app.server.is_old_code_held("b")
+    assert await gen_server.call(idle, a.Keeps.count) == (0, 2)
+
+
 def test_an_equal_old_version_whose_body_has_used_another_module_is_executed_again(app: App) -> None:
     made = "from a import make\nMADE = make()\n"
     app.boot(a="def make(): return 1\n", b=made)
@@ -716,6 +729,16 @@ def test_an_equal_old_version_whose_body_has_used_another_module_is_executed_aga
     second = app.server.versions("b")[1]
     app.load(a="def make(): return 2\n", b=made)
     assert (app.current("b"), b.MADE) == (second, 2), "both are taken back"
+
+
+def test_an_equal_old_version_is_executed_again_if_what_its_body_has_used_is_purged(app: App) -> None:
+    made = "from a import make\nMADE = make()\n"
+    app.boot(a="def make(): return 1\n", b=made)
+    b = imported("b")
+    app.load(a="def make(): return 2\n", b=f"{made}# another text\n")
+    app.server.purge("a")
+    app.load(a="def make(): return 3\n", b=made)
+    assert b.MADE == 3
 
 
 def test_an_equal_old_version_is_restored_instead_of_executed(app: App) -> None:
