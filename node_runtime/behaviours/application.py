@@ -349,7 +349,8 @@ async def _ensure_started(spec: AppSpec, type: StartType) -> bool:
         return False
     for needed in spec.applications:
         if needed not in known.running:
-            raise Exit(("not_running", needed), f"application {spec.name!r} needs {needed!r}, which has ended")
+            text = f"application {spec.name!r} needs {needed!r}, which has ended; start {needed!r} first"
+            raise Exit(("not_running", needed), text)
     known.starting[spec.name] = PendingTransition(node.loop.create_future())
     try:
         await _start(spec, type)

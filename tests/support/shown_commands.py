@@ -29,7 +29,7 @@ BLOCK = re.compile(r"(?:<!-- walk: (?P<notes>[^>]*) -->\n)?```\n(?P<session>\$ .
 FILE = re.compile(r"<!-- file: (?P<path>\S+) -->\n```\w+\n(?P<text>.*?)```$", re.MULTILINE | re.DOTALL)
 PYTHON_WARNING = "Warning: Python "
 """The begin of a line that a command prints if this machine's Python has known faults."""
-PASSING = re.compile(r"TIME waiting|rehearsal for release \S+: \d+ of \d+ process(es)?")
+PASSING = re.compile(r"TIME waiting|rehearsal for release \S+: \d+ of \d+ process(es)?|Uploaded \d+ % of .+")
 """A line about something that takes longer than usual."""
 PATIENCE = 60.0
 

@@ -1,6 +1,6 @@
 """The exits, starts and supervisor changes of an upgrade's script. Its transaction records them; a failure undoes them.
 
-A process whose exit is deferred stays alive and held (suspended), with all processes below it. To the script, it has
+A process whose exit is deferred stays alive and held (suspended), and so do its descendants. The script treats it as
 ended: another process may be started under its name. When the script has succeeded, the process exits, with the code
 that it had when the exit was deferred.
 """
@@ -43,7 +43,7 @@ _lingering: Final[set[asyncio.Future[None]]] = set()
 def defer_exit(
     transaction: Transaction, pid: Pid, end: Callable[[], Awaitable[object]], *, below: Pid | None = None
 ) -> None:
-    """Defer the exit of the process `pid`. Until the exit, hold the process and all processes below it.
+    """Defer the exit of the process `pid`. Until the exit, hold the process and its descendants.
 
     `end` is called to make the process exit. If `below` is given, hold the process `below` and its descendants instead.
     """
@@ -81,7 +81,7 @@ def record_supervisor_state(transaction: Transaction, process: BehaviourProcess)
 
 
 def _tree(pid: Pid) -> Iterator[Process]:
-    """Yield the process and all processes below it that are in supervisors' tables."""
+    """Yield the process and all its descendants that are in the tables of supervisors."""
     process = runtime().processes.get(pid)
     if process is None:
         return

@@ -30,9 +30,9 @@ _MIN_LENGTH: Final = 5
 _MIN_LENGTH_OF_WORD: Final = 16
 """A single word with fewer characters can't be a token."""
 _WORD: Final = re.compile(r"[\w.\-]{1,200}+\Z", re.ASCII)
-"""A text that is a single word, such as the name of a process. It can't contain both a name and a secret.
+"""A text that is a single word, such as the name of a process. A single word can't contain both a name and a secret.
 
-Most texts of a snapshot are single words.
+The check for this comes first, because most texts that a node sends are single words.
 """
 
 # Most texts have no secret. So a text is first searched for hints: every text with a secret contains one.
@@ -40,7 +40,9 @@ _HINTS: Final = (
     "//", "hotdash1:", "pass", "pwd", "secret", "token", "key", "cred", "jwt", "cookie", "bearer", "basic",
     "negotiate", "kennwort", "curl", "wget", "mysql", "mariadb", "mongo", "redis-cli", "docker", "ldap", "smbclient",
 )  # fmt: skip
-"""Hints, in lower case. Every text with a secret contains one of them, or a name with a separator, or a token."""
+"""Hints, in lower case. Every text with a secret contains one of them, or a separator and one of `_HINTS_IN_NAMES`, or
+one of `_TOKEN_BEGINS`.
+"""
 _HINTS_IN_NAMES: Final = (
     "auth", "dsn", "salt", "otp", "sid", "cvv", "cvc", "psk", "pswd", "pw", "csrf", "xsrf", "sess", "sig", "mnemonic",
     "seed", "connection", "userinfo", "pincode", "motdepasse", "wachtwoord", "contrasena", "senha",

@@ -229,7 +229,7 @@ def _step(child: PlannedChild, script: Sequence[RelupInstruction]) -> int | None
     Return None if there is no such instruction.
 
     An instruction that starts the child counts only after the supervisor's code_change, because
-    the supervisor does not know the new specification before.
+    the supervisor does not know the new specification until then.
     """
     wanted = {"added": _START_FUNCTIONS, "removed": _STOP_FUNCTIONS}.get(child.change, ())
     process = runtime().processes.get(child.supervisor)

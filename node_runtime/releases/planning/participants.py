@@ -1,7 +1,7 @@
 """The parts of a node that take part in installs, such as the web listeners, without being known to this layer.
 
 A participant registers itself with `participants().add`. An install calls it in this order: `prepare`, when nothing is
-suspended yet; `switch` and perhaps `put_back`, which may follow each other several times; and at last `done` after a
+suspended yet; `switch` and perhaps `put_back`, which may follow each other several times; and finally `done` after a
 success, or `discard` after a failure.
 """
 

@@ -56,13 +56,13 @@ REMEDIES: Final[dict[RehearsalOutcome, str]] = {
     "wrong type": "let the code_change return the type that the class declares, or correct the declaration",
     "no such state": "let the code_change map the state to one that the new version defines",
     "mutated": "let the code_change return a new value, and leave the old one unchanged: a failed install needs it",
-    "hung": "correct the code_change, for which all suspended processes would wait, "
-    "or raise its time limit in node.toml",
+    "hung": "correct the code_change, because all suspended processes would wait for it, "
+    "or raise `code_change` in node.toml",
     "died": "correct the code_change, which would end the node",
 }
 REMEDIES_LOAD: Final[dict[str, str]] = {
     "raised": "correct the module and build the release again",
-    "address in use": "open the socket in a process, since the old version keeps its own",
+    "address in use": "open the socket in a process, because the old version of the module keeps its socket open",
     "hung": "correct the module, or raise `prepare` in node.toml",
     "died": "correct the module, which would end the node",
 }

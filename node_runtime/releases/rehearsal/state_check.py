@@ -56,7 +56,8 @@ def check_awaitable(returned: Any, what: str) -> None:
     if inspect.isawaitable(returned):
         if inspect.iscoroutine(returned):
             returned.close()
-        raise WrongResult("wrong type", f"{what} is async, but no other code may run while the code is switched")
+        sentence = f"{what} is async, but no other code may run while the code is switched"
+        raise WrongResult("wrong type", sentence, "define code_change without `async`")
 
 
 def _check_resume(process: BehaviourProcess, state: Any, wanted: StateClass) -> None:

@@ -84,7 +84,10 @@ class Catalog:
         remove_listed_files(vsn, used)
 
     def start_processes_as(self, vsn: str) -> None:
-        """Make OS processes that this process starts read `vsn`, the running release. No effect if it can't be read."""
+        """Let OS processes that this process starts import the release `vsn`, which runs. Never raises an error.
+
+        If the release can't be read, nothing changes.
+        """
         with suppress(Refused, OSError):
             recorded = manifest_sha256(self.root, vsn)
             start_processes_as(vsn, recorded or sha256((self.root / manifest_path(vsn)).read_bytes()))

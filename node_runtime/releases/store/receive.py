@@ -195,7 +195,8 @@ def _check_fit(reception: Reception, manifest: Manifest, others: Mapping[str, Ma
     name = next((other.name for other in others.values() if other is not None), manifest.name)
     if name != manifest.name:
         raise Refused(
-            f"{reception.name} is a release of {manifest.name}, but {reception.directory} is a node of {name}."
+            f"{reception.name} is a release of {manifest.name}, but {reception.directory} is a node of {name}; stage a "
+            f"release of {name}."
         )
     if manifest.python != this_python() and shutil.which(f"python{manifest.python}") is None:
         raise Refused(

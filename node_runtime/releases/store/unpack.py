@@ -2,9 +2,9 @@
 
 A separate OS process reads the tarball and writes its files to a folder in var/staging; then other OS processes compile
 the sources. A development node starts none of these processes. This module renames the files to their places. An
-interruption leaves behind at most that folder, and parts that no release in the commit record needs; `sweep` deletes
-them. After a failure, a node directory that did not exist before is removed, and a node directory that was empty is
-emptied.
+interruption leaves behind at most the folder in var/staging, and parts that no release in the commit record needs;
+`sweep` deletes them. After a failure, a node directory that did not exist before is removed, and a node directory that
+was empty is emptied.
 
 A part (lib/<x>-<v>, releases/<vsn> or bin/<name>) that several releases share is stored once; a tarball with different
 content for a shared part is refused. etc/ is never changed. bin/ is written only in a new node directory, because the

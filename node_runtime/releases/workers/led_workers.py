@@ -127,9 +127,9 @@ class LedWorkers:
     ) -> str:
         """Bring the workers into release `vsn`, one after the other; return why that failed, or "".
 
-        The first failure ends the sequence. `trouble()` is called before each worker; it returns what is wrong with
-        worker 1, or "", and such a problem ends the sequence, too. With `forgive`, a worker that fails is restarted
-        instead, because worker 1 can't return to its previous release.
+        The first failure ends the sequence, and so does a problem of worker 1: `trouble()`, which is called before each
+        worker, returns the problem, or "". With `forgive`, neither ends it: a worker that fails is restarted, because
+        the operation is itself the way back of the node.
         """
         for one in self._workers.values():
             if not one.vsn or one.vsn == vsn:
@@ -191,7 +191,7 @@ class LedWorkers:
         if one.vsn in ("", vsn):
             return
         logger.error("restarting worker %s, which loses its states: %s", one.number, why)
-        one.vsn, one.why = "", f"It is restarted, because it could not change its release: {why}"
+        one.vsn, one.why = "", f"It is being restarted, because it could not change its release: {why}"
         self._requests.restart(one.number)
 
     def committed(self) -> None:

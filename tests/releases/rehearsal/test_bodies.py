@@ -58,7 +58,7 @@ async def test_a_body_that_binds_an_address_in_use_is_refused_with_a_remedy(
     assert blocker.reason.startswith("shop.counter")
     assert "Address already in use" in blocker.reason
     assert blocker.remedy.startswith(
-        "open the socket in a process, since the old version keeps its own; or run 'hotdash"
+        "open the socket in a process, because the old version of the module keeps its socket open; or run 'hotdash"
     )
     assert "--cold" in blocker.remedy
 

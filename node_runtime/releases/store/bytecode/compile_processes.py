@@ -1,7 +1,8 @@
 """Starts the OS processes that compile the sources of a release.
 
-They start when the tarball has been read whole and, where the node has release keys, its signature has been checked. A
-release is accepted even if they fail: a module without bytecode is compiled from its source when it is imported.
+The processes start when the whole tarball has been read and, if the node has release keys, its signature has been
+checked. A release is accepted even if they fail: a module without bytecode is compiled from its source when it is
+imported.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def _shares(sources: Sources) -> list[Sources]:
 def _start(task: bytes, stage: Path) -> subprocess.Popen[bytes]:
     process = start_apart(release_command(_MODULE), stdin=subprocess.PIPE, folder=stage)
     assert process.stdin is not None
-    with suppress(BrokenPipeError), process.stdin as pipe:  # it reads the whole task before it does anything else
+    with suppress(BrokenPipeError), process.stdin as pipe:  # the process reads the whole task before it writes anything
         pipe.write(task)
     process.stdin = None
     return process
