@@ -25,14 +25,14 @@ MAX_APPROVED: Final = 100
 class Approvals:
     """The approvals since the boot. `plan_id(vsn)` returns the id that a plan for `vsn` has now, or raises Refused.
 
-    A person is the name of a key, never a name that a client claims. Use it on the event loop only.
+    A person is identified by the name of a key, never by a name that a client claims. Only for the event loop's thread.
     """
 
     def __init__(self, store: ReleaseStore, plan_id: Callable[[str], str]) -> None:
         self._store = store
         self._plan_id = plan_id
         self._given: dict[str, frozenset[str]] = {}
-        """The people who approved, by what they approved: the hash of a release's manifest, or the id of a plan."""
+        """The people who approved a release or a plan, by the hash of the release's manifest or the id of the plan."""
 
     def approve(self, request: Approve, person: str) -> Approval:
         """Record the approval by `person`. Raises Refused."""
@@ -52,7 +52,7 @@ class Approvals:
         return self._state(vsn, plan_id, self._stager(vsn), people)
 
     def of_plan(self, plan: Plan, person: str) -> Approval | None:
-        """Return the approvals of an install by `person`; None if it needs none. May raise Refused."""
+        """Return the approvals of an install that `person` requests; None if the install needs none. Raises Refused."""
         if plan.nothing_to_do or plan.to_vsn == self._store.permanent or self._needed() == 1:
             return None
         first = self._stager(plan.to_vsn) or person
@@ -88,7 +88,7 @@ class Approvals:
         return policy.settings.approvals
 
     def _find(self, target: str) -> tuple[str, str | None]:
-        """Return the release that a target names, and the plan's id if the target is a plan."""
+        """Return the release that `target` names, and the plan's id if `target` is the id of a plan. Raises Refused."""
         releases = self._store.record.releases
         if target in releases:
             return target, None

@@ -1,9 +1,9 @@
 """Cold upgrades: the node restarts into another release, which is then on probation. All states are lost.
 
-They are for changes that can't be loaded into a running node: other third-party code, another Python, another
-node_runtime. The node tells its parent to boot the release once, and the parent keeps this request only in memory. The
-commit record doesn't change before the commit. So the permanent release boots the next time, whatever has ended the
-node, even a crash of the machine.
+Cold upgrades are for changes that can't be loaded into a running node: changes of third-party packages, of Python or
+of node_runtime. The node asks its parent to boot the release once, and the parent keeps this request only in memory.
+The commit record doesn't change before the commit. Therefore, whatever ends the node before the commit, even a crash of
+the machine, the permanent release boots next.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from .store.release_store import ReleaseStore
 CarryOut: TypeAlias = Callable[[OperationProgress], Coroutine[Any, Any, None]]
 
 TRIAL_LAUNCHER_VERSION: Final = 5
-"""The first version of the launcher with cold upgrades."""
+"""The first version of the launcher that supports cold upgrades."""
 _VERSION: Final = re.compile(rb"^VERSION = (\d{1,9})$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class ColdBoot:
-    """A boot by the parent: `on_trial` is whether the release is on probation, `parent` the version of the launcher."""
+    """A boot by the parent, whose launcher has version `parent`. `on_trial` is whether the release is on probation."""
 
     on_trial: bool
     parent: int
@@ -57,13 +57,13 @@ class RestartRequests:
 
 
 NO_RESTARTS: Final = RestartRequests(lambda vsn: None, 0)
-"""Stands in for the restart requests if the node has no parent: its `restart` does nothing."""
+"""The restart requests of a node without a parent: `restart` does nothing."""
 
 
 class ColdUpgrades:
     """The cold upgrades of a node, and the ways back from them.
 
-    `start(operation, carry_out)` starts an operation and returns its id; `end(operation)` ends the running operation.
+    `start(operation, carry_out)` starts an operation and returns its id; `end(operation)` records its end.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class ColdUpgrades:
         self._booted: str | None = None
 
     def is_on_trial(self, current: str) -> bool:
-        """Return whether the current release is on probation after a cold upgrade, so only a restart leads back."""
+        """Return whether the current release is on probation after a cold upgrade. If so, a rollback is a restart."""
         return current == self._booted != self._store.permanent
 
     def install(self, request: Install, current: str, who: str, claim: str) -> str:
@@ -120,7 +120,7 @@ class ColdUpgrades:
         self.restarts.restart(operation.to_vsn if operation.kind == "install" else "")
 
     def begin_probation(self, current: str, settings: ProbationSettings) -> None:
-        """Begin the probation of the release that the parent has booted, and end the operation."""
+        """Begin the probation of the release that the parent has booted, and end the cold upgrade."""
         self._booted = current
         began = self._history.continued or cold_operation("install", self._store.permanent, current, "parent")
         self._start(began, partial(self._begin_probation, settings))
@@ -156,8 +156,8 @@ def check_cold_target(vsn: str, store: ReleaseStore, *, again: bool) -> None:
         )
     if _launcher_version(store, vsn) < TRIAL_LAUNCHER_VERSION:
         raise Refused(
-            f"Release {vsn} has an older node_runtime, which can't be on probation after a boot; build it again with "
-            f"the node's node_runtime, under a new vsn."
+            f"Release {vsn} contains an older node_runtime, which does not support probation after a boot; build the "
+            f"release again with the node's node_runtime, under a new vsn."
         )
 
 

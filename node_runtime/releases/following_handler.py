@@ -1,4 +1,4 @@
-"""The release handler of a worker besides worker 1: it changes its release when worker 1 orders it, and only then."""
+"""The release handler of each worker except worker 1: it changes its release only when worker 1 orders it."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ logger: Final = logging.getLogger("node_runtime")
 
 
 class FollowingReleaseHandler(ReleaseHandler):
-    """Installs what worker 1 orders. The control plane passes no request of an operator on to it that changes releases.
+    """Installs the releases that worker 1 orders. It receives no operators' requests that change releases.
 
-    `send` sends a message to worker 1. A release that isn't permanent is watched, and worker 1 decides what follows
-    from bad health, and from the deadline of the probation.
+    `send` sends a message to worker 1. This worker monitors the health of a release on probation and reports bad health
+    to worker 1. Worker 1 decides whether the node reverts, and applies the deadline of the probation.
     """
 
     def __init__(
@@ -54,17 +54,20 @@ class FollowingReleaseHandler(ReleaseHandler):
         self.subscribe(self._operation_changed)
 
     def ready(self) -> None:
-        """Tell worker 1 where this worker is, and watch a release on probation. Called when the worker has booted."""
+        """Report this worker's release to worker 1, and monitor a release on probation. Called after the boot."""
         if self.vsn != self.permanent:
             self._begin_probation(read_configuration(self.root, self.vsn).node.probation)
         self._send(At(self.vsn, os.getpid()))
 
     def receive(self, message: WorkerMessage) -> None:
-        """Carry out an order of worker 1. One order at a time: the next one begins when the present one has ended."""
+        """Handle a message from worker 1.
+
+        Orders that arrive while another order is carried out wait. Only the newest of them is carried out.
+        """
         match message:
             case Greeting():
                 self._send(At(self.vsn, os.getpid()))
-                self._note_commit()  # a worker 1 that died after its commit has told nobody
+                self._note_commit()  # worker 1 may have ended after its commit, before it sent `Committed`
             case Committed():
                 self._note_commit()
             case Go():
@@ -76,7 +79,7 @@ class FollowingReleaseHandler(ReleaseHandler):
         try:
             self._read_again(self.vsn)
         except Refused as refused:
-            logger.error("worker %s can't read what was committed: %s", self._number, refused.sentence)
+            logger.error("worker %s can't read the commit record: %s", self._number, refused.sentence)
             return
         if self.permanent == self.vsn and self._probation.health is not None:
             self._probation.end()
@@ -115,8 +118,10 @@ class FollowingReleaseHandler(ReleaseHandler):
         if order is None or operation.id != order.id or operation.ended is None:
             return
         self._order = None
-        error = "" if self.vsn == order.vsn else operation.error or f"it ended as {operation.outcome}"
-        self._send(At(self.vsn, os.getpid()))  # before the answer, after which worker 1 may restart this process
+        error = (
+            "" if self.vsn == order.vsn else operation.error or f"the outcome of its operation was: {operation.outcome}"
+        )
+        self._send(At(self.vsn, os.getpid()))  # before `Done`, because worker 1 may restart this process after `Done`
         self._send(Done(order.id, self.vsn, error))
         self._begin_next()
 

@@ -33,7 +33,7 @@ MIN_CHECK_INTERVAL_SECONDS: Final = 0.05
 BAD_CHECKS_IN_A_ROW: Final = 3
 """Health is bad after this many successive checks with a late event loop, or with an unhealthy application."""
 MAX_QUIET_FACTOR: Final = 10
-"""A release that had failures needs at most this many times the quiet time of a release that had none."""
+"""After failures, health becomes good after at most this many times the setting `healthy` without trouble."""
 
 HealthAnswer = tuple[bool | None, str]
 
@@ -101,13 +101,16 @@ class HealthMonitor(logging.Handler):
             self._judge(lag, answers, more=counted != (self._restarts, self._crashes, self._logged))
 
     def _listen(self) -> None:
-        """Listen to the root logger again, if the release has removed all its handlers."""
+        """Add this handler to the root logger again, if the release has removed it."""
         root = logging.getLogger()
         if self not in root.handlers:
             root.addHandler(self)
 
     def _expect_next_failure(self) -> None:
-        """Require more quiet than between the last two failures, or health would be good in a slow series of them."""
+        """Require twice the quiet time that was between the last two failures, within the limit of `MAX_QUIET_FACTOR`.
+
+        Otherwise, health would be good between the failures of a slow series.
+        """
         now = time.monotonic()
         between, self._last_failure = now - self._last_failure, now
         longest = self._limits.healthy * MAX_QUIET_FACTOR

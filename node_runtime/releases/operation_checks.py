@@ -62,7 +62,7 @@ def check_abort(request: Abort, running: OperationProgress | None) -> OperationP
 def check_install(request: Install, store: ReleaseStore, current: str, generation: int) -> Direction:
     """Return the direction of the install.
 
-    Raises Refused if the release is current, untrusted or failed, the direction is wrong, or the plan is stale.
+    Raises Refused if the release is current, untrusted or failed, if the direction is wrong, or if the plan is stale.
     """
     if request.vsn == current:
         raise Refused(f"Release {current} is already current.")

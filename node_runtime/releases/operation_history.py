@@ -68,7 +68,7 @@ class OperationHistory:
         self.lost: str | None = None
         """The release that was on probation, or being installed, when the node ended."""
         self.continued: Operation | None = None
-        """The restart into a release on probation that this boot carries out. Its intent stays until it has ended."""
+        """The cold upgrade that this boot continues. Its intent is deleted when the operation ends."""
         self._booted = f"Its permanent release, {permanent}," if booted in {"", permanent} else booted
         try:
             self._after_boot(permanent, booted or permanent, last)
@@ -185,7 +185,7 @@ def _decoded(line: bytes) -> Operation | None:
 
 
 async def write_intent(history: OperationHistory, operation: Operation) -> None:
-    """Write an operation's intent to disk. If that fails, only a revert continues. Raises `Refused`."""
+    """Write an operation's intent to disk. If that fails, a revert continues; other operations raise `Refused`."""
     try:
         await asyncio.to_thread(history.begin, operation)
     except OSError as error:

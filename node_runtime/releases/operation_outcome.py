@@ -1,4 +1,4 @@
-"""The outcome of an operation, derived from the error that ended it, and the failed release."""
+"""Derives the outcome of an operation from the error that ended it, and finds the release that failed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROBATION_REQUESTER = "probation"
 
 
 LEADER = "leader"
-"""The requester of what worker 1 orders by itself, so that all workers have the same release."""
+"""The requester (`who`) of orders that worker 1 gives by itself, so that all workers have the same release."""
 
 
 def end_with_error(error: BaseException, progress: OperationProgress) -> Operation:
@@ -45,7 +45,7 @@ def end_with_error(error: BaseException, progress: OperationProgress) -> Operati
 
 
 def partly_reverted(operation: Operation, vsn: str, probation_until: float | None) -> Operation:
-    """Return the operation, with the outcome "partly reverted" if it ended at a release in between.
+    """Return the operation, with the outcome "partly reverted" if it ended between its first and its last release.
 
     `vsn` is the running release. An operation that was "partly put back" keeps this outcome, and the node restarts.
     """

@@ -46,8 +46,8 @@ class OperationProgress:
 
     `enter` records the time and calls `on_phase`, which must not block. `report` calls `listener`, which may take long,
     so `report` must not be called while the install has suspended processes. `begun` is whether the operation has taken
-    its first step. `abortable` is whether it can still be aborted, because it has changed nothing yet; `aborted` is a
-    clause that says who has aborted it.
+    its first step. `abortable` is whether the operation can still be aborted, because it has changed nothing yet.
+    `aborted` is a clause that says who has aborted the operation; None if nobody has.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class OperationProgress:
         return True
 
     def wait_for(self, clause: str, until: float | None) -> bool:
-        """Note what the operation waits for, and the Unix time at which it gives up. Return whether that is news."""
+        """Note what the operation waits for, and the Unix time of the timeout. Return whether the clause is new."""
         clause = shown(clause)
         if clause == self.operation.waits_for:
             return False
@@ -108,7 +108,7 @@ class OperationProgress:
         results: tuple[ProcessResult, ...] = (),
         touched: int = 0,
     ) -> Operation:
-        """Return the operation as ended. `self.operation` remains as it was, without an end.
+        """Return the operation as ended. `self.operation` does not change.
 
         The release handler reports the end to the listeners only when the next operation may begin.
         """

@@ -1,4 +1,4 @@
-"""The main part of an install or a rollback: worker 1 goes along a path of releases, and the other workers follow."""
+"""The main part of an install or a rollback: worker 1 installs a path of releases, and the other workers follow."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Effects:
 class PathInstall:
     """Installs releases, one after the other, on the live node.
 
-    `current()` returns the release that runs now, and `switched` is called at the moment in which it changes.
+    `current()` returns the running release. `switched(transition)` is called when the running release changes.
     """
 
     def __init__(
@@ -61,7 +61,8 @@ class PathInstall:
         """Install the releases of `path`, then bring the other workers into the last one; return the ended operation.
 
         The task `durable` writes the operation's intent to the disk while the new code is prepared. Nothing on the node
-        is changed before the task has ended. If another worker fails in an install, all go back to the first release.
+        is changed before the task has ended. If another worker fails in an install, all workers return to the release
+        that ran before.
         """
         before, effects = self._current(), Effects()
         await self._go_along(path, progress, request, durable, effects)
@@ -116,9 +117,9 @@ class PathInstall:
         durable: asyncio.Task[None],
         effects: Effects,
     ) -> None:
-        """Take worker 1 and those that have followed it back to `vsn` by the way down, since a later worker failed.
+        """Return worker 1 and the workers that have followed it to release `vsn`, because another worker failed.
 
-        If worker 1 can't go back, raises `PutBack`: the node has to restart, and worker 1 leads the others then.
+        `failure` says why that worker failed. Raises `PutBack` if worker 1 can't return; the node then has to restart.
         """
         request = Rollback(wait=probation.REVERT_WAIT_SECONDS, reason=failure, unrehearsed=True)
         try:

@@ -70,9 +70,9 @@ async def make_plan(
     rollback_path: Sequence[str] | None,
     on_progress: rehearsal.ProgressCallback,
 ) -> Plan:
-    """Make the plan for a transition. `rollback_path` are the releases from its target to the permanent release.
+    """Make the plan for a transition. `rollback_path` is the path from its target to the permanent release.
 
-    The new code is compiled and executed in a copy of the node only.
+    The new code is compiled and executed only in a copy of the node.
     """
     obstacles = []
     if reason := transition.restart_reason():
@@ -160,7 +160,7 @@ def _plan(
 
 
 def _pause(rehearsed: Rehearsal, processes: Sequence[PlannedProcess]) -> float:
-    """Estimate the time for which the install stops the loop, or suspends processes after their last callbacks."""
+    """Estimate for how many seconds the install stops the loop, or suspends processes after their last callbacks."""
     held = any(one.action in ("migrate", "suspend") for one in processes)
     return (rehearsed.bodies or 0.0) + (rehearsed.pause + rehearsed.around if held else 0.0)
 
@@ -220,7 +220,7 @@ def with_failure(plan: Plan, failed: str | None) -> Plan:
 async def _read(transition: Transition, code: CodeServer) -> tuple[list[SourceText] | None, float, Blocker | None]:
     """Read the new code in a thread. Return the sources, or a blocker if they can't be loaded.
 
-    The second value is the duration of the garbage collection that the install needs.
+    The second value is the duration, in seconds, of the garbage collection that the install needs.
     """
 
     def read() -> tuple[list[SourceText], float]:
@@ -281,7 +281,7 @@ def _warnings(transition: Transition) -> list[str]:
     for module in transition.removed:
         if users := conditions.callback_processes(module):
             label = conditions.process_label(users[0])
-            warnings.append(f"{label} runs {module}, which the script deletes without stopping {label} first.")
+            warnings.append(f"{label} runs {module}, which the script deletes; stop {label} before this step.")
     brutal = [
         step.module
         for step in transition.script
@@ -289,7 +289,8 @@ def _warnings(transition: Transition) -> list[str]:
     ]
     if brutal:
         warnings.append(
-            f'pre_purge = "brutal_purge" of {" and ".join(brutal)} has no effect: an upgrade does not kill what runs '
-            f"an old version. If something does, the plan has a blocker, and `hotdash purge NODE MODULE` ends it."
+            f'pre_purge = "brutal_purge" of {" and ".join(brutal)} has no effect: an upgrade does not end what '
+            f"keeps an old version. If anything keeps one, the plan has a blocker, and `hotdash purge NODE MODULE` is "
+            f"the remedy."
         )
     return warnings

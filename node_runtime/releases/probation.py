@@ -1,6 +1,6 @@
 """The probation: the time between an install and its commit. At the deadline, or on bad health, the node reverts.
 
-To revert is to go back to the permanent release, the one that boots.
+To revert means to return to the permanent release, the one that boots after a restart.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RETRY_SECONDS: Final = 10.0
 REVERT_WAIT_SECONDS: Final = 60.0
 """How long each attempt to revert waits for blockers that may pass by themselves."""
 LATE: Final = "the release was not committed in time"
-"""Why the node reverts at the deadline."""
+"""The reason for a revert at the deadline."""
 MAX_REVERT_ATTEMPTS: Final = 3
 """After this many failed attempts to revert, the node restarts and boots another release."""
 
@@ -38,7 +38,7 @@ def missing_way_back(vsn: str, permanent: str, left: str, store: ReleaseStore, o
         why = f"no appup leads back to release {permanent}"
     elif rehearsed is not None and rehearsal.blocks_way_back(rehearsed, left, path):
         number = rehearsed.no_way_back
-        why = f"in the rehearsal it failed for {number} process{'es' * (number != 1)}"
+        why = f"in the rehearsal, the way back failed for {number} process{'es' * (number != 1)}"
     else:
         return None
     return (
@@ -51,8 +51,8 @@ class Probation:
     """Monitors the installed release until it is committed, reverted or replaced.
 
     `revert(why)` begins the revert. `restart(why)` restarts the node; it is called if reverting
-    fails. `bootable()` blocks, and returns the releases that could boot. `on_health` is called at
-    each change of health.
+    fails. `bootable()` returns the releases that could boot after a restart; it blocks. `on_health`
+    is called at each change of health.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Probation:
         self.restart_deadline()
 
     def restart_deadline(self) -> None:
-        """Count the deadline from now on: while other workers of the node follow, nobody can commit."""
+        """Let the deadline count from now on. Called when the other workers have followed: nobody can commit before."""
         if self._monitor is None or self._deadline <= 0 or self._why not in (None, LATE):
             return
         self._cancel_timers()
@@ -106,9 +106,9 @@ class Probation:
             self._monitor = None
 
     def report_way_back(self, missing: str | None) -> None:
-        """Say at once, and not only at the deadline, that the release can't be reverted without a restart.
+        """Report at once, instead of at the deadline, that the release can't be reverted without a restart.
 
-        `missing` says why; None if there is a way back.
+        `missing` is the sentence that says why. If it is None, there is a way back and nothing is reported.
         """
         if self._monitor is not None and missing is not None:
             self.no_way_back = missing

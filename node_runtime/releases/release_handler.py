@@ -57,7 +57,7 @@ class ReleaseHandler:
 
     `name` is the name of all its releases. `vsn` is the running release; at boot, it is the release that booted.
     `permanent` is the release that the next boot starts. `generation` counts the changes of the node that make earlier
-    plans stale: installs, commits and changes of child specifications. `last` says how the last boot ended.
+    plans stale: installs, commits and changes of child specifications. `last` says how the node exited before.
     """
 
     def __init__(
@@ -259,7 +259,7 @@ class ReleaseHandler:
         return operation
 
     async def record_fallback(self, why: str) -> None:
-        """Make the running release permanent: the permanent one did not boot, because of `why`."""
+        """Make the running release permanent, because the permanent one did not boot; `why` says why it did not."""
         failed = self.permanent
         logger.critical("release %s is now permanent, because release %s did not boot: %s", self.vsn, failed, why)
         progress = self._progress(new_operation("fallback", failed, self.vsn, "parent"))
@@ -361,7 +361,7 @@ class ReleaseHandler:
         self._repair_workers()
 
     def _repair_workers(self) -> None:
-        """Bring workers that came up in another release into the current one, unless an operation does that."""
+        """Bring workers that booted another release into the current one. While an operation runs, do nothing."""
         if self._running is None and not self._stopping:
             self.workers.repair(self.vsn, operation_outcome.LEADER)
 

@@ -1,4 +1,4 @@
-"""Makes a project the next version of another one, although nobody has given it a new version or an appup yet."""
+"""Makes the next version of a project whose author has not written a new version or an appup yet."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _VSN_LINE = re.compile(rb"^\"?vsn\"?[ \t]*=.*$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class NextVersion:
-    """The project as the next version, and the questions that only its author could answer: they are left out."""
+    """The project as the next version. `questions` are the questions to the author, which its appups leave out."""
 
     project: Project
     questions: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ def with_release_vsn(project: Project, vsn: str) -> Project:
 
 
 def has_appup(before: AppSource | None, app: AppSource) -> bool:
-    """Return whether the author has written the way from `before` to `app`, which has another version."""
+    """Return whether `app` has another version than `before`, and an upgrade entry for the version of `before`."""
     if before is None or before.app.vsn == app.app.vsn:
         return False
     entries = app.appup.up if app.appup is not None else ()
@@ -99,7 +99,7 @@ def _entries(tables: list[dict[str, Any]], other: str) -> tuple[AppupEntry, ...]
 
 
 def _contents(project: Project) -> object:
-    """Return what differs between two versions: not the versions themselves, and not the appups."""
+    """Return the contents of a project without versions and appups, for a comparison."""
     config = project.config | {"release.toml": _with_vsn(project.config["release.toml"], "")}
     apps = {
         app.app.name: {path: data for path, data in app.files.items() if path != "appup.toml"}

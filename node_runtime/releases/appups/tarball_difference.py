@@ -18,13 +18,13 @@ _GENERATED = frozenset({"manifest.json", "sbom.cdx.json"})
 def tarball_difference(older: Path, newer: Path) -> list[str]:
     """Return a line for each part of the tarball `newer` that differs from `older`, and one about the sizes.
 
-    Raises Refused if one of them can't be read.
+    Raises Refused if one of the tarballs can't be read.
     """
     before, after = _manifest(older), _manifest(newer)
     lines = [*_applications(before, after), *_libraries(before, after), *_configuration(before, after)]
     grown = newer.stat().st_size - older.stat().st_size
     size = f"{newer.stat().st_size:,} bytes, {grown:+,} bytes"
-    return [f"Difference to {older.name} ({size}):", *(f"  {line}" for line in lines or ["none but the version"])]
+    return [f"Difference to {older.name} ({size}):", *(f"  {line}" for line in lines or ["only the version"])]
 
 
 def _manifest(tarball: Path) -> Manifest:

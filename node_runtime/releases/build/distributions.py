@@ -40,8 +40,8 @@ class Distribution:
     def directory(self) -> str:
         """The path of the distribution in the node directory.
 
-        Files that only this Python can load have its name in theirs: `_zmq.cpython-311-x86_64-linux-gnu.so`. Then the
-        folder has it, too, because a node may have releases for two Pythons, and so two builds of this version.
+        If only this Python can load a file, such as `_zmq.cpython-311-x86_64-linux-gnu.so`, the name of the folder ends
+        with the version of this Python. So a node can have releases for two Pythons, with two builds of one version.
         """
         is_bound = any(f".{sys.implementation.cache_tag}-" in path for path in self.files)
         python = "+cp{}{}".format(*sys.version_info) if is_bound else ""
@@ -63,7 +63,7 @@ def parse_requirements(lines: Iterable[str], where: Path) -> list[Requirement]:
 
 
 def resolve_distributions(requirements: Iterable[Requirement], downloads: Path) -> list[Distribution]:
-    """Return the distributions that satisfy `requirements`, and those that these need in turn, sorted by name.
+    """Return the distributions that satisfy `requirements`, and their dependencies, sorted by name.
 
     pip downloads missing distributions to `downloads`. Raises Refused if pip can't download a distribution, or if the
     installed files of a distribution are not those of its wheel.

@@ -1,4 +1,4 @@
-"""The files of an installed distribution, compared with its RECORD, which comes from its wheel and its installer.
+"""Reads the files of an installed distribution, and compares them with the hashes in its RECORD.
 
 A release has exactly the files that a RECORD lists with a hash, and the bytes that are compared are the bytes that are
 packed. Other files in site-packages never get into a release.
@@ -37,7 +37,7 @@ def is_wheel(distribution: metadata.Distribution) -> bool:
 def read_recorded(distribution: metadata.Distribution) -> dict[str, bytes]:
     """Return the contents of a distribution's files by path: all but scripts, bytecode, and an installer's notes.
 
-    Raises Refused if a file is missing, has no hash in RECORD, doesn't match its hash, or isn't in the distribution.
+    Raises Refused if a file is missing, has no hash in RECORD, doesn't match its hash, or has an unsafe path.
     """
     contents = {}
     for line in csv.reader((distribution.read_text("RECORD") or "").splitlines()):

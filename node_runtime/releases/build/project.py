@@ -101,7 +101,7 @@ def _read_app(folder: Path, name: str, appups: bool) -> AppSource:
     if app.source is not None:
         outside = source_files(folder, app.source)
         if both := sorted(outside.keys() & places.keys()):
-            raise Refused(f"{folder}/{both[0]} exists, and {outside[both[0]]} has the same place; rename one of them.")
+            raise Refused(f"{folder}/{both[0]} and {outside[both[0]]} would get the same path; rename one of them.")
         places |= outside
     files = {path: place.read_bytes() for path, place in places.items()}
     if app.templates:

@@ -26,7 +26,7 @@ def bill_of_materials(
 ) -> bytes:
     """Return the document of a release that was built at `built`, in Unix seconds.
 
-    A component's hash is that of the list of its files, as `content_sha256` makes it.
+    A component's hash is the `content_sha256` of its files.
     """
     release = project.release
     distributions = (runtime, *third_party)

@@ -1,4 +1,4 @@
-"""The code of an application that stays where it is: `source` in app.toml names its place outside of `src`."""
+"""The code of an application outside of its folder `src`, in the place that `source` in app.toml names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def files_below(path: Path) -> list[Path]:
 def source_files(folder: Path, source: str) -> dict[str, Path]:
     """Return the files of `source` by their paths in the application.
 
-    `source` is a path relative to the application's folder, or "distribution:" and the name of an installed one.
+    `source` is a path relative to the application's folder, or "distribution:" and an installed distribution's name.
     A folder with an __init__.py is a package, and a file is a module. Any other folder has packages and modules, as
     `src` has. Raises Refused if there is nothing, or no Python code.
     """

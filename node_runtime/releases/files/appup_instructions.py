@@ -77,7 +77,7 @@ class ModuleChange:
 class ApplicationChange:
     """One of the instructions `add_application`, `remove_application` and `restart_application`.
 
-    Only `add_application` uses `start`. None means the start type that the release gives the application.
+    Only `add_application` uses `start`. If `start` is None, the application starts as the release says.
     """
 
     action: Literal["add", "remove", "restart"]
@@ -190,7 +190,9 @@ def _update(reader: _InstructionReader) -> ModuleChange:
 
 def _extra(reader: _InstructionReader, change: str) -> Any:
     if "extra" in reader.table and change != "advanced":
-        raise Refused(f'{_toml_text(reader.table)}: extra needs change = "advanced", because only code_change gets it.')
+        raise Refused(
+            f'{_toml_text(reader.table)}: extra needs change = "advanced", because only code_change receives it.'
+        )
     return reader.json("extra", reader.table.get("extra", []))
 
 

@@ -41,7 +41,7 @@ def read_configuration(directory: Path, vsn: str) -> Configuration:
 
 
 def _merge_tables(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
-    """Merge two tables key by key; where both have a key, `override` wins. Tables inside are merged in the same way."""
+    """Merge two tables key by key; where both have a key, `override` wins. Nested tables are merged in the same way."""
     nested = {
         key: _merge_tables(base[key], table) for key, table in override.items() if _are_tables(table, base.get(key))
     }

@@ -126,21 +126,20 @@ class ProbationSettings(TomlStruct, frozen=True):
 
 
 class WebSettings(TomlStruct, frozen=True):
-    """How the node serves. `workers` is the number of OS processes that share the ports of its listeners."""
+    """The node's web server. `workers` is the number of OS processes that share the ports of its listeners."""
 
     workers: Annotated[int, Meta(ge=1, le=MAX_WORKERS)] = 1
 
 
 class NodeConfig(TomlStruct, frozen=True):
-    """A node's configuration. `probation` configures the time between an install and its commit,
-    and `web` the workers.
+    """A node's configuration. `probation` configures the time between install and commit.
 
     Durations are in seconds. `heart` is the longest time for which the event loop may be stuck before the node is
     restarted. `rehearsal` is the time limit of a rehearsal; with "off", the node never makes a copy of itself, and each
     install needs consent. `code_change` is the time limit of one process in a rehearsal. `prepare` is the time limit
-    for executing the bodies of all new modules; an install in which they stop the event loop for more than `stall`
-    needs consent.
-    `loop` selects the event loop; uvloop has to be among the release's requirements. `log` is the format of a log line.
+    for executing the bodies of all new modules. If the bodies stop the event loop for longer than `stall`, the install
+    needs consent. `loop` selects the event loop; uvloop has to be among the release's requirements. `log` is the format
+    of a log line.
     """
 
     name: NodeName

@@ -2,7 +2,7 @@
 
 A member is a plain file. Its header follows from its path, size and mode: owner, group and time are zero. A path that
 is not ASCII or is longer than 100 characters is in a pax header before the member's header. The archive ends with at
-least 1,024 zero bytes, up to a multiple of 10,240 bytes. So the same files give the same bytes. A reader doesn't
+least 1,024 zero bytes, up to a multiple of 10,240 bytes. Therefore equal files give equal archives. A reader doesn't
 interpret a header: it computes the expected header and compares it with the header in the archive.
 """
 

@@ -20,11 +20,11 @@ MAX_APPROVALS = 9
 
 
 class TrustSettings(TomlStruct, frozen=True):
-    """`allow_unsigned` accepts unsigned releases although there are release keys.
+    """The settings. With `allow_unsigned`, the node accepts unsigned releases although it has release keys.
 
     `approvals` is the number of people that an install needs: one person stages the release, and the others approve it.
-    `audit_anchor` is the absolute path of a file or of a syslog socket that gets the heads of the audit log, or "none".
-    Without it, the node chooses.
+    `audit_anchor` is the absolute path of a file or of a syslog socket that receives the heads of the audit log, or
+    "none". If it is None, the node chooses the anchor.
     """
 
     allow_unsigned: bool = False
@@ -40,7 +40,7 @@ def node_toml(directory: Path) -> Path:
 def read_trust_settings(directory: Path) -> TrustSettings:
     """Read the settings of the node in `directory`. Raises Refused."""
     path = node_toml(directory)
-    if not os.path.lexists(path):  # a link to nothing is refused when it is read
+    if not os.path.lexists(path):  # a broken symbolic link is refused when it is read
         return TrustSettings()
     table = read_table(path)
     return convert(path, {key: table[key] for key in TrustSettings.__struct_fields__ if key in table}, TrustSettings)

@@ -1,8 +1,8 @@
 """The versions that an entry of an appup covers: one version, a pattern with `*` and `?`, or a range.
 
-An appup comes with a tarball, which may be malicious, so nothing here may take long. There are no regular expressions,
-and the time of a match is at most proportional to the product of two short lengths. Versions have an order only in
-ranges.
+An appup comes with a tarball, which may be malicious, so a match must take a bounded time: there are no regular
+expressions, and the time of a match is at most proportional to the product of two short lengths. Versions have
+an order only in ranges.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def is_version_pattern(text: str) -> bool:
 
 
 def matches_version(pattern: str, vsn: str) -> bool:
-    """Return whether `pattern` describes the version `vsn`. It has to match the whole version."""
+    """Return whether `pattern` describes the whole version `vsn`."""
     if pattern[:1] in ("<", ">"):
         return all(
             _OPERATORS[sign](version_key(vsn, bound), version_key(bound, vsn)) for sign, bound in _bounds(pattern)

@@ -1,1 +1,1 @@
-"""The install of a release: runs a relup's script on the live node, or undoes all of it after a failure."""
+"""The install of a release: runs a relup's script on the live node, and undoes it completely after a failure."""

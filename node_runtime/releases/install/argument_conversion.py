@@ -1,7 +1,8 @@
-"""The conversion of the arguments with which supervisors restart their children, if they hold replaced code.
+"""Converts the arguments with which supervisors restart their children, if the arguments hold replaced code.
 
-The default migration makes the new arguments. The supervisors get them in the turn in which the code is switched, since
-a child may be restarted right after it. If the install fails, they get the very arguments that they had.
+The default migration makes the new arguments. The supervisors get them in the turn of the event loop that switches the
+code, because a child may be restarted right after this turn. If the install fails, the supervisors get the same
+argument objects back.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from node_runtime.releases.planning.conditions import process_label
 
 
 class ArgumentConversion:
-    """The new arguments of the supervisors with these pids; None stands for all supervisors."""
+    """The new arguments of the supervisors with these pids; if `pids` is None, of all supervisors."""
 
     def __init__(self, pids: Iterable[int] | None) -> None:
         self._pids = None if pids is None else frozenset(pids)

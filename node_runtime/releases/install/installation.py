@@ -47,7 +47,7 @@ THREAD_SWITCH_SECONDS = 0.0002
 YIELD_TURNS = 4
 """Turns of the event loop that other processes get just before the suspend and after the resume."""
 COLLECT_SECONDS = 5.0
-"""While an install waits for an old version, it asks at this interval whether only garbage holds it."""
+"""While an install waits for an old version, it collects garbage at this interval: only garbage may hold it."""
 REHEARSAL_VALID_SECONDS = 5.0
 """While an install waits until blockers disappear, it rehearses again if its last rehearsal is older than this."""
 SEARCH_AGAIN_SECONDS = 0.25
@@ -56,9 +56,9 @@ SEARCH_AGAIN_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True)
 class InstallListeners:
-    """The callbacks of an install: for the progress of the rehearsal, and for the moment from which on the target runs.
+    """The callbacks of an install: `on_rehearsal` receives the progress of the rehearsal.
 
-    A failure after `on_resumed` does not undo the install.
+    `on_resumed` is called when the processes of the target have been resumed. A failure after it undoes nothing.
     """
 
     on_rehearsal: rehearsal.ProgressCallback
@@ -247,7 +247,7 @@ class Installation:
     async def _switch(self, batch: Batch) -> Installed | list[Blocker]:
         """Suspend the processes, run the script and resume the processes.
 
-        After a failure, everything is undone. If new blockers caused it, they are returned.
+        After a failure, everything is undone. If new blockers caused the failure, they are returned.
         """
         if self.transition.suspended:
             self.progress.enter("holding")
@@ -293,7 +293,7 @@ class Installation:
             failure = None  # the traceback refers to this frame
 
     def _resume(self, switch: Switch, began: float) -> None:
-        """Resume the processes. An error raises `PutBack` and undoes nothing: some may run the new code already."""
+        """Resume the processes. An error raises `PutBack` and undoes nothing: some processes may run the new code."""
         try:
             switch.resume()
             self._listeners.on_resumed()
@@ -341,7 +341,7 @@ class Installation:
 async def let_others_run() -> None:
     """Let all runnable processes run.
 
-    Called between steps that stop the event loop, so that nobody waits for several of them: after the bodies, before
+    Called between steps that stop the event loop, so that no process waits for several steps: after the bodies, before
     the fork of the rehearsal, just before the processes are suspended, and right after the resume.
     """
     for _ in range(YIELD_TURNS):

@@ -34,7 +34,7 @@ class Migration:
     failed: tuple[BehaviourProcess, BaseException] | None = None
 
     def run(self, change_all: Callable[[Iterable[Any]], Iterable[Any]], target_vsn: str) -> None:
-        """Make the new states. If a code_change raises an error, add a note that names the process."""
+        """Make the new states. An error of a code_change is raised with a note that names the process."""
         try:
             self.after.extend(change_all(self.states))  # a loop in C: the processes wait for it
             if len(self.after) < len(self.states):
@@ -61,7 +61,7 @@ class Migration:
             raise self._blamed(process, error)
 
     def _check_named(self, target_vsn: str) -> None:
-        """Check that each state machine gets (name, data), and that its new class defines the state `name`."""
+        """Check that code_change returned (name, data) for each state machine, and that the new class has the state."""
         for process, new in zip(self.processes, self.after, strict=True):
             if type(new) is not tuple or len(new) != 2:
                 error: Exception = TypeError(f"code_change returned {type(new).__name__} instead of (name, data)")

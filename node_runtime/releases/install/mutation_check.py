@@ -1,4 +1,4 @@
-"""Detects code_change callbacks that mutate the old state, so that an install can't restore it exactly.
+"""Detects code_change callbacks that mutate the old state. An install can't put such a state back exactly.
 
 The rehearsal checks every process. An install checks only the first few states, and only small ones, because the
 suspended processes wait for the check.
@@ -29,7 +29,7 @@ class MutationCheck:
         self._readers = ValueReaders()
 
     def take_fingerprints(self, processes: Sequence[BehaviourProcess], states: Sequence[object]) -> None:
-        """Take the fingerprints of at most `MAX_STATES` old states. Call this before code_change gets the states."""
+        """Take the fingerprints of at most `MAX_STATES` old states. Call this before code_change."""
         left = max(0, MAX_STATES - self._given)
         self._given += len(processes)
         for process, state in zip(processes[:left], states[:left], strict=True):

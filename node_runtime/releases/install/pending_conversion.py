@@ -1,7 +1,7 @@
 """The conversion of queued messages, timers and postponed events that hold values of replaced classes.
 
-The default migration makes the new values while the code is switched, and the processes get them when they resume. So
-if the install fails, nothing has to be put back.
+The default migration makes the new values while the code is switched. The processes get these values when they resume,
+so nothing has to be put back if the install fails.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from node_runtime.releases.planning.conditions import process_label, runs_old_co
 
 
 class NotConvertible(Exception):
-    """A value can't be converted, although the code has been switched already."""
+    """Raised if a value can't be converted after the code has been switched."""
 
     def __init__(self, blockers: Sequence[Blocker]) -> None:
         super().__init__(blockers[0].reason)
@@ -35,7 +35,7 @@ class PendingConversion:
     def prepare(self, default: Callable[[], DefaultMigration], stopped: Container[int]) -> list[Blocker]:
         """Make the new values for all processes. Return a blocker for each process whose values can't be converted.
 
-        `stopped` are the pids of the processes that the script stops: they handle nothing afterwards.
+        `stopped` are the pids of the processes that the script stops: their values are not converted.
         """
         self._converted, blockers = [], []
         for pending in pending_values(runtime(), self._hold):

@@ -12,7 +12,7 @@ from node_runtime.processes.runtime import runtime
 def running_children(modules: Iterable[str]) -> Iterator[tuple[Pid, Child, frozenset[str]]]:
     """Yield `(supervisor, child, its modules)` for each running child that runs one of `modules`.
 
-    The children of a supervisor come in start order. The modules of a child are its callback module and the `modules`
+    The children of a supervisor are in start order. The modules of a child are its callback module and the `modules`
     of its specification.
     """
     known = runtime().processes

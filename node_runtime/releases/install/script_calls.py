@@ -1,4 +1,4 @@
-"""The calls of a script: for `apply` and its undo, and for `stop`, `start` and `restart_child`."""
+"""Makes the calls of a script: for `apply` and its undo, and for `stop`, `start` and `restart_child`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger("node_runtime")
 
 
 class ScriptCalls:
-    """The calls of one run of a script. `before_waiting` is called before a call waits, so that other code can run."""
+    """The calls of one run of a script. `before_waiting` is called before a call waits and other code runs."""
 
     def __init__(self, transaction: Transaction, seconds: float, before_waiting: Callable[[], None]) -> None:
         self._transaction = transaction
@@ -35,7 +35,7 @@ class ScriptCalls:
         self._ended_children: list[tuple[Pid, str]] = []
 
     async def apply(self, step: Apply) -> None:
-        """Call a function. Raises what it raises, and TimeoutError if it takes longer than the time limit."""
+        """Call a function. Raises what the function raises, or TimeoutError after the time limit."""
         function, undo = self._function(step.function), self._function(step.undo) if step.undo else None
         await self._call(function, step.args)
         if step.undo and undo is not None:

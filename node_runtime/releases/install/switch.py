@@ -143,7 +143,7 @@ class Switch:
         self._change_sources()
         self.unsuspended.hold_removed()
         if self.unsuspended.held_at is not None and (blockers := self._convert_pending()):
-            raise NotConvertible(blockers)  # of a message that was sent while the script waited
+            raise NotConvertible(blockers)  # a message was sent while the script waited
         self.progress.enter("resuming")
         self._new_instances = [self._make_instances(code, migration) for code, migration in self.migrations.items()]
         self._default = None  # it refers to all old and new states
@@ -335,7 +335,7 @@ class Switch:
         for what, back in (
             ("the files", None if self._sources is None else self._sources.undo),
             ("the code", self.batch.revert if self._committed else None),
-            ("the parts that took part in the install", participants().put_back),
+            ("the other participants in the install", participants().put_back),
             ("the sources", partial(register_sources, self.code, self.transition.target, self.transition.left)),
             ("the environment", self.application_snapshot.put_back),
             ("the processes", partial(live_processes.put_back_processes, self._transaction)),
@@ -385,7 +385,7 @@ class Switch:
             migration.failed = None
 
     def describe_unchecked(self) -> str | None:
-        """Return a clause that names the processes whose states were not checked for mutation; None without any."""
+        """Return a clause that names the processes whose states were not checked for mutation; None if all were."""
         not_compared = self.mutation_check.not_compared()
         return f"not checked for mutation: the state of {names(not_compared)}" if not_compared else None
 

@@ -1,4 +1,4 @@
-"""The processes whose modules a script loads or removes, although it does not suspend them.
+"""Holds the processes that a script does not suspend, although it loads or removes their modules.
 
 From the switch to the resume, no callback of these processes may begin. Such a callback would run code that the script
 has removed, or new code although the install may still be undone. A script that never waits needs no hold for this,

@@ -1,4 +1,4 @@
-"""The search for values that live processes hold and that a transition would leave in a replaced or deleted version.
+"""The search for values in live processes that would still use a replaced or deleted version after a transition.
 
 The search runs in the copy of the node, after the new code was executed there and before that code becomes current.
 """

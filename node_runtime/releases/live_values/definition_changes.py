@@ -15,7 +15,7 @@ MAX_NAMES: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class DefinitionChanges:
-    """The names of the fields or members that were added, have gone, or have another type or value."""
+    """The names of the fields or members that are added, are removed, or have another type or value."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -23,7 +23,7 @@ class DefinitionChanges:
 
 
 def definition_changes(old: type[Any], new: type[Any] | None) -> DefinitionChanges:
-    """Return how the fields or members of a class change. `new` is None if the class has gone."""
+    """Return how the fields or members of a class change. `new` is None if the class is removed."""
     if new is None:
         return DefinitionChanges()
     before, after = _parts(old), _parts(new)

@@ -18,8 +18,8 @@ MigratedBy = Literal["code_change", "default migration"]
 class Finding:
     """A found value.
 
-    `obstacle` says why a message, timer or event can't be converted. `left_by` says what has left the
-    value in the new state: the process's code_change, or the default migration if none is written.
+    `obstacle` says why a message, timer or event can't be converted. If the value is still in the new state, `left_by`
+    says what has made this state: the process's code_change or, if its class has none, the default migration.
     """
 
     at: HeldValue

@@ -25,17 +25,17 @@ from node_runtime.releases.migration import Converter, LostField, Obstacle, name
 from .held_values import HeldValue
 
 PENDING_PLACES: Final[tuple[ValuePlace, ...]] = ("message", "timer", "timeout", "postponed event")
-"""The places whose values the install converts by name, whether or not a code_change is written."""
+"""The install converts the values in these places by the default migration, even if there is a code_change."""
 ARGUMENT_PLACES: Final[tuple[ValuePlace, ...]] = ("child arguments", "start arguments")
-"""The places in supervisors whose values the install converts by name, too, but at once when it switches the code."""
+"""The install also converts the values in these places of supervisors, in the turn that switches the code."""
 TRIALS_SECONDS: Final = 5.0
-"""Time for all trials."""
+"""Time limit of all trials together."""
 Guard = Callable[[Callable[[], object]], bool]
 """Calls a function that may run code of the release, with a time limit. Returns whether the call succeeded."""
 
 
 class PendingTrials:
-    """The trials of one rehearsal. `lost` has the fields that the target lacks, with the processes."""
+    """The trials of one rehearsal. `lost` has each field that the target lacks, with the process that has it."""
 
     def __init__(self, batch: Batch, guard: Guard) -> None:
         self.lost: list[tuple[Process, LostField]] = []
@@ -45,7 +45,7 @@ class PendingTrials:
         self._guard = guard
 
     def obstacles(self, values: Mapping[int, HeldValue]) -> dict[int, Obstacle]:
-        """Return why values can't be converted, by their numbers."""
+        """Return the obstacles of the values that can't be converted, by their numbers in `values`."""
         found: dict[int, Obstacle] = {}
         until = time.monotonic() + TRIALS_SECONDS
         by_process: dict[int, list[tuple[int, HeldValue]]] = {}

@@ -47,7 +47,7 @@ def remedy_for(finding: Finding, transition: Transition, find_obstacle: FindObst
 
 
 def pending_remedy(process: Process, obstacle: Obstacle | None) -> str:
-    """Return what to do about a message in the mailbox of a process that can't be converted."""
+    """Return what to do about a message that can't be converted, in the mailbox of a process."""
     return _either(obstacle, RESUME if process.suspend_owners else WAIT_REMEDY)
 
 
@@ -70,7 +70,7 @@ def _end_verb(process: Process) -> str:
 
 
 def _appup(transition: Transition) -> str:
-    """Return the name of the appup that has the script: that of the newer release."""
+    """Return a phrase that names the appup with the script's instructions: the appup of the newer release."""
     newer = transition.target if transition.direction == "up" else transition.left
     return f"the appup of release {newer.vsn}"
 
@@ -84,10 +84,10 @@ def _update(finding: Finding, transition: Transition, find_obstacle: FindObstacl
     deps = f', deps = ["{home}"]' if home and home != module else ""
     instruction = f'{{ update = "{module}", change = "advanced"{deps} }}'
     old = "update" if module in transition.suspended else "load_module" if module in transition.loaded else None
-    where = f"in place of its {old} of {module}" if old else "too"
-    remedy = f"let {_appup(transition)} have {instruction} {where}: then code_change converts the value"
+    change = f"replace the {old} of {module} in {_appup(transition)} by" if old else f"add to {_appup(transition)}"
+    remedy = f"{change} {instruction}: then code_change converts the value"
     obstacle = find_obstacle(finding)
-    return remedy if obstacle is None else f"{remedy}. For that, {obstacle.remedy}, or write one: {obstacle}"
+    return remedy if obstacle is None else f"{remedy}. For that, {obstacle.remedy}, or write a code_change: {obstacle}"
 
 
 def _replace_suspended(finding: Finding, transition: Transition) -> str:
@@ -97,7 +97,7 @@ def _replace_suspended(finding: Finding, transition: Transition) -> str:
     if not isinstance(process, BehaviourProcess) or process.module not in transition.target.sources:
         return restart
     update = f'{{ update = "{process.module}", change = "advanced" }}'
-    has = "" if process.module in transition.migrated else f", and let {_appup(transition)} have {update}"
+    has = "" if process.module in transition.migrated else f", and add to {_appup(transition)} {update}"
     return f"write a code_change of {process.qualname} that makes it anew{has}; or {restart}"
 
 
@@ -115,8 +115,10 @@ def _child(process: Process, place: ValuePlace, id: str, transition: Transition)
     update = f'{{ update = "{process.module}", type = "supervisor" }}'
     own = table is not None and (id in table.class_child_ids or (table.template is not None and not table.by_pid))
     if place == "child arguments" and own and process.module in transition.target.sources:
-        return f"let {_appup(transition)} have {update}: then the supervisor takes the arguments from its children()"
-    return "start it with plain values, such as numbers and text, in place of objects of the release's own classes"
+        return f"add to {_appup(transition)} {update}: then the supervisor reads the arguments from its children()"
+    return (
+        "start the child with plain values, such as numbers and text, instead of objects of the release's own classes"
+    )
 
 
 def _restart(process: Process, transition: Transition) -> str:
@@ -127,4 +129,4 @@ def _restart(process: Process, transition: Transition) -> str:
         return "stop the process before the upgrade, or keep the class or function unchanged"
     args = f'args = ["{parent.name}", "{child.spec.id}"]'
     stop, start = (f'{{ apply = "{SUPERVISOR}:{verb}_child", {args} }}' for verb in ("terminate", "restart"))
-    return f"let {_appup(transition)} first have {stop}, and at its end {start}: the process then starts anew"
+    return f"begin {_appup(transition)} with {stop}, and end it with {start}: the process then starts anew"

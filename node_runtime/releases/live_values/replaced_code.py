@@ -1,8 +1,8 @@
 """The classes and functions of the module versions that a load replaces or deletes.
 
-In this package, such a class or function is said to *go*. A class goes if the new version of its module does not have
-the same class object under its name. So a reused class stays. A function goes if its namespace is that of a replaced or
-deleted version.
+In this package, all of them are called replaced. A class is replaced if the new version of its module does not have the
+same class object under its name; so a reused class is not replaced. A function is replaced if its namespace is that of
+a replaced or deleted version.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from node_runtime.releases.planning.conditions import class_in
 
 
 class ReplacedCode:
-    """The code that goes. `old` and `new` have the namespaces of the running and of the new versions, by module.
+    """The replaced code. `old` and `new` have the namespaces of the running and of the new versions, by module.
 
     A module without an entry in `new` is deleted.
     """
@@ -27,11 +27,11 @@ class ReplacedCode:
 
     @property
     def modules(self) -> frozenset[str]:
-        """The modules whose running versions go."""
+        """The modules whose running versions are replaced or deleted."""
         return frozenset(self._new)
 
     def has_class(self, cls: type[Any]) -> bool:
-        """Return whether the class goes."""
+        """Return whether the class is replaced."""
         module = module_of(cls)
         if module not in self._new:
             return self._is_made_of_replaced(cls)
@@ -44,15 +44,15 @@ class ReplacedCode:
         return None if namespace is None else class_in(namespace, name_of(cls))
 
     def has_function(self, function: FunctionType) -> bool:
-        """Return whether the function goes."""
+        """Return whether the function is replaced."""
         return id(function.__globals__) in self._modules
 
     def has_frame(self, frame: FrameType | None) -> bool:
-        """Return whether a suspended frame runs code that goes."""
+        """Return whether a suspended frame runs replaced code."""
         return frame is not None and id(frame.f_globals) in self._modules
 
     def _is_made_of_replaced(self, cls: type[Any]) -> bool:
-        """Return whether `cls` is a parametrised pydantic model, such as `Page[Item]`, one of whose arguments goes.
+        """Return whether `cls` is a parametrised pydantic model, such as `Page[Item]`, with a replaced part.
 
         No module has a parametrised model under its name.
         """

@@ -183,7 +183,7 @@ def _fate(group: Group, transition: Transition) -> str:
     """Return a clause about what the target does with the class or function."""
     vsn = transition.target.vsn
     if group.gone:
-        return f"release {vsn} no longer has it"
+        return f"release {vsn} no longer has that class"
     if not isinstance(group.first.found.thing, type):
         return f"release {vsn} replaces that code"
     changes = group.changes

@@ -168,8 +168,5 @@ class LiveValues:
 
 
 def _of_sort(found: FoundValue) -> ValueOutcome | None:
-    """Return the outcome of a value whose place does not matter; None for any other value.
-
-    An exception is only read.
-    """
+    """Return the outcome "kept" for an exception, which is only read; None for any other value."""
     return "kept" if found.sort == "exception" else None

@@ -1,4 +1,4 @@
-"""Paths to values inside a state, such as `.items[3].status`. They are read without running code of the values."""
+"""Paths to values inside a state, such as `.items[3].status`. A path is found without running code of the values."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .value_search import Trail
 MAX_SHOWN_STEPS: Final = 12
 """A longer path is shortened in the middle."""
 MAX_SEARCHED_PARTS: Final = 100_000
-"""In a container with more parts, the place of a value is not searched."""
+"""In a container with more parts, no value is searched: the path shows `UNKNOWN_PLACE`."""
 UNKNOWN_PLACE: Final = "[…]"
 _PLAIN_KEYS: Final = (int, bool, float, type(None))
 
 
 def path_to(value: Any, trail: Trail) -> str:
-    """Return the path to a value; "" for the root itself. The outermost object of the trail wraps the root."""
+    """Return the path from the root to a value; "" for the root. The outermost object of `trail` contains the root."""
     objects = [value]
     while trail is not None:
         part, trail = trail

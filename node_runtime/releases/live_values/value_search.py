@@ -1,4 +1,4 @@
-"""A search through values for functions of replaced or deleted versions, and for instances of the versions' classes.
+"""A search through values for functions of replaced or deleted versions, and for instances of their classes.
 
 The search follows the references that the cycle collector sees, and those of `hidden_parts`. So it runs no code of the
 values, and also reads what C code holds. It is iterative and visits each object once. It does not follow loggers, event

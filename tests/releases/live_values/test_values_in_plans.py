@@ -69,7 +69,7 @@ async def test_an_enum_member_in_a_state_whose_enum_is_replaced_is_a_blocker_tha
         "class, which adds REFUNDED"
     )
     assert blocker.remedy == (
-        'let the appup of release 2 have { update = "shop.box", change = "advanced", deps = ["shop.status"] } too: '
+        'add to the appup of release 2 { update = "shop.box", change = "advanced", deps = ["shop.status"] }: '
         "then code_change converts the value"
     )
     assert not blocker.transient
@@ -197,7 +197,7 @@ async def test_a_generator_that_a_state_keeps_is_a_blocker(small: SmallNode, wha
     (blocker,) = plan.blockers
     assert blocker.reason == f"box holds a {sort} of {code} in its state at [0], and release 2 replaces that code"
     assert blocker.remedy.startswith(
-        "write a code_change of Box that makes it anew, and let the appup of release 2 have "
+        "write a code_change of Box that makes it anew, and add to the appup of release 2 "
         '{ update = "shop.box", change = "advanced" }; or '
     )
 
@@ -244,6 +244,5 @@ async def test_a_process_of_the_same_module_needs_an_update_in_place_of_its_load
         "box holds a value of shop.box:State in its state, and release 2 replaces that class"
     )  # fmt: skip
     assert blocker.remedy.startswith(
-        'let the appup of release 2 have { update = "shop.box", change = "advanced" } in place of its load_module of '
-        "shop.box"
+        'replace the load_module of shop.box in the appup of release 2 by { update = "shop.box", change = "advanced" }'
     )

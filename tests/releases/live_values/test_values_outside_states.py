@@ -83,8 +83,8 @@ async def test_a_timer_whose_message_cant_be_converted_is_a_blocker_whose_remedy
     assert (value.place, value.path, blocker.transient) == ("timer", "[1]", False)
     assert blocker.remedy == (
         "keep the member OPEN, or "
-        'let the appup of release 2 first have { apply = "node_runtime.supervisor:terminate_child", args = ["box_sup", '
-        '"box"] }, and at its end { apply = "node_runtime.supervisor:restart_child", args = ["box_sup", "box"] }: the '
+        'begin the appup of release 2 with { apply = "node_runtime.supervisor:terminate_child", args = ["box_sup", '
+        '"box"] }, and end it with { apply = "node_runtime.supervisor:restart_child", args = ["box_sup", "box"] }: the '
         "process then starts anew"
     )
 

@@ -85,8 +85,8 @@ async def test_a_downgrade_that_would_be_refused_is_no_way_back_and_the_probatio
         installed = await small.install("2")
     assert installed.outcome == "installed"
     sentence = (
-        "Release 2 has no way back: in the rehearsal it failed for 1 process. Unless it is committed, the node "
-        "restarts into release 1, and all states are lost."
+        "Release 2 has no way back: in the rehearsal, the way back failed for 1 process. Unless it is committed, the "
+        "node restarts into release 1, and all states are lost."
     )
     assert sentence in caplog.messages
     (release,) = [one for one in small.handler.releases() if one.vsn == "2"]

@@ -1,4 +1,4 @@
-"""The functions that a script applies exist at that step, in the version that their module has then."""
+"""Checks that each applied function exists at its step, in the version of its module at that step."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def _missing(node: RunningNode, module: str, name: str) -> str | None:
             return f"neither release has the module {module}; correct the name" if is_own else None
         if module in node.left.code.modules:
             return f"{module} is removed before this step; move the apply before the removal"
-        return f"{module} is not loaded before this step; move the apply behind its add_module"
+        return f"{module} is not loaded before this step; move the apply after its add_module"
     if _defines(code, name):
         return None
     other = node.target.code.modules.get(module)
     vsn = node.facts(node.present[module]).code.vsn
     if node.present[module] == "left" and other is not None and _defines(other, name):
         return (
-            f"{module}:{name} does not exist at this step, where {module} is still that of {vsn}; "
+            f"{module}:{name} does not exist at this step, because {module} is still the version of {vsn}; "
             f"load {module} before this step"
         )
     return f"{module} of {vsn}, which is current at this step, has no function {name}; correct the name"
@@ -63,7 +63,7 @@ def _defines(code: ModuleCode, name: str) -> bool:
 
 
 def _has_runtime_function(module: str, name: str) -> bool:
-    """Return whether this runtime, which is not code of the release, has a function."""
+    """Return whether the imported node_runtime, which is not code of a release, has a function."""
     try:
         return hasattr(import_module(module), name)
     except ImportError:

@@ -1,4 +1,4 @@
-"""Reads an appup.toml with all its mistakes, and the line of each instruction."""
+"""Reads an appup.toml: its entries, the line of each instruction, and all its mistakes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class PlacedEntry:
 
 @dataclass(slots=True)
 class PlacedAppup:
-    """An appup. `is_readable` is false if a mistake keeps its instructions from being checked any further."""
+    """An appup. `is_readable` is False if, because of a mistake, its instructions can't be checked any further."""
 
     shown: str
     exists: bool
@@ -99,7 +99,7 @@ def _read_entry(file: PlacedAppup, text: str, direction: Direction, number: int,
     versions = entry.get(DIRECTIONS[direction]) if isinstance(entry, dict) else None
     tables = entry.get("instructions") if isinstance(entry, dict) else None
     if not isinstance(versions, str) or not is_version_pattern(versions) or not isinstance(tables, list):
-        return  # read_appup says what is wrong
+        return  # read_appup raises the mistake
     steps = []
     for index, instruction in enumerate(tables):
         line = line_of(text, (*path, "instructions", index))

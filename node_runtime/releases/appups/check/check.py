@@ -23,14 +23,14 @@ from .walk import walk
 
 
 def check_appups(older: ReleaseSource, newer: ReleaseSource) -> None:
-    """Raise `Refused`, with a line for each mistake, unless the appups of `newer` lead from `older` to it and back."""
+    """Raise `Refused`, with a line for each mistake, if `appup_mistakes` finds any."""
     mistakes = appup_mistakes(older, newer)
     if mistakes:
         raise Refused("\n".join(map(str, mistakes)))
 
 
 def appup_mistakes(older: ReleaseSource, newer: ReleaseSource) -> list[Mistake]:
-    """Return the mistakes in the appups of `newer` for the way from `older` and back.
+    """Return the mistakes in the appups of `newer`, for the upgrade from `older` and the downgrade to `older`.
 
     Raises `Refused` if the two releases have the same version or different names.
     """
@@ -74,7 +74,7 @@ def _changed_apps(older: ReleaseSource, newer: ReleaseSource) -> list[AppView]:
 
 
 def _unchanged_versions(older: ReleaseSource, newer: ReleaseSource) -> Iterator[Mistake]:
-    """Yield the applications whose modules differ although their version doesn't."""
+    """Yield a mistake for each application whose modules differ although its version is the same."""
     for app in newer.view.apps:
         old = older.view.app(app.name)
         if old is not None and old.vsn == app.vsn and old.modules != app.modules:
@@ -100,7 +100,7 @@ def _file_mistakes(older: ReleaseSource, newer: ReleaseSource, app: str, file: P
             file.shown,
             None,
             f"the appup.toml is missing, so a node can go from {app} {old.vsn} to {new.vsn} and back only by a "
-            f'restart; write it, with an entry under `up` for `from = "{old.vsn}"` and under `down` for '
+            f'restart; write it, with an entry under `up` that has `from = "{old.vsn}"`, and one under `down` that has '
             f'`to = "{old.vsn}"`',
         )
         return
@@ -134,7 +134,7 @@ def _lacks_entries(older: ReleaseSource, files: Mapping[str, PlacedAppup]) -> bo
 
 
 def _untranslatable(older: ReleaseSource, newer: ReleaseSource, files: Mapping[str, PlacedAppup]) -> Iterator[Mistake]:
-    """Yield what keeps the appups from being translated to a relup, if no rule has found it."""
+    """Yield a mistake for each direction that can't be translated to a relup. Called if no rule found a mistake."""
     release = ReleaseView(newer.vsn, tuple(_with_appup(app, files.get(app.name)) for app in newer.view.apps))
     for direction in DIRECTIONS:
         try:

@@ -1,4 +1,4 @@
-"""Children: new ones are started, removed ones are stopped, and nothing calls a stopped one."""
+"""Checks that a script starts new children and stops removed ones, and that no code calls a stopped child."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RUNTIME_SUPERVISORS = frozenset({"web_sup"})
 
 
 def child_mistakes(node: RunningNode, step: CheckedStep, effect: ChildEffect) -> Iterator[Mistake]:
-    """Yield what keeps a script from starting, stopping or deleting a child at this step."""
+    """Yield a mistake if a script can't start, stop or delete a child at this step."""
     table = node.table(effect)
     if effect.child is None or effect.supervisor is None:
         return
@@ -27,9 +27,9 @@ def child_mistakes(node: RunningNode, step: CheckedStep, effect: ChildEffect) ->
     elif effect.child in table.running:
         runs = table.running[effect.child]
         if effect.verb == "start" and runs:
-            sentence = "it runs already; stop it before with terminate_child, or remove the instruction"
+            sentence = "it already runs; stop it first with terminate_child, or remove the instruction"
         elif effect.verb == "delete" and runs:
-            sentence = "it still runs at this step; stop it before with terminate_child"
+            sentence = "it still runs at this step; stop it first with terminate_child"
         if sentence is not None:
             sentence = f"{effect.verb} child {effect.child} of {table.name}: {sentence}"
     elif table.left.is_complete and table.target.is_complete and not table.has_template:
@@ -60,7 +60,7 @@ def _unknown_child(table: ChildTableModel, effect: ChildEffect) -> str | None:
 def users_of_a_stopped_child(
     node: RunningNode, step: CheckedStep, effect: ChildEffect, rest: Sequence[CheckedStep]
 ) -> Iterator[Mistake]:
-    """Yield the code that still calls a child which the step stops for ever."""
+    """Yield a mistake for each module that still calls a child which the step stops for ever."""
     table = node.table(effect)
     if table is None or effect.child not in table.running or (spec := table.spec(effect.child)) is None:
         return
@@ -95,7 +95,7 @@ def users_of_a_stopped_child(
 
 
 def children_at_the_end(node: RunningNode, script: CheckedScript) -> Iterator[Mistake]:
-    """Yield the new children that nothing starts, and the removed ones that nothing stops."""
+    """Yield a mistake for each new child that nothing starts, and for each removed child that nothing stops."""
     if not node.children_are_known:
         return
     for table in [table for table in node.tables.values() if not table.has_template]:
@@ -109,7 +109,7 @@ def children_at_the_end(node: RunningNode, script: CheckedScript) -> Iterator[Mi
                     path,
                     line,
                     f"{name} has the new child {child} ({spec.path}, line {spec.line}), but nothing starts it; add "
-                    f'{{ apply = "{SUPERVISOR}:restart_child", args = ["{name}", "{child}"] }} behind the update of '
+                    f'{{ apply = "{SUPERVISOR}:restart_child", args = ["{name}", "{child}"] }} after the update of '
                     f"{table.target.cls.module.name}",
                 )
         for child, spec in old.items():
@@ -124,7 +124,7 @@ def children_at_the_end(node: RunningNode, script: CheckedScript) -> Iterator[Mi
 
 
 def supervisors_that_stay_old(node: RunningNode, script: CheckedScript) -> Iterator[Mistake]:
-    """Yield the supervisors whose children or flags change, but whose processes don't read them again."""
+    """Yield a mistake for each supervisor whose children or flags change, but whose process keeps the old ones."""
     for step in script.steps:
         for change in step.instructions:
             if not isinstance(change, ModuleChange) or change.action not in ("load", "update"):

@@ -1,4 +1,4 @@
-"""Each module that differs has one instruction, of the right kind, in both directions."""
+"""Checks that each module that differs has one instruction, of the right kind, in both directions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .script_steps import CheckedScript, touched_module
 
 
 def wrong_module_instructions(script: CheckedScript) -> Iterator[Mistake]:
-    """Yield the instructions whose module is missing, exists already, or has an instruction already."""
+    """Yield a mistake for each instruction whose module is missing, already exists, or already has an instruction."""
     seen: dict[str, int | None] = {}
     for step in script.steps:
         for instruction in step.instructions:
@@ -55,7 +55,7 @@ def _wrong_kind(script: CheckedScript, change: ModuleChange) -> str | None:
 
 
 def modules_without_instruction(script: CheckedScript) -> Iterator[Mistake]:
-    """Yield the modules that differ and have no instruction."""
+    """Yield a mistake for each module that differs and has no instruction."""
     touched = set(_touched(script))
     for app, (path, line) in script.heads.items():
         for module, word, remedy in differing_modules(script.left, script.target, app):
@@ -69,7 +69,7 @@ def modules_without_instruction(script: CheckedScript) -> Iterator[Mistake]:
 
 
 def differing_modules(left: ReleaseSource, target: ReleaseSource, app: str) -> Iterator[tuple[str, str, str]]:
-    """Yield each module of an application that differs, how, and the instruction for it."""
+    """Yield, for each module of an application that differs, its name, the difference, and the instruction for it."""
     old, new = left.view.app(app), target.view.app(app)
     before, after = old.modules if old else {}, new.modules if new else {}
     for module in dict.fromkeys((*after, *before)):

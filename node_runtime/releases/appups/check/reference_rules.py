@@ -1,4 +1,4 @@
-"""A removed module: no code that is still there refers to it, runs it, or is routed to it."""
+"""Checks that no remaining code refers to a removed module, that no child runs it, and that no route leads to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .script_steps import CheckedStep, touched_module
 def references_to_a_removed_module(
     node: RunningNode, step: CheckedStep, module: str, rest: Sequence[CheckedStep]
 ) -> Iterator[Mistake]:
-    """Yield what still needs `module`, which `step` has removed. `rest` are the steps that follow."""
+    """Yield a mistake for whatever still needs `module`, which `step` removes. `rest` are the steps after it."""
     later = {name: each for each in rest for part in each.instructions if (name := touched_module(part)) is not None}
     reported: set[str] = set()
     for reference in node.references(module):
@@ -36,13 +36,13 @@ def references_to_a_removed_module(
                     step.path,
                     step.line,
                     f"delete_module {module}: the child {child} of {table.name} ({spec.path}, line {spec.line}) still "
-                    f'runs it at this step; stop it before with {{ apply = "node_runtime.supervisor:terminate_child", '
+                    f'runs it at this step; stop it first with {{ apply = "node_runtime.supervisor:terminate_child", '
                     f'args = ["{table.name}", "{child}"] }}',
                 )
 
 
 def _still_used(node: RunningNode, reference: CodeReference, later: dict[str, CheckedStep]) -> str | None:
-    """Return why a reference is a mistake; None if it is none."""
+    """Return why a reference to a removed module is a mistake; None if it isn't."""
     user, module = reference.user, reference.module
     verb = "imports it" if reference.is_import else "names it"
     place = f"{user} ({reference.path}, line {reference.line})"
@@ -50,11 +50,15 @@ def _still_used(node: RunningNode, reference: CodeReference, later: dict[str, Ch
     stays = user in node.target.code.modules and node.target.uses(user, module)
     if is_target or (stays and user not in later):
         vsn = node.target.code.vsn
-        return f"{place} of {vsn} still {verb}; remove this from {user}, or keep {module}"
+        return f"{place} of {vsn} still {verb}; remove the reference, or keep {module}"
     if stays:
-        return None  # the mistake of the target's version is reported at its own step
+        return None  # a mistake in the target's version is reported at the step that loads it
     if user in node.target.code.modules:
-        remedy = f"load {user} before this step" if user in later else f"load {user} of the other version"
+        remedy = (
+            f"load {user} before this step"
+            if user in later
+            else f"add an instruction that loads {user} before this step"
+        )
         return f"{place} still {verb} at this step; {remedy}"
     if node.left.reaches(module, user):
         return None  # they import each other, so either order is right

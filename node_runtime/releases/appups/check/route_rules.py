@@ -1,4 +1,4 @@
-"""Routes: each leads to a loaded handler whose servers run, and a script ends with the routes of the target."""
+"""Checks that routes lead to loaded handlers whose servers run, and that a script ends with the target's routes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .script_steps import CheckedScript, CheckedStep
 
 
 def routes_that_come_too_early(node: RunningNode, step: CheckedStep, effect: RouteEffect) -> Iterator[Mistake]:
-    """Yield the new routes whose handler is not loaded at this step, or calls a child that is not started yet."""
+    """Yield a mistake for each new route whose handler is not loaded yet, or calls a child that is not started yet."""
     before = (node.routes.get(effect.of) or ()) if effect.of is not None else ()
     for path, handler in effect.routes or ():
         module, _, name = handler.partition(":")
@@ -34,7 +34,7 @@ def routes_that_come_too_early(node: RunningNode, step: CheckedStep, effect: Rou
                 if not runs and spec is not None and child not in table.left.children and spec.module in called:
                     sentence = (
                         f"{path} is routed to {handler}, which calls {spec.module}, but the child {child} of "
-                        f"{table.name} is not started at this step; set the routes behind its restart_child"
+                        f"{table.name} is not started at this step; set the routes after its restart_child"
                     )
                     yield Mistake(step.path, step.line, sentence)
 
@@ -44,18 +44,18 @@ def _defines(code: ModuleCode, name: str) -> bool:
 
 
 def routes_at_the_end(node: RunningNode, script: CheckedScript) -> Iterator[Mistake]:
-    """Yield the listeners whose routes differ between the releases, but are not set, or set to others."""
+    """Yield a mistake for each listener whose routes differ, but that does not get the target's routes."""
     for of, wanted in node.target.routes.items():
         before, now = node.left.routes.get(of), node.routes.get(of)
         if wanted is None or before is None or now is None or set(now) == set(wanted):
             continue
         path, line = script.head("")
         paths = ", ".join(sorted({path for path, _ in set(now) ^ set(wanted)}))
-        what = "sets other routes" if of in node.is_set else "sets no routes"
+        what = "sets different routes" if of in node.is_set else "does not set its routes"
         yield Mistake(
             path,
             line,
-            f'the listener "{of.listener}" starts with other routes in {node.target.code.vsn}, but the entry {what} '
+            f'the listener "{of.listener}" has other routes in {node.target.code.vsn}, but the entry {what} '
             f"({paths}); add an apply of a function that calls web.{of.setter} with the routes of "
             f"{node.target.code.vsn}",
         )

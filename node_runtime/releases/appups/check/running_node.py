@@ -1,4 +1,4 @@
-"""`RunningNode`: a node as the source describes it, between two steps of a script. Nothing is executed."""
+"""`RunningNode`: a model of a node between two steps of a script, made from the source. No code is executed."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class RunningNode:
     # ------------------------------------------------------------------ children and routes
 
     def table(self, effect: ChildEffect) -> ChildTableModel | None:
-        """Return the table of the supervisor that an effect names; None if it can't be told."""
+        """Return the table of the supervisor that an effect names; None if it is unknown."""
         for table in self.tables.values():
             if effect.supervisor in table.left.names | table.target.names:
                 return table
@@ -178,9 +178,9 @@ class RunningNode:
             table.running[child] = runs
 
     def live_modules(self, without: str) -> set[str]:
-        """Return the modules whose code may run now, as handlers, children or applications, or be called by these.
+        """Return the modules whose code may run now: handlers, children, applications, and the modules that they call.
 
-        A path through `without` doesn't count. If some routes can't be read, all present modules may run.
+        Calls through the module `without` don't count. If some routes can't be read, all present modules may run.
         """
         if not self.routes_are_known:
             return set(self.present)

@@ -25,7 +25,7 @@ from .appup_file import PlacedAppup, PlacedInstruction
 class CheckedStep:
     """One step: an instruction, or the instructions of modules that `deps` connect. `path` and `line` are its place.
 
-    A step that follows from the releases themselves, without an instruction, has the line None.
+    `line` is None for the start of a new application and the stop of a removed one, which no appup mentions.
     """
 
     app: str
@@ -36,9 +36,9 @@ class CheckedStep:
 
 @dataclass(frozen=True, slots=True)
 class CheckedScript:
-    """The way from `left` to `target` in one direction, as steps.
+    """The steps from release `left` to release `target`.
 
-    `heads` are the file and the line of the entry of each application that has one.
+    `heads` maps each application that has an entry in an appup to the file and the line of this entry.
     """
 
     direction: Direction

@@ -1,4 +1,4 @@
-"""The states of servers whose state class or code_change changes go through code_change."""
+"""Checks that a script migrates the states of each server whose state class or code_change changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .script_steps import CheckedScript
 
 
 def states_without_code_change(script: CheckedScript, changes: Mapping[str, StateChange]) -> Iterator[Mistake]:
-    """Yield the servers whose states have to change, but that the script only loads, or doesn't mention."""
+    """Yield a mistake for each server whose states must change, but whose module the script only loads, or omits."""
     if script.restarts:
         return
     migrated = {module for step in script.steps for each in step.instructions for module in _migrated(script, each)}

@@ -1,4 +1,4 @@
-"""Follows a script step by step, and finds the steps that come too early, too late, or not at all."""
+"""Follows a script step by step, and finds steps that are too early, too late, or missing."""
 
 from __future__ import annotations
 

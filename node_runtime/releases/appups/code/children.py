@@ -41,9 +41,9 @@ class ChildCode:
 class SupervisorCode:
     """A supervisor class. `names` are the registered names of its processes.
 
-    `children` is complete only if `is_complete`: other children depend on what only a node knows. `has_template` says
-    that the children are instances of one specification, which nothing starts but the application's own code.
-    `is_named` says that all names are known.
+    If `is_complete` is False, there may be other children, whose specifications depend on values that only a node has.
+    If `has_template` is True, the children are instances of one specification, and only application code starts them.
+    `is_named` is whether all names are known.
     """
 
     cls: CallbackCode
@@ -94,7 +94,7 @@ def start_calls(release: ReleaseCode, module: ModuleCode, tree: ast.AST) -> Iter
 
 
 def _registered_names(release: ReleaseCode) -> tuple[dict[str, set[str]], set[str]]:
-    """Return the names with which each class is started, and the classes that are started with other names too."""
+    """Return the names with which each class is started, and the classes with a start whose name is unknown."""
     names: dict[str, set[str]] = {}
     unknown: set[str] = set()
     for module in release.modules.values():
@@ -210,7 +210,7 @@ def _assign(scope: ConstantScope, statement: ast.stmt) -> None:
 def _mentioned(
     release: ReleaseCode, method: tuple[ModuleCode, ast.ClassDef, ast.FunctionDef | ast.AsyncFunctionDef] | None
 ) -> list[Any]:
-    """Return the child specifications whose calls stand in a method."""
+    """Return the calls in a method, evaluated one by one. Some of them are child specifications."""
     if method is None:
         return []
     module, cls, function = method

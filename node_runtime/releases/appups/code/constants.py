@@ -1,6 +1,7 @@
 """Evaluates the literals of a release's source, such as routes and child specifications, without executing code.
 
-Names are followed to the literals that the modules of the release bind. What depends on anything else is `UNKNOWN`.
+A name has the value of the literal that a module of the release binds to it. A value that depends on anything else is
+`UNKNOWN`.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from .module_code import ModuleCode, dotted_text
 from .release_code import ReleaseCode
 
 MAX_DEPTH: Final = 60
-"""Expressions that are nested or refer to each other more deeply are unknown."""
+"""An expression is `UNKNOWN` if it is nested more deeply than this, or if more names have to be followed."""
 MAX_ITEMS: Final = 10_000
-"""Longer sequences are unknown."""
+"""A `range` is cut after this many items."""
 RECORDS: Final = ("ChildSpec", "WebSocketRoute", "Route", "asgi_child")
 
 
@@ -33,7 +34,7 @@ UNKNOWN: Final = UnknownValue()
 
 @dataclass(frozen=True)
 class RecordCall:
-    """A call of a class of the runtime that only holds data, with its evaluated arguments."""
+    """A call of node_runtime that only creates data, such as `ChildSpec(...)`, with its evaluated arguments."""
 
     kind: str
     args: tuple[Any, ...]
@@ -48,7 +49,7 @@ class RecordCall:
 
 @dataclass(frozen=True)
 class ConstantScope:
-    """A place in a release at which names have meanings: its module, its local names, and the class of `self`."""
+    """Evaluates the expressions at one place of a release, with its module, local names, and the class of `self`."""
 
     release: ReleaseCode
     module: ModuleCode
@@ -57,7 +58,7 @@ class ConstantScope:
     depth: int = 0
 
     def at(self, module: ModuleCode) -> ConstantScope:
-        """Return the top level of a module."""
+        """Return the scope of the top level of a module."""
         return ConstantScope(self.release, module, depth=self.depth + 1)
 
     def value(self, node: ast.expr | None) -> Any:
@@ -197,7 +198,7 @@ def bound_value(statement: ast.stmt, name: str) -> ast.expr | None:
 
 
 def bound_items(target: ast.expr, items: tuple[Any, ...] | list[Any]) -> Iterator[dict[str, Any]]:
-    """Yield the names that the target of a loop has for each item. Raises ValueError if this can't be known."""
+    """Yield the values of the names in a loop's target, for each item. Raises ValueError if they can't be known."""
     for item in items:
         if isinstance(target, ast.Name):
             yield {target.id: item}

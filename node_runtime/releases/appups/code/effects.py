@@ -32,7 +32,7 @@ _ROUTE_KEYWORDS: Final[dict[str, Literal["set_routes", "set_websockets"]]] = {
 
 @dataclass(frozen=True, slots=True)
 class ChildEffect:
-    """A child is started, stopped or deleted. None as `supervisor` or `child` means one that can't be read."""
+    """The start, stop or deletion of a child. `supervisor` and `child` are None if they can't be read."""
 
     verb: Literal["start", "stop", "delete"]
     supervisor: str | None
@@ -41,7 +41,7 @@ class ChildEffect:
 
 @dataclass(frozen=True, slots=True)
 class ListenerRoutes:
-    """The routes of a listener that one function of `web` sets: those of requests, or those of websockets."""
+    """The routes of a listener that one function of `web` sets: either for requests or for websockets."""
 
     setter: Literal["set_routes", "set_websockets"]
     listener: str
@@ -49,7 +49,7 @@ class ListenerRoutes:
 
 @dataclass(frozen=True, slots=True)
 class RouteEffect:
-    """The routes `of` a listener become `routes`. None means what can't be read."""
+    """A change of the routes `of` a listener to `routes`. Each field is None if it can't be read."""
 
     of: ListenerRoutes | None
     routes: RouteTable | None
@@ -131,7 +131,7 @@ def _calls(function: ast.AST) -> Iterator[ast.Call]:
 
 
 def _runtime_verb(release: ReleaseCode, module: ModuleCode, node: ast.Call) -> str | None:
-    """Return the name of the function of the runtime that a call calls; None if it calls another function."""
+    """Return the name of the node_runtime function that is called; None if another function is called."""
     absolute = release.resolve_node(module, node.func)
     if absolute.partition(".")[0] != RUNTIME:
         return None

@@ -12,7 +12,7 @@ TYPE_CHECKING_TEST = "TYPE_CHECKING"
 
 @dataclass(frozen=True, slots=True)
 class ImportBinding:
-    """A name that an import binds. `dotted` is what it names: a module, or an attribute of `module`."""
+    """A name that an import binds. `dotted` is the full name of the imported module or attribute."""
 
     name: str
     module: str
@@ -36,7 +36,7 @@ class ModuleCode:
 
     @cached_property
     def bindings(self) -> dict[str, str]:
-        """The dotted name for which each imported name of the module stands."""
+        """The full dotted name of what is imported, by the name that the import binds."""
         return {each.name: each.dotted for each in self.imports if each.name != "*"}
 
     @cached_property

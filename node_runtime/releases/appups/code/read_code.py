@@ -1,4 +1,4 @@
-"""Parses the modules of two releases, which refer to each other by the names that either of them has."""
+"""Parses the modules of two releases. A reference to a module is found if either release has the module."""
 
 from __future__ import annotations
 

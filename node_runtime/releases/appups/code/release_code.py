@@ -12,10 +12,10 @@ from .module_code import ModuleCode, dotted_text, walk_without_type_checking
 
 RUNTIME = "node_runtime"
 MAX_REEXPORTS = 20
-"""A name is followed through this many modules that import it from each other."""
+"""A name is followed through at most this many modules that only import it."""
 _REFERENCE = re.compile(r"([A-Za-z_][\w.]*):[A-Za-z_][\w.]*")
 _DATA_CALLS = frozenset({"ChildSpec", "Route", "WebSocketRoute"})
-"""Calls whose references are read apart: the steps of a script decide when these references are in use."""
+"""Calls whose references don't count as references of their module: the steps of a script decide when they are used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Definition:
 
 @dataclass(frozen=True)
 class ReleaseCode:
-    """The modules of release `vsn` by name. `known` are the modules of this release and of the one beside it."""
+    """The modules of release `vsn` by name. `known` are its modules and those of the other release."""
 
     vsn: str
     modules: Mapping[str, ModuleCode]

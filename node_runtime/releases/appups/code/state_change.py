@@ -16,12 +16,13 @@ from .state_classes import class_text, code_change_text, field_names, held_class
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """The changes of a server class that its processes' states have to follow.
+    """The changes of a server class that require a migration of its processes' states.
 
     `changed` are the changed classes of objects in a state, with the file and line of each in the newer release.
-    `declared` are the declared types of the state, or None if they are the same. `code_change` says that the newer
-    release has a code_change that differs from the older one's, and `has_code_change` that it has one. `gone` are the
-    classes that the target of a direction lacks. `lost` are the fields of these classes that the newer release lacks.
+    `declared` are the declared types of the state, or None if they are the same. `has_code_change` is whether the newer
+    release defines a code_change; `code_change` is whether this code_change is new or differs from the older one.
+    `gone` are the classes that the target of a direction lacks. `lost` are the fields of changed classes that the newer
+    release lacks.
     """
 
     older: CallbackCode
@@ -45,7 +46,7 @@ class StateChange:
 
     @property
     def reason(self) -> str:
-        """What changes, for a message: "the state class shop.till.State (src/shop/till.py, line 9)"."""
+        """What changes, for a message: "the state class shop.till.State (till.py, line 9) changes"."""
         if self.changed:
             name, (path, line) = next(iter(self.changed.items()))
             return f"the state class {name} ({path}, line {line}) changes"

@@ -1,7 +1,7 @@
 """The classes of the objects in a server's state, and whether they are the same in two releases.
 
-Follows the rules of the code server for classes that stay the same: a class is another one if its definition differs,
-or anything that its functions read. A class that can't be compared counts as another one.
+Applies the code server's rules for reused classes: a class has changed if its definition, or anything that its
+functions read, has changed. A class that can't be compared counts as changed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def state_annotation(release: ReleaseCode, cls: CallbackCode) -> str:
 def held_classes(release: ReleaseCode, cls: CallbackCode) -> dict[str, Definition]:
     """Return the classes of the release whose objects the state has, by absolute name.
 
-    They are the classes in the declared type and in the annotations of their fields, and those that `init` calls.
+    These are the classes in the declared type, the classes that `init` and `connected` call, and, for each of them, its
+    bases and the classes of its fields.
     """
     found: dict[str, Definition] = {}
     pending = [(module, part) for module, _, part in _declared(release, cls)]
@@ -115,7 +116,7 @@ def _annotation_parts(node: ast.expr) -> Iterator[ast.expr]:
 
 
 def _parts(definition: Definition) -> list[ast.expr]:
-    """Return the expressions of a class that name the classes of its fields, and its bases."""
+    """Return the expressions that name the bases of a class and the classes of its fields."""
     statement = definition.statement
     if isinstance(statement, ast.ClassDef):
         fields = [part.annotation for part in statement.body if isinstance(part, ast.AnnAssign)]
@@ -153,7 +154,7 @@ def _texts(release: ReleaseCode, definition: Definition, seen: set[str]) -> Iter
         if read is statement or node.id == definition.rest:
             continue
         if read is not None and node.id not in module.bindings:
-            if read.lineno > statement.lineno:  # the code server can't compare what the class reads before it exists
+            if read.lineno > statement.lineno:  # the code server can't compare a definition after the class
                 yield _whole(module)
             else:
                 yield from _texts(release, Definition(module, node.id), seen)
@@ -165,7 +166,7 @@ def _texts(release: ReleaseCode, definition: Definition, seen: set[str]) -> Iter
 
 
 def _annotation_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of the annotations that a node has: they are no reads."""
+    """Yield the nodes in the annotations of a node. Names in annotations don't count as read."""
     annotations = (getattr(node, "annotation", None), getattr(node, "returns", None))
     for annotation in annotations:
         if isinstance(annotation, ast.AST):

@@ -1,1 +1,1 @@
-"""Writes the appups between two releases: what a machine can know, and a question for the rest."""
+"""Generates the appups between two releases. A question to the author replaces what the code doesn't show."""

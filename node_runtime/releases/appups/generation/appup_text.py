@@ -22,7 +22,7 @@ _TRAILING = re.compile(r"\}\s*,?\s*(#.*)$")
 
 @dataclass(slots=True)
 class EntryText:
-    """An entry as lines, with its instructions. `first` and `last` are the numbers of its lines."""
+    """An entry as lines, with its instructions. `first` and `last` are the numbers of its first and last line."""
 
     direction: Direction
     versions: str
@@ -87,7 +87,7 @@ def read_appup_text(place: AppupPlace) -> AppupText:
 
 
 def _with_comments(lines: list[str], line: int) -> int:
-    """Return the number of the first comment line that stands directly above `line`, or `line`."""
+    """Return the number of the first of the comment lines directly above `line`; `line` if there are none."""
     while line > 2 and lines[line - 2].lstrip().startswith("#"):
         line -= 1
     return line

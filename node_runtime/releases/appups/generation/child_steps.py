@@ -1,4 +1,4 @@
-"""The instructions for children: new ones are started, removed ones are stopped, other ones are started anew."""
+"""The instructions for children: new ones are started, removed ones are stopped, changed ones are restarted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .draft import DraftStep, apply, question
 
 @dataclass(frozen=True, slots=True)
 class ChildStep:
-    """A child that a script starts, stops, or both. `old` and `new` are its specifications."""
+    """A child that a script starts, stops, or both. `old` and `new` are its specifications, None if it has none."""
 
     supervisor: str
     supervisor_module: str

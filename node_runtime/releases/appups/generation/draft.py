@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from node_runtime.releases.files.appup_instructions import QUESTION
 
 StepKey: TypeAlias = tuple[str, ...]
-"""What an instruction is about: equal for two instructions of which one can take the place of the other."""
+"""The subject of an instruction. If two instructions have equal subjects, one can replace the other."""
 
 _MODULE_INSTRUCTIONS = ("update", "load_module", "add_module", "delete_module")
 
@@ -19,8 +19,8 @@ _MODULE_INSTRUCTIONS = ("update", "load_module", "add_module", "delete_module")
 class DraftStep:
     """An instruction as a table.
 
-    `comments` are the lines that stand above it, and `trailing` is the comment behind it. `about` is the key of the
-    instruction that answers a question.
+    `comments` are the comment lines above it, and `trailing` is the comment at the end of its line. `about` is the key
+    of the instruction that answers this step, if the step is a question.
     """
 
     table: Mapping[str, Any]
@@ -47,12 +47,12 @@ def step_key(table: Mapping[str, Any]) -> StepKey:
 
 
 def question(text: str, about: StepKey | None = None) -> DraftStep:
-    """Return a line that asks the author something. Every reader refuses an appup with such a line."""
+    """Return a question to the author, in the place of an instruction. An appup with a question is refused."""
     return DraftStep({QUESTION: text}, about=about)
 
 
 def apply(function: str, *args: Any, undo: str | None = None) -> DraftStep:
-    """Return an `apply`."""
+    """Return an `apply` instruction."""
     table: dict[str, Any] = {"apply": function}
     if args:
         table["args"] = list(args)

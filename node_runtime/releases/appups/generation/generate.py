@@ -34,7 +34,7 @@ from .script_draft import ReleasePair, draft_script
 
 @dataclass(frozen=True, slots=True)
 class GeneratedAppup:
-    """The new text of an application's appup, and the questions in it. `is_new` says that the text has changed."""
+    """The new text of an application's appup, and the questions in it. `is_new` is whether the text has changed."""
 
     app: str
     text: str
@@ -51,7 +51,7 @@ class Generation:
 
 
 def generate_appups(older: ReleaseSource, newer: ReleaseSource) -> Generation:
-    """Return the appups of `newer` for the way from `older` and back. Nothing is written. Raises `Refused`."""
+    """Return the appups of `newer` for the upgrade from `older` and the downgrade to it. Raises `Refused`."""
     if older.name != newer.name:
         raise Refused(f"The previous release is named {older.name}; give an earlier release of {newer.name}.")
     _check_versions(older, newer)
@@ -68,7 +68,7 @@ def _check_versions(older: ReleaseSource, newer: ReleaseSource) -> None:
         if old is not None and old.vsn == app.vsn and old.modules != app.modules:
             raise Refused(
                 f"The application {app.name} differs between {older.vsn} and {newer.vsn}, but both are {app.vsn}; "
-                "pass --bump, or give it and the release another vsn."
+                f"pass --bump, or give {app.name} and the release another vsn."
             )
     if older.vsn == newer.vsn:
         raise Refused(f"Both releases are {newer.vsn}; pass --bump, or give the new one another vsn in release.toml.")
@@ -87,8 +87,8 @@ class _Work:
         self.changes = changes = state_changes(*facts)
         if other := sorted(apps_with_states(newer, changes) - set(self.apps)):
             raise Refused(
-                f"The states of {', '.join(other)} change with the classes of another application, but its vsn does "
-                "not; pass --bump, or give it another vsn."
+                f"The states of {', '.join(other)} change with the classes of another application, but "
+                f"{other[0]} has no new vsn; pass --bump, or change the vsn in its app.toml."
             )
         self.drafts: dict[tuple[str, Direction], list[DraftStep]] = {}
         for direction in DIRECTIONS:
@@ -99,7 +99,7 @@ class _Work:
         self.right = {(app, direction) for direction in DIRECTIONS for app in self._right(direction)}
 
     def written(self, app: str, direction: Direction) -> EntryText | None:
-        """Return the entry that an appup has already."""
+        """Return the entry that the author of an appup has written; None if there is none."""
         for entry in self.texts[app].entries:
             if entry.direction == direction and matches_version(entry.versions, self.apps[app]):
                 return entry
@@ -128,7 +128,7 @@ class _Work:
         return GeneratedAppup(app, made.text(), made.text() != before, tuple(questions))
 
     def _place(self, made: AppupText, entry: EntryText, written: EntryText | None) -> None:
-        """Put an entry in the place of the written one, or before entries of its direction that match it too."""
+        """Replace the written entry, or insert the entry before all others of its direction: the first match counts."""
         if written in made.entries and written is not None and written.versions == entry.versions:
             made.entries[made.entries.index(written)] = entry
             return
@@ -166,7 +166,7 @@ class _Work:
         return PlacedAppup(file.shown, exists=True, entries=[entry])
 
     def _is_current(self) -> Callable[[Mapping[str, Any]], bool]:
-        """Return the function that says whether an instruction that is not drafted still makes sense."""
+        """Return a function that returns whether an instruction that is not in the draft still makes sense."""
         both = {*self.older.modules} & {*self.newer.modules}
         children = {
             child for facts in self.facts for supervisor in facts.supervisors.values() for child in supervisor.children

@@ -15,8 +15,8 @@ def merge_steps(
 ) -> list[DraftStep]:
     """Return the drafted steps, with the options and comments of the written ones, and with the steps added by hand.
 
-    `is_current` returns whether an instruction that is not drafted still makes sense. A question is left out if its
-    author has removed it and the instruction that answers it is there.
+    `is_current` returns whether an instruction that is not drafted still makes sense. A question is left out if
+    `written` lacks the question, but has the instruction that answers it.
     """
     by_key = {step.key: step for step in written}
     merged: list[DraftStep] = []
@@ -37,7 +37,7 @@ def merge_steps(
 
 
 def _combined(draft: DraftStep, written: DraftStep | None) -> DraftStep:
-    """Return a drafted step with what its author has added. The stronger of two instructions for a module is kept."""
+    """Return a drafted step with what its author has added. An `update` is kept instead of a `load_module`."""
     if written is None or QUESTION in draft.table:
         return draft
     new, old = dict(draft.table), dict(written.table)

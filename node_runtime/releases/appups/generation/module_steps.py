@@ -1,4 +1,4 @@
-"""The instructions for the modules of a script: which kind each module needs."""
+"""Chooses the kind of instruction that each module of a script needs."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def module_steps(
 
 
 def modules_of_subclasses(left: ReleaseFacts, target: ReleaseFacts, loaded: set[str], modules: set[str]) -> list[str]:
-    """Return the unchanged modules of `modules` with classes whose bases change in the modules of `loaded`."""
+    """Return the unchanged modules of `modules` with a class whose base class changes in a module of `loaded`."""
     found = []
     for name in sorted(modules - loaded):
         code, old = target.code.modules.get(name), left.code.modules.get(name)

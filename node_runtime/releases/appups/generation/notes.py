@@ -1,4 +1,4 @@
-"""Notes for the author: what changes between two releases that no instruction of an appup has to mention."""
+"""Notes for the author about the changes between two releases that need no instruction in an appup."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def generation_notes(
         for key in sorted({*old, *environment}):
             if old.get(key) != environment.get(key) or (key in old) is not (key in environment):
                 yield (
-                    f"The parameter {key} of {app} changes: the node sets it, without an instruction; what has read it "
-                    "at its start keeps the old value unless config_change of the application handles it."
+                    f"The parameter {key} of {app} changes: the node sets it, without an instruction; a process "
+                    "that has read it keeps the old value unless config_change of the application handles the change."
                 )
     for app in older.environment:
         if app not in newer.environment:
@@ -37,7 +37,7 @@ def generation_notes(
 
 
 def _lost_states(older: ReleaseFacts, newer: ReleaseFacts) -> Iterator[str]:
-    """Yield the state machines that lose states which nothing maps."""
+    """Yield a sentence for each state machine that loses states and has no code_change that maps them."""
     for name, cls in newer.servers.items():
         old = older.servers.get(name)
         if old is None or cls.kind != "gen_statem" or cls.method("code_change") is not None:
@@ -47,6 +47,6 @@ def _lost_states(older: ReleaseFacts, newer: ReleaseFacts) -> Iterator[str]:
             public = sorted(state for state in lost if state and not state.startswith("_"))
             if public:
                 yield (
-                    f"{name} has no {' and no '.join(public)} in {vsn}: a node waits for another state, or write a "
-                    "code_change that maps it."
+                    f"The state machine {name} has no state {' and no state '.join(public)} in {vsn}: an "
+                    "install waits until its processes are in other states; to avoid the wait, write a code_change."
                 )

@@ -46,7 +46,7 @@ class RouteStep:
 
     @property
     def is_early(self) -> bool:
-        """Whether the routes can change before any code does: routes only go, and the left release has the setter."""
+        """Whether routes can change before any code: none is added, and the left release has the setter, if any."""
         return set(self.after) <= set(self.before) and (self.in_left or not self.setter)
 
     @property
@@ -129,7 +129,7 @@ def _route_source(facts: ReleaseFacts, of: ListenerRoutes) -> list[str]:
 
 
 def _setters(facts: ReleaseFacts, of: ListenerRoutes) -> dict[str, RouteTable | None]:
-    """Return the functions without parameters that set a listener's routes and do nothing else to them."""
+    """Return the functions without parameters whose only effect is to set a listener's routes."""
     found: dict[str, RouteTable | None] = {}
     for module in facts.code.modules.values():
         for name, statement in module.definitions.items():

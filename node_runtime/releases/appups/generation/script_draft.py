@@ -1,8 +1,8 @@
-"""Drafts the script of one application in one direction: every instruction, in an order that leaves nothing behind.
+"""Drafts the script of one application in one direction: all instructions, in an order that is safe at each step.
 
-Modules come before those that need them; a child after its supervisor's update; routes after the handlers to which they
-lead. What goes is undone in the reverse order: first the routes, then the code that calls, then the child, then its
-module.
+A module is loaded before the modules that need it. A child is started after its supervisor's update. Routes are set
+after their handlers are loaded. Removals have the reverse order: first the routes, then the code that calls a child,
+then the child, then its module.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _RANKS: Final[Mapping[Direction, Mapping[str, int]]] = {
     "up": {"start": 0, "supervisor": 1, "load": 2, "migrate": 2, "add": 3, "routes": 4, "stop": 5, "delete": 6},
     "down": {"delete": 0, "add": 1, "load": 1, "migrate": 1, "stop": 2, "supervisor": 3, "start": 4, "routes": 5},
 }
-"""Of the steps that may come next, the one with the least rank does."""
+"""Of the steps that may come next, the one with the lowest rank is chosen."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ReleasePair:
 
 
 def draft_script(pair: ReleasePair, app: str) -> list[DraftStep]:
-    """Return the instructions of an application for one direction."""
+    """Return the instructions of an application for the direction of `pair`."""
     return _Draft(pair, app).steps()
 
 
@@ -145,7 +145,7 @@ class _Draft:
             self._order_stop(graph, child, child.old)
 
     def _order_stop(self, graph: StepGraph[StepName], child: ChildStep, old: ChildCode) -> None:
-        """A child is stopped after the code that calls it has changed, and before its module goes."""
+        """A child is stopped after the code that calls it has changed, and before its module is deleted."""
         stop = ("stop", child.child)
         for module in old.modules:
             step = self.modules.get(module)
@@ -166,7 +166,7 @@ class _Draft:
                         graph.order(("module", user), stop)
 
     def _order_routes(self, graph: StepGraph[StepName], route: RouteStep) -> None:
-        """Routes lead to loaded handlers, whose servers run; no handler is deleted while a route leads to it."""
+        """Routes are set after their handlers are loaded and the servers run, and before handlers are deleted."""
         node = ("routes", route.name)
         setter = route.setter.partition(":")[0]
         for module in self.modules:
@@ -196,12 +196,12 @@ class _Draft:
 
 
 def _module_drafts(step: ModuleStep, direction: Direction) -> Iterator[DraftStep]:
-    """Yield the instruction of a module, behind the question that only its author can answer."""
+    """Yield the instruction of a module, after a question if its author has to decide something."""
     change = step.state
     if change is not None:
         if reads_extra(change):
             yield question(
-                f"What does code_change of {change.newer.name} get as `extra` on the way {direction}? Write it as "
+                f"What does code_change of {change.newer.name} get as `extra` in the {direction}grade? Write it as "
                 "`extra` into the next line.",
                 about=("module", step.module),
             )
@@ -213,8 +213,8 @@ def _module_drafts(step: ModuleStep, direction: Direction) -> Iterator[DraftStep
             )
         elif change.gone[direction] and not change.has_code_change:
             yield question(
-                f"The states of {change.newer.name} may hold {', '.join(change.gone[direction])}, which the release "
-                f"on the way {direction} lacks: which code_change drops or converts it? Write one."
+                f"The states of {change.newer.name} may hold {', '.join(change.gone[direction])}, which the target "
+                f"of the {direction}grade lacks: which code_change drops or converts it? Write one."
             )
         elif direction == "up" and change.lost and not change.has_code_change:
             yield question(

@@ -1,4 +1,4 @@
-"""`StepGraph`: the steps of a script with the order that they must, and the order that they should have."""
+"""`StepGraph`: orders the steps of a script by required and by preferred predecessors."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ Node = TypeVar("Node", bound=Hashable)
 
 @dataclass
 class StepGraph(Generic[Node]):
-    """Nodes with a rank: of the nodes that may come next, the one with the least rank does.
+    """Nodes with a rank: of the nodes that may come next, the one with the lowest rank is chosen.
 
-    The nodes of a circle of modules that import each other can't all have the order that they should have.
+    `must` and `should` have, for each node, the nodes that must or should come before it. If modules import each other
+    in a circle, some of their `should` can't be kept.
     """
 
     ranks: dict[Node, tuple[int, str]] = field(default_factory=dict)

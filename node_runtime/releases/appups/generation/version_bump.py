@@ -1,4 +1,4 @@
-"""Gives a project and the applications in it that differ from an older release a new version, in their TOML files."""
+"""Writes new versions into the TOML files of a project and of its applications that differ from an older release."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ _VSN = re.compile(r'(vsn\s*=\s*)(".*?"|\'.*?\')')
 def bump_versions(folder: Path, older: ReleaseSource, newer: ReleaseSource, how: str) -> list[tuple[Path, str]]:
     """Write new versions to the TOML files of the project in `folder`; return the files with their versions.
 
-    `how` is "next", which only changes versions that are still those of `older`; "hash", a hash of the content behind
-    the older version; "tag", what `git describe --tags` says; or a version. Raises `Refused`.
+    `how` is "next", which increments only the versions that are still those of `older`; "hash", which appends a hash of
+    the content to the older version; "tag", which takes the output of `git describe --tags`; or a version. Raises
+    `Refused`.
     """
     first, second = map(ReleaseFacts, read_code(older, newer))
     with_states = apps_with_states(newer, state_changes(first, second))

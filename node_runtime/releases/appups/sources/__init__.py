@@ -1,1 +1,1 @@
-"""Reads two releases, each a project, a tarball or a git revision, as sources that are not executed."""
+"""Reads the sources of releases, each a project, a tarball or a git revision. No code is executed."""

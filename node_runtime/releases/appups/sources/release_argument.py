@@ -1,7 +1,7 @@
 """Reads the release that an argument of a command names: a project folder, a tarball, or a revision of git.
 
-A revision is read as `git archive` gives it, so uncommitted changes are not in it. `REV` is the project in that
-revision, in the folder of the repository where the project is today; `REV:FOLDER` is the project in another folder.
+A revision is read with `git archive`, so uncommitted changes are not read. `REV` names the project in the revision, in
+the folder where the project is now; `REV:FOLDER` names the project in another folder of the repository.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _extract(archive: bytes, folder: Path) -> None:
 
 
 def git_output(repository: Path, *words: str) -> bytes | None:
-    """Return what a command of git prints; None if it fails."""
+    """Return what a git command prints; None if the command fails. Raises `Refused` if git can't be started."""
     try:
         done = subprocess.run(("git", "-C", repository, *words), capture_output=True, check=False)
     except OSError as error:

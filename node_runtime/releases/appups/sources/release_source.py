@@ -35,7 +35,7 @@ class AppupPlace:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseSource:
-    """A release as files. `view` is without appups: they are read apart, so that every mistake in them is found.
+    """A release as files. `view` has no appups: they are read separately, so that every mistake in them is found.
 
     `environment` are the parameters of each application, `appups` the places of their appups, and `contents` a hash of
     the files of each application, without its app.toml and appup.toml.
@@ -65,7 +65,7 @@ def read_project_source(folder: Path, shown: Callable[[str], str] | None = None)
 def project_source(
     project: Project, environment: Environment, folder: Path, shown: Callable[[str], str] | None = None
 ) -> ReleaseSource:
-    """Return a project that was read already. `folder` is the place of its appups; it may be empty.
+    """Return a project that has already been read. The appups are read later, from `folder`; it may be empty.
 
     `shown` returns how messages name a path in the project; by default, they name it with the folder.
     """

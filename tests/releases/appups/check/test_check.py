@@ -195,7 +195,7 @@ NOW_APPLIES = {"a": "def new(name): ...\n", "b": "def begin(): ...\n"}
         ('{ apply = "shop.a:old" },\n{ load_module = "shop.a" },\n{ add_module = "shop.b" },', None),
         (
             '{ apply = "shop.a:new", args = ["x"] },\n{ load_module = "shop.a" },\n{ add_module = "shop.b" },',
-            "line 6: apply: shop.a:new does not exist at this step, where shop.a is still that of 1.0; load shop.a",
+            "line 6: apply: shop.a:new does not exist at this step, because shop.a is still the version of 1.0; load",
         ),
         (
             '{ load_module = "shop.a" },\n{ apply = "shop.a:new" },\n{ add_module = "shop.b" },',
@@ -203,7 +203,7 @@ NOW_APPLIES = {"a": "def new(name): ...\n", "b": "def begin(): ...\n"}
         ),
         (
             '{ load_module = "shop.a" },\n{ apply = "shop.b:begin" },\n{ add_module = "shop.b" },',
-            "line 7: apply: shop.b is not loaded before this step; move the apply behind its add_module",
+            "line 7: apply: shop.b is not loaded before this step; move the apply after its add_module",
         ),
         (
             '{ load_module = "shop.a" },\n{ apply = "shop.a:old" },\n{ add_module = "shop.b" },',
@@ -257,7 +257,7 @@ def without(text: str, *parts: str) -> str:
             without(GOOD_UP, "restart_child"),
             [
                 "line 3: top has the new child two (src/shop/sup.py, line 8), but nothing starts it; add "
-                '{ apply = "node_runtime.supervisor:restart_child", args = ["top", "two"] } behind the update'
+                '{ apply = "node_runtime.supervisor:restart_child", args = ["top", "two"] } after the update'
             ],
         ),
         (

@@ -168,7 +168,7 @@ async def start():
 @pytest.mark.parametrize(
     ("older", "newer", "expected"),
     [
-        ({"one": SERVER}, {"one": SERVER.replace("async def", CONVERSION)}, "get as `extra` on the way up?"),
+        ({"one": SERVER}, {"one": SERVER.replace("async def", CONVERSION)}, "get as `extra` in the upgrade?"),
         (
             {"one": SERVER},
             {
@@ -185,7 +185,7 @@ async def start():
                 )
             },
             {"one": SERVER},
-            "The states of shop.one.Server may hold shop.one.Item, which the release on the way up lacks",
+            "The states of shop.one.Server may hold shop.one.Item, which the target of the upgrade lacks",
         ),
         (
             {"one": SERVER.replace("count: int = 0", "count: int = 0\n    total: int = 0")},

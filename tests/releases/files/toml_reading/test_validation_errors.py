@@ -51,7 +51,7 @@ MISTAKES = {
     ),
     (APPUP, way('update = "tiny.server", extra = 1')): (
         'line 6: { update = "tiny.server", extra = 1 }: '
-        'extra needs change = "advanced", because only code_change gets it.'
+        'extra needs change = "advanced", because only code_change receives it.'
     ),
     (APPUP, way('apply = "tiny.server:f", args = [{ since = 1979-05-27 }]')): (
         'line 6: { apply = "tiny.server:f", args = [{"since": "1979-05-27"}] }: args contains the date 1979-05-27, '
