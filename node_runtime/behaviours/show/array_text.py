@@ -10,7 +10,7 @@ _FLAGS: Final = vars(type)["__flags__"]
 _HEAP_TYPE: Final = 1 << 9
 """The flag of a class that Python code has made. NumPy's own array type, which C code has made, doesn't have it."""
 _KINDS: Final = {"f": "float", "i": "int", "u": "uint", "c": "complex"}
-"""The names of NumPy's numbers, to which their bits are appended."""
+"""The names of NumPy's kinds of numbers. The number of bits is appended to them, as in `float64`."""
 _OTHER_KINDS: Final = {"b": "bool", "O": "object", "S": "bytes", "U": "str", "M": "datetime64", "m": "timedelta64"}
 
 

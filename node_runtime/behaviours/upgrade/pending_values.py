@@ -26,8 +26,8 @@ Operands: TypeAlias = "list[tuple[Any, Any]]"
 class PendingValues:
     """The values that one process will handle later.
 
-    `values` has the operands of queued messages, the operands of postponed events, the contents of a state machine's
-    timeouts by name, and the messages of timers.
+    `values` has four parts: the two operands (see `MailItem`) of each queued message, those of each postponed event,
+    the contents of a state machine's timeouts by name, and the messages of timers.
     """
 
     __slots__ = ("process", "timers", "values")

@@ -1,4 +1,4 @@
-"""The shapes of builtin objects that refer to code or to types: methods, partials, aliases; and of read-only views."""
+"""The shapes of objects that refer to code or to types (methods, partials and aliases), and of read-only views."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class Converter:
                 shape.check(value, made[id(value)])
 
     def _find_weakly_held(self, search: _Search) -> None:
-        """Report the objects that have to change and to which only weak references lead: new ones would vanish."""
+        """Report the objects that have to change and to which only weak references lead: new objects would vanish."""
         weak = [(holder, shape) for holder, shape in search.affected if isinstance(shape, WeakShape)]
         if not weak:
             return
@@ -105,7 +105,7 @@ class Converter:
             for target in shape.targets(holder):
                 if self._is_affected(target) and id(target) in found and id(target) not in kept:
                     label = type_name(type(target))
-                    reason = f"only weak references in this value lead to an object of {label}: a new one would vanish"
+                    reason = f"only weak references lead to an object of {label}, so a new object would vanish at once"
                     self._report.add_obstacle(target, label, None, reason, "keep the class")
 
     def _is_affected(self, value: Any) -> bool:

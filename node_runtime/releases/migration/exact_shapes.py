@@ -1,4 +1,4 @@
-"""The shapes of some classes of Python and its library, which hold for the objects of exactly these classes."""
+"""The shapes of some classes of the standard library. Objects of their subclasses have other shapes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The parts of objects that the cycle collector shows too few or too many of.
+"""Reads the parts of objects, by `gc.get_referents` where its result has exactly the parts.
 
-Most objects are read by `gc.get_referents`. A function refers to the namespace of its module, and a module's namespace
-to everything; a datetime doesn't show its time zone, a `threading.local` not its values, and a finalizer not its call.
+For a function, it also returns the namespace of the module, which refers to everything. It doesn't return the time zone
+of a datetime, the values of a `threading.local` and the call of a finalizer.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _of_zoned(moment: Any) -> Sequence[Any]:
 
 
 def _of_thread_local(local: Any) -> Sequence[Any]:
-    """Return the values of this thread only, since no other thread runs in the copy of the node."""
+    """Return the values of the calling thread only, because no other thread runs in the copy of the node."""
     return [_thread._local.__getattribute__(local, "__dict__")]
 
 

@@ -1,6 +1,7 @@
-"""The classes whose objects hold values for their owner, and may so hold objects of replaced classes.
+"""Tells which classes are holders: their objects may hold objects of replaced classes.
 
-An object of any other class is not looked into: it refers to nothing, only to numbers and texts, or to the whole node.
+Objects of all other classes are not searched: they refer to no other object, only to numbers and texts, or to the whole
+node.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ def base_of(cls: type) -> Base | None:
 
 
 def _maker(cls: type) -> type | None:
-    """Return the class of C whose `__new__` has to make the objects of a class; None for all exceptions."""
+    """Return the base, written in C, whose `__new__` has to make the objects of `cls`; None for an exception class."""
     if issubclass(cls, BaseException):
         return None
     return next(one for one in mro_of(cls) if type(namespace_of(one).get("__new__")) is types.BuiltinFunctionType)

@@ -11,7 +11,7 @@ from .shapes import PartOf, PathStep, Shape
 
 
 class AsyncQueueShape(Shape):
-    """An `asyncio.Queue`, or one of its kinds in `asyncio`."""
+    """An `asyncio.Queue`, or an object of one of its subclasses in `asyncio`."""
 
     def __init__(self, cls: type[asyncio.Queue[Any]]) -> None:
         self._cls = cls
@@ -37,7 +37,7 @@ class AsyncQueueShape(Shape):
 
 
 class ThreadQueueShape(Shape):
-    """A `queue.Queue`, or one of its kinds that are written in Python."""
+    """A `queue.Queue`, or an object of one of its subclasses in `queue`."""
 
     def __init__(self, cls: type[queue.Queue[Any]]) -> None:
         self._cls = cls

@@ -76,6 +76,6 @@ def _text(step: PathStep) -> str:
     if kind == "attribute":
         return f".{name}"
     if name is ...:
-        return "[…]"  # the place in an object of C is not known
+        return "[…]"  # the place of the part in an object of a class that is written in C is not known
     key = repr(name)[:50] if type(name) in (int, str, bool) else f"‹{type(name).__qualname__}›"
     return f"[{key}]" if kind == "item" else f"{{{key}}}"

@@ -22,7 +22,7 @@ from .layouts import Base, Layout, base_of
 from .targets import GONE
 
 PathStep = tuple[str, Any]
-"""A step of a path: ("attribute", name), ("item", key or number) or ("key", key); ("item", ...) if it is not known."""
+"""A step of a path: ("attribute", name), ("item", key or number) or ("key", key); ("item", ...) for an unknown step."""
 PartOf = Callable[[Any], Any]
 """Returns the new object for a part: the part itself if it needs no change."""
 
@@ -51,11 +51,11 @@ class Shape:
         yield from ()
 
     def strong_parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
-        """Yield the parts that the object keeps alive."""
+        """Yield the parts that an object keeps alive: all parts, except those to which it refers only weakly."""
         return self.parts(value)
 
     def references(self, value: Any) -> Iterable[object]:
-        """Return the weak references inside an object to which its shape gives new targets."""
+        """Return the weak references inside an object that `finish` replaces by weak references to new objects."""
         return ()
 
     def refusal(self, value: Any) -> str | None:

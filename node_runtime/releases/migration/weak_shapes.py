@@ -1,7 +1,7 @@
 """The shapes of weak references and of the containers that hold their content by weak references.
 
-The new ones lead to the new objects. Something else has to refer to these objects, else they would vanish at once; so
-`strong_parts` tells which parts of a shape keep an object alive.
+The new weak references lead to the new objects. A new object to which only weak references lead would vanish at once.
+So `strong_parts` leaves out the parts that an object of such a shape does not keep alive.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from .shapes import PartOf, PathStep, Shape
 
 
 class WeakShape(Shape):
-    """What the shapes of this module have in common."""
+    """The base class of the shapes in this module."""
 
     def targets(self, value: Any) -> Iterable[Any]:
-        """Return the objects to which only weak references lead."""
+        """Return the objects to which `value` refers only weakly."""
         raise NotImplementedError
 
 

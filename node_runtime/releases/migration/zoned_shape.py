@@ -11,7 +11,7 @@ from .shapes import PartOf, PathStep, Shape
 
 
 class ZonedShape(Shape):
-    """A datetime or a time whose time zone is an object of a class that is neither built in nor absent."""
+    """A datetime or a time whose time zone may hold objects of replaced classes: see `has_plain_zone`."""
 
     def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
         yield ("attribute", "tzinfo"), zone_of(value)
@@ -24,6 +24,6 @@ ZONED_SHAPE: Final = ZonedShape()
 
 
 def has_plain_zone(moment: Any) -> bool:
-    """Return whether a datetime or a time has no time zone, or a fixed one."""
+    """Return whether a datetime or a time has no time zone, or a `datetime.timezone`."""
     zone = zone_of(moment)
     return zone is None or type(zone) is datetime.timezone

@@ -126,7 +126,7 @@ class RehearsalRunner:
     _earlier: dict[str, dict[str, Any]] | None = None
     """The old namespaces of modules that the script has not loaded yet; None before the switch."""
     _new_states: dict[int, Any] = field(default_factory=dict)
-    """The states for the next code_change, if the script has several for a module."""
+    """The state of each process after its last code_change, by pid, if the script has another code_change for it."""
     _losses: Losses = field(default_factory=Losses)
 
     def run(self) -> None:

@@ -78,7 +78,7 @@ def test_weak_dictionaries_have_the_new_objects(both: Versions) -> None:
 
 def test_a_weak_set_whose_objects_something_else_keeps_alive_is_refused(both: Versions) -> None:
     item = both.old("Item()")
-    reason = "only weak references in this value lead to an object of migrated_module.Item: a new one would vanish"
+    reason = "only weak references lead to an object of migrated_module.Item, so a new object would vanish at once"
     assert obstacles(both, [weakref.WeakSet([item])]) == [reason]
     assert obstacles(both, [weakref.ref(item)]) == [reason]
     assert obstacles(both, {"x": weakref.WeakValueDictionary({1: item})}) == [reason]

@@ -83,7 +83,7 @@ class BodyRehearsal:
         return None
 
     def execute_again(self, batch: Batch, version: Version) -> dict[str, Any]:
-        """Execute the body of a loaded version once more; return its names, or none if that fails."""
+        """Execute the body of a loaded version once more; return the names that it sets, or {} if that fails."""
         names: dict[str, Any] = {}
 
         def execute() -> None:
