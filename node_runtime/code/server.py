@@ -199,9 +199,9 @@ class CodeServer:
     def _taken_back(self, texts: Iterable[SourceText | CompilationUnit]) -> dict[str, Version]:
         """Return the old versions that become current again: those with the same text that can still be used.
 
-        A body may build objects from what it imports, such as an application from imported routers. So a version can be
-        used again only if each module that its body has used also has, or gets by this load, the version of that time.
-        A dropped version can't be had again.
+        A body may build objects from what it imports, such as an application from imported routers. So an old version
+        can be used again only if each module that its body has used has, or gets by this load, the version that the
+        module had when the old version was last current. It can't be used again if that version was dropped.
         """
         loaded = {text.source.module: text.sha256 for text in texts}
         found = {module: self._table.managed(module).old for module in loaded}
@@ -283,7 +283,7 @@ class CodeServer:
         return self._old.current_runners(modules)
 
     async def end_old_code(self, module: str) -> Purged | None:
-        """End what keeps the old version and can be ended, and drop the version; return None if there is none.
+        """End what keeps the old version and can be ended, and drop the version. Return None without an old version.
 
         Unlike `purge`, it also kills processes that only refer to the version, cancels tasks and timers, waits until
         the processes and tasks have ended, and reports what is left.

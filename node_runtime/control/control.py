@@ -178,7 +178,11 @@ class Control:
             try:
                 replace_server_key(identity.own_name, identity.boot_id, self.public_key)
             except (Refused, OSError) as error:
-                logger.error("clients of this machine can't connect until the next boot: %s", error)
+                logger.error(
+                    "clients of this machine can't connect until the next boot, because the run directory has no "
+                    "record of the new key: %s",
+                    error,
+                )
             security.note("node_key", f"the node's own key was replaced by {self.public_key}", "in effect")
 
         def on_planned(sentences: str) -> None:

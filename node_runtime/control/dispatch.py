@@ -328,7 +328,7 @@ class _PendingRequest:
         """Charge the client for processor time beyond the method's cost.
 
         Shared answers in slices cost nothing: pauses limit them. Other slices stop the event loop only for a moment, so
-        they cost as much as time outside of it.
+        their time costs as much as time outside of the event loop.
         """
         if self._entry.where != "slices" or not self._entry.shared:
             unit = LOOP_TOKEN_SECONDS if self._entry.where == "loop" else TOKEN_SECONDS

@@ -42,9 +42,9 @@ class Security:
             logger.error("%s", error.sentence)
 
     def record_boot(self, subject: str, previous_end: str, reason: str | None) -> None:
-        """Record the boot of the node. If `previous_end` is empty, the end of the previous run is read from the log.
+        """Record the boot of the node, and how its previous run ended.
 
-        This log is the audit log, in which a node records its end.
+        If `previous_end` is empty, the end of the previous run is read from the audit log.
         """
         outcome = f"the previous run ended: {previous_end}" if previous_end else self._previous_end()
         self.record(node_entry("boot", subject, outcome, reason))

@@ -23,7 +23,7 @@ def make_private_folder(path: Path) -> Path:
 
 
 def read_private(path: Path) -> str:
-    """Return the text of `path`. Raises Refused if other users may read or write the file, as ssh does."""
+    """Return the text of `path`. As ssh, refuse a file that other users may read or write: raise Refused."""
     with path.open(encoding="ascii", errors="replace") as file:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         if mode & 0o077:

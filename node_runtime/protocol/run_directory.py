@@ -71,13 +71,18 @@ def run_directory() -> Path:
     """Return the run directory, and make it if necessary. Raises Refused if other users own it or may write to it."""
     path = _run_directory_path()
     if not str(path).isprintable():  # the parent process reads the path as a line of UTF-8
-        raise Refused(f"The path of the run directory, {str(path)!r}, has a line break or is not UTF-8; change it.")
+        raise Refused(
+            f"The path of the run directory, {str(path)!r}, has a line break or is not UTF-8; set NODE_RUNTIME_RUN_DIR "
+            f"to another path."
+        )
     try:
         with suppress(FileExistsError):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.lstat()
     except OSError as error:
-        raise Refused(f"The run directory {path} can't be used: {error.strerror}.") from None
+        raise Refused(
+            f"The run directory {path} can't be used ({error.strerror}); set NODE_RUNTIME_RUN_DIR to another directory."
+        ) from None
     if why := _not_private(found):
         raise Refused(
             f"The run directory {path} is not used, because {why}; have it removed, or set NODE_RUNTIME_RUN_DIR to a "

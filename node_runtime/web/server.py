@@ -28,7 +28,7 @@ TICKS_PER_SECOND: Final = 10
 
 
 class ServerConfig(uvicorn.Config):
-    """The configuration of one listener's server. Unlike uvicorn's, it changes no logger that listeners share.
+    """The configuration of one listener's server. Unlike uvicorn's, it does not configure logging for the listener.
 
     `websockets` are the paths whose websockets are processes; other websockets are the application's.
     """

@@ -35,14 +35,14 @@ class OwnOptions(TypedDict, total=False):
 class ServerOptions(OwnOptions, total=False):
     """The options of `start_asgi`, `asgi_child` and `start_http`.
 
-    These are uvicorn's, with its names and meanings: `backlog` connections may wait to be accepted (default 2,048), an
-    idle one is closed after `timeout_keep_alive` seconds (60), and when the listener is stopped, running requests have
-    `timeout_graceful_shutdown` seconds (3). With more than `limit_concurrency` connections or requests, further
-    requests fail with 503. `h11_max_incomplete_event_size` bytes limit the head for h11. A websocket message may have
-    `ws_max_size` bytes; a client is pinged every `ws_ping_interval` seconds, and has `ws_ping_timeout` seconds for its
-    answer. `forwarded_allow_ips` names the proxies whose X-Forwarded-For and X-Forwarded-Proto headers are believed; by
-    default, no such header is believed. The files of `ssl_certfile` and `ssl_keyfile` are read again when they change,
-    and `ssl_cert_reqs` is one of the constants `CERT_` of the module ssl.
+    Most options are uvicorn's, with its names and meanings. `backlog` connections may wait to be accepted (default
+    2,048). An idle connection is closed after `timeout_keep_alive` seconds (60). When the listener is stopped, running
+    requests have `timeout_graceful_shutdown` seconds (3). With more than `limit_concurrency` connections or requests,
+    further requests fail with 503. For h11, a head may have `h11_max_incomplete_event_size` bytes. A websocket message
+    may have `ws_max_size` bytes; a client is pinged every `ws_ping_interval` seconds, and has `ws_ping_timeout` seconds
+    for its answer. `forwarded_allow_ips` names the proxies whose X-Forwarded-For and X-Forwarded-Proto headers are
+    believed; by default, no such header is believed. The files of `ssl_certfile` and `ssl_keyfile` are read again when
+    they change, and `ssl_cert_reqs` is one of the constants `CERT_` of the module ssl.
 
     The other options are not uvicorn's. `uds` is the path of a unix socket, on which the listener listens instead of a
     port. With `reuse_port`, listeners of several OS processes share a port. Connections beyond `limit_connections` are

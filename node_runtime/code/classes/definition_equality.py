@@ -152,7 +152,7 @@ class DefinitionComparison:
         return DIFFERENT if parts is None else self.compare_all(*parts)
 
     def _is_same_member(self, old: Any, new: Any) -> bool:
-        """Return whether `old` and `new` are members with one name, of the old and the new class of the comparison.
+        """Return whether `old` and `new` are enumeration members of the old and the new class, with the same name.
 
         This method does not compare the members' values: `class_reuse` does.
         """

@@ -41,7 +41,7 @@ class NamedValue:
 
 
 def function_data(module: str, namespace: Namespace, imported: Container[str] = ()) -> Iterator[NamedValue]:
-    """Yield what the functions of a module hold, and the methods of its classes, except for names in `imported`.
+    """Yield what the functions of a module and the methods of its classes hold, without the names in `imported`.
 
     Each object has one name, although several functions may share it.
     """

@@ -132,8 +132,7 @@ def call_carry_function(namespace: Namespace, old: Namespace) -> dict[str, Any]:
 
 
 class BodyNames(MutableMapping[str, Any]):
-    """The local names of a body. Some of them get the previous version's object instead of the object that the body
-    made.
+    """The local names of a body, some of which get the previous version's object instead of the body's own object.
 
     The names that get the previous version's object are those of unchanged classes and those in `__carry__`. `_own` has
     the objects that the body itself made for names in `__carry__`. If the body reads such a name in order to mutate its

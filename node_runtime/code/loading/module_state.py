@@ -40,7 +40,7 @@ _QUEUES: Final = (queue.Queue, asyncio.Queue)
 _STEPPED: Final = (itertools.count, GeneratorType)
 """Objects whose only data is their progress."""
 _INSPECTED: Final = frozenset({"queue", "types", "argparse"})
-"""Modules of the standard library whose instances are compared by their attributes, as those of applications are."""
+"""Modules of the standard library whose instances are compared by their attributes, like instances of applications."""
 _CODE: Final = (ModuleType, HotModule, FunctionType, BuiltinFunctionType, type, staticmethod, classmethod, property)
 
 _MADE_ON_USE: Final[dict[str, frozenset[str]]] = {

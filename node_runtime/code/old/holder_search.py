@@ -92,8 +92,8 @@ class HolderSearch:
     def holders(self, seconds: float, *, ended: bool = True) -> dict[str, list[OldCodeHolder]]:
         """Return the holders by module, in about `seconds` of processor time.
 
-        Holders without a name are reported only if no other holder is found. So are ended tasks and exceptions, if
-        `ended` is set.
+        Holders without a name are reported only if no other holder is found. Ended tasks and exceptions are reported
+        only in this case, and only if `ended` is set.
         """
         deadline = time.process_time() + seconds
         found: dict[str, dict[str, OldCodeHolder]] = {module: {} for module in self._modules}
@@ -111,7 +111,7 @@ class HolderSearch:
         return {module: list(holders.values()) for module, holders in found.items()}
 
     def _held_objects(self, wanted: Mapping[int, str]) -> Iterator[tuple[Any, HeldParts]]:
-        """Yield the objects through which the versions are reached from outside, each with the reached parts."""
+        """Yield the objects through which the versions are reached from outside, each with descriptions by module."""
         for thing in self._graph.own_held():
             reached = [wanted[key] for key in self._graph.reached([thing]) if key in wanted]
             if reached:

@@ -1,8 +1,8 @@
 """The node's audit log: an append-only chain of JSON lines about changes of the node, and attempts at them.
 
 A change that a client requests has two lines. The first one, the intent, says who requests what; it is on the disk
-before the change starts. The second one is the outcome. If the intent can't be written, the change is refused; only a
-rollback to the permanent release runs nevertheless.
+before the change starts. The second one is the outcome. If the intent can't be written, the change is refused, unless
+it is a rollback to the permanent release, an abort, or the removal of a release, which makes room on a full disk.
 
 Each line has a number and the hash of the previous line. A verification therefore finds lines that were changed,
 inserted or removed. The node and the commands of its owner append to the same chain.

@@ -47,7 +47,7 @@ from .sockets import has_message
 CHECK_SECONDS: Final = 0.1
 """Seconds between two checks of the connections, while there are any."""
 MAX_REQUESTS_IN_A_ROW: Final = 64
-"""The maximum number of requests that are passed on before the gateway turns to the answers of the node."""
+"""The maximum number of requests that are passed on before the gateway handles answers of the node."""
 MAX_UNSENT_BYTES: Final = 8 << 20
 """If more bytes of requests than this wait for the node, the gateway takes no request from libzmq."""
 MAX_UNRECEIVED_MESSAGES: Final = 16

@@ -12,7 +12,7 @@ from node_runtime.releases.workers import ONLY_WORKER, WorkerPlace
 
 @dataclass(frozen=True, slots=True)
 class NodeIdentity:
-    """The identity of a node, and of this worker of it. A `development` node runs a project from its sources."""
+    """The identity of a node and of its worker in this OS process. A `development` node runs a project's sources."""
 
     name: str
     boot_id: str

@@ -86,7 +86,10 @@ class OldCodeHandlers:
         self._check(request.boot_id)
         cancelled = self._code.cancel_tasks(request.name)
         if not cancelled:
-            raise Refused(f"{self._name} has no task {clip(request.name, MAX_SHOWN_NAME)} that no process owns.")
+            raise Refused(
+                f"{self._name} has no task {clip(request.name, MAX_SHOWN_NAME)}, or a process owns this task; "
+                f"list the tasks again."
+            )
         return m.TaskList(tasks=tuple(m.TaskInfo(name=request.name, title=shown(one)) for one in cancelled))
 
     def _check(self, boot_id: str) -> None:

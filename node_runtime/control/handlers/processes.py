@@ -93,7 +93,7 @@ class ProcessHandlers:
 
 
 def find_target(runtime: Runtime, name: str, boot_id: str, request: m.ProcessTarget) -> Process:
-    """Return the live process that a request means; `name` and `boot_id` are those of this node. Raises Refused."""
+    """Return the live process that a request names; `name` and `boot_id` are those of this node. Raises Refused."""
     if request.boot_id != boot_id:
         raise Refused(
             f"{name} was restarted after the processes were listed, so <{request.pid}> is another process "

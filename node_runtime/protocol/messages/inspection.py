@@ -9,9 +9,8 @@ from .struct import ProcessKind, RunStatus, WireStruct
 from .term import Term
 
 TimeoutScope = Literal["state", "event", "generic", "message"]
-"""What cancels a timeout of a state machine: a change of the state, any event, or only the machine itself.
-
-"message" is a message that `send_after` will send to the process.
+"""What cancels a timeout of a state machine. "state": a change of the state; "event": any event; "generic": only the
+machine itself. "message" is not a timeout, but a message that `send_after` will send to the process.
 """
 RecordedKind = Literal["in", "out", "noreply", "state", "postpone"]
 """What a process has done. "in": begun to handle a message; "out": answered a call; "noreply": ended a callback without

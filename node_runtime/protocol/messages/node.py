@@ -37,7 +37,7 @@ class NodeInfo(WireStruct, frozen=True):
 
 
 class RestartingSupervisor(WireStruct, frozen=True):
-    """A supervisor whose children have failed in the last minute, `per_minute` of them.
+    """A supervisor whose children have failed `per_minute` times in the last minute.
 
     It has made `used` restarts in the last `period` seconds, and ends if it makes more than `intensity` in that time.
     `child` is the child that has failed last, at the time `at`; `reason` is its exit reason.

@@ -11,7 +11,7 @@ SignatureStanding = Literal["signed", "unsigned", "revoked", "unknown key"]
 
 
 class ReleaseKeyInfo(WireStruct, frozen=True):
-    """A release key of the node. `not_after` is a date; `revoked` is the reason of a revocation."""
+    """A release key of the node. `not_after` is a date; `revoked` is the reason for a revocation."""
 
     name: str
     id: str
