@@ -121,7 +121,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "mark_state", "s", "since now", "Show changes from now on",
-        "Marks what differs from the present values of the state, not from those of the last visit.", "Processes",
+        "Marks the parts of the state that change from now on, not those that have changed before.", "Processes",
         views=("process",),
     ),
     Action(

@@ -55,7 +55,7 @@ def make_keymap(table: dict[str, object], where: str) -> dict[str, str]:
 
 
 def _remaining_moves(chosen: dict[str, list[str]], owners: dict[str, str], where: str) -> Iterator[tuple[str, str]]:
-    """Yield the movements whose keys differ from the default, because the file changes them or an action has a key."""
+    """Yield the movements whose keys differ from the default: the file changes them, or gives a key to an action."""
     for move in MOVES:
         default = _split(move.keys)
         keys = chosen.get(move.id, default)

@@ -13,7 +13,8 @@ MAX_FILE_BYTES = 256 * 1024
 
 
 def read_toml(path: Path, content: str) -> dict[str, Any]:
-    """Return the table of the file at `path`; an empty table without a file. `content` names what it has in messages.
+    """Return the table of the file at `path`; an empty table without a file. `content` is the word for its content in
+    messages.
 
     Raises Refused (USAGE) for a file that is too large, can't be read, or isn't TOML.
     """

@@ -75,7 +75,7 @@ class ReplayLink:
             raise Refused("This is a recording: nothing can be changed.")
         answer = self._answers.get((method.name, method.packed(params)))
         if answer is None:
-            raise Refused("This is a recording; up to the time that is shown, the node had not answered this request.")
+            raise Refused("This is a recording; up to the time shown, it has no answer to this request.")
         try:
             return unpack(answer, method.result)
         except MalformedMessage:

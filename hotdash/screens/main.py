@@ -37,7 +37,7 @@ _VIEWS: Mapping[str, Callable[[], View]] = {
 class MainScreen(NodeScreen):
     """The tabs, the vitals, the open view, and the filter field while it is used. Only the open view is drawn.
 
-    A view is made when it is first opened: most of the time until the first picture would be spent on the others.
+    A view is made when it is first opened: making all views at once takes most of the time until the first picture.
     """
 
     DEFAULT_CSS = """

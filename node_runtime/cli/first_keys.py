@@ -1,4 +1,4 @@
-"""Copies release keys to a new node directory before the first release is unpacked, because they apply to it, too."""
+"""Copies release keys to a new node directory before the first release is unpacked: they apply to that release, too."""
 
 from __future__ import annotations
 

@@ -29,7 +29,8 @@ def plain(value: Any) -> Any:
 
 
 def fields(value: Any) -> dict[str, Any] | None:
-    """Return the fields of an object of a class of the application's own kind; None for any other value."""
+    """Return the fields of an object; None for an instance of a built-in type, a class, an enum member, or without
+    fields."""
     cls = type(value)
     if cls.__module__ == "builtins" or isinstance(value, type | enum.Enum):
         return None

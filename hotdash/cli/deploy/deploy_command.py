@@ -80,8 +80,8 @@ def deploy(
 ) -> None:
     """Bring the project in DIR to NODE: build it, stage it, plan, ask, upgrade, wait for good health, and commit.
 
-    Where an application has no appup for the release that NODE runs, it is generated first, and written to DIR. Each
-    step is shown with the command that does only this step. With -o json, each step is one line.
+    If an application has no appup from the release that NODE runs, the appup is generated first, and written to DIR.
+    Each step is shown with the command that does only this step. With -o json, each step is one line.
     """
     output = DeploymentOutput(how.pop("output") == "json")
     deployment = _Deployment(node, cookie_file, yes, plan_only, m.InstallOptions(**how), output)

@@ -20,12 +20,12 @@ class DeploymentOutput:
     as_json: bool
 
     def begin(self, line: Sequence[str]) -> None:
-        """Print the command of the next step, as `set -x` of a shell does; JSON has it with the step's result."""
+        """Print the command of the next step, as `set -x` of a shell does; in JSON, it is part of the step's result."""
         if not self.as_json:
             click.echo(f"+ {sanitize(shlex.join(line))}")
 
     def end(self, step: str, line: Sequence[str], result: object, table: Callable[[], RenderableType] | None) -> None:
-        """Print the result of a step; people may not need to see it."""
+        """Print the result of a step; as text, only if `table` is given."""
         if self.as_json:
             print_line({"step": step, "command": shlex.join(line), "result": result})
         elif table is not None:

@@ -59,9 +59,9 @@ class SourceNode:
     ) -> Self:
         """Start a node of the release; return when it is ready.
 
-        Its name has `suffix` before the host. `log` is the descriptor to which it writes its log; None is stderr.
-        `parameters` is the text of its etc/sys.toml. The node ends when this process ends, however that happens. Raises
-        Refused if the node ends before it is ready; its log says why.
+        In the node's name, `suffix` is inserted before the host. `log` is the descriptor for the node's log; None is
+        stderr. `parameters` is the text of the node's etc/sys.toml. The node ends when this process ends, however that
+        happens. Raises Refused if the node ends before it is ready; its log says why.
         """
         directory = Path(tempfile.mkdtemp(prefix=f"node-runtime-{project.release.name}-"))
         heart, beats = os.pipe()

@@ -29,7 +29,7 @@ logger: Final = logging.getLogger("node_runtime")
 
 @dataclass(frozen=True, slots=True)
 class WorkerBoot:
-    """A boot by the parent as one of the workers. `mail` is the descriptor of the pipe with the others' messages."""
+    """How the parent boots this process, and as which worker. `mail` is the pipe with messages of other workers."""
 
     cold: ColdBoot = ORDINARY_BOOT
     place: WorkerPlace = ONLY_WORKER
@@ -40,7 +40,7 @@ ONLY_BOOT: Final = WorkerBoot()
 
 
 class WorkerRole:
-    """The part of worker `boot.place` in its node."""
+    """The role of the worker `boot.place`: to lead the other workers, or to follow worker 1."""
 
     def __init__(self, boot: WorkerBoot, heart: Heartbeat) -> None:
         self.place = boot.place
@@ -73,7 +73,7 @@ class WorkerRole:
         return handler
 
     def ready(self, handler: ReleaseHandler) -> None:
-        """Begin to lead, or to follow. Called when the applications are started."""
+        """Begin to lead the other workers, or to follow worker 1. Called when the applications are started."""
         if isinstance(handler, FollowingReleaseHandler):
             self._mail.receive(lambda sender, message: handler.receive(message))
             handler.ready()

@@ -170,7 +170,7 @@ async def test_a_replay_changes_nothing_and_says_so(still_peer: Peer, file: Path
         await user.press("exclamation_mark")
         await user.is_notified("This is a recording: nothing can be changed")
         await user.press("5", "down", "p")
-        await user.is_notified("up to the time that is shown, the node had not answered this request")
+        await user.is_notified("up to the time shown, it has no answer to this request")
         user.app.move_to(2_000_000.0 + 3)  # type: ignore[attr-defined]
         await user.press("p")
         await user.sees("Upgrade from 1986.a to 1986.b")
