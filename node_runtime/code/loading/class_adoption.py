@@ -55,7 +55,7 @@ class ClassAdoption:
             fields = self._fields_of(kept)
             if fields.layout_obstacle is not None:
                 continue
-            with suppress(Exception):  # else the plan has a blocker
+            with suppress(Exception):  # if a default raises, the plan has a blocker
                 adopted.append((kept, fields.new_values(kept.thing)))
         for kept, values in adopted:
             journal.set_class(kept.thing, kept.new)

@@ -2,7 +2,7 @@
 
 Import statements determine most of the order, because a body runs at the first access to its
 module. For import cycles it still matters which module comes first: many cycles work only if one
-particular module is imported first. So modules that are loaded already come in the order of their
+particular module is imported first. So modules that are loaded already are in the order of their
 first execution, because that order has worked. New modules follow in the order in which other
 modules import them, because a boot would execute them in that order. Imports in functions count,
 too.

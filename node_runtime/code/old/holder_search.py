@@ -197,7 +197,7 @@ def _first_referent(referrer: Any, level: Mapping[int, tuple[Any, HeldParts]]) -
 def _narrowed(level: dict[int, tuple[Any, HeldParts]]) -> dict[int, tuple[Any, HeldParts]]:
     """Return at most MAX_SEARCH_WIDTH of the objects, so that the search ends in time.
 
-    Suspended calls come first, because they lead to tasks.
+    Suspended calls are kept first, because tasks refer to them.
     """
     if len(level) <= MAX_SEARCH_WIDTH:
         return level

@@ -41,7 +41,7 @@ def application_websocket_class(protocol: Any) -> Any:
 
         def pause_writing(self) -> None:
             super().pause_writing()
-            self._reader.update()  # else the answers to its pings would fill the memory
+            self._reader.update()  # else the answers to the client's pings would fill the memory
 
         def resume_writing(self) -> None:
             self.resumed_writes += 1

@@ -74,7 +74,7 @@ class WebSocketConnection(asyncio.Protocol):
     # ------------------------------------------------------------------ called by the transport and the server
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's class is no subclass
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's class is not a subclass
         self._reader = PacedReader(self.transport, self._take, self._waits)
         self._connections.add(self)
 
