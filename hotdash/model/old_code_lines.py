@@ -42,8 +42,8 @@ def pids_of(modules: Iterable[m.OldCode]) -> set[int]:
 def holder_lines(old: m.OldCode, names: Mapping[int, str]) -> list[Line]:
     """Return a line for each holder. `names` are the titles of the processes, by pid."""
     if not old.holders:
-        seconds = f"{old.collection or 0.0:.3f} s"
-        return [line(span(f"Only garbage keeps it, so it blocks nothing. A garbage collection takes {seconds}.", "ok"))]
+        words = "Only garbage keeps it in memory, so it blocks no upgrade. A garbage collection takes"
+        return [line(span(f"{words} {old.collection or 0.0:.3f} s.", "ok"))]
     return [_holder_line(holder, names) for holder in old.holders]
 
 

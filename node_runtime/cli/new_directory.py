@@ -21,9 +21,9 @@ _WRITTEN_IN_VAR: Final = frozenset({"staging", _LOCK})
 
 
 def is_new(directory: Path) -> bool:
-    """Return whether the directory has nothing but etc/ and the leftovers of an interrupted first install.
+    """Return whether the directory contains only etc/ and the leftovers of an interrupted first install.
 
-    Both other cases can be told apart from these leftovers: a node that has run has left more files in var/, and a
+    Two other kinds of directories differ from these leftovers: a node that has run has left more files in var/, and a
     directory into which someone copied a release by hand has no var/.
     """
     if not directory.exists():

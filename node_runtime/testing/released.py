@@ -17,8 +17,8 @@ from node_runtime.protocol.exit_codes import Refused
 def last_release(project: Path, tag: str | None = None) -> Path:
     """Return a folder with the project as of a git tag, by default the newest tag of the present branch.
 
-    If there is no tag with the project, or no git, it is the project's own folder: nothing was released yet. The folder
-    is deleted when Python ends. Raises Refused for a `tag` that git doesn't have.
+    Without git, or without a tag that contains the project, return the project's own folder: nothing was released yet.
+    The folder is deleted when Python ends. Raises Refused for a `tag` that git doesn't have.
     """
     found = tag or _newest_tag(project)
     if found is None:

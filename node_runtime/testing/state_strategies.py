@@ -13,9 +13,9 @@ S = TypeVar("S")
 
 
 def states(cls: type[S]) -> SearchStrategy[S]:
-    """Return a strategy for objects of a state class, with random values in all fields, also in those with defaults.
+    """Return a strategy for objects of a state class, with random values in all fields, including fields with defaults.
 
-    Fields and their items may be dataclasses, too. Numbers are never nan, which differs from itself.
+    Fields and their items may be dataclasses, too. Numbers are never nan, because nan differs from itself.
     """
     strategy: SearchStrategy[S] = _strategy(cls)
     return strategy
