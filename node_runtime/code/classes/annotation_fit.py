@@ -123,11 +123,21 @@ class _Check:
             return self._mapping(value, arguments, depth) if len(arguments) == 2 else None
         if isinstance(value, (list, tuple, set, frozenset, collections.deque)) and len(arguments) == 1:
             kind = arguments[0]
-            if issubclass(cls, collections.abc.Iterable):
+            if issubclass(cls, collections.abc.Iterable) and not self._are_all(value, kind):
                 return self._first(((f"[{at}]", item, kind) for at, item in enumerate(tuple(value))), depth)
         return None
 
+    def _are_all(self, values: Iterable[Any], kind: Any) -> bool:
+        """Return whether all values are of the class that an annotation names; quick, also for very many values."""
+        cls = resolve(kind, self._namespace)
+        if not isinstance(cls, type):
+            return False
+        replacement = self._class_for(cls)
+        return set(map(type, values)) <= {replacement if isinstance(replacement, type) else cls}
+
     def _mapping(self, value: Any, arguments: tuple[Any, ...], depth: int) -> Misfit | None:
+        if self._are_all(value.keys(), arguments[0]) and self._are_all(value.values(), arguments[1]):
+            return None
         for key, item in list(value.items()):
             if (misfit := self.misfit(key, arguments[0], depth + 1)) is not None:
                 return Misfit("", f"has a key that is {misfit.clause.removeprefix('is ')}")

@@ -26,11 +26,13 @@ class RecordField:
     """A field of a class. `default(instance)` makes its default; None if the field has none.
 
     `annotation` is the declared type, as text or as an object; `inspect.Parameter.empty` if there is none.
+    `runs_code` is whether the default may run code of the class's author.
     """
 
     name: str
     default: Callable[[Any], Any] | None
     annotation: Any = inspect.Parameter.empty
+    runs_code: bool = False
 
 
 def record_fields(cls: type) -> dict[str, RecordField] | None:
@@ -92,11 +94,12 @@ def _inherited(cls: type, name: str) -> Any:
 
 def _dataclass_field(field: dataclasses.Field[Any]) -> RecordField:
     default: Callable[[Any], Any] | None = None
+    runs_code = False
     if field.default is not dataclasses.MISSING:
         default = _constant(field.default)
     elif field.default_factory is not dataclasses.MISSING:
-        default = _without_instance(field.default_factory)
-    return RecordField(field.name, default, field.type)
+        default, runs_code = _without_instance(field.default_factory), not _is_builtin(field.default_factory)
+    return RecordField(field.name, default, field.type, runs_code)
 
 
 def _attrs_field(field: Any) -> RecordField:
@@ -107,7 +110,8 @@ def _attrs_field(field: Any) -> RecordField:
     elif isinstance(field.default, attr.Factory):
         factory = field.default
         default = factory.factory if factory.takes_self else _without_instance(factory.factory)
-    return RecordField(field.name, default, inspect.Parameter.empty if field.type is None else field.type)
+    annotation = inspect.Parameter.empty if field.type is None else field.type
+    return RecordField(field.name, default, annotation, isinstance(field.default, attr.Factory))
 
 
 def _tuple_field(cls: Any, name: str) -> RecordField:
@@ -123,11 +127,17 @@ def _pydantic_field(name: str, field: Any) -> RecordField:
             return field.get_default(call_default_factory=True, validated_data=dict(vars(instance)))
         return field.get_default(call_default_factory=True)
 
-    return RecordField(name, None if field.is_required() else default)
+    runs_code = field.default_factory is not None and not _is_builtin(field.default_factory)
+    return RecordField(name, None if field.is_required() else default, runs_code=runs_code)
 
 
 def _struct_field(name: str, default: Callable[[], Any] | None, annotation: Any) -> RecordField:
-    return RecordField(name, None if default is None else _without_instance(default), annotation)
+    known = default is None or _is_builtin(default)
+    return RecordField(name, None if default is None else _without_instance(default), annotation, not known)
+
+
+def _is_builtin(factory: Callable[..., Any]) -> bool:
+    return isinstance(factory, type) and factory.__module__ == "builtins"
 
 
 def _constant(value: Any) -> Callable[[Any], Any]:

@@ -9,13 +9,10 @@ the modules back and to call the undo functions.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import math
-import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,6 +23,7 @@ from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Blocker, Install, ProcessResult, Rollback
 from node_runtime.releases import rehearsal
+from node_runtime.releases.migration import MadeAhead
 from node_runtime.releases.operation_progress import OperationProgress
 from node_runtime.releases.planning import affected, conditions
 from node_runtime.releases.planning.app_env import files_of_target
@@ -37,13 +35,14 @@ from node_runtime.releases.planning.transition import Transition
 from .argument_conversion import ArgumentConversion
 from .body_time_limit import body_time_limit
 from .endings import Aborted, Installed, PutBack
+from .interpreter_settings import gc_paused, short_thread_switches
+from .records_ahead import make_ahead, release_ahead
 from .results import Pause, count_affected, make_results
 from .switch import ConditionNotMet, Switch
 
 logger = logging.getLogger("node_runtime")
 
 POLL_SECONDS = 0.01
-THREAD_SWITCH_SECONDS = 0.0002
 YIELD_TURNS = 4
 """Turns of the event loop that other processes get just before the suspend and after the resume."""
 COLLECT_SECONDS = 5.0
@@ -191,7 +190,12 @@ class Installation:
                 unready = await self._rehearse(batch)
             if not unready:
                 await self._prepare_participants(batch)
-                result = await self._switch(batch)
+                with gc_paused():
+                    ahead = await make_ahead(self.transition, batch)
+                try:
+                    result = await self._switch(batch, ahead)
+                finally:
+                    await release_ahead(ahead)
                 if isinstance(result, Installed):
                     return result
                 unready = result
@@ -244,7 +248,7 @@ class Installation:
 
     # ------------------------------------------------------------------ the pause
 
-    async def _switch(self, batch: Batch) -> Installed | list[Blocker]:
+    async def _switch(self, batch: Batch, ahead: MadeAhead) -> Installed | list[Blocker]:
         """Suspend the processes, run the script and resume the processes.
 
         After a failure, everything is undone. If new blockers caused the failure, they are returned.
@@ -261,6 +265,7 @@ class Installation:
                 switch = Switch(self.transition, batch, self.code, hold, self.progress)
                 switch.to_be_stopped = self._to_be_stopped
                 switch.arguments = ArgumentConversion(self._supervisors)
+                switch.ahead = ahead
             except BaseException:
                 hold.release()
                 raise
@@ -346,36 +351,6 @@ async def let_others_run() -> None:
     """
     for _ in range(YIELD_TURNS):
         await asyncio.sleep(0)
-
-
-@contextmanager
-def short_thread_switches() -> Iterator[None]:
-    """Shorten Python's thread switch interval (default 5 ms), so that a busy thread delays the event loop less."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(min(interval, THREAD_SWITCH_SECONDS))
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(interval)
-
-
-@contextmanager
-def gc_paused() -> Iterator[None]:
-    """Pause the garbage collector in the block. It would free nothing, because the new states stay alive.
-
-    At the end, all objects are moved to the oldest generation, so that collections of young objects
-    do not visit them. If the program has called gc.freeze itself, nothing is moved.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            if not gc.get_freeze_count():
-                gc.freeze()
-                gc.unfreeze()
-            gc.enable()
 
 
 def _count_affected(switch: Switch, pause: Pause) -> int:

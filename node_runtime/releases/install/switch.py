@@ -48,7 +48,7 @@ from node_runtime.releases.files.relup_instructions import (
     SuspendProcesses,
     SyncNodes,
 )
-from node_runtime.releases.migration import DefaultMigration, inherits_code_change, namespaces_of
+from node_runtime.releases.migration import DefaultMigration, MadeAhead, inherits_code_change, namespaces_of
 from node_runtime.releases.operation_progress import OperationProgress
 from node_runtime.releases.planning import conditions
 from node_runtime.releases.planning.app_env import ApplicationSnapshot, register_sources
@@ -96,6 +96,8 @@ class Switch:
         self.to_be_stopped: frozenset[int] = frozenset()
         """The pids of the processes that the script stops."""
         self.arguments = ArgumentConversion(None)
+        self.ahead: MadeAhead | None = None
+        """The new objects that have been made before the processes were held."""
         self.past_point_of_no_return = False
         self.put_back_failed: str | None = None
         self.migrations: dict[CallbackVersion, Migration] = {}
@@ -146,7 +148,7 @@ class Switch:
             raise NotConvertible(blockers)  # a message was sent while the script waited
         self.progress.enter("resuming")
         self._new_instances = [self._make_instances(code, migration) for code, migration in self.migrations.items()]
-        self._default = None  # it refers to all old and new states
+        self._default = self.ahead = None  # they refer to all old and new states
 
     def _make_instances(self, code: CallbackVersion, migration: Migration) -> NewInstances:
         made = NewInstances(code, migration.target, migration.processes)
@@ -283,7 +285,7 @@ class Switch:
     def _default_migration(self) -> DefaultMigration:
         """Return the default migration of this install. Objects that states and messages share stay shared."""
         if self._default is None:
-            self._default = DefaultMigration(namespaces_of(self.batch))
+            self._default = DefaultMigration(namespaces_of(self.batch), self.ahead)
         return self._default
 
     def _class(self, namespace: dict[str, Any], code: CallbackVersion) -> type[Behaviour]:
@@ -379,7 +381,7 @@ class Switch:
         """Drop the errors. Their tracebacks refer to this object, so they would form reference cycles with it."""
         self.failed = None
         self._new_instances = []
-        self._default = None
+        self._default = self.ahead = None
         self._pending.drop()
         for migration in self.migrations.values():
             migration.failed = None

@@ -20,7 +20,7 @@ from node_runtime.code import Batch
 from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol.messages import ValuePlace
-from node_runtime.releases.migration import Converter, LostField, Obstacle, namespaces_of
+from node_runtime.releases.migration import Converter, LostField, Obstacle, namespaces_of, shapes_for
 
 from .held_values import HeldValue
 
@@ -41,7 +41,7 @@ class PendingTrials:
         self.lost: list[tuple[Process, LostField]] = []
         self.unknown: set[int] = set()
         """The pids of the processes whose values could not all be tried."""
-        self._converter = Converter(namespaces_of(batch))
+        self._converter = Converter(shapes_for(namespaces_of(batch)))
         self._guard = guard
 
     def obstacles(self, values: Mapping[int, HeldValue]) -> dict[int, Obstacle]:

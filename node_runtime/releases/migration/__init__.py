@@ -10,7 +10,8 @@ even if the script does not migrate the process. It makes the new value and drop
 and pydantic's validators, so call the function only in the copy of the node.
 """
 
-from .conversion import Converter, migration_obstacles
+from .ahead import MadeAhead
+from .conversion import Converter, migration_obstacles, shapes_for
 from .default_code_change import DefaultMigration, NotMigratable, inherits_code_change, namespaces_of
 from .findings import Conversion, LostField, MigratedClass, Obstacle
 from .targets import TargetNamespaces
@@ -20,6 +21,7 @@ __all__ = [
     "Converter",
     "DefaultMigration",
     "LostField",
+    "MadeAhead",
     "MigratedClass",
     "NotMigratable",
     "Obstacle",
@@ -27,4 +29,5 @@ __all__ = [
     "inherits_code_change",
     "migration_obstacles",
     "namespaces_of",
+    "shapes_for",
 ]

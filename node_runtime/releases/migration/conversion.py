@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from node_runtime.behaviours.show.raw_reads import type_name
@@ -18,27 +19,45 @@ from .weak_shapes import WeakShape
 _ENTERED: Final = 0
 _UNCHANGED: Final = 1
 _AFFECTED: Final = 2
+_VISITED: Final = frozenset((_UNCHANGED, _AFFECTED))
 
 
 class Converter:
     """The default migration of several values to one target. Objects that the values share stay shared.
 
-    A converter keeps references to all old and new values, so drop it when the migration has ended.
+    A converter keeps references to all old and new values, so drop it when the migration has ended. Converters with the
+    same `shapes` examine each class only once.
     """
 
-    def __init__(self, target_namespaces: TargetNamespaces) -> None:
-        self._report = MigrationReport()
-        self._shapes = Shapes(Targets(target_namespaces), self._report)
+    def __init__(self, shapes: Shapes) -> None:
+        self._report = shapes.report
+        self._shapes = shapes
         self._status: dict[int, int] = {}
         """`_ENTERED`, `_UNCHANGED` or `_AFFECTED` for each visited object, by its `id`."""
         self._made: dict[int, Any] = {}
         """The new object for each object that has to change, by the `id` of the old object."""
         self._values: list[Any] = []
+        self._objects: list[Any] = []
 
     def convert(self, value: Any) -> Conversion:
         """Return the value for the target. Never changes `value`; never raises an error of the classes' own code."""
         self._values.append(value)
-        search = self._search(value)
+        search = self._search(value, math.inf)
+        assert search is not None  # without a limit
+        return self._converted(value, search)
+
+    def convert_within(self, value: Any, max_objects: int, accepts: Callable[[Shape], bool]) -> Conversion | None:
+        """Do the same for a value of few objects, apart from constants; return None for any other value.
+
+        The value may consist of at most `max_objects`, and `accepts` has to accept the shape of each.
+        """
+        self._values.append(value)
+        search = self._search(value, max_objects)
+        if search is None or not all(accepts(self._shapes.of(one)) for one in search.found):
+            return None
+        return self._converted(value, search)
+
+    def _converted(self, value: Any, search: _Search) -> Conversion:
         if search.affected:
             self._make_all(search)
         migrated, lost, obstacles = self._report.findings()
@@ -47,24 +66,47 @@ class Converter:
             return Conversion(value, migrated, lost, obstacles)
         return Conversion(self._part(value), migrated, lost)
 
-    def _search(self, value: Any) -> _Search:
-        """Find the objects that have to change: objects of replaced classes, and all objects that hold such objects."""
+    def visited(self) -> list[tuple[Any, Shape, bool]]:
+        """Return the objects that were found, each with its shape, and whether it has to change."""
+        return [(value, self._shapes.of(value), self._is_affected(value)) for value in self._objects]
+
+    def new_objects(self) -> dict[int, Any]:
+        """Return the new object for each object that has to change, by the `id` of the old one."""
+        return self._made
+
+    def adopt(self, unchanged: Iterable[int], made: Mapping[int, Any]) -> None:
+        """Take over what other converters have found: objects that need no change, and new objects, by the `id`.
+
+        The caller keeps the old objects alive.
+        """
+        self._status.update(dict.fromkeys(unchanged, _UNCHANGED))
+        self._status.update(dict.fromkeys(made, _AFFECTED))
+        self._made.update(made)
+
+    def _search(self, value: Any, max_objects: float) -> _Search | None:
+        """Find the objects that have to change: objects of replaced classes, and all objects that hold such objects.
+
+        Return None if the value consists of more than `max_objects`.
+        """
         in_cycles: set[int] = set()
         while True:
             search = _Search(self._shapes, self._status, in_cycles)
-            search.run(value)
+            if not search.run(value, max_objects):
+                self._forget(search)
+                return None
             # A holder in a cycle was left before its part. If the part was affected after all, so is the holder.
             missed = {holder for holder, part in search.back if self._status[part] == _AFFECTED}
             missed = {holder for holder in missed if self._status[holder] != _AFFECTED}
             if not missed:
+                self._objects += search.found
                 return search
             in_cycles |= missed
             self._forget(search)
 
     def _forget(self, search: _Search) -> None:
-        for identity in search.found:
-            del self._status[identity]
-            self._made.pop(identity, None)
+        for value in search.found:
+            del self._status[id(value)]
+            self._made.pop(id(value), None)
 
     def _make_all(self, search: _Search) -> None:
         """Make the new objects, parts first. Objects in cycles get some of their parts only at the end."""
@@ -81,6 +123,10 @@ class Converter:
         if not self._report.is_clear():
             return
         made = self._made
+
+        def part(value: Any, new: Callable[[int, Any], Any] = made.get) -> Any:
+            return new(id(value), value)
+
         for value, shape in search.affected:
             if (new := shape.begin(value)) is not None:
                 made[id(value)] = new
@@ -88,7 +134,7 @@ class Converter:
         for at_end in (False, True):
             for value, shape in search.affected:
                 if (id(value) in late) is at_end:
-                    made[id(value)] = shape.finish(value, made.get(id(value)), self._part)
+                    made[id(value)] = shape.finish(value, made.get(id(value)), part)
         if self._report.is_clear():
             for value, shape in search.affected:
                 shape.check(value, made[id(value)])
@@ -100,7 +146,7 @@ class Converter:
             return
         kept: dict[int, int] = {}
         _Search(self._shapes, kept, set(), is_strong=True).run(search.root)
-        found = set(search.found)
+        found = set(map(id, search.found))
         for holder, shape in weak:
             for target in shape.targets(holder):
                 if self._is_affected(target) and id(target) in found and id(target) not in kept:
@@ -118,16 +164,17 @@ class Converter:
 class _Search:
     """A walk through a value, depth first.
 
-    `found` has the `id` of each object that no earlier walk has visited. `affected` has the objects that have to
+    `found` has each object that no earlier walk has visited. `affected` has the objects that have to
     change, each with its shape; parts come before the objects that hold them. `back` has (holder, part) for each
     reference that closes a cycle: the part contains the holder, and is still being visited. `parents` has the holder of
-    each affected object, and the step from the holder to the object. Objects are represented by their `id`. With
+    each affected object, and the step from the holder to the object. In `back` and `parents`,
+    objects are represented by their `id`. With
     `is_strong`, the walk does not follow weak references.
     """
 
     def __init__(self, shapes: Shapes, status: dict[int, int], in_cycles: set[int], *, is_strong: bool = False) -> None:
         self.root: Any = None
-        self.found: list[int] = []
+        self.found: list[Any] = []
         self.affected: list[tuple[Any, Shape]] = []
         self.back: list[tuple[int, int]] = []
         self.parents: dict[int, tuple[int, PathStep] | None] = {}
@@ -136,13 +183,15 @@ class _Search:
         self._in_cycles = in_cycles
         self._is_strong = is_strong
 
-    def run(self, root: Any) -> None:
-        """Walk through the value."""
+    def run(self, root: Any, max_found: float = math.inf) -> bool:
+        """Walk through the value; return False, before its end, if it has more than `max_found` objects."""
         self.root = root
         status, shapes, back = self._status, self._shapes, self.back
         stack: list[_Visit] = []
         self._enter(stack, root, None)
         while stack:
+            if len(self.found) > max_found:
+                return False
             visit = stack[-1]
             for step, part in visit.parts:
                 if id(type(part)) in LEAF_CLASSES:
@@ -158,6 +207,7 @@ class _Search:
                     back.append((id(visit.value), id(part)))
             else:
                 self._leave(stack)
+        return True
 
     def _enter(self, stack: list[_Visit], value: Any, step: PathStep | None) -> None:
         shape = self._shapes.of(value)
@@ -166,8 +216,14 @@ class _Search:
         parts = shape.strong_parts(value) if self._is_strong else shape.parts(value)
         visit = _Visit(value, shape, parts, step)
         visit.affected = shape.replaced or id(value) in self._in_cycles
+        if type(value) is list:
+            # The items of long lists have often been visited before: by an `adopt` of what was made ahead.
+            known = set(map(self._status.get, map(id, value)))
+            if known <= _VISITED:
+                visit.parts = iter(())
+                visit.affected |= _AFFECTED in known
         self._status[id(value)] = _ENTERED
-        self.found.append(id(value))
+        self.found.append(value)
         stack.append(visit)
 
     def _leave(self, stack: list[_Visit]) -> None:
@@ -196,4 +252,9 @@ class _Visit:
 
 def migration_obstacles(value: Any, target_namespaces: TargetNamespaces) -> Conversion:
     """Return what the default migration of `value` would do: see `Conversion`. The value is not changed."""
-    return Converter(target_namespaces).convert(value)
+    return Converter(shapes_for(target_namespaces)).convert(value)
+
+
+def shapes_for(target_namespaces: TargetNamespaces) -> Shapes:
+    """Return the shapes of all classes for a target, whose namespaces are given by module; none is examined yet."""
+    return Shapes(Targets(target_namespaces), MigrationReport())

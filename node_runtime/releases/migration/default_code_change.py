@@ -9,7 +9,8 @@ from node_runtime.code import Batch
 from node_runtime.gen_server import GenServer
 from node_runtime.gen_statem import GenStatem
 
-from .conversion import Converter
+from .ahead import MadeAhead
+from .conversion import Converter, shapes_for
 from .findings import Conversion, LostField, Obstacle
 from .targets import TargetNamespaces
 
@@ -37,8 +38,11 @@ class DefaultMigration:
     It keeps all old and new values, so drop it when the migration has ended.
     """
 
-    def __init__(self, target_namespaces: TargetNamespaces) -> None:
-        self._converter = Converter(target_namespaces)
+    def __init__(self, target_namespaces: TargetNamespaces, ahead: MadeAhead | None = None) -> None:
+        """Begin a migration; `ahead` are new objects that have been made before, and count if nothing has changed."""
+        self._converter = Converter(shapes_for(target_namespaces))
+        if ahead is not None:
+            ahead.adopt_into(self._converter)
 
     def migrate(self, state: Any, owner: str) -> tuple[Any, Sequence[LostField]]:
         """Return the new state and the fields that it lacks. Raises NotMigratable. `owner` is the callback class."""

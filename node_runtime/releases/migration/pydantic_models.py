@@ -18,6 +18,10 @@ _EXTRA: Final = "__pydantic_extra__"
 _PRIVATE: Final = "__pydantic_private__"
 _SLOTS: Final = (_FIELDS_SET, _EXTRA, _PRIVATE)
 _COMPARE_SECONDS: Final = 0.5
+_NOT_VALIDATING: Final = ("serialization", "metadata", "cls")
+"""The parts of a schema that validation does not use."""
+_CONSTANTS: Final = frozenset((type(None), bool, int, float, str, bytes))
+"""The classes of values that are equal if `==` says so."""
 
 
 class PydanticModel:
@@ -63,6 +67,11 @@ class PydanticModel:
         ):
             object.__setattr__(new, name, value)
 
+    def runs_code(self) -> bool:
+        """Return whether making and validating an object may run code of the model's author, such as a validator."""
+        private = (getattr(declared, "default_factory", None) for declared in self._private.values())
+        return any(factory is not None for factory in private) or _calls_functions(self._cls.__pydantic_core_schema__)
+
     def errors(self, new: Any) -> Iterator[tuple[str, str]]:
         """Yield each field that doesn't validate, with a clause that says why."""
         fields = dict(vars(new))
@@ -84,8 +93,23 @@ class PydanticModel:
             yield "(the whole object)", f"its validation raised {type(error).__name__}"
             return
         for name, value in fields.items():
-            if have_equal_parts(value, vars(validated).get(name), seconds=_COMPARE_SECONDS) is False:
+            same = vars(validated).get(name)
+            if _are_plainly_equal(value, same):
+                continue
+            if have_equal_parts(value, same, seconds=_COMPARE_SECONDS) is False:
                 yield name, "its validation would change the value"
+
+
+def _are_plainly_equal(one: Any, other: Any) -> bool:
+    """Return whether two values are the same, equal constants, or equal lists of constants: a quick first check."""
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if type(one) is list:
+        kinds = list(map(type, one))
+        return _CONSTANTS.issuperset(kinds) and kinds == list(map(type, other)) and one == other
+    return type(one) in _CONSTANTS and bool(one == other)
 
 
 def _validator(core: Any, schema: Any) -> Any:
@@ -93,6 +117,14 @@ def _validator(core: Any, schema: Any) -> Any:
         return core.SchemaValidator(schema, None, _use_prebuilt=False)
     except TypeError:  # an older pydantic, which has no prebuilt validators; a prebuilt one would use aliases
         return core.SchemaValidator(schema)
+
+
+def _calls_functions(schema: Any) -> bool:
+    """Return whether the validation by a schema calls any function: those of pydantic itself count, too."""
+    if isinstance(schema, Mapping):
+        inner = (part for key, part in schema.items() if key not in _NOT_VALIDATING)
+        return "function" in schema or any(map(_calls_functions, inner))
+    return isinstance(schema, (list, tuple)) and any(map(_calls_functions, schema))
 
 
 def _by_name(schema: Any, cls: type) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import types
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from node_runtime.behaviours.show.raw_reads import field_names, module_of, name_of
@@ -36,7 +37,7 @@ class Shapes:
 
     def __init__(self, targets: Targets, report: MigrationReport) -> None:
         self._targets = targets
-        self._report = report
+        self.report = report
         self._known: dict[int, Shape] = {}
         self._classes: list[type] = []
         """The classes of the known shapes. References to them keep their `id` from being used for another class."""
@@ -67,7 +68,7 @@ class Shapes:
         if target is GONE:
             return CodeShape(GONE, label)
         if issubclass(cls, enum.Enum) and issubclass(target, enum.Enum):
-            return MemberShape(cls, target, label, self._report)
+            return MemberShape(cls, target, label, self.report)
         base, target_base = base_of(cls), base_of(target)
         clause = None
         if issubclass(cls, enum.Enum) or issubclass(target, enum.Enum):
@@ -78,7 +79,7 @@ class Shapes:
             clause = f"{label} is based on {base.cls.__name__}, and in the target on {target_base.cls.__name__}"
         if clause is not None or base is None or target_base is None:
             return _refused(label, clause)
-        return ReplacedShape(cls, target, (base, target_base), label, self._targets, self._report)
+        return ReplacedShape(cls, target, (base, target_base), label, self._targets, self.report)
 
 
 class MemberShape(Shape):
@@ -136,6 +137,12 @@ class ReplacedShape(Shape):
         new = self._target_fields or {}
         self._added = tuple(name for name in new if name not in self._fields)
         self._gone = tuple(name for name in self._fields if name not in new)
+
+    @cached_property
+    def runs_code(self) -> bool:  # type: ignore[override]  # computed at the first use
+        if any(field.runs_code for field in (self._target_fields or {}).values()):
+            return True
+        return self._target_model is not None and self._target_model.runs_code()
 
     # ------------------------------------------------------------------ the old object
 

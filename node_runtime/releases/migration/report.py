@@ -40,7 +40,7 @@ class MigrationReport:
         if known is None:
             self._migrated[cls] = MigratedClass(cls, self.path(value), 1, added, gone)
         else:
-            self._migrated[cls] = replace(known, count=known.count + 1)
+            self._migrated[cls] = MigratedClass(cls, known.path, known.count + 1, added, gone)
 
     def add_lost(self, value: Any, cls: str, field: str, *, holds_data: bool) -> None:
         """Record a field of an instance that the target's class lacks."""

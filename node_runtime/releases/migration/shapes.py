@@ -39,6 +39,8 @@ class Shape:
 
     replaced = False
     """Whether an object of this shape has to change even if none of its parts changes."""
+    runs_code = False
+    """Whether making a new object may run code of the release: functions of defaults, and validators."""
     label = ""
     """The class or function, "module:name"."""
     obstacle: str | None = None

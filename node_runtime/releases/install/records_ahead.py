@@ -1,0 +1,62 @@
+"""Makes new objects for the records of states before the processes are held, in slices of the event loop.
+
+So the pause does not grow with the number of records that the states hold: see `node_runtime.releases.migration.ahead`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from node_runtime.code import Batch
+from node_runtime.releases.migration import MadeAhead, inherits_code_change, namespaces_of, shapes_for
+from node_runtime.releases.planning import conditions
+from node_runtime.releases.planning.transition import Transition
+
+SLICE_SECONDS: Final = 0.0005
+"""The event loop is stopped for this time at once."""
+LIMIT_SECONDS: Final = 10.0
+"""What has not been made after this time, by the clock, is made when the processes are held."""
+MAX_PASSES: Final = 3
+ENOUGH: Final = 50
+"""If a pass has found fewer new records than this, there is no further one."""
+
+
+async def make_ahead(transition: Transition, batch: Batch) -> MadeAhead:
+    """Make new objects for the states of all processes that the default migration will migrate."""
+    ahead = MadeAhead(shapes_for(namespaces_of(batch)))
+    deadline = time.monotonic() + LIMIT_SECONDS
+    for _ in range(MAX_PASSES):
+        before = len(ahead)
+        if not await _within(deadline, _steps(transition, batch, ahead)) or len(ahead) - before < ENOUGH:
+            break
+    ahead.close()
+    return ahead
+
+
+async def release_ahead(ahead: MadeAhead) -> None:
+    """Drop what has been made, and with it the old records."""
+    await _within(math.inf, ahead.release())
+
+
+def _steps(transition: Transition, batch: Batch, ahead: MadeAhead) -> Iterator[None]:
+    for process in conditions.callback_processes(*sorted(transition.migrated)):
+        target = conditions.class_in(batch.namespace(process.code.module), process.code.qualname)
+        is_default = target is not None and hasattr(target, "code_change") and inherits_code_change(target)
+        if process.kind != "supervisor" and is_default and inherits_code_change(type(process.instance)):
+            yield from ahead.make(process.raw_state())
+
+
+async def _within(deadline: float, steps: Iterator[None]) -> bool:
+    """Take the steps, and let others run after each slice; return False if the deadline has passed before the end."""
+    until = time.perf_counter() + SLICE_SECONDS
+    for _ in steps:
+        if time.perf_counter() > until:
+            await asyncio.sleep(0)
+            if time.monotonic() > deadline:
+                return False
+            until = time.perf_counter() + SLICE_SECONDS
+    return True

@@ -1,0 +1,191 @@
+"""New objects that are made while the processes still run, before an install holds them.
+
+The states of a service may hold ten thousands of records, such as the messages of rooms. A record is an object of a
+replaced class that holds few other objects. Its new object is made ahead, and counts only if the record has not changed
+until the processes are held. To check this takes a fraction of the time, since it compares references in loops of C:
+those of many records at once, and of each record only if these have changed.
+
+Everything else is made when the processes are held: larger values, what can't be checked in this way, and what only
+code of the release can make, such as a validator. That code may use other modules, of which the old versions still run.
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from operator import is_
+from typing import Any, Final
+
+from .conversion import Converter
+from .replaced_shapes import MemberShape, ReplacedShape, Shapes
+from .shapes import LEAF_CLASSES, CodeShape, ObjectShape, PathStep, Shape
+
+MAX_OBJECTS: Final = 32
+"""A record consists of at most this many objects that are not constants."""
+GROUP: Final = 64
+"""So many records are checked at once."""
+_CONTAINERS: Final = (dict, list, set, tuple, frozenset)
+_COPIED: Final = (ObjectShape, ReplacedShape)
+_LOOKED_UP: Final = (MemberShape, CodeShape)
+"""The shapes of objects that the target has already: members of enumerations, classes and functions."""
+
+
+@dataclass(slots=True)
+class _Content:
+    """What some objects refer to, at one moment. It keeps all of that alive, so that no `id` is used again."""
+
+    holders: list[Any]
+    dicts: list[dict[Any, Any]]
+    copied: list[Any]
+    """The objects that get a new object in their place; no weak reference may lead to them."""
+    parts: list[Any]
+    keys: list[Any]
+    """The keys of the dicts: the interpreter doesn't count keys that are all strings among the referents."""
+
+    @classmethod
+    def of(cls, holders: list[Any], copied: list[Any]) -> _Content:
+        """Return what some objects refer to now."""
+        dicts = [one for one in holders if isinstance(one, dict)]
+        return cls(holders, dicts, copied, gc.get_referents(*holders), _keys(dicts))
+
+    @classmethod
+    def together(cls, contents: Iterable[_Content]) -> _Content:
+        """Return several contents as one, as each of them was at its moment."""
+        every = ((one.holders, one.dicts, one.copied, one.parts, one.keys) for one in contents)
+        return cls(*(list(chain.from_iterable(lists)) for lists in zip(*every, strict=True)))
+
+    def is_unchanged(self) -> bool:
+        parts, keys = gc.get_referents(*self.holders), _keys(self.dicts)
+        return (
+            len(parts) == len(self.parts)
+            and len(keys) == len(self.keys)
+            and all(map(is_, parts, self.parts))
+            and all(map(is_, keys, self.keys))
+            and not any(map(weakref.getweakrefcount, self.copied))
+        )
+
+
+def _keys(dicts: list[dict[Any, Any]]) -> list[Any]:
+    return list(chain.from_iterable(map(dict.__iter__, dicts)))
+
+
+@dataclass(slots=True)
+class _Record:
+    """A record, or several that are checked together, with what has been made of them, for `Converter.adopt`."""
+
+    content: _Content
+    unchanged: list[int]
+    made: dict[int, Any]
+    is_usable: bool = True
+
+    @classmethod
+    def together(cls, records: list[_Record]) -> _Record:
+        """Return records as one."""
+        made: dict[int, Any] = {}
+        for record in records:
+            made.update(record.made)
+        unchanged = list(chain.from_iterable(record.unchanged for record in records))
+        return cls(_Content.together(record.content for record in records), unchanged, made)
+
+
+class MadeAhead:
+    """The new objects for the records of some values."""
+
+    def __init__(self, shapes: Shapes) -> None:
+        self._shapes = shapes
+        self._records: list[_Record] = []
+        self._groups: list[tuple[_Record, list[_Record]]] = []
+        self._owners: dict[int, _Record] = {}
+        """The record of each object that gets a new object in its place."""
+
+    def __len__(self) -> int:
+        """Return the number of records whose new object has been made."""
+        return len(self._records)
+
+    def make(self, value: Any) -> Iterator[None]:
+        """Make what can be made ahead for a value, in steps of one object each. The value may change between steps.
+
+        Call it again for what has come since then.
+        """
+        seen: set[int] = set()
+        alive: list[Any] = []
+        stack: list[Iterator[tuple[PathStep, Any]]] = [iter(((("attribute", "()"), value),))]
+        while stack:
+            for _, part in stack[-1]:
+                if id(type(part)) in LEAF_CLASSES or id(part) in seen or id(part) in self._owners:
+                    continue
+                seen.add(id(part))
+                alive.append(part)
+                yield
+                shape = self._shapes.of(part)
+                if not (isinstance(shape, ReplacedShape) and self._make_record(part)):
+                    stack.append(shape.parts(part))
+                    break
+            else:
+                stack.pop()
+
+    def close(self) -> None:
+        """Make the records ready for `adopt_into`. Nothing can be made afterwards."""
+        usable = [record for record in self._records if record.is_usable]
+        groups = [usable[at : at + GROUP] for at in range(0, len(usable), GROUP)]
+        self._groups = [(_Record.together(group), group) for group in groups]
+
+    def adopt_into(self, converter: Converter) -> None:
+        """Give a converter the new objects of the records that have not changed."""
+        for together, records in self._groups:
+            unchanged = [together]
+            if not together.content.is_unchanged():
+                unchanged = [record for record in records if record.content.is_unchanged()]
+            for record in unchanged:
+                converter.adopt(record.unchanged, record.made)
+
+    def release(self) -> Iterator[None]:
+        """Drop all objects, in steps: to free them all at once would take as long as a pause.
+
+        Call it when nothing else refers to them.
+        """
+        self._owners.clear()
+        self._records.clear()
+        while self._groups:
+            self._groups.pop()
+            yield
+
+    def _make_record(self, value: Any) -> bool:
+        """Make the new object of a record; return False if the value is none."""
+        converter = Converter(self._shapes)
+        done = converter.convert_within(value, MAX_OBJECTS, _is_allowed)
+        if done is None or done.obstacles:
+            return False
+        found = converter.visited()
+        holders = [one for one, shape, _ in found if type(shape) in _COPIED]
+        copied = [one for one, shape, affected in found if affected and type(shape) in _COPIED]
+        if any(map(weakref.getweakrefcount, copied)) or self._is_owned(copied):
+            return False
+        holders += _attribute_dicts(holders)
+        content = _Content.of(holders, copied)
+        unchanged = [id(one) for one, _, affected in found if not affected]
+        record = _Record(content, unchanged, converter.new_objects())
+        self._records.append(record)
+        self._owners.update(dict.fromkeys(map(id, copied), record))
+        return True
+
+    def _is_owned(self, copied: list[Any]) -> bool:
+        """Return whether records share an object. Each has made a new one of it, so none of them is usable."""
+        owners = [owner for one in copied if (owner := self._owners.get(id(one))) is not None]
+        for owner in owners:
+            owner.is_usable = False
+        return bool(owners)
+
+
+def _is_allowed(shape: Shape) -> bool:
+    return type(shape) in (*_COPIED, *_LOOKED_UP) and not shape.runs_code
+
+
+def _attribute_dicts(holders: list[Any]) -> list[Any]:
+    """Return the containers in which the interpreter keeps the attributes of objects."""
+    known = set(map(id, holders))
+    inner = {id(one): one for one in gc.get_referents(*holders) if isinstance(one, _CONTAINERS)}
+    return [one for identity, one in inner.items() if identity not in known]
