@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from dataclasses import dataclass, field
+from operator import itemgetter
 from types import FunctionType
 from typing import Any, ClassVar, Final, TypeAlias
 
@@ -90,8 +90,8 @@ class BehaviourType(type):
         requests = {name for base in behaviours for name in vars(base).get("__protocol__", ())}
         public: dict[str, FunctionType] = {}
         deferred: dict[str, FunctionType] = {}
-        for name in dir(cls):
-            value = inspect.getattr_static(cls, name)
+        found = {name: value for base in reversed(cls.__mro__) for name, value in vars(base).items()}
+        for name, value in sorted(found.items(), key=itemgetter(0)):
             if isinstance(value, FunctionType) and (name in requests or (name not in reserved and name[0] != "_")):
                 (deferred if is_deferred(value) else public)[name] = value
         cls.__deferred__ = deferred

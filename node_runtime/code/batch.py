@@ -117,7 +117,8 @@ class Batch:
 
     def warnings(self) -> tuple[str, ...]:
         """Return the load hazards as sentences: effects of the load that the code server can't adapt or undo."""
-        return self._findings.warnings
+        self._expect("prepared")
+        return self._findings.find_warnings()
 
     def carried_obstacles(self) -> list[str]:
         """Return a clause for each variable with an instance that can't adopt the new version of its class."""

@@ -48,6 +48,7 @@ class FollowingReleaseHandler(ReleaseHandler):
         super().__init__(root, vsn, code, last, place)
         self._send = send
         self._number = place.number
+        self._booted = vsn
         self._order: Go | None = None
         self._next: Go | None = None
         self._dropping: asyncio.Task[None] | None = None
@@ -57,7 +58,7 @@ class FollowingReleaseHandler(ReleaseHandler):
         """Report this worker's release to worker 1, and monitor a release on probation. Called after the boot."""
         if self.vsn != self.permanent:
             self._begin_probation(read_configuration(self.root, self.vsn).node.probation)
-        self._send(At(self.vsn, os.getpid()))
+        self._send(At(self.vsn, os.getpid(), self._booted))
 
     def receive(self, message: WorkerMessage) -> None:
         """Handle a message from worker 1.
@@ -66,7 +67,7 @@ class FollowingReleaseHandler(ReleaseHandler):
         """
         match message:
             case Greeting():
-                self._send(At(self.vsn, os.getpid()))
+                self._send(At(self.vsn, os.getpid(), self._booted))
                 self._note_commit()  # worker 1 may have ended after its commit, before it sent `Committed`
             case Committed():
                 self._note_commit()
@@ -121,7 +122,8 @@ class FollowingReleaseHandler(ReleaseHandler):
         error = (
             "" if self.vsn == order.vsn else operation.error or f"the outcome of its operation was: {operation.outcome}"
         )
-        self._send(At(self.vsn, os.getpid()))  # before `Done`, because worker 1 may restart this process after `Done`
+        # Before `Done`, because worker 1 may restart this process after `Done`.
+        self._send(At(self.vsn, os.getpid(), self._booted))
         self._send(Done(order.id, self.vsn, error))
         self._begin_next()
 

@@ -183,7 +183,7 @@ class ReleaseHandler:
         operation_checks.check_remove(vsn, self._store, self.vsn)
         self._removed = vsn
         try:
-            await asyncio.to_thread(self._store.remove, vsn, self.vsn)
+            await asyncio.to_thread(self._store.remove, vsn, self.vsn, self.workers.booted())
         finally:
             self._removed = None
             self._probation.operation_ended(tried=False)

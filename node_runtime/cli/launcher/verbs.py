@@ -37,6 +37,8 @@ from .parent import Parent
 from .parent_lock import STATE, acquire, make_private, need_owner, running, send_signal
 
 POLL_SECONDS = 0.02  # between two reads of var/
+READY_SECONDS = 600.0  # `start` waits for worker 1 so long: a node that boots may have much to read
+WORKERS_SECONDS = 120.0  # and then for the other workers
 ISOLATED = ("-I", "-S", "-B", "-X", "utf8", "--")  # as bin/<name> starts Python
 
 HELP = """usage: {name} VERB
@@ -113,15 +115,23 @@ def being_started(found: dict[str, Any]) -> str:
 def until_ready(parent: int, boots: int, alive: Callable[[], bool]) -> int:
     """Wait until the node is ready after at least `boots` boots.
 
-    If the parent ends first, raises its last error.
+    If the parent ends first, raises its last error. A node that neither gets ready nor fails goes on starting, when
+    this no longer waits for it.
     """
+    deadline, runs = time.monotonic() + READY_SECONDS, False
     while True:
-        lives, state = alive(), read_json(STATE)
+        lives, state, late = alive(), read_json(STATE), time.monotonic() > deadline
         ours = state.get("pid") == parent
-        if ours and state["phase"] == "running" and state["boots"] >= boots and all(map(has_settled, state["workers"])):
-            print(f"{node_name()} runs {state['vsn']} as process {state['node_pid']}.")
-            print("".join(map(worker_line, state["workers"])), end="")
-            return 0
+        if ours and state["phase"] == "running" and state["boots"] >= boots:
+            if late or all(map(has_settled, state["workers"])):
+                print(f"{node_name()} runs {state['vsn']} as process {state['node_pid']}.")
+                print("".join(map(worker_line, state["workers"])), end="")
+                return 0
+            if not runs:
+                deadline, runs = time.monotonic() + WORKERS_SECONDS, True
+        elif late:
+            remedy = f"{LOG} may say why, and `{this_script()} stop` cancels the start"
+            raise LauncherError(f"{node_name()} is not ready after {READY_SECONDS:g} s; {remedy}.", DOWN)
         if not lives:
             need_down()  # another `start` may have started the node meanwhile
             raise LauncherError((ours and state["error"]) or f"{NAME} did not start; see {LOG}.")
@@ -136,6 +146,8 @@ def has_settled(worker: dict[str, Any]) -> bool:
 def worker_line(worker: dict[str, Any]) -> str:
     """Return the line that says whether a worker other than worker 1 runs."""
     runs = f"runs as process {worker['pid']}." if worker["phase"] == "running" else f"does not run: {worker['error']}"
+    if not has_settled(worker):
+        runs = f"is not ready after {WORKERS_SECONDS:g} s; {LOG} may say why."
     return f"Worker {worker['number']} {runs}\n"
 
 

@@ -80,7 +80,7 @@ class WorkerRole:
             return
         self._mail.receive(handler.workers.receive)
         self._heart.workers(self._count)
-        self._heart.current(handler.vsn)
+        handler.workers.announce(handler.vsn)
         handler.workers.greet()
 
     def close(self) -> None:

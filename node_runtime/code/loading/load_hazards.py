@@ -14,6 +14,7 @@ import inspect
 import signal
 import sys
 from dataclasses import dataclass
+from functools import partial
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ from .module_exec import carried_names
 from .monkey_patches import added_names, replaced_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from node_runtime.code.module_table import ModuleTable
     from node_runtime.code.version import ManagedModule, Source, Version
@@ -43,9 +44,12 @@ _METRICS = ("prometheus_client",)
 
 @dataclass(frozen=True, slots=True)
 class LoadFindings:
-    """The findings for a plan: `warnings` are sentences; each of `dependents` becomes a blocker."""
+    """The findings for a plan: `find_warnings` finds sentences; each of `dependents` becomes a blocker.
 
-    warnings: tuple[str, ...] = ()
+    Only a plan asks for the warnings. An install doesn't: the search would stop the event loop of the node.
+    """
+
+    find_warnings: Callable[[], tuple[str, ...]]
     dependents: tuple[Dependent, ...] = ()
 
 
@@ -73,9 +77,15 @@ def load_refusal(source: Source, table: ModuleTable) -> str | None:
 def find_hazards(table: ModuleTable, staged: list[StagedVersion], deleted: list[ManagedModule]) -> LoadFindings:
     """Return the findings for a load of the versions in `staged` and a deletion of the modules in `deleted`."""
     versions = [(each.managed, each.version) for each in staged if each.version is not None]
-    finder = _HazardFinder(
-        table, versions, {*(managed.name for managed, _ in versions), *(managed.name for managed in deleted)}
-    )
+    batch = {*(managed.name for managed, _ in versions), *(managed.name for managed in deleted)}
+    dependents = find_dependents(table, replaced_classes(versions), batch)
+    return LoadFindings(partial(_find_warnings, table, versions, batch), tuple(dependents))
+
+
+def _find_warnings(
+    table: ModuleTable, versions: list[tuple[ManagedModule, Version]], batch: set[str]
+) -> tuple[str, ...]:
+    finder = _HazardFinder(table, versions, batch)
     warnings = [
         *(
             f"The registries of {library} can't be read, so a revert does not undo registrations: {error}."
@@ -93,7 +103,7 @@ def find_hazards(table: ModuleTable, staged: list[StagedVersion], deleted: list[
         *finder.registries(),
         *finder.recreated_registries(),
     ]
-    return LoadFindings(tuple(dict.fromkeys(warnings)), tuple(find_dependents(table, finder.replaced, finder.batch)))
+    return tuple(dict.fromkeys(warnings))
 
 
 def _is_declared(version: Version, name: str) -> bool:

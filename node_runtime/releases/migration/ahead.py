@@ -34,7 +34,7 @@ _LOOKED_UP: Final = (MemberShape, CodeShape)
 
 
 @dataclass(slots=True)
-class _Content:
+class _RecordContent:
     """What some objects refer to, at one moment. It keeps all of that alive, so that no `id` is used again."""
 
     holders: list[Any]
@@ -46,13 +46,13 @@ class _Content:
     """The keys of the dicts: the interpreter doesn't count keys that are all strings among the referents."""
 
     @classmethod
-    def of(cls, holders: list[Any], copied: list[Any]) -> _Content:
+    def of(cls, holders: list[Any], copied: list[Any]) -> _RecordContent:
         """Return what some objects refer to now."""
         dicts = [one for one in holders if isinstance(one, dict)]
         return cls(holders, dicts, copied, gc.get_referents(*holders), _keys(dicts))
 
     @classmethod
-    def together(cls, contents: Iterable[_Content]) -> _Content:
+    def together(cls, contents: Iterable[_RecordContent]) -> _RecordContent:
         """Return several contents as one, as each of them was at its moment."""
         every = ((one.holders, one.dicts, one.copied, one.parts, one.keys) for one in contents)
         return cls(*(list(chain.from_iterable(lists)) for lists in zip(*every, strict=True)))
@@ -76,7 +76,7 @@ def _keys(dicts: list[dict[Any, Any]]) -> list[Any]:
 class _Record:
     """A record, or several that are checked together, with what has been made of them, for `Converter.adopt`."""
 
-    content: _Content
+    content: _RecordContent
     unchanged: list[int]
     made: dict[int, Any]
     is_usable: bool = True
@@ -88,7 +88,7 @@ class _Record:
         for record in records:
             made.update(record.made)
         unchanged = list(chain.from_iterable(record.unchanged for record in records))
-        return cls(_Content.together(record.content for record in records), unchanged, made)
+        return cls(_RecordContent.together(record.content for record in records), unchanged, made)
 
 
 class MadeAhead:
@@ -165,7 +165,7 @@ class MadeAhead:
         if any(map(weakref.getweakrefcount, copied)) or self._is_owned(copied):
             return False
         holders += _attribute_dicts(holders)
-        content = _Content.of(holders, copied)
+        content = _RecordContent.of(holders, copied)
         unchanged = [id(one) for one, _, affected in found if not affected]
         record = _Record(content, unchanged, converter.new_objects())
         self._records.append(record)

@@ -9,6 +9,8 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any, Literal, assert_never
 
+import msgspec
+
 from node_runtime.behaviours.show.secret_comparison import keyed_digest
 from node_runtime.code import Source
 from node_runtime.protocol.messages import Direction
@@ -166,8 +168,7 @@ class Transition:
         a guess of a secret. `generation` counts the changes of the node that make earlier plans stale.
         """
         facts = [
-            sha256(self.left.manifest.encoded()).hexdigest(),
-            sha256(self.target.manifest.encoded()).hexdigest(),
+            *(sha256(msgspec.json.encode(one.manifest)).hexdigest() for one in (self.left, self.target)),
             self.direction,
             [instruction_json(step) for step in self.script],
             config_difference.canonical_text(self.environment),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -232,18 +232,19 @@ class ReleaseStore:
             self.catalog.verify(vsn)  # verified here, so that the next request for the releases does not begin it
         return vsn
 
-    def remove(self, vsn: str, current: str | None = None) -> None:
+    def remove(self, vsn: str, current: str | None = None, booted: Iterable[str] = ()) -> None:
         """Remove a release and delete the parts that no other release needs.
 
         `current` is the running release, or None if no node runs. `vsn` may be the release that the node booted, if
-        another release runs now. Raises `Refused` for the permanent release. Also raises `Refused` if the disk fails;
-        in this case, the next boot deletes the remaining files.
+        another release runs now. `booted` are the releases that other workers have booted; their third-party code stays
+        until the next boot of the node. Raises `Refused` for the permanent release. Also raises `Refused` if the disk
+        fails; in this case, the next boot deletes the remaining files.
         """
         with self._disk:
             if current is not None:
                 self.catalog.start_processes_as(current)
             try:
-                used = self._used_parts()
+                used = self._used_parts().union(*map(self._third_party_parts, booted))
                 remove(self.root, vsn, used)
                 self.catalog.removed(vsn, used)
             except OSError as error:
@@ -280,6 +281,12 @@ class ReleaseStore:
     def _used_parts(self) -> set[str]:
         prefix = f"{self.root}/"
         return {part_of(path.removeprefix(prefix)) for path in self._used_paths() if path.startswith(prefix)}
+
+    def _third_party_parts(self, vsn: str) -> set[str]:
+        """Return the parts from which a process that has booted `vsn` imports third-party code."""
+        with suppress(Refused):
+            return set(self.catalog.release(vsn).manifest.path)
+        return set()  # it has been removed, but for these parts
 
     def _read_name(self) -> str:
         """Return the name in the permanent release's manifest or, if that can't be read, in another manifest."""

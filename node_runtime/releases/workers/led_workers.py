@@ -19,7 +19,7 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Install, Rollback, WorkerInfo
 from node_runtime.releases.operation_progress import OperationProgress
 
-from .messages import At, Bad, Committed, Done, Go, Greeting, WorkerEnded, WorkerMessage
+from .messages import VERSION, At, Bad, Committed, Done, Go, Greeting, WorkerEnded, WorkerMessage
 from .place import WorkerPlace
 
 FOLLOWER_WAIT_SECONDS: Final = 60.0
@@ -30,11 +30,17 @@ logger: Final = logging.getLogger("node_runtime")
 
 @dataclass(slots=True)
 class LedWorker:
-    """A worker besides worker 1. `vsn` is the release that it runs; "" while it is down, for the reason `why`."""
+    """A worker besides worker 1. `vsn` is the release that it runs; "" while it is down, for the reason `why`.
+
+    `booted` is the release that its process has booted. `failed_boots` counts the ends before it was ready since worker
+    1 has the present release.
+    """
 
     number: int
     vsn: str = ""
     os_pid: int | None = None
+    booted: str = ""
+    failed_boots: int = 0
     why: str = ""
     order: Go | None = None
     answer: asyncio.Future[str] | None = None
@@ -66,7 +72,7 @@ class LedWorkers:
 
     def __init__(self, count: int = 1, requests: ParentRequests = NO_REQUESTS) -> None:
         self.count = count
-        self.announce = requests.announce
+        self._current = ""
         self.on_changed: Callable[[], None] = lambda: None
         self.on_repaired: Callable[[], None] = lambda: None
         self.on_trouble: Callable[[str], None] = lambda why: None
@@ -74,6 +80,17 @@ class LedWorkers:
         self._requests = requests
         self._workers = {number: LedWorker(number) for number in range(2, count + 1)}
         self._repair: asyncio.Task[None] | None = None
+
+    def announce(self, vsn: str) -> None:
+        """Tell the parent which release worker 1 runs from now on."""
+        self._current = vsn
+        for one in self._workers.values():
+            one.failed_boots = 0
+        self._requests.announce(vsn)
+
+    def booted(self) -> set[str]:
+        """Return the releases that the processes of the other workers have booted, whose files they may still use."""
+        return {one.booted for one in self._workers.values() if one.booted}
 
     def infos(self, node: str, vsn: str, os_pid: int) -> tuple[WorkerInfo, ...]:
         """Return what operators see of all workers of the node; empty if there is only one.
@@ -212,10 +229,12 @@ class LedWorkers:
         if one is None:
             return
         match message:
-            case At(vsn, os_pid):
+            case At(version=version) if version != VERSION:
+                self._restart_stranger(one, version)
+            case At(vsn, os_pid, booted):
                 if (vsn, os_pid) != (one.vsn, one.os_pid):
                     self.on_event(f"worker {number} runs release {vsn} as process {os_pid}")
-                one.vsn, one.os_pid, one.why = vsn, os_pid, ""
+                one.vsn, one.os_pid, one.booted, one.why, one.failed_boots = vsn, os_pid, booted, "", 0
                 self.on_changed()
             case Done(id, vsn, error) if one.order is not None and one.order.id == id:
                 one.vsn = vsn
@@ -223,13 +242,35 @@ class LedWorkers:
             case Bad(why):
                 self.on_trouble(f"worker {number}: {why}")
             case WorkerEnded(why):
-                one.vsn, one.os_pid, one.why = "", None, why or one.why
-                self._answer(one, why or "it was restarted.")
-                if why:
-                    self.on_event(f"worker {number} ended: {why}")
-                    self.on_trouble(f"worker {number} ended: {why}")
+                self._ended(one, why)
             case _:
                 logger.warning("worker %s sent an unexpected %s", number, type(message).__name__)
+
+    def _ended(self, one: LedWorker, why: str) -> None:
+        """Note the end of a worker. It is trouble if the release of worker 1 may be the cause.
+
+        A worker that was not ready may have booted the release before, if worker 1 has changed meanwhile. Its next boot
+        is certainly of the release of worker 1.
+        """
+        ran, ordered = one.vsn, one.order is not None
+        one.failed_boots += not ran
+        one.vsn, one.os_pid, one.booted, one.why = "", None, "", why or one.why
+        self._answer(one, why or "it was restarted.")
+        if not why:
+            return
+        self.on_event(f"worker {one.number} ended: {why}")
+        is_of_another = ran != self._current if ran else one.failed_boots == 1
+        if ordered or not is_of_another or not self._current:
+            self.on_trouble(f"worker {one.number} ended: {why}")
+
+    def _restart_stranger(self, one: LedWorker, version: int) -> None:
+        """Restart a worker whose runtime can't follow: it boots the release of worker 1."""
+        why = (
+            f"its node_runtime sends messages of version {version}, and that of worker 1 understands version {VERSION}"
+        )
+        logger.error("restarting worker %s, which loses its states: %s", one.number, why)
+        one.vsn, one.why = "", f"It is restarted: {why}"
+        self._requests.restart(one.number)
 
     def _answer(self, one: LedWorker, error: str) -> None:
         if one.answer is not None and not one.answer.done():

@@ -17,12 +17,20 @@ MAX_TEXT: Final = 600
 MAX_LINE_BYTES: Final = 4000
 
 
-class WorkerStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """The base class of the messages."""
+VERSION: Final = 1
+"""The version of these messages. A worker whose messages have another version runs another runtime, and is restarted:
+it boots the release of worker 1, and so its runtime. `Greeting` and `At` carry it, and must stay readable.
+"""
+
+
+class WorkerStruct(msgspec.Struct, frozen=True, tag=True):
+    """The base class of the messages. Fields that another runtime has added are ignored."""
 
 
 class Greeting(WorkerStruct, frozen=True):
     """Worker 1 is ready, and asks each other worker for its release and OS pid."""
+
+    version: int = VERSION
 
 
 class Go(WorkerStruct, frozen=True):
@@ -44,10 +52,12 @@ class Committed(WorkerStruct, frozen=True):
 
 
 class At(WorkerStruct, frozen=True):
-    """The worker runs release `vsn` as process `os_pid`."""
+    """The worker runs release `vsn` as process `os_pid`. It may still use files of release `booted`, its first one."""
 
     vsn: str
     os_pid: int
+    booted: str = ""
+    version: int = VERSION
 
 
 class Done(WorkerStruct, frozen=True):

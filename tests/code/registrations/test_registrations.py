@@ -205,8 +205,9 @@ def test_a_module_declares_its_registries(app: App) -> None:
     )
     registry: Any = __import__("registry")
     __import__("m")
-    batch = app.load(m="from registry import command\n@command\ndef hello(): return 'b'\n@command\ndef new(): ...")
+    batch = app.prepare(m="from registry import command\n@command\ndef hello(): return 'b'\n@command\ndef new(): ...")
     assert batch.warnings() == ()
+    batch.commit()
     assert {name: each() for name, each in registry.COMMANDS.items()} == {"hello": "b", "new": None}
     assert registry.NAMES == ["hello", "new"]
     assert {*registry.COMMANDS.values()} == registry.SEEN

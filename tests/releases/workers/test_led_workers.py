@@ -128,3 +128,36 @@ async def test_a_worker_that_cannot_go_back_is_restarted(small: SmallNode) -> No
     second.say(Done((await second.order("1")).id, "2", "its state has another form"))
     assert (await small.ended(way_back)).outcome == "reverted"
     assert second.restarts == [2]
+
+
+async def test_a_worker_that_crashes_in_the_release_before_reverts_nothing(small: SmallNode) -> None:
+    handler, second = boot(small)
+    second.say(WorkerEnded("The node ended with exit code 1."))
+    await small.install("2")
+    second.say(WorkerEnded("The node ended with exit code 1."))  # it had begun to boot release 1
+    assert (handler.vsn, handler.operation().outcome) == ("2", "installed")
+
+
+async def test_a_worker_that_can_not_boot_the_new_release_reverts_it(small: SmallNode) -> None:
+    handler, second = boot(small)
+    second.say(WorkerEnded("The node ended with exit code 1."))
+    await small.install("2")
+    second.say(WorkerEnded("The node ended with exit code 1."))
+    second.say(WorkerEnded("The node ended with exit code 1."))
+    await eventually(lambda: handler.operation().outcome == "reverted", what="the revert")
+
+
+async def test_a_worker_with_the_messages_of_another_runtime_is_restarted(small: SmallNode) -> None:
+    _, second = boot(small)
+    second.say(At("1", 8, "1", version=99))
+    assert second.restarts == [2]
+    (info,) = (one for one in second.workers.infos("n", "1", 1) if one.number == 2)
+    assert "messages of version 99" in info.down
+
+
+async def test_the_releases_that_workers_have_booted_are_known_until_they_end(small: SmallNode) -> None:
+    _, second = boot(small)
+    second.say(At("1", 8, "0"))
+    assert second.workers.booted() == {"0"}
+    second.say(WorkerEnded(""))
+    assert second.workers.booted() == set()
