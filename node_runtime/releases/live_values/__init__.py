@@ -5,6 +5,7 @@ The search runs in the copy of the node, after the new code was executed there a
 
 from .remedies import pending_remedy
 from .report import LiveValuesFound
+from .shared_objects import ThreadValues, thread_values
 from .tracker import LiveValues
 
-__all__ = ["LiveValues", "LiveValuesFound", "pending_remedy"]
+__all__ = ["LiveValues", "LiveValuesFound", "ThreadValues", "pending_remedy", "thread_values"]

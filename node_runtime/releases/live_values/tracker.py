@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess
 from node_runtime.code import Batch, Version
 from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import Runtime
@@ -30,6 +31,7 @@ from .pending_trials import ARGUMENT_PLACES, PENDING_PLACES, Guard, PendingTrial
 from .replaced_code import ReplacedCode
 from .report import LiveValuesFound
 from .sentences import describe
+from .shared_objects import INCOMPLETE, SharedObjects, ThreadValues
 from .value_search import SUSPENDED_SORTS, FoundValue, ValueSearch
 
 SEARCH_SECONDS: Final = 10.0
@@ -46,7 +48,9 @@ _OF_STATE: Final = ("state", "state name", "child arguments", "start arguments")
 class LiveValues:
     """The values of replaced or deleted code, in one rehearsal. Created in the copy of the node, before the switch."""
 
-    def __init__(self, transition: Transition, running: Mapping[str, Version], batch: Batch, guard: Guard) -> None:
+    def __init__(
+        self, transition: Transition, running: Mapping[str, Version], batch: Batch, guard: Guard, threads: ThreadValues
+    ) -> None:
         changed = {*transition.loaded, *transition.removed}
         old = {module: version.namespace for module, version in running.items() if module in changed}
         self._code = ReplacedCode(old, {module: batch.namespace(module) for module in batch.modules})
@@ -61,12 +65,17 @@ class LiveValues:
         self._missed: set[int] = set()
         self._seconds = 0.0
         self._states_left = STATES_SECONDS
+        self._kept = [module for module in transition.target.sources if module not in changed]
+        self._threads = threads
+        self._shared: SharedObjects | None = None
+        self._cautions: list[str] = []
 
     def search(self, runtime: Runtime) -> None:
         """Search through the values of all live processes that the script does not stop."""
         if not self._code.modules:
             return
         began = time.process_time()
+        self._shared = SharedObjects(runtime, self._threads, self._kept)
         stopped = affected.pids_of_stopped(self._transition.script)
         places = [held for held in held_values(runtime) if not self._is_over(held, stopped)]
         search = ValueSearch(self._code, SEARCH_SECONDS)
@@ -90,6 +99,8 @@ class LiveValues:
 
     def check_migrated(self, process: Process, state: Any) -> None:
         """Search through the state that the code_change of a process has returned, if the old state has a finding."""
+        if self._shared is not None and isinstance(process, BehaviourProcess):
+            self._cautions += self._shared.warnings(process, process.raw_state(), state)
         if process.pid not in self._migrated:
             return
         began = time.process_time()
@@ -109,7 +120,7 @@ class LiveValues:
 
     def has_migrated(self) -> bool:
         """Return whether `check_migrated` has seen a state, so that the findings may have changed."""
-        return bool(self._left)
+        return bool(self._left or self._cautions)
 
     def conclude(self) -> LiveValuesFound:
         """Return the findings so far."""
@@ -123,10 +134,14 @@ class LiveValues:
         described = describe([*kept, *left], self._transition, self._code, self._find_obstacle)
         return msgspec.structs.replace(
             described,
+            warnings=(*described.warnings, *self._cautions, *self._incomplete()),
             not_searched=len(self._missed),
             seconds=self._seconds,
             supervisors=tuple(self._supervisors),
         )
+
+    def _incomplete(self) -> Sequence[str]:
+        return (INCOMPLETE,) if self._shared is not None and not self._shared.is_complete else ()
 
     def _find_obstacle(self, finding: Finding) -> Obstacle | None:
         """Return why the default migration of a state would fail, if the process's class defines no code_change."""

@@ -21,7 +21,7 @@ from node_runtime.protocol.messages import (
     RehearsedCall,
 )
 from node_runtime.releases.files.relup_instructions import Apply
-from node_runtime.releases.live_values import LiveValuesFound
+from node_runtime.releases.live_values import LiveValuesFound, thread_values
 from node_runtime.releases.planning import affected
 from node_runtime.releases.planning.app_env import files_of_target
 from node_runtime.releases.planning.transition import Transition, cold_remedy
@@ -127,7 +127,7 @@ async def rehearse(
     modules = (*transition.migrated, *transition.loaded, *transition.removed)
     running = {module: version for module in modules if (version := code.versions(module)[0]) is not None}
     limits = RehearsalLimits(node.rehearsal, node.code_change, node.prepare, MEMORY_LIMIT)
-    marker, receiver = ProgressMarker(), Receiver(on_progress)
+    marker, receiver, threads = ProgressMarker(), Receiver(on_progress), thread_values()
 
     def find_holders() -> dict[str, list[OldCodeHolder]]:
         # An install doesn't need the search, because the plan has already reported what was found.
@@ -136,7 +136,8 @@ async def rehearse(
 
     def work(send: SendMessage) -> None:
         with files_of_target(code, transition.left, transition.target):
-            RehearsalRunner(transition, running, new_code, limits, marker, send, bodies_only, find_holders).run()
+            args = transition, running, new_code, limits, marker, send, bodies_only, find_holders, threads
+            RehearsalRunner(*args).run()
 
     try:
         copy = await run_in_forked_copy(work, receiver.receive, marker, limits)

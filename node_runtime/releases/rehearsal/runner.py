@@ -42,7 +42,7 @@ from node_runtime.protocol.messages import (
     RehearsedCall,
     Term,
 )
-from node_runtime.releases.live_values import LiveValues
+from node_runtime.releases.live_values import LiveValues, ThreadValues
 from node_runtime.releases.planning.app_env import ApplicationSnapshot
 from node_runtime.releases.planning.transition import Transition
 
@@ -114,6 +114,7 @@ class RehearsalRunner:
     send: SendMessage
     bodies_only: bool
     find_holders: FindHolders
+    threads: ThreadValues
     report: Report = field(default_factory=Report)
     batch: Batch = field(init=False)
     plans: ClassPlans = field(init=False)
@@ -176,7 +177,7 @@ class RehearsalRunner:
 
     def _search_values(self) -> None:
         """Search for values of replaced or deleted code, and report them as they are before any code_change."""
-        self.live_values = LiveValues(self.transition, self.running, self.batch, self._guard)
+        self.live_values = LiveValues(self.transition, self.running, self.batch, self._guard, self.threads)
         self.live_values.search(runtime())
         for process, lost in self.live_values.lost():
             self._losses.add(process, [lost], back=False)

@@ -1,0 +1,107 @@
+"""A plan names the objects that a state shares with tasks, threads or modules, if the new state has others."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import threading
+from typing import TYPE_CHECKING
+
+from node_runtime import gen_server
+from tests.support.waiting import begun
+
+if TYPE_CHECKING:
+    from node_runtime.protocol import messages as m
+    from tests.support.nodes.small_node import SmallNode
+
+pytest_plugins = ["tests.support.nodes.small_node"]
+
+BOX = """
+import dataclasses
+from node_runtime import GenServer
+@dataclasses.dataclass
+class State:
+    jobs: list
+    limit: int = {limit}
+class Box(GenServer[State]):
+    def init(self, jobs):
+        return State(jobs)
+"""
+REBUILT = """
+    @classmethod
+    def code_change(cls, old_vsn, state, extra):
+        return State(list(state.jobs))
+"""
+KEPT = REBUILT.replace("list(state.jobs)", "state.jobs")
+WORK = """
+import asyncio
+ALL = []
+async def run(jobs):
+    await asyncio.Event().wait()
+def wait(jobs, gate):
+    gate.wait()
+"""
+APPUP = """
+    [[up]]
+    from = "1"
+    instructions = [ { update = "shop.box", change = "advanced" } ]
+    [[down]]
+    to = "1"
+    instructions = [ { update = "shop.box", change = "advanced" } ]
+"""
+
+
+def boot(small: SmallNode, change: str) -> None:
+    """Boot release 1. Release 2 has another class for the state, and this code_change."""
+    small.write("1", {"shop.box": BOX.format(limit=1), "shop.work": WORK})
+    small.write("2", {"shop.box": BOX.format(limit=2) + change, "shop.work": WORK}, APPUP)
+    small.boot()
+
+
+async def plan_for(small: SmallNode, jobs: object) -> m.Plan:
+    """Start a box with these jobs; return the plan for release 2."""
+    await gen_server.start(importlib.import_module("shop.box").Box, jobs, name="box")
+    return await small.handler.plan("2")
+
+
+def about_sharing(plan: m.Plan) -> list[str]:
+    return [one for one in plan.warnings if " hold the same " in one]
+
+
+async def test_a_list_that_a_task_shares_and_a_code_change_copies_is_named(small: SmallNode) -> None:
+    boot(small, REBUILT)
+    jobs = ["a"]
+    task = asyncio.create_task(importlib.import_module("shop.work").run(jobs), name="worker")
+    await begun(task)
+    (warning,) = about_sharing(await plan_for(small, jobs))
+    assert warning == (
+        "box <1> and the task worker (shop.work.run) hold the same list at .jobs of the state. The new state lacks "
+        "this list, so what one of them adds to it later is lost to the other. Let the code_change of shop.box return "
+        "this very object, or end the other holder: `hotdash kill NODE worker` cancels it."
+    )
+    task.cancel()
+
+
+async def test_a_list_that_a_code_change_keeps_is_not_mentioned(small: SmallNode) -> None:
+    boot(small, KEPT)
+    jobs = ["a"]
+    task = asyncio.create_task(importlib.import_module("shop.work").run({"deep": [jobs]}))
+    await begun(task)
+    assert about_sharing(await plan_for(small, jobs)) == []
+    task.cancel()
+
+
+async def test_the_holders_that_are_threads_and_modules_are_named(small: SmallNode) -> None:
+    boot(small, REBUILT.replace("list(state.jobs)", "dict(state.jobs)"))
+    work, gate, jobs = importlib.import_module("shop.work"), threading.Event(), {"a": 1}
+    work.ALL.append(jobs)
+    thread = threading.Thread(target=work.wait, args=([jobs], gate), name="worker")
+    thread.start()
+    try:
+        (warning,) = about_sharing(await plan_for(small, jobs))
+        assert "box <1> and the thread worker hold the same dict at .jobs of the state" in warning
+    finally:
+        gate.set()
+        thread.join()
+    (warning,) = about_sharing(await small.handler.plan("2"))
+    assert "box <1> and the module shop.work hold the same dict at .jobs of the state" in warning
