@@ -106,6 +106,10 @@ class Batch:
         """Return the new version's namespace, before or after the commit. Raises KeyError."""
         return self.version(module).namespace
 
+    def replaced_namespaces(self) -> dict[str, Namespace]:
+        """Return the namespaces of the versions that were current when the batch was made, as far as they are left."""
+        return {name: version.namespace for name, found in self._replaced.items() if (version := found()) is not None}
+
     def vanished(self) -> list[str]:
         """Return the names that other modules import and that they would miss after the commit.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from node_runtime.releases.migration import Conversion, migration_obstacles
+from node_runtime.releases.migration import Conversion, TargetNamespaces, migration_obstacles
 from tests.support.two_versions import TwoVersions
 
 NAME = "migrated_module"
@@ -35,12 +35,12 @@ class Versions:
     def up(self, value: Any) -> Conversion:
         """Migrate a value to the second version."""
         self._module.switch(self.b)
-        return migration_obstacles(value, {NAME: self.b})
+        return migration_obstacles(value, TargetNamespaces({NAME: self.b}))
 
     def down(self, value: Any) -> Conversion:
         """Migrate a value to the first version."""
         self._module.switch(self.a)
-        return migration_obstacles(value, {NAME: self.a})
+        return migration_obstacles(value, TargetNamespaces({NAME: self.a}))
 
     def migrated(self, expression: str) -> Any:
         """The new value of an expression of the first version; nothing may be lost or in the way."""

@@ -7,12 +7,14 @@ object of the new version, and also from what the old version's body makes when 
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import queue
 import sys
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from types import BuiltinFunctionType, FunctionType, GeneratorType, MappingProxyType, ModuleType
@@ -162,7 +164,7 @@ def _may_hold_data(value: Any, rebound: bool) -> bool:
         return rebound
     if isinstance(value, (*_CODE, MappingProxyType)):
         return False
-    known = isinstance(value, (*_CONTAINERS, *_STEPPED, CACHE))
+    known = isinstance(value, (*_CONTAINERS, *_STEPPED, CACHE, ContextVar))
     return rebound or known or _attributes(value) is not None
 
 
@@ -171,7 +173,17 @@ def _entries(value: Any) -> int | None:
         return value.cache_info().currsize
     if isinstance(value, _QUEUES):
         return value.qsize()
+    if isinstance(value, ContextVar):
+        return sum(value in context for context in _contexts())
     return len(value) if isinstance(value, _CONTAINERS) else None
+
+
+def _contexts() -> list[Context]:
+    """Return the contexts of all tasks, timers and callbacks, in which context variables have their values."""
+    gc.unfreeze()  # the copy of the node has hidden its objects from the collector
+    found = [one for one in gc.get_objects() if type(one) is Context]
+    gc.freeze()
+    return found
 
 
 def _kind(value: Any) -> str:
@@ -249,7 +261,7 @@ def _equal(one: Any, other: Any) -> bool:
         elif isinstance(left, _STEPPED):
             if _progress(left) != _progress(right):
                 return False
-        elif type(left) is CACHE:
+        elif type(left) in (CACHE, ContextVar):
             if _entries(left) != _entries(right):
                 return False
         elif not isinstance(left, _CODE):

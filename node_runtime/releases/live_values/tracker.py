@@ -32,6 +32,7 @@ from .replaced_code import ReplacedCode
 from .report import LiveValuesFound
 from .sentences import describe
 from .shared_objects import INCOMPLETE, SharedObjects, ThreadValues
+from .switched_names import SwitchedNames
 from .value_search import SUSPENDED_SORTS, FoundValue, ValueSearch
 
 SEARCH_SECONDS: Final = 10.0
@@ -53,7 +54,9 @@ class LiveValues:
     ) -> None:
         changed = {*transition.loaded, *transition.removed}
         old = {module: version.namespace for module, version in running.items() if module in changed}
-        self._code = ReplacedCode(old, {module: batch.namespace(module) for module in batch.modules})
+        new = {module: batch.namespace(module) for module in batch.modules}
+        self._code = ReplacedCode(old, new)
+        self._switched = SwitchedNames(old, new, self._code)
         self._transition = transition
         self._batch = batch
         self._guard = guard
@@ -69,6 +72,7 @@ class LiveValues:
         self._threads = threads
         self._shared: SharedObjects | None = None
         self._cautions: list[str] = []
+        self._has_fewer = False
 
     def search(self, runtime: Runtime) -> None:
         """Search through the values of all live processes that the script does not stop."""
@@ -78,6 +82,7 @@ class LiveValues:
         self._shared = SharedObjects(runtime, self._threads, self._kept)
         stopped = affected.pids_of_stopped(self._transition.script)
         places = [held for held in held_values(runtime) if not self._is_over(held, stopped)]
+        self._switched.search(places)
         search = ValueSearch(self._code, SEARCH_SECONDS)
         search.run([held.value for held in places])
         converted = {number: places[number] for number in search.found if places[number].place in _CONVERTED}
@@ -99,6 +104,7 @@ class LiveValues:
 
     def check_migrated(self, process: Process, state: Any) -> None:
         """Search through the state that the code_change of a process has returned, if the old state has a finding."""
+        self._has_fewer |= self._switched.check_migrated(int(process.pid), state)
         if self._shared is not None and isinstance(process, BehaviourProcess):
             self._cautions += self._shared.warnings(process, process.raw_state(), state)
         if process.pid not in self._migrated:
@@ -120,7 +126,7 @@ class LiveValues:
 
     def has_migrated(self) -> bool:
         """Return whether `check_migrated` has seen a state, so that the findings may have changed."""
-        return bool(self._left or self._cautions)
+        return bool(self._left or self._cautions or self._has_fewer)
 
     def conclude(self) -> LiveValuesFound:
         """Return the findings so far."""
@@ -134,7 +140,7 @@ class LiveValues:
         described = describe([*kept, *left], self._transition, self._code, self._find_obstacle)
         return msgspec.structs.replace(
             described,
-            warnings=(*described.warnings, *self._cautions, *self._incomplete()),
+            warnings=(*described.warnings, *self._switched.sentences(), *self._cautions, *self._incomplete()),
             not_searched=len(self._missed),
             seconds=self._seconds,
             supervisors=tuple(self._supervisors),

@@ -15,14 +15,12 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType, MethodType
-from typing import Any, Final, Literal
+from types import AsyncGeneratorType, CoroutineType, FrameType, FunctionType, GeneratorType, MethodType
+from typing import Any, Final, Literal, Protocol
 
 from node_runtime.behaviours.show.time_budget import TimeBudget
 from node_runtime.releases.migration.hidden_parts import ZONED, ReadParts, reader_for, target_of, zone_of
 from node_runtime.releases.migration.holders import is_holder
-
-from .replaced_code import ReplacedCode
 
 Sort = Literal["instance", "exception", "class", "function", "bound method", "coroutine", "generator"]
 SUSPENDED_SORTS: Final = ("coroutine", "generator")
@@ -36,6 +34,19 @@ _BETWEEN_CLOCK_READS: Final = 256
 _SUSPENDED: Final = frozenset(map(id, (CoroutineType, GeneratorType, AsyncGeneratorType)))
 _FRAMES: Final = ("cr_frame", "gi_frame", "ag_frame")
 _LEAF, _OPEN, _INSTANCE, _MEMBER, _CLASS, _FUNCTION, _METHOD, _FRAME, _WEAK, _ZONED = range(10)
+
+
+class SoughtCode(Protocol):
+    """What a search looks for."""
+
+    def has_class(self, cls: type[Any]) -> bool:
+        """Return whether the search looks for instances of a class."""
+
+    def has_function(self, function: FunctionType) -> bool:
+        """Return whether the search looks for a function."""
+
+    def has_frame(self, frame: FrameType | None) -> bool:
+        """Return whether the search looks for the code of a suspended frame."""
 
 
 @dataclass(slots=True)
@@ -58,7 +69,7 @@ class ValueSearch:
     completely.
     """
 
-    def __init__(self, code: ReplacedCode, seconds: float) -> None:
+    def __init__(self, code: SoughtCode, seconds: float) -> None:
         self.found: dict[int, dict[int, FoundValue]] = {}
         self.missed: set[int] = set()
         self._code = code

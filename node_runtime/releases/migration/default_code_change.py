@@ -61,6 +61,7 @@ def inherits_code_change(cls: type[Any]) -> bool:
     return getattr(cls.code_change, "__func__", None) in _INHERITED
 
 
-def namespaces_of(batch: Batch) -> dict[str, dict[str, Any]]:
-    """Return the target's namespaces by module; those of deleted modules are empty."""
-    return {**{module: batch.namespace(module) for module in batch.modules}, **{module: {} for module in batch.deleted}}
+def namespaces_of(batch: Batch) -> TargetNamespaces:
+    """Return the namespaces of a batch's new versions, and of those that they replace."""
+    new = {**{module: batch.namespace(module) for module in batch.modules}, **{module: {} for module in batch.deleted}}
+    return TargetNamespaces(new, batch.replaced_namespaces())

@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any, Final, TypeAlias
 
 from node_runtime.behaviours.show.raw_reads import module_of, mro_of, name_of, namespace_of
 
-TargetNamespaces: TypeAlias = Mapping[str, Mapping[str, Any]]
-"""The namespaces of the modules that the target replaces, by module."""
+Namespaces: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 GONE: Final = object()
 """The result for a class or function that the target doesn't have."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetNamespaces:
+    """The namespaces of the modules that the target replaces, by module; that of a deleted module is empty.
+
+    `before` are the namespaces that the modules have had until then, as far as they are known. A class has moved to
+    another module if its old module has imported it back from there; `before` then tells its old name.
+    """
+
+    modules: Namespaces
+    before: Namespaces = field(default_factory=dict)
 
 
 class Targets:
     """The namespaces in which the default migration looks up classes and functions."""
 
     def __init__(self, namespaces: TargetNamespaces) -> None:
-        self._namespaces = namespaces
-        self.packages: Final = frozenset(module.partition(".")[0] for module in namespaces)
+        self._namespaces = namespaces.modules
+        self._before = namespaces.before
+        self.packages: Final = frozenset(module.partition(".")[0] for module in namespaces.modules)
         """The top-level packages of the replaced modules."""
 
     def class_for(self, cls: type) -> Any:
@@ -31,7 +44,22 @@ class Targets:
         found = _resolve(namespace, name_of(cls))
         if isinstance(found, type):
             return found
-        return cls if namespace_of_class(cls) is namespace else GONE
+        if namespace_of_class(cls) is namespace:
+            return cls
+        moved = self._moved_class(cls)
+        return GONE if moved is None else moved
+
+    def _moved_class(self, cls: type) -> type | None:
+        """Return the target's class in the module that has imported `cls` until now, because `cls` came from there."""
+        for module, before in self._before.items():
+            target = self._namespaces.get(module)
+            if target is None or module == module_of(cls):
+                continue
+            for name, value in before.items():
+                found = target.get(name) if value is cls else None
+                if isinstance(found, type) and module_of(found) == module:
+                    return found
+        return None
 
     def function_for(self, function: FunctionType) -> Any:
         """Return the target's function for `function`, which is `function` itself if it isn't replaced.

@@ -12,6 +12,7 @@ from node_runtime.releases.migration import (
     DefaultMigration,
     LostField,
     NotMigratable,
+    TargetNamespaces,
     inherits_code_change,
     namespaces_of,
 )
@@ -52,9 +53,10 @@ class ClassPlans:
         self._new: Final = {module: new.get(module, version) for module, version in running.items()}
         self._running = running
         self._plans: dict[tuple[int, str, type[Any]], ClassPlan] = {}
-        self._default = DefaultMigration(namespaces_of(batch))
-        touched = {module: running[module].namespace if module in running else {} for module in namespaces_of(batch)}
-        self._default_back = DefaultMigration(touched)
+        targets = namespaces_of(batch)
+        self._default = DefaultMigration(targets)
+        left = {module: running[module].namespace if module in running else {} for module in targets.modules}
+        self._default_back = DefaultMigration(TargetNamespaces(left, targets.modules))
 
     def earlier(self) -> dict[str, dict[str, Any]]:
         """Return the namespaces of the running versions by module, in a new dict."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from node_runtime.releases.migration import DefaultMigration, MadeAhead, shapes_for
+from node_runtime.releases.migration import DefaultMigration, MadeAhead, TargetNamespaces, shapes_for
 from tests.support.migrated import NAME, Versions, versions
 
 RECORDS = """
@@ -49,7 +49,7 @@ class Ahead:
 
     def __init__(self, both: Versions, records: str) -> None:
         self.state = both.old(f"State({records})")
-        self._namespaces = {NAME: both.b}
+        self._namespaces = TargetNamespaces({NAME: both.b})
         self.both = both
         self.made = MadeAhead(shapes_for(self._namespaces))
         for _ in self.made.make(self.state):
@@ -86,7 +86,7 @@ def test_what_is_made_ahead_is_used() -> None:
     with ahead("[Message(text='a')] * 40") as one:
         new = one.migrated()
         assert len({id(record) for record in new}) == 1
-        again = DefaultMigration({NAME: one.both.b}, one.made).migrate(one.state, "Owner")[0]
+        again = DefaultMigration(TargetNamespaces({NAME: one.both.b}), one.made).migrate(one.state, "Owner")[0]
         assert again.records[0] is new[0]
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from typing import TYPE_CHECKING, Any
 
 from tests.support.projects.small_shop import COUNTER, COUNTER_2, LOAD_COUNTER
+from tests.support.waiting import begun
 
 if TYPE_CHECKING:
     from tests.support.nodes.small_node import SmallNode
@@ -291,3 +293,34 @@ async def test_data_is_lost_if_the_older_version_that_becomes_current_again_lack
     counter.add()
     lost = [one.partition(" ")[0] for one in (await small.handler.plan("1")).lost]
     assert lost == ["shop.counter.total"], "the versions share the list"
+
+
+VARIABLE = """
+import asyncio
+from contextvars import ContextVar
+request = ContextVar("request", default=None)
+{carry}
+async def handle(number):
+    request.set(number)
+    await asyncio.Event().wait()
+"""
+
+
+async def test_a_context_variable_that_is_set_in_a_task_is_lost_unless_it_is_carried(small: SmallNode) -> None:
+    small.write("1", {"shop.counter": VARIABLE.format(carry="")})
+    for vsn, carry in (("2", ""), ("3", "__carry__ = ['request']")):
+        source = VARIABLE.format(carry=f"VSN = {vsn}\n{carry}")
+        small.write(vsn, {"shop.counter": source}, LOAD_COUNTER)
+    small.boot()
+    counter: Any = importlib.import_module("shop.counter")
+    assert (await small.handler.plan("2")).lost == ()
+    task = asyncio.create_task(counter.handle(5))
+    await begun(task)
+    (lost,) = (await small.handler.plan("2")).lost
+    assert lost.startswith("shop.counter.request (_contextvars.ContextVar, 1 entry, about ")
+    assert lost.endswith("is lost: list the name in __carry__ to keep it.")
+    assert (await small.handler.plan("3")).lost == ()
+    before = counter.request
+    await small.install("3")
+    assert counter.request is before
+    task.cancel()

@@ -1,0 +1,99 @@
+"""Finds values of classes that stay loaded, but that a changed module no longer means by the same name.
+
+A module may import `Counter` from one of two modules, for example from a faster one if it is there. If an upgrade makes
+it import the other one, the live counters are still of the first class, and the new code's `isinstance` is false for
+them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from types import FrameType, FunctionType
+from typing import Any, Final
+
+from node_runtime.behaviours.show.raw_reads import module_of, name_of
+from node_runtime.releases.planning.conditions import process_label
+
+from .held_values import HeldValue
+from .replaced_code import ReplacedCode
+from .value_path import path_to
+from .value_search import FoundValue, ValueSearch
+
+SWITCHED_SECONDS: Final = 5.0
+"""Processor time for the search."""
+MAX_SENTENCES: Final = 20
+
+
+class SwitchedNames:
+    """The names that mean another class after the switch. `old` and `new` have namespaces by module."""
+
+    def __init__(self, old: Mapping[str, dict[str, Any]], new: Mapping[str, Mapping[str, Any]], code: ReplacedCode):
+        self._switched: dict[int, tuple[type[Any], str, type[Any]]] = {}
+        self._found: dict[tuple[int, int], tuple[HeldValue, FoundValue]] = {}
+        for module, namespace in old.items():
+            for name, cls in namespace.items():
+                other = new.get(module, {}).get(name)
+                if isinstance(cls, type) and isinstance(other, type) and _is_switched(cls, other, module, code):
+                    self._switched[id(cls)] = cls, f"{module}:{name}", other
+
+    def has_class(self, cls: type[Any]) -> bool:
+        """Return whether a name means another class afterwards."""
+        return id(cls) in self._switched
+
+    def has_function(self, function: FunctionType) -> bool:
+        """Return False: only values of classes are found."""
+        return False
+
+    def has_frame(self, frame: FrameType | None) -> bool:
+        """Return False: only values of classes are found."""
+        return False
+
+    def search(self, places: Sequence[HeldValue]) -> None:
+        """Search through what the processes hold."""
+        if self._switched:
+            search = ValueSearch(self, SWITCHED_SECONDS)
+            search.run([held.value for held in places])
+            for number, found in search.found.items():
+                for one in found.values():
+                    if one.sort == "instance":
+                        self._found[int(places[number].process.pid), id(one.thing)] = places[number], one
+
+    def check_migrated(self, pid: int, state: Any) -> bool:
+        """Forget the findings in the state of a process whose new state has no such value; return whether any was."""
+        mine = [key for key, (held, _) in self._found.items() if key[0] == pid and held.place == "state"]
+        if mine:
+            search = ValueSearch(self, SWITCHED_SECONDS)
+            search.run([state])
+            for key in mine:
+                if key[1] not in search.found.get(0, {}):
+                    del self._found[key]
+        return any(key not in self._found for key in mine)
+
+    def sentences(self) -> list[str]:
+        """Return a sentence for each class and process class whose values keep the old meaning of a name."""
+        told: dict[tuple[str, int], str] = {}
+        for (_, thing), (held, found) in self._found.items():
+            told.setdefault((held.process.qualname, thing), self._sentence(held, found))
+        return list(told.values())[:MAX_SENTENCES]
+
+    def _sentence(self, held: HeldValue, found: FoundValue) -> str:
+        cls, name, other = self._switched[id(found.thing)]
+        path = path_to(found.value, found.trail)
+        at = f" at {path}" if path else ""
+        return (
+            f"{process_label(held.process)} holds a value of {_label(cls)} in its {held.place}{at}. {name} is this "
+            f"class now, and {_label(other)} after the switch, so the new code does not take the value for one of its "
+            f"own: let the code_change of {held.process.module} make a new one."
+        )
+
+
+def _is_switched(cls: type[Any], other: type[Any], module: str, code: ReplacedCode) -> bool:
+    home = module_of(cls) or ""
+    same = (home, name_of(cls)) == (module_of(other), name_of(other))
+    is_own = home != module and home.partition(".")[0] not in sys.stdlib_module_names
+    return is_own and cls is not other and not same and not code.has_class(cls)
+
+
+def _label(cls: type[Any]) -> str:
+    return f"{module_of(cls)}:{name_of(cls)}"
