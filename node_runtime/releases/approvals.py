@@ -96,7 +96,9 @@ class Approvals:
             with suppress(Refused):
                 if self._plan_id(vsn) == target:
                     return vsn, target
-        raise Refused(f"There is no release {target} on this node, and no plan with this id that is still valid.")
+        raise Refused(
+            f"There is no release {target} on this node, and no valid plan with this id; see `hotdash releases NODE`."
+        )
 
     def _content(self, vsn: str) -> str:
         self._store.entry(vsn)

@@ -146,7 +146,7 @@ def cold_operation(
 def check_cold_target(vsn: str, store: ReleaseStore, *, again: bool) -> None:
     """Raise Refused if a release can't be booted on probation: it is permanent, untrusted, failed or too old."""
     if vsn == store.permanent:
-        raise Refused(f"Release {vsn} is permanent: a restart of the node boots it.")
+        raise Refused(f"Release {vsn} is permanent; restart the node to boot it.")
     entry = store.entry(vsn)
     store.check_trusted(vsn)
     if entry.failed is not None and not again:

@@ -191,7 +191,7 @@ async def write_intent(history: OperationHistory, operation: Operation) -> None:
     except OSError as error:
         if operation.kind != "revert":
             raise Refused(
-                f"The operation could not be recorded and was not begun: {error}; free disk space first."
+                f"The operation could not be recorded and was not begun: {error}; free disk space and try again."
             ) from None
         logger.exception(
             "operation %s could not be recorded on the disk; it continues, because a revert needs no record",

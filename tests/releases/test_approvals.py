@@ -103,7 +103,7 @@ async def test_without_the_rule_nothing_is_to_be_approved(small: SmallNode) -> N
 
 async def test_an_unknown_target_and_unreadable_settings_are_refused(small: SmallNode) -> None:
     approvals = boot(small)
-    with pytest.raises(Refused, match="no release 7 on this node, and no plan"):
+    with pytest.raises(Refused, match="no release 7 on this node, and no valid plan"):
         approvals.approve(m.Approve(target="7"), "bob")
     (small.root / "etc/node.toml").write_text("approvals = 0\n")
     with pytest.raises(Refused, match="approvals must be"):

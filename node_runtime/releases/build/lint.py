@@ -66,13 +66,15 @@ def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) ->
     `app`. The modules of the other version of the application are not known here.
     """
     if appup.vsn != app.vsn:
-        raise refusal_at(path, ("vsn",), f"vsn is {appup.vsn}, but this is the appup of {app.name} {app.vsn}")
+        raise refusal_at(
+            path, ("vsn",), f"vsn is {appup.vsn}, but this is the appup of {app.name} {app.vsn}; correct it"
+        )
     for direction, entries in (("up", appup.up), ("down", appup.down)):
         for index, entry in enumerate(entries):
             points = [number for number, step in enumerate(entry.instructions) if isinstance(step, PointOfNoReturn)]
             if len(points) > 1:
                 place = (direction, index, "instructions", points[1])
-                raise refusal_at(path, place, "an upgrade or downgrade may have only one point_of_no_return")
+                raise refusal_at(path, place, "an entry may have only one point_of_no_return; remove this one")
     # An upgrade ends in the version of `app`, a downgrade begins in it.
     for direction, absent, entries in (("up", "delete", appup.up), ("down", "add", appup.down)):
         for index, entry in enumerate(entries):
@@ -85,11 +87,12 @@ def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) ->
                     raise refusal_at(
                         path,
                         place,
-                        f"{absent}_module must name a module that {app.name} {app.vsn} doesn't "
-                        f"have, but it has {change.module}",
+                        f"{absent}_module {change.module}: {app.name} {app.vsn} has it; use another instruction",
                     )
                 if change.action != absent and change.module not in modules:
-                    raise refusal_at(path, place, f"{app.name} {app.vsn} has no module {change.module}")
+                    raise refusal_at(
+                        path, place, f"{app.name} {app.vsn} has no module {change.module}; correct the name"
+                    )
 
 
 def _module_change(step: AppupInstruction) -> ModuleChange | None:

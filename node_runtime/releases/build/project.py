@@ -92,7 +92,9 @@ def read_project(folder: Path, *, appups: bool = True) -> Project:
 def _read_app(folder: Path, name: str, appups: bool) -> AppSource:
     app = read_app(folder / "app.toml")
     if app.name != name:
-        raise refusal_at(folder / "app.toml", ("name",), f"the name is {app.name}, but the folder is {name}")
+        raise refusal_at(
+            folder / "app.toml", ("name",), f"the name is {app.name}, but the folder is {name}; give both the same name"
+        )
     places = {
         path.relative_to(folder).as_posix(): path
         for part in ("app.toml", "appup.toml", "src", "priv")
@@ -112,12 +114,14 @@ def _read_app(folder: Path, name: str, appups: bool) -> AppSource:
                 )
     for path in files:
         if not is_safe_path(path):
-            raise Refused(f"{folder}: {path!r} is not an allowed path for a release's file.")
+            raise Refused(f"{folder}: {path!r} is not an allowed path for a release's file; rename the file.")
     modules = {_module(path): path for path in sorted(files) if path.startswith("src/") and path.endswith(".py")}
     for path in modules.values():
         lint.check_syntax(places.get(path, folder / path), files[path])
     if app.mod is not None and app.mod.partition(":")[0] not in modules:
-        raise refusal_at(folder / "app.toml", ("mod",), f"{app.name} has no module {app.mod.partition(':')[0]}")
+        raise refusal_at(
+            folder / "app.toml", ("mod",), f"{app.name} has no module {app.mod.partition(':')[0]}; correct the name"
+        )
     appup = read_appup(folder / "appup.toml") if appups and "appup.toml" in files else None
     if appup:
         lint.check_appup(folder / "appup.toml", app, appup, modules)
@@ -163,7 +167,7 @@ def _in_start_order(folder: Path, sources: dict[str, AppSource]) -> list[AppSour
                 raise refusal_at(
                     folder / "apps" / name / "app.toml",
                     ("applications", sources[name].app.applications.index(needed)),
-                    f"{name} needs the application {needed}, which {folder / 'release.toml'} does not list",
+                    f"{name} needs the application {needed}, which {folder / 'release.toml'} does not list; add it",
                 )
         ordered[name] = sources[name]
 

@@ -31,7 +31,9 @@ def distribution_files(folder: Path, name: str) -> dict[str, Path]:
     except metadata.PackageNotFoundError:
         raise refusal_at(app_toml, key, f"{name} is not installed in {sys.prefix}; install it there") from None
     if is_editable(found):
-        raise refusal_at(app_toml, key, f"{name} is installed as a link to its sources; name their folder as source")
+        raise refusal_at(
+            app_toml, key, f"{name} is installed as a link to its sources; write the path of their folder as source"
+        )
     if not is_wheel(found):
         raise refusal_at(app_toml, key, f"{name} was not installed from a wheel; install it with pip")
     if (compiled := compiled_module(found)) is not None:

@@ -34,7 +34,7 @@ def compile_templates(app: Path, templates: Templates) -> dict[str, bytes]:
     """Compile every template of the application in `app`. Return the source of each module by its path in src/."""
     folder = app / templates.source
     if not folder.is_dir() or not folder.resolve().is_relative_to(app.resolve()):
-        sentence = f"{templates.source} is not a folder of the application"
+        sentence = f"{templates.source} is not a folder in the folder of the application"
         raise refusal_at(app / "app.toml", ("templates", "source"), sentence)
     package = templates.package.replace(".", "/")
     return {
@@ -56,5 +56,5 @@ def compile_template(path: Path) -> bytes:
     except jinja2.TemplateSyntaxError as error:
         raise Refused(f"{path}, line {error.lineno}: {error.message}.") from None
     except UnicodeDecodeError:
-        raise Refused(f"{path} is not UTF-8.") from None
+        raise Refused(f"{path} is not UTF-8; save it as UTF-8.") from None
     return (source + _MODULE_END).encode()

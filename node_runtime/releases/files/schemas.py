@@ -167,7 +167,7 @@ def read_release(path: Path) -> Release:
     for number, app in enumerate(release.apps):
         name = app if isinstance(app, str) else app.name
         if name in listed:
-            raise refusal_at(path, ("apps", number), f"{name} is listed twice")
+            raise refusal_at(path, ("apps", number), f"{name} is listed twice; remove one")
         listed.add(name)
     return release
 

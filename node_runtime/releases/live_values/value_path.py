@@ -71,7 +71,7 @@ def _item_step(holder: Any, part: Any) -> str | None:
 
 
 def _hidden_step(holder: Any, part: Any, cls: type[Any]) -> str | None:
-    """Return the step to a part that is neither an item nor an attribute; None if `part` is no such part."""
+    """Return the step to a part that is neither an item nor an attribute; None if it is another part."""
     if cls is functools.partial:
         return f".{'func' if holder.func is part else 'args' if holder.args is part else 'keywords'}"
     if cls is FunctionType:

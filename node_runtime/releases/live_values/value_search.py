@@ -1,10 +1,12 @@
 """A search through values for functions of replaced or deleted versions, and for instances of their classes.
 
-The search follows the references that the cycle collector sees, and those of `hidden_parts`. So it runs no code of the
-values, and also reads what C code holds. It is iterative and visits each object once. It does not follow loggers, event
-loops, tasks and threads, which refer to everything in a node, nor the runtime's own objects, except those that hold
-values for their owner. It looks at the target of a weak reference, but not below it: the target belongs to another
-object. An object that several roots share is visited once for all of them.
+The search follows the references that the cycle collector sees, and those that `migration/hidden_parts.py` reads. So
+the search runs no code of the values, and also finds values that C code holds. It is iterative and visits each object
+once; an object below several roots is visited once for all of them.
+
+Loggers, event loops, tasks and threads are not followed, because they refer to everything in a node. The runtime's own
+objects are followed only if they hold values for their owner. The target of a weak reference is checked, but the search
+does not continue below the target, which belongs to another object.
 """
 
 from __future__ import annotations
@@ -152,7 +154,7 @@ class ValueSearch:
         return kind in (_INSTANCE, _METHOD, _FUNCTION, _FRAME, _WEAK)
 
     def _check_aside(self, root: int, part: Any, trail: Trail) -> None:
-        """Record an object that the search does not visit, if it is a finding."""
+        """Record an object if it is a finding. The search does not continue below the object."""
         kind = self._classify(type(part))
         if kind not in (_LEAF, _OPEN):
             self._check(root, part, kind, trail)

@@ -107,7 +107,9 @@ def _file_mistakes(older: ReleaseSource, newer: ReleaseSource, app: str, file: P
     if not file.is_readable:
         return
     if file.vsn != new.vsn:
-        yield Mistake(file.shown, file.vsn_line, f"vsn is {file.vsn}, but this is the appup of {app} {new.vsn}")
+        yield Mistake(
+            file.shown, file.vsn_line, f"vsn is {file.vsn}, but this is the appup of {app} {new.vsn}; correct it"
+        )
     for direction, key in DIRECTIONS.items():
         if file.entry_for(direction, old.vsn) is None:
             effect = (

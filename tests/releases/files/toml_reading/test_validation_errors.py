@@ -22,11 +22,13 @@ def way(instruction: str) -> str:
 
 
 MISTAKES = {
-    (APP, TINY + 'mod = "tiny.nothing:App"'): "line 3: tiny has no module tiny.nothing.",
+    (APP, TINY + 'mod = "tiny.nothing:App"'): "line 3: tiny has no module tiny.nothing; correct the name.",
     (APP, TINY + '[templates]\nsource = "../.."\npackage = "tiny"'): (
-        "line 4: ../.. is not a folder of the application."
+        "line 4: ../.. is not a folder in the folder of the application."
     ),
-    (RELEASE, TINY + 'apps = [\n  "tiny",\n  { name = "tiny", start = "load" },\n]'): "line 5: tiny is listed twice.",
+    (RELEASE, TINY + 'apps = [\n  "tiny",\n  { name = "tiny", start = "load" },\n]'): (
+        "line 5: tiny is listed twice; remove one."
+    ),
     (RELEASE, TINY + 'apps = ["tiny", "web"]'): (
         "line 3: web is built into every node: list it only in the app.toml of the applications that need it."
     ),
@@ -64,7 +66,7 @@ MISTAKES = {
         'line 6: { apply = "tiny.server:f", undo = 3 }: undo must be a "module:function" string, not 3.'
     ),
     (APPUP, way("point_of_no_return = true }, { point_of_no_return = true")): (
-        "line 6: an upgrade or downgrade may have only one point_of_no_return."
+        "line 6: an entry may have only one point_of_no_return; remove this one."
     ),
     (SERVER, 'x = "\0"'): "line 1: source code string cannot contain null bytes.",
 }  # fmt: skip
