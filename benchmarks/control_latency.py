@@ -31,8 +31,8 @@ from .pool_node import boot, write_release
 
 PINGS: Final = 3000
 EVENTS: Final = 500
-EVENT_PERIOD: Final = 0.004
-"""Seconds between two events."""
+EVENT_PERIOD: Final = 0.01
+"""Seconds between two events. More than 200 a second would be collected: see control/event_source.py."""
 ROUNDS: Final = 9
 WARMING_UP: Final = 200
 

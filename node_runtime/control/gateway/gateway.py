@@ -52,8 +52,8 @@ MAX_UNSENT_BYTES: Final = 8 << 20
 """If more bytes of requests than this wait for the node, the gateway takes no request from libzmq."""
 MAX_UNRECEIVED_MESSAGES: Final = 16
 """The maximum number of a client's messages that libzmq keeps until the gateway takes them."""
-AWAKE_SECONDS: Final = 0.0001
-"""For this many seconds after a request, the gateway does not sleep.
+AWAKE_SECONDS: Final = 0.0003
+"""After a request, the gateway does not sleep until the node answers, but for at most this many seconds.
 
 For the node, waking the gateway would take longer than making most answers.
 """
@@ -237,6 +237,7 @@ class Gateway:
     def _obey(self, message: FromNode) -> None:
         match message:
             case Deliver():
+                self._awake_until = 0.0
                 self._outbox.answer(message.routing_id, message.body)
             case Announce():
                 self._outbox.announce(message.body)
