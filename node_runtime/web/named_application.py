@@ -83,12 +83,12 @@ class NamedApplication:
             why = f"it is a {type(application).__name__}, which can't be called"
         raise Refused(f"the application {self.reference!r} can't be used: {why}; correct its name")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
-        """Serve a request. Returns what the application returns, which uvicorn reports if it isn't None."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        """Return the application's own coroutine for a request. uvicorn reports what it returns, if that isn't None."""
         scope["state"] = self.state.copy()
         if scope["type"] == "websocket" and (task := asyncio.current_task()) is not None:
             task.set_name(f"websocket-{next(_numbers)}:{scope['path']}")
         application: Any = self.current()
         if type(application) is type and not hasattr(application, "__await__"):
-            return await application(scope)(receive, send)  # an application of ASGI 2
-        return await application(scope, receive, send)
+            return application(scope)(receive, send)  # an application of ASGI 2
+        return application(scope, receive, send)

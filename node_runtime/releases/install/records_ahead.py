@@ -33,7 +33,7 @@ async def make_ahead(transition: Transition, batch: Batch) -> MadeAhead:
         before = len(ahead)
         if not await _within(deadline, _steps(transition, batch, ahead)) or len(ahead) - before < ENOUGH:
             break
-    ahead.close()
+    await _within(math.inf, ahead.close())
     return ahead
 
 

@@ -127,11 +127,13 @@ class MadeAhead:
             else:
                 stack.pop()
 
-    def close(self) -> None:
-        """Make the records ready for `adopt_into`. Nothing can be made afterwards."""
+    def close(self) -> Iterator[None]:
+        """Make the records ready for `adopt_into`, in steps. Nothing can be made afterwards."""
         usable = [record for record in self._records if record.is_usable]
-        groups = [usable[at : at + GROUP] for at in range(0, len(usable), GROUP)]
-        self._groups = [(_Record.together(group), group) for group in groups]
+        for at in range(0, len(usable), GROUP):
+            group = usable[at : at + GROUP]
+            self._groups.append((_Record.together(group), group))
+            yield
 
     def adopt_into(self, converter: Converter) -> None:
         """Give a converter the new objects of the records that have not changed."""

@@ -7,6 +7,8 @@ according to RFC 9112.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,10 +34,10 @@ class RequestRules:
         self._max_bytes = max_bytes
         self._log = log
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Return what answers a request. It is mostly the application's own coroutine: a request needs no other one."""
         if scope["type"] != "http":
-            await self._application(scope, receive, send)
-            return
+            return self._application(scope, receive, send)
         hosts, length, coding = 0, None, None
         for name, value in scope["headers"]:
             if name == b"host":
@@ -49,16 +51,15 @@ class RequestRules:
         one_length = coding is None or (length is None and version != "1.0")
         if not one_host or not one_length or version == "0.9" or scope["method"] == "CONNECT":
             self._log.add("the request was not valid HTTP")
-            await _refuse(send, 400, b"Bad Request")
-        elif self._max_bytes is None or (length is None and coding is None):
-            await self._application(scope, receive, send)
-        elif length is not None and int(length) > self._max_bytes:
+            return _refuse(send, 400, b"Bad Request")
+        if self._max_bytes is None or (length is None and coding is None):
+            return self._application(scope, receive, send)
+        if length is not None and int(length) > self._max_bytes:
             self._log.add("the body was too large")
-            await _refuse(send, 413, b"Content Too Large")
-        elif coding is None:
-            await self._application(scope, receive, send)
-        else:
-            await self._limited(self._max_bytes, scope, receive, send)
+            return _refuse(send, 413, b"Content Too Large")
+        if coding is None:
+            return self._application(scope, receive, send)
+        return self._limited(self._max_bytes, scope, receive, send)
 
     async def _limited(self, max_bytes: int, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request that doesn't announce the size of its body."""

@@ -29,7 +29,6 @@ NOT_APPLYING: Final = {
     "test_huge_headers_h11protocol_failure": "the test uses uvicorn's own class; a listener answers 431 instead of 400",
     "test_large_post_request": "a listener parses a body in pieces, in turns that the test's loop doesn't have",
     "test_invalid_http": "a listener parses it in pieces, in turns that the test's loop doesn't have",
-    "test_value_returned": "a listener ignores what an application returns",
     "test_unsupported_ws_upgrade_request_warn_on_auto": "a listener sums up the warnings about clients",
     "test_header_upgrade_is_not_websocket_depend_installed": "a listener sums up the warnings about clients",
     "test_header_upgrade_is_websocket_depend_not_installed": "a listener sums up the warnings about clients",

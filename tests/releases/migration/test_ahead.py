@@ -57,7 +57,7 @@ class Ahead:
 
     def migrated(self) -> list[Any]:
         """Return the records of the new state."""
-        self.made.close()
+        list(self.made.close())
         migration = DefaultMigration(self._namespaces, self.made)
         new, _ = migration.migrate(self.state, "Owner")
         assert type(new) is self.both.b["State"]

@@ -383,7 +383,7 @@ async def test_the_websockets_of_other_paths_are_those_of_the_asgi_application(s
 
 
 async def test_a_handler_that_can_not_be_used_is_refused_when_the_listener_starts(site: Site) -> None:
-    for handler, why in ((f"{__name__}:Nobody", "has no Nobody"), (f"{__name__}:Member", "no subclass")):
+    for handler, why in ((f"{__name__}:Nobody", "has no Nobody"), (f"{__name__}:Member", "not a subclass")):
         with pytest.raises(Refused, match=why):
             await web.start_http("other", port=0, routes=(), websockets=[WebSocketRoute("/", handler)])
         with pytest.raises(Refused, match=why):
