@@ -45,11 +45,9 @@ class ModuleTable:
     def remember_namespace(self, namespace: Namespace) -> None:
         """Remember a namespace without keeping it alive.
 
-        The table keeps a weak reference to a function of the namespace, because a dict doesn't support weak references.
+        The table keeps weak references to functions of the namespace, because a dict doesn't support weak references.
         """
-        function = next((each for each in _functions(namespace) if each.__globals__ is namespace), None)
-        if function is not None:
-            self._executed.append(weakref.ref(function))
+        self._executed += map(weakref.ref, _lasting_functions(namespace))
         if len(self._executed) > 100 + 4 * len(self.modules):
             self._executed = [ref for ref in self._executed if ref() is not None]
 
@@ -120,12 +118,18 @@ def with_parents(sources: Iterable[Source], known: Container[str]) -> list[Sourc
     return sorted(complete.values(), key=lambda source: source.module.count("."))
 
 
-def _functions(namespace: Namespace) -> Iterator[FunctionType]:
-    for value in namespace.values():
-        if isinstance(value, FunctionType):
-            yield value
-        elif isinstance(value, type):
-            yield from (method for method in vars(value).values() if isinstance(method, FunctionType))
+def _lasting_functions(namespace: Namespace) -> list[FunctionType]:
+    """Return functions of which at least one lives as long as the namespace.
+
+    That is a function of the module itself. Without one, it is a method of each class, because a later version that
+    reuses the class replaces its methods.
+    """
+
+    def own(things: Iterable[object]) -> list[FunctionType]:
+        return [each for each in things if isinstance(each, FunctionType) and each.__globals__ is namespace]
+
+    methods = (own(vars(each).values()) for each in namespace.values() if isinstance(each, type))
+    return own(namespace.values())[:1] or [each[0] for each in methods if each]
 
 
 def is_unmanaged(name: str) -> bool:

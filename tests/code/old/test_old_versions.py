@@ -717,6 +717,25 @@ async def test_an_idle_process_in_a_dropped_version_holds_nothing_that_this_vers
     assert await gen_server.call(idle, a.Keeps.count) == (0, 2)
 
 
+async def test_a_dropped_version_is_known_although_its_first_class_lives_on_in_the_next_one(
+    app: App, node: Runtime
+) -> None:
+    unchanged = """
+        from b import helper
+        from dataclasses import dataclass
+        @dataclass
+        class Point:
+            x: int = 0
+    """
+    text = textwrap.dedent(unchanged) + textwrap.dedent(SERVER)
+    app.boot(a=text.format(n=1), b="def helper(): return 1\n")
+    a = imported("a")
+    await gen_server.start(a.Keeps, 0)
+    app.load(a=text.format(n=2), b="def helper(): return 2\n")
+    assert app.server.soft_purge("a")
+    assert holders(app, "b") == []
+
+
 def test_an_equal_old_version_whose_body_has_used_another_module_is_executed_again(app: App) -> None:
     made = "from a import make\nMADE = make()\n"
     app.boot(a="def make(): return 1\n", b=made)
