@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 from textwrap import indent
 
 import pytest
+from websockets.sync.client import ClientConnection, connect
 
 from tests.support.projects.order_shop import CHANGES, orders
-from tests.support.shown_commands import ROOT, Walker, commands, matches
+from tests.support.shown_commands import ROOT, Command, Walker, commands, matches, steps
 
 MIGRATING = ROOT / "docs" / "migrating-state.md"
 
@@ -20,6 +22,26 @@ def test_a_walk_through_prints_what_it_shows(document: str, port: int, overrides
     walker = Walker(tmp_path, document, port, overrides)
     try:
         walker.walk(ROOT / "docs" / f"{document}.md")
+    finally:
+        walker.stop()
+
+
+@pytest.mark.slow
+def test_the_walk_through_the_hub_prints_what_it_shows_and_disconnects_nobody(tmp_path: Path) -> None:
+    walker = Walker(tmp_path, "hub", port=9191)
+    page = (ROOT / "docs" / "hub.md").read_text(encoding="utf-8")
+    connected: list[ClientConnection] = []
+    try:
+        with contextlib.ExitStack() as joined:
+            for step in steps(page):
+                assert isinstance(step, Command)
+                if step.line.endswith("hub stop"):
+                    assert all(people.ping().wait(60) for people in connected)
+                    joined.close()
+                walker.take(step)
+                if step.line.endswith("hub start"):
+                    url = f"ws://127.0.0.1:{walker.own_port}/rooms/lobby"
+                    connected += [joined.enter_context(connect(f"{url}/{name}")) for name in ("ann", "bob")]
     finally:
         walker.stop()
 

@@ -19,6 +19,8 @@ T = TypeVar("T")
 HANG_SECONDS: Final = 10.0
 """An input that takes longer counts as a hang. One that never ends is reported with its stack, and ends the run."""
 ENDLESS_SECONDS: Final = 120.0
+REARM_SECONDS: Final = 1.0
+"""How often the time of the input that never ends begins anew."""
 MAX_SLOPE: Final = 1.0
 """Megabytes of memory per 10,000 inputs."""
 SAMPLES: Final = 40
@@ -53,9 +55,12 @@ class Campaign:
         """Call `target` with each of the inputs, of which there are about `number`."""
         step = max(1, number // SAMPLES)
         begun = time.monotonic()
+        armed = -REARM_SECONDS
         for one in inputs:
             if self.inputs % step == 0:
                 self.sample()
+            if time.monotonic() > armed + REARM_SECONDS:  # each time costs more than most of the inputs
+                armed = time.monotonic()
                 faulthandler.dump_traceback_later(ENDLESS_SECONDS, exit=True)
             self._feed_one(one, target)
             self.inputs += 1

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -49,11 +53,13 @@ def project(request: pytest.FixtureRequest, tmp_path: Path, kiosk: Path) -> Path
 
 def test_a_new_project_is_a_release_that_passes_its_own_tests(project: Path) -> None:
     assert read_project(project).release.name == "ice_cream"
-    line = [sys.executable, "-m", "pytest", "-p", "node_runtime.testing.plugin", "-p", "no:cacheprovider"]
-    done = subprocess.run(
-        line, cwd=project, env=environment(project), capture_output=True, text=True, timeout=120, check=False
-    )
+    done = run_tests(project, environment(project))
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def run_tests(project: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "pytest", "-p", "node_runtime.testing.plugin", "-p", "no:cacheprovider"]
+    return subprocess.run(line, cwd=project, env=env, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.mark.slow  # mypy reads the types of node_runtime for this first; their conformance has quicker tests
@@ -126,6 +132,40 @@ def test_the_code_of_an_asgi_application_stays_where_it_is_and_its_libraries_are
     (kiosk / "main.py").write_text("(")
     with pytest.raises(Refused, match=r"kiosk/main.py, line 1: "):
         read_project(tmp_path / "ice_cream")
+
+
+def test_an_installed_application_is_served_by_a_project_that_passes_its_own_tests(
+    kiosk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site-packages"
+    install_wheel(kiosk, site)
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.chdir(tmp_path)
+    main(["new", "ice_cream", "--asgi", "kiosk.main:app"])
+    folder = tmp_path / "ice_cream"
+    project = read_project(folder)
+    assert {"kiosk", "kiosk.main", "kiosk.prices", "ice_cream.app"} < project.apps[0].modules.keys()
+    assert any(line.startswith("starlette==") for line in project.release.requirements)
+    done = run_tests(folder, environment(folder) | {"PYTHONPATH": str(site)})
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def install_wheel(package: Path, site: Path) -> None:
+    """Put a package into `site` with the records of a distribution that pip has installed from a wheel."""
+    shutil.copytree(package, site / package.name)
+    records = site / f"{package.name}-1.0.dist-info"
+    records.mkdir()
+    about = f"Metadata-Version: 2.1\nName: {package.name}\nVersion: 1.0\nRequires-Dist: starlette\n"
+    (records / "METADATA").write_text(about)
+    (records / "WHEEL").write_text("Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+    (records / "INSTALLER").write_text("pip\n")
+    lines = [record_line(path, site) for path in sorted(site.rglob("*")) if path.is_file()]
+    (records / "RECORD").write_text("".join(lines) + f"{records.name}/RECORD,,\n")
+
+
+def record_line(path: Path, site: Path) -> str:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest()).rstrip(b"=").decode()
+    return f"{path.relative_to(site)},sha256={digest},{path.stat().st_size}\n"
 
 
 @pytest.mark.parametrize(
