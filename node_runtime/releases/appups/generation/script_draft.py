@@ -19,6 +19,7 @@ from node_runtime.releases.appups.code.release_facts import ReleaseFacts
 from node_runtime.releases.appups.code.state_change import StateChange
 from node_runtime.releases.appups.sources.release_source import ReleaseSource
 
+from .assembling_modules import modules_that_assemble
 from .child_steps import ChildStep, child_questions, child_steps
 from .draft import DraftStep, question
 from .module_steps import ModuleStep, module_steps, modules_of_subclasses
@@ -61,6 +62,9 @@ class _Draft:
         self.modules = module_steps(*pair.sources, app, pair.changes, list(self.tables.values()))
         loaded = {name for name, step in self.modules.items() if step.loads}
         for name in modules_of_subclasses(self.left, self.target, loaded, self.own):
+            self.modules[name] = ModuleStep(name, "load")
+        loaded |= self.modules.keys()
+        for name in modules_that_assemble(self.left, self.target, loaded, self.own):
             self.modules[name] = ModuleStep(name, "load")
         self.children = child_steps(self.tables, self.own)
         self.routes = route_steps(self.left, self.target, self.own)

@@ -364,3 +364,67 @@ def test_a_module_that_moves_to_another_application_is_loaded_there(tmp_path: Pa
     made = {each.app: each.text for each in generate(older, newer).appups}
     assert '{ load_module = "prices" },' in made["model"]
     assert appup_mistakes(read_project_source(older), read_project_source(newer)) == []
+
+
+ASSEMBLY = """
+from fastapi import Depends, FastAPI
+from shop import items, users
+from shop.models import Item
+
+app = FastAPI()
+app.include_router(items.router)
+
+@app.get("/first")
+async def first(user=Depends(users.current)) -> Item:
+    return Item()
+"""
+ITEMS = """
+from fastapi import APIRouter
+from shop import prices
+
+router = APIRouter()
+
+@router.get("/items")
+async def listed():
+    return [prices.price()]
+"""
+ASSEMBLY_APP = """
+from node_runtime import Application, web
+from shop import sup
+
+class ShopApp(Application):
+    async def start(self, start_type, args):
+        await web.start_asgi("http", "shop.site:app", port=80)
+        return await sup.start_link()
+"""
+ASSEMBLY_MODULES = {
+    "app": ASSEMBLY_APP,
+    "sup": sup(),
+    "site": ASSEMBLY,
+    "items": ITEMS,
+    "users": "def current():\n    return 1\n",
+    "prices": "def price():\n    return 1\n",
+    "models": "from pydantic import BaseModel\n\nclass Item(BaseModel):\n    price: int = 1\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "loaded"),
+    [
+        ("items", ["shop.items", "shop.site"]),
+        ("users", ["shop.users", "shop.site"]),
+        ("models", ["shop.models", "shop.site"]),
+        ("prices", ["shop.prices"]),  # its function is called by name at each request
+    ],
+)
+def test_the_module_that_assembles_an_application_is_loaded_with_what_it_is_given(
+    tmp_path: Path, changed: str, loaded: list[str]
+) -> None:
+    older = write_shop(tmp_path / "1", "1", ASSEMBLY_MODULES)
+    edited = ASSEMBLY_MODULES[changed].replace("1", "2").replace("listed", "all_listed")
+    newer = write_shop(tmp_path / "2", "2", {**ASSEMBLY_MODULES, changed: edited})
+    (made,) = generate(older, newer).appups
+    assert made.questions == ()
+    steps = relup(older, newer)
+    for direction in ("up", "down"):
+        assert [step[1] for step in steps[direction] if step[0] == "load"] == loaded
