@@ -27,7 +27,7 @@ from . import rehearsal
 from .files.config import read_configuration
 from .files.relup_instructions import Load, Remove
 from .planning import affected, conditions, coroutines, without_callbacks
-from .planning.data_files import changed_files
+from .planning.data_files import changed_files, unlisted_files
 from .planning.old_versions import collection_warning, held_blocker
 from .planning.staying import staying_warnings
 from .planning.transition import Transition, cold_remedy
@@ -108,7 +108,7 @@ def _plan(
     blockers, warnings = list(findings.obstacles), _warnings(transition)
     warnings += without_callbacks.warnings(transition, code)
     warnings += staying_warnings(transition, code, None if rehearsed is None else rehearsed.stays)
-    warnings += worker_warnings(transition)
+    warnings += [*worker_warnings(transition), *unlisted_files(transition)]
     children: tuple[PlannedChild, ...] = ()
     if new_code is not None:
         blockers += new_code.blockers
@@ -151,7 +151,7 @@ def _plan(
         live_values=() if rehearsed is None else rehearsed.live_values.values,
         lost=(
             *(() if rehearsed is None else rehearsal.lost(rehearsed.rehearsal, transition.target.vsn)),
-            *(() if new_code is None else rehearsal.lost_values(new_code.module_values)),
+            *(() if new_code is None else rehearsal.lost_values(new_code)),
         ),
         lost_on_way_back=() if rehearsed is None else rehearsal.lost_on_way_back(rehearsed.rehearsal, left),
         module_values=() if new_code is None else new_code.module_values,

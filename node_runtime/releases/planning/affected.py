@@ -278,7 +278,7 @@ def children_without_step(
             continue
         reason, remedy = _reason_and_remedy(child)
         if applies and not child.unread:
-            warnings.append(f"{reason}, unless {' or '.join(dict.fromkeys(applies))} does that.")
+            warnings.append(f"{reason[0].upper()}{reason[1:]}, unless {' or '.join(dict.fromkeys(applies))} does that.")
         else:
             blockers.append(Blocker(reason=reason, remedy=remedy, pid=child.supervisor))
     return blockers, warnings

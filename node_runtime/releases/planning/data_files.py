@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -39,8 +40,46 @@ _MAKE_IT_FOLLOW: Final = (
 )
 
 
+@dataclass(slots=True)
+class _PathSearch:
+    """A search for paths into `folders`, by application. `cut` are the places of which only a part was searched."""
+
+    folders: dict[str, str]
+    deadline: float
+    cut: list[str] = field(default_factory=list)
+    is_late: bool = False
+
+    def has_time(self) -> bool:
+        self.is_late = self.is_late or time.monotonic() >= self.deadline
+        return not self.is_late
+
+    def gaps(self) -> Iterator[str]:
+        """Yield a sentence for each limit that the search has reached."""
+        if self.cut:
+            others = len(self.cut) - 1
+            more = f" and {others} more place{'s' * (others != 1)}" if others else ""
+            yield f"{self.cut[0]}{more}: only the first {MAX_VALUES:,} values were searched for paths of old files."
+        if self.is_late:
+            yield (
+                f"The search for paths of old files ended after {MAX_SECONDS:g} s, so the plan may not name all of "
+                f"these paths."
+            )
+
+
 def changed_files(transition: Transition) -> tuple[PlannedFile, ...]:
     """Return the data files that `transition` adds, changes or removes, at most `MAX_PLANNED_FILES`."""
+    return tuple(_all_changed(transition)[:MAX_PLANNED_FILES])
+
+
+def unlisted_files(transition: Transition) -> list[str]:
+    """Return a sentence with the number of data files that `changed_files` leaves out, if there are any."""
+    changed = len(_all_changed(transition))
+    if changed <= MAX_PLANNED_FILES:
+        return []
+    return [f"{changed:,} data files of the applications change; only {MAX_PLANNED_FILES} of them are listed."]
+
+
+def _all_changed(transition: Transition) -> list[PlannedFile]:
     before, after = ({app.name: app for app in side.manifest.apps} for side in (transition.left, transition.target))
     changes = []
     for name in sorted(before.keys() & after.keys()):
@@ -49,27 +88,29 @@ def changed_files(transition: Transition) -> tuple[PlannedFile, ...]:
             change: FileChange = "added" if path not in old else "removed" if path not in new else "changed"
             if old.get(path) != new.get(path):
                 changes.append(PlannedFile(application=name, path=path, change=change))
-    return tuple(changes[:MAX_PLANNED_FILES])
+    return changes
 
 
 def left_behind_paths(transition: Transition) -> Iterator[str]:
     """Yield a sentence for each global variable or state that contains a path into a folder that `transition` replaces.
 
-    The search reads whole namespaces and states, so it runs in a copy of the node.
+    The search reads whole namespaces and states, so it runs in a copy of the node. If it reaches a limit, the last
+    sentences name the limit.
     """
-    changed = {file.application for file in changed_files(transition)}
+    changed = {file.application for file in _all_changed(transition)}
     folders = {name: f"{transition.left.root}/lib/{name}-{transition.left.apps[name].vsn}" for name in changed}
-    deadline = time.monotonic() + MAX_SECONDS
+    search = _PathSearch(folders, time.monotonic() + MAX_SECONDS)
     found = (
         f"{holder} is a path of {name} {transition.left.apps[name].vsn}, so it will still refer to the old files when "
         f"release {transition.target.vsn} is current; {_MAKE_IT_FOLLOW}."
-        for holder, name in _holders(transition, folders, deadline)
+        for holder, name in _holders(transition, search)
     )
     for number, sentence in enumerate(found):
         if number == MAX_NAMED_PATHS:
             yield f"More values are paths of old files; only {MAX_NAMED_PATHS} of these values are named."
             return
         yield sentence
+    yield from search.gaps()
 
 
 def _data_files(release: UnpackedRelease, name: str) -> dict[str, str]:
@@ -84,21 +125,22 @@ def _data_files(release: UnpackedRelease, name: str) -> dict[str, str]:
     }
 
 
-def _holders(transition: Transition, folders: dict[str, str], deadline: float) -> Iterator[tuple[str, str]]:
-    """Yield the place of each path into one of `folders`, and the application whose folder it is."""
-    if not folders:
+def _holders(transition: Transition, search: _PathSearch) -> Iterator[tuple[str, str]]:
+    """Yield the place of each path into one of the folders, and the application whose folder it is."""
+    if not search.folders:
         return
     gone = {*transition.loaded, *transition.removed}
     for module, source in transition.left.sources.items():
         namespace = _namespace(module)
-        if source.app in folders and module not in gone and namespace is not None:
+        if source.app in search.folders and module not in gone and namespace is not None:
             own = {name: value for name, value in list(namespace.items()) if name not in _OWN_NAMES}
-            for where, name in _paths_in(own, folders, deadline):
+            for where, name in _paths_in(module, own, search):
                 yield f"{module}{where}", name
     for process in list(runtime().processes.values()):
-        if isinstance(process, BehaviourProcess) and process.kind != "application" and time.monotonic() < deadline:
-            for where, name in _paths_in(raw_states([process])[0], folders, deadline):
-                yield f"In {process_label(process)}, state{where}", name
+        if isinstance(process, BehaviourProcess) and process.kind != "application" and search.has_time():
+            label = process_label(process)
+            for where, name in _paths_in(f"The state of {label}", raw_states([process])[0], search):
+                yield f"In {label}, state{where}", name
 
 
 def _namespace(module: str) -> dict[str, Any] | None:
@@ -106,15 +148,23 @@ def _namespace(module: str) -> dict[str, Any] | None:
     return found.__dict__ if isinstance(found, HotModule) else None
 
 
-def _paths_in(value: object, folders: dict[str, str], deadline: float) -> Iterator[tuple[str, str]]:
-    """Yield each place in `value`, such as `.base`, that has a path into one of `folders`, and the application."""
+def _paths_in(title: str, value: object, search: _PathSearch) -> Iterator[tuple[str, str]]:
+    """Yield each place in `value`, such as `.base`, that has a path into one of the folders, and the application.
+
+    `title` names the value if only a part of it is searched.
+    """
     left, waiting, seen = MAX_VALUES, [("", value, 0)], set[int]()
-    while waiting and left and time.monotonic() < deadline:
+    while waiting and search.has_time():
+        if not left:
+            search.cut.append(title)
+            return
         where, one, depth = waiting.pop()
         left -= 1
         text = _path_text(one)
         if text is not None:
-            name = next((app for app, root in folders.items() if text == root or text.startswith(f"{root}/")), None)
+            name = next(
+                (app for app, root in search.folders.items() if text == root or text.startswith(f"{root}/")), None
+            )
             if name is not None:
                 yield clip(where, MAX_SHOWN_NAME), name
         elif depth < MAX_DEPTH and id(one) not in seen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -16,8 +16,8 @@ from node_runtime.releases.planning.lasting_blockers import lasting_blockers
 from node_runtime.releases.planning.participants import participants
 from node_runtime.releases.planning.transition import Transition
 
-MAX_REGISTRATIONS: Final = 20
-"""At most this many registrations of a module are named in a plan."""
+MAX_NAMED: Final = 20
+"""At most this many registrations of a module, and this many things that its body opens, are named in a plan."""
 
 
 class NewCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,7 +25,8 @@ class NewCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `blockers` are the conditions that the live node does not meet, `warnings` the load hazards. By module, `versions`
     has the version, `needs` the other new modules that the module imports, `registers` what its body registers, and
-    `opens` the files and databases that its body opens. `module_values` are the data in global variables.
+    `opens` the files and databases that its body opens. `module_values` are the data in global variables, and
+    `more_lost_values` is the number of further global variables whose data is lost.
     """
 
     blockers: tuple[Blocker, ...]
@@ -35,10 +36,11 @@ class NewCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     registers: dict[str, tuple[str, ...]] = {}
     opens: dict[str, tuple[str, ...]] = {}
     module_values: tuple[PlannedModuleValue, ...] = ()
+    more_lost_values: int = 0
 
 
 def describe_code(
-    transition: Transition, batch: Batch, effects: BodyEffects, opens: Mapping[str, Sequence[str]]
+    transition: Transition, batch: Batch, effects: BodyEffects, opens: Mapping[str, Iterable[str]]
 ) -> NewCode:
     """Return the facts about the prepared code, before it becomes current in the copy."""
     return NewCode(
@@ -55,14 +57,19 @@ def describe_code(
         versions={module: batch.version(module).vsn for module in batch.modules},
         needs={module: _needs(batch, module) for module in batch.modules},
         registers={module: _registers(batch, module) for module in batch.modules},
-        opens={module: tuple(map(shown, opened)) for module, opened in opens.items()},
+        opens={module: _named(map(shown, opened)) for module, opened in opens.items()},
     )
 
 
 def _registers(batch: Batch, module: str) -> tuple[str, ...]:
-    made = [shown(one.describe()) for one in batch.version(module).registrations]
-    more = len(made) - MAX_REGISTRATIONS
-    return (*made[:MAX_REGISTRATIONS], *([f"{more} more"] if more > 0 else []))
+    return _named(shown(one.describe()) for one in batch.version(module).registrations)
+
+
+def _named(clauses: Iterable[str]) -> tuple[str, ...]:
+    """Return at most `MAX_NAMED` clauses, and the number of further ones."""
+    every = tuple(clauses)
+    more = len(every) - MAX_NAMED
+    return (*every[:MAX_NAMED], *([f"{more} more"] if more > 0 else []))
 
 
 def _needs(batch: Batch, module: str) -> tuple[str, ...]:

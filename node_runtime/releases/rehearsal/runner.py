@@ -54,7 +54,7 @@ from .losses import Losses
 from .lowered_intensity import lowered_intensity
 from .new_code import describe_code
 from .new_modules.bodies import BodyRehearsal, PrepareCode
-from .new_modules.module_values import planned_values
+from .new_modules.module_values import with_module_values
 from .report import Report
 from .script_steps import (
     ApplyCall,
@@ -68,11 +68,12 @@ from .script_steps import (
 from .state_check import check_awaitable, check_state
 from .way_back import FINGERPRINT_MAX_PARTS, FINGERPRINT_SECONDS, rehearse_way_back
 
-MAX_RESULTS: Final = {"failed": 100, "unrehearsed": 100, "not given back": 50, "ok": 50}
+MAX_RESULTS_BY_CATEGORY: Final = {"failed": 100, "unrehearsed": 100, "not given back": 50, "ok": 50}
 """At most this many processes of each category get a result."""
 TRIAL_SECONDS: Final = 0.5
 """Time limit for trying the default migration of a state for which the script has no code_change."""
-REPORT_INTERVAL_SECONDS: Final = 0.05
+SEND_INTERVAL_SECONDS: Final = 0.05
+"""The minimum number of seconds between two reports that the copy sends."""
 STATE_LIMITS: Final = DescribeLimits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=1.0)
 """The time limit is generous: no process waits for the copy, and a busy machine may not run the copy for a while."""
 NOT_SHOWN: Final = Term(type="state", text="‹not shown›")
@@ -92,7 +93,7 @@ class Attempt(CallVerdict):
     secrets: SecretComparison = field(default_factory=SecretComparison)
 
     def category(self) -> str:
-        """Return the category in which the attempt is counted, a key of MAX_RESULTS."""
+        """Return the category in which the attempt is counted, a key of MAX_RESULTS_BY_CATEGORY."""
         if self.outcome in ("ok", "unrehearsed"):
             return "not given back" if self.given_back is False else self.outcome
         return "failed"
@@ -122,7 +123,7 @@ class RehearsalRunner:
     _caller: GuardedCaller = field(init=False)
     _applies: ApplyRehearsal = field(init=False)
     _last_sent: float = 0.0
-    _results_left: dict[str, int] = field(default_factory=lambda: dict(MAX_RESULTS))
+    _results_left: dict[str, int] = field(default_factory=lambda: dict(MAX_RESULTS_BY_CATEGORY))
     _readers: ValueReaders = field(default_factory=ValueReaders)
     _earlier: dict[str, dict[str, Any]] | None = None
     """The old namespaces of modules that the script has not loaded yet; None before the switch."""
@@ -162,8 +163,7 @@ class RehearsalRunner:
             self.report.bodies = bodies.seconds
             if effects is not None:
                 code = describe_code(self.transition, batch, effects, bodies.opens)
-                values = planned_values(batch, partial(bodies.execute_again, batch))
-                self.report.code = msgspec.structs.replace(code, module_values=values)
+                self.report.code = with_module_values(code, batch, partial(bodies.execute_again, batch))
         return batch
 
     def _search_holders(self) -> None:
@@ -246,7 +246,7 @@ class RehearsalRunner:
 
     def _send(self, *, at_once: bool = False) -> None:
         now = time.monotonic()
-        if at_once or now - self._last_sent > REPORT_INTERVAL_SECONDS:
+        if at_once or now - self._last_sent > SEND_INTERVAL_SECONDS:
             self._last_sent = now
             self.send(msgspec.msgpack.encode(self.report))
             self.report.results, self.report.children, self.report.calls = [], [], []
@@ -265,7 +265,7 @@ class RehearsalRunner:
         self._try(attempt)
         category = attempt.category()
         self._count(attempt, category)
-        first = self._results_left[category] == MAX_RESULTS[category]
+        first = self._results_left[category] == MAX_RESULTS_BY_CATEGORY[category]
         if self._results_left[category]:
             self._results_left[category] -= 1
             self.report.results.append(self._result(attempt, term))

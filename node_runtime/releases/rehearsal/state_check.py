@@ -66,7 +66,8 @@ def _check_resume(process: BehaviourProcess, state: Any, wanted: StateClass) -> 
         process.make_instance(wanted.cls, state)
     except Exception as error:
         sentence = f"{wanted.cls.__qualname__} of release {wanted.vsn} can't hold its state"
-        raise WrongResult("raised", f"{sentence}: {shown(describe_reason(error))[:500]}") from error
+        remedy = "correct the class and build the release again"
+        raise WrongResult("raised", f"{sentence}: {shown(describe_reason(error))[:500]}", remedy) from error
 
 
 def _kind(value: object) -> str:

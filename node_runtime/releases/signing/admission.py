@@ -118,9 +118,10 @@ def _checked(name: str, data: bytes, keys: Sequence[ReleaseKey], sha256: str, di
         if now > statement.expires:
             raise ValueError(f"its signature by {key} expired at {statement.expires:%Y-%m-%d %H:%M} UTC; sign it again")
         if statement.built > now + MAX_CLOCK_DIFFERENCE:
+            hours = MAX_CLOCK_DIFFERENCE / timedelta(hours=1)
             raise ValueError(
-                f"its build id {statement.build} is more than a day in the future; correct the clock of this machine "
-                f"or of the machine that built the release, and sign it again"
+                f"its build id {statement.build} is more than {hours:g} h in the future; correct the clock of this "
+                f"machine or of the machine that built the release, and sign it again"
             )
     except MalformedFile as error:
         raise Refused(f"{name} is refused: its signature can't be used: {error}.") from None

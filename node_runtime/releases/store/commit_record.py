@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 
+from node_runtime.protocol.clip import MAX_SHOWN_NAME, clip
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.durable import write_atomically
 from node_runtime.releases.files.manifest import ManifestStruct
@@ -142,7 +143,8 @@ class CommitRecord(ManifestStruct, frozen=True):
     def entry(self, vsn: str) -> RecordedRelease:
         """Return the entry of a release. Raises `Refused` for an unknown release."""
         if vsn not in self.releases:
-            raise Refused(f"There is no release {vsn}; known releases: {', '.join(sorted(self.releases))}.")
+            known = ", ".join(sorted(self.releases))
+            raise Refused(f"There is no release {clip(vsn, MAX_SHOWN_NAME)} on this node; known releases: {known}.")
         return self.releases[vsn]
 
 

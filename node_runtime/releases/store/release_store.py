@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from node_runtime.processes.redaction.text_redaction import shown
-from node_runtime.protocol.clip import MAX_SHOWN_NAME, clip
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Direction, ReleaseInfo, ReleaseSignature
 from node_runtime.releases.files.durable import clear_interrupted_writes
@@ -66,10 +65,7 @@ class ReleaseStore:
 
     def entry(self, vsn: str) -> commit_record.RecordedRelease:
         """Return the entry of a release in the commit record. For an unknown release, raises `Refused`."""
-        if vsn not in self.record.releases:
-            known = ", ".join(sorted(self.record.releases))
-            raise Refused(f"There is no release {clip(vsn, MAX_SHOWN_NAME)} on this node; known releases: {known}.")
-        return self.record.releases[vsn]
+        return self.record.entry(vsn)
 
     def infos(self, current: str) -> tuple[ReleaseInfo, ...]:
         """Return what operators see of all releases, in the order of staging. `current` is the running release.
@@ -188,9 +184,10 @@ class ReleaseStore:
         path = self.path(start, end)
         if path is not None and len(path) > 1:
             install = "install these one after the other"
-            if self.hops(start, end)[1]:
-                verb = f"{self.hops(start, end)[0]}grade"
-                install += f"; 'hotdash {verb} NODE {end} --hops' does that, with a plan and a probation for each"
+            direction, hops = self.hops(start, end)
+            if hops:
+                command = f"hotdash {direction}grade NODE {end} --hops"
+                install += f"; '{command}' does that, with a plan and a probation for each"
             return f"{end} is reachable via {' -> '.join((start, *path))}: {install}"
         others = self._reachable(start)
         return (

@@ -135,6 +135,24 @@ async def test_modules_that_stay_loaded_find_the_files_of_the_current_release(sm
     assert found() == only("3")
 
 
+async def test_a_plan_says_what_it_leaves_out_of_the_data_files_and_of_the_paths(small: SmallNode) -> None:
+    for number in range(101):
+        file = small.root / f"lib/shop-2/priv/{number}.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    many = READER.replace('{"folder": str(HERE)}', '{"members": list(range(1001))}')
+    small.write("1", {"shop.reader": many})
+    small.write("2", {"shop.reader": many}, NOTHING.replace("@", "1"))
+    handler = small.boot()
+    reader = importlib.import_module("shop.reader")
+    await reader.start_link()
+
+    plan = await handler.plan("2")
+    assert len(plan.files) == 100
+    assert "101 data files of the applications change; only 100 of them are listed." in plan.warnings
+    assert "The state of reader: only the first 1,000 values were searched for paths of old files." in plan.warnings
+
+
 async def test_what_loaded_code_can_read_stays_after_its_release_was_removed(small: SmallNode) -> None:
     write(small, "1")
     write(small, "2", NOTHING.replace("@", "1"))

@@ -106,6 +106,13 @@ log.flush()
     counter.log.close()
 
 
+async def test_files_that_a_body_opens_beyond_the_limit_are_counted(small: SmallNode, tmp_path: Path) -> None:
+    write(small, f"for number in range(23):\n    open({str(tmp_path)!r} + f'/{{number % 22}}', 'a').close()")
+    (module,) = (await small.handler.plan("2")).modules
+    assert len(module.opens) == 21
+    assert module.opens[19:] == (f"file {tmp_path}/19", "2 more")
+
+
 HARMFUL = {
     "a loop": ("while True:\n    pass", "shop.counter: its body has not ended within 0.5 s"),
     "a swallowed interruption": (

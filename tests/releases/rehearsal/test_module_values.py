@@ -80,6 +80,20 @@ async def test_a_plan_lists_the_data_in_global_variables_and_what_becomes_of_it(
     assert counter.FULL.members == ["ann", "bob"], "a plan changes nothing"
 
 
+async def test_lost_data_beyond_the_limit_is_counted(small: SmallNode) -> None:
+    sets = "\n".join(f"SEEN{number} = set()" for number in range(52))
+    small.write("1", {"shop.counter": sets + COUNTER})
+    small.write("2", {"shop.counter": sets + COUNTER_2}, LOAD_COUNTER)
+    small.boot()
+    counter: Any = importlib.import_module("shop.counter")
+    for number in range(52):
+        getattr(counter, f"SEEN{number}").add(number)
+    plan = await small.handler.plan("2")
+    assert len(plan.module_values) == 50
+    assert len(plan.lost) == 51
+    assert plan.lost[-1] == "The data of 2 more global variables is lost (limit 50 listed)."
+
+
 SITE = """
 import functools
 from starlette.applications import Starlette

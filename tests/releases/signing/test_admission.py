@@ -145,7 +145,7 @@ def test_an_expired_signature_is_refused(node: Path, tmp_path: Path, ana: Secret
 
 def test_a_build_of_the_future_is_refused(node: Path, tmp_path: Path, ana: SecretKey) -> None:
     tarball = signed_release(tmp_path, ana, built=datetime.now(UTC) + timedelta(days=2))
-    assert "is more than a day in the future" in refusal(tarball, node)
+    assert "is more than 24 h in the future" in refusal(tarball, node)
 
 
 def test_a_statement_about_another_tarball_is_refused(node: Path, tmp_path: Path, ana: SecretKey) -> None:

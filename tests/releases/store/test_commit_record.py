@@ -43,7 +43,7 @@ def test_the_permanent_release_cannot_be_removed() -> None:
 
 
 def test_an_unknown_release_is_named_with_the_known_ones() -> None:
-    with pytest.raises(Refused, match="no release 3; known releases: 1, 2"):
+    with pytest.raises(Refused, match="no release 3 on this node; known releases: 1, 2"):
         commit_record.first_record("1").with_unpacked("2").with_permanent("3")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -59,7 +59,7 @@ class BodyRehearsal:
         self._opens = BodyOpens(caller.sandbox, lambda: self._module)
 
     @property
-    def opens(self) -> dict[str, list[str]]:
+    def opens(self) -> Mapping[str, Iterable[str]]:
         """What the body of each module has opened, in clauses."""
         return self._opens.by_module
 

@@ -21,18 +21,16 @@ from node_runtime.releases.rehearsal.sandbox import READ_ONLY_DATABASE, Sandbox
 
 MAX_DATABASE_BYTES: Final = 64 << 20
 """A larger database is not copied, so a body that opens it can't be rehearsed."""
-MAX_NAMED: Final = 20
-"""At most this many things that one module opens are named."""
 
 
 class BodyOpens:
     """Replaces the functions that open files and databases, while bodies run.
 
-    `by_module` has a clause for each thing that the body of a module has opened.
+    `by_module` has a clause for each thing that the body of a module has opened, as keys in this order.
     """
 
     def __init__(self, sandbox: Sandbox, module: Callable[[], str | None]) -> None:
-        self.by_module: dict[str, list[str]] = defaultdict(list)
+        self.by_module: dict[str, dict[str, None]] = defaultdict(dict)
         self._sandbox = sandbox
         self._module = module
 
@@ -87,6 +85,4 @@ class BodyOpens:
         return copy
 
     def _add(self, what: str) -> None:
-        opened = self.by_module[self._module() or ""]
-        if what not in opened and len(opened) < MAX_NAMED:
-            opened.append(what)
+        self.by_module[self._module() or ""][what] = None

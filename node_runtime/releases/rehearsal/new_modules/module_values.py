@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
+
+import msgspec
 
 from node_runtime.code import Batch, ModuleValue, Version
 from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.protocol.messages import PlannedModuleValue
+from node_runtime.releases.rehearsal.new_code import NewCode
 
 MAX_VALUES: Final = 50
 """At most this many global variables are listed; variables whose data is lost come first."""
@@ -18,20 +21,28 @@ _IN_FUNCTION: Final = (
 )
 
 
-def planned_values(batch: Batch, execute: Callable[[Version], dict[str, object]]) -> tuple[PlannedModuleValue, ...]:
-    """Return what becomes of the data in global variables. `execute` executes a body once more."""
+def with_module_values(code: NewCode, batch: Batch, execute: Callable[[Version], dict[str, object]]) -> NewCode:
+    """Return `code` with what becomes of the data in global variables. `execute` executes a body once more."""
     found = sorted(batch.module_values(execute), key=lambda value: _ORDER.index(value.fate))
-    return tuple(_planned(value) for value in found[:MAX_VALUES])
+    more_lost = sum(value.fate == "lost" for value in found[MAX_VALUES:])
+    values = tuple(_planned(value) for value in found[:MAX_VALUES])
+    return msgspec.structs.replace(code, module_values=values, more_lost_values=more_lost)
 
 
-def lost_values(values: Iterable[PlannedModuleValue]) -> tuple[str, ...]:
-    """Return a sentence for each global variable whose data the upgrade would lose."""
-    return tuple(
+def lost_values(code: NewCode) -> tuple[str, ...]:
+    """Return a sentence for each global variable whose data the upgrade would lose.
+
+    A last sentence says how many of these variables are not listed.
+    """
+    listed = tuple(
         f"{one.module}.{one.name} ({one.kind}{_entries(one)}, about {one.size} bytes) holds data that the object "
         f"of the new version lacks, so it is lost: {_IN_FUNCTION if one.in_function else _IN_VARIABLE}."
-        for one in values
+        for one in code.module_values
         if one.fate == "lost"
     )
+    if not (more := code.more_lost_values):
+        return listed
+    return (*listed, f"The data of {more} more global variable{'s' * (more != 1)} is lost (limit {MAX_VALUES} listed).")
 
 
 def _entries(one: PlannedModuleValue) -> str:
