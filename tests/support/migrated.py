@@ -35,12 +35,12 @@ class Versions:
     def up(self, value: Any) -> Conversion:
         """Migrate a value to the second version."""
         self._module.switch(self.b)
-        return migration_obstacles(value, TargetNamespaces({NAME: self.b}))
+        return migration_obstacles(value, TargetNamespaces({NAME: self.b}, {NAME: self.a}))
 
     def down(self, value: Any) -> Conversion:
         """Migrate a value to the first version."""
         self._module.switch(self.a)
-        return migration_obstacles(value, TargetNamespaces({NAME: self.a}))
+        return migration_obstacles(value, TargetNamespaces({NAME: self.a}, {NAME: self.b}))
 
     def migrated(self, expression: str) -> Any:
         """The new value of an expression of the first version; nothing may be lost or in the way."""

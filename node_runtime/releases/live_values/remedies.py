@@ -12,6 +12,7 @@ from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import ValuePlace
 from node_runtime.releases.migration import Obstacle
+from node_runtime.releases.migration.named_objects import NamedObject
 from node_runtime.releases.planning.conditions import WAIT_REMEDY
 from node_runtime.releases.planning.transition import Transition
 
@@ -105,6 +106,8 @@ def _home(found: FoundValue) -> str | None:
     thing: Any = found.thing
     if isinstance(thing, type):
         return module_of(thing)
+    if isinstance(thing, NamedObject):
+        return thing.module
     if type(thing) is FunctionType:
         return str(thing.__globals__.get("__name__", ""))
     return None

@@ -12,6 +12,7 @@ from types import FrameType, FunctionType
 from typing import Any
 
 from node_runtime.behaviours.show.raw_reads import module_of, name_of, namespace_of
+from node_runtime.releases.migration.named_objects import NamedObject, named_objects
 from node_runtime.releases.planning.conditions import class_in
 
 
@@ -24,6 +25,8 @@ class ReplacedCode:
     def __init__(self, old: Mapping[str, dict[str, Any]], new: Mapping[str, dict[str, Any]]) -> None:
         self._new = {module: new.get(module) for module in old}
         self._modules = {id(namespace): module for module, namespace in old.items()}
+        found = named_objects(old, new)
+        self._named = {identity: one for identity, one in found.items() if type(one.value) is object}
 
     @property
     def modules(self) -> frozenset[str]:
@@ -46,6 +49,10 @@ class ReplacedCode:
     def has_function(self, function: FunctionType) -> bool:
         """Return whether the function is replaced."""
         return id(function.__globals__) in self._modules
+
+    def named_object(self, value: object) -> NamedObject | None:
+        """Return the variable of a plain `object()` that a replaced or deleted module has made in its body."""
+        return self._named.get(id(value))
 
     def has_frame(self, frame: FrameType | None) -> bool:
         """Return whether a suspended frame runs replaced code."""

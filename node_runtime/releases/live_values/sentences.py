@@ -10,6 +10,7 @@ from typing import Any, Final
 from node_runtime.behaviours.show.raw_reads import module_of, name_of, short_text
 from node_runtime.processes.process import Process
 from node_runtime.protocol.messages import Blocker, LiveValue, ValueOutcome, ValuePlace
+from node_runtime.releases.migration.named_objects import NamedObject
 from node_runtime.releases.planning.conditions import process_label
 from node_runtime.releases.planning.transition import Transition
 
@@ -110,6 +111,8 @@ def _groups(findings: Iterable[Finding], code: ReplacedCode) -> list[Group]:
 def _code_name(found: FoundValue) -> str:
     """Return the "module:name" of the code of a value."""
     thing: Any = found.thing
+    if isinstance(thing, NamedObject):
+        return short_text(thing.label)
     if isinstance(thing, type):
         return f"{short_text(module_of(thing) or '?')}:{short_text(name_of(thing))}"
     if type(thing) is FunctionType:

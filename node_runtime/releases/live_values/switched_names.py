@@ -45,6 +45,9 @@ class SwitchedNames:
         """Return False: only values of classes are found."""
         return False
 
+    def named_object(self, value: object) -> None:
+        """Return None: only values of classes are found."""
+
     def has_frame(self, frame: FrameType | None) -> bool:
         """Return False: only values of classes are found."""
         return False

@@ -23,6 +23,7 @@ from typing import Any, Final, Literal, Protocol
 from node_runtime.behaviours.show.time_budget import TimeBudget
 from node_runtime.releases.migration.hidden_parts import ZONED, ReadParts, reader_for, target_of, zone_of
 from node_runtime.releases.migration.holders import is_holder
+from node_runtime.releases.migration.named_objects import NamedObject
 
 Sort = Literal["instance", "exception", "class", "function", "bound method", "coroutine", "generator"]
 SUSPENDED_SORTS: Final = ("coroutine", "generator")
@@ -35,7 +36,7 @@ SLICE: Final = 50_000
 _BETWEEN_CLOCK_READS: Final = 256
 _SUSPENDED: Final = frozenset(map(id, (CoroutineType, GeneratorType, AsyncGeneratorType)))
 _FRAMES: Final = ("cr_frame", "gi_frame", "ag_frame")
-_LEAF, _OPEN, _INSTANCE, _MEMBER, _CLASS, _FUNCTION, _METHOD, _FRAME, _WEAK, _ZONED = range(10)
+_LEAF, _OPEN, _INSTANCE, _MEMBER, _CLASS, _FUNCTION, _METHOD, _FRAME, _WEAK, _ZONED, _BARE = range(11)
 
 
 class SoughtCode(Protocol):
@@ -46,6 +47,9 @@ class SoughtCode(Protocol):
 
     def has_function(self, function: FunctionType) -> bool:
         """Return whether the search looks for a function."""
+
+    def named_object(self, value: object) -> NamedObject | None:
+        """Return the variable of a plain `object()` that the search looks for; None for any other."""
 
     def has_frame(self, frame: FrameType | None) -> bool:
         """Return whether the search looks for the code of a suspended frame."""
@@ -141,6 +145,10 @@ class ValueSearch:
             if self._code.has_frame(frame):
                 self._record(root, "coroutine" if type(part) is CoroutineType else "generator", part, part, trail)
                 return False
+        elif kind == _BARE:
+            if (named := self._code.named_object(part)) is not None:
+                self._record(root, "instance", named, part, trail)
+            return False
         elif kind == _WEAK:
             self._check_aside(root, target_of(part), (part, trail))
         elif kind == _ZONED:
@@ -177,6 +185,8 @@ class ValueSearch:
             return _FRAME
         if cls is FunctionType or cls is MethodType:
             return _FUNCTION if cls is FunctionType else _METHOD
+        if cls is object:
+            return _BARE
         if self._code.has_class(cls):
             return _MEMBER if issubclass(cls, enum.Enum) else _INSTANCE
         if any(cls is zoned for zoned in ZONED):

@@ -9,12 +9,13 @@ from typing import Any, Final
 from node_runtime.behaviours.show.raw_reads import type_name
 
 from .findings import Conversion
+from .layouts import size_of
 from .left_behind import left_behind
+from .library_shapes.weak_shapes import WeakShape
 from .replaced_shapes import Shapes
 from .report import MigrationReport
 from .shapes import LEAF, LEAF_CLASSES, PathStep, Shape
 from .targets import TargetNamespaces, Targets
-from .weak_shapes import WeakShape
 
 _ENTERED: Final = 0
 _UNCHANGED: Final = 1
@@ -120,24 +121,44 @@ class Converter:
                 continue  # it has a weak reference to itself
             elif (clause := left_behind(value, lambda one: id(one) in inside or self._is_affected(one))) is not None:
                 self._report.add_obstacle(value, type_name(type(value)), None, clause, "keep the class")
-        if not self._report.is_clear():
-            return
+        if self._report.is_clear():
+            self._make(search)
+
+    def _make(self, search: _Search) -> None:
+        """Make the new objects of a search that has found no obstacle, and check them."""
         made = self._made
 
         def part(value: Any, new: Callable[[int, Any], Any] = made.get) -> Any:
             return new(id(value), value)
 
-        for value, shape in search.affected:
-            if (new := shape.begin(value)) is not None:
-                made[id(value)] = new
-        late = {holder for holder, part in search.back if self._status[part] == _AFFECTED and part not in made}
-        for at_end in (False, True):
+        value: Any = None
+        shape: Shape = LEAF
+        try:
             for value, shape in search.affected:
-                if (id(value) in late) is at_end:
-                    made[id(value)] = shape.finish(value, made.get(id(value)), part)
-        if self._report.is_clear():
-            for value, shape in search.affected:
-                shape.check(value, made[id(value)])
+                if (new := shape.begin(value)) is not None:
+                    made[id(value)] = new
+            late = {holder for holder, part in search.back if self._status[part] == _AFFECTED and part not in made}
+            for at_end in (False, True):
+                for value, shape in search.affected:
+                    if (id(value) in late) is at_end:
+                        made[id(value)] = shape.finish(value, made.get(id(value)), part)
+            if self._report.is_clear():
+                for value, shape in search.affected:
+                    shape.check(value, made[id(value)])
+                    if shape.is_keyed:
+                        self._check_size(value, made[id(value)])
+        except Exception as error:  # of the release's own code, such as a __hash__
+            label = shape.label or type_name(type(value))
+            reason = f"{type(error).__name__} was raised when a new {label} was made: {error}"
+            self._report.add_obstacle(value, label, None, reason, "")
+
+    def _check_size(self, old: Any, new: Any) -> None:
+        """Report entries that are equal in the target only, so that some of them would be lost."""
+        before, after = size_of(old), size_of(new)
+        if after < before:
+            label = type_name(type(old))
+            reason = f"entries of a {label} are equal in the target, so that it would have {after:,} of {before:,}"
+            self._report.add_obstacle(old, label, None, reason, "keep the __eq__ of its entries")
 
     def _find_weakly_held(self, search: _Search) -> None:
         """Report the objects that have to change and to which only weak references lead: new objects would vanish."""

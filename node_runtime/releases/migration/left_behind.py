@@ -30,7 +30,8 @@ def left_behind(value: Any, is_converted: Callable[[weakref.ref[Any]], bool]) ->
     if not weakref.getweakrefcount(value):
         return None
     references = [one for one in weakref.getweakrefs(value) if not is_converted(one)]
-    if any(isinstance(one.__callback__, weakref.finalize) for one in references):
+    plain = [one for one in references if type(one) not in weakref.ProxyTypes]  # a proxy's attributes are its target's
+    if any(isinstance(one.__callback__, weakref.finalize) for one in plain):
         return f"an object of {label} has a finalizer, which would run when a new object replaces the old one"
     if references:
         return f"weak references to an object of {label} would be lost, since a new object replaces the old one"

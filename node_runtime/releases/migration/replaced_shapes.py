@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
-from node_runtime.behaviours.show.raw_reads import field_names, module_of, name_of
+from node_runtime.behaviours.show.raw_reads import field_names, module_of, mro_of, name_of, namespace_of
 from node_runtime.code.classes.annotation_fit import find_misfit, resolve
 from node_runtime.code.classes.initialised_names import initialised_names
 from node_runtime.code.classes.record_fields import (
@@ -21,13 +21,14 @@ from node_runtime.code.classes.record_fields import (
 )
 
 from .enum_members import member_names, members_of
-from .exact_shapes import EXACT_SHAPES
 from .layouts import Base, Layout, base_of
+from .library_shapes.exact_shapes import EXACT_SHAPES
+from .library_shapes.zoned_shape import ZONED_SHAPE, has_plain_zone
+from .named_objects import MISSING
 from .pydantic_models import PydanticModel
 from .report import MigrationReport
-from .shapes import LEAF, CodeShape, PartOf, PathStep, Shape, kept_shape
-from .targets import GONE, Targets, namespace_of_class
-from .zoned_shape import ZONED_SHAPE, has_plain_zone
+from .shapes import KEYED, LEAF, CodeShape, PartOf, PathStep, Shape, kept_shape
+from .targets import CACHED_FUNCTION, GONE, Targets, namespace_of_class
 
 _SMALL = (type(None), bool, int, float, complex, str, bytes)
 
@@ -38,19 +39,25 @@ class Shapes:
     def __init__(self, targets: Targets, report: MigrationReport) -> None:
         self._targets = targets
         self.report = report
+        self._named = {
+            identity: CodeShape(GONE if one.successor is MISSING else one.successor, one.label)
+            for identity, one in targets.named.items()
+        }
         self._known: dict[int, Shape] = {}
         self._classes: list[type] = []
         """The classes of the known shapes. References to them keep their `id` from being used for another class."""
 
     def of(self, value: Any) -> Shape:
         """Return the shape of a value."""
+        if self._named and (named := self._named.get(id(value))) is not None:
+            return named
         cls = type(value)
         known = self._known.get(id(cls))
         if known is not None:
             return LEAF if known is ZONED_SHAPE and has_plain_zone(value) else known
         if issubclass(cls, type):
             return self._code(self._targets.class_for(value), value)
-        if cls is types.FunctionType:
+        if cls is types.FunctionType or cls is CACHED_FUNCTION:
             return self._code(self._targets.function_for(value), value)
         known = self._known[id(cls)] = EXACT_SHAPES.get(id(cls)) or self._make(cls)
         self._classes.append(cls)
@@ -134,6 +141,8 @@ class ReplacedShape(Shape):
         self._target_model = PydanticModel(target) if is_pydantic_model(target) else None
         self._tuple_names = tuple(map(str, field_names(cls))) if issubclass(cls, tuple) else ()
         self._initialised = initialised_names(target) - initialised_names(cls) - {*(self._target_fields or ())}
+        self._caches_hash = _caches_hash(target)
+        self.is_keyed = issubclass(cls, KEYED) and issubclass(target, KEYED)
         new = self._target_fields or {}
         self._added = tuple(name for name in new if name not in self._fields)
         self._gone = tuple(name for name in self._fields if name not in new)
@@ -234,7 +243,7 @@ class ReplacedShape(Shape):
                 others[name] = attribute
             else:
                 self._report.add_lost(value, self.label, name, holds_data=self._holds_data(name, old[name], value))
-        if "_attrs_cached_hash" in self._target_layout.slots:
+        if self._caches_hash:
             others["_attrs_cached_hash"] = None
         return others
 
@@ -302,6 +311,13 @@ class ReplacedShape(Shape):
     def _misfit(self, value: Any, field: str, reason: str) -> None:
         remedy = f"keep the type of {field}"
         self._report.add_obstacle(value, self.label, field, reason, remedy, is_misfit=True)
+
+
+def _caches_hash(cls: type) -> bool:
+    """Return whether this is an attrs class whose objects keep their hash in an attribute of their own."""
+    hashes = (namespace_of(base)["__hash__"] for base in mro_of(cls) if "__hash__" in namespace_of(base))
+    code = getattr(next(hashes, None), "__code__", None)
+    return code is not None and "_attrs_cached_hash" in code.co_names
 
 
 def _is_compatible(cls: type, base: Base, target: type, target_base: Base) -> bool:

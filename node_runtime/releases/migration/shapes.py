@@ -28,6 +28,8 @@ PartOf = Callable[[Any], Any]
 
 _OWN_PACKAGE: Final = __name__.partition(".")[0]
 _CODE: Final = (types.FunctionType, type)
+KEYED: Final = (dict, set, frozenset)
+"""The containers in which entries that are equal become one."""
 LEAF_CLASSES: Final = frozenset(map(id, (
     type(None), bool, int, float, complex, str, bytes, bytearray, type(Ellipsis), range, slice, types.ModuleType,
     types.CodeType,
@@ -45,6 +47,8 @@ class Shape:
     """The class or function, "module:name"."""
     obstacle: str | None = None
     """A clause that says why no new object can be made; None if one can be made."""
+    is_keyed = False
+    """Whether an object of this shape is a container in which equal entries become one."""
     remedy = ""
     """What the release can do about the obstacle, apart from a code_change."""
 
@@ -85,6 +89,7 @@ class ObjectShape(Shape):
         self.layout = Layout(cls)
         self._is_foreign = is_foreign
         self._is_mapping = issubclass(cls, dict)
+        self.is_keyed = issubclass(cls, KEYED)
 
     def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
         for step, part in self._all_parts(value):

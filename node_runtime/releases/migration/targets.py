@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import FunctionType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from node_runtime.behaviours.show.raw_reads import module_of, mro_of, name_of, namespace_of
 
-Namespaces: TypeAlias = Mapping[str, Mapping[str, Any]]
+from .generic_models import generic_target
+from .named_objects import Namespaces, named_objects
 
+CACHED_FUNCTION: Final[type] = functools._lru_cache_wrapper
 GONE: Final = object()
 """The result for a class or function that the target doesn't have."""
 
@@ -33,12 +36,16 @@ class Targets:
     def __init__(self, namespaces: TargetNamespaces) -> None:
         self._namespaces = namespaces.modules
         self._before = namespaces.before
+        self.named: Final = named_objects(namespaces.before, namespaces.modules)
+        """The objects that modules make for their identity, by the `id` of the old ones."""
         self.packages: Final = frozenset(module.partition(".")[0] for module in namespaces.modules)
         """The top-level packages of the replaced modules."""
 
     def class_for(self, cls: type) -> Any:
         """Return the target's class for `cls`: `cls` itself if it isn't replaced, GONE if the target lacks it."""
         namespace = self._namespaces.get(module_of(cls) or "")
+        if (model := generic_target(cls, self.class_for, GONE)) is not None:
+            return model
         if namespace is None:
             return cls
         found = _resolve(namespace, name_of(cls))
@@ -61,18 +68,20 @@ class Targets:
                     return found
         return None
 
-    def function_for(self, function: FunctionType) -> Any:
+    def function_for(self, function: Any) -> Any:
         """Return the target's function for `function`, which is `function` itself if it isn't replaced.
 
         If the target lacks the function, return GONE.
         """
-        namespace = self._namespaces.get(function.__module__ or "")
-        if namespace is None or function.__globals__ is namespace:
+        namespace = self._namespaces.get(getattr(function, "__module__", None) or "")
+        plain = function if type(function) is FunctionType else getattr(function, "__wrapped__", None)
+        own = getattr(plain, "__globals__", {})
+        if namespace is None or own is namespace:
             return function
         found = _resolve(namespace, function.__qualname__)
-        if isinstance(found, FunctionType):
+        if isinstance(found, (FunctionType, CACHED_FUNCTION)):
             return found
-        return GONE if function.__globals__.get("__name__") == function.__module__ else function
+        return GONE if own.get("__name__") == function.__module__ else function
 
     def namespace(self, cls: type) -> Mapping[str, Any]:
         """Return the namespace in which the annotations of the target's class `cls` are looked up."""

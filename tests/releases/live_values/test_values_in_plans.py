@@ -246,3 +246,14 @@ async def test_a_process_of_the_same_module_needs_an_update_in_place_of_its_load
     assert blocker.remedy.startswith(
         'replace the load_module of shop.box in the appup of release 2 by { update = "shop.box", change = "advanced" }'
     )
+
+
+async def test_an_object_that_the_new_code_compares_by_identity_is_a_blocker(small: SmallNode) -> None:
+    plan = await boxes(
+        small, "[status.UNSET]", ("box",), "UNSET = object()\n", "UNSET = object()\nX = 1\n", LOAD_STATUS
+    )
+    (blocker,) = plan.blockers
+    assert blocker.reason == (
+        "box holds a value of shop.status:UNSET in its state at [0], and release 2 replaces that code"
+    )
+    assert 'deps = ["shop.status"]' in blocker.remedy

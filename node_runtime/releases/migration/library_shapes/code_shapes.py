@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from node_runtime.behaviours.show.raw_reads import mro_of, namespace_of
-
-from .shapes import PartOf, PathStep, Shape
+from node_runtime.releases.migration.shapes import PartOf, PathStep, Shape
 
 TYPING_ALIAS: Final[type] = type(typing.Iterator[int])
 """The class of the aliases of user-defined generic classes, and of most of typing's own."""

@@ -10,9 +10,10 @@ import types
 import weakref
 from typing import Final
 
+from node_runtime.releases.migration.shapes import Shape
+
 from .code_shapes import TYPING_ALIAS, AliasShape, BuiltinMethodShape, MethodShape, PartialShape, ProxyShape
 from .queue_shapes import AsyncQueueShape, ThreadQueueShape
-from .shapes import Shape
 from .weak_shapes import WeakKeysShape, WeakReferenceShape, WeakSetShape, WeakValuesShape
 from .zoned_shape import ZONED_SHAPE
 

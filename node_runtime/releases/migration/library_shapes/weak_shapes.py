@@ -10,8 +10,8 @@ import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .hidden_parts import target_of
-from .shapes import PartOf, PathStep, Shape
+from node_runtime.releases.migration.hidden_parts import target_of
+from node_runtime.releases.migration.shapes import PartOf, PathStep, Shape
 
 
 class WeakShape(Shape):

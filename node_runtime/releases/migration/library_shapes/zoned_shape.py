@@ -6,8 +6,8 @@ import datetime
 from collections.abc import Iterator
 from typing import Any, Final
 
-from .hidden_parts import zone_of
-from .shapes import PartOf, PathStep, Shape
+from node_runtime.releases.migration.hidden_parts import zone_of
+from node_runtime.releases.migration.shapes import PartOf, PathStep, Shape
 
 
 class ZonedShape(Shape):

@@ -7,7 +7,7 @@ import queue
 from collections.abc import Iterator
 from typing import Any
 
-from .shapes import PartOf, PathStep, Shape
+from node_runtime.releases.migration.shapes import PartOf, PathStep, Shape
 
 
 class AsyncQueueShape(Shape):

@@ -1,0 +1,1 @@
+"""The shapes of objects of Python and its standard library."""
