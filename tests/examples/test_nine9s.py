@@ -6,12 +6,14 @@ from tests.support.waiting import until
 
 import itertools
 import shutil
+import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from tests.support.nodes.fil_node import build, command
 from tests.support.nodes.nine9s_node import EXAMPLES, NAME, Nine9sNode, Visitor, running
@@ -19,6 +21,7 @@ from tests.support.nodes.nine9s_node import EXAMPLES, NAME, Nine9sNode, Visitor,
 HELLO = (200, "Hello world!")
 HELLO_2 = (200, "Hello world 2 !")
 VISITORS = 3
+IDLE_CLIENTS = 1000
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +39,27 @@ def node(tarballs: dict[str, Path], tmp_path: Path) -> Iterator[Nine9sNode]:
         yield started
 
 
+@contextmanager
+def idle_clients(node: Nine9sNode) -> Iterator[None]:
+    """A thousand clients that have connected: every second one says nothing, the others half of a request.
+
+    When they have left, the node has closed their connections.
+    """
+    process = psutil.Process(int(node.bin("pid").stdout))
+    before = process.num_fds()
+    with ExitStack() as stack:
+        for number in range(IDLE_CLIENTS):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", node.port), timeout=60))
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n" * (number % 2))
+        until(lambda: process.num_fds() >= before + IDLE_CLIENTS, what="the node has accepted the idle clients")
+        yield
+    until(lambda: process.num_fds() < before + 100, what="the connections of idle clients are closed")
+
+
 def test_upgrade_and_downgrade_fail_no_request(node: Nine9sNode) -> None:
     is_0_1_0(node)
     with ExitStack() as stack:
+        stack.enter_context(idle_clients(node))
         greeted = [stack.enter_context(Visitor(node, "/")) for _ in range(VISITORS)]
         counting = [stack.enter_context(Visitor(node, "/count")) for _ in range(VISITORS)]
         everybody = [*greeted, *counting]
