@@ -61,7 +61,10 @@ class NodeSite:
         operation = await self._operation(m.Install(vsn=vsn, plan_id=plan.id, wait=WAIT_SECONDS))
         if operation.outcome != "installed":
             raise UpgradeFailed(f"{vsn} was {operation.outcome}: {operation.error}")
-        await self._client.request(methods.COMMIT, m.Commit())
+        try:
+            await self._client.request(methods.COMMIT, m.Commit())
+        except Refused as refused:
+            raise UpgradeFailed(f"{vsn} could not be committed: {refused.sentence}") from None
 
     async def _operation(self, install: m.Install) -> m.Operation:
         deadline = time.monotonic() + BUDGET_SECONDS
