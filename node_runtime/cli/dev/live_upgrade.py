@@ -49,7 +49,10 @@ async def upgrade_live(client: Client, project: Project, folder: Path) -> LiveUp
 def _check(plan: m.Plan) -> None:
     """Raise Refused if the plan has a blocker."""
     if plan.blockers:
-        raise Refused("\n".join(f"{blocker.reason}: {blocker.remedy}." for blocker in plan.blockers))
+        said = [f"{blocker.reason}: {blocker.remedy}." for blocker in plan.blockers]
+        if any(blocker.transient for blocker in plan.blockers):  # not a mistake in the code
+            said.append("Or end `node-runtime dev` and start it again: all code is new then, and the states are lost.")
+        raise Refused("\n".join(said))
 
 
 async def _install(client: Client, plan: m.Plan) -> None:

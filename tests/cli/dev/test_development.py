@@ -61,6 +61,24 @@ async def test_no_kind_of_mistake_stops_the_old_code(developer: Developer) -> No
     assert len(await developer.releases()) == 1
 
 
+THREAD = """
+import threading
+def idle() -> None:
+    threading.Event().wait()
+threading.Thread(target=idle, name="idler", daemon=True).start()
+"""
+
+
+@pytest.mark.slow  # three upgrades
+async def test_a_thread_that_keeps_old_code_is_named_and_so_is_the_way_out(developer: Developer) -> None:
+    await developer.save(('NAME = "ice_cream_server"\n', f'{THREAD}NAME = "ice_cream_server"\n'))
+    assert "keeps its state" in await developer.save(("count += 1\n", "count += 2\n"))
+    assert "The thread idler runs ice_cream.server" in "".join(developer.lines)
+    refused = await developer.save(("count += 2\n", "count += 3\n"))
+    assert refused.startswith("The old code continues to run: ice_cream.server still has an old version: ")
+    assert "Or end `node-runtime dev` and start it again" in "".join(developer.lines)
+
+
 @pytest.mark.slow  # an OS process of its own, which the tests above don't have
 def test_the_command_watches_the_files_and_leaves_nothing_behind(tmp_path: Path) -> None:
     folder, run_directory = tmp_path / "ice_cream", tmp_path / "run"
