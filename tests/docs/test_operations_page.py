@@ -12,8 +12,8 @@ import pytest
 
 from node_runtime.protocol.exit_codes import ExitCode
 from tests.support.nodes.fil_node import command, environment
+from tests.support.pages.shown_commands import ROOT
 from tests.support.projects.tiny_project import FILES, appup_both_ways
-from tests.support.shown_commands import ROOT
 from tests.support.waiting import until
 
 PAGE: Final = ROOT / "docs" / "operations.md"

@@ -16,10 +16,10 @@ import pytest
 
 from hotdash.demo.demo_node import free_port
 from tests.docs.test_operations_page import LIFE
-from tests.support.command_lines import CommandLine, command_lines, simple_commands, words_of_prose
-from tests.support.command_syntax import misuse
 from tests.support.nodes.fil_node import EXAMPLES, FilNode, command, environment, install, running
-from tests.support.shown_commands import commands
+from tests.support.pages.command_lines import CommandLine, command_lines, simple_commands, words_of_prose
+from tests.support.pages.command_syntax import misuse
+from tests.support.pages.shown_commands import commands
 from tests.support.sources import ROOT, files
 from tests.support.terminal.screens import drawn
 

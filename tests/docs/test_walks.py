@@ -10,8 +10,8 @@ from textwrap import indent
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from tests.support.pages.shown_commands import ROOT, Command, Walker, commands, matches, steps
 from tests.support.projects.order_shop import CHANGES, orders
-from tests.support.shown_commands import ROOT, Command, Walker, commands, matches, steps
 
 MIGRATING = ROOT / "docs" / "migrating-state.md"
 

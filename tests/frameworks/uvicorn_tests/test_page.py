@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.frameworks.uvicorn_tests.listener_plugin import NOT_APPLYING
-from tests.support.shown_commands import ROOT
+from tests.support.pages.shown_commands import ROOT
 
 
 def test_the_tests_that_can_not_apply_are_listed_with_their_reasons() -> None:

@@ -24,7 +24,7 @@ import pytest
 from hotdash.demo.demo_node import free_port
 from tests.support.nodes.fil_node import environment
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 BLOCK = re.compile(r"(?:<!-- walk: (?P<notes>[^>]*) -->\n)?```\n(?P<session>\$ .*?)```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"<!-- file: (?P<path>\S+) -->\n```\w+\n(?P<text>.*?)```$", re.MULTILINE | re.DOTALL)
 PYTHON_WARNING = "Warning: Python "
