@@ -264,6 +264,7 @@ async def stop(name: str, timeout: float | None = None) -> None:
             inside,
             running.master,
             partial(end, _callbacks(running.spec, inside.previous_namespaces)),
+            title=f"the stop of application {name}",
             below=running.top,
         )
 

@@ -294,7 +294,7 @@ class Runtime(Scheduler):
             return
         inside = current_transaction()
         if inside is not None and target.pid not in inside.started:
-            inside.deferred_actions.append(partial(self._signal_later, target, sender, reason, by_link))
+            inside.defer(f"a signal to {target.title()}", partial(self._signal_later, target, sender, reason, by_link))
             if reason_is(reason, "kill") or not (target.trapping or reason_is(reason, "normal")):
                 inside.exiting[target.pid] = target
             return

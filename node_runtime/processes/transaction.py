@@ -10,12 +10,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .pid import Pid
 
 if TYPE_CHECKING:
     from .process import Process
+
+
+class DeferredAction(NamedTuple):
+    """An action that runs when the script has succeeded, and the title that it has in the log."""
+
+    title: str
+    run: Callable[[], Awaitable[object]]
 
 
 class Transaction:
@@ -55,8 +62,8 @@ class Transaction:
         """The processes whose exit is deferred, by pid."""
         self.ends_at_once: set[int] = set()
         """The pids of processes that the script ends at once: their exits are not deferred."""
-        self.deferred_actions: list[Callable[[], Awaitable[object]]] = []
-        """Actions to run when the script has succeeded, in order."""
+        self.deferred_actions: list[DeferredAction] = []
+        """The actions to run when the script has succeeded, in order."""
         self.undo_actions: list[Callable[[], object]] = []
         """Functions that undo the changes, to be called in reverse order; they can't fail."""
         self.moved_names: list[tuple[str, Process]] = []
@@ -65,6 +72,10 @@ class Transaction:
         """The supervisors whose previous state is recorded in `undo_actions`."""
         self.ended = False
         """True when the script has ended; tasks that it started may still run."""
+
+    def defer(self, title: str, run: Callable[[], Awaitable[object]]) -> None:
+        """Run an action when the script has succeeded. `title` names it in the log: `the end of lamp <4>`."""
+        self.deferred_actions.append(DeferredAction(title, run))
 
     def is_exiting(self, process: Process) -> bool:
         """Return whether the exit of the process or of an ancestor is deferred."""

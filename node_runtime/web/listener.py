@@ -160,7 +160,7 @@ async def stop_http(name: str) -> None:
         close_socket(listener.socket)
     else:
         transaction.undo_actions.append(partial(listeners().__setitem__, name, listener))
-        transaction.deferred_actions.append(listener.close)
+        transaction.defer(f"the end of listener {name!r}", listener.close)
 
 
 def set_routes(name: str, routes: Iterable[Route | Sequence[str]]) -> None:

@@ -334,7 +334,7 @@ class Supervisor(GenServer[ChildTable]):
             with outside_transactions():
                 await end()
         else:
-            defer_exit(inside, pid, end)
+            defer_exit(inside, pid, end, title=f"the end of the child {child.spec.id} of {self._title()}")
 
     # ------------------------------------------------------------------ messages
 

@@ -20,7 +20,7 @@ from node_runtime.processes.errors import NoProcess, is_being_cancelled
 from node_runtime.processes.pid import Pid
 from node_runtime.processes.process import DEAD, Process
 from node_runtime.processes.runtime import runtime
-from node_runtime.processes.transaction import Transaction
+from node_runtime.processes.transaction import DeferredAction, Transaction
 from node_runtime.processes.wait_graph import wait_for_ends
 
 from .holding import NotHeld, hold, hold_when_idle, release
@@ -41,11 +41,17 @@ _lingering: Final[set[asyncio.Future[None]]] = set()
 
 
 def defer_exit(
-    transaction: Transaction, pid: Pid, end: Callable[[], Awaitable[object]], *, below: Pid | None = None
+    transaction: Transaction,
+    pid: Pid,
+    end: Callable[[], Awaitable[object]],
+    *,
+    title: str | None = None,
+    below: Pid | None = None,
 ) -> None:
     """Defer the exit of the process `pid`. Until the exit, hold the process and its descendants.
 
-    `end` is called to make the process exit. If `below` is given, hold the process `below` and its descendants instead.
+    `end` is called to make the process exit, and `title` names the exit in the log, for example "the end of lamp <4>".
+    If `below` is given, hold the process `below` and its descendants instead.
     """
     node = runtime()
     process = node.processes.get(pid)
@@ -56,7 +62,7 @@ def defer_exit(
     for process in held:
         hold_when_idle(process, transaction)
     transaction.undo_actions.append(partial(_release_all, transaction, [process.pid for process in held]))
-    transaction.deferred_actions.append(partial(_hold_and_exit, transaction, held, end))
+    transaction.defer(title or f"the end of {process.title()}", partial(_hold_and_exit, transaction, held, end))
 
 
 def end_at_once(transaction: Transaction, pid: Pid) -> None:
@@ -105,25 +111,26 @@ async def run_deferred_exits(transaction: Transaction) -> None:
 
     An exit that takes longer than `EXIT_TIMEOUT_SECONDS` continues in the background.
     """
-    for end in transaction.deferred_actions:
-        ending = asyncio.ensure_future(_run_exit(end))
+    for action in transaction.deferred_actions:
+        ending = asyncio.ensure_future(_run(action))
         done, _ = await asyncio.wait([ending], timeout=EXIT_TIMEOUT_SECONDS)
         if not done:
             _lingering.add(ending)
             ending.add_done_callback(_lingering.discard)
             logger.warning(
-                "a process that an upgrade stops has not ended within %g s; its shutdown continues in the background",
+                "%s, which an upgrade has deferred, has taken more than %g s; it continues in the background",
+                action.title,
                 EXIT_TIMEOUT_SECONDS,
             )
 
 
-async def _run_exit(end: Callable[[], Awaitable[object]]) -> None:
+async def _run(action: DeferredAction) -> None:
     try:
-        await end()
+        await action.run()
     except BaseException:
         if is_being_cancelled():
             raise
-        logger.exception("a deferred exit of an upgrade failed")
+        logger.exception("%s, which an upgrade has deferred, failed", action.title)
 
 
 async def _hold_and_exit(

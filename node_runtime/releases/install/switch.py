@@ -28,7 +28,7 @@ from node_runtime.code import Batch, CodeServer, SourceChange, module_view
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.process import DEAD
 from node_runtime.processes.runtime import BlockedModules, runtime
-from node_runtime.processes.transaction import Transaction, inside_transaction
+from node_runtime.processes.transaction import DeferredAction, Transaction, inside_transaction
 from node_runtime.protocol.messages import Blocker, Direction
 from node_runtime.releases.files.relup_instructions import (
     Apply,
@@ -123,13 +123,11 @@ class Switch:
 
     async def run(self) -> None:
         """Run the script. Raises the error of an instruction that fails; `put_back` must be called then."""
-        for module in self.transition.removed:
+        for module in (*self.transition.removed, *self.transition.loaded):
             current, _ = self.code.versions(module)
             self._old_namespaces[module] = current.namespace if current is not None else {}
-        for module in self.transition.loaded:
-            current, _ = self.code.versions(module)
-            self._old_namespaces[module] = current.namespace if current is not None else {}
-            self.versions[module] = (current.vsn if current is not None else "", self.batch.version(module).vsn)
+            if module in self.transition.loaded:
+                self.versions[module] = (current.vsn if current is not None else "", self.batch.version(module).vsn)
         self.application_snapshot.adopt(self.transition.target, self.transition.configuration)
         runtime().blocked_modules = BlockedModules(
             {*self.transition.loaded, *self.transition.suspended, *self.transition.removed}
@@ -179,7 +177,7 @@ class Switch:
             case RestartChild():
                 await self._calls.restart_child(step)
             case Purge():
-                self._transaction.deferred_actions += [partial(self._purge, module) for module in step.modules]
+                self._transaction.deferred_actions += map(self._deferred_purge, step.modules)
             case LoadObjectCode() | SuspendProcesses() | ResumeProcesses():
                 pass  # done before the script runs; `resume` resumes all processes after it
             case SyncNodes() | RestartEmulator() | RestartNewEmulator():
@@ -228,11 +226,14 @@ class Switch:
         if self._sources is None:
             self._sources = register_sources(self.code, self.transition.left, self.transition.target)
 
-    async def _purge(self, module: str) -> None:
-        if module in self._purged_brutally:
-            self.code.purge(module)
-        else:
-            await asyncio.to_thread(self.code.soft_purge, module)
+    def _deferred_purge(self, module: str) -> DeferredAction:
+        async def purge() -> None:
+            if module in self._purged_brutally:
+                self.code.purge(module)
+            else:
+                await asyncio.to_thread(self.code.soft_purge, module)
+
+        return DeferredAction(f"the purge of {module}", purge)
 
     # ------------------------------------------------------------------ processes
 

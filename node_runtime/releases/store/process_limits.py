@@ -13,6 +13,11 @@ from node_runtime.releases.files.tarball_limits import MAX_TOTAL_BYTES
 MAX_MEMORY_BYTES: Final = 1 << 30
 """The limit of the process's address space. A large release needs about a tenth of it."""
 MAX_OPEN_FILES: Final = 64
+CPU_GRACE_SECONDS: Final = 1
+"""At its limit of processor time, the process gets SIGXCPU; this much later, SIGKILL.
+
+With equal limits, Linux sends SIGKILL only, as it does when memory is short.
+"""
 ORPHAN_POLL_SECONDS: Final = 0.2
 STACK_BYTES: Final = 256 << 10
 """The stack size of threads: the whole stack counts as address space."""
@@ -20,16 +25,16 @@ STACK_BYTES: Final = 256 << 10
 
 def limit_process(cpu_seconds: int, parent: int) -> None:
     """Limit the memory, files and processor time of this process, and end it when the process `parent` has ended."""
-    for kind, limit in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
-        (resource.RLIMIT_FSIZE, MAX_TOTAL_BYTES),
-        (resource.RLIMIT_AS, MAX_MEMORY_BYTES),
-        (resource.RLIMIT_CPU, cpu_seconds),
+    for kind, limit, grace in (
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_NOFILE, MAX_OPEN_FILES, 0),
+        (resource.RLIMIT_FSIZE, MAX_TOTAL_BYTES, 0),
+        (resource.RLIMIT_AS, MAX_MEMORY_BYTES, 0),
+        (resource.RLIMIT_CPU, cpu_seconds, CPU_GRACE_SECONDS),
     ):
         _, hard = resource.getrlimit(kind)
-        least = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(kind, (least, least))
+        soft, most = (one if hard == resource.RLIM_INFINITY else min(one, hard) for one in (limit, limit + grace))
+        resource.setrlimit(kind, (soft, most))
     threading.stack_size(STACK_BYTES)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 

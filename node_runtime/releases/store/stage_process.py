@@ -103,11 +103,18 @@ def _reason(data: bytes | None, code: int) -> str:
     """Return a clause that says why there is no report."""
     if data is None:
         return f"reading it takes more than {DEADLINE_SECONDS:.0f} seconds"
+    if data:
+        return "the process that reads it has sent a report that can't be read"
     if code == -signal.SIGPROF:
         return (
             f"its TOML files and appups take too much processor time (limit {MAX_PARSING_CPU_SECONDS:g} s for the "
             f"files, {MAX_RELUP_CPU_SECONDS:g} s for the relups with another release)"
         )
-    if code in (-signal.SIGXCPU, -signal.SIGKILL):
+    if code == -signal.SIGXCPU:
         return f"reading it takes too much processor time (limit {MAX_CPU_SECONDS} s)"
+    if code == -signal.SIGKILL:
+        return (
+            "the process that reads it was killed; if the system's log says that memory was short, free some and try "
+            "again"
+        )
     return f"the process that reads it ended with {f'signal {-code}' if code < 0 else f'code {code}'}"

@@ -9,10 +9,12 @@ at the next boot.
 from __future__ import annotations
 
 import errno
+import logging
 import shutil
 from collections.abc import Set
-from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from typing import Final
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.private_files import sync_directory
@@ -21,6 +23,7 @@ from node_runtime.releases.files.manifest import read_manifest
 from . import commit_record
 from .parts import parts_of
 
+logger: Final = logging.getLogger("node_runtime")
 STAGE_PREFIX = "unpack-"
 """The prefix of the folders in var/staging to which releases are unpacked."""
 _KEPT = frozenset({f"releases/{commit_record.RECORD_NAME}"})
@@ -76,7 +79,7 @@ def sweep(directory: Path, used: Set[str] = frozenset()) -> None:
 
     The parts in `used` stay, because the running node still reads them.
     The commit record lists the parts of each release. If an older node has not recorded them, they are read from the
-    manifest. If the manifest can't be read, the parts are unknown, and no part is deleted.
+    manifest. If the manifest can't be read, the parts are unknown, so no part is deleted, and the log says so once.
     """
     for stage in (directory / "var" / "staging").glob(f"{STAGE_PREFIX}*"):
         _delete(stage)
@@ -89,20 +92,24 @@ def _delete_unneeded(directory: Path, record: commit_record.CommitRecord, used: 
     """Delete the parts that no release in `record` needs, except those in `used`."""
     needed = {*used, *_KEPT}
     for vsn, entry in record.releases.items():
-        parts = entry.parts or _parts_in_manifest(directory, vsn)
-        if not parts:
+        try:
+            needed.update(entry.parts or parts_of(read_manifest(directory, vsn)))
+        except Refused as refused:
+            _log_once(
+                f"no unneeded file of {directory} is deleted, because the files of release {vsn} are unknown: "
+                f"{refused.sentence} Stage release {vsn} again, or remove it."
+            )
             return
-        needed.update(parts)
     for folder in ("lib", "releases"):
         for found in (directory / folder).iterdir() if (directory / folder).is_dir() else ():
             if f"{folder}/{found.name}" not in needed:
                 _delete(found)
 
 
-def _parts_in_manifest(directory: Path, vsn: str) -> set[str]:
-    with suppress(Refused):
-        return parts_of(read_manifest(directory, vsn))
-    return set()
+@cache
+def _log_once(sentence: str) -> None:
+    """Log a warning, but not a second time: each staging and each removal sweeps."""
+    logger.warning("%s", sentence)
 
 
 def _delete(path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -65,6 +67,26 @@ def test_a_release_without_its_files_is_refused(tmp_path: Path, missing: str) ->
 def test_a_pipe_in_place_of_a_tarball_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "r.tar.gz")
     assert refusal(tmp_path / "r.tar.gz", tmp_path / "node") == "r.tar.gz can't be unpacked: it is not a regular file."
+
+
+def test_a_process_that_the_system_kills_is_not_said_to_have_used_too_much_processor_time(tmp_path: Path) -> None:
+    tarball = handmade_tarball(tmp_path / "r.tar.gz", files=SLOW)
+    with ThreadPoolExecutor(1) as pool:
+        staged = pool.submit(refusal, tarball, tmp_path / "node")
+        until(lambda: any(_reads_tarball(one) for one in psutil.Process().children()), "the process")
+        (reading,) = [one for one in psutil.Process().children() if _reads_tarball(one)]
+        reading.kill()
+    assert staged.result().startswith("r.tar.gz can't be staged: the process that reads it was killed; if the system's")
+
+
+def _reads_tarball(process: psutil.Process) -> bool:
+    return any("stage_child" in word for word in process.cmdline())
+
+
+def test_a_process_that_reaches_its_processor_time_ends_by_another_signal_than_one_that_is_killed() -> None:
+    code = "import os; from node_runtime.releases.store.process_limits import limit_process as limit\n"
+    code += "limit(1, os.getppid())\nwhile True: pass"
+    assert subprocess.run((sys.executable, "-c", code), check=False).returncode == -signal.SIGXCPU
 
 
 def test_the_process_gets_only_the_tarball_and_ends_with_the_one_that_started_it(tmp_path: Path) -> None:

@@ -282,6 +282,24 @@ def test_while_a_manifest_is_damaged_nothing_is_deleted_or_written_over(node: Pa
     assert not any("-2/" in path or "/2/" in path for path in tree(node))
 
 
+def test_the_release_whose_damaged_manifest_keeps_a_sweep_from_deleting_is_named_once(
+    node: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    unpack(handmade_tarball(tmp_path / "r-2.tar.gz", "2"), node)
+    record = commit_record.load(node)
+    assert record is not None
+    without_parts = msgspec.structs.replace(record.releases["2"], parts=())
+    commit_record.save(node, msgspec.structs.replace(record, releases={**record.releases, "2": without_parts}))
+    (node / "releases/2/manifest.json").write_text("{")
+    (node / "lib/left-1").mkdir()
+    for _ in range(2):
+        sweep(node)
+    assert (node / "lib/left-1").exists()
+    (logged,) = [one.getMessage() for one in caplog.records if "no unneeded file" in one.getMessage()]
+    assert "because the files of release 2 are unknown: " in logged
+    assert logged.endswith(" Stage release 2 again, or remove it.")
+
+
 def test_sweeping_a_directory_in_order_changes_nothing(node: Path) -> None:
     before = tree(node)
     sweep(node)
