@@ -112,7 +112,7 @@ def test_a_worker_that_cannot_boot_is_shown_with_its_reason_and_a_release_is_rev
 def test_a_worker_can_be_inspected_but_leaves_what_concerns_the_node_to_worker_1(workers: WorkerNode) -> None:
     second = "tiny.2@127.0.0.1"
     assert "tiny_server" in workers.node.hotdash("ps", second).stdout
-    assert f"use {NAME}" in workers.node.hotdash("upgrade", second, "2.0", "--yes", code=1).stderr
+    assert f"send it to {NAME}" in workers.node.hotdash("upgrade", second, "2.0", "--yes", code=1).stderr
 
 
 def test_a_cold_upgrade_restarts_all_workers_and_so_does_its_rollback(workers: WorkerNode) -> None:
