@@ -11,7 +11,8 @@ import ast
 from collections.abc import Iterator
 from typing import Final
 
-from node_runtime.releases.appups.code.effects import LISTENER_STARTS
+from node_runtime.releases.appups.code.constants import ConstantScope
+from node_runtime.releases.appups.code.effects import LISTENER_STARTS, call_argument
 from node_runtime.releases.appups.code.module_code import ModuleCode, dotted_text, top_level
 from node_runtime.releases.appups.code.release_facts import ReleaseFacts
 
@@ -37,12 +38,16 @@ def modules_that_assemble(left: ReleaseFacts, target: ReleaseFacts, loaded: set[
 
 
 def _served_modules(release: ReleaseFacts) -> set[str]:
-    """Return the modules of the applications that the release gives to listeners, as in "shop.site:app"."""
+    """Return the modules of the applications that the release gives to listeners.
+
+    A call has the name itself, as in "shop.site:app", or a constant with it, as in a project that `new --asgi` makes.
+    """
     found: set[str] = set()
     for module in release.code.modules.values():
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Call) and dotted_text(node.func).rpartition(".")[2] in LISTENER_STARTS:
-                texts = (part.value for part in ast.walk(node) if isinstance(part, ast.Constant))
+                texts = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
+                texts.append(ConstantScope(release.code, module).value(call_argument(node, 1, "application")))
                 names = (text.partition(":")[0] for text in texts if isinstance(text, str) and ":" in text)
                 found.update(name for name in names if name in release.code.modules)
     return found

@@ -392,9 +392,11 @@ ASSEMBLY_APP = """
 from node_runtime import Application, web
 from shop import sup
 
+ASGI = "shop.site:app"
+
 class ShopApp(Application):
     async def start(self, start_type, args):
-        await web.start_asgi("http", "shop.site:app", port=80)
+        await web.start_asgi("http", ASGI, port=80)
         return await sup.start_link()
 """
 ASSEMBLY_MODULES = {
