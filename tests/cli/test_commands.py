@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from tests.support.nodes.fil_node import command, environment
@@ -11,7 +12,8 @@ from tests.support.projects.tiny_project import write_project
 
 
 def node_runtime(*words: object, code: int = 0) -> str:
-    done = command("node-runtime", *words, env=environment(Path.cwd()), code=code)
+    env = environment(Path.cwd())
+    done = command(Path(shutil.which("node-runtime", path=env["PATH"]) or ""), *words, env=env, code=code)
     assert "Traceback" not in done.stderr
     return done.stderr if code else done.stdout
 

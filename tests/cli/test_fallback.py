@@ -31,9 +31,9 @@ def node(tmp_path: Path) -> Iterator[TinyNode]:
     """1.0 is old; 2.0 is permanent and runs, but can't be booted."""
     with stopped_afterwards(install(tarball_of(tmp_path), tmp_path / "tiny")) as made:
         made.tiny("start")
-        made.tiny("unpack", tarball_of(tmp_path, "2.0", NO_COLD_START))
-        made.tiny("upgrade", "--yes", "2.0")
-        made.tiny("commit")
+        made.operate("stage", tarball_of(tmp_path, "2.0", NO_COLD_START))
+        made.operate("upgrade", "--yes", "2.0")
+        made.operate("commit")
         yield made
 
 
@@ -47,7 +47,7 @@ def boots_again(node: TinyNode) -> None:
 
 
 def statuses(node: TinyNode) -> dict[str, str]:
-    return {one["vsn"]: one["status"] for one in json.loads(node.tiny("versions", "-o", "json").stdout)}
+    return {one["vsn"]: one["status"] for one in json.loads(node.operate("releases", "-o", "json").stdout)}
 
 
 def test_after_three_failed_boots_of_the_permanent_release_the_old_one_is_booted(node: TinyNode) -> None:
@@ -60,7 +60,7 @@ def test_after_three_failed_boots_of_the_permanent_release_the_old_one_is_booted
     told = json.loads(node.hotdash("results", NAME, "-o", "json").stdout)
     assert (told["kind"], told["from_vsn"], told["to_vsn"], told["who"]) == ("fallback", "2.0", "1.0", "parent")
     assert "the hot way never came by here" in told["error"]
-    said = " ".join(node.tiny("status").stdout.split())
+    said = " ".join(node.operate("status").stdout.split())
     assert "2.0 failed on this node: Application tiny did not start" in said
     boots_again(node)
     assert node.parent["vsn"] == "1.0"
@@ -71,9 +71,9 @@ def test_an_old_release_is_booted_for_a_damaged_permanent_one_which_its_tarball_
 ) -> None:
     with stopped_afterwards(install(tarballs["1.0"], tmp_path / "tiny")) as node:
         node.tiny("start")
-        node.tiny("unpack", tarballs["2.0"])
-        node.tiny("upgrade", "--yes", "2.0")
-        node.tiny("commit")
+        node.operate("stage", tarballs["2.0"])
+        node.operate("upgrade", "--yes", "2.0")
+        node.operate("commit")
         page = node.directory / "lib/tiny-2.0/src/tiny/hello_page.py"
         page.write_text(page.read_text() + "\n")
         node.tiny("stop")
@@ -81,15 +81,15 @@ def test_an_old_release_is_booted_for_a_damaged_permanent_one_which_its_tarball_
         assert node.tiny("start").stdout.startswith(f"{NAME} runs 1.0 ")
         sentence = "Release 2.0 is damaged: lib/tiny-2.0/src/tiny/hello_page.py differs from the build"
         assert sentence in node.log
-        assert sentence in " ".join(node.tiny("status").stdout.split())
+        assert sentence in " ".join(node.operate("status").stdout.split())
         assert sentence in json.loads(node.hotdash("results", NAME, "-o", "json").stdout)["error"]
         assert statuses(node) == {"1.0": "permanent", "2.0": "old"}
         refused = node.hotdash("plan", NAME, "2.0", code=1)
         assert "stage its tarball again" in " ".join(refused.stdout.split())
 
-        node.tiny("unpack", tarballs["2.0"])
+        node.operate("stage", tarballs["2.0"])
         assert "damaged" not in node.hotdash("releases", NAME).stdout.splitlines()[2]
-        node.tiny("upgrade", "--yes", "2.0")
+        node.operate("upgrade", "--yes", "2.0")
 
 
 def test_a_damaged_release_without_an_old_one_is_named_with_the_remedy(

@@ -74,35 +74,35 @@ def node(tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     with stopped_afterwards(install(tarballs["1.0"], folder / "tiny")) as made:
         made.set("node.toml", "[probation]\nhealthy = 0.2\nlag = 5.0\n")
         made.tiny("start")
-        made.tiny("unpack", tarballs["2.0"])
-        made.tiny("unpack", tarball_of(folder, "3.0", UNWELL))
-        made.tiny("unpack", tarball_of(folder, "4.0", LOOPING))
+        made.operate("stage", tarballs["2.0"])
+        made.operate("stage", tarball_of(folder, "3.0", UNWELL))
+        made.operate("stage", tarball_of(folder, "4.0", LOOPING))
         yield made
 
 
 def test_an_unhealthy_release_is_rolled_back_and_needs_an_option_to_be_tried_again(node: TinyNode) -> None:
-    done = node.tiny("upgrade", "--yes", "3.0", "--commit", code=6)
+    done = node.operate("upgrade", "--yes", "3.0", "--commit", code=6)
     assert "The node reverted to the code that it ran before." in done.stderr
     told = json.loads(node.hotdash("results", NAME, "-o", "json").stdout)
     assert (told["kind"], told["who"], told["reason"]) == ("revert", "probation", "tiny reports bad health")
-    assert "3.0 failed on this node: tiny reports bad health." in " ".join(node.tiny("status").stdout.split())
-    assert "Pass --again to install it again" in node.tiny("upgrade", "--yes", "3.0", code=1).stderr
-    node.tiny("upgrade", "--yes", "3.0", "--again", "--commit", code=6)
+    assert "3.0 failed on this node: tiny reports bad health." in " ".join(node.operate("status").stdout.split())
+    assert "Pass --again to install it again" in node.operate("upgrade", "--yes", "3.0", code=1).stderr
+    node.operate("upgrade", "--yes", "3.0", "--again", "--commit", code=6)
 
 
 def test_a_release_that_crashes_in_a_loop_is_not_committed_though_it_silences_its_log(node: TinyNode) -> None:
-    done = node.tiny("upgrade", "4.0", "--commit", "--yes", "-o", "json", code=6)
+    done = node.operate("upgrade", "4.0", "--commit", "--yes", "-o", "json", code=6)
     assert re.match(r"\d+ restarts of processes \(limit 3\)$", json.loads(done.stdout)["reason"])
-    assert '"vsn": "1.0"' in node.tiny("status", "-o", "json").stdout
+    assert '"vsn": "1.0"' in node.operate("status", "-o", "json").stdout
 
 
 def test_upgrade_commit_waits_for_the_verdict(node: TinyNode) -> None:
-    node.tiny("upgrade", "--yes", "2.0")
-    shown = " ".join(node.tiny("status").stdout.split())
+    node.operate("upgrade", "--yes", "2.0")
+    shown = " ".join(node.operate("status").stdout.split())
     assert "on probation; permanent is 1.0" in shown
     assert "0 restarts, 0 errors" in shown
-    node.tiny("upgrade", "--yes", "2.0", "--commit")
-    releases = json.loads(node.tiny("versions", "-o", "json").stdout)
+    node.operate("upgrade", "--yes", "2.0", "--commit")
+    releases = json.loads(node.operate("releases", "-o", "json").stdout)
     assert {one["vsn"]: one["status"] for one in releases} == {
         "1.0": "old",
         "2.0": "permanent",

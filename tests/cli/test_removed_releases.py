@@ -61,12 +61,12 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def test_a_node_runs_on_after_the_release_that_booted_it_was_removed(
     running: TinyNode, tarballs: dict[str, Path], tmp_path: Path
 ) -> None:
-    running.tiny("unpack", tarballs["2.0"])
-    running.tiny("upgrade", "--yes", "2.0")
-    running.tiny("commit")
-    running.tiny("remove", "1.0")
+    running.operate("stage", tarballs["2.0"])
+    running.operate("upgrade", "--yes", "2.0")
+    running.operate("commit")
+    running.operate("remove", "1.0")
     pid = running.pid()
-    running.tiny("unpack", tarball_of(tmp_path, "3.0", {**ANOTHER_PAGE, "apps/tiny/appup.toml": None}))
+    running.operate("stage", tarball_of(tmp_path, "3.0", {**ANOTHER_PAGE, "apps/tiny/appup.toml": None}))
     before = running_gateway(pid)
     before.kill()
     until(lambda: gateway_of(pid) not in (None, before), "another gateway")
@@ -112,16 +112,16 @@ instructions = [{ apply = "tiny.poke:poke", undo = "tiny.poke:poke" }]
 def test_a_file_that_loaded_code_has_found_can_be_read_after_the_removal(tmp_path: Path) -> None:
     with stopped_afterwards(install(tarball_of(tmp_path, "1.0", READER), tmp_path / "tiny")) as node:
         node.tiny("start")
-        node.tiny("unpack", tarball_of(tmp_path, "2.0", READER | {"apps/tiny/appup.toml": _POKE}))
-        node.tiny("upgrade", "--yes", "2.0")
-        node.tiny("commit")
-        node.tiny("remove", "1.0")
+        node.operate("stage", tarball_of(tmp_path, "2.0", READER | {"apps/tiny/appup.toml": _POKE}))
+        node.operate("upgrade", "--yes", "2.0")
+        node.operate("commit")
+        node.operate("remove", "1.0")
         assert "kept 1.0, current 2.0" in node.hotdash("state", NAME, "tiny_server").stdout
 
 
 def test_a_version_that_was_removed_may_come_again_with_other_files(running: TinyNode, notes: list[Path]) -> None:
-    running.tiny("unpack", notes[0])
-    running.tiny("remove", "2.0")
-    running.tiny("unpack", notes[1])
-    running.tiny("upgrade", "--yes", "2.0")
+    running.operate("stage", notes[0])
+    running.operate("remove", "2.0")
+    running.operate("stage", notes[1])
+    running.operate("upgrade", "--yes", "2.0")
     assert "the second note" in running.hotdash("state", NAME, "tiny_server").stdout

@@ -58,7 +58,7 @@ def node(tarballs: dict[str, Path], cold_tarballs: dict[str, Path], tmp_path: Pa
     with stopped_afterwards(install(tarballs["1.0"], tmp_path / "tiny")) as made:
         made.tiny("start")
         for tarball in cold_tarballs.values():
-            made.tiny("unpack", tarball)
+            made.operate("stage", tarball)
         yield made
 
 

@@ -49,13 +49,13 @@ def test_a_config_change_that_raises_or_never_ends_is_a_warning_and_ends_nothing
     older, newer = tarball_of(tmp_path, changes=OLDER), tarball_of(tmp_path, "2.0", NEWER)
     with stopped_afterwards(install(older, tmp_path / "tiny")) as node:
         node.tiny("start")
-        node.tiny("unpack", newer)
-        node.tiny("upgrade", "--yes", "2.0")
+        node.operate("stage", newer)
+        node.operate("upgrade", "--yes", "2.0")
         after = "; the application may use its old values."
         raised = f"config_change of application tiny failed: KeyError: 'no such colour'{after}"
         assert newest(node) == ("installed", [raised])
         assert raised in " ".join(node.hotdash("results", NAME).stdout.split())
-        node.tiny("rollback", "--yes")
+        node.operate("rollback", "--yes")
         never_ended = f"config_change of application tiny did not end within 5 s and was killed{after}"
         assert newest(node) == ("reverted", [never_ended])
         assert node.parent["boots"] == 1

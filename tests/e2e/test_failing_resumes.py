@@ -9,9 +9,9 @@ import pytest
 
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
-from tests.support.nodes.fil_node import command
+from tests.support.nodes.built_once import directory_once
 from tests.support.nodes.frail_node import FrailNode
-from tests.support.nodes.tiny_node import tarball_of
+from tests.support.nodes.tiny_node import install_beside_another, tarball_of
 from tests.support.waiting import until
 
 SERVER = """
@@ -93,9 +93,9 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrailNode]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NODE_RUNTIME_RUN_DIR", str(made.folder / "run"))
         first, second = [tarball_of(made.folder, vsn, files(vsn)) for vsn in SERVERS]
-        command("node-runtime", "install", first, made.directory, env=made.environment)
+        directory_once(first, made.directory, install_beside_another)
         made.tiny("start")
-        made.tiny("unpack", second)
+        made.operate("stage", second)
         yield made
         made.tiny("stop", code=None)
 

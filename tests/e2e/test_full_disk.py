@@ -39,19 +39,19 @@ def fill(folder: Path) -> None:
 
 
 def versions(node: TinyNode) -> list[str]:
-    return [one["vsn"] for one in json.loads(node.tiny("versions", "-o", "json").stdout)]
+    return [one["vsn"] for one in json.loads(node.operate("releases", "-o", "json").stdout)]
 
 
 def test_a_remove_makes_room_on_a_full_disk(small_disk: Path, tarballs: dict[str, Path]) -> None:
     with stopped_afterwards(install(tarballs["1.0"], small_disk / "tiny")) as node:
         node.tiny("start")
-        node.tiny("unpack", tarballs["2.0"])
+        node.operate("stage", tarballs["2.0"])
         fill(small_disk)
-        node.tiny("remove", "2.0")
+        node.operate("remove", "2.0")
         assert versions(node) == ["1.0"]
         assert "2.0" not in json.loads((node.directory / "releases/record.json").read_text())["releases"]
         assert {path.name for path in (node.directory / "releases").iterdir()} == {"1.0", "record.json"}
         assert not list(node.directory.glob("lib/tiny-2.0"))
-        node.tiny("unpack", tarballs["2.0"], code=1)
+        node.operate("stage", tarballs["2.0"], code=1)
         (small_disk / "ballast").unlink()
-        node.tiny("unpack", tarballs["2.0"])
+        node.operate("stage", tarballs["2.0"])

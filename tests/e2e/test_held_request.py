@@ -60,7 +60,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilNode]:
         machine.write_text(machine.read_text().replace("def red(", "def lime(").replace('"red"', '"lime"'))
     tarballs = {version: build(folder / version, folder) for version in ("1986.a", "1986.b")}
     with running(install(tarballs["1986.a"], folder)) as started:
-        started.fil("unpack", tarballs["1986.b"])
+        started.operate("stage", tarballs["1986.b"])
         yield started
 
 
@@ -103,10 +103,10 @@ def draining(node: FilNode) -> list[int]:
 
 def test_each_request_is_answered_by_the_version_that_took_it(node: FilNode, tmp_path: Path) -> None:
     with held(node, tmp_path / "first") as first:
-        node.fil("upgrade", "--yes", "1986.b")
+        node.operate("upgrade", "--yes", "1986.b")
         assert len(draining(node)) == 1
         with held(node, tmp_path / "second") as second:
-            node.fil("downgrade", "--yes", "1986.a")
+            node.operate("downgrade", "--yes", "1986.a")
             assert len(draining(node)) == 1
             with held(node, tmp_path / "third") as third:
                 assert second.answer() == "1986.b"
@@ -117,7 +117,7 @@ def test_each_request_is_answered_by_the_version_that_took_it(node: FilNode, tmp
 
 def test_holders_of_an_old_version_are_in_the_plan_for_a_third(node: FilNode, tmp_path: Path) -> None:
     with held(node, tmp_path / "gate") as request:
-        node.fil("upgrade", "--yes", "1986.b")
+        node.operate("upgrade", "--yes", "1986.b")
         assert node.hotdash("tree", node.name).stdout
         assert request.answer() == "1986.a"
-    node.fil("downgrade", "--yes", "1986.a")
+    node.operate("downgrade", "--yes", "1986.a")

@@ -45,7 +45,7 @@ def node(tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
         made.set("node.toml", "[probation]\nhealthy = 0.2\nlag = 5.0\n")
         made.tiny("start")
         for tarball in (tarballs["2.0"], tarball_of(folder, "3.0", THIRD), tarball_of(folder, "4.0", UNWELL)):
-            made.tiny("unpack", tarball)
+            made.operate("stage", tarball)
         yield made
 
 

@@ -10,8 +10,10 @@ import pytest
 
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
+from tests.support.nodes.built_once import directory_once
 from tests.support.nodes.fil_node import build, command
 from tests.support.nodes.frail_node import NAME, FrailNode
+from tests.support.nodes.tiny_node import install_beside_another
 from tests.support.projects.tiny_project import FILES, write_project
 from tests.support.waiting import until
 
@@ -82,10 +84,10 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrailNode]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NODE_RUNTIME_RUN_DIR", str(folder / "run"))
         first = build(project(folder, "1.0", ""), folder)
-        command("node-runtime", "install", first, node.directory, env=node.environment)
+        directory_once(first, node.directory, install_beside_another)
         node.tiny("start")
         for vsn, body in BODIES.items():
-            node.tiny("unpack", build(project(folder, vsn, body), folder))
+            node.operate("stage", build(project(folder, vsn, body), folder))
         yield node
         node.tiny("stop", code=None)
 

@@ -139,7 +139,7 @@ def test_a_release_whose_code_kills_the_node_is_marked_as_failed(
     assert frail.done(methods.INSTALL, m.Install(vsn="2.0", again=True)).outcome == "installed"
     assert frail.done(methods.ROLLBACK, m.Rollback()).outcome == "reverted"
     frail.ask(methods.REMOVE, m.ReleaseVsn(vsn="2.0"))
-    frail.tiny("unpack", frail_tarballs["2.0"])
+    frail.operate("stage", frail_tarballs["2.0"])
 
 
 def test_a_node_killed_during_the_probation_boots_its_permanent_release(frail: FrailNode) -> None:

@@ -48,8 +48,8 @@ def _told(node: TinyNode, tarballs: dict[str, Path]) -> Iterator[tuple[str, str]
 
 
 def _upgrades(node: TinyNode, tarballs: dict[str, Path]) -> Iterator[tuple[str, str]]:
-    node.tiny("unpack", tarballs["2.0"])
-    node.tiny("unpack", tarballs["3.0"])
+    node.operate("stage", tarballs["2.0"])
+    node.operate("stage", tarballs["3.0"])
     yield from _outputs(node, "plan", "plan", NAME, "2.0")
     yield from _outputs(node, "plan that is refused", "plan", NAME, "3.0")
     upgraded = node.hotdash("upgrade", NAME, "2.0", "--yes", "--reason", REASON)

@@ -37,7 +37,7 @@ def test_a_connection_stays_open_from_version_to_version_and_back(
         return connection.getresponse().read().decode()
 
     for vsn in ("1986.b", "1986.c"):
-        fil_node.fil("unpack", fil_tarballs[vsn])
+        fil_node.operate("stage", fil_tarballs[vsn])
     assert "Hello #1" in page()
     for verb, vsn, hello in (
         ("upgrade", "1986.b", "Hello #2"),
@@ -54,11 +54,11 @@ def test_a_connection_stays_open_from_version_to_version_and_back(
 def test_load_module_is_refused_while_the_machine_is_in_a_state_that_the_target_lacks(
     node_in_lime: FilNode, fil_tarballs: dict[str, Path]
 ) -> None:
-    node_in_lime.fil("unpack", fil_tarballs["1986.b"])
+    node_in_lime.operate("stage", fil_tarballs["1986.b"])
     before = machine(node_in_lime)
-    assert TRAP in node_in_lime.fil("plan", "1986.b", code=1).stdout
-    assert TRAP in node_in_lime.fil("upgrade", "--yes", "1986.b", code=1).stderr
-    waited = node_in_lime.fil("upgrade", "--yes", "1986.b", "--wait", 0.5, "-o", "json", code=1)
+    assert TRAP in node_in_lime.operate("plan", "1986.b", code=1).stdout
+    assert TRAP in node_in_lime.operate("upgrade", "--yes", "1986.b", code=1).stderr
+    waited = node_in_lime.operate("upgrade", "--yes", "1986.b", "--wait", 0.5, "-o", "json", code=1)
     assert TRAP in json.loads(waited.stdout)["error"]
     assert waited.stderr == "Nothing was changed.\n"
     assert machine(node_in_lime) == before
@@ -69,13 +69,13 @@ def test_load_module_is_refused_while_the_machine_is_in_a_state_that_the_target_
 def test_code_change_takes_the_machine_from_lime_to_orange_and_back_and_counts_from_zero(
     node_in_lime: FilNode, fil_tarballs: dict[str, Path]
 ) -> None:
-    node_in_lime.fil("unpack", fil_tarballs["1986.c"])
+    node_in_lime.operate("stage", fil_tarballs["1986.c"])
     pid = machine(node_in_lime)["process"]["pid"]
-    node_in_lime.fil("upgrade", "--yes", "1986.c")
+    node_in_lime.operate("upgrade", "--yes", "1986.c")
     assert node_in_lime.color() == "orange"
     up = result(node_in_lime)
     assert (leaves(up["before"]), leaves(up["after"])) == (["'lime'", "{}"], ["'orange'", "0"])
-    node_in_lime.fil("downgrade", "--yes", "1986.a")
+    node_in_lime.operate("downgrade", "--yes", "1986.a")
     assert node_in_lime.color() == "lime"
     down = result(node_in_lime)
     assert (leaves(down["before"]), leaves(down["after"])) == (["'orange'", "0"], ["'lime'", "{}"])

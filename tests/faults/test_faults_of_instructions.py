@@ -51,7 +51,7 @@ def test_after_a_fault_one_release_runs_with_exact_states_or_the_node_restarted_
 ) -> None:
     vsn = vsn_of(row)
     if vsn not in faulty.statuses():
-        faulty.tiny("unpack", build_row(row, faulty.folder))
+        faulty.operate("stage", build_row(row, faulty.folder))
     source, target = ("1.0", vsn) if direction == "up" else (vsn, "1.0")
     faulty.reset(source)
     try:

@@ -28,7 +28,7 @@ def workers(worker_tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathF
         node.set("sys.toml", f"[tiny]\nhttp_port = {port}\n")
         node.tiny("start")
         for vsn in ("2.0", "2.1", "2.2"):
-            node.tiny("unpack", worker_tarballs[vsn])
+            node.operate("stage", worker_tarballs[vsn])
         yield WorkerNode(node, port)
 
 
@@ -41,11 +41,11 @@ def test_the_workers_are_os_processes_that_share_the_port_and_have_their_own_sta
 
 def test_an_upgrade_goes_through_all_workers_as_one_operation_and_so_does_its_rollback(workers: WorkerNode) -> None:
     before = workers.visit_all()
-    workers.node.tiny("upgrade", "2.0", "--yes")
+    workers.node.operate("upgrade", "2.0", "--yes")
     assert workers.versions() == {1: "2.0", 2: "2.0", 3: "2.0"}
-    operation = json.loads(workers.node.tiny("results", "-o", "json").stdout)
+    operation = json.loads(workers.node.operate("results", "-o", "json").stdout)
     assert [step["phase"] for step in operation["steps"]][-2:] == ["worker 2", "worker 3"]
-    workers.node.tiny("rollback", "--yes")
+    workers.node.operate("rollback", "--yes")
     after = workers.visit_all()
     assert {one["vsn"] for one in after.values()} == {"1.0"}
     assert {number: one["pid"] for number, one in after.items()} == {n: one["pid"] for n, one in before.items()}
@@ -54,7 +54,7 @@ def test_an_upgrade_goes_through_all_workers_as_one_operation_and_so_does_its_ro
 
 def test_a_later_workers_failure_takes_those_back_that_are_done(workers: WorkerNode) -> None:
     before = workers.visit_all()
-    said = workers.node.tiny("upgrade", "2.2", "--yes", code=6).stdout
+    said = workers.node.operate("upgrade", "2.2", "--yes", code=6).stdout
     assert "worker 3" in said
     assert "another kind of state" in said
     assert "rolled back from 2.2 to 1.0" in said
@@ -76,7 +76,7 @@ def test_versions_serve_side_by_side_and_if_worker_1_dies_then_the_others_return
     workers.until_versions("1.0", "1.0", "1.0")
     after = workers.visit_all()
     assert [after[number]["pid"] == before[number]["pid"] for number in WORKERS] == [False, True, True]
-    assert json.loads(workers.node.tiny("results", "-o", "json").stdout)["outcome"] == "restarted"
+    assert json.loads(workers.node.operate("results", "-o", "json").stdout)["outcome"] == "restarted"
 
 
 def test_a_worker_that_dies_boots_again_alone_into_the_release_of_worker_1(workers: WorkerNode) -> None:
@@ -89,10 +89,10 @@ def test_a_worker_that_dies_boots_again_alone_into_the_release_of_worker_1(worke
 
 
 def test_a_worker_that_dies_on_probation_makes_the_whole_node_revert(workers: WorkerNode) -> None:
-    workers.node.tiny("upgrade", "2.0", "--yes", "--again")
+    workers.node.operate("upgrade", "2.0", "--yes", "--again")
     os.kill(int(str(workers.visit_all()[2]["pid"])), signal.SIGKILL)
     workers.until_versions("1.0", "1.0", "1.0")
-    until(lambda: "worker 2 ended" in workers.node.tiny("results").stdout, "the reason", shown=lambda: workers.log)
+    until(lambda: "worker 2 ended" in workers.node.operate("results").stdout, "the reason", shown=lambda: workers.log)
 
 
 def test_a_worker_that_cannot_boot_is_shown_with_its_reason_and_a_release_is_reverted_because_of_it(
@@ -102,9 +102,11 @@ def test_a_worker_that_cannot_boot_is_shown_with_its_reason_and_a_release_is_rev
     broken = workers.node.folder / "broken"
     broken.touch()
     os.kill(third, signal.SIGKILL)
-    until(lambda: "worker 3 is broken" in workers.node.tiny("status").stdout, "the reason", shown=lambda: workers.log)
-    workers.node.tiny("upgrade", "2.0", "--yes", "--again", code=None)
-    until(lambda: "worker 3 ended" in workers.node.tiny("results").stdout, "the revert", shown=lambda: workers.log)
+    until(
+        lambda: "worker 3 is broken" in workers.node.operate("status").stdout, "the reason", shown=lambda: workers.log
+    )
+    workers.node.operate("upgrade", "2.0", "--yes", "--again", code=None)
+    until(lambda: "worker 3 ended" in workers.node.operate("results").stdout, "the revert", shown=lambda: workers.log)
     broken.unlink()
     workers.until_versions("1.0", "1.0", "1.0")
 
@@ -117,10 +119,10 @@ def test_a_worker_can_be_inspected_but_leaves_what_concerns_the_node_to_worker_1
 
 def test_a_cold_upgrade_restarts_all_workers_and_so_does_its_rollback(workers: WorkerNode) -> None:
     before = workers.visit_all()
-    workers.node.tiny("upgrade", "2.0", "--cold", "--yes", "--again")
+    workers.node.operate("upgrade", "2.0", "--cold", "--yes", "--again")
     workers.until_versions("2.0", "2.0", "2.0")
     assert not {one["pid"] for one in before.values()} & {one["pid"] for one in workers.visit_all().values()}
-    workers.node.tiny("rollback", "--yes")
+    workers.node.operate("rollback", "--yes")
     workers.until_versions("1.0", "1.0", "1.0")
 
 
@@ -144,8 +146,8 @@ def test_a_restart_waits_for_the_processes_that_are_still_ending(workers: Worker
 
 
 def test_each_worker_is_shown(workers: WorkerNode) -> None:
-    until(lambda: "down" not in workers.node.tiny("status").stdout, "all workers", shown=lambda: workers.log)
-    told = json.loads(workers.node.tiny("status", "-o", "json").stdout)["workers"]
+    until(lambda: "down" not in workers.node.operate("status").stdout, "all workers", shown=lambda: workers.log)
+    told = json.loads(workers.node.operate("status", "-o", "json").stdout)["workers"]
     assert [(one["number"], one["name"], one["vsn"]) for one in told] == [
         (1, NAME, "1.0"),
         (2, "tiny.2@127.0.0.1", "1.0"),
@@ -156,8 +158,8 @@ def test_each_worker_is_shown(workers: WorkerNode) -> None:
 
 
 def test_a_commit_makes_a_release_permanent_for_all_and_stop_ends_all(workers: WorkerNode) -> None:
-    workers.node.tiny("upgrade", "2.0", "--yes", "--again")
-    workers.node.tiny("commit")
+    workers.node.operate("upgrade", "2.0", "--yes", "--again")
+    workers.node.operate("commit")
     os.kill(int(str(workers.visit_all()[1]["pid"])), signal.SIGKILL)
     workers.until_versions("2.0", "2.0", "2.0")
     pids = [int(str(one["pid"])) for one in workers.visit_all().values()]

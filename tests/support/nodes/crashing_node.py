@@ -10,8 +10,10 @@ from typing import Final
 import pytest
 
 from tests.support.faults import injector
-from tests.support.nodes.fil_node import build, install_directory
+from tests.support.nodes.built_once import directory_once
+from tests.support.nodes.fil_node import build
 from tests.support.nodes.frail_node import NEWER, OLDER, FrailNode
+from tests.support.nodes.tiny_node import install_beside_another
 from tests.support.projects.tiny_project import write_project
 from tests.support.waiting import until
 
@@ -88,8 +90,8 @@ def crashing(crashing_tarballs: dict[str, Path], tmp_path_factory: pytest.TempPa
     (node.folder / "run").mkdir(mode=0o700)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NODE_RUNTIME_RUN_DIR", str(node.folder / "run"))
-        install_directory(crashing_tarballs["1.0"], node.directory)
+        directory_once(crashing_tarballs["1.0"], node.directory, install_beside_another)
         node.tiny("start")
-        node.tiny("unpack", crashing_tarballs["2.0"])
+        node.operate("stage", crashing_tarballs["2.0"])
         yield node
         node.tiny("stop", code=None)

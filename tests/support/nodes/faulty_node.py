@@ -17,8 +17,10 @@ import pytest
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.exit_codes import Refused
-from tests.support.nodes.fil_node import build, command
+from tests.support.nodes.built_once import directory_once
+from tests.support.nodes.fil_node import build
 from tests.support.nodes.frail_node import NAME, FrailNode
+from tests.support.nodes.tiny_node import install_beside_another
 from tests.support.projects.faulty_project import ROWS, Row
 from tests.support.waiting import until
 
@@ -160,7 +162,7 @@ def faulty_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyNode
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NODE_RUNTIME_RUN_DIR", str(folder / "run"))
         base = build(Row("", "").project(folder / "1.0", "1.0"), folder)
-        command("node-runtime", "install", base, node.directory, env=node.environment)
+        directory_once(base, node.directory, install_beside_another)
         node.tiny("start")
         yield node
         node.tiny("stop", code=None)

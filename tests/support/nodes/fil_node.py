@@ -21,6 +21,8 @@ import pytest
 
 from hotdash.demo.demo_node import free_port
 from node_runtime.protocol.exit_codes import ExitCode
+from tests.support.commands.command_server import COMMANDS
+from tests.support.commands.forked_command import run_forked
 from tests.support.nodes.built_once import directory_once, tarball_once
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fil"
@@ -56,6 +58,10 @@ class FilNode:
         """Run hotdash with these words; its exit code must be `code`, unless that is None."""
         return command("hotdash", *words, env=self.environment, code=code)
 
+    def operate(self, verb: str, *words: object, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+        """Run a verb of hotdash for this node, as bin/fil does, but without the release's own libraries."""
+        return self.hotdash(verb, self.name, *words, code=code)
+
     def page(self) -> str:
         """Fetch the page as a browser does."""
         return self._get("/")
@@ -80,11 +86,18 @@ def environment(home: Path) -> dict[str, str]:
 def command(
     program: Path | str, *words: object, env: Mapping[str, str], code: int | None = 0
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, without a terminal; stdout and stderr are separate."""
-    line = [shutil.which(str(program), path=env["PATH"]) or str(program), *map(str, words)]
-    done = subprocess.run(
-        line, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_LIMIT, check=False
-    )
+    """Run a command to its end, without a terminal; stdout and stderr are separate.
+
+    A command of this project that is only named, not given by its path, is a fork that need not import its code again.
+    """
+    if program in COMMANDS:
+        line = [str(program), *map(str, words)]
+        done = run_forked(line, env, COMMAND_LIMIT)
+    else:
+        line = [shutil.which(str(program), path=env["PATH"]) or str(program), *map(str, words)]
+        done = subprocess.run(
+            line, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_LIMIT, check=False
+        )
     if code is not None and done.returncode != code:
         pytest.fail(f"{' '.join(line)} ended with {done.returncode}, not {code}\n{done.stdout}\n{done.stderr}")
     return done

@@ -25,7 +25,9 @@ from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.methods import Method
 from node_runtime.protocol.run_directory import locate
-from tests.support.nodes.fil_node import build, command, environment, install_directory
+from tests.support.nodes.built_once import directory_once
+from tests.support.nodes.fil_node import build, command, environment
+from tests.support.nodes.tiny_node import install_beside_another
 from tests.support.projects.tiny_project import FILES, appup_both_ways, write_project
 from tests.support.waiting import until
 
@@ -105,6 +107,10 @@ class FrailNode:
     def tiny(self, *words: object, code: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Run bin/tiny; its exit code must be `code`, unless that is None."""
         return command(self.directory / "bin/tiny", *words, env=self.environment, code=code)
+
+    def operate(self, verb: str, *words: object, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+        """Run a verb of hotdash for this node, as bin/tiny does, but without the release's own libraries."""
+        return command("hotdash", verb, NAME, *words, env=self.environment, code=code)
 
     def begin(self, *words: str) -> subprocess.Popen[str]:
         """Start hotdash without waiting for it."""
@@ -203,8 +209,8 @@ def frail(frail_tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFact
     (node.folder / "run").mkdir(mode=0o700)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NODE_RUNTIME_RUN_DIR", str(node.folder / "run"))
-        install_directory(frail_tarballs["1.0"], node.directory)
+        directory_once(frail_tarballs["1.0"], node.directory, install_beside_another)
         node.tiny("start")
-        node.tiny("unpack", frail_tarballs["2.0"])
+        node.operate("stage", frail_tarballs["2.0"])
         yield node
         node.tiny("stop", code=None)
