@@ -201,12 +201,13 @@ def _view(path: Path) -> ReleaseView:
     """Read a release from its project folder or its tarball."""
     from node_runtime.releases.build.project import read_project
     from node_runtime.releases.store.catalog import Catalog
+    from node_runtime.releases.store.staging_request import ONLY_READ
     from node_runtime.releases.store.unpack import unpack
 
     if path.is_dir():
         return read_project(path).view()
     with tempfile.TemporaryDirectory(prefix="node-runtime-relup-") as folder:
-        return Catalog(Path(folder)).release(unpack(path, Path(folder)).vsn).view
+        return Catalog(Path(folder)).release(unpack(path, Path(folder), ONLY_READ).vsn).view
 
 
 def run(arguments: Sequence[str] | None) -> None:

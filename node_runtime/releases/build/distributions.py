@@ -10,11 +10,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import defaultdict, deque
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Set
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 
+import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
@@ -24,8 +25,7 @@ from node_runtime.releases.files.toml_reading.toml_file import refusal_at
 from .installed_files import is_wheel, read_recorded
 
 
-@dataclass(frozen=True, slots=True)
-class Distribution:
+class Distribution(msgspec.Struct, frozen=True):
     """A distribution. `files` maps each path below `directory` to its content.
 
     `needs` are the names of the distributions that it needs in this environment.
@@ -62,17 +62,28 @@ def parse_requirements(lines: Iterable[str], where: Path) -> list[Requirement]:
     return parsed
 
 
-def resolve_distributions(requirements: Iterable[Requirement], downloads: Path) -> list[Distribution]:
+def resolve_distributions(
+    requirements: Iterable[Requirement],
+    downloads: Path,
+    runtime: Iterable[Requirement] = (),
+    unused: Mapping[str, Set[str]] = MappingProxyType({}),
+) -> list[Distribution]:
     """Return the distributions that satisfy `requirements`, and their dependencies, sorted by name.
 
-    pip downloads missing distributions to `downloads`. Raises Refused if pip can't download a distribution, or if the
-    installed files of a distribution are not those of its wheel.
+    `runtime` are the requirements of the runtime. `unused` maps a distribution to those of its dependencies that the
+    runtime does not use: these are left out unless `requirements` depend on them. pip downloads missing distributions
+    to `downloads`. Raises Refused if pip can't download a distribution, or if the installed files of a
+    distribution are not those of its wheel.
     """
     found: dict[str, metadata.Distribution] = {}
     needs: dict[str, set[str]] = defaultdict(set)
     seen: set[tuple[str, str]] = set()
     queue = deque((requirement, "the release") for requirement in requirements)
-    while queue:
+    queued_for_the_runtime = deque((requirement, "the runtime") for requirement in runtime)
+    left_out: Mapping[str, Set[str]] = {}
+    while queue or queued_for_the_runtime:
+        if not queue:
+            queue, queued_for_the_runtime, left_out = queued_for_the_runtime, queue, unused
         requirement, requirer = queue.popleft()
         name = canonicalize_name(requirement.name)
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
@@ -87,7 +98,11 @@ def resolve_distributions(requirements: Iterable[Requirement], downloads: Path) 
         for extra in {"", *requirement.extras}:
             if (name, extra) not in seen:
                 seen.add((name, extra))
-                needed = _needs(found[name], extra)
+                needed = [
+                    each
+                    for each in _needs(found[name], extra)
+                    if canonicalize_name(each.name) not in left_out.get(name, ())
+                ]
                 needs[name] |= {canonicalize_name(each.name) for each in needed}
                 queue.extend((each, f"{name} {found[name].version}") for each in needed)
     return [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from importlib import metadata, util
 from pathlib import Path
+from typing import Final
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -18,6 +20,13 @@ OWN_DISTRIBUTION = "hotdash"
 
 _NODE_REQUIREMENTS = ("cryptography", "jinja2", "msgspec", "psutil", "pyzmq", "starlette", "uvicorn")
 _COMMAND_LINE_REQUIREMENTS = ("click", "rich")
+
+UNUSED_NEEDS: Final[Mapping[str, Set[str]]] = {"rich": {"markdown-it-py", "pygments"}}
+"""What a distribution declares to need, but not for what the commands use it for.
+
+They print tables with rich. It needs pygments for source code and markdown-it-py for Markdown only, which would be a
+third of the sources in a release.
+"""
 
 # A node's script needs only the command line of hotdash, not the dashboard.
 _DASHBOARD_PARTS = ("app.py", "app", "screens", "views", "widgets", "demo", "examples")

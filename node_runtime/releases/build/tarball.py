@@ -33,7 +33,7 @@ from node_runtime.releases.files.tar_format import archive_end, member_header, p
 from .distributions import Distribution, parse_requirements, resolve_distributions
 from .project import AppSource, Project, read_project
 from .release_lock import check_lock, write_lock
-from .runtime_files import own_requirements, placed, runtime_distribution
+from .runtime_files import UNUSED_NEEDS, own_requirements, placed, runtime_distribution
 from .sbom import bill_of_materials
 
 COMPRESSION_LEVEL = 2
@@ -74,7 +74,7 @@ def _third_party(folder: Path, release: Release) -> list[Distribution]:
     """Return the third-party distributions of the release and of the runtime, sorted by name."""
     requirements = parse_requirements(release.requirements, folder / "release.toml")
     with tempfile.TemporaryDirectory(prefix="node-runtime-build-") as downloads:
-        return resolve_distributions([*requirements, *own_requirements()], Path(downloads))
+        return resolve_distributions(requirements, Path(downloads), own_requirements(), UNUSED_NEEDS)
 
 
 def release_manifest(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.signature_file import read_signature
@@ -15,21 +16,28 @@ from node_runtime.releases.signing.statement import build_time
 from .commit_record import CommitRecord, ReleaseOrigin, load
 
 
-@dataclass(frozen=True, slots=True)
-class StageRequest:
+class StageRequest(msgspec.Struct, frozen=True):
     """The request to stage a tarball.
 
     `staged_by` is the name of the key whose holder sends the request; None if the tarball is unpacked while the node
     is down. With `allow_older`, the build may be older than the newest build that was committed. With `development`,
-    the tarball comes from the developer who has started the node, and is read in the node's own OS process.
+    the tarball comes from the developer who has started the node, and is read in the node's own OS process. With
+    `only_read`, the release is read and then deleted, but never booted; so its sources are not compiled.
     """
 
     staged_by: str | None = None
     allow_older: bool = False
     development: bool = False
+    only_read: bool = False
+
+    @property
+    def compiles(self) -> bool:
+        """Whether the release gets bytecode."""
+        return not (self.development or self.only_read)
 
 
 PLAIN_REQUEST: Final = StageRequest()
+ONLY_READ: Final = StageRequest(only_read=True)
 
 
 def admit_to(directory: Path, tarball: Path) -> Admission:

@@ -72,7 +72,7 @@ def _unpack(file: BinaryIO, directory: Path, admission: Admission, request: Stag
             origin = release_origin(admission, data, request)
             if not request.allow_older:
                 check_not_older(admission.file_name, manifest.vsn, origin, commit_record.load(directory))
-            bytecode = {} if request.development else make_bytecode(manifest, directory, stage)
+            bytecode = make_bytecode(manifest, directory, stage) if request.compiles else {}
             moved = _moves(stage / STAGED_FILES, directory, manifest)
             changed = [path for path in moved if Path(path).name != BYTECODE_NAME]
             _check_used(directory, manifest.vsn, used & set(map(part_of, changed)))

@@ -9,6 +9,7 @@ import pytest
 
 from node_runtime.code.bytecode import BYTECODE_NAME, Bytecode
 from node_runtime.releases.store import commit_record
+from node_runtime.releases.store.staging_request import ONLY_READ
 from node_runtime.releases.store.unpack import unpack
 from tests.support.projects.handmade_release import handmade_tarball
 
@@ -93,3 +94,9 @@ def test_damaged_bytecode_is_made_again_when_the_release_is_staged_again(folder:
     record = commit_record.load(node)
     assert record is not None
     assert record.releases["1"].failed == "it failed"  # no file of the release itself was repaired
+
+
+def test_a_release_that_is_only_read_gets_no_bytecode(tmp_path: Path) -> None:
+    unpack(handmade_tarball(tmp_path / "r-1.tar.gz", "1", files("1")), tmp_path / "read", ONLY_READ)
+    assert recorded(tmp_path / "read", "1") == {}
+    assert not list(tmp_path.rglob(BYTECODE_NAME))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from node_runtime.releases.build.project import Project, read_project
 from node_runtime.releases.files.config import application_environment
@@ -13,11 +14,11 @@ from node_runtime.releases.files.manifest import sha256
 from node_runtime.releases.files.release_model import AppView, ReleaseView
 from node_runtime.releases.files.schemas import App, Environment, read_environment, read_release
 from node_runtime.releases.store.catalog import Catalog
+from node_runtime.releases.store.staging_request import ONLY_READ
 from node_runtime.releases.store.unpack import unpack
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleFile:
+class ModuleFile(msgspec.Struct, frozen=True):
     """The source of a module. `path` is the path that messages show."""
 
     path: str
@@ -25,16 +26,14 @@ class ModuleFile:
     is_package: bool
 
 
-@dataclass(frozen=True, slots=True)
-class AppupPlace:
+class AppupPlace(msgspec.Struct, frozen=True):
     """The place of an application's appup.toml, which need not exist. Messages show `shown`."""
 
     path: Path
     shown: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseSource:
+class ReleaseSource(msgspec.Struct, frozen=True):
     """A release as files. `view` has no appups: they are read separately, so that every mistake in them is found.
 
     `environment` are the parameters of each application, `appups` the places of their appups, and `contents` a hash of
@@ -94,7 +93,7 @@ def project_source(
 
 def read_tarball_source(tarball: Path, scratch: Path) -> ReleaseSource:
     """Unpack `tarball` into the empty folder `scratch`, and read the release. Raises `Refused`."""
-    release = Catalog(scratch).release(unpack(tarball, scratch).vsn)
+    release = Catalog(scratch).release(unpack(tarball, scratch, ONLY_READ).vsn)
     directories = {entry.name: entry.directory for entry in release.manifest.apps}
     modules = {
         module: ModuleFile(
