@@ -5,6 +5,7 @@ with the manifest, and executes them. The global `MANIFEST_SHA256` then has the 
 verified. An older launcher starts this file by its path, and does not set the global.
 """
 
+import gc
 import hashlib
 import importlib
 import json
@@ -65,10 +66,12 @@ def enter(directory: str, vsn: str, module: str, *arguments: str) -> None:
     for each in executed:
         imports.adopt(each, each.__file__)
     sys.argv[:] = [module, *arguments]
+    gc.disable()  # the objects that an import makes stay, so looking for garbage among them takes time and finds none
     try:
         main = importlib.import_module(module).main
     except imports.DamagedFile as damage:
         sys.exit(str(damage))
+    gc.enable()
     main(list(arguments))
 
 

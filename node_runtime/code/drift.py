@@ -8,8 +8,9 @@ import would read its file in the directory of the current one.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 ModuleStatus = Literal["not_loaded", "loaded", "modified", "removed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
+class Drift(msgspec.Struct, frozen=True):
     """A module whose loaded code differs from its file or from the release.
 
     `loaded`, `on_disk` and `released` are checksums (sha256 in hexadecimal digits) of the loaded code, of the file and

@@ -21,9 +21,10 @@ import select
 import signal
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+
+import msgspec
 
 from .bare_fork import fork, native_threads
 
@@ -31,8 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@dataclass(frozen=True, slots=True)
-class ChildLimits:
+class ChildLimits(msgspec.Struct, frozen=True):
     """The limits of a child: seconds of processor time, and bytes of memory in addition to the parent's.
 
     A child with limits can neither write files nor start processes.
@@ -42,8 +42,7 @@ class ChildLimits:
     memory: int
 
 
-@dataclass(frozen=True, slots=True)
-class ForkedChild:
+class ForkedChild(msgspec.Struct, frozen=True):
     """A running child, as its parent sees it.
 
     `reader` is the read end of the pipe that the child writes to. The child ends when `lifeline`, the parent's end of

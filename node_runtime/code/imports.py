@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import dis
 import inspect
-from dataclasses import dataclass
 from importlib.util import resolve_name
 from types import CodeType
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(msgspec.Struct, frozen=True):
     """One imported name, or one module in an `import module` statement.
 
     `name` is None for `import module` and "*" for a star import. `alias` is the name that the import binds. `bound` is
@@ -39,8 +39,7 @@ class Import:
     bound: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Imports:
+class Imports(msgspec.Struct, frozen=True):
     """All imports of one version.
 
     `modules` are the imported modules. `names` are the global names that the version's code reads; they are recorded

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import ref
 
+import msgspec
+
 from .compiler import Compiler, compile_here
 from .module import HotModule, Namespace
 
@@ -29,8 +31,7 @@ A star import is (module, "*", "*"); a name that it copied is (module, "*", name
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """The source file of a version of a module. If `path` is a directory, the module is a package without a body.
 
     `sha256` is the hash of the file in the release's manifest, in hexadecimal digits; None for a file that is in no
@@ -74,8 +75,7 @@ class Source:
             return file.read()
 
 
-@dataclass(frozen=True, slots=True)
-class SourceText:
+class SourceText(msgspec.Struct, frozen=True):
     """The bytes of a source file and their hash. Exactly these bytes are compiled."""
 
     source: Source
@@ -83,8 +83,7 @@ class SourceText:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class CompilationUnit:
+class CompilationUnit(msgspec.Struct, frozen=True):
     """A compiled source file. The file was read once; its hash and its code were made from the same bytes.
 
     `stopped` is the number of seconds for which the compilation stopped all threads.

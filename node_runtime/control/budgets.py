@@ -11,8 +11,9 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+import msgspec
 
 from node_runtime.protocol.messages import Role
 
@@ -32,8 +33,7 @@ Beyond it, the least recently used bucket is dropped.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class RoleBudget:
+class RoleBudget(msgspec.Struct, frozen=True):
     """The budget of a role: for each connection, for each key, and for all clients together.
 
     `reserve` is the number of tokens in each bucket that only urgent requests may spend. `refusals` limits the refusals
@@ -79,8 +79,7 @@ class Shortage(NamedTuple):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Connection:
+class _Connection(msgspec.Struct, frozen=True):
     tokens: TokenBucket
     refusals: TokenBucket
 

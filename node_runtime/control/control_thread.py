@@ -17,8 +17,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+import msgspec
 
 from node_runtime.protocol.cookie import NodeKeys
 from node_runtime.protocol.key_ring import KeyRing
@@ -44,8 +45,7 @@ CROWD_PAUSE_SECONDS: Final = 0.005
 logger: Final = logging.getLogger("node_runtime.control")
 
 
-@dataclass(frozen=True, slots=True)
-class ControlCallbacks:
+class ControlCallbacks(msgspec.Struct, frozen=True):
     """The functions that the control thread calls.
 
     It calls `on_request(peer, body)` for each request, `on_gone(routing_id)` for each client that has gone, and

@@ -12,7 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, Final, Generic, Literal, TypeVar, assert_never
 
@@ -130,7 +130,7 @@ class Dispatcher:
         name = peer.name if holder is None else holder.name
         role: m.Role = "viewer" if holder is None else holder.role
         if (name, role) != (peer.name, peer.role):  # the key has changed since the request arrived
-            peer = replace(peer, name=name, role=role)
+            peer = msgspec.structs.replace(peer, name=name, role=role)
         entry = None if request is None else self._permitted(peer, request.method)
         number = 0 if request is None else request.id
         cost = UNKNOWN_METHOD_COST if entry is None else entry.method.cost

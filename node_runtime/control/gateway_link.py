@@ -11,9 +11,10 @@ import select
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, assert_never
+
+import msgspec
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.key_ring import KeyRing
@@ -63,8 +64,7 @@ it.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayCallbacks:
+class GatewayCallbacks(msgspec.Struct, frozen=True):
     """The functions that the link calls, in the thread that calls the link."""
 
     on_request: Callable[[Received], None]

@@ -6,12 +6,12 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 from msgspec import structs
 
 from node_runtime.processes.redaction.text_redaction import shown
@@ -94,8 +94,7 @@ class ReleaseOperations(Protocol):
     def subscribe_health(self, listener: Callable[[str, m.Health], None]) -> Callable[[], None]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class ControlParts:
+class ControlParts(msgspec.Struct, frozen=True):
     """The parts of the control plane that the handlers use.
 
     `emit_release_event(text)` publishes an event about releases; any thread may call it.

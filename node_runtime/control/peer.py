@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from node_runtime.protocol.messages import Role
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(msgspec.Struct, frozen=True):
     """A connection and the holder of its key. `address` is an IP address."""
 
     routing_id: bytes

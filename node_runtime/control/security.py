@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.key_files import fingerprint
@@ -19,8 +20,7 @@ from .live_key_ring import POLL_SECONDS, LiveKeyRing
 logger: Final = logging.getLogger("node_runtime.control")
 
 
-@dataclass(frozen=True, slots=True)
-class Security:
+class Security(msgspec.Struct, frozen=True):
     """The key ring, audit log and refusals of one node. Only the control thread may use them.
 
     `announce(text)` publishes an event. `later(seconds, task)` calls `task()` in the control thread.

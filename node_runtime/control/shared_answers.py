@@ -12,6 +12,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+import msgspec
+
 from node_runtime.protocol.messages import ErrorReply
 
 MIN_PAUSE_SECONDS: Final = 0.05
@@ -24,8 +26,7 @@ slices of a snapshot on the event loop determined the 99th percentile of the app
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """The answer to a request: its `result` and the same result `packed`, or its `failure`.
 
     `seconds` is the processor time that making the answer took. `charge()` takes this time from the budget of the

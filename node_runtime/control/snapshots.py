@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
 
 import msgspec
 
@@ -29,8 +28,7 @@ from .queries.process_view import oldest_mail, predecessors, running_callback, w
 from .queries.slices import SliceClock, run_through
 
 
-@dataclass(frozen=True, slots=True)
-class RuntimeSnapshot:
+class RuntimeSnapshot(msgspec.Struct, frozen=True):
     """The part of a node's snapshot that is read from the runtime and the code server."""
 
     processes: tuple[ProcessSummary, ...]

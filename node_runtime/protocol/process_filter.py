@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from .clip import MAX_SHOWN_NAME, clip
 from .exit_codes import ExitCode, Refused
@@ -31,8 +32,7 @@ MAX_COMPARED: Final = 256
 _TERM: Final = re.compile(r"([a-z_]+)(:|>=|<=|>|<|=)(.*)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class FilterTerm:
+class FilterTerm(msgspec.Struct, frozen=True):
     """One term: a `field` ("" for any), an operator (":" for text), and a text in lower case or a number."""
 
     field: str

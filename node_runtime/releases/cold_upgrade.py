@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
@@ -34,8 +33,7 @@ TRIAL_LAUNCHER_VERSION: Final = 5
 _VERSION: Final = re.compile(rb"^VERSION = (\d{1,9})$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class ColdBoot:
+class ColdBoot(msgspec.Struct, frozen=True):
     """A boot by the parent, whose launcher has version `parent`. `on_trial` is whether the release is on probation."""
 
     on_trial: bool
@@ -45,8 +43,7 @@ class ColdBoot:
 ORDINARY_BOOT: Final = ColdBoot(on_trial=False, parent=0)
 
 
-@dataclass(frozen=True, slots=True)
-class RestartRequests:
+class RestartRequests(msgspec.Struct, frozen=True):
     """Restarts the node: `restart(vsn)` boots `vsn` on probation, `restart("")` the permanent release.
 
     `parent` is the version of the launcher of the node's parent.

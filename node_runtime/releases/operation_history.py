@@ -13,7 +13,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -31,8 +30,7 @@ MAX_HISTORY_BYTES = 8 << 20
 _NEW_RELEASE_OUTCOMES = ("installed", "committed", "reverted", "partly reverted")
 
 
-@dataclass(frozen=True, slots=True)
-class PreviousExit:
+class PreviousExit(msgspec.Struct, frozen=True):
     """How the node exited before this boot, as reported by its parent process.
 
     `why` is a sentence with the cause; it is empty if the exit was clean or is unknown. `phase` is

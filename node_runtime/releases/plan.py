@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import msgspec
@@ -45,8 +44,7 @@ class PlanLock:
         self.lock = asyncio.Lock()
 
 
-@dataclass(frozen=True, slots=True)
-class _Findings:
+class _Findings(msgspec.Struct, frozen=True):
     """The findings about the live node.
 
     `rehearsed` is None if the new code can't be loaded. `obstacles` are the blockers found outside of the rehearsal.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
@@ -13,8 +14,7 @@ from node_runtime.releases.build.project import Project
 from node_runtime.releases.build.source_release import write_source_tarball
 
 
-@dataclass(frozen=True, slots=True)
-class LiveUpgrade:
+class LiveUpgrade(msgspec.Struct, frozen=True):
     """What an upgrade did: the modules that it loaded, and sentences about what it lost or left in old code."""
 
     vsn: str

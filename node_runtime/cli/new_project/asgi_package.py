@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
 from typing import Final
@@ -22,8 +21,7 @@ WEBSOCKETS: Final = "websockets"
 """The library with which uvicorn serves websockets."""
 
 
-@dataclass(frozen=True, slots=True)
-class AsgiPackage:
+class AsgiPackage(msgspec.Struct, frozen=True):
     """The top-level package or module of an ASGI application `target`, such as "chat.main:app".
 
     `place` is the folder or file of the package; None if the package belongs to an installed distribution.

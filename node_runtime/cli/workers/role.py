@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from node_runtime.cli.heartbeat import Heartbeat
 from node_runtime.code import CodeServer
@@ -27,8 +28,7 @@ WORKERS_LAUNCHER_VERSION: Final = 8
 logger: Final = logging.getLogger("node_runtime")
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerBoot:
+class WorkerBoot(msgspec.Struct, frozen=True):
     """How the parent boots this process, and as which worker. `mail` is the pipe with messages of other workers."""
 
     cold: ColdBoot = ORDINARY_BOOT

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import dis
 from collections import Counter
-from dataclasses import dataclass
 from types import CodeType
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from node_runtime.code.imports import inner_code
 
@@ -33,8 +34,7 @@ _MUTATING_METHODS = frozenset({
 _FUNCTION_MAKERS = frozenset({"MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"})
 
 
-@dataclass(frozen=True, slots=True)
-class Definitions:
+class Definitions(msgspec.Struct, frozen=True):
     """The definitions of a module.
 
     `bound` has the number of statements that bind each global name, including statements in functions that declare it

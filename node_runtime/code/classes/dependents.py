@@ -10,8 +10,9 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
 
-@dataclass(frozen=True, slots=True)
-class Dependent:
+class Dependent(msgspec.Struct, frozen=True):
     """A class, `module:name`, that would still use a replaced class after the load.
 
     `on` is the replaced class, "module:Class". `how` says whether it is a base class, the type of

@@ -11,8 +11,9 @@ import inspect
 import sys
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from node_runtime.behaviours.show.raw_reads import field_names, mro_of, namespace_of
 
@@ -21,8 +22,7 @@ from .structs import is_struct, struct_fields
 NO_DEFAULT: Final = object()
 
 
-@dataclass(frozen=True, slots=True)
-class RecordField:
+class RecordField(msgspec.Struct, frozen=True):
     """A field of a class. `default(instance)` makes its default; None if the field has none.
 
     `annotation` is the declared type, as text or as an object; `inspect.Parameter.empty` if there is none.

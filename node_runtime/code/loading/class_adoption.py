@@ -10,9 +10,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from node_runtime.code.classes.adopted_fields import FieldAdoption
 from node_runtime.code.classes.dependents import replaced_classes
@@ -29,8 +30,7 @@ _NOT_ADOPTED: Final = (type, enum.Enum)
 _NOT_DATA: Final = (type, ModuleType)
 
 
-@dataclass(frozen=True, slots=True)
-class KeptInstance:
+class KeptInstance(msgspec.Struct, frozen=True):
     """An instance of a replaced class, the clause that says what keeps it, and the new class."""
 
     kept_by: str

@@ -11,9 +11,10 @@ from __future__ import annotations
 import dis
 import functools
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, MethodWrapperType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from node_runtime.code.classes.dependents import own_classes
 from node_runtime.code.imports import inner_code
@@ -27,8 +28,7 @@ _METHODS: Final = (MethodType, MethodWrapperType, BuiltinFunctionType)
 _UNWRAPPED: Final = {staticmethod: "__func__", classmethod: "__func__", property: "fget"}
 
 
-@dataclass(frozen=True, slots=True)
-class NamedValue:
+class NamedValue(msgspec.Struct, frozen=True):
     """A value that a module holds, and its name.
 
     `rebound` is whether code may bind another value to the name, `in_function` whether a function holds the value.

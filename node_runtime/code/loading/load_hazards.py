@@ -13,11 +13,12 @@ import functools
 import inspect
 import signal
 import sys
-from dataclasses import dataclass
 from functools import partial
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from node_runtime.code.classes.definitions import names_mentioned
 from node_runtime.code.classes.dependents import Dependent, find_dependents, own_classes, replaced_classes
@@ -42,8 +43,7 @@ _METRICS = ("prometheus_client",)
 """Libraries of metrics. A metric's value is lost when a new version creates the metric again."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadFindings:
+class LoadFindings(msgspec.Struct, frozen=True):
     """The findings for a plan: `find_warnings` finds sentences; each of `dependents` becomes a blocker.
 
     Only a plan asks for the warnings. An install doesn't: the search would stop the event loop of the node.

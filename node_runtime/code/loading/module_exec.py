@@ -11,9 +11,10 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterable, Iterator, MutableMapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from node_runtime.code.classes.class_reuse import VersionAttributes, is_reusable_kind, reusable_attributes
 from node_runtime.code.classes.definition_equality import is_plain
@@ -30,8 +31,7 @@ CARRY = "__carry__"
 ON_LOAD = "__on_load__"
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutedBody:
+class ExecutedBody(msgspec.Struct, frozen=True):
     """What a body took over from the previous version.
 
     `reused_classes` are the classes that were reused, each with its attributes in this version. `carried` has the
@@ -39,7 +39,7 @@ class ExecutedBody:
     """
 
     reused_classes: dict[type, VersionAttributes]
-    carried: Namespace = field(default_factory=dict)
+    carried: Namespace = msgspec.field(default_factory=dict)
     discarded: tuple[Any, ...] = ()
 
 

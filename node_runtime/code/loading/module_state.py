@@ -15,10 +15,11 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import Context, ContextVar
-from dataclasses import dataclass
 from functools import cached_property
 from types import BuiltinFunctionType, FunctionType, GeneratorType, MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+import msgspec
 
 from node_runtime.code.classes.definitions import names_rebound
 from node_runtime.code.module import HotModule
@@ -66,8 +67,7 @@ _MADE_ON_USE: Final[dict[str, frozenset[str]]] = {
 Fate = Literal["carried", "migrated", "made anew", "lost"]
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleValue:
+class ModuleValue(msgspec.Struct, frozen=True):
     """An object that a global variable, a class or a function of a replaced version holds, and its fate.
 
     "carried": `__carry__` keeps it; "migrated": a `__carry__` function makes the new value; "made anew": the new

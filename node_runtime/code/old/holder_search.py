@@ -11,9 +11,9 @@ import time
 import typing
 from asyncio import Task
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from msgspec.structs import replace
 
 from node_runtime.behaviours.upgrade.live_processes import CallbackVersion
@@ -44,8 +44,7 @@ HeldParts = dict[str, str]
 """The parts that a referrer holds, as texts by module."""
 
 
-@dataclass(frozen=True, slots=True)
-class Suspects:
+class Suspects(msgspec.Struct, frozen=True):
     """The versions that seem to be held, and what the code server and the runtime know about references to them.
 
     `modules` are the modules whose old version seems to be held; `still_held` returns the modules whose old version is

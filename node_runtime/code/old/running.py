@@ -16,6 +16,8 @@ from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE
 from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType, MethodType
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
@@ -32,8 +34,7 @@ _WAIT_FOR_CODE = asyncio.wait_for.__code__ if sys.version_info < (3, 12) else No
 _COROUTINE = CO_COROUTINE | CO_ASYNC_GENERATOR | CO_ITERABLE_COROUTINE
 
 
-@dataclass(frozen=True, slots=True)
-class LoopActivity:
+class LoopActivity(msgspec.Struct, frozen=True):
     """The present activity of the event loop: its thread, and the pids of the processes whose code it runs.
 
     `task` is the pid of the process whose task runs. `callbacks` are the pids of the processes whose plain (not async)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from node_runtime.releases.workers import ONLY_WORKER, WorkerPlace
 
 
-@dataclass(frozen=True, slots=True)
-class NodeIdentity:
+class NodeIdentity(msgspec.Struct, frozen=True):
     """The identity of a node and of its worker in this OS process. A `development` node runs a project's sources."""
 
     name: str
     boot_id: str
     directory: Path
-    started: float = field(default_factory=time.time)
-    os_pid: int = field(default_factory=os.getpid)
+    started: float = msgspec.field(default_factory=time.time)
+    os_pid: int = msgspec.field(default_factory=os.getpid)
     development: bool = False
     place: WorkerPlace = ONLY_WORKER
 

@@ -6,14 +6,13 @@ cost of the tree depends on the number of its branches, and a page costs as much
 
 from __future__ import annotations
 
-import dataclasses
 from bisect import bisect_right
 from collections.abc import Generator
-from dataclasses import dataclass
 from operator import attrgetter
 from time import monotonic
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from node_runtime.behaviours.application_controller import Applications
@@ -34,8 +33,7 @@ MAX_SIBLINGS: Final = 50
 UNSUPERVISED: Final = "not supervised"
 
 
-@dataclass(frozen=True, slots=True)
-class Folding:
+class Folding(msgspec.Struct, frozen=True):
     """The closed paths, and the paths of which all children are shown; `unfolded` shows all children of every path."""
 
     closed: frozenset[str] = frozenset()
@@ -47,8 +45,7 @@ class Folding:
         return self.unfolded or path in self.open
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
+class _Run(msgspec.Struct, frozen=True):
     """Siblings without children, from the line `first` on; `last` says whether they end the row of siblings."""
 
     first: int
@@ -58,8 +55,7 @@ class _Run:
     last: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Single:
+class _Single(msgspec.Struct, frozen=True):
     """One line that is made already."""
 
     first: int
@@ -70,8 +66,7 @@ _FIRST: Final = attrgetter("first")
 _PID: Final = attrgetter("pid")
 
 
-@dataclass(frozen=True, slots=True)
-class _Pending:
+class _Pending(msgspec.Struct, frozen=True):
     """A part of the tree that is still to be laid out: a node, siblings without children, or a finished line."""
 
     levels: str
@@ -324,4 +319,4 @@ class VisibleTree:
 
 
 def _with_level(root: _Pending, level: str) -> _Pending:
-    return dataclasses.replace(root, line=None if root.line is None else replace(root.line, levels=level))
+    return replace(root, line=None if root.line is None else replace(root.line, levels=level))

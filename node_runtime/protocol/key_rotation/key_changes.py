@@ -10,10 +10,10 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import zmq
 from msgspec import structs
 
@@ -41,8 +41,7 @@ DEFAULT_GRACE_SECONDS: Final = 3600.0
 """The time for which a rotated key is still accepted."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyChanges:
+class KeyChanges(msgspec.Struct, frozen=True):
     """Changes the keys of the node in `directory`.
 
     `hand_over(cookie)` is called with each new cookie, before the node accepts the cookie's key. If it raises, the key

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tempfile
 import tomllib
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,7 @@ MAX_VERSION_CHARACTERS = 64
 _VSN_LINE = re.compile(rb"^\"?vsn\"?[ \t]*=.*$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class NextVersion:
+class NextVersion(msgspec.Struct, frozen=True):
     """The project as the next version. `questions` are the questions to the author, which its appups leave out."""
 
     project: Project
@@ -46,17 +44,19 @@ def next_version(before: Project, project: Project, suffix: str) -> NextVersion:
         return NextVersion(before)
     kept = {name for name in project.release.starts if name in written or name not in known}
     apps = tuple(app if app.app.name in kept else _relabelled(app, suffix) for app in project.apps)
-    labelled = with_release_vsn(replace(project, apps=apps), f"{project.release.vsn}{suffix}")
+    labelled = with_release_vsn(msgspec.structs.replace(project, apps=apps), f"{project.release.vsn}{suffix}")
     made = [each for each in _generate(before, labelled) if each.app not in kept]
     texts = {each.app: each.text for each in made}
     apps = tuple(_with_appup(app, texts[app.app.name]) if app.app.name in texts else app for app in apps)
-    return NextVersion(replace(labelled, apps=apps), tuple(text for each in made for text in each.questions))
+    return NextVersion(
+        msgspec.structs.replace(labelled, apps=apps), tuple(text for each in made for text in each.questions)
+    )
 
 
 def with_release_vsn(project: Project, vsn: str) -> Project:
     """Return the project as release `vsn`, with the same applications."""
     config = project.config | {"release.toml": _with_vsn(project.config["release.toml"], vsn)}
-    return replace(project, release=msgspec.structs.replace(project.release, vsn=vsn), config=config)
+    return msgspec.structs.replace(project, release=msgspec.structs.replace(project.release, vsn=vsn), config=config)
 
 
 def has_appup(before: AppSource | None, app: AppSource) -> bool:
@@ -82,7 +82,7 @@ def _relabelled(app: AppSource, suffix: str) -> AppSource:
     vsn = f"{app.app.vsn}{suffix}"
     files = {path: data for path, data in app.files.items() if path != "appup.toml"}
     files["app.toml"] = _with_vsn(app.files["app.toml"], vsn)
-    return replace(app, app=msgspec.structs.replace(app.app, vsn=vsn), files=files, appup=None)
+    return msgspec.structs.replace(app, app=msgspec.structs.replace(app.app, vsn=vsn), files=files, appup=None)
 
 
 def _with_appup(app: AppSource, text: str) -> AppSource:
@@ -91,7 +91,7 @@ def _with_appup(app: AppSource, text: str) -> AppSource:
     table = tomllib.loads("".join(lines))
     up, down = (_entries(table.get(key, []), other) for key, other in (("up", "from"), ("down", "to")))
     appup = Appup(vsn=app.app.vsn, up=up, down=down)
-    return replace(app, appup=appup, files=app.files | {"appup.toml": "".join(lines).encode()})
+    return msgspec.structs.replace(app, appup=appup, files=app.files | {"appup.toml": "".join(lines).encode()})
 
 
 def _entries(tables: list[dict[str, Any]], other: str) -> tuple[AppupEntry, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.appup_instructions import ReleaseStartType
@@ -32,8 +33,7 @@ from .templates import compile_templates
 CONFIG_FILES = ("node.toml", "sys.toml")
 
 
-@dataclass(frozen=True, slots=True)
-class AppSource:
+class AppSource(msgspec.Struct, frozen=True):
     """An application of the project. `files` maps paths in its folder to contents; `modules` maps modules to paths."""
 
     app: App
@@ -53,8 +53,7 @@ class AppSource:
         return AppView(self.app.name, self.app.vsn, modules, appup.up, appup.down, start)
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(msgspec.Struct, frozen=True):
     """The sources of a release; `apps` are in start order. `config` maps file names in releases/<vsn>/ to contents."""
 
     release: Release

@@ -11,7 +11,6 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, cast
 
 import msgspec
@@ -55,8 +54,7 @@ QUESTION = "question"
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleChange:
+class ModuleChange(msgspec.Struct, frozen=True):
     """One of the instructions `update`, `load_module`, `add_module` and `delete_module`.
 
     Only `update` uses `change`, `type`, `extra` and `timeout`. A `timeout` is in seconds; None means the default.
@@ -67,14 +65,13 @@ class ModuleChange:
     deps: tuple[str, ...] = ()
     change: Literal["soft", "advanced"] = "soft"
     type: Literal["dynamic", "static"] = "dynamic"
-    extra: Any = field(default_factory=list)
+    extra: Any = msgspec.field(default_factory=list)
     timeout: SuspendTimeout | None = None
     pre_purge: PurgeMode = "soft_purge"
     post_purge: PurgeMode = "soft_purge"
 
 
-@dataclass(frozen=True, slots=True)
-class ApplicationChange:
+class ApplicationChange(msgspec.Struct, frozen=True):
     """One of the instructions `add_application`, `remove_application` and `restart_application`.
 
     Only `add_application` uses `start`. If `start` is None, the application starts as the release says.

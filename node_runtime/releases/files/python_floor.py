@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class PythonFault:
+class PythonFault(msgspec.Struct, frozen=True):
     """A published fault in a module of one minor version of Python, and the patch level that corrects the fault."""
 
     mended_in: int

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from .appup_instructions import AppupInstruction, ReleaseStartType
 from .version_pattern import matches_version
 
 
-@dataclass(frozen=True, slots=True)
-class AppupEntry:
+class AppupEntry(msgspec.Struct, frozen=True):
     """An entry of an appup: the instructions of an upgrade from other versions, or of a downgrade to them.
 
     `versions` describes the other versions: it is one version, a pattern, or a range.
@@ -24,8 +24,7 @@ class AppupEntry:
         return matches_version(self.versions, vsn)
 
 
-@dataclass(frozen=True, slots=True)
-class AppView:
+class AppView(msgspec.Struct, frozen=True):
     """An application in a release. `modules` maps each module to the SHA-256 of its source, in the manifest's order."""
 
     name: str
@@ -36,8 +35,7 @@ class AppView:
     start: ReleaseStartType = "permanent"
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseView:
+class ReleaseView(msgspec.Struct, frozen=True):
     """A release; `apps` are in start order."""
 
     vsn: str

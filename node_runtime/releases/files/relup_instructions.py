@@ -6,8 +6,9 @@ a class is added to `RelupInstruction`, the type checker reports each `match` th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
+
+import msgspec
 
 from node_runtime.protocol.messages import Direction
 
@@ -16,8 +17,7 @@ SuspendTimeout: TypeAlias = float | Literal["infinity"]
 """Seconds, or "infinity"."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadObjectCode:
+class LoadObjectCode(msgspec.Struct, frozen=True):
     """Reads the new code of modules of one application, without loading it."""
 
     name: ClassVar[str] = "load_object_code"
@@ -26,15 +26,13 @@ class LoadObjectCode:
     modules: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PointOfNoReturn:
+class PointOfNoReturn(msgspec.Struct, frozen=True):
     """Separates the instructions before it, which check and prepare, from those that change the node."""
 
     name: ClassVar[str] = "point_of_no_return"
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(msgspec.Struct, frozen=True):
     """Makes the new version of a module current.
 
     `post_purge` says what a later `Purge` does with processes that run the old version.
@@ -46,8 +44,7 @@ class Load:
     post_purge: PurgeMode = "soft_purge"
 
 
-@dataclass(frozen=True, slots=True)
-class Remove:
+class Remove(msgspec.Struct, frozen=True):
     """Removes a module: its current version becomes old, and no version is current."""
 
     name: ClassVar[str] = "remove"
@@ -56,16 +53,14 @@ class Remove:
     post_purge: PurgeMode = "soft_purge"
 
 
-@dataclass(frozen=True, slots=True)
-class Purge:
+class Purge(msgspec.Struct, frozen=True):
     """Purges the old versions of modules."""
 
     name: ClassVar[str] = "purge"
     modules: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SuspendedModule:
+class SuspendedModule(msgspec.Struct, frozen=True):
     """A module whose processes are suspended.
 
     `timeout` limits how long the processes may take to end their callbacks; None means the default.
@@ -75,32 +70,28 @@ class SuspendedModule:
     timeout: SuspendTimeout | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SuspendProcesses:
+class SuspendProcesses(msgspec.Struct, frozen=True):
     """Suspends the processes of modules (OTP's `suspend`)."""
 
     name: ClassVar[str] = "suspend"
     modules: tuple[SuspendedModule, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ResumeProcesses:
+class ResumeProcesses(msgspec.Struct, frozen=True):
     """Resumes the processes of modules (OTP's `resume`)."""
 
     name: ClassVar[str] = "resume"
     modules: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedModule:
+class ChangedModule(msgspec.Struct, frozen=True):
     """A module for whose processes `code_change` is called with the argument `extra`, a JSON value."""
 
     module: str
     extra: Any
 
 
-@dataclass(frozen=True, slots=True)
-class CodeChange:
+class CodeChange(msgspec.Struct, frozen=True):
     """Calls `code_change` for each process of the modules."""
 
     name: ClassVar[str] = "code_change"
@@ -108,24 +99,21 @@ class CodeChange:
     modules: tuple[ChangedModule, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StopProcesses:
+class StopProcesses(msgspec.Struct, frozen=True):
     """Terminates the supervised children that run one of the modules (OTP's `stop`)."""
 
     name: ClassVar[str] = "stop"
     modules: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StartProcesses:
+class StartProcesses(msgspec.Struct, frozen=True):
     """Restarts those children of the modules that `StopProcesses` terminated (OTP's `start`)."""
 
     name: ClassVar[str] = "start"
     modules: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RestartChild:
+class RestartChild(msgspec.Struct, frozen=True):
     """Ends a child of a supervisor, and starts it anew in the current code. OTP has no such instruction."""
 
     name: ClassVar[str] = "restart_child"
@@ -133,8 +121,7 @@ class RestartChild:
     child: str
 
 
-@dataclass(frozen=True, slots=True)
-class Apply:
+class Apply(msgspec.Struct, frozen=True):
     """Calls the function "module:name" with `args`, which are JSON values.
 
     If the install fails later, the function `undo` is called with the same `args`.
@@ -146,8 +133,7 @@ class Apply:
     undo: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SyncNodes:
+class SyncNodes(msgspec.Struct, frozen=True):
     """Waits until the other nodes have reached the same synchronization point."""
 
     name: ClassVar[str] = "sync_nodes"
@@ -155,15 +141,13 @@ class SyncNodes:
     nodes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RestartEmulator:
+class RestartEmulator(msgspec.Struct, frozen=True):
     """Restarts the node after all other instructions."""
 
     name: ClassVar[str] = "restart_emulator"
 
 
-@dataclass(frozen=True, slots=True)
-class RestartNewEmulator:
+class RestartNewEmulator(msgspec.Struct, frozen=True):
     """Restarts the node before all other instructions."""
 
     name: ClassVar[str] = "restart_new_emulator"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from node_runtime.protocol.messages import ProcessResult
 
 
-@dataclass(frozen=True, slots=True)
-class Installed:
+class Installed(msgspec.Struct, frozen=True):
     """A successful install.
 
     `pause` is the time in seconds for which processes were suspended or the new modules stopped the event loop.

@@ -13,8 +13,9 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from node_runtime.behaviours.upgrade.live_processes import Hold
 from node_runtime.code import Batch, CodeServer, CompilationUnit, OldVersionHeld, SourceText, compile_apart
@@ -53,8 +54,7 @@ SEARCH_AGAIN_SECONDS = 0.25
 """While an install waits until processes have handled values of replaced code, it searches again at this interval."""
 
 
-@dataclass(frozen=True, slots=True)
-class InstallListeners:
+class InstallListeners(msgspec.Struct, frozen=True):
     """The callbacks of an install: `on_rehearsal` receives the progress of the rehearsal.
 
     `on_resumed` is called when the processes of the target have been resumed. A failure after it undoes nothing.

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
 from itertools import chain, islice
 from time import perf_counter, time
 from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 from node_runtime.behaviours.show.describe import DescribeLimits
 from node_runtime.behaviours.show.secret_comparison import SecretComparison
@@ -33,8 +34,7 @@ NO_STATE = Term(type="state", text="‹a coroutine, without a state›")
 MUTATED = Term(type="state", text="‹changed by its code_change›")
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(msgspec.Struct, frozen=True):
     """The time for which an install suspended processes: begin and end, in seconds of `time.perf_counter`."""
 
     began: float

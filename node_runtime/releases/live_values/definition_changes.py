@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from node_runtime.behaviours.show.raw_reads import mro_of, namespace_of
 
@@ -13,8 +14,7 @@ MAX_NAMES: Final = 10
 """At most this many names of each kind are listed."""
 
 
-@dataclass(frozen=True, slots=True)
-class DefinitionChanges:
+class DefinitionChanges(msgspec.Struct, frozen=True):
     """The names of the fields or members that are added, are removed, or have another type or value."""
 
     added: tuple[str, ...] = ()

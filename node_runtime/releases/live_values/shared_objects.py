@@ -12,10 +12,11 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from inspect import CO_OPTIMIZED
 from types import FrameType, FunctionType
 from typing import Any, Final
+
+import msgspec
 
 from node_runtime.behaviours.show.raw_reads import namespace_of, type_name
 from node_runtime.behaviours.show.time_budget import TimeBudget
@@ -46,8 +47,7 @@ _HEAP_TYPE: Final = 1 << 9
 """Py_TPFLAGS_HEAPTYPE: the flag of the classes that a `class` statement made."""
 
 
-@dataclass(frozen=True, slots=True)
-class OtherHolder:
+class OtherHolder(msgspec.Struct, frozen=True):
     """What shares an object with a state, as a plan names it, and how to end it; "" if it has no end."""
 
     title: str

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class MigratedClass:
+
+class MigratedClass(msgspec.Struct, frozen=True):
     """A replaced class with instances in the value.
 
     `cls` is its "module:Class", `path` the place of the first instance in the value (such as `.orders[1].status`; ""
@@ -22,8 +22,7 @@ class MigratedClass:
     gone: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LostField:
+class LostField(msgspec.Struct, frozen=True):
     """A field that the target's class lacks.
 
     `count` instances have the field, and in `with_data` of these instances it holds data. A field holds no data if it
@@ -40,8 +39,7 @@ class LostField:
         return f"{self.cls}.{self.field}"
 
 
-@dataclass(frozen=True, slots=True)
-class Obstacle:
+class Obstacle(msgspec.Struct, frozen=True):
     """A reason why a value can't be migrated by default.
 
     `reason` is a clause that names the class and the field; `remedy` says what the release has to change.
@@ -61,8 +59,7 @@ class Obstacle:
         return f"{self.reason} (at {self.path.lstrip('.')})" if self.path else self.reason
 
 
-@dataclass(frozen=True, slots=True)
-class Conversion:
+class Conversion(msgspec.Struct, frozen=True):
     """The result of a default migration.
 
     `value` is the new value, or the old value itself if no part of it has to change. If there are `obstacles`, `value`

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any, Final
+
+import msgspec
 
 from node_runtime.behaviours.show.raw_reads import module_of, mro_of, name_of, namespace_of
 
@@ -18,8 +19,7 @@ GONE: Final = object()
 """The result for a class or function that the target doesn't have."""
 
 
-@dataclass(frozen=True, slots=True)
-class TargetNamespaces:
+class TargetNamespaces(msgspec.Struct, frozen=True):
     """The namespaces of the modules that the target replaces, by module; that of a deleted module is empty.
 
     `before` are the namespaces that the modules have had until then, as far as they are known. A class has moved to
@@ -27,7 +27,7 @@ class TargetNamespaces:
     """
 
     modules: Namespaces
-    before: Namespaces = field(default_factory=dict)
+    before: Namespaces = msgspec.field(default_factory=dict)
 
 
 class Targets:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from node_runtime import Down
 from node_runtime.code import Batch, Version, module_view
@@ -27,8 +28,7 @@ CodeChangeCall = Callable[[Any], tuple[Any, Sequence[LostField]]]
 """Returns a new state, and the fields that it lacks. Raises what the code_change raises, or WrongResult."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClassPlan:
+class ClassPlan(msgspec.Struct, frozen=True):
     """The migration of the processes of one class.
 
     `change` is the code_change that the install will call, which makes states for the class `new`. `back` is the

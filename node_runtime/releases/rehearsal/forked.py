@@ -15,8 +15,9 @@ import os
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from node_runtime.code.bare_fork import native_threads
 from node_runtime.code.forked_child import ChildLimits, fork_child, write_all
@@ -72,8 +73,7 @@ class ProgressMarker:
         self._page.close()
 
 
-@dataclass(frozen=True, slots=True)
-class RehearsalLimits:
+class RehearsalLimits(msgspec.Struct, frozen=True):
     """Limits of a rehearsal.
 
     `total_seconds` limits the whole rehearsal, `call_seconds` each call of a user's function, and `body_seconds` the
@@ -90,8 +90,7 @@ class RehearsalLimits:
         return self.body_seconds if number == BODIES else self.call_seconds
 
 
-@dataclass(frozen=True, slots=True)
-class CopyEnd:
+class CopyEnd(msgspec.Struct, frozen=True):
     """The end of a copy of the node.
 
     `stopped` is the number of seconds for which the fork blocked the node. `killed` is whether the copy exceeded a time

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -75,8 +74,7 @@ ProgressCallback = Callable[[int, int], None]
 """A function that gets the number of processes rehearsed so far, and the number of processes to rehearse in all."""
 
 
-@dataclass(frozen=True, slots=True)
-class RehearsalEnd:
+class RehearsalEnd(msgspec.Struct, frozen=True):
     """The result of a rehearsal.
 
     `children` are the changes of supervisors' children. `not_compared` is the number of states that were too large to
@@ -93,7 +91,7 @@ class RehearsalEnd:
     refusal: Blocker | None = None
     cautions: tuple[str, ...] = ()
     live_values: LiveValuesFound = NO_VALUES
-    stays: Mapping[str, Sequence[OldCodeHolder]] = field(default_factory=dict)
+    stays: Mapping[str, Sequence[OldCodeHolder]] = msgspec.field(default_factory=dict)
 
 
 def is_due(transition: Transition) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, assert_never
+
+import msgspec
 
 from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess, SupervisorProcess
 from node_runtime.releases.files.relup_instructions import (
@@ -34,8 +35,7 @@ RUNTIME_PREFIX: Final = "node_runtime."
 """The prefix of the runtime's functions. A rehearsal skips them: no process runs in the copy."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleCodeChange:
+class ModuleCodeChange(msgspec.Struct, frozen=True):
     """One code_change instruction for one module. `loaded` is whether an earlier instruction has loaded the module."""
 
     module: str
@@ -44,8 +44,7 @@ class ModuleCodeChange:
     loaded: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessCodeChange:
+class ProcessCodeChange(msgspec.Struct, frozen=True):
     """The code_change of one process. `back` has the module's instructions in the downgrade script, in their order.
 
     `is_last` is whether the script has no further code_change for the module.
@@ -57,15 +56,13 @@ class ProcessCodeChange:
     is_last: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SwitchStep:
+class SwitchStep(msgspec.Struct, frozen=True):
     """The instruction that loads or removes `module`. The first such step of a script switches all modules."""
 
     module: str
 
 
-@dataclass(frozen=True, slots=True)
-class ApplyCall:
+class ApplyCall(msgspec.Struct, frozen=True):
     """The function that instruction `step` applies, and the function that undoes its effect, if any."""
 
     step: int
@@ -74,15 +71,13 @@ class ApplyCall:
     undo: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class SkippedStep:
+class SkippedStep(msgspec.Struct, frozen=True):
     """An instruction that a copy of the node can't carry out. Later instructions may depend on its effect."""
 
     step: int
 
 
-@dataclass(frozen=True, slots=True)
-class StaleSupervisor:
+class StaleSupervisor(msgspec.Struct, frozen=True):
     """A supervisor whose module is loaded without a code_change, so it keeps its old children()."""
 
     process: SupervisorProcess

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess
 from node_runtime.gen_statem import has_state
@@ -15,8 +16,7 @@ from .declared_state import fits, type_name
 from .guarded_call import WrongResult
 
 
-@dataclass(frozen=True, slots=True)
-class StateClass:
+class StateClass(msgspec.Struct, frozen=True):
     """One version of a callback class, the state type that it declares, and the release that has this version."""
 
     cls: type[Any]

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import NoReturn, assert_never
+
+import msgspec
+from msgspec.structs import replace
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Direction
@@ -54,8 +56,7 @@ class NoPath(Refused):
     """The appup of an application has no entry for the other version of the application."""
 
 
-@dataclass(frozen=True, slots=True)
-class Relup:
+class Relup(msgspec.Struct, frozen=True):
     """The scripts of the upgrade from release `older` to release `newer`, and of the downgrade back."""
 
     older: str

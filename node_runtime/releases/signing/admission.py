@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.signature_file import signature_path
@@ -29,8 +30,7 @@ MAX_CLOCK_DIFFERENCE: Final = timedelta(days=1)
 """A build id may be at most this far in the future: once it is committed, later builds would be refused as older."""
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(msgspec.Struct, frozen=True):
     """An admitted tarball with the hash `sha256`. Without a signature, `key` and `statement` are None.
 
     If `repairs` is set, the tarball may be used only to repair the committed release whose manifest has this hash.

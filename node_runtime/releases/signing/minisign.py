@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 KEY_ALGORITHM: Final = b"Ed"
 SIGNATURE_ALGORITHM: Final = b"ED"
@@ -24,8 +25,7 @@ class MalformedFile(ValueError):
     """A file that is not in minisign's format. The message is a clause that says what is wrong with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class PublicKey:
+class PublicKey(msgspec.Struct, frozen=True):
     """A public key: `id` has the 8 bytes by which a signature names it, `raw` the 32 bytes of the Ed25519 key."""
 
     id: bytes
@@ -40,8 +40,7 @@ class PublicKey:
         return base64.b64encode(KEY_ALGORITHM + self.id + self.raw).decode()
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(msgspec.Struct, frozen=True):
     """A signature of a file by the key with the id `key_id`, and the signature of its trusted comment."""
 
     key_id: bytes

@@ -17,7 +17,6 @@ import os
 import stat
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -43,8 +42,7 @@ class ReleaseKeySettings(TomlStruct, frozen=True):
     revoked: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseKey:
+class ReleaseKey(msgspec.Struct, frozen=True):
     """A release key of a node. `name` is the name of the key's file without .pub."""
 
     name: str

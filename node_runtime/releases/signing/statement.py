@@ -11,9 +11,10 @@ content have different build ids.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+
+import msgspec
 
 DEFAULT_EXPIRY_DAYS: Final = 90
 """Days for which a signature can be used to stage a release, unless the signer says otherwise."""
@@ -32,8 +33,7 @@ _LINE: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseStatement:
+class ReleaseStatement(msgspec.Struct, frozen=True):
     """The signed statement about a release.
 
     `sha256` is the hash of the tarball, `manifest` that of its manifest.json. `build` is the build id. After `expires`,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import ReleaseKeyInfo, ReleaseTrust, SignatureStanding
@@ -14,8 +15,7 @@ from .release_keys import RELEASE_ROLE, ReleaseKey, read_node_keys
 from .remembered_trust import check_remembered
 
 
-@dataclass(frozen=True, slots=True)
-class TrustPolicy:
+class TrustPolicy(msgspec.Struct, frozen=True):
     """The release keys and settings of a node. `error` is a sentence if they can't be read; then no key is accepted."""
 
     keys: tuple[ReleaseKey, ...]

@@ -10,9 +10,10 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+import msgspec
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.durable import sync_tree
@@ -41,8 +42,7 @@ STAGED_FILES = "files"
 """The name of the folder in a stage folder with the new files of a release, at their paths in a node directory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reception:
+class Reception(msgspec.Struct, frozen=True):
     """The parameters of a reception: the tarball's name for messages, the node directory, and the stage folder."""
 
     name: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from node_runtime.protocol.messages import Direction
 from node_runtime.releases.files.release_model import ReleaseView
@@ -10,8 +10,7 @@ from node_runtime.releases.files.relup_instructions import RelupInstruction
 from node_runtime.releases.relup.translation import NoPath, translate
 
 
-@dataclass(frozen=True, slots=True)
-class RelupPath:
+class RelupPath(msgspec.Struct, frozen=True):
     """The direction from one release to another ("up" or "down"), and the relup's script for this direction."""
 
     direction: Direction

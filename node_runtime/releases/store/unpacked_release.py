@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from node_runtime.code.version import Source
 from node_runtime.protocol.exit_codes import Refused
@@ -24,8 +25,7 @@ from node_runtime.releases.files.schemas import (
 from node_runtime.releases.files.toml_reading.toml_file import read_toml
 
 
-@dataclass(frozen=True, slots=True)
-class UnpackedRelease:
+class UnpackedRelease(msgspec.Struct, frozen=True):
     """A release in the node directory `root`.
 
     `apps` maps application names to app.toml's content, `sources` maps modules to their files.

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Install, Rollback, WorkerInfo
@@ -46,8 +48,7 @@ class LedWorker:
     answer: asyncio.Future[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ParentRequests:
+class ParentRequests(msgspec.Struct, frozen=True):
     """The requests of worker 1 to the parent.
 
     `send(number, message)` passes a message to a worker, and `restart(number)` restarts a worker. `announce(vsn)`

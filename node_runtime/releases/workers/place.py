@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from node_runtime.releases.store.release_store import ReleaseStore
 
 from .reading_store import ReadingStore
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerPlace:
+class WorkerPlace(msgspec.Struct, frozen=True):
     """A worker of the node. Worker 1 leads: it alone changes the releases and the commit record."""
 
     number: int = 1

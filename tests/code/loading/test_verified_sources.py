@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from node_runtime.code import LoadFailed, Source
 from node_runtime.code.verified_imports import release_command

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.signature_file import signature_path
@@ -69,7 +69,7 @@ def test_a_signature_for_another_release_is_refused_and_leaves_nothing(
     tarball, manifest = release(tmp_path, "2")
     true = statement_of(tarball, manifest)
     lie = {"name": "other", "vsn": "3", "manifest": true.manifest[:12] + "0" * 52}[field]
-    sign(tarball, replace(true, **{field: lie}), ana)  # type: ignore[arg-type]  # only fields that are text
+    sign(tarball, replace(true, **{field: lie}), ana)
     what = "sha256 of manifest.json" if field == "manifest" else field
     assert f"its signature names the {what} {lie}, but the tarball has the {what} " in refusal(tarball, node)
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Direction
 from node_runtime.releases.appups.sources.release_source import AppupPlace
@@ -23,16 +25,14 @@ DIRECTIONS: Mapping[Direction, str] = {"up": "from", "down": "to"}
 """The key of an entry's versions, by direction."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedInstruction:
+class PlacedInstruction(msgspec.Struct, frozen=True):
     """An instruction and its line in the appup."""
 
     instruction: AppupInstruction
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedEntry:
+class PlacedEntry(msgspec.Struct, frozen=True):
     """An entry of an appup and its line."""
 
     direction: Direction

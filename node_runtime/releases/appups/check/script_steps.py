@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from node_runtime.protocol.messages import Direction
 from node_runtime.releases.appups.sources.release_source import ReleaseSource
@@ -21,8 +22,7 @@ from node_runtime.releases.relup.components import components
 from .appup_file import PlacedAppup, PlacedInstruction
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedStep:
+class CheckedStep(msgspec.Struct, frozen=True):
     """One step: an instruction, or the instructions of modules that `deps` connect. `path` and `line` are its place.
 
     `line` is None for the start of a new application and the stop of a removed one, which no appup mentions.
@@ -34,8 +34,7 @@ class CheckedStep:
     instructions: tuple[AppupInstruction, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedScript:
+class CheckedScript(msgspec.Struct, frozen=True):
     """The steps from release `left` to release `target`.
 
     `heads` maps each application that has an entry in an appup to the file and the line of this entry.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
+
+import msgspec
 
 from .module_code import ModuleCode, top_level
 from .release_code import ReleaseCode
@@ -21,8 +22,7 @@ _BASES: Final[dict[str, CallbackKind]] = {
 _MAX_BASES: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class CallbackCode:
+class CallbackCode(msgspec.Struct, frozen=True):
     """A callback class at the top level of a module. `lineage` are the class and its base classes in the release."""
 
     kind: CallbackKind

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from .behaviour_classes import CallbackCode, callback_classes
 from .constants import UNKNOWN, ConstantScope, RecordCall, bound_items, bound_value
@@ -17,8 +18,7 @@ LISTENER_START = "node_runtime.web.listener:start_asgi_link"
 _FLAGS = ("strategy", "intensity", "period", "auto_shutdown", "back_off")
 
 
-@dataclass(frozen=True, slots=True)
-class ChildCode:
+class ChildCode(msgspec.Struct, frozen=True):
     """A child specification. `start` is "module:function", or "" if it can't be read; `path` and `line` are its place.
 
     `modules` are the modules whose code the child runs. `text` is equal for equal specifications.
@@ -37,8 +37,7 @@ class ChildCode:
         return self.start.partition(":")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class SupervisorCode:
+class SupervisorCode(msgspec.Struct, frozen=True):
     """A supervisor class. `names` are the registered names of its processes.
 
     If `is_complete` is False, there may be other children, whose specifications depend on values that only a node has.

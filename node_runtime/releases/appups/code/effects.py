@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
 
 from .constants import UNKNOWN, ConstantScope, RecordCall
 from .module_code import ModuleCode
@@ -30,8 +31,7 @@ _ROUTE_KEYWORDS: Final[dict[str, Literal["set_routes", "set_websockets"]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ChildEffect:
+class ChildEffect(msgspec.Struct, frozen=True):
     """The start, stop or deletion of a child. `supervisor` and `child` are None if they can't be read."""
 
     verb: Literal["start", "stop", "delete"]
@@ -39,16 +39,14 @@ class ChildEffect:
     child: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ListenerRoutes:
+class ListenerRoutes(msgspec.Struct, frozen=True):
     """The routes of a listener that one function of `web` sets: either for requests or for websockets."""
 
     setter: Literal["set_routes", "set_websockets"]
     listener: str
 
 
-@dataclass(frozen=True, slots=True)
-class RouteEffect:
+class RouteEffect(msgspec.Struct, frozen=True):
     """A change of the routes `of` a listener to `routes`. Each field is None if it can't be read."""
 
     of: ListenerRoutes | None

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+import msgspec
+
 TYPE_CHECKING_TEST = "TYPE_CHECKING"
 
 
-@dataclass(frozen=True, slots=True)
-class ImportBinding:
+class ImportBinding(msgspec.Struct, frozen=True):
     """A name that an import binds. `dotted` is the full name of the imported module or attribute."""
 
     name: str

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import msgspec
+
 from .module_code import ModuleCode, dotted_text, walk_without_type_checking
 
 RUNTIME = "node_runtime"
@@ -18,8 +20,7 @@ _DATA_CALLS = frozenset({"ChildSpec", "Route", "WebSocketRoute"})
 """Calls whose references don't count as references of their module: the steps of a script decide when they are used."""
 
 
-@dataclass(frozen=True, slots=True)
-class CodeReference:
+class CodeReference(msgspec.Struct, frozen=True):
     """A place in a module that uses another module of the release: an import, or a "module:function"."""
 
     module: str
@@ -29,8 +30,7 @@ class CodeReference:
     is_import: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(msgspec.Struct, frozen=True):
     """What a dotted name means: the module of the release that defines it, and the rest of the name."""
 
     module: ModuleCode

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from node_runtime.protocol.messages import Direction
 from node_runtime.releases.appups.sources.release_source import ReleaseSource
@@ -14,8 +15,7 @@ from .release_facts import ReleaseFacts
 from .state_classes import class_text, code_change_text, field_names, held_classes, state_annotation
 
 
-@dataclass(frozen=True, slots=True)
-class StateChange:
+class StateChange(msgspec.Struct, frozen=True):
     """The changes of a server class that require a migration of its processes' states.
 
     `changed` are the changed classes of objects in a state, with the file and line of each in the newer release.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from node_runtime.releases.appups.check.child_rules import SUPERVISOR, changed_in_supervisor
 from node_runtime.releases.appups.check.running_node import ChildTableModel
@@ -12,8 +13,7 @@ from node_runtime.releases.appups.code.children import ChildCode
 from .draft import DraftStep, apply, question
 
 
-@dataclass(frozen=True, slots=True)
-class ChildStep:
+class ChildStep(msgspec.Struct, frozen=True):
     """A child that a script starts, stops, or both. `old` and `new` are its specifications, None if it has none."""
 
     supervisor: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+import msgspec
 
 from node_runtime.releases.files.appup_instructions import QUESTION
 
@@ -15,8 +16,7 @@ StepKey: TypeAlias = tuple[str, ...]
 _MODULE_INSTRUCTIONS = ("update", "load_module", "add_module", "delete_module")
 
 
-@dataclass(frozen=True, slots=True)
-class DraftStep:
+class DraftStep(msgspec.Struct, frozen=True):
     """An instruction as a table.
 
     `comments` are the comment lines above it, and `trailing` is the comment at the end of its line. `about` is the key

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Direction
@@ -32,8 +33,7 @@ from .notes import generation_notes
 from .script_draft import ReleasePair, draft_script
 
 
-@dataclass(frozen=True, slots=True)
-class GeneratedAppup:
+class GeneratedAppup(msgspec.Struct, frozen=True):
     """The new text of an application's appup, and the questions in it. `is_new` is whether the text has changed."""
 
     app: str
@@ -42,8 +42,7 @@ class GeneratedAppup:
     questions: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Generation:
+class Generation(msgspec.Struct, frozen=True):
     """The appups of all applications that differ, and the notes for their author."""
 
     appups: tuple[GeneratedAppup, ...]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
+
+import msgspec
 
 from node_runtime.releases.appups.check.child_rules import changed_in_supervisor
 from node_runtime.releases.appups.check.module_rules import differing_modules
@@ -20,8 +21,7 @@ from node_runtime.releases.appups.sources.release_source import ReleaseSource
 ModuleStepKind: TypeAlias = Literal["add", "load", "migrate", "supervisor", "delete"]
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleStep:
+class ModuleStep(msgspec.Struct, frozen=True):
     """What a script does with a module. `state` is the change of state that a migration is for."""
 
     module: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from node_runtime.releases.appups.code.constants import ConstantScope
 from node_runtime.releases.appups.code.effects import (
@@ -23,8 +24,7 @@ from .draft import DraftStep, apply, question
 SETTLED = "node_runtime.web:settled"
 
 
-@dataclass(frozen=True, slots=True)
-class RouteStep:
+class RouteStep(msgspec.Struct, frozen=True):
     """The change of one listener's routes from `before` to `after`.
 
     `setter` is a function of the release that sets these routes, "" if there is none. It exists in the left release, in
