@@ -28,7 +28,7 @@ from .registrations import registrations_hidden
 from .version import CompilationUnit, ManagedModule, Source, SourceText, Version, compile_text, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from .old.running import ProcessAdapter
 
@@ -282,13 +282,14 @@ class CodeServer:
         """Return the tasks and threads that run the current version of each module, and belong to no process."""
         return self._old.current_runners(modules)
 
-    async def end_old_code(self, module: str) -> Purged | None:
+    async def end_old_code(self, module: str, check: Callable[[], None] = lambda: None) -> Purged | None:
         """End what keeps the old version and can be ended, and drop the version. Return None without an old version.
 
         Unlike `purge`, it also kills processes that only refer to the version, cancels tasks and timers, waits until
-        the processes and tasks have ended, and reports what is left.
+        the processes and tasks have ended, and reports what is left. `check` raises `Refused` while nothing may be
+        purged; it is called again after each wait.
         """
-        return await end_old_code(self._old, self._processes, module)
+        return await end_old_code(self._old, self._processes, module, check)
 
     def stray_tasks(self) -> list[TaskInfo]:
         """Return the tasks of the event loop that no process owns or waits for."""

@@ -45,6 +45,8 @@ from .gateway_process import END_SECONDS, GatewayProcess
 
 START_SECONDS: Final = 30.0
 """Seconds that the gateway has from its start until it listens."""
+CLOSE_SECONDS: Final = 5.0
+"""Seconds after which the node no longer reads from a gateway that it stops; then the gateway has `END_SECONDS`."""
 STABLE_SECONDS: Final = 30.0
 """A gateway that ends after listening for this many seconds is replaced at once; otherwise there is a growing pause."""
 FIRST_PAUSE_SECONDS: Final = 0.5
@@ -132,7 +134,10 @@ class GatewayLink:
             self._handle(message)
 
     def close(self) -> None:
-        """Stop the gateway, which first sends its pending messages."""
+        """Stop the gateway, which first sends its pending messages. Its last reports are read until it closes the seam.
+
+        Takes at most about `CLOSE_SECONDS` and two times `END_SECONDS`, whatever the gateway does.
+        """
         process, seam = self._process, self._seam
         self._process = self._seam = None
         if process is None or seam is None:
@@ -140,9 +145,10 @@ class GatewayLink:
         with suppress(SeamError):
             seam.put(StopGateway())
             seam.flush()
-            while seam.unsent and select.select([], [seam], [], END_SECONDS)[1]:
+            deadline = time.monotonic() + CLOSE_SECONDS
+            while seam.unsent and time.monotonic() < deadline and select.select([], [seam], [], END_SECONDS)[1]:
                 seam.flush()
-            while select.select([seam], [], [], END_SECONDS)[0]:  # read its last reports until it closes the seam
+            while time.monotonic() < deadline and select.select([seam], [], [], END_SECONDS)[0]:
                 for message in seam.take():
                     if isinstance(message, LoginsRefused):
                         self._handle(message)

@@ -8,6 +8,7 @@ the same. There are no regular expressions, because one of them could keep the n
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from functools import lru_cache
@@ -106,12 +107,13 @@ def _unknown_field(name: str) -> Refused:
 
 def _number(field: str, text: str) -> float:
     try:
-        return float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+        number = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
         shown = clip(text, MAX_SHOWN_NAME)
-        raise Refused(
-            f"{field} is a number, but {shown!r} is not; write for example {field}>10.", ExitCode.USAGE
-        ) from None
+        raise Refused(f"{field} is a number, but {shown!r} is not; write for example {field}>10.", ExitCode.USAGE)
+    return number
 
 
 def text_matches(pattern: str, text: str) -> bool:

@@ -88,10 +88,12 @@ def _sentence(listener: str, modules: tuple[str, ...], kinds: Counter[RequestKin
     if drain is not None and set(kinds) == {"websocket"}:
         verb = "stays" if sum(kinds.values()) == 1 else "stay"
         return f"{what} of the listener {listener} {verb} in the old version of {names}, for at most {drain:g} s."
-    purge = f"after the upgrade, `hotdash purge NODE {modules[0]}`"
+    purge = "after the upgrade, " + " and ".join(f"`hotdash purge NODE {module}`" for module in modules)
+    ends = "ends" if len(modules) == 1 else "end"
+    where = f"in the old version of {names}"
     if sum(kinds.values()) == 1:
-        return f"{what} of the listener {listener} stays in the old version of {names} until it ends; {purge} ends it."
-    return f"{what} of the listener {listener} stay in the old version of {names} until they end; {purge} ends them."
+        return f"{what} of the listener {listener} stays {where} until it ends; {purge} {ends} it."
+    return f"{what} of the listener {listener} stay {where} until they end; {purge} {ends} them."
 
 
 def _drain_seconds(listener: str, modules: tuple[str, ...]) -> float | None:

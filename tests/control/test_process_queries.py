@@ -146,6 +146,8 @@ async def test_a_filter_finds(shop: Node, text: str, names: set[str]) -> None:
     [
         ("colour:red", "There is no field 'colour' to filter by; use pid, name"),
         ("mail>many", "mail is a number, but 'many' is not"),
+        ("mail>nan", "mail is a number, but 'nan' is not"),
+        ("busy<inf%", "busy is a number, but 'inf%' is not"),
         ("name>till", "can't be compared by >"),
         ("x" * 201, "limit 200"),
         (" ".join(["a"] * 17), "limit 16"),

@@ -11,8 +11,11 @@ from __future__ import annotations
 import asyncio
 import functools
 from asyncio import Task
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Purged, TaskInfo
 
 from .caches import cache_title, clear_caches
@@ -20,7 +23,7 @@ from .holder_names import task_name
 from .running import suspended_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from node_runtime.code.module import Namespace
     from node_runtime.protocol.messages import OldCodeHolder
@@ -35,15 +38,23 @@ RUNTIME: Final = "node_runtime."
 """The prefix of the names of the runtime's own modules; their tasks are left alone."""
 
 
-async def end_old_code(old: OldVersions, processes: ProcessAdapter, module: str) -> Purged | None:
+async def end_old_code(
+    old: OldVersions, processes: ProcessAdapter, module: str, check: Callable[[], None]
+) -> Purged | None:
     """Purge the old version of a module; return None if it has none.
 
-    The version is dropped at once or, if a frame still runs it, when that frame ends.
+    The version is dropped at once or, if a frame still runs it, when that frame ends. The searches and waits take
+    seconds, in which an install may begin: `check` raises `Refused` while nothing may be purged. If it does so after
+    the first search, nothing is purged; if it does so later, nothing more is.
     """
-    namespace = old.namespace(module)
-    if namespace is None:
+    mark = old.mark(module)
+    if mark is None:
         return None
     findings = await asyncio.to_thread(old.find_holders, [module])
+    check()
+    namespace = old.namespace(module)
+    if namespace is None or old.mark(module) != mark:
+        raise Refused(f"An install has replaced the old version of {module} meanwhile; list the modules again.")
     holders = findings.holders.get(module, [])
     killed = _kill(processes, (one for one in holders if one.does.startswith("runs ")))
     asking = asyncio.current_task()
@@ -56,13 +67,23 @@ async def end_old_code(old: OldVersions, processes: ProcessAdapter, module: str)
     await _wait_for_end(old, module, ending, killed)
     ending.clear()
     left = await asyncio.to_thread(old.holders, module)
-    if later := _kill(processes, left):  # these processes refer to the version although the tasks have ended
+    may_go_on = partial(_may_go_on, old, module, mark, check)
+    # `left` may have processes that refer to the version although the tasks have ended.
+    if may_go_on() and (later := _kill(processes, left)):
         killed |= later
         await _wait_for_end(old, module, [], later)
         left = await asyncio.to_thread(old.holders, module)
-    dropped = old.drop(module)
+    dropped = old.drop(module) if may_go_on() else old.mark(module) != mark
     names = tuple(killed.values())
     return Purged(module=module, dropped=dropped, killed=names, cancelled=tuple(cancelled), left=tuple(left))
+
+
+def _may_go_on(old: OldVersions, module: str, mark: tuple[int, float], check: Callable[[], None]) -> bool:
+    """Return whether the old version is still the one with this mark, and `check` allows to purge it."""
+    with suppress(Refused):
+        check()
+        return old.mark(module) == mark
+    return False
 
 
 def _kill(processes: ProcessAdapter, holders: Iterable[OldCodeHolder]) -> dict[int, str]:

@@ -172,6 +172,14 @@ class OldVersions:
         version = self._versions([module]).get(module)
         return None if version is None else version.namespace
 
+    def mark(self, module: str) -> tuple[int, float] | None:
+        """Return a mark of the old version that no later old version has, and that does not hold it; None without one.
+
+        Two versions may have the same id, one after the other, but not the same time of loading as well.
+        """
+        version = self._versions([module]).get(module)
+        return None if version is None else (id(version), version.loaded)
+
     def holders(self, module: str) -> list[OldCodeHolder]:
         """Return what runs or holds the old version. Blocks the calling thread."""
         return self.find_holders([module]).holders.get(module, [])

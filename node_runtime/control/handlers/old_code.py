@@ -66,10 +66,8 @@ class OldCodeHandlers:
 
     async def purge(self, caller: Caller, request: m.PurgeModule) -> m.Purged:
         self._check(request.boot_id)
-        running = self._operations.operations(1)
-        if running and running[-1].outcome is None and running[-1].phase in CHANGING_PHASES:
-            raise Refused(f"Operation {running[-1].id} is changing the node; wait until it has ended.")
-        purged = await self._code.end_old_code(request.module)
+        self._check_unchanging()
+        purged = await self._code.end_old_code(request.module, self._check_unchanging)
         if purged is None:
             known = clip(request.module, MAX_SHOWN_NAME)
             raise Refused(f"{known} has no old version; 'hotdash modules {self._name}' lists the modules.")
@@ -91,6 +89,11 @@ class OldCodeHandlers:
                 f"list the tasks again."
             )
         return m.TaskList(tasks=tuple(m.TaskInfo(name=request.name, title=shown(one)) for one in cancelled))
+
+    def _check_unchanging(self) -> None:
+        running = self._operations.operations(1)
+        if running and running[-1].outcome is None and running[-1].phase in CHANGING_PHASES:
+            raise Refused(f"Operation {running[-1].id} is changing the node; wait until it has ended.")
 
     def _check(self, boot_id: str) -> None:
         if boot_id != self._boot_id:

@@ -14,6 +14,7 @@ import pytest
 
 from node_runtime.code import OldVersionHeld
 from node_runtime.processes import Runtime, is_alive, spawn
+from node_runtime.protocol.exit_codes import Refused
 from tests.support.waiting import eventually
 from tests.support.written_modules import imported
 
@@ -142,3 +143,30 @@ async def test_a_purge_spares_a_server_that_is_free_when_the_task_of_its_connect
     assert task.cancelled()
     assert (is_alive(server), is_alive(other)) == (True, False)
     assert (purged.dropped, purged.left) == (True, ())
+
+
+async def test_a_purge_ends_nothing_once_an_install_changes_the_node(app: App, node: Runtime) -> None:
+    app.boot(a=ROUTES.format(n=1))
+
+    async def serve(page: object) -> None:
+        await asyncio.Event().wait()
+
+    server = spawn(serve, imported("a").page)
+    task = asyncio.create_task(serve(imported("a").page), name="serve")
+    app.load(a=ROUTES.format(n=2))
+    allowed = 0
+
+    def check() -> None:
+        nonlocal allowed
+        allowed -= 1
+        if allowed < 0:
+            raise Refused("An operation is changing the node.")
+
+    with pytest.raises(Refused, match="is changing the node"):
+        await app.server.end_old_code("a", check)
+    assert (is_alive(server), task.done()) == (True, False)
+    allowed = 1
+    purged = await app.server.end_old_code("a", check)
+    assert purged is not None
+    assert (purged.dropped, purged.killed, is_alive(server)) == (False, (), True)
+    assert task.cancelled()
