@@ -56,6 +56,8 @@ class ActionHandlers:
             "export": lambda: export_view(self._app),
             "pause": self._pause,
             "refresh": self._refresh,
+            "next_node": lambda: self._go_to_node(1),
+            "previous_node": lambda: self._go_to_node(-1),
             "theme": self._theme,
             "suspend": self._suspend,
             "help": self._help,
@@ -113,6 +115,9 @@ class ActionHandlers:
 
     async def _refresh(self) -> None:
         self._app.link.refresh()
+
+    async def _go_to_node(self, step: int) -> None:
+        self._app.go_to_node(step)
 
     async def _theme(self) -> None:
         self._app.search_themes()

@@ -245,6 +245,15 @@ ACTIONS: tuple[Action, ...] = (
         "Reads the node's state now, and reconnects at once if the connection was lost.", "Dashboard",
     ),
     Action(
+        "next_node", "greater_than_sign", "next node", "Go to the next node",
+        "Shows the next of the nodes with which the dashboard was opened, as in `hotdash connect NODE NODE`.",
+        "Dashboard",
+    ),
+    Action(
+        "previous_node", "less_than_sign", "previous node", "Go to the previous node",
+        "Shows the node before it.", "Dashboard",
+    ),
+    Action(
         "theme", "T", "theme", "Change the theme", "Offers light, dark, and the terminal's own colours.", "Dashboard",
     ),
     Action(

@@ -18,6 +18,7 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from node_runtime.protocol import messages as m
+from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.run_directory import NodeAddress
 
 from . import collector_pause
@@ -138,6 +139,13 @@ class HotdashApp(NodeApp):
     def _end_recording(self, sentence: str) -> None:
         self.dashboard = replace(self.dashboard, recording="")
         self.show_toast(sentence, bad=True)
+
+    def go_to_node(self, step: int) -> None:
+        """Show another of the open nodes. Raises Refused if only one is open."""
+        raise Refused(
+            f"Only {self.node.name} is open; `hotdash connect {self.node.name} OTHER` opens several nodes.",
+            ExitCode.USAGE,
+        )
 
     # -------------------------------------------------------------- settings and memory
 

@@ -41,8 +41,14 @@ class EventReception:
         if operation is not None and operation.ended is not None and not operation.results:
             app.read_operation(operation.id)
 
+    def forget(self) -> None:
+        """Drop the events of the next batch, because another node is shown now."""
+        self._waiting = []
+
     def _apply_batch(self) -> None:
         events, self._waiting = tuple(self._waiting), []
+        if not events:
+            return
         self._app.apply(self._app.node.with_texts(events, self._app.clock()))
 
     def _announce(self, operation: m.Operation) -> None:

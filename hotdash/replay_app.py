@@ -55,8 +55,7 @@ class ReplayApp(HotdashApp):
         super().__init__(address, replace(options, open_link=open_link, clock=self.replay_clock.time))
         self._show_position()
 
-    def on_mount(self) -> None:
-        super().on_mount()
+    def on_mount(self) -> None:  # Textual also calls that of the base class
         if self._note:
             self.show_toast(self._note, bad=True)
         self.show_toast("space pauses, [ and ] move by 10 s, < and > change the speed.")

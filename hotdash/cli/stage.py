@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from hotdash.model.trust_lines import signature_words
+from hotdash.model.releases.trust_lines import signature_words
 from hotdash.model.units import size
 from node_runtime.protocol.clip import clip_path
 from node_runtime.protocol.exit_codes import Refused

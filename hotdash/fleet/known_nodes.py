@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,12 @@ def known_nodes(settings: Settings) -> list[KnownNode]:
     """Return this user's nodes on this machine, and then those of the settings file."""
     local = [KnownNode(record.name, worker=record.worker) for record in list_records()]
     return [*local, *(KnownNode(name, node.cookie_path()) for name, node in sorted(settings.nodes.items()))]
+
+
+def known_by_name(names: Sequence[str], settings: Settings) -> list[KnownNode]:
+    """Return the nodes with these names, each once; those of the settings file have the cookie files that it names."""
+    remote = {name: node.cookie_path() for name, node in settings.nodes.items()}
+    return [KnownNode(name, remote.get(name)) for name in dict.fromkeys(names)]
 
 
 async def ask_node(node: KnownNode) -> NodeReport:

@@ -34,15 +34,18 @@ _COLUMNS = (
 )
 
 
-class NodePicker(App[KnownNode]):
-    """The list of nodes; its result is the chosen node, or None. When the list changes, the cursor stays on its
-    node."""
+class NodePicker(App[tuple[KnownNode, ...]]):
+    """The list of nodes. Its result is a tuple of the marked nodes, or of the chosen node if none is marked, or None.
+
+    When the list changes, the cursor and the marks stay on their nodes.
+    """
 
     TITLE = "hotdash"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,ctrl+q", "quit", show=False),
         Binding("w", "show_workers", show=False),
+        Binding("space", "mark", show=False),
     ]
     CSS = """
     NodePicker { background: $background; }
@@ -57,6 +60,7 @@ class NodePicker(App[KnownNode]):
         self._reports: dict[KnownNode, NodeReport] = {}
         self._asking: asyncio.Task[None] | None = None
         self._all_workers = False
+        self._marked: list[KnownNode] = []
         self._known: list[KnownNode] = []
 
     def compose(self) -> ComposeResult:
@@ -91,17 +95,33 @@ class NodePicker(App[KnownNode]):
         self._all_workers = not self._all_workers
         self._show()
 
+    def action_mark(self) -> None:
+        """Mark the selected node, or unmark it. Enter opens all marked nodes."""
+        key = self.query_one(Table).key
+        if isinstance(key, KnownNode):
+            if key in self._marked:
+                self._marked.remove(key)
+            else:
+                self._marked.append(key)
+            self._show()
+            self.query_one(Table).action_move(1)
+
     def _show(self) -> None:
         shown = [node for node in self._known if self._all_workers or node.worker == 1]
         reports = [self._reports.get(node, NodeReport(node)) for node in shown]
-        self.query_one(Table).show([Row(report.node, node_cells(report, time.time())) for report in reports])
+        now = time.time()
+        self.query_one(Table).show(
+            [Row(report.node, node_cells(report, now, marked=report.node in self._marked)) for report in reports]
+        )
         self._show_selected(self.query_one(Table).key)
 
     def _show_selected(self, key: Hashable) -> None:
         report = self._reports.get(key) if isinstance(key, KnownNode) else None
         several = any(node.worker > 1 for node in self._known)
         workers = (span("w", "name"), " only nodes  " if self._all_workers else " all workers  ") if several else ()
-        keys = line(span("enter", "name"), " open  ", *workers, span("esc", "name"), " quit")
+        opened = f" open the {len(self._marked)} marked  " if self._marked else " open  "
+        mark = (span("space", "name"), " mark several  ") if len(self._known) > 1 else ()
+        keys = line(span("enter", "name"), opened, *mark, *workers, span("esc", "name"), " quit")
         refused = [line(span(report.refused, "warn"))] if report is not None and report.refused else []
         self.query_one("#about", StaticLines).show([*refused, keys])
 
@@ -110,14 +130,16 @@ class NodePicker(App[KnownNode]):
         self._show_selected(message.key)
 
     def on_table_row_chosen(self, message: Table.RowChosen) -> None:
-        """Close the list; its result is the chosen node."""
-        if isinstance(message.key, KnownNode):
-            self.exit(message.key)
+        """Close the list; its result has the marked nodes, or the chosen node if none is marked."""
+        if self._marked:
+            self.exit(tuple(self._marked))
+        elif isinstance(message.key, KnownNode):
+            self.exit((message.key,))
 
 
-def node_cells(report: NodeReport, now: float) -> tuple[Line, ...]:
+def node_cells(report: NodeReport, now: float, *, marked: bool = False) -> tuple[Line, ...]:
     """Return the cells of a node's row."""
-    name: Line = (span(report.node.name, "name"),)
+    name: Line = (*((span("● ", "warn"),) if marked else ()), span(report.node.name, "name"))
     if report.summary is None:
         words = span("can't be reached", "bad") if report.refused else span("…", "muted")
         return (name, (), (), (words,), (), (), ())

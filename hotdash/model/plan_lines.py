@@ -9,8 +9,8 @@ from node_runtime.protocol import messages as m
 from .live_value_lines import live_value_lines
 from .rehearsal_lines import rehearsal_lines, unrehearsed
 from .releases.blocker_lines import blocker_lines
+from .releases.trust_lines import approval_lines
 from .styled_text import Line, Span, Tone, line, sanitize, span
-from .trust_lines import approval_lines
 from .units import duration, plural
 
 _ACTIONS: dict[str, tuple[str, Tone]] = {

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from node_runtime.protocol.messages import ProcessQuery, Role, TreeQuery
 
+from .node_tabs import NodeTab
 from .node_view import NodeView
 from .selection import ProcessKey
 
@@ -19,7 +20,8 @@ class DashboardState:
 
     `busy` is a sentence about the work that the dashboard waits for. `cost` is the dashboard's own CPU and memory use.
     `page` is the URL of the page that the node serves. `recording` says that a recording is made; `replay` is the
-    position of the replay of a recording.
+    position of the replay of a recording. `tabs` are the nodes that are open, if there are several; `open_tab` is the
+    index of the one that is shown.
     """
 
     view: str = "overview"
@@ -30,6 +32,8 @@ class DashboardState:
     page: str = ""
     recording: str = ""
     replay: str = ""
+    tabs: tuple[NodeTab, ...] = ()
+    open_tab: int = 0
     keymap: dict[str, str] = field(default_factory=dict)
 
     def armed(self, now: float) -> bool:

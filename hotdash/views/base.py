@@ -10,6 +10,7 @@ from hotdash.config.memory import ViewMemory
 from hotdash.model.view_state import DataNeeds, Selection, ViewState
 from hotdash.widgets.bars import KeyBar, Notice
 from hotdash.widgets.header import Header
+from hotdash.widgets.node_tab_bar import NodeTabBar
 
 
 class View(Vertical):
@@ -42,7 +43,7 @@ class View(Vertical):
 
 
 class NodeScreen(Screen[None]):
-    """A full screen with the header above and the keys below. `footer_name` says which keys are shown."""
+    """A full screen: the tabs of several nodes and the header above, the keys of `footer_name` below."""
 
     DEFAULT_CSS = """
     NodeScreen { background: $background; }
@@ -51,6 +52,7 @@ class NodeScreen(Screen[None]):
     footer_name = ""
 
     def compose(self) -> ComposeResult:
+        yield NodeTabBar()
         yield Header()
         yield Notice()
         yield from self.body()
@@ -62,6 +64,7 @@ class NodeScreen(Screen[None]):
 
     def show(self, view_state: ViewState) -> None:
         """Draw the state."""
+        self.query_one(NodeTabBar).show(view_state)
         self.query_one(Header).show(view_state)
         self.query_one(Notice).show(view_state)
         self.query_one(KeyBar).show(view_state, self.footer_name)

@@ -6,8 +6,8 @@ from textual.app import ComposeResult
 
 from hotdash.actions import BY_ID, key_of, refusal_of
 from hotdash.model.releases.release_words import STATUS_TONES, direction_words, health_words, status_words
+from hotdash.model.releases.trust_lines import signature_words, trust_words
 from hotdash.model.styled_text import Line, Span, line, span
-from hotdash.model.trust_lines import signature_words, trust_words
 from hotdash.model.units import age, moment, plural
 from hotdash.model.view_state import Selection, ViewState
 from hotdash.widgets.table import Column, Row, Table

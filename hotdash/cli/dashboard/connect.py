@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
@@ -14,13 +15,20 @@ from hotdash.cli.output import show
 from hotdash.cli.shared_options import cookie_file_option, output_option
 from hotdash.cli.shell.values import complete_nodes
 from node_runtime.protocol.exit_codes import ExitCode, Refused
-from node_runtime.protocol.run_directory import NodeRecord, list_records, locate
+from node_runtime.protocol.run_directory import NodeAddress, NodeRecord, list_records, locate
 
 from .record import MEGABYTE, max_size_option
 
+if TYPE_CHECKING:
+    from hotdash.config.settings import Settings
+    from hotdash.dashboard_options import DashboardOptions
+
+OpenedNode: TypeAlias = tuple[NodeAddress, Path | None]
+"""A node's address, and its cookie file if it needs one."""
+
 
 @click.command()
-@click.argument("node", required=False, shell_complete=complete_nodes)
+@click.argument("node", nargs=-1, shell_complete=complete_nodes)
 @cookie_file_option
 @click.option("--armed", is_flag=True, help="Allow the operator's actions from the start.")
 @click.option(
@@ -29,34 +37,33 @@ from .record import MEGABYTE, max_size_option
 @max_size_option
 @click.option("--page", metavar="URL", help="The URL of the page that the node serves, to be shown in the dashboard.")
 def connect(
-    node: str | None, cookie_file: Path | None, armed: bool, page: str | None, record: Path | None, max_size: int
+    node: tuple[str, ...], cookie_file: Path | None, armed: bool, page: str | None, record: Path | None, max_size: int
 ) -> None:
-    """Open the dashboard on NODE, or on a node that you choose from a list."""
-    address = locate(node, cookie_file) if node is not None else None
+    """Open the dashboard on NODE, or on nodes that you choose from a list. Several nodes get a tab each."""
+    known = [(locate(node[0], cookie_file), cookie_file)] if len(node) == 1 else []
     if not terminal.usable() and not terminal.served():
         raise Refused(
-            f"The dashboard needs a terminal that can be drawn on; 'hotdash status {node or 'NODE'}' and the related "
-            f"commands print the same information.",
+            f"The dashboard needs a terminal that can be drawn on; 'hotdash status {node[0] if node else 'NODE'}' and "
+            f"the related commands print the same information.",
             ExitCode.USAGE,
         )
-    if address is not None:
+    if known:
         collector_pause.begin_pause()
-    from hotdash.app import DashboardOptions, HotdashApp
     from hotdash.config.memory import memory_path
     from hotdash.config.settings import read_settings, settings_path
-    from hotdash.fleet.node_picker import NodePicker
+    from hotdash.dashboard_options import DashboardOptions
     from hotdash.recording.writer import RecordingWriter
 
     # When its terminal closes, the dashboard must end, even under nohup.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     terminal.exit_with_terminal()
     settings = read_settings(settings_path())
-    if address is None:
-        chosen = NodePicker(settings).run()
-        if chosen is None:
-            return
-        cookie_file = chosen.cookie_file or cookie_file
-        address = locate(chosen.name, cookie_file)
+    opened = known or _several(node, cookie_file, settings)
+    if not opened:
+        return
+    if len(opened) > 1 and (record is not None or page is not None):
+        raise Refused("The options --record and --page need exactly one node; name only one.", ExitCode.USAGE)
+    address, cookie_file = opened[0]
     options = DashboardOptions(
         read_only=not armed,
         cookie_file=cookie_file,
@@ -67,7 +74,32 @@ def connect(
         if record is None
         else RecordingWriter(record, address.name, time.time(), max_bytes=max_size * MEGABYTE),
     )
-    app = HotdashApp(address, options)
+    _run(opened, options)
+
+
+def _several(names: tuple[str, ...], cookie_file: Path | None, settings: Settings) -> list[OpenedNode]:
+    """Return the nodes `names`, or without names those that the user chooses; none if the user chooses none.
+
+    The cookie file of the settings goes before `cookie_file`.
+    """
+    from hotdash.fleet.known_nodes import known_by_name
+    from hotdash.fleet.node_picker import NodePicker
+
+    chosen = known_by_name(names, settings) if names else NodePicker(settings).run()
+    files = [(known.name, known.cookie_file or cookie_file) for known in chosen or ()]
+    return [(locate(name, file), file) for name, file in files]
+
+
+def _run(opened: list[OpenedNode], options: DashboardOptions) -> None:
+    """Open the dashboard, and exit with its exit code."""
+    if len(opened) == 1:
+        from hotdash.app import HotdashApp
+
+        app = HotdashApp(opened[0][0], options)
+    else:
+        from hotdash.fleet.tabs_app import TabsApp
+
+        app = TabsApp(opened, options)
     app.run()
     sys.exit(app.return_code)
 

@@ -25,7 +25,7 @@ from hotdash.cli.shared_options import (
 )
 from hotdash.cli.stage import UploadProgress
 from hotdash.cli.upgrade import InstallManner, again_option, install_planned
-from hotdash.model.trust_lines import signature_words
+from hotdash.model.releases.trust_lines import signature_words
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client

@@ -11,9 +11,9 @@ from hotdash.model.old_code_lines import draining_words, holder_lines
 from hotdash.model.process_details import version
 from hotdash.model.process_tree import title_of
 from hotdash.model.releases.release_words import direction_words, health_words, running_release, status_words
+from hotdash.model.releases.trust_lines import signature_words, trust_words
 from hotdash.model.releases.worker_lines import worker_line
 from hotdash.model.term_lines import term_lines
-from hotdash.model.trust_lines import signature_words, trust_words
 from hotdash.model.units import age, clock, duration, moment, plural, size
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.run_directory import NodeRecord

@@ -40,7 +40,19 @@ async def test_the_list_shows_each_node_and_enter_chooses_one(peer: Peer, tmp_pa
         await pilot.press("down")
         await eventually(lambda: "missing" in frame(app), within=LONG, pause=0.05)
         await pilot.press("up", "enter")
-    assert app.return_value == KnownNode(NODE)
+    assert app.return_value == (KnownNode(NODE),)
+
+
+async def test_space_marks_nodes_and_enter_opens_all_marked_ones(peer: Peer, tmp_path: Path) -> None:
+    peer.start()
+    app = NodePicker(Settings(nodes={"web@host:9100": RemoteNode(cookie_file=str(tmp_path / "missing"))}))
+    async with app.run_test(size=(120, 20)) as pilot:
+        await eventually(lambda: "space mark several" in frame(app), within=LONG, pause=0.05)
+        await pilot.press("space", "space")
+        await eventually(lambda: "enter open the 2 marked" in frame(app), within=LONG, pause=0.05)
+        assert f"● {NODE}" in frame(app)
+        await pilot.press("enter")
+    assert app.return_value == (KnownNode(NODE), KnownNode("web@host:9100", tmp_path / "missing"))
 
 
 async def test_without_a_node_the_list_says_how_to_start_one(run_directory: Path) -> None:

@@ -36,6 +36,7 @@ def machine(state_name: str, **data: m.Term) -> m.Term:
 class World:
     """All data of a node, for the test to change."""
 
+    name: str = NODE
     boot_id: str = "boot-1"
     vsn: str = "1986.a"
     permanent: str = "1986.a"
@@ -57,7 +58,7 @@ class World:
 
     def info(self) -> m.NodeInfo:
         return m.NodeInfo(
-            name=NODE, boot_id=self.boot_id, os_pid=4242, directory="/srv/fil", release="fil", vsn=self.vsn,
+            name=self.name, boot_id=self.boot_id, os_pid=4242, directory="/srv/fil", release="fil", vsn=self.vsn,
             permanent=self.permanent, python="3.11.9", runtime="0.1.0", started=self.started,
             generation=self.generation, role=self.role, max_message=1 << 20,
         )  # fmt: skip

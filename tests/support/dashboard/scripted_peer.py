@@ -22,7 +22,7 @@ from node_runtime.protocol.cookie import make_keys
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.run_directory import NodeAddress, NodeRecord, locate, remove_record, write_record
 from node_runtime.protocol.wire import MAX_REQUEST_BYTES, pack, prepare_socket, unpack
-from tests.support.dashboard.fil_world import NODE, PHASES, World, a_release, a_result, fil_world
+from tests.support.dashboard.fil_world import PHASES, World, a_release, a_result, fil_world
 from tests.support.dashboard.scripted_processes import ScriptedProcesses
 from tests.support.dashboard.scripted_queries import process_page, tree_page
 
@@ -97,19 +97,19 @@ class Peer:
         self._tasks = [asyncio.create_task(work()) for work in (self._answer, self._beat)]
         write_record(
             NodeRecord(
-                name=NODE, os_pid=os.getpid(), boot_id=self.world.boot_id, host="127.0.0.1", port=self._port,
+                name=self.world.name, os_pid=os.getpid(), boot_id=self.world.boot_id, host="127.0.0.1", port=self._port,
                 events_port=self._port, directory=str(self._directory), release="fil", vsn=self.world.vsn,
                 started=time.time(),
             )
         )  # fmt: skip
-        return locate(NODE)
+        return locate(self.world.name)
 
     def stop(self) -> None:
         """Stop without notice."""
         for task in self._tasks:
             task.cancel()
         if self._context is not None:
-            remove_record(NODE, self.world.boot_id)
+            remove_record(self.world.name, self.world.boot_id)
             self._context.destroy(linger=0)
             self._context = None
 

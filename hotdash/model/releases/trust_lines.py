@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from hotdash.model.styled_text import Line, Span, line, span
 from node_runtime.protocol import messages as m
-
-from .styled_text import Line, Span, line, span
 
 
 def signature_words(signature: m.ReleaseSignature) -> str:
