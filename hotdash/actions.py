@@ -112,19 +112,6 @@ ACTIONS: tuple[Action, ...] = (
         views=("overview", "processes"), command_line=one_process_command("process"),
     ),
     Action(
-        "previous_process", "left_square_bracket", "back", "Go to the process visited before",
-        "Goes back to the process that was open before.", "Processes", views=("process",),
-    ),
-    Action(
-        "next_process", "right_square_bracket", "forth", "Go to the process visited after",
-        "Goes forward again, after {previous_process}.", "Processes", views=("process",),
-    ),
-    Action(
-        "mark_state", "s", "since now", "Show changes from now on",
-        "Marks the parts of the state that change from now on, not those that have changed before.", "Processes",
-        views=("process",),
-    ),
-    Action(
         "log_process", "L", "log", "Keep a log of the process, or end it",
         "Keeps the newest 50 messages and answers of the process, without secrets.", "Processes",
         role="operator", views=("process",), command_line=one_process_command("log"),
@@ -147,6 +134,19 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "report_json", "J", "as JSON", "Copy a bug report as JSON", "Copies the report for programs.", "Processes",
         command_line=one_process_command("process", "-o", "json"),
+    ),
+    Action(
+        "previous_process", "left_square_bracket", "back", "Go to the process visited before",
+        "Goes back to the process that was open before.", "Processes", views=("process",),
+    ),
+    Action(
+        "next_process", "right_square_bracket", "forth", "Go to the process visited after",
+        "Goes forward again, after {previous_process}.", "Processes", views=("process",),
+    ),
+    Action(
+        "mark_state", "s", "since now", "Show changes from now on",
+        "Marks the parts of the state that change from now on, not those that have changed before.", "Processes",
+        views=("process",),
     ),
     Action(
         "open_module", "v", "view", "Open the selected module",

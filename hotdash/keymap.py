@@ -19,7 +19,7 @@ from node_runtime.protocol.exit_codes import ExitCode, Refused
 from .actions import ACTIONS, BY_ID, key_name
 from .config.locations import config_directory
 from .config.toml_file import read_toml
-from .moves import MOVES
+from .moves import MOVE_BY_ID, MOVES
 
 _RESERVED = frozenset({"enter", "tab", "shift+tab", "up", "down", "left", "right", "ctrl+pageup", "ctrl+pagedown"})
 """Keys that dialogs and fields need, so that no action may have them."""
@@ -149,3 +149,8 @@ def _name_of_character(character: str) -> str:
 
 def _split(keys: str) -> list[str]:
     return [key.strip() for key in keys.split(",")]
+
+
+def move_key_of(move_id: str, keymap: dict[str, str]) -> str:
+    """Return the main key of a movement, as shown in a sentence. `keymap` contains the remapped keys."""
+    return key_name(keymap.get(move_id, MOVE_BY_ID[move_id].keys).split(",")[0])

@@ -66,7 +66,7 @@ class ConfirmDialog(ModalScreen[Answer | None]):
         &.-harmful > Vertical { border: round $error; }
         & StaticLines { padding: 1 0; }
         & .field { height: 1; margin-bottom: 1; }
-        & .field Label { width: 26; color: $foreground 60%; }
+        & .field Label { width: auto; min-width: 26; max-width: 75%; padding-right: 1; color: $foreground 60%; }
         & .field Input { width: 1fr; background: $foreground 10%; }
         & #buttons { height: 3; align-horizontal: right; }
         & #buttons Button { margin-left: 2; }
@@ -143,6 +143,7 @@ class ConfirmDialog(ModalScreen[Answer | None]):
     @on(Input.Submitted)
     def _focus_button(self) -> None:
         """When enter is pressed in a field, focus the button; a second enter confirms."""
+        self._check()  # in a pasted text, enter comes before the field has reported its change
         if not self.query_one("#do").disabled:
             self.query_one("#do").focus()
 

@@ -60,7 +60,7 @@ class MainScreen(NodeScreen):
         yield VitalsBar()
         with ContentSwitcher(initial="overview"):
             yield Overview()
-        yield FilterInput(id="filter", placeholder="filter: every word must match", compact=True)
+        yield FilterInput(id="filter", compact=True)
 
     def on_mount(self) -> None:
         self._restore(self.view)
@@ -132,6 +132,7 @@ class MainScreen(NodeScreen):
 
     def _show_filter(self, *, open_it: bool) -> None:
         field = self.query_one("#filter", Input)
+        field.placeholder = f"filter: {self.view.filter_hint}"
         field.set_class(open_it or bool(self.view.filtered), "-shown")
         with field.prevent(Input.Changed):
             field.value = self.view.filtered

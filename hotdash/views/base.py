@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import Screen
@@ -14,13 +16,14 @@ from hotdash.widgets.node_tab_bar import NodeTabBar
 
 
 class View(Vertical):
-    """One of the numbered views. `filtered` is the text of the filter."""
+    """One of the numbered views. `filtered` is the text of the filter, `filter_hint` says what it may contain."""
 
     DEFAULT_CSS = """
     View { height: 1fr; }
     """
 
     filtered: str = ""
+    filter_hint: ClassVar[str] = "every word must match"
 
     def show(self, view_state: ViewState) -> None:
         """Draw the state."""

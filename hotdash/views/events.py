@@ -9,6 +9,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
+from hotdash.actions import key_of
+from hotdash.keymap import move_key_of
 from hotdash.model.alerts.log_filter import Entry, fold, parse_filter
 from hotdash.model.alerts.troubles import level_of
 from hotdash.model.styled_text import Line, Span, Tone, line, span, text_of
@@ -44,6 +46,7 @@ class EventList(View):
 
     logs: ClassVar[bool] = False
     empty: ClassVar[str] = "There are no events yet."
+    filter_hint: ClassVar[str] = "kind:process since:10m at:14:05 !word"
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
@@ -68,17 +71,23 @@ class EventList(View):
         text.show(self._lines or [line(span("Nothing matches the filter." if log else self.empty, "muted"))])
         if text.follows:
             self._seen = len(log)
-        self.query_one(StaticLines).show([self._summary(len(kept), len(log), text.follows)])
+        summary = self._summary(len(kept), len(log), text.follows, view_state.dashboard.keymap)
+        self.query_one(StaticLines).show([summary])
 
-    def _summary(self, kept: int, known: int, follows: bool) -> Line:
+    def _summary(self, kept: int, known: int, follows: bool, keymap: dict[str, str]) -> Line:
         number = f"{kept:,} of {plural(known, 'event')}" if self.filtered else plural(known, "event")
         follow: Span = span("  follows", "ok")
         if not follows:
-            follow = span(f"  behind by {max(0, known - self._seen)}: G follows again", "warn")
+            last = move_key_of("last", keymap)
+            follow = span(f"  behind by {max(0, known - self._seen)}: {last} follows again", "warn")
         found = ""
         if self._searched:
-            found = f"  {len(self._matches())} lines with {self._searched!r}: n next, N previous"
-        hint = "  / level:error since:10m kind:process !word" if not self.filtered else ""
+            keys = f"{move_key_of('next_match', keymap)} next, {move_key_of('previous_match', keymap)} previous"
+            found = f"  {len(self._matches())} lines with {self._searched!r}: {keys}"
+        hint = ""
+        if not self.filtered and not self._searched:
+            search = f"{move_key_of('search', keymap)} search"
+            hint = f"  {key_of('filter', keymap)} {self.filter_hint}  {search}"
         return (span(number, "muted"), follow, span(found), span(hint, "muted"))
 
     # -------------------------------------------------------------- search
@@ -136,6 +145,7 @@ class Logs(EventList):
 
     logs = True
     empty = "The node has logged no warning and no error yet."
+    filter_hint = "level:error since:10m at:14:05 !word"
 
     def __init__(self) -> None:
         super().__init__(id="logs")

@@ -12,7 +12,7 @@ from hotdash.model.styled_text import line, span
 from hotdash.model.view_state import DataNeeds, Selection, ViewState
 
 from .base import View
-from .process_filter import FilterText
+from .process_filter import FILTER_HINT, FilterText
 from .process_panel import ProcessPanel
 from .process_tree import ProcessTree
 from .trouble_panel import TroublePanel
@@ -27,6 +27,8 @@ class Overview(View):
         & ProcessTree { width: 9fr; }
     }
     """
+
+    filter_hint = FILTER_HINT
 
     def __init__(self) -> None:
         super().__init__(id="overview")

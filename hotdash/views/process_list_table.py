@@ -74,7 +74,9 @@ class ProcessListTable(WindowTable):
 
     def __init__(self, names: tuple[str, ...] = COLUMN_NAMES) -> None:
         self._names = names
-        super().__init__(_columns(names, "pid", reverse=False), id="process_table", empty="No processes yet.")
+        waiting = "Waiting for the node's processes."
+        super().__init__(_columns(names, "pid", reverse=False), id="process_table", empty=waiting)
+        self._shown_filter = ""
         self.order: m.ProcessOrder = "pid"
         self.reverse = False
         self.marked: frozenset[ProcessKey] = frozenset()
@@ -120,7 +122,10 @@ class ProcessListTable(WindowTable):
         )
 
     def show_processes(self, view_state: ViewState, wanted: FilterText) -> None:
-        """Draw the known rows; with regular expressions, only the matching ones."""
+        """Draw the known rows; with regular expressions, only the matching ones.
+
+        If a new filter hides the row under the cursor, the cursor moves to the first row that the filter keeps.
+        """
         window = view_state.node.processes
         if window is None:
             return
@@ -131,7 +136,11 @@ class ProcessListTable(WindowTable):
         if window.query.follow is not None and window.page.index is None:
             self.stop_seeking()
         if wanted.patterns and self.key not in {row.key for row in rows}:
-            self.await_row(0)  # the pattern hides the row under the cursor
+            self.await_row(0)
+        elif window.query.filter != self._shown_filter:
+            self._shown_filter = window.query.filter
+            if self._shown_filter and window.page.index is None and self.key not in {row.key for row in rows}:
+                self.await_row(0)
         length, first = (len(rows), 0) if wanted.patterns else (window.page.matched, window.page.offset)
         self.show_window(length, first, rows, empty)
 

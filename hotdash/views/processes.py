@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from hotdash.config.memory import ViewMemory
+from hotdash.keymap import move_key_of
 from hotdash.model.selection import ProcessKey
 from hotdash.model.styled_text import Line, line, span
 from hotdash.model.units import age, plural
@@ -16,7 +17,7 @@ from hotdash.widgets.bars import StaticLines
 from node_runtime.protocol import messages as m
 
 from .base import View
-from .process_filter import FilterText
+from .process_filter import FILTER_HINT, FilterText
 from .process_list_table import COLUMN_NAMES, PATTERN_ROWS, ProcessListTable
 from .process_panel import ProcessPanel
 
@@ -32,6 +33,8 @@ class Processes(View):
         & #listed > ProcessListTable { height: 1fr; }
     }
     """
+
+    filter_hint = FILTER_HINT
 
     def __init__(self) -> None:
         super().__init__(id="processes")
@@ -77,6 +80,11 @@ class Processes(View):
             parts.append(span("  not following", "warn"))
         if self.table.marked:
             parts.append(span(f"  {len(self.table.marked):,} marked", "ok"))
+        if len(parts) == 2:
+            keymap = view_state.dashboard.keymap
+            sort, reverse = move_key_of("next_order", keymap), move_key_of("reverse_order", keymap)
+            mark = move_key_of("toggle_row", keymap)
+            parts.append(span(f"  {sort} sort by another column  {reverse} reverse  {mark} mark", "muted"))
         return tuple(parts)
 
     def _show_process(self) -> None:

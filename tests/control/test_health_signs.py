@@ -55,6 +55,19 @@ async def test_a_blocked_event_loop_is_named_while_it_is_blocked_and_reported_af
     assert watch.take_report() == ""
 
 
+async def test_the_end_of_a_block_is_reported_with_its_duration_also_when_the_loop_was_tested_again() -> None:
+    watch = LoopWatch(asyncio.get_running_loop(), lambda: "keeper.py:31 (Keeper.handle_info)")
+    blocked = threading.Thread(target=until, args=(lambda: watch.lag() >= 1.0, "a late loop"))
+    blocked.start()
+    blocked.join()
+    await asyncio.sleep(0)  # the loop answers the late test
+    watch.lag()  # begins the next test, which has no answer yet
+    assert watch.blocked_in() == ""
+    report = watch.take_report()
+    assert "was blocked for 0." not in report
+    assert report.endswith(" s at keeper.py:31 (Keeper.handle_info)")
+
+
 async def test_the_vitals_name_a_supervisor_that_restarts_and_the_last_exit_reason(shop: Node) -> None:
     async with shop.client() as client, aclosing(client.events()) as events:
         await anext(events)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from hotdash.model.units import clock
 from node_runtime.protocol import messages as m
 
 from .troubles import level_of
@@ -15,23 +16,30 @@ LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 FOLD_DISTANCE: Final = 8
 """An event is folded into an equal event if that is among so many preceding lines."""
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_CLOCK: Final = re.compile(r"\d\d:[\d:]*")
 _NUMBER: Final = re.compile(r"0x[0-9a-f]+|\d+")
 
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """The parts of a filter: words, words that must be absent, a minimum level, kinds, a maximum age in seconds."""
+    """The parts of a filter: words, words that must be absent, a minimum level, kinds, a maximum age in seconds.
+
+    `clock` is the beginning of a time of day, such as "14:05".
+    """
 
     words: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     level: int = 0
     kinds: tuple[str, ...] = ()
     seconds: float | None = None
+    clock: str = ""
 
     def matches(self, event: m.NodeEvent, node_now: float) -> bool:
         """Return whether the filter keeps an event."""
         text = f"{event.kind} {event.text}".lower()
         if self.seconds is not None and event.at < node_now - self.seconds:
+            return False
+        if self.clock and not clock(event.at).startswith(self.clock):
             return False
         if self.kinds and event.kind not in self.kinds:
             return False
@@ -42,7 +50,7 @@ class LogFilter:
 
 
 def parse_filter(text: str) -> LogFilter:
-    """Return the filter that a person has typed: `level:error since:10m kind:process !health word`.
+    """Return the filter that a person has typed: `level:error since:10m at:14:05 kind:process !health word`.
 
     A part that is not understood is a word.
     """
@@ -55,6 +63,8 @@ def parse_filter(text: str) -> LogFilter:
             found = replace(found, kinds=(*found.kinds, value))
         elif name == "since" and (seconds := _seconds(value)) is not None:
             found = replace(found, seconds=seconds)
+        elif name == "at" and _CLOCK.fullmatch(value):
+            found = replace(found, clock=value)
         elif part.startswith("!") and len(part) > 1:
             found = replace(found, absent=(*found.absent, part[1:]))
         else:
@@ -79,7 +89,8 @@ class Entry:
 def fold(events: Iterable[m.NodeEvent]) -> list[Entry]:
     """Return the events as entries; an event that repeats one of the entries just before it is folded into that entry.
 
-    So a crash loop takes as many lines as one crash.
+    So a crash loop takes as many lines as one crash. An entry has the place of its newest event, so the
+    entries are in the order of the times that they show.
     """
     entries: list[Entry] = []
     templates: list[str] = []
@@ -88,8 +99,10 @@ def fold(events: Iterable[m.NodeEvent]) -> list[Entry]:
         start = max(0, len(entries) - FOLD_DISTANCE)
         if template in templates[start:]:
             at = templates.index(template, start)
-            entries[at] = Entry(event, entries[at].times + 1, entries[at].first_at)
+            before = entries.pop(at)
+            del templates[at]
+            entries.append(Entry(event, before.times + 1, before.first_at))
         else:
             entries.append(Entry(event, 1, event.at))
-            templates.append(template)
+        templates.append(template)
     return entries

@@ -23,6 +23,7 @@ class LoopWatch:
         self._asked_at: float | None = None
         self._lag = 0.0
         self._place = ""
+        self._report = ""
 
     def lag(self) -> float:
         """Return how long the last test callback waited for the loop, or has waited so far if it still waits."""
@@ -31,6 +32,7 @@ class LoopWatch:
             if waited >= BLOCKED_SECONDS:
                 self._place = self._where()
             return waited
+        self._end_block()
         self._asked_at = asked_at = time.monotonic()
 
         def on_loop() -> None:
@@ -49,7 +51,13 @@ class LoopWatch:
 
     def take_report(self) -> str:
         """Return a sentence about a blocked time that has ended since the last call; empty if there is none."""
-        if self._asked_at is not None or not self._place:
-            return ""
-        place, self._place = self._place, ""
-        return f"the event loop was blocked for {self._lag:.1f} s at {place}"
+        if self._asked_at is None:
+            self._end_block()
+        report, self._report = self._report, ""
+        return report
+
+    def _end_block(self) -> None:
+        """Keep the report of a blocked time before the next test callback overwrites its duration."""
+        if self._place:
+            self._report = f"the event loop was blocked for {self._lag:.1f} s at {self._place}"
+            self._place = ""

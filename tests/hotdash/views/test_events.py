@@ -7,6 +7,7 @@ import time
 import msgspec
 
 from hotdash.model.alerts.log_filter import fold, parse_filter
+from hotdash.model.units import clock
 from hotdash.widgets.text_lines import ScrollingLines
 from node_runtime.protocol import messages as m
 from tests.support.dashboard.dashboard_pilot import Open
@@ -35,6 +36,8 @@ def test_a_filter_has_levels_kinds_ages_and_absent_words() -> None:
     assert kept("kind:process") == [3]
     assert kept("disk !slow") == [1]
     assert kept("level:nonsense") == []
+    assert kept(f"at:{clock(100.0)}") == [2]
+    assert kept(f"at:{clock(990.0)[:5]}") == [1, 3]
 
 
 def test_a_crash_loop_takes_as_many_lines_as_one_crash() -> None:
@@ -42,6 +45,12 @@ def test_a_crash_loop_takes_as_many_lines_as_one_crash() -> None:
     entries = fold(an_event(3 * n + k, text % (100 + n)) for n in range(50) for k, text in enumerate(crash))
     assert [one.times for one in entries] == [50, 50, 50]
     assert entries[0].event.text == "error: gen_server <149> crashed"
+
+
+def test_the_lines_are_in_the_order_of_the_times_that_they_show() -> None:
+    texts = ["error: job 1 failed", "warning: the disk is slow", "error: job 2 failed"]
+    entries = fold(an_event(n, text, at=1000.0 + n) for n, text in enumerate(texts))
+    assert [(one.event.at, one.times) for one in entries] == [(1001.0, 1), (1002.0, 2)]
 
 
 async def test_events_open_at_the_newest_line_and_follow(opened: Open, peer: Peer) -> None:

@@ -64,6 +64,18 @@ async def test_a_filter_moves_the_cursor_to_what_it_finds(opened: Open, peer: Pe
         await user.sees("● web_listener  <4>")
 
 
+async def test_a_filter_of_the_list_selects_its_first_match_when_it_hides_the_selected_process(opened: Open) -> None:
+    async with opened() as user:
+        await user.press("2")
+        await user.sees("4 processes  by pid", "o sort by another column")
+        await user.press("slash")
+        await user.type("color")
+        await user.press("enter")
+        await user.sees("1 match color", "● fil_color_fsm  <12>")
+        await user.press("3")
+        await user.sees("around it")
+
+
 async def test_a_wrong_filter_is_explained_and_the_one_before_stays(opened: Open, peer: Peer) -> None:
     async with opened() as user:
         await user.press("2")

@@ -51,6 +51,11 @@ def still_world() -> StillWorld:
     ]  # fmt: skip
     world.modules = [change(one, loaded=NOW - 3725) for one in world.modules]
     world.modules[1] = change(world.modules[1], old_vsn="1985.z", old_pids=(FSM,))
+    world.sources[world.modules[1].name] = m.ModuleSource(
+        module=world.modules[1].name, old='color = "lime"\n', current='color = "olive"  # now\n'
+    )
+    turn = m.OldCodeHolder(kind="process", name="fil_color_fsm <12>", does="runs fil.color_fsm.turn", pid=FSM)
+    world.old_code = [m.OldCode(module=world.modules[1].name, vsn="1985.z", holders=(turn,))]
     world.releases = [change(one, staged=NOW - 3600) for one in world.releases]
     world.troubles = {"mailboxes": (m.GrowingMailbox(pid=4, name="web_listener", waiting=12_400, growth=310.0),)}
     world.operations = [
