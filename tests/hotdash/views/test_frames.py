@@ -1,8 +1,8 @@
 """Every view, screen and dialog at three sizes as text, compared with the files in `frames`.
 
-`make frames` writes these files anew. The bottom line with the keys is left out: it changes with every new action, and
-has tests of its own. The colours are compared as a list of the styles in each theme, with the texts that have them; a
-text is listed for the first screen on which it has a style.
+`make frames` writes these files anew. The bottom line with the keys and the help are left out: they change with every
+new action, and have tests of their own. The colours are compared as a list of the styles in each theme, with the texts
+that have them; a text is listed for the first screen on which it has a style.
 """
 
 from __future__ import annotations
@@ -48,7 +48,6 @@ STEPS: Final = {
     "Operation": Step("6 enter", "upgrade", "escape"),
     "Columns": Step("2 t", "Columns of the processes", "escape"),
     "Export": Step("e", "Export", "escape"),
-    "Help": Step("question_mark", "Views", "escape"),
     "Quit": Step("q", "Quit", "escape"),
     "Arm": Step("exclamation_mark", "Arm", "tab enter"),
     "Kill": Step("1 K", "Reason, in the audit log", "escape"),
