@@ -203,7 +203,10 @@ class ListedFolder:
 
 
 class VerifiedPathFinder(PathFinder):
-    """`PathFinder`, but below the node's directory it finds only distributions that listed files describe."""
+    """A `PathFinder`.
+
+    Below the node's directory, it finds a distribution only if the manifest lists the files that describe it.
+    """
 
     @classmethod
     def find_distributions(  # type: ignore[override]

@@ -63,8 +63,9 @@ class LiveKeyRing:
 class LiveNodeKey:
     """The secret key of the node in `directory`: `secret` is its present value. Only one thread may use this object.
 
-    `later(seconds, task)` calls `task()` in that thread. `on_planned(sentences)` is called when a replacement of the
-    key was planned, and `on_replaced(secret)` when the key was replaced.
+    `later(seconds, task)` calls `task()` in that thread. When a replacement of the key was planned,
+    `on_planned(sentences)` is called with sentences for the audit log; when the key was replaced, `on_replaced(secret)`
+    is called.
     """
 
     directory: Path

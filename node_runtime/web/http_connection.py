@@ -54,7 +54,7 @@ def _listener_connection(protocol: Any) -> Any:
                 self.limit_log.add(f"there were more than {self.limits.connections} at a time")
                 transport.close()
             elif self.limits.descriptors is not None and _descriptor(transport) >= self.limits.descriptors:
-                self.limit_log.add("the descriptors of the process are almost used up (`ulimit -n`)")
+                self.limit_log.add("the descriptors of this OS process are almost used up (`ulimit -n`)")
                 transport.close()
 
         def connection_lost(self, exc: Exception | None) -> None:

@@ -36,7 +36,7 @@ POLL_SECONDS: Final = 0.5
 @reason_option
 @output_option
 def log(node: str, cookie_file: Path | None, process: str, off: bool, reason: str | None, output: str) -> None:
-    """Keep a log of the newest 50 messages of one process, and print what it has."""
+    """Keep a log of the newest 50 messages of one process, and print the log."""
 
     async def keep(client: Client) -> tuple[m.RecordedEvent, ...]:
         target = await find_process(client, process)

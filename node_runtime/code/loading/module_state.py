@@ -91,7 +91,7 @@ def module_values(
     """Return the objects of the version `before` that hold data. `after` is None if the module is deleted.
 
     `execute` executes the body of a version once more, and returns its namespace; it is called only if an object
-    differs from that of the new version.
+    differs from the object of the same name in the new version.
     """
     imported = {entry.alias for entry in before.imports.entries}
     after_data = _Data(module, {} if after is None else after.namespace)

@@ -56,7 +56,7 @@ class ProcessReader:
         return ProcessSummary(**self.fields(process), **self.relations(process))
 
     def relations(self, process: Process) -> dict[str, Any]:
-        """Return the fields of a summary for the links and monitors of a process."""
+        """Return the fields of a summary that show the links and monitors of a process."""
         return {
             "links": tuple(int(linked.pid) for linked in process.linked()),
             "monitors": tuple(int(watched.pid) for watched in list((process.monitors or {}).values())),

@@ -1,7 +1,8 @@
-"""Reads the parts of objects, by `gc.get_referents` where its result has exactly the parts.
+"""Reads the parts of objects.
 
-For a function, it also returns the namespace of the module, which refers to everything. It doesn't return the time zone
-of a datetime, the values of a `threading.local` and the call of a finalizer.
+The function `gc.get_referents` is used only for types for which it returns all parts and nothing else. For a function,
+it returns too much: also the namespace of the module, which refers to everything. For other types it returns too
+little: not the time zone of a datetime, the values of a `threading.local`, or the call of a finalizer.
 """
 
 from __future__ import annotations

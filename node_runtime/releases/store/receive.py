@@ -236,7 +236,7 @@ def _check_space(reception: Reception, manifest: Manifest, wanted: set[str]) -> 
     if disk.f_files and len(wanted) + DISK_RESERVE_FILES > disk.f_favail:
         raise Refused(
             f"{reception.name} has {len(wanted):,} files, but the disk of {reception.directory} has room for only "
-            f"{disk.f_favail:,}; free some space."
+            f"{disk.f_favail:,} more (inodes); delete some files there."
         )
 
 

@@ -17,7 +17,8 @@ MAX_VALUES: Final = 50
 _ORDER: Final = ("lost", "migrated", "carried", "made anew")
 _IN_VARIABLE: Final = "list the name in __carry__ to keep it"
 _IN_FUNCTION: Final = (
-    "a function holds it, and each version has its own functions; a global variable that __carry__ lists keeps its data"
+    "a function holds it, and the new version has a new function without this data; to keep the data, store it in a "
+    "global variable that __carry__ lists"
 )
 
 

@@ -72,7 +72,10 @@ def _recorded(directory: Path, parts: Iterable[str]) -> dict[str, str]:
 
 
 def _compile(sources: Sources, directory: Path, stage: Path) -> dict[str, str]:
-    """Compile the sources of these parts in OS processes. Return the hash of each index that was written."""
+    """Compile `sources`, which belong to the parts of a release, in OS processes.
+
+    Return the hash of each index of bytecode that was written.
+    """
     deadline = time.monotonic() + DEADLINE_SECONDS
     processes = []
     with suppress(OSError):
