@@ -91,7 +91,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "trouble", "w", "wrong now", "Go to the next trouble",
-        "Opens the view of the next item of what is wrong now, and selects that item.", "Views",
+        "Goes to the next current problem: opens the view that shows it, and selects it there.", "Views",
         views=("overview",),
     ),
     Action(
@@ -246,7 +246,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "next_node", "greater_than_sign", "next node", "Go to the next node",
-        "Shows the next of the nodes with which the dashboard was opened, as in `hotdash connect NODE NODE`.",
+        "Shows the next node of those that `hotdash connect NODE NODE` has opened.",
         "Dashboard",
     ),
     Action(

@@ -98,7 +98,7 @@ class ProcessTree(WindowTable):
             self.key = hit.key
 
     def _place_cursor(self, rows: list[TreeRow]) -> None:
-        """Select the first worker of the application that was started last: probably that of the release. Done once."""
+        """Select the first worker of the last started application, which is probably the release's own. Done once."""
         self._cursor_placed = True
         last = max((number for number, row in enumerate(rows) if row.line.application is not None), default=0)
         found = (row for row in (*rows[last:], *rows) if row.process is not None and row.process.kind in _WORKERS)

@@ -145,7 +145,7 @@ class _RoleBuckets:
         return delay
 
     def _buckets(self, peer: Peer, now: float) -> tuple[tuple[TokenBucket, str], ...]:
-        """Return the buckets from which a client pays, each with the words by which a refusal names its users."""
+        """Return the buckets that a client's request is charged to, each with the words for those who share it."""
         key = self._keys.get(peer.key)
         if key is None:
             key = self._keys[peer.key] = TokenBucket(self._budget.key, now)

@@ -76,10 +76,10 @@ class OldVersions:
         return [module for module, version in versions.items() if version.purged or id(version.namespace) in held]
 
     def check_free(self, modules: Iterable[str], *, collect: bool) -> float:
-        """Raise OldVersionHeld for the first of the modules whose old version is held by more than garbage.
+        """Raise OldVersionHeld for the first of the modules whose old version is in use.
 
-        A copy of the node finds out what holds the versions. If only garbage and caches of libraries do, return how
-        many seconds a collection takes and, with `collect`, clear these caches and collect all garbage. Blocks the
+        What holds the versions is examined in a fork of the node. If only garbage and caches of libraries do, return
+        how many seconds a collection takes and, with `collect`, clear these caches and collect all garbage. Blocks the
         calling thread.
         """
         held = self.held(modules)

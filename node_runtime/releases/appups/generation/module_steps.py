@@ -76,7 +76,10 @@ def module_steps(
 
 
 def modules_of_subclasses(left: ReleaseFacts, target: ReleaseFacts, loaded: set[str], modules: set[str]) -> list[str]:
-    """Return the unchanged modules of `modules` with a class whose base class changes in a module of `loaded`."""
+    """Return those of `modules` that did not change themselves, but have a class that inherits from a changed class.
+
+    The changed class is in one of the `loaded` modules.
+    """
     found = []
     for name in sorted(modules - loaded):
         code, old = target.code.modules.get(name), left.code.modules.get(name)
