@@ -34,6 +34,8 @@ from .value_search import Trail
 
 HOLDERS_SECONDS: Final = 1.0
 """Processor time for the search through what tasks, threads, timers and modules hold."""
+NEAR_SECONDS: Final = 0.2
+"""Processor time for the search through the variables of tasks, threads, timers and modules alone."""
 STATES_SECONDS: Final = 2.0
 """Processor time for the search through the old and the new states."""
 MAX_SENTENCES: Final = 20
@@ -43,6 +45,8 @@ INCOMPLETE: Final = (
 )
 _CONTAINERS: Final = (list, dict, set, deque)
 _UNCHANGEABLE: Final = (tuple, frozenset, str, bytes, int, float, complex, enum.Enum, BaseException, type, FunctionType)
+_OWN_REFERENCES: Final = 3
+"""The references of this module to an object whose references it counts: a list, a variable and an argument."""
 _HEAP_TYPE: Final = 1 << 9
 """Py_TPFLAGS_HEAPTYPE: the flag of the classes that a `class` statement made."""
 
@@ -89,39 +93,83 @@ class SharedObjects:
     """The changeable objects that tasks, threads, timers and modules hold. Created before the switch.
 
     `threads` is what `thread_values` has returned in the node, and `kept_modules` are the modules of the release that
-    the script does not replace.
+    the script does not replace. What they hold is searched only if the reference count of an object in an old state
+    shows that something outside of the state refers to it: a node may hold many more objects than its states have.
     """
 
     def __init__(self, runtime: Runtime, threads: ThreadValues, kept_modules: Iterable[str]) -> None:
-        self._held: dict[int, tuple[Any, OtherHolder]] = {}
+        self._holders = [*_running(runtime), *_threads(threads), *_modules(kept_modules)]
+        self._held: dict[int, tuple[Any, OtherHolder]] | None = None
         self._told: set[tuple[str, str, str]] = set()
         self._kinds: dict[int, tuple[bool, bool]] = {}
-        self._budget = TimeBudget(HOLDERS_SECONDS)
+        self._budget = TimeBudget(STATES_SECONDS)
+        self._near = self._held_nearby()
         self.is_complete = True
         """Whether all objects were looked at in the given time."""
-        for holder, roots in (*_running(runtime), *_threads(threads), *_modules(kept_modules)):
-            for found, _ in self._walk(roots):
-                if self._is_changeable(type(found)):
-                    self._held.setdefault(id(found), (found, holder))
-        self._budget = TimeBudget(STATES_SECONDS)
 
     def warnings(self, process: Process, old: Any, new: Any) -> Iterator[str]:
         """Yield a sentence for each object of a process's old state that the new state replaces and others hold."""
-        if new is old or not self._held:
+        if new is old or not self._may_be_shared(old, new):
             return
-        shared = [(one, trail) for one, trail in self._walk([old], self._held) if id(one) in self._held]
+        held = self._all_held()
+        shared = [(one, trail) for one, trail in self._walk([old], held) if id(one) in held]
         if not shared:
             return
         kept = {id(one) for one, _ in self._walk([new])}
         for one, trail in shared:
-            holder = self._held[id(one)][1]
+            holder = held[id(one)][1]
             key = holder.title, process.qualname, type_name(type(one))
             if id(one) not in kept and key not in self._told and len(self._told) < MAX_SENTENCES:
                 self._told.add(key)
                 yield _sentence(process, one, path_to(one, trail), holder)
 
-    def _walk(self, roots: Sequence[Any], ends: Container[int] = ()) -> Iterator[tuple[Any, Trail]]:
-        """Yield the objects below the roots, with their trails; go no further below those in `ends`."""
+    def _held_nearby(self) -> set[int]:
+        """Return the ids of what the holders refer to by their variables, or by an object in a variable."""
+        budget, near = TimeBudget(NEAR_SECONDS), set[int]()
+        for _, roots in self._holders:
+            for value in (part for root in roots for part in (root, *self._parts(root))):
+                near.add(id(value))
+                near.update(map(id, self._parts(value)))
+                if budget.is_spent():
+                    return near
+        return near
+
+    def _may_be_shared(self, old: Any, new: Any) -> bool:
+        """Return whether anything but the two states may refer to a changeable object of the old state.
+
+        The process refers to the state itself, and so do the callers. So its reference count tells nothing.
+        """
+        if id(old) in self._near:
+            return True
+        counts: dict[int, int] = {}
+        inside = [
+            one for one, _ in self._walk([old], counts=counts) if one is not old and self._is_changeable(type(one))
+        ]
+        shared = {id(one) for one in inside if sys.getrefcount(one) > counts[id(one)] + _OWN_REFERENCES}
+        del inside
+        return bool(shared) and bool(shared - {id(one) for one, _ in self._walk([new])})
+
+    def _all_held(self) -> dict[int, tuple[Any, OtherHolder]]:
+        """Return the changeable objects that the holders refer to, by their ids, each with its first holder."""
+        if self._held is None:
+            states, self._budget, self._held = self._budget, TimeBudget(HOLDERS_SECONDS), {}
+            for holder, roots in self._holders:
+                for found, _ in self._walk(roots):
+                    if self._is_changeable(type(found)):
+                        self._held.setdefault(id(found), (found, holder))
+            self._budget = states
+        return self._held
+
+    def _parts(self, value: Any) -> Iterable[Any]:
+        return reader_for(type(value))(value) if self._is_followed(type(value)) else ()
+
+    def _walk(
+        self, roots: Sequence[Any], ends: Container[int] = (), counts: dict[int, int] | None = None
+    ) -> Iterator[tuple[Any, Trail]]:
+        """Yield the objects below the roots, with their trails; go no further below those in `ends`.
+
+        `counts` counts how many references lead to each object.
+        """
         seen: set[int] = set()
         stack: list[tuple[Any, Trail]] = [(root, (roots, None)) for root in roots]
         while stack:
@@ -129,6 +177,8 @@ class SharedObjects:
                 self.is_complete = False
                 return
             value, trail = stack.pop()
+            if counts is not None:
+                counts[id(value)] = counts.get(id(value), 0) + 1
             if id(value) in seen or not self._is_followed(type(value)):
                 continue
             seen.add(id(value))
@@ -145,7 +195,9 @@ class SharedObjects:
     def _kind(self, cls: type[Any]) -> tuple[bool, bool]:
         known = self._kinds.get(id(cls))
         if known is None:
-            followed = is_holder(cls) and not issubclass(cls, type)
+            # The runtime's own objects lead to all processes and their states.
+            own = str(namespace_of(cls).get("__module__", "")).startswith("node_runtime.")
+            followed = is_holder(cls) and not issubclass(cls, type) and not own
             known = self._kinds[id(cls)] = followed, followed and _is_changeable(cls)
         return known
 

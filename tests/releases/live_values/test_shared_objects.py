@@ -25,7 +25,7 @@ class State:
     limit: int = {limit}
 class Box(GenServer[State]):
     def init(self, jobs):
-        return State(jobs)
+        return jobs if isinstance(jobs, State) else State(jobs)
 """
 REBUILT = """
     @classmethod
@@ -105,3 +105,23 @@ async def test_the_holders_that_are_threads_and_modules_are_named(small: SmallNo
         thread.join()
     (warning,) = about_sharing(await small.handler.plan("2"))
     assert "box <1> and the module shop.work hold the same dict at .jobs of the state" in warning
+
+
+async def test_a_state_that_a_task_was_given_is_named(small: SmallNode) -> None:
+    boot(small, REBUILT)
+    state = importlib.import_module("shop.box").State(["a"])
+    task = asyncio.create_task(importlib.import_module("shop.work").run(state), name="worker")
+    await begun(task)
+    (warning,) = about_sharing(await plan_for(small, state))
+    assert "box <1> and the task worker (shop.work.run) hold the same shop.box.State of the state" in warning
+    task.cancel()
+
+
+async def test_a_plan_is_silent_about_states_of_which_nothing_is_shared(small: SmallNode) -> None:
+    boot(small, REBUILT)
+    pile = [[number] for number in range(100_000)]
+    task = asyncio.create_task(importlib.import_module("shop.work").run(pile))
+    await begun(task)
+    await gen_server.start(importlib.import_module("shop.box").Box, [["own"]], name="box")
+    assert [one for one in (await small.handler.plan("2")).warnings if "share" in one] == []
+    task.cancel()
