@@ -29,8 +29,8 @@ _OPTION: Final = re.compile(r"(?<![\w\-])--?([A-Za-z][\w\-]*+)(['\"]?,?)[ \t]++(
 _ELEMENT: Final = re.compile(r"<([\w.\-]++)>([^<]++)</", re.ASCII)
 _SPOKEN: Final = re.compile(
     r"\b(?:password|passwd|passphrase|passcode|pwd|secret|token|api[ _\-]?key|credentials?|jwt|cookie)s?"
-    r"(?:[ \t]++|[ \t]*+:?[ \t]*+\r?\n[ \t]*+)(?:(?:is|was|are|were)[ \t]++"
-    r"|(?:for|of)[ \t]++[^\s:]{1,100}+[ \t]*+[:=][ \t]*+)?(?=(['\"])|[^\s,;]{6})",
+    r"(?:[ \t]++|[ \t]*+:?[ \t]*+\r?\n[ \t]*+)((?:is|was|are|were)[ \t]++"
+    r"|(?:for|of)[ \t]++[^\s:]{1,100}+(?:[ \t]*+[:=][ \t]*+|[ \t]++(?:is|was|are|were)[ \t]++))?(?=(['\"])|[^\s,;]{6})",
     re.IGNORECASE,
 )
 """The words before a secret in a sentence such as "wrong password 'x'" or "the token abc123 has expired".
@@ -41,6 +41,7 @@ _VARIABLE: Final = re.compile(r"(?<![\w.\-])([A-Z][A-Z0-9]*+(?:_[A-Z0-9]++)++)[ 
 """The name of an environment variable, a blank and its value."""
 _SPOKEN_VALUE: Final = re.compile(r"(?=[^\s,;]{0,80}[0-9])(?=[^\s,;]{0,80}[A-Za-z])[^\s,;]++")
 MIN_SPOKEN_LENGTH: Final = 4
+"""Characters of the shortest secret after a word such as `password` alone."""
 
 _QUOTE: Final = re.compile(r"[A-Za-z]{0,2}+(['\"])")
 _QUOTED: Final = {
@@ -142,8 +143,9 @@ def _option_value(text: str, found: re.Match[str]) -> Span | None:
 
 
 def _spoken_value(text: str, found: re.Match[str]) -> Span | None:
-    span = (_quoted(text, found.end()) if found[1] else None) or _spoken_word(text, found)
-    return span if span is not None and span[1] - span[0] >= MIN_SPOKEN_LENGTH else None
+    span = (_quoted(text, found.end()) if found[2] else None) or _spoken_word(text, found)
+    shortest = 1 if found[1] else MIN_SPOKEN_LENGTH  # after "is" or a colon, a value must follow
+    return span if span is not None and span[1] - span[0] >= shortest else None
 
 
 def _spoken_word(text: str, found: re.Match[str]) -> Span | None:

@@ -39,6 +39,8 @@ WITH_SECRET = [
     f"wrong password '{S}'",
     f"the token {S} has expired",
     f"password is {S}",
+    f"the credentials of ana are '{S}'",
+    f"the password of bob was {S}",
     f"--password {S} --user x",
     f"['--token', '{S}']",
     f"('Authorization', 'Bearer {S}')",
@@ -164,3 +166,9 @@ def test_a_very_long_text_is_cut_so_that_its_rest_can_not_leak() -> None:
 def test_a_shown_text_is_one_line_of_printable_characters() -> None:
     assert shown(f"a\n\x1b[2J\x9b\u202e\u2066\u200f\u061c\u2028\u200b\ud800 token={S}").isprintable()
     assert b"\x1b" not in pack(Term(type="str", text=shown("\x1b]0;x\x07")))
+
+
+def test_a_quoted_value_after_a_verb_is_a_secret_however_short_it_is() -> None:
+    assert redact("the credentials of ana are 'S38'") == f"the credentials of ana are '{REDACTED}'"
+    assert redact("the token is 'x'") == f"the token is '{REDACTED}'"
+    assert redact("the tokens of this page are invalid") == "the tokens of this page are invalid"
