@@ -121,6 +121,12 @@ class WindowTable(Table):
         """Leave the cursor without a row: the node has no row with the sought key."""
         self._seeks = False
 
+    def on_resize(self) -> None:  # Textual also calls that of the base class
+        """Ask for as many rows as the new height needs."""
+        before = self._wanted
+        if self.window() != before:
+            self.post_message(self.WindowMoved())
+
     def watch_scroll_y(self, old: float, new: float) -> None:
         """Ask for other rows if the visible ones are at the edge of the window or outside of it."""
         super().watch_scroll_y(old, new)

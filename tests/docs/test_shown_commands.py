@@ -64,6 +64,7 @@ TESTED_IN: Final = {
 }
 """The commands that tests run in another form, with the same verb and options."""
 NOT_RUN: Final = {
+    "hotdash connect fil@127.0.0.1 nine9s@127.0.0.1": "tests/hotdash/fleet opens several nodes, without a terminal",
     "make demo": "tests/hotdash/demo runs it",
     "make test": "runs the tests",
     "make setup && . .venv/bin/activate": "has been done before the tests run",

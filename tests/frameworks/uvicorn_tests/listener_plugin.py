@@ -23,15 +23,18 @@ from node_runtime.web.server_options import ServerOptions
 from node_runtime.web.websockets import WebSocketRoutes
 
 MODULES: Final = ("tests.protocols.test_http", "tests.protocols.test_websocket")
+ONE_WARNING: Final = "a listener combines the warnings about clients into one per minute"
 NOT_APPLYING: Final = {
-    "test_lifespan_state": "a listener gives requests the state of its own lifespan, which belongs to a version",
+    "test_lifespan_state": (
+        "in a listener, the lifespan's state in a request's scope belongs to one version of the application"
+    ),
     "test_scopes": "an application of ASGI 2 is served only if it is a class, and its scope has the version 3.0",
     "test_huge_headers_h11protocol_failure": "the test uses uvicorn's own class; a listener answers 431 instead of 400",
     "test_large_post_request": "a listener parses a body in pieces, in turns that the test's loop doesn't have",
     "test_invalid_http": "a listener parses it in pieces, in turns that the test's loop doesn't have",
-    "test_unsupported_ws_upgrade_request_warn_on_auto": "a listener sums up the warnings about clients",
-    "test_header_upgrade_is_not_websocket_depend_installed": "a listener sums up the warnings about clients",
-    "test_header_upgrade_is_websocket_depend_not_installed": "a listener sums up the warnings about clients",
+    "test_unsupported_ws_upgrade_request_warn_on_auto": ONE_WARNING,
+    "test_header_upgrade_is_not_websocket_depend_installed": ONE_WARNING,
+    "test_header_upgrade_is_websocket_depend_not_installed": ONE_WARNING,
 }
 """The tests that can't apply to a listener, each with the reason. docs/layers/web.md lists them."""
 UVICORNS_DEFAULTS: Final[ServerOptions] = {"access_log": True, "server_header": True, "timeout_keep_alive": 5}

@@ -48,6 +48,7 @@ async def test_a_moved_cursor_asks_for_one_process_and_no_window(opened: Open, p
     add_pool(peer)
     async with opened() as user:
         await user.sees("● fil_color_fsm  <12>", "worker")
+        await eventually(lambda: rows_asked(peer, "tree") > 40, what="the request for a window of the screen's height")
         windows = {(query.offset, query.limit, query.open) for query in peer.asked("tree")}
         await user.press("down", "down", "down")
         await eventually(lambda: peer.asked("state")[-1].pid == FIRST + 1, within=30)
