@@ -85,7 +85,7 @@ class Bytecode:
         return path in self._index(_part(path))[0]
 
     def read(self, path: str) -> bytes | None:
-        """Return the bytecode file of a source; None if there is none, or if it differs from its hash."""
+        """Return the bytecode file of a source; None if there is none, or if its hash is not the recorded one."""
         index, start = self._index(part := _part(path))
         if path not in index:
             return None
@@ -104,7 +104,7 @@ class Bytecode:
         return bool(index) and all(self.read(path) is not None for path in index)
 
     def _index(self, part: str) -> tuple[Index, int]:
-        """Return the index of a part, and its end in the file. An index that differs from its hash counts as empty."""
+        """Return the index of a part, and its end in the file; without the recorded hash it counts as empty."""
         found = self._indexes.get(part)
         if found is None:
             found = self._indexes[part] = self._read_index(part)

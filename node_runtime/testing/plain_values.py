@@ -1,4 +1,4 @@
-"""States as plain values, by which states of different versions of a class are compared and converted."""
+"""Makes plain values of states, so that states of different versions of a class can be compared and converted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part of this OS process in a node with several workers, and its messages to the others."""
+"""The role of a worker in a node with several workers, and its messages to the other workers."""
 
 from .role import ONLY_BOOT, WorkerBoot, WorkerRole
 

@@ -143,7 +143,7 @@ def scrypt_parameters(operations: int, memory: int) -> tuple[int, int]:
 
 
 def _cost(most: int) -> int:
-    """Return the smallest power of two that is greater than half of `most` and at least 2."""
+    """Return the largest power of two that is not above `most`, but at least 2."""
     cost = 2
     while cost <= most // 2:
         cost *= 2

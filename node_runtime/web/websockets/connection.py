@@ -208,7 +208,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._reader.update()
 
     def _waits(self) -> bool:
-        """Return whether the client must not be read now."""
+        """Return whether reading from the client has to pause now."""
         return self._waits_for_client or (not self._is_ending and (self._wire is None or self._waits_for_handler))
 
     # ------------------------------------------------------------------ from the process to the client

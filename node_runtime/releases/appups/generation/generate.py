@@ -66,8 +66,8 @@ def _check_versions(older: ReleaseSource, newer: ReleaseSource) -> None:
         old = older.view.app(app.name)
         if old is not None and old.vsn == app.vsn and old.modules != app.modules:
             raise Refused(
-                f"The application {app.name} differs between {older.vsn} and {newer.vsn}, but both are {app.vsn}; "
-                f"pass --bump, or give {app.name} and the release another vsn."
+                f"The code of the application {app.name} differs between the releases {older.vsn} and {newer.vsn}, but "
+                f"its vsn is {app.vsn} in both; pass --bump, or give {app.name} and the release another vsn."
             )
     if older.vsn == newer.vsn:
         raise Refused(f"Both releases are {newer.vsn}; pass --bump, or give the new one another vsn in release.toml.")

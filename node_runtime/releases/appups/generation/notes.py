@@ -22,17 +22,17 @@ def generation_notes(
     for app, environment in newer.environment.items():
         old = older.environment.get(app)
         if old is None:
-            yield f"The application {app} is new: the node starts it, without an instruction."
+            yield f"The application {app} is new: the node starts it by itself, without an instruction in an appup."
             continue
         for key in sorted({*old, *environment}):
             if old.get(key) != environment.get(key) or (key in old) is not (key in environment):
                 yield (
-                    f"The parameter {key} of {app} changes: the node sets it, without an instruction; a process "
-                    "that has read it keeps the old value unless config_change of the application handles the change."
+                    f"The parameter {key} of {app} changes: the node sets it by itself, without an instruction. A "
+                    "process that has read it keeps the old value unless config_change of the application handles it."
                 )
     for app in older.environment:
         if app not in newer.environment:
-            yield f"The application {app} is removed: the node stops it, without an instruction."
+            yield f"The application {app} is removed: the node stops it by itself, without an instruction in an appup."
     yield from _lost_states(*facts)
 
 

@@ -304,7 +304,7 @@ def test_notes_say_what_needs_no_instruction(tmp_path: Path) -> None:
 def test_two_releases_of_one_version_are_refused_with_the_remedy(tmp_path: Path) -> None:
     older = write_shop(tmp_path / "1.0", "1.0", {"one": "x = 1\n"})
     newer = write_shop(tmp_path / "2.0", "1.0", {"one": "x = 2\n"})
-    with pytest.raises(Refused, match="but both are 1\\.0; pass --bump"):
+    with pytest.raises(Refused, match="but its vsn is 1\\.0 in both; pass --bump"):
         generate(older, newer)
 
 
