@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Container, Iterable, Iterator, Sequence
 from inspect import CO_OPTIMIZED
+from time import thread_time
 from types import FrameType, FunctionType
 from typing import Any, Final
 
@@ -36,8 +37,8 @@ HOLDERS_SECONDS: Final = 1.0
 """Processor time for the search through what tasks, threads, timers and modules hold."""
 NEAR_SECONDS: Final = 0.2
 """Processor time for the search through the variables of tasks, threads, timers and modules alone."""
-STATES_SECONDS: Final = 2.0
-"""Processor time for the search through the old and the new states."""
+SEARCH_SECONDS: Final = 3.0
+"""Processor time for the whole search, through the old and the new states and what others hold."""
 MAX_SENTENCES: Final = 20
 INCOMPLETE: Final = (
     "The search for objects that states share with tasks, threads and modules took too long, so the plan may not name "
@@ -94,7 +95,8 @@ class SharedObjects:
 
     `threads` is what `thread_values` has returned in the node, and `kept_modules` are the modules of the release that
     the script does not replace. What they hold is searched only if the reference count of an object in an old state
-    shows that something outside of the state refers to it: a node may hold many more objects than its states have.
+    shows that something outside of the state refers to it, for example the process's start arguments: a node may hold
+    many more objects than its states have.
     """
 
     def __init__(self, runtime: Runtime, threads: ThreadValues, kept_modules: Iterable[str]) -> None:
@@ -102,15 +104,24 @@ class SharedObjects:
         self._held: dict[int, tuple[Any, OtherHolder]] | None = None
         self._told: set[tuple[str, str, str]] = set()
         self._kinds: dict[int, tuple[bool, bool]] = {}
-        self._budget = TimeBudget(STATES_SECONDS)
+        self._seconds_left = SEARCH_SECONDS
+        self._budget = TimeBudget(SEARCH_SECONDS)
         self._near = self._held_nearby()
         self.is_complete = True
         """Whether all objects were looked at in the given time."""
 
     def warnings(self, process: Process, old: Any, new: Any) -> Iterator[str]:
         """Yield a sentence for each object of a process's old state that the new state replaces and others hold."""
-        if new is old or not self._may_be_shared(old, new):
+        if new is old:
             return
+        began, self._budget = thread_time(), TimeBudget(self._seconds_left)
+        try:
+            if self._may_be_shared(old, new):
+                yield from self._sentences(process, old, new)
+        finally:
+            self._seconds_left -= thread_time() - began
+
+    def _sentences(self, process: Process, old: Any, new: Any) -> Iterator[str]:
         held = self._all_held()
         shared = [(one, trail) for one, trail in self._walk([old], held) if id(one) in held]
         if not shared:

@@ -118,10 +118,13 @@ async def test_a_state_that_a_task_was_given_is_named(small: SmallNode) -> None:
 
 
 async def test_a_plan_is_silent_about_states_of_which_nothing_is_shared(small: SmallNode) -> None:
-    boot(small, REBUILT)
-    pile = [[number] for number in range(100_000)]
+    own = BOX.replace("else State(jobs)", "else State(list(jobs))")
+    small.write("1", {"shop.box": own.format(limit=1), "shop.work": WORK})
+    small.write("2", {"shop.box": own.format(limit=2) + REBUILT, "shop.work": WORK}, APPUP)
+    small.boot()
+    pile = [[number] for number in range(2_000)]
     task = asyncio.create_task(importlib.import_module("shop.work").run(pile))
     await begun(task)
-    await gen_server.start(importlib.import_module("shop.box").Box, [["own"]], name="box")
+    await gen_server.start(importlib.import_module("shop.box").Box, ["own"], name="box")
     assert [one for one in (await small.handler.plan("2")).warnings if "share" in one] == []
     task.cancel()
