@@ -72,7 +72,7 @@ def test_generate_writes_versions_and_appups_once(tmp_path: Path, capsys: pytest
     newer = write_project(tmp_path / "newer", "1.0", ANOTHER_PAGE)
     file = newer / "apps/tiny/appup.toml"
     file.unlink(missing_ok=True)
-    assert "both are 1.0; pass --bump" in appup(capsys, "generate", "--from", older, "--to", newer, code=1)
+    assert "its vsn is 1.0 in both; pass --bump" in appup(capsys, "generate", "--from", older, "--to", newer, code=1)
     assert appup(capsys, "generate", "--from", older, "--to", newer, "--bump", "2.0").splitlines() == [
         f"{newer}/release.toml: vsn is 2.0 now.",
         f"{newer}/apps/tiny/app.toml: vsn is 2.0 now.",
