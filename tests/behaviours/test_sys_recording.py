@@ -32,7 +32,7 @@ from node_runtime import (
     spawn,
     sys,
 )
-from tests.support.waiting import eventually
+from tests.support.waiting import answered, eventually
 
 
 class Safe(GenServer[int]):
@@ -255,7 +255,9 @@ async def test_reading_a_state_leaves_an_idle_timeout_unchanged(runtime: Runtime
             self.state.append(message)
 
     pid = await gen_server.start(Sleepy)
-    async with asyncio.timeout(60):
-        while not await sys.get_state(pid):
-            await sys.get_status(pid)
-            await asyncio.sleep(0)
+
+    async def timed_out() -> bool | None:
+        await sys.get_status(pid)
+        return bool(await sys.get_state(pid)) or None
+
+    await answered(timed_out, "the idle timeout", pause=0)

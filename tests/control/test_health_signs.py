@@ -60,7 +60,7 @@ async def test_the_end_of_a_block_is_reported_with_its_duration_also_when_the_lo
     blocked = threading.Thread(target=until, args=(lambda: watch.lag() >= 1.0, "a late loop"))
     blocked.start()
     blocked.join()
-    await asyncio.sleep(0)  # the loop answers the late test
+    await eventually(lambda: watch.blocked_in() == "", what="the loop's answer to the late test")
     watch.lag()  # begins the next test, which has no answer yet
     assert watch.blocked_in() == ""
     report = watch.take_report()

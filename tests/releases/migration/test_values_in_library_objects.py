@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.migrated import Versions, versions
+from tests.support.waiting import begun
 
 SOURCE = """
     import datetime
@@ -113,8 +114,7 @@ async def test_an_asyncio_queue_for_which_tasks_wait_is_refused(both: Versions) 
     waiting: asyncio.Queue[Any] = asyncio.Queue(1)
     waiting.put_nowait(both.old("Item()"))
     async with asyncio.TaskGroup() as group:
-        group.create_task(waiting.put(1))
-        await asyncio.sleep(0)
+        await begun(group.create_task(waiting.put(1)))
         assert obstacles(both, [waiting]) == ["tasks wait for an asyncio:Queue, and a new one would not wake them"]
         waiting.get_nowait()
 
