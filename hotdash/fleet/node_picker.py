@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Hashable
 from typing import ClassVar
@@ -11,6 +10,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 
 from hotdash.config.settings import Settings
+from hotdash.model.releases.release_words import running_release
 from hotdash.model.releases.worker_lines import workers_words
 from hotdash.model.styled_text import Line, line, span
 from hotdash.model.units import age, countdown
@@ -18,10 +18,8 @@ from hotdash.themes import THEMES, no_color, starting_theme
 from hotdash.widgets.bars import StaticLines
 from hotdash.widgets.table import Column, Row, Table
 
-from .known_nodes import KnownNode, NodeReport, ask_node, known_nodes
-
-ASK_SECONDS = 2.0
-"""Seconds between two requests to each node."""
+from .known_nodes import KnownNode, NodeReport, known_nodes
+from .node_watch import NodeWatch
 
 _COLUMNS = (
     Column("node", min_width=16, max_width=40, grow=True),
@@ -58,7 +56,7 @@ class NodePicker(App[tuple[KnownNode, ...]]):
             self.register_theme(theme)
         self._settings = settings
         self._reports: dict[KnownNode, NodeReport] = {}
-        self._asking: asyncio.Task[None] | None = None
+        self._watch = NodeWatch(self._list, self._receive)
         self._all_workers = False
         self._marked: list[KnownNode] = []
         self._known: list[KnownNode] = []
@@ -73,22 +71,19 @@ class NodePicker(App[tuple[KnownNode, ...]]):
         self.theme = starting_theme(self._settings.theme, None, color_system)
         self.query_one("#title", StaticLines).show([line(span("Nodes", "strong"))])
         self.query_one(Table).focus()
-        self._asking = asyncio.create_task(self._ask())
+        self._watch.start()
 
     async def on_unmount(self) -> None:
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.wait((self._asking,))
+        await self._watch.close()
 
-    async def _ask(self) -> None:
-        while True:
-            self._known = known_nodes(self._settings)
-            self._show()
-            for report in asyncio.as_completed([ask_node(node) for node in self._known]):
-                answered = await report
-                self._reports[answered.node] = answered
-                self._show()
-            await asyncio.sleep(ASK_SECONDS)
+    def _list(self) -> list[KnownNode]:
+        self._known = known_nodes(self._settings)
+        self._show()
+        return self._known
+
+    def _receive(self, report: NodeReport) -> None:
+        self._reports[report.node] = report
+        self._show()
 
     def action_show_workers(self) -> None:
         """List each worker of a node, or only worker 1, which leads the others."""
@@ -146,7 +141,7 @@ def node_cells(report: NodeReport, now: float, *, marked: bool = False) -> tuple
     info, vitals = report.summary.info, report.summary.vitals
     if info.development:
         name = (*name, span(" development", "warn"))
-    running = next((one for one in report.summary.releases if one.vsn == info.vsn), None)
+    running = running_release(report.summary.releases)
     status: Line = (span("permanent", "ok"),) if info.vsn == info.permanent else (span("current", "warn"),)
     if running is not None and running.probation_until is not None:
         status = (span(f"on probation {countdown(running.probation_until - vitals.at)}", "warn"),)

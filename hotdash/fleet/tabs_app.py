@@ -7,7 +7,6 @@ then reads everything that has happened meanwhile, as after a lost connection.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,17 +14,18 @@ from typing import Final
 
 from hotdash.app import HotdashApp
 from hotdash.dashboard_options import DashboardOptions
-from hotdash.model.node_tabs import NodeTab, tab_of
+from hotdash.model.node_tabs import NodeTab
 from hotdash.model.node_view import NodeView
+from hotdash.model.releases.release_words import running_release
+from hotdash.model.units import countdown
 from hotdash.model.view_state import DashboardState
 from hotdash.node_link import NodeLink
 from hotdash.screens.main import MainScreen
 from node_runtime.protocol.run_directory import NodeAddress
 
-from .known_nodes import KnownNode, ask_node
+from .known_nodes import KnownNode, NodeReport
+from .node_watch import NodeWatch
 
-ASK_SECONDS: Final = 2.0
-"""Seconds between two readings of the nodes whose tabs are not open."""
 _FIRST_MODE: Final = "node 1"
 
 
@@ -72,31 +72,27 @@ class TabsApp(HotdashApp):
             self.add_mode(node.mode, self._make_screen)
         self._open = self._wanted = 0
         self._leaving = False
-        self._asking: asyncio.Task[None] | None = None
+        self._watch = NodeWatch(self._others, self._receive)
         self._show_tabs()
 
     def _make_screen(self) -> MainScreen:
         return MainScreen(self._remembered())
 
     def on_mount(self) -> None:  # Textual also calls that of the base class
-        self._asking = asyncio.create_task(self._ask(), name="tabs")
+        self._watch.start()
 
     async def on_unmount(self) -> None:
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.wait((self._asking,))
+        await self._watch.close()
 
     # -------------------------------------------------------------- the nodes whose tabs are not open
 
-    async def _ask(self) -> None:
-        while True:
-            others = [node for number, node in enumerate(self._open_nodes) if number != self._open]
-            await asyncio.gather(*map(self._ask_about, others))
-            await asyncio.sleep(ASK_SECONDS)
+    def _others(self) -> list[KnownNode]:
+        return [node.known for number, node in enumerate(self._open_nodes) if number != self._open]
 
-    async def _ask_about(self, node: _OpenNode) -> None:
-        report = await ask_node(node.known)
-        node.tab = tab_of(node.address.name, report.summary, refused=bool(report.refused))
+    def _receive(self, report: NodeReport) -> None:
+        for node in self._open_nodes:
+            if node.known == report.node:
+                node.tab = _tab_of(node.address.name, report)
         self._show_tabs()
 
     def _show_tabs(self) -> None:
@@ -147,3 +143,15 @@ class TabsApp(HotdashApp):
         self.link.start()
         self._show_tabs()
         self._update_needs()
+
+
+def _tab_of(name: str, report: NodeReport) -> NodeTab:
+    """Return the tab of a node that is not open."""
+    if report.summary is None:
+        return NodeTab(name, "can't be reached", "bad") if report.refused else NodeTab(name)
+    info, running = report.summary.info, running_release(report.summary.releases)
+    if running is not None and running.probation_until is not None:
+        bad = running.health is not None and running.health.verdict == "bad"
+        left = countdown(running.probation_until - report.summary.vitals.at)
+        return NodeTab(name, f"{info.vsn} ◆ {left}", "bad" if bad else "warn")
+    return NodeTab(name, info.vsn, "ok" if info.vsn == info.permanent else "warn")

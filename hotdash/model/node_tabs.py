@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from node_runtime.protocol import messages as m
-
 from .styled_text import Line, Tone, span, width_of
-from .units import countdown
 
 TAB_GAP: Final = " "
 """The characters between two tabs, each of which also has a blank on both sides."""
@@ -21,19 +18,6 @@ class NodeTab:
     name: str
     words: str = "…"
     tone: Tone = "muted"
-
-
-def tab_of(name: str, summary: m.NodeSummary | None, *, refused: bool) -> NodeTab:
-    """Return the tab of a node that is not open. `refused` says that it could not be asked."""
-    if summary is None:
-        return NodeTab(name, "can't be reached", "bad") if refused else NodeTab(name)
-    info, at = summary.info, summary.vitals.at
-    running = next((release for release in summary.releases if release.vsn == info.vsn), None)
-    if running is not None and running.probation_until is not None:
-        bad = running.health is not None and running.health.verdict == "bad"
-        words = f"{info.vsn} ◆ {countdown(running.probation_until - at)}"
-        return NodeTab(name, words, "bad" if bad else "warn")
-    return NodeTab(name, info.vsn, "ok" if info.vsn == info.permanent else "warn")
 
 
 def tab_parts(tabs: tuple[NodeTab, ...], width: int) -> list[Line]:

@@ -116,21 +116,23 @@ class SharedObjects:
             return
         began, self._budget = thread_time(), TimeBudget(self._seconds_left)
         try:
-            if self._may_be_shared(old, new):
-                yield from self._sentences(process, old, new)
+            suspects = self._referred_to_from_outside(old)
+            if suspects:
+                suspects -= {id(one) for one, _ in self._walk([new])}
+            if suspects:
+                yield from self._sentences(process, old, suspects)
         finally:
             self._seconds_left -= thread_time() - began
 
-    def _sentences(self, process: Process, old: Any, new: Any) -> Iterator[str]:
+    def _sentences(self, process: Process, old: Any, suspects: set[int]) -> Iterator[str]:
         held = self._all_held()
-        shared = [(one, trail) for one, trail in self._walk([old], held) if id(one) in held]
-        if not shared:
-            return
-        kept = {id(one) for one, _ in self._walk([new])}
-        for one, trail in shared:
+        shared = suspects & held.keys()
+        for one, trail in self._walk([old], ends=shared):
+            if id(one) not in shared:
+                continue
             holder = held[id(one)][1]
             key = holder.title, process.qualname, type_name(type(one))
-            if id(one) not in kept and key not in self._told and len(self._told) < MAX_SENTENCES:
+            if key not in self._told and len(self._told) < MAX_SENTENCES:
                 self._told.add(key)
                 yield _sentence(process, one, path_to(one, trail), holder)
 
@@ -145,20 +147,15 @@ class SharedObjects:
                     return near
         return near
 
-    def _may_be_shared(self, old: Any, new: Any) -> bool:
-        """Return whether anything but the two states may refer to a changeable object of the old state.
+    def _referred_to_from_outside(self, old: Any) -> set[int]:
+        """Return the ids of the changeable objects of an old state to which something outside of the state refers.
 
-        The process refers to the state itself, and so do the callers. So its reference count tells nothing.
+        The process and the callers refer to the state itself, so its reference count doesn't show whether others do.
         """
-        if id(old) in self._near:
-            return True
         counts: dict[int, int] = {}
-        inside = [
-            one for one, _ in self._walk([old], counts=counts) if one is not old and self._is_changeable(type(one))
-        ]
-        shared = {id(one) for one in inside if sys.getrefcount(one) > counts[id(one)] + _OWN_REFERENCES}
-        del inside
-        return bool(shared) and bool(shared - {id(one) for one, _ in self._walk([new])})
+        inside = [one for one, _ in self._walk([old], counts) if one is not old and self._is_changeable(type(one))]
+        found = {id(one) for one in inside if sys.getrefcount(one) > counts[id(one)] + _OWN_REFERENCES}
+        return found | ({id(old)} & self._near)
 
     def _all_held(self) -> dict[int, tuple[Any, OtherHolder]]:
         """Return the changeable objects that the holders refer to, by their ids, each with its first holder."""
@@ -175,11 +172,11 @@ class SharedObjects:
         return reader_for(type(value))(value) if self._is_followed(type(value)) else ()
 
     def _walk(
-        self, roots: Sequence[Any], ends: Container[int] = (), counts: dict[int, int] | None = None
+        self, roots: Sequence[Any], counts: dict[int, int] | None = None, ends: Container[int] = ()
     ) -> Iterator[tuple[Any, Trail]]:
         """Yield the objects below the roots, with their trails; go no further below those in `ends`.
 
-        `counts` counts how many references lead to each object.
+        `counts` counts the references to each object.
         """
         seen: set[int] = set()
         stack: list[tuple[Any, Trail]] = [(root, (roots, None)) for root in roots]
@@ -206,9 +203,7 @@ class SharedObjects:
     def _kind(self, cls: type[Any]) -> tuple[bool, bool]:
         known = self._kinds.get(id(cls))
         if known is None:
-            # The runtime's own objects lead to all processes and their states.
-            own = str(namespace_of(cls).get("__module__", "")).startswith("node_runtime.")
-            followed = is_holder(cls) and not issubclass(cls, type) and not own
+            followed = is_holder(cls) and not issubclass(cls, type)
             known = self._kinds[id(cls)] = followed, followed and _is_changeable(cls)
         return known
 
