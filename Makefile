@@ -152,7 +152,6 @@ load: $(READY)
 	$(BIN)/python -m benchmarks.load $(LOAD)
 
 soak: $(READY)
-	@$(BIN)/python $(LOCKED) locks/bench.txt 2>/dev/null || echo "numpy can't be installed: the soak of upgrades works without it"
 	$(BIN)/python -m benchmarks.soak
 	$(BIN)/python -m benchmarks.soak --uvloop
 	$(BIN)/python -m benchmarks.upgrade_soak

@@ -1,18 +1,19 @@
 """Many upgrades and downgrades of two real nodes, then a search for leaks: `python -m benchmarks.upgrade_soak`.
 
+`--only plain` or `--only crunch` takes one of the nodes, `--rounds` another number of rounds than 500.
+
 In each of 500 rounds, a node goes up to release 2, down to 1, up to 3, which corrects 2, and down again. On the way up
 a server is added; on the way down it is terminated and deleted, with its module. The second node also works in a
-thread pool, with numpy if it is installed here. Nothing may be refused, and the memory, the threads and the descriptors
-of a node must not have grown from the second third of the rounds to the last. Otherwise the exit code is 1. The first
-third isn't judged: in it, a node reaches its size. On a busy machine, the event loop's pool of threads grows in the
-first 150 rounds, because it starts a thread whenever none is idle, up to the number of cores plus 4.
+thread pool with numpy. Nothing may be refused, and the memory, the threads and the descriptors of a node must not have
+grown from the second third of the rounds to the last. Otherwise the exit code is 1. The first third isn't judged: in
+it, a node reaches its size. On a busy machine, the event loop's pool of threads grows in the first 150 rounds, because
+it starts a thread whenever none is idle, up to the number of cores plus 4.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib.metadata
 import json
 import os
 import statistics
@@ -34,13 +35,15 @@ from node_runtime.protocol.run_directory import locate
 from .upgrade_soak_project import write_project
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 WAYS: Final = (("2", "up"), ("1", "down"), ("3", "up"), ("1", "down"))
 GROWTH: Final = {"KiB": 1.03, "threads": 1.0, "descriptors": 1.0}
 """The largest permitted ratio of the median in the last third of the rounds to that in the second third."""
 LEAST_SAMPLES: Final = 30
 """With fewer rounds, growth isn't judged: a node first has to reach its size."""
+NODES: Final = {"plain": False, "crunch": True}
+"""The nodes by name, and whether they work in a thread pool with numpy."""
 BIN: Final = Path(sys.executable).parent
 
 
@@ -61,11 +64,11 @@ class Sample:
 
 
 @contextmanager
-def running_node(name: str, folder: Path, *, numpy: str | None, pool: bool) -> Iterator[str]:
+def running_node(name: str, folder: Path, *, numpy: bool) -> Iterator[str]:
     """Build three releases, install the first one, start the node and stage the others."""
     tarballs = []
     for vsn in "123":
-        write_project(folder / vsn, name, vsn, numpy=numpy, pool=pool)
+        write_project(folder / vsn, name, vsn, numpy=numpy)
         run(BIN / "node-runtime", "build", folder / vsn, "--output", folder / "out")
         tarballs.append(folder / "out" / f"{name}-{vsn}.tar.gz")
     run(BIN / "node-runtime", "install", tarballs[0], folder / "node")
@@ -139,19 +142,14 @@ def _growth(node: str, samples: list[Sample]) -> list[str]:
     return problems
 
 
-def main(rounds: int) -> int:
-    """Soak both nodes; return the exit code."""
-    try:
-        numpy: str | None = importlib.metadata.version("numpy")
-    except importlib.metadata.PackageNotFoundError:
-        numpy = None
-        print("numpy is not installed here: the node with a thread pool works without it")
+def main(rounds: int, names: Iterable[str]) -> int:
+    """Soak the named nodes, one after the other; return the exit code."""
     problems: list[str] = []
     with tempfile.TemporaryDirectory() as made:
         os.environ["NODE_RUNTIME_RUN_DIR"] = f"{made}/run"
         os.mkdir(f"{made}/run", mode=0o700)
-        for name, pool in (("plain", False), ("crunch", True)):
-            with running_node(name, Path(made) / name, numpy=numpy if pool else None, pool=pool) as node:
+        for name in names:
+            with running_node(name, Path(made) / name, numpy=NODES[name]) as node:
                 problems += asyncio.run(soak(node, rounds))
     for problem in problems:
         print(f"PROBLEM: {problem}")
@@ -163,4 +161,6 @@ def main(rounds: int) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="upgrade_soak", description=__doc__)
     parser.add_argument("--rounds", type=int, default=500)
-    sys.exit(main(parser.parse_args().rounds))
+    parser.add_argument("--only", choices=NODES)
+    options = parser.parse_args()
+    sys.exit(main(options.rounds, [options.only] if options.only else NODES))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from importlib.metadata import version
 from pathlib import Path
 
 TOP = '''
@@ -124,25 +125,22 @@ instructions = [
 """
 
 
-def write_project(folder: Path, name: str, vsn: str, *, numpy: str | None, pool: bool) -> None:
-    """Write the project of one release. `numpy` is the version that the release requires, if it requires numpy."""
+def write_project(folder: Path, name: str, vsn: str, *, numpy: bool) -> None:
+    """Write the project of one release. With `numpy`, its counter multiplies matrices in a thread pool."""
     app = folder / "apps" / "soak"
     modules = app / "src" / "soak"
     modules.mkdir(parents=True)
     (folder / "config").mkdir()
     till = "" if vsn == "1" else ', ChildSpec("till", start="soak.till:start_link")'
-    counter = COUNTER.replace("NUMPY", "import numpy" if numpy else "").replace("POOLED", str(pool))
-    counter = counter.replace(
-        "WORK",
-        "return float((numpy.ones((64, 64)) @ numpy.ones((64, 64))).sum())" if numpy else "return sum(range(1000))",
-    )
+    counter = COUNTER.replace("NUMPY", "import numpy" if numpy else "").replace("POOLED", str(numpy))
+    counter = counter.replace("WORK", "return float((numpy.ones((64, 64)) @ numpy.ones((64, 64))).sum())")
     files = {
         modules / "__init__.py": '"""A soak."""\n',
         modules / "top.py": TOP.replace("TILL", till),
         modules / "counter.py": f'{counter}\nVSN = "{vsn}"\n',
         app / "app.toml": f'name = "soak"\nvsn = "{vsn}"\nmod = "soak.top:Soak"\nregistered = ["soak_sup"]\n',
         folder / "release.toml": f'name = "{name}"\nvsn = "{vsn}"\napps = ["soak"]\n'
-        + (f'requirements = ["numpy=={numpy}"]\n' if numpy else ""),
+        + (f'requirements = ["numpy=={version("numpy")}"]\n' if numpy else ""),
         folder / "config" / "node.toml": f'name = "{name}@127.0.0.1"\n',
     }
     if vsn != "1":
