@@ -112,7 +112,7 @@ ACTIONS: tuple[Action, ...] = (
         views=("overview", "processes"), command_line=one_process_command("process"),
     ),
     Action(
-        "log_process", "L", "log", "Keep a log of the process, or end it",
+        "log_process", "L", "log", "Begin or end a log of the process",
         "Keeps the newest 50 messages and answers of the process, without secrets.", "Processes",
         role="operator", views=("process",), command_line=one_process_command("log"),
     ),
@@ -251,7 +251,8 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "previous_node", "less_than_sign", "previous node", "Go to the previous node",
-        "Shows the node before it.", "Dashboard",
+        "Shows the previous node of those that `hotdash connect NODE NODE` has opened.",
+        "Dashboard",
     ),
     Action(
         "theme", "T", "theme", "Change the theme", "Offers light, dark, and the terminal's own colours.", "Dashboard",

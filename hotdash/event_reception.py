@@ -1,4 +1,4 @@
-"""Applies the node's events to the dashboard: text events in batches; it announces operations of other people."""
+"""Applies the node's events to the dashboard: text events in batches. Announces the operations of other people."""
 
 from __future__ import annotations
 

@@ -72,21 +72,21 @@ class RequestAnswered(Message):
 
 @dataclass
 class Replayed(Message):
-    """A replay was moved to another time. The messages, each with its time, are all that precede this time."""
+    """A replay was moved to another time. It has all messages before this time, each with its own time."""
 
     passed: tuple[tuple[float, Message], ...]
 
 
 @dataclass
 class TreeReceived(Message):
-    """A window of the tree arrived."""
+    """The visible part of the tree arrived."""
 
     window: TreeWindow
 
 
 @dataclass
 class ProcessesReceived(Message):
-    """A window of the list of processes arrived."""
+    """The visible part of the list of processes arrived."""
 
     window: ProcessWindow
 

@@ -13,7 +13,7 @@ WEB_DRIVER = "textual.drivers.web_driver:WebDriver"
 
 
 def usable() -> bool:
-    """Return whether stdin and stdout are a terminal that can be drawn on."""
+    """Return whether stdin and stdout are a terminal on which the dashboard can draw."""
     terminals = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
     return terminals and os.environ.get("TERM", "") not in ("", "dumb")
 

@@ -121,7 +121,7 @@ class WindowReader:
 async def _read_window(
     client: Client, method: methods.Method[Q, P], wanted: Q, known: W | None, make: Callable[[Q, P, W | None], W]
 ) -> W:
-    """Read what has changed in the window that is known; read the whole window if rows are missing then."""
+    """Read what has changed in the known window. If rows are missing afterwards, read the whole window."""
     query = next_query(wanted, known, client.info.boot_id)
     window = make(query, await client.request(method, query), known)
     if is_incomplete(window):

@@ -1,7 +1,7 @@
 """An OTP-like runtime for Python: processes, behaviours, releases and upgrades of a node that keeps running.
 
-The public names are imported at the first use of one. So the gateway, which needs only the wire types, has no code of
-the runtime in its process, and starts in half the time.
+The public names are imported when one of them is first used. The gateway needs only the wire types; so its process
+imports no code of the runtime, and starts in half the time.
 """
 
 from typing import TYPE_CHECKING

@@ -73,7 +73,7 @@ def print_table(renderable: RenderableType) -> None:
 
 
 class JsonList:
-    """A JSON array on stdout that is printed while its items arrive. Without `output` "json" it prints nothing.
+    """A JSON array on stdout that is printed while its items arrive. If `output` is not "json", it prints nothing.
 
     `indent` is the nesting depth of the array within another value.
     """

@@ -49,7 +49,9 @@ class UploadProgress:
 @node_options
 @click.argument("tarball", type=click.Path(path_type=Path))
 @click.option(
-    "--allow-older", is_flag=True, help="Accept a signed build that is older than the newest one that NODE committed."
+    "--allow-older",
+    is_flag=True,
+    help="Accept a signed build that is older than the newest build that NODE has committed.",
 )
 @output_option
 def stage(node: str, cookie_file: Path | None, tarball: Path, allow_older: bool, output: str) -> None:

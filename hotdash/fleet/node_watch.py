@@ -13,7 +13,7 @@ ASK_SECONDS: Final = 2.0
 
 
 class NodeWatch:
-    """Asks all nodes that `nodes()` returns at the time, and calls `on_report(report)` for each answer."""
+    """Asks the nodes that `nodes()` returns in each round, and calls `on_report(report)` for each answer."""
 
     def __init__(self, nodes: Callable[[], Sequence[KnownNode]], on_report: Callable[[NodeReport], None]) -> None:
         self._nodes = nodes

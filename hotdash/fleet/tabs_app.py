@@ -31,7 +31,7 @@ _FIRST_MODE: Final = "node 1"
 
 @dataclass(slots=True)
 class _OpenNode:
-    """One of the nodes. `view` and `dashboard` are what its tab showed when it was left, or the beginning.
+    """One of the nodes. `view` and `dashboard` have the state of its tab when it was last left, or the first state.
 
     `mode` is Textual's name of its stack of screens.
     """

@@ -58,7 +58,8 @@ def transient_blockers(plan: m.Plan) -> tuple[m.Blocker, ...]:
 def needs_typed_consent(plan: m.Plan) -> bool:
     """Return whether an operator has to type the release's version.
 
-    This is so if something can't be undone or is lost, or if the bodies of new modules stop the node for long.
+    The version has to be typed if the install or one of its effects can't be undone, if data is lost, or if the bodies
+    of new modules stop the node for a long time.
     """
     has_no_way_back = plan.direction == "up" and not plan.way_back
     dropped = () if plan.rehearsal is None else plan.rehearsal.lost
@@ -166,7 +167,7 @@ def _module(module: m.PlannedModule, plan: m.Plan) -> list[Line]:
 
 
 def _module_values(plan: m.Plan) -> list[Line]:
-    """Return a line for each planned global variable, except those that are made anew, because they lose no data."""
+    """Return a line for each global variable of the plan, unless it is made anew without a loss of data."""
     return [_module_value(value) for value in plan.module_values if value.fate != "made anew"]
 
 

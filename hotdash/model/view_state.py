@@ -73,7 +73,10 @@ class ViewState:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The identities of the objects that an action would apply to. `marked` are processes, instead of `process`."""
+    """The identities of the objects that an action would apply to.
+
+    If any processes are `marked`, the action applies to them instead of `process`.
+    """
 
     process: ProcessKey | None = None
     vsn: str | None = None

@@ -1,4 +1,7 @@
-"""The windows of a list and of the tree that the dashboard knows. A page has only the rows that have changed."""
+"""The parts of the process list and of the tree that the dashboard has read (windows), brought up to date by pages.
+
+A page that the node sends has only the rows that have changed.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,7 @@ def tree_window(query: m.TreeQuery, page: m.TreePage, before: TreeWindow | None)
 
 
 def is_incomplete(window: ProcessWindow | TreeWindow) -> bool:
-    """Return whether rows are missing that the page has left out, because it began at another row than before."""
+    """Return whether rows are missing: the page left them out as unchanged, but the window before did not have them."""
     pids = window.page.pids if isinstance(window, ProcessWindow) else window.pids
     return window.query.since > 0 and any(pid not in window.rows for pid in pids)
 

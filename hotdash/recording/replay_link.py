@@ -93,7 +93,7 @@ class ReplayLink:
         self._jump(self.clock.time())
 
     def _jump(self, at: float) -> None:
-        """Post one message with all messages up to the time `at`; the dashboard rebuilds its display from it."""
+        """Post a `Replayed` with all messages up to the time `at`, from which the dashboard rebuilds its display."""
         self._states.clear()
         self._answers.clear()
         self._records = self.recording.records(float("-inf"))

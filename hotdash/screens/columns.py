@@ -74,6 +74,6 @@ class ColumnDialog(ModalScreen[tuple[str, ...] | None]):
             table.action_move(1)
 
     def on_table_row_chosen(self) -> None:
-        """Take the marked columns."""
+        """Close the dialog with the marked columns as its result."""
         if self._shown:
             self.dismiss(tuple(name for name in self._titles if name in self._shown))

@@ -26,7 +26,7 @@ class Found(NamedTuple):
 
 
 def find_tarballs(typed: str) -> list[Found]:
-    """Return what may be meant: the newest tarballs first, then folders. Files that can't be read are left out."""
+    """Return the tarballs, newest first, and then the folders that match the typed path, without unreadable ones."""
     head, slash, start = typed.rpartition("/")
     before = head + slash
     found: list[Found] = []

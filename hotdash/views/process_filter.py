@@ -1,7 +1,7 @@
 """The filter of a view of processes while it is typed.
 
-A word that begins with `~` or `!~` is a regular expression. It never reaches the node, which it could keep busy for
-ever; the dashboard applies it to the rows that it has.
+A word that begins with `~` or `!~` is a regular expression. It is never sent to the node, because it could keep the
+node busy for ever. The dashboard applies it to the rows that it has.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _NO_PATTERNS = "Regular expressions, such as {word}, work in the list of process
 class FilterText:
     """The last valid filter.
 
-    `text` is the part that the node evaluates, `patterns` are the regular expressions. `mistake` is a sentence if what
-    is typed now is not a filter.
+    `text` is the part that the node evaluates, `patterns` are the regular expressions. If the text in the field is not
+    a valid filter, `mistake` is a sentence that says why.
     """
 
     def __init__(self, *, takes_patterns: bool = False) -> None:

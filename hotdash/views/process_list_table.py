@@ -160,7 +160,7 @@ class ProcessListTable(WindowTable):
         self.sort(self.order, reverse=not self.reverse)
 
     def action_follow(self) -> None:
-        """Keep the screen at the selected process when the rows move, or keep it where it is."""
+        """Switch between two ways to scroll when the rows move: with the selected process, or not at all."""
         self.follows = not self.follows
         self.post_message(self.OrderChanged())
 

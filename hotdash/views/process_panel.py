@@ -19,7 +19,10 @@ from node_runtime.protocol import messages as m
 
 
 class ProcessPanel(Vertical):
-    """Details and state of one process. It remembers the title of the process that it shows, for when it has ended."""
+    """Details and state of one process.
+
+    It keeps the title of the shown process, to show the title after the process has ended.
+    """
 
     SCOPED_CSS = False  # the rules for small screens begin with a class of the screen
     DEFAULT_CSS = """

@@ -39,7 +39,7 @@ class Outline(Table):
         self._nodes_by_path: dict[Hashable, OutlineNode] = {}
 
     def show_outline(self, nodes: Sequence[OutlineNode], wanted: str = "") -> None:
-        """Draw these lines; with `wanted`, only those that contain every word of it, and what is above and below."""
+        """Draw these lines; with `wanted`, only lines with all its words, and the lines above and below them."""
         same = nodes is self.nodes or tuple(nodes) == self.nodes
         if same and wanted == self.wanted and self._nodes_by_path:
             return

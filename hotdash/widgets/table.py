@@ -135,7 +135,7 @@ class Table(LineScrollView):
 
     @property
     def row_count(self) -> int:
-        """The number of rows, including rows that are not known."""
+        """The number of rows, including those whose content has not arrived yet."""
         return len(self._rows)
 
     def _row_at(self, index: int) -> Row | None:

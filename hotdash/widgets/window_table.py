@@ -15,7 +15,7 @@ from .table import Column, Row, Table
 
 
 class WindowTable(Table):
-    """Rows of which a window is known."""
+    """A table that has the content of only some rows, its window."""
 
     class WindowMoved(Message):
         """Other rows than the known ones are visible now, so that the node has to be asked for them."""
@@ -29,7 +29,7 @@ class WindowTable(Table):
         self._awaits_row = False
         self._seeks = False
         self.follows = True
-        """Whether the screen stays at the key under the cursor when rows move. If not, it stays where it is."""
+        """Whether the table scrolls with the row under the cursor when rows move."""
 
     @property
     def row_count(self) -> int:

@@ -28,8 +28,10 @@ def appup() -> None:
 @appup.command()
 @click.argument("old", required=False)
 @click.argument("new", required=False)
-@click.option("--from", "older", help="The older release; the same as OLD.")
-@click.option("--to", "newer", help="The newer release, whose appups are checked; the same as NEW, by default `.`.")
+@click.option("--from", "older", help="The older release, in place of the argument OLD.")
+@click.option(
+    "--to", "newer", help="The newer release, whose appups are checked, in place of the argument NEW; by default `.`."
+)
 def check(old: str | None, new: str | None, older: str | None, newer: str | None) -> None:
     """Check that the appups of NEW lead from OLD to NEW and back, against the code of both.
 

@@ -62,8 +62,8 @@ for verb in (
 @click.option(
     "--from",
     "previous",
-    help="Check that the appups lead from the previous release to this one, and back, as `appup check` does. Give its "
-    "folder, its tarball or a revision of git. The differences to a tarball are printed on stderr.",
+    help="The previous release: a folder, a tarball or a revision of git. The appups between the two releases are "
+    "checked, as `appup check` does. If it is a tarball, the differences are printed on stderr.",
 )
 def build(
     folder: Path,

@@ -309,7 +309,7 @@ def _node_config(directory: Path, vsn: str) -> NodeConfig:
 def _reset_signals() -> None:
     """In a fork of the node, let the signals that stop a node end the fork.
 
-    The fork would pass them to the node's loop.
+    Without this function, the fork would pass the signals to the node's event loop.
     """
     signal.set_wakeup_fd(-1)
     for number in SIGNALS:
@@ -329,7 +329,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("vsn")
     parser.add_argument("--heart", type=int, help="The descriptor of the pipe to the parent.")
     parser.add_argument("--development", action="store_true", help="The node runs a project from its sources.")
-    parser.add_argument("--reasons", type=int, help="The descriptor of a pipe with the four values below, as JSON.")
+    parser.add_argument(
+        "--reasons", type=int, help="The descriptor of a pipe with the values of the options below, as JSON."
+    )
     # A parent from a launcher before version 2 passes the four values as arguments.
     parser.add_argument("--because", default="", help="Why VSN boots instead of the permanent release.")
     parser.add_argument("--after", default="", help="Why the previous run ended; empty if orderly.")

@@ -107,7 +107,7 @@ class Batch:
         return self.version(module).namespace
 
     def replaced_namespaces(self) -> dict[str, Namespace]:
-        """Return the namespaces of the versions that were current when the batch was made, as far as they are left."""
+        """Return the namespaces of the versions that were current when the batch was made, if they still exist."""
         return {name: version.namespace for name, found in self._replaced.items() if (version := found()) is not None}
 
     def vanished(self) -> list[str]:

@@ -121,8 +121,8 @@ def with_parents(sources: Iterable[Source], known: Container[str]) -> list[Sourc
 def _lasting_functions(namespace: Namespace) -> list[FunctionType]:
     """Return functions of which at least one lives as long as the namespace.
 
-    That is a function of the module itself. Without one, it is a method of each class, because a later version that
-    reuses the class replaces its methods.
+    One function of the module itself is enough. If the module has none, one method of each class is returned, because a
+    later version that reuses a class replaces its methods.
     """
 
     def own(things: Iterable[object]) -> list[FunctionType]:

@@ -52,7 +52,8 @@ class DamagedFile(Exception):
 class ListedFiles:
     """The files below the node's directory that the manifests of its releases list, with their hashes.
 
-    All threads may use it. A change replaces the tables, because another thread may be reading them.
+    All threads may use this object. `add` and `remove` replace its dicts instead of changing them, because another
+    thread may be reading them.
     """
 
     def __init__(self, directory: str, recorded_bytecode: Mapping[str, str]) -> None:

@@ -109,8 +109,8 @@ class Version:
     runs it has ended. `overloads` are its entries in the registry of `typing.overload` while it is current, and
     `registrations` those in other registries. `carried` are the names that `__carry__` keeps or makes. `earlier_paths`
     are the latest paths that `__file__` has had since the body ran: for an unchanged module, each change of the release
-    changes `__file__`. `made_with` has the versions that the modules used by the body had when another version replaced
-    this one.
+    changes `__file__`. `made_with` has, for each module that the body uses, the version that was current when another
+    version replaced this one.
     """
 
     unit: CompilationUnit

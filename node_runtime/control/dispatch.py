@@ -327,8 +327,9 @@ class _PendingRequest:
     def _charge(self, seconds: float) -> None:
         """Charge the client for processor time beyond the method's cost.
 
-        Shared answers in slices cost nothing: pauses limit them. Other slices stop the event loop only for a moment, so
-        their time costs as much as time outside of the event loop.
+        A shared answer that is made in slices costs nothing here: the pause after each such answer bounds its share of
+        the time. Other slices stop the event loop only for a moment, so their time costs as much as time outside of the
+        event loop.
         """
         if self._entry.where != "slices" or not self._entry.shared:
             unit = LOOP_TOKEN_SECONDS if self._entry.where == "loop" else TOKEN_SECONDS

@@ -72,11 +72,11 @@ SUMMARY = Method(
 )  # fmt: skip
 PROCESSES = Method(
     "processes", m.ProcessQuery, m.ProcessPage, "viewer", 4,
-    "Returns a page of the processes that match a filter, sorted, or the rows of it that have changed.",
+    "Returns a sorted page of the processes that match a filter; a later request gets only the rows that changed.",
 )  # fmt: skip
 TREE = Method(
     "tree", m.TreeQuery, m.TreePage, "viewer", 4,
-    "Returns a page of the supervision tree, siblings in the order of their child specifications.",
+    "Returns a page of the supervision tree, with siblings in the order of their child specifications.",
 )  # fmt: skip
 STATE = Method(
     "state", m.GetState, m.StateView, "viewer", 4, "Returns one process and its state, cut to a bounded size."
@@ -110,7 +110,7 @@ SOURCE = Method(
 )
 PLAN = Method(
     "plan", m.MakePlan, m.Plan, "operator", 40,
-    "Makes the plan of an install, and rehearses it; a newer request of the same connection replaces this one.",
+    "Makes the plan of an install, with a rehearsal; a newer request of the same connection cancels this request.",
     reads=True,
 )  # fmt: skip
 AUDIT_VERIFY = Method(
@@ -146,7 +146,7 @@ RESTART_PROCESS = Method(
 )
 KILL_PROCESS = Method("kill_process", m.ProcessTarget, m.Empty, "operator", 8, "Ends a process at once.")
 LOG_PROCESS = Method(
-    "log_process", m.LogProcess, m.Empty, "operator", 8, "Keeps the newest messages of a process, or ends the log."
+    "log_process", m.LogProcess, m.Empty, "operator", 8, "Begins to log the messages of a process, or ends the log."
 )
 TRACE_PROCESS = Method(
     "trace_process", m.TraceProcess, m.Empty, "operator", 8, "Records the events of a process for some seconds."

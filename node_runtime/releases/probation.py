@@ -89,7 +89,7 @@ class Probation:
         self.restart_deadline()
 
     def restart_deadline(self) -> None:
-        """Let the deadline count from now on. Called when the other workers have followed: nobody can commit before."""
+        """Begin the time until the deadline anew. Called when all workers have followed: nobody can commit earlier."""
         if self._monitor is None or self._deadline <= 0 or self._why not in (None, LATE):
             return
         self._cancel_timers()

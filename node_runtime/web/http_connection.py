@@ -130,7 +130,7 @@ def _with_httptools(base: Any) -> Any:
             super().__init__(*args, **kwargs)
             self._progressed = False
             self._unfinished_bytes = 0
-            """The bytes that have arrived since the last complete head or part of a body: of a head, or of trailers."""
+            """The number of bytes of an incomplete head, or of incomplete trailers, that have arrived."""
 
         def waits(self) -> bool:
             return bool(self.pipeline) or super().waits()

@@ -20,7 +20,7 @@ def config() -> None:
 @config.command("show")
 @output_option
 def show_settings(output: str) -> None:
-    """Check the files of settings and keys, and print what they say."""
+    """Check the files of settings and keys, and print their content."""
     from hotdash.keymap import keymap_path, read_keymap
 
     settings = read_settings(settings_path())

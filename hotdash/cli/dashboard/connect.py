@@ -43,7 +43,7 @@ def connect(
     known = [(locate(node[0], cookie_file), cookie_file)] if len(node) == 1 else []
     if not terminal.usable() and not terminal.served():
         raise Refused(
-            f"The dashboard needs a terminal that can be drawn on; 'hotdash status {node[0] if node else 'NODE'}' and "
+            f"The dashboard needs a terminal on which it can draw; 'hotdash status {node[0] if node else 'NODE'}' and "
             f"the related commands print the same information.",
             ExitCode.USAGE,
         )
@@ -78,9 +78,9 @@ def connect(
 
 
 def _several(names: tuple[str, ...], cookie_file: Path | None, settings: Settings) -> list[OpenedNode]:
-    """Return the nodes `names`, or without names those that the user chooses; none if the user chooses none.
+    """Return the nodes with these names or, if there are no names, the nodes that the user chooses; perhaps none.
 
-    The cookie file of the settings goes before `cookie_file`.
+    A cookie file in the settings takes precedence over `cookie_file`.
     """
     from hotdash.fleet.known_nodes import known_by_name
     from hotdash.fleet.node_picker import NodePicker

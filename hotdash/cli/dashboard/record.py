@@ -63,7 +63,13 @@ async def _record(address: NodeAddress, file: Path, duration: float | None, max_
     "-o", "--output", type=click.Choice(["screen", "json"]), default="screen", show_default=True,
     help="The dashboard, or each record as a line of JSON.",
 )  # fmt: skip
-@click.option("--at", type=Seconds(min=0), default=0.0, metavar="SECONDS", help="Begin at this time after the start.")
+@click.option(
+    "--at",
+    type=Seconds(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="Begin this long after the start of the recording.",
+)
 def replay(file: Path, output: str, at: float) -> None:
     """Show the recording FILE in the dashboard, as if its node were there."""
     from hotdash.recording.message_codec import UnknownRecord, as_builtins
@@ -80,7 +86,7 @@ def replay(file: Path, output: str, at: float) -> None:
         return
     if not terminal.usable():
         raise Refused(
-            f"A replay needs a terminal that can be drawn on; 'hotdash replay {file} -o json' prints the recording.",
+            f"A replay needs a terminal on which it can draw; 'hotdash replay {file} -o json' prints the recording.",
             ExitCode.USAGE,
         )
     from hotdash.app import DashboardOptions

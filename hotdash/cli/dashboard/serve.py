@@ -58,7 +58,7 @@ def _cookie_file(node: str, cookie_file: Path | None, *, operator: bool) -> Path
         found = Path(named)
         if address.cookie.role == "operator" and not operator:
             raise Refused(
-                f"The cookie in {clip_path(found)} has the role operator, and a browser gets a viewer's dashboard; "
+                f"The cookie in {clip_path(found)} has the role operator, but a browser gets only a viewer's rights; "
                 f"pass a viewer's cookie, or --operator.",
                 ExitCode.USAGE,
             )

@@ -28,7 +28,7 @@ from .pages import process_pages, tree_pages
 @watch_option
 @output_option
 def tree(node: str, cookie_file: Path | None, everything: bool, output: str, **query: str) -> None:
-    """Draw the supervision tree, siblings in the order of their child specifications."""
+    """Draw the supervision tree, with siblings in the order of their child specifications."""
     wanted = query["filter"]
     parse_filter(wanted)
 

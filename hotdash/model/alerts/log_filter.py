@@ -14,7 +14,7 @@ from .troubles import level_of
 
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 FOLD_DISTANCE: Final = 8
-"""An event is folded into an equal event if that is among so many preceding lines."""
+"""The number of preceding lines in which `fold` looks for an event that is equal to a new one."""
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _CLOCK: Final = re.compile(r"\d\d:[\d:]*")
 _NUMBER: Final = re.compile(r"0x[0-9a-f]+|\d+")
@@ -79,7 +79,7 @@ def _seconds(text: str) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the log: the newest of `times` events that differ only in numbers, and when the first was."""
+    """One line of the log: the newest of `times` events that differ only in numbers, and the time of the first."""
 
     event: m.NodeEvent
     times: int
@@ -89,8 +89,8 @@ class Entry:
 def fold(events: Iterable[m.NodeEvent]) -> list[Entry]:
     """Return the events as entries; an event that repeats one of the entries just before it is folded into that entry.
 
-    So a crash loop takes as many lines as one crash. An entry has the place of its newest event, so the
-    entries are in the order of the times that they show.
+    A crash loop therefore takes as many lines as one crash. The entries are in the order of their newest events, whose
+    times they show.
     """
     entries: list[Entry] = []
     templates: list[str] = []

@@ -175,7 +175,7 @@ def _hides(secrecy: Secrecy, part: object) -> bool:
 
 
 def _names_secret(label: object, part: object, length: int) -> bool:
-    """Return whether `part` is the name of a secret: of the second item of a pair, or of a part "value"."""
+    """Return whether `part` names a secret beside it, as in ("token", …) or in {"name": "token", "value": …}."""
     if type(part) is not str and type(part) is not bytes:
         return False
     if not ((length == 2 and label == 0) if type(label) is int else type(label) is str and label in _NAMES_OF_VALUES):

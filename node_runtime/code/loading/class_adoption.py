@@ -103,7 +103,7 @@ def _carried(versions: Iterable[tuple[ManagedModule, Version]]) -> Iterator[tupl
 
 
 def _outside(table: ModuleTable, versions: Iterable[tuple[ManagedModule, Version]]) -> Iterator[tuple[str, Any]]:
-    """Yield the global variables of the modules outside the load, apart from code and from what they have imported."""
+    """Yield the global variables of modules outside the load, except imported names, functions, classes and modules."""
     loaded = {managed.name for managed, _ in versions}
     for module, managed in list(table.modules.items()):
         if managed.current is None or module in loaded:

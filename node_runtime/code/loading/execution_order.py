@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def in_execution_order(staged: Collection[StagedVersion]) -> list[StagedVersion]:
     """Return the versions in the order in which to start their bodies.
 
-    If an earlier body imports one of these modules, the body of that module has already run at its turn; the caller
-    then skips the module.
+    If an earlier body imports one of these modules, the module's body has already run when its turn comes; the caller
+    then skips it.
     """
     loaded = {
         each.managed.name: each.managed.current.execution_index for each in staged if each.managed.current is not None

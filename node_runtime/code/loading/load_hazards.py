@@ -56,7 +56,8 @@ class LoadFindings(msgspec.Struct, frozen=True):
 def load_refusal(source: Source, table: ModuleTable) -> str | None:
     """Return why a source can't be loaded into a running node; None if it can.
 
-    If `table` has a version of the module, `sys.modules` may have another object, by which the module replaced itself.
+    An object in `sys.modules` that is not the code server's is no reason if `table` has a version of the module: the
+    module has then replaced itself by this object.
     """
     file = str(getattr(sys.modules.get(source.module), "__file__", source.path))
     if source.module == "__main__":

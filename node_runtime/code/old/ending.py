@@ -44,8 +44,8 @@ async def end_old_code(
     """Purge the old version of a module; return None if it has none.
 
     The version is dropped at once or, if a frame still runs it, when that frame ends. The searches and waits take
-    seconds, in which an install may begin: `check` raises `Refused` while nothing may be purged. If it does so after
-    the first search, nothing is purged; if it does so later, nothing more is.
+    seconds, in which an install may begin: `check` raises `Refused` while nothing may be purged. If it raises after the
+    first search, nothing is purged. If it raises later, the purge stops there.
     """
     mark = old.mark(module)
     if mark is None:
@@ -79,7 +79,7 @@ async def end_old_code(
 
 
 def _may_go_on(old: OldVersions, module: str, mark: tuple[int, float], check: Callable[[], None]) -> bool:
-    """Return whether the old version is still the one with this mark, and `check` allows to purge it."""
+    """Return whether the old version is still the one with this mark, and whether `check` permits its purge."""
     with suppress(Refused):
         check()
         return old.mark(module) == mark

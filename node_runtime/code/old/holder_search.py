@@ -172,7 +172,8 @@ class HolderSearch:
     def _ended_tasks(self, level: Mapping[int, tuple[Any, HeldParts]]) -> Iterator[Task[Any]]:
         """Yield the tasks that have ended with one of the exceptions in `level`. `gc.get_referrers` doesn't find them.
 
-        It makes each object visit its references until one matches, but a task doesn't report a match of its exception.
+        That function has each object visit its references until one matches, but a task doesn't report a match of its
+        exception.
         """
         if any(isinstance(thing, BaseException) for thing, _ in level.values()):
             for task in (one for one in gc.get_objects() if issubclass(type(one), Task) and one.done()):

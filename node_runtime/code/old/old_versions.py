@@ -173,9 +173,9 @@ class OldVersions:
         return None if version is None else version.namespace
 
     def mark(self, module: str) -> tuple[int, float] | None:
-        """Return a mark of the old version that no later old version has, and that does not hold it; None without one.
+        """Return a value that identifies the old version and does not keep it in memory; None without an old version.
 
-        Two versions may have the same id, one after the other, but not the same time of loading as well.
+        The value has the id and the time of loading: a later version may have the same id, but not both.
         """
         version = self._versions([module]).get(module)
         return None if version is None else (id(version), version.loaded)

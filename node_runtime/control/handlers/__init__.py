@@ -1,1 +1,1 @@
-"""The handlers of some of the control methods."""
+"""Handlers of control methods: about processes, old code and sources of modules. `method_handlers` has the others."""

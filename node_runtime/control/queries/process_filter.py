@@ -15,7 +15,7 @@ from .process_reader import ProcessReader, shown_name, state_name
 from .slices import sliced
 
 _FIXED: Final = frozenset({"pid", "name", "kind", "module", "application", "callback", "id", "arguments"})
-"""The fields that don't change while a process lives, except that a change of its name is an event."""
+"""The fields that don't change while a process lives, except the name: an event reports a new name."""
 
 
 class ProcessFilter:

@@ -33,7 +33,7 @@ MAX_LIMIT: Final = 1000
 MAX_NAMES: Final = 10
 """The maximum number of names in a query."""
 MAX_QUESTIONS: Final = 8
-"""The maximum number of questions, filters with orders, whose answers are kept for the clients of one role."""
+"""The maximum number of answers that are kept for the clients of one role: one for each filter with an order."""
 
 
 class ProcessQueries:

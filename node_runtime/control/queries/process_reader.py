@@ -44,7 +44,7 @@ class ProcessReader:
         self._old: dict[str, frozenset[int]] = {}
 
     def refresh(self, old: dict[str, frozenset[int]] | None = None) -> None:
-        """Read which applications run, and which processes run old code; the caller may know the latter."""
+        """Read which applications run, and which processes run old code unless the caller passes them as `old`."""
         running = list(self._runtime.singleton(Applications).running.values())
         self._masters = {int(one.master): escape(one.spec.name) for one in running if one.master is not None}
         if old is None:

@@ -16,7 +16,7 @@ CHECKED_ITEMS: Final = 64
 SORTED_RUN: Final = 1000
 """The number of items that are sorted without a pause."""
 MAX_SHARE: Final = 0.01
-"""The share of a core that work which is repeated for one question may take; costly work is repeated less often."""
+"""Work for one question is repeated only so often that it takes at most this share of a core."""
 
 
 class SliceClock:

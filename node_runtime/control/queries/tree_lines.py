@@ -214,7 +214,7 @@ class VisibleTree:
         return [_with_level(root, "|" if root is not roots[-1] else " ") for root in roots]
 
     def _below(self, process: Process, path: str) -> Generator[None, None, tuple[list[TreeEntry], int]]:
-        """Return the children to show below a process, at least MAX_SIBLINGS if there are so many, and their number."""
+        """Return the children of a process that may be shown, and the number of all its children that match."""
         if self._shown_below is not None:
             found = self._children.of_these(process, self._shown_below.get(process.pid, []))
             return found, len(found)

@@ -41,7 +41,7 @@ _VARIABLE: Final = re.compile(r"(?<![\w.\-])([A-Z][A-Z0-9]*+(?:_[A-Z0-9]++)++)[ 
 """The name of an environment variable, a blank and its value."""
 _SPOKEN_VALUE: Final = re.compile(r"(?=[^\s,;]{0,80}[0-9])(?=[^\s,;]{0,80}[A-Za-z])[^\s,;]++")
 MIN_SPOKEN_LENGTH: Final = 4
-"""Characters of the shortest secret after a word such as `password` alone."""
+"""A secret after a word such as `password`, without a separator, has at least this many characters."""
 
 _QUOTE: Final = re.compile(r"[A-Za-z]{0,2}+(['\"])")
 _QUOTED: Final = {

@@ -19,10 +19,10 @@ from node_runtime.releases.planning.transition import Transition
 SLICE_SECONDS: Final = 0.0005
 """The event loop is stopped for this time at once."""
 LIMIT_SECONDS: Final = 10.0
-"""What has not been made after this time, by the clock, is made when the processes are held."""
+"""Seconds for making objects ahead; the rest is made while the processes are held."""
 MAX_PASSES: Final = 3
 ENOUGH: Final = 50
-"""If a pass has found fewer new records than this, there is no further one."""
+"""The last pass is the first one that finds fewer new records than this."""
 
 
 async def make_ahead(transition: Transition, batch: Batch) -> MadeAhead:

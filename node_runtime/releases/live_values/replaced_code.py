@@ -59,9 +59,9 @@ class ReplacedCode:
         return frame is not None and id(frame.f_globals) in self._modules
 
     def _is_made_of_replaced(self, cls: type[Any]) -> bool:
-        """Return whether `cls` is a parametrised pydantic model, such as `Page[Item]`, with a replaced part.
+        """Return whether `cls` is a pydantic model such as `Page[Item]` and `Page` or `Item` is replaced.
 
-        No module has a parametrised model under its name.
+        Such a model is in no module under its own name, so `has_class` can't look it up there.
         """
         metadata = namespace_of(cls).get("__pydantic_generic_metadata__")
         if not isinstance(metadata, dict):

@@ -1,12 +1,13 @@
 """New objects that are made while the processes still run, before an install holds them.
 
-The states of a service may hold ten thousands of records, such as the messages of rooms. A record is an object of a
-replaced class that holds few other objects. Its new object is made ahead, and counts only if the record has not changed
-until the processes are held. To check this takes a fraction of the time, since it compares references in loops of C:
-those of many records at once, and of each record only if these have changed.
+The states of a service may hold tens of thousands of records, such as the messages of rooms. A record is an object of a
+replaced class that holds few other objects. Its new object is made ahead. When the processes are held, the new object
+is used only if the record has not changed meanwhile. This check takes a fraction of the time of making the object,
+since loops in C compare the references of many records at once. Only if these differ are the records compared one by
+one.
 
-Everything else is made when the processes are held: larger values, what can't be checked in this way, and what only
-code of the release can make, such as a validator. That code may use other modules, of which the old versions still run.
+Everything else is made when the processes are held: larger values, values that can't be checked in this way, and values
+that need code of the release, such as a validator. Such code may use other modules, whose old versions still run.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from .shapes import LEAF_CLASSES, CodeShape, ObjectShape, PathStep, Shape
 MAX_OBJECTS: Final = 32
 """A record consists of at most this many objects that are not constants."""
 GROUP: Final = 64
-"""So many records are checked at once."""
+"""The number of records that are checked at once."""
 _CONTAINERS: Final = (dict, list, set, tuple, frozenset)
 _COPIED: Final = (ObjectShape, ReplacedShape)
 _LOOKED_UP: Final = (MemberShape, CodeShape)
@@ -35,7 +36,7 @@ _LOOKED_UP: Final = (MemberShape, CodeShape)
 
 @dataclass(slots=True)
 class _RecordContent:
-    """What some objects refer to, at one moment. It keeps all of that alive, so that no `id` is used again."""
+    """The references of some objects at one moment. It keeps all these objects alive, so that no `id` is used again."""
 
     holders: list[Any]
     dicts: list[dict[Any, Any]]
@@ -47,13 +48,13 @@ class _RecordContent:
 
     @classmethod
     def of(cls, holders: list[Any], copied: list[Any]) -> _RecordContent:
-        """Return what some objects refer to now."""
+        """Return the present references of some objects."""
         dicts = [one for one in holders if isinstance(one, dict)]
         return cls(holders, dicts, copied, gc.get_referents(*holders), _keys(dicts))
 
     @classmethod
     def together(cls, contents: Iterable[_RecordContent]) -> _RecordContent:
-        """Return several contents as one, as each of them was at its moment."""
+        """Return one content with the references of all `contents`."""
         every = ((one.holders, one.dicts, one.copied, one.parts, one.keys) for one in contents)
         return cls(*(list(chain.from_iterable(lists)) for lists in zip(*every, strict=True)))
 
@@ -74,7 +75,7 @@ def _keys(dicts: list[dict[Any, Any]]) -> list[Any]:
 
 @dataclass(slots=True)
 class _Record:
-    """A record, or several that are checked together, with what has been made of them, for `Converter.adopt`."""
+    """A record, or several that are checked together, and their new objects, for `Converter.adopt`."""
 
     content: _RecordContent
     unchanged: list[int]
@@ -83,7 +84,7 @@ class _Record:
 
     @classmethod
     def together(cls, records: list[_Record]) -> _Record:
-        """Return records as one."""
+        """Combine several records into one."""
         made: dict[int, Any] = {}
         for record in records:
             made.update(record.made)
@@ -106,9 +107,9 @@ class MadeAhead:
         return len(self._records)
 
     def make(self, value: Any) -> Iterator[None]:
-        """Make what can be made ahead for a value, in steps of one object each. The value may change between steps.
+        """Make the new objects for the records of a value, in steps of one object; the value may change between steps.
 
-        Call it again for what has come since then.
+        Call it again to make objects for records that were added meanwhile.
         """
         seen: set[int] = set()
         alive: list[Any] = []
@@ -156,7 +157,7 @@ class MadeAhead:
             yield
 
     def _make_record(self, value: Any) -> bool:
-        """Make the new object of a record; return False if the value is none."""
+        """Make the new object of a record; return False if the value is not a record."""
         converter = Converter(self._shapes)
         done = converter.convert_within(value, MAX_OBJECTS, _is_allowed)
         if done is None or done.obstacles:
@@ -175,7 +176,10 @@ class MadeAhead:
         return True
 
     def _is_owned(self, copied: list[Any]) -> bool:
-        """Return whether records share an object. Each has made a new one of it, so none of them is usable."""
+        """Return whether another record has one of these objects, too.
+
+        Each of the two records has then made a new object for it, so neither record is usable.
+        """
         owners = [owner for one in copied if (owner := self._owners.get(id(one))) is not None]
         for owner in owners:
             owner.is_usable = False

@@ -36,7 +36,7 @@ class NamedObject:
 
 
 def named_objects(before: Namespaces, after: Namespaces) -> dict[int, NamedObject]:
-    """Return the objects of the versions `before` that stand for themselves, by their `id`.
+    """Return the objects of the versions `before` that are made for their identity, by their `id`.
 
     These are the plain `object()`s; and the objects of the module's own classes that have no `__eq__`, and either no
     attributes, or the same plain ones in both versions.

@@ -57,7 +57,7 @@ class Targets:
         return GONE if moved is None else moved
 
     def _moved_class(self, cls: type) -> type | None:
-        """Return the target's class in the module that has imported `cls` until now, because `cls` came from there."""
+        """Return the class that replaces `cls` if `cls` moves into a module that imported it until now; else None."""
         for module, before in self._before.items():
             target = self._namespaces.get(module)
             if target is None or module == module_of(cls):

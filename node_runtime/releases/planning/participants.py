@@ -33,7 +33,7 @@ class InstallParticipant(Protocol):
         """Return why these new versions can't be installed. Runs before anything is suspended, and changes nothing."""
 
     def staying(self, transition: Transition, holders: list[HeldModules]) -> tuple[list[str], list[HeldModules]]:
-        """Return sentences about those holders of old code that this part knows, and the other holders."""
+        """Return sentences about the holders of old code that this part knows, and a list of all other holders."""
 
     async def prepare(self, transition: Transition, batch: Batch) -> None:
         """Do what may take long or fail. An error aborts the install."""
@@ -70,7 +70,7 @@ class InstallParticipants:
         return [blocker for one in self._all for blocker in one.blockers(transition, batch)]
 
     def staying(self, transition: Transition, holders: Sequence[HeldModules]) -> tuple[list[str], list[HeldModules]]:
-        """Return the sentences of all participants about holders of old code, and the holders that none knows."""
+        """Return the sentences of all participants about holders of old code, and a list of the unknown holders."""
         sentences, left = list[str](), list(holders)
         for one in self._all:
             found, left = one.staying(transition, left)

@@ -34,8 +34,8 @@ logger: Final = logging.getLogger("node_runtime")
 class LedWorker:
     """A worker besides worker 1. `vsn` is the release that it runs; "" while it is down, for the reason `why`.
 
-    `booted` is the release that its process has booted. `failed_boots` counts the ends before it was ready since worker
-    1 has the present release.
+    `booted` is the release that its process has booted. `failed_boots` counts how often, since worker 1 got its present
+    release, this worker has ended before it was ready.
     """
 
     number: int
@@ -248,10 +248,10 @@ class LedWorkers:
                 logger.warning("worker %s sent an unexpected %s", number, type(message).__name__)
 
     def _ended(self, one: LedWorker, why: str) -> None:
-        """Note the end of a worker. It is trouble if the release of worker 1 may be the cause.
+        """Note the end of a worker. If the present release of worker 1 may be the cause, report trouble.
 
-        A worker that was not ready may have booted the release before, if worker 1 has changed meanwhile. Its next boot
-        is certainly of the release of worker 1.
+        A worker that ended before it was ready may have booted the previous release of worker 1. If it ends a second
+        time, it has booted the present one.
         """
         ran, ordered = one.vsn, one.order is not None
         one.failed_boots += not ran
@@ -265,7 +265,7 @@ class LedWorkers:
             self.on_trouble(f"worker {one.number} ended: {why}")
 
     def _restart_stranger(self, one: LedWorker, version: int) -> None:
-        """Restart a worker whose runtime can't follow: it boots the release of worker 1."""
+        """Restart a worker whose runtime sends other messages; it then boots the release of worker 1."""
         why = (
             f"its node_runtime sends messages of version {version}, and that of worker 1 understands version {VERSION}"
         )

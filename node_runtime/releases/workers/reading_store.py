@@ -1,4 +1,4 @@
-"""The releases of a node for a worker other than worker 1, which only reads what worker 1 has staged and committed."""
+"""A read-only release store for workers other than worker 1: only worker 1 stages and commits releases."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class Worker:
 
 
 def worker() -> Worker:
-    """Return the worker in which the caller runs. So a release can do in worker 1 what the node must do only once.
+    """Return the worker in which the caller runs. What a node must do only once can be done in worker 1.
 
     OTP has no such function.
     """

@@ -35,7 +35,7 @@ class RequestRules:
         self._log = log
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Return what answers a request. It is mostly the application's own coroutine: a request needs no other one."""
+        """Return the coroutine that answers a request. For most requests, this is the application's own coroutine."""
         if scope["type"] != "http":
             return self._application(scope, receive, send)
         hosts, length, coding = 0, None, None

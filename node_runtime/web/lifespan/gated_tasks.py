@@ -90,7 +90,7 @@ class GatedCoroutine(Coroutine[Any, Any, Any]):
         return waiting.__await__()
 
     def _take(self, step: Callable[[], Any]) -> Any:
-        """Take a step, or the step that the closed gate has delayed, unless the gate is closed."""
+        """Take a step if the gate is open. A step that the closed gate has delayed replaces `step`."""
         if self._step is None:
             self._step = step
         if self._gate.closed and not self.freed:

@@ -47,9 +47,9 @@ APPUP = """
     ]
 """
 WARNING = (
-    "box holds a value of shop.slow:Counter in its state at ['counter']. shop.api:Counter is this class now, and "
-    "shop.fast:Counter after the switch, so the new code does not take the value for one of its own: let the "
-    "code_change of shop.box make a new one."
+    "box holds a value of shop.slow:Counter in its state at ['counter']. The name shop.api:Counter refers to this "
+    "class now, and to shop.fast:Counter after the switch, so the new code's isinstance checks reject the value: let "
+    "the code_change of shop.box make a new one."
 )
 
 

@@ -1,4 +1,4 @@
-"""`RunningNode`: a model of a node between two steps of a script, made from the source. No code is executed."""
+"""`RunningNode`: a model of a node between two instructions of an upgrade, made from source code, not by running it."""
 
 from __future__ import annotations
 

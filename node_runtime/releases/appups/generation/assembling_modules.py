@@ -1,8 +1,8 @@
 """Finds the modules that assemble a web application from the functions of other modules.
 
 `app.include_router(items.router)` and `@app.get("/")` run once, when the body of a module is executed. The application
-then keeps the functions, routers and models that it was given. So a module that assembles has to be loaded with those
-from which it assembles, although its own text has not changed.
+then keeps the functions, routers and models that it was given. So if one of these functions changes, the module that
+assembles the application has to be loaded, too, although its own text has not changed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def modules_that_assemble(left: ReleaseFacts, target: ReleaseFacts, loaded: set[
 def _served_modules(release: ReleaseFacts) -> set[str]:
     """Return the modules of the applications that the release gives to listeners.
 
-    A call has the name itself, as in "shop.site:app", or a constant with it, as in a project that `new --asgi` makes.
+    The call that starts a listener has the name of the application, such as "shop.site:app", as an argument: a literal
+    or a constant.
     """
     found: set[str] = set()
     for module in release.code.modules.values():

@@ -66,8 +66,9 @@ def child_questions(tables: Mapping[str, ChildTableModel], app_modules: set[str]
                 else "it is not started with one literal name"
             )
             yield question(
-                f"Which children does {name} get or lose? They can't be read, because {why}. Start new children with "
-                "restart_child after its update, and stop removed ones with terminate_child and delete_child."
+                f"Which children does {name} get or lose? The code doesn't show this, because {why}. After the "
+                f"update of {name}, start new children with restart_child, and stop removed children with "
+                "terminate_child and delete_child."
             )
 
 

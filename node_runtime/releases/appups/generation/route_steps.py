@@ -46,7 +46,7 @@ class RouteStep(msgspec.Struct, frozen=True):
 
     @property
     def is_early(self) -> bool:
-        """Whether routes can change before any code: none is added, and the left release has the setter, if any."""
+        """Whether the routes can be set before any code is loaded: neither a route nor their setter is new."""
         return set(self.after) <= set(self.before) and (self.in_left or not self.setter)
 
     @property

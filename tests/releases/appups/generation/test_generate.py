@@ -195,7 +195,8 @@ async def start():
         (
             {"sup": sup("one").replace("[C", "get() or [C"), "one": SERVER},
             {"sup": sup("two").replace("[C", "get() or [C"), "two": SERVER},
-            "Which children does shop.sup.Top get or lose? They can't be read, because its children are not literals.",
+            "Which children does shop.sup.Top get or lose? The code doesn't show this, because its children are not "
+            "literals.",
         ),
         (
             {"pages": PAGES.replace("MORE = ROUTES", "MORE = more()").replace("=ROUTES)", "=MORE)")},
