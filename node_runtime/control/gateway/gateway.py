@@ -53,7 +53,7 @@ MAX_UNSENT_BYTES: Final = 8 << 20
 MAX_UNRECEIVED_MESSAGES: Final = 16
 """The maximum number of a client's messages that libzmq keeps until the gateway takes them."""
 AWAKE_SECONDS: Final = 0.0003
-"""After a request, the gateway does not sleep until the node answers, but for at most this many seconds.
+"""After a request, the gateway stays awake until the node answers, for at most this many seconds.
 
 For the node, waking the gateway would take longer than making most answers.
 """
