@@ -378,7 +378,7 @@ def test_in_the_foreground_a_signal_stops_it_in_order(node: TinyNode) -> None:
     with subprocess.Popen((node.script, "foreground"), env=node.environment, stderr=subprocess.PIPE) as parent:
         until(lambda: node.tiny("ping", code=None).returncode == 0, "the node")
         parent.send_signal(signal.SIGTERM)
-        parent.communicate(timeout=30)
+        parent.communicate(timeout=60)
     assert parent.returncode == 0
     node.tiny("ping", code=3)
 
@@ -387,7 +387,7 @@ def test_in_the_foreground_stop_from_elsewhere_ends_it(node: TinyNode) -> None:
     with subprocess.Popen((node.script, "foreground"), env=node.environment, stderr=subprocess.PIPE) as parent:
         until(lambda: node.tiny("ping", code=None).returncode == 0, "the node")
         node.tiny("stop")
-        parent.communicate(timeout=30)
+        parent.communicate(timeout=60)
     assert parent.returncode == 0
 
 

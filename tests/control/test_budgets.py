@@ -152,9 +152,9 @@ class Flooder:
 
     async def replies(self, until: int) -> list[m.Reply]:
         """Return the replies up to that of the request number `until`."""
-        received = [unpack(await asyncio.wait_for(self._socket.recv(), 10), m.Reply)]
+        received = [unpack(await asyncio.wait_for(self._socket.recv(), 60), m.Reply)]
         while received[-1].id != until:
-            received.append(unpack(await asyncio.wait_for(self._socket.recv(), 10), m.Reply))
+            received.append(unpack(await asyncio.wait_for(self._socket.recv(), 60), m.Reply))
         return received
 
     async def replies_within(self, seconds: float) -> list[m.Reply]:

@@ -99,7 +99,7 @@ async def test_a_busy_process_shows_its_state_its_mail_and_where_it_waits(shop: 
 
 async def test_a_state_tells_the_callback_the_mail_and_the_ends_of_predecessors(shop: Node) -> None:
     exit(process_info("till").pid, "kill")
-    await eventually(lambda: "till" in shop.runtime.names, within=30)
+    await eventually(lambda: "till" in shop.runtime.names)
     cast("till", till().ponder)
     cast("till", till().take, 3)
     send("till", {"password": "hunter2"})
@@ -177,7 +177,7 @@ async def test_a_blocked_event_loop_is_observed_from_another_thread_and_named(sh
 
         def wait(self) -> None:
             outside.blocked.set()
-            outside.released.wait(20)
+            outside.released.wait(60)
 
     cast("till", till().block, Gate())
     await eventually(outside.released.is_set, what="the look at the blocked node")

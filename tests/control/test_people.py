@@ -203,7 +203,7 @@ async def test_the_nodes_own_key_is_replaced_while_it_runs(
     await people.until_accepted(people.cookies[0])
     following = people.keys.rotate_node_key(HOUR)
     async with people.client(former) as client:
-        await eventually(lambda: "The node's own key is replaced at" in caplog.text, within=30, what="the announcement")
+        await eventually(lambda: "The node's own key is replaced at" in caplog.text, what="the announcement")
         texts = [event.text for event in (await client.request(methods.EVENTS)).events]
         assert any(f"replace the text after the last colon by {following.public}" in text for text in texts)
     assert read_cookie(cookie_path(shop.root, "operator")) == former

@@ -226,7 +226,7 @@ def test_an_upgrade_that_is_interrupted_names_the_operation_that_goes_on(
                 assert watched.stdout is not None
                 assert watched.stdout.readline()  # the first phase: the operation has started
                 watched.send_signal(signal.SIGINT)
-                _, said = watched.communicate(timeout=30)
+                _, said = watched.communicate(timeout=60)
             finally:
                 watched.kill()
         assert watched.returncode == 5

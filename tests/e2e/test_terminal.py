@@ -49,7 +49,7 @@ def left_over(scratch: Path, port: int) -> list[str]:
 
 def nothing_is_left(scratch: Path, port: int) -> None:
     """Wait up to half a minute until nothing is left."""
-    until(lambda: not left_over(scratch, port), "the end of all", within=30, shown=lambda: left_over(scratch, port))
+    until(lambda: not left_over(scratch, port), "the end of all", shown=lambda: left_over(scratch, port))
 
 
 def demo_process(port: int) -> psutil.Process:

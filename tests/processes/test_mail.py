@@ -96,7 +96,7 @@ async def test_a_reader_that_is_cancelled_loses_no_message(runtime: Runtime) -> 
                 task.uncancel()
         return got
 
-    assert await asyncio.wait_for(run_in_process(read), 10) == sent
+    assert await asyncio.wait_for(run_in_process(read), 60) == sent
 
 
 async def test_a_message_to_an_ended_pid_is_dropped_silently(runtime: Runtime) -> None:

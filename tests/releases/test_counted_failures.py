@@ -60,7 +60,7 @@ class Shop(Application):
         counter.checks.append(True)
         return True
 """
-LIMITS = "healthy = 0.1\nrestarts = 2\nerrors = 2\nlag = 5.0\n"
+LIMITS = "healthy = 0.1\nrestarts = 2\nerrors = 2\nlag = 30.0\n"
 MANY = LIMITS.replace("= 2", "= 1000")
 
 

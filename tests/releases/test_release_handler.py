@@ -176,8 +176,9 @@ async def test_a_release_whose_manifest_is_damaged_can_be_removed(small: SmallNo
 
 async def test_an_uncommitted_release_is_rolled_back_at_its_deadline(small: SmallNode) -> None:
     handler = write_two(small, probation="deadline = 0.05")
-    operation = await small.install("2")
-    assert operation.probation_until is not None
+    await small.install("2")
+    (installed,) = [one for one in small.reports if one.outcome == "installed"]
+    assert installed.probation_until is not None
     await eventually(lambda: handler.vsn == "1", what="the way back")
     await eventually(lambda: handler.operation().ended is not None)
     reverted = handler.operation()

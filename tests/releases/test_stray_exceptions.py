@@ -117,7 +117,7 @@ async def test_any_exception_of_an_application_afterwards_does_not_prevent_its_p
     modules = {"shop.counter": COUNTER, "shop.app": APP.format(raised=raised)}
     small.write("1", modules, mod="shop.app:Shop", env="size = 1")
     newer = {**modules, "shop.counter": COUNTER_2}
-    small.write("2", newer, LOAD_COUNTER, mod="shop.app:Shop", env="size = 2", probation="healthy = 0.1\nlag = 0.05")
+    small.write("2", newer, LOAD_COUNTER, mod="shop.app:Shop", env="size = 2", probation="healthy = 0.1\nlag = 30.0")
     handler = small.boot()
     await application.start("shop")
     operation = await small.install("2")

@@ -66,7 +66,7 @@ async def chromium(directory: Path) -> AsyncIterator[Page]:
         async with websockets.connect(url, max_size=None) as socket, _Connection(socket) as connection:
             yield await _first_page(connection)
             await connection.command("Browser.close")
-            await asyncio.wait_for(process.wait(), 10)
+            await asyncio.wait_for(process.wait(), 60)
     finally:
         if process.returncode is None:
             process.kill()
@@ -125,7 +125,7 @@ class _Connection:
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[self._number] = answer
         await self._socket.send(json.dumps(message))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             return await answer
 
     async def _read(self) -> None:
@@ -174,7 +174,7 @@ class Page:
         result = await self.command(method, **parameters)
         if "errorText" in result:
             raise BrowserError(f"{parameters}: {result['errorText']}")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await loaded.wait()
 
     async def evaluate(self, expression: str) -> Any:

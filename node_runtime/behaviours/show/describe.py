@@ -27,6 +27,8 @@ from .value_readers import ValueReader, ValueReaders
 CYCLE: Final = "‹cycle›"
 _EMPTY: Final = {"dict": "{}", "list": "[]", "tuple": "()", "set": "set()", "frozenset": "frozenset()"}
 _ALWAYS_SHOWN: Final = (type(None), bool)
+UNTIMED_TERMS: Final = 32
+"""So many terms are shown however long they take, so that a small value is shown whole on a slow or busy machine."""
 _NUMBERS: Final = (int, float)
 _NAMES_OF_VALUES: Final = frozenset({"name", "key", "header", "field"})
 """Labels of parts that contain a name: in {"name": "API_KEY", "value": …}, "name" has the name of "value"."""
@@ -38,7 +40,8 @@ class DescribeLimits:
     """The limits of a description.
 
     `depth` limits the nesting, `parts` the parts of one container, `terms` and `size` (in characters) the whole
-    description, `text` (in characters) one string, and `seconds` the time of the walk.
+    description, `text` (in characters) one string, and `seconds` the processor time of the walk, after the first
+    `UNTIMED_TERMS`.
     """
 
     depth: int = 12
@@ -158,7 +161,8 @@ class _Describer:
     def _limit_reached(self) -> bool:
         self.terms += 1
         limits = self.limits
-        return self.terms > limits.terms or self.size > limits.size or self.budget.is_spent()
+        late = self.terms > UNTIMED_TERMS and self.budget.is_spent()
+        return late or self.terms > limits.terms or self.size > limits.size
 
 
 def is_hidden(name: str, value: object) -> bool:

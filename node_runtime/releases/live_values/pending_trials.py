@@ -30,7 +30,9 @@ PENDING_PLACES: Final[tuple[ValuePlace, ...]] = ("message", "timer", "timeout", 
 ARGUMENT_PLACES: Final[tuple[ValuePlace, ...]] = ("child arguments", "start arguments")
 """The install also converts the values in these places of supervisors, in the turn that switches the code."""
 TRIALS_SECONDS: Final = 5.0
-"""Time limit of all trials together."""
+"""Processor time of all trials together."""
+CLOCK_SECONDS: Final = 20.0
+"""Time limit of all trials together by the clock, for trials that wait for something."""
 Guard = Callable[[Callable[[], object]], bool]
 """Calls a function that may run code of the release, with a time limit. Returns whether the call succeeded."""
 
@@ -48,12 +50,13 @@ class PendingTrials:
     def obstacles(self, values: Mapping[int, HeldValue]) -> dict[int, Obstacle]:
         """Return the obstacles of the values that can't be converted, by their numbers in `values`."""
         found: dict[int, Obstacle] = {}
-        until = time.monotonic() + TRIALS_SECONDS
+        until, until_cpu = time.monotonic() + CLOCK_SECONDS, time.process_time() + TRIALS_SECONDS
         by_process: dict[int, list[tuple[int, HeldValue]]] = {}
         for number, held in values.items():
             by_process.setdefault(int(held.process.pid), []).append((number, held))
         for pid, of_process in by_process.items():
-            if time.monotonic() > until or not self._guard(partial(self._try, of_process, found)):
+            late = time.monotonic() > until or time.process_time() > until_cpu
+            if late or not self._guard(partial(self._try, of_process, found)):
                 self.unknown.add(pid)
         return found
 

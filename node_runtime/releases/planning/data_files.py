@@ -7,7 +7,6 @@ leads to the old file: in a module that is not loaded again, or in the state of 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 from node_runtime.behaviours.application_controller import AppSpec
 from node_runtime.behaviours.show.raw_reads import dict_descriptor, raw_attributes, slots_of
+from node_runtime.behaviours.show.time_budget import TimeBudget
 from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess, raw_states
 from node_runtime.code import HotModule
 from node_runtime.processes.runtime import runtime
@@ -31,7 +31,7 @@ MAX_DEPTH: Final = 4
 MAX_VALUES: Final = 1000
 """At most this many values of a namespace or a state are searched for paths."""
 MAX_SECONDS: Final = 1.0
-"""The time limit for the whole search, in the copy of the node."""
+"""Processor time for the whole search, in the copy of the node."""
 
 _OWN_NAMES: Final = frozenset({"__file__", "__path__", "__spec__", "__loader__", "__cached__", "__builtins__"})
 _MAKE_IT_FOLLOW: Final = (
@@ -45,12 +45,12 @@ class _PathSearch:
     """A search for paths into `folders`, by application. `cut` are the places of which only a part was searched."""
 
     folders: dict[str, str]
-    deadline: float
+    budget: TimeBudget
     cut: list[str] = field(default_factory=list)
     is_late: bool = False
 
     def has_time(self) -> bool:
-        self.is_late = self.is_late or time.monotonic() >= self.deadline
+        self.is_late = self.is_late or self.budget.is_spent()
         return not self.is_late
 
     def gaps(self) -> Iterator[str]:
@@ -61,8 +61,8 @@ class _PathSearch:
             yield f"{self.cut[0]}{more}: only the first {MAX_VALUES:,} values were searched for paths of old files."
         if self.is_late:
             yield (
-                f"The search for paths of old files ended after {MAX_SECONDS:g} s, so the plan may not name all of "
-                f"these paths."
+                f"The search for paths of old files ended after {MAX_SECONDS:g} s of processor time, so the plan may "
+                f"not name all of these paths."
             )
 
 
@@ -99,7 +99,7 @@ def left_behind_paths(transition: Transition) -> Iterator[str]:
     """
     changed = {file.application for file in _all_changed(transition)}
     folders = {name: f"{transition.left.root}/lib/{name}-{transition.left.apps[name].vsn}" for name in changed}
-    search = _PathSearch(folders, time.monotonic() + MAX_SECONDS)
+    search = _PathSearch(folders, TimeBudget(MAX_SECONDS))
     found = (
         f"{holder} is a path of {name} {transition.left.apps[name].vsn}, so it will still refer to the old files when "
         f"release {transition.target.vsn} is current; {_MAKE_IT_FOLLOW}."

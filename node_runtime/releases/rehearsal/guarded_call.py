@@ -71,23 +71,32 @@ class GuardedCaller:
         self._limits = limits
         self._marker = marker
         self._running = False
-        self._started = 0.0
-        self._seconds = limits.call_seconds
+        self._started = self._started_cpu = 0.0
+        self._seconds = self._longest = limits.call_seconds
         signal.signal(signal.SIGALRM, self._interrupt)
         self._set_timer = signal.setitimer  # the sandbox replaces it
         self.sandbox = Sandbox()
 
-    def call(self, verdict: CallVerdict, what: str, work: Callable[[], object], seconds: float | None = None) -> None:
+    def call(
+        self,
+        verdict: CallVerdict,
+        what: str,
+        work: Callable[[], object],
+        seconds: float | None = None,
+        *,
+        longest: float | None = None,
+    ) -> None:
         """Call `work` and record its outcome in `verdict`.
 
         `what` is the subject of the messages, such as "its code_change". `seconds` is the time limit; the default is
-        the limit for one call of a user's function.
+        the limit for one call of a user's function. With `longest`, which is not shorter, `seconds` limits only the
+        processor time, and `longest` the time by the clock: so a busy machine does not cut the call short.
         """
         limit, began = self._limits.call_seconds if seconds is None else seconds, time.process_time()
         try:
-            with self._time_limited(limit):
+            with self._time_limited(limit, longest):
                 work()
-            if time.monotonic() - self._started >= limit:
+            if self._is_late():
                 raise TimeLimitExceeded  # the code swallowed the interruption
         except WrongResult as wrong:
             verdict.record(wrong.outcome, wrong.message, remedy=wrong.remedy)
@@ -114,11 +123,12 @@ class GuardedCaller:
             self.sandbox.violation = before
 
     @contextmanager
-    def _time_limited(self, seconds: float) -> Iterator[None]:
+    def _time_limited(self, seconds: float, longest: float | None = None) -> Iterator[None]:
         """Run the code inside in the sandbox. Interrupt it with TimeLimitExceeded when it exceeds its time limit."""
         with self.sandbox:
             self._marker.begin()
-            self._seconds, self._started = seconds, time.monotonic()
+            self._seconds, self._longest = seconds, seconds if longest is None else longest
+            self._started, self._started_cpu = time.monotonic(), time.process_time()
             self._running = True
             self._set_timer(signal.ITIMER_REAL, seconds, TIMER_INTERVAL_SECONDS)
             try:
@@ -128,8 +138,14 @@ class GuardedCaller:
                 self._set_timer(signal.ITIMER_REAL, 0)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        if self._running and time.monotonic() - self._started >= self._seconds:
+        if self._running and self._is_late():
             raise TimeLimitExceeded
+
+    def _is_late(self) -> bool:
+        passed = time.monotonic() - self._started
+        if passed < self._longest:
+            return passed >= self._seconds and time.process_time() - self._started_cpu >= self._seconds
+        return True
 
     def _describe(self, error: BaseException) -> str:
         try:

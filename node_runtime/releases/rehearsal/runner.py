@@ -71,7 +71,7 @@ from .way_back import FINGERPRINT_MAX_PARTS, FINGERPRINT_SECONDS, rehearse_way_b
 MAX_RESULTS_BY_CATEGORY: Final = {"failed": 100, "unrehearsed": 100, "not given back": 50, "ok": 50}
 """At most this many processes of each category get a result."""
 TRIAL_SECONDS: Final = 0.5
-"""Time limit for trying the default migration of a state for which the script has no code_change."""
+"""Processor time for trying the default migration of values for which the script has no code_change."""
 SEND_INTERVAL_SECONDS: Final = 0.05
 """The minimum number of seconds between two reports that the copy sends."""
 STATE_LIMITS: Final = DescribeLimits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=1.0)
@@ -186,7 +186,8 @@ class RehearsalRunner:
 
     def _guard(self, work: Callable[[], object]) -> bool:
         verdict = CallVerdict()
-        self._caller.call(verdict, "the default migration", work, TRIAL_SECONDS)
+        longest = max(TRIAL_SECONDS, self.limits.call_seconds)
+        self._caller.call(verdict, "the default migration", work, TRIAL_SECONDS, longest=longest)
         return verdict.outcome == "ok"
 
     def _rehearse_script(self, script: Iterable[RehearsalStep]) -> None:

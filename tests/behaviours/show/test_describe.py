@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 import msgspec
 import pytest
 
-from node_runtime.behaviours.show.describe import CYCLE, DescribeLimits, describe
+from node_runtime.behaviours.show.describe import CYCLE, UNTIMED_TERMS, DescribeLimits, describe
 from node_runtime.behaviours.show.raw_reads import OPAQUE
 from node_runtime.behaviours.show.value_readers import ValueReaders
 from node_runtime.processes import Pid
@@ -190,8 +190,10 @@ def test_deep_long_and_heavy_values_are_cut_and_say_how_much_is_missing() -> Non
         deep = deep.pop()
 
 
-def test_a_description_stops_when_its_time_is_up() -> None:
-    assert describe([1, 2, 3], DescribeLimits(seconds=-1)).cut == 3
+def test_a_description_stops_when_its_time_is_up_but_shows_a_small_value_whole() -> None:
+    no_time = DescribeLimits(seconds=-1)
+    assert describe({"count": 1, "names": ["ann", "bob"]}, no_time) == describe({"count": 1, "names": ["ann", "bob"]})
+    assert describe(list(range(100)), no_time).cut == 100 - UNTIMED_TERMS
 
 
 def test_values_under_secret_names_are_hidden() -> None:

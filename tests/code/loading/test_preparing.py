@@ -325,7 +325,7 @@ def test_a_commit_during_a_preparation_invalidates_the_preparation(app: App, gat
 
     thread = threading.Thread(target=prepare)
     thread.start()
-    assert gate.reached.wait(30)
+    assert gate.reached.wait(60)
     ready.commit()
     gate.opened.set()
     thread.join()
@@ -339,7 +339,7 @@ def test_other_threads_import_as_usual_while_a_batch_is_prepared(app: App, gate:
     batches = []
     thread = threading.Thread(target=lambda: batches.append(app.prepare(a="import gate\ngate.wait()\n")))
     thread.start()
-    assert gate.reached.wait(30)
+    assert gate.reached.wait(60)
     elsewhere = imported("elsewhere")
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("no_such_module_here")

@@ -342,7 +342,7 @@ def test_a_thread_in_old_code_keeps_the_version_and_is_named(app: App, gate: Gat
     a = imported("a")
     thread = threading.Thread(target=a.work, name="worker")
     thread.start()
-    assert gate.reached.wait(30)
+    assert gate.reached.wait(60)
     app.load(a="X = 2\n")
     assert app.server.pids_running_old_code("a") == []
     assert not app.server.soft_purge("a")

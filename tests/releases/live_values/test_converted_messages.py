@@ -38,6 +38,17 @@ class Order:
     item: str
     pieces: int
 """
+ORDERS_SLOWLY = """
+import time
+from dataclasses import dataclass, field
+def one():
+    time.sleep(0.6)
+    return 1
+@dataclass
+class Order:
+    item: str
+    pieces: int = field(default_factory=one)
+"""
 DESK = """
 import asyncio
 from node_runtime import GenServer, GenStatem, Next, Timeout, keep
@@ -153,7 +164,7 @@ async def test_messages_of_pending_timers_are_converted_and_fire_at_their_time(s
     assert [timer.message for timer in timers] == [["named", status.Status.OPEN], ["pid", status.Status.OPEN]]
     send_after(0, "desk", status.Status.OPEN)
     desk: Any = runtime().names["desk"]
-    await eventually(desk.raw_state, within=30.0, what="a message of a timer")
+    await eventually(desk.raw_state, what="a message of a timer")
     assert await told() == [status.Status.OPEN]
 
 
@@ -164,7 +175,7 @@ async def test_postponed_events_and_contents_of_timeouts_are_converted(small: Sm
     gen_statem.cast(pid, status.Status.PAID)
     gen_statem.cast(pid, "wind")
     process: Any = runtime().processes[pid]
-    await eventually(lambda: process.postponed and process.timers, within=30.0, what="the events")
+    await eventually(lambda: process.postponed and process.timers, what="the events")
     plan = await small.handler.plan("2")
     assert {(one.place, one.outcome) for one in plan.live_values} == {
         ("postponed event", "migrated"),
@@ -174,7 +185,7 @@ async def test_postponed_events_and_contents_of_timeouts_are_converted(small: Sm
     assert process.timers["bell"][2].content is status.Status.OPEN
     assert process.timers["bell"][1] is not None
     gen_statem.cast(pid, "open")
-    await eventually(lambda: process.raw_state()[1], within=30.0, what="the postponed event")
+    await eventually(lambda: process.raw_state()[1], what="the postponed event")
     assert process.raw_state() == ("opened", [status.Status.PAID])
 
 
@@ -196,6 +207,18 @@ async def test_data_that_a_message_would_lose_is_named(small: SmallNode) -> None
     assert got == {"orders": [importlib.import_module("shop.orders").Order("tea", pieces=1)]}
 
 
+async def test_a_conversion_that_takes_long_by_the_clock_only_is_tried_to_its_end(small: SmallNode) -> None:
+    await desk_with(small, ORDERS_SLOWLY, BOTH)
+    gate, busy = await hold_desk()
+    send("desk", importlib.import_module("shop.orders").Order("tea"))
+    plan = await small.handler.plan("2")
+    assert plan.rehearsal is not None
+    assert (plan.rehearsal.not_searched, plan.blockers) == (0, ())
+    assert [(one.place, one.outcome) for one in plan.live_values] == [("message", "migrated")]
+    gate.set_result(None)
+    await busy
+
+
 async def test_a_message_that_cant_be_converted_is_a_blocker_that_passes_and_an_install_waits(small: SmallNode) -> None:
     await desk_with(small, ORDERS_3, BOTH)
     order = importlib.import_module("shop.orders").Order
@@ -209,7 +232,7 @@ async def test_a_message_that_cant_be_converted_is_a_blocker_that_passes_and_an_
     assert blocker.remedy == "give pieces a default, or wait for a safe moment with --wait SECONDS"
     assert ((refused := await small.install("2")).outcome, refused.error) == ("aborted", blocker.reason)
     operation = small.handler.install(m.Install(vsn="2", wait=60.0), "ann")
-    await eventually(lambda: small.handler.operation(operation).phase == "waiting", within=30.0, what="the wait")
+    await eventually(lambda: small.handler.operation(operation).phase == "waiting", what="the wait")
     gate.set_result(None)
     await busy
     assert (await small.ended(operation)).outcome == "installed"

@@ -70,7 +70,7 @@ async def test_the_call_of_a_process_that_the_install_suspends_has_ended_at_the_
     plan = await small.handler.plan("2")
     assert (plan.blockers, plan.live_values) == ((), ())
     operation = small.handler.install(m.Install(vsn="2"), "ann")
-    await eventually(lambda: small.handler.operation(operation).phase == "holding", within=30.0, what="the hold")
+    await eventually(lambda: small.handler.operation(operation).phase == "holding", what="the hold")
     gate.set()
     await busy
     assert (await small.ended(operation)).outcome == "installed"

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.support.nodes.small_node"]
 
 
-def write(small: SmallNode, body: str) -> None:
-    """Boot release 1; the counter's module of release 2 begins with `body`."""
+def write(small: SmallNode, body: str, *, prepare: float = 60.0) -> None:
+    """Boot release 1; the counter's module of release 2 begins with `body`, which has `prepare` seconds."""
     small.write("1", {"shop.counter": COUNTER})
     small.write("2", {"shop.counter": f"{body}\n{COUNTER_2}"}, LOAD_COUNTER)
-    settings(small, "prepare = 0.5\n")
+    settings(small, f"prepare = {prepare}\n")
     small.boot()
     importlib.import_module("shop.counter")
 
@@ -131,7 +131,7 @@ async def test_a_body_that_would_harm_the_node_is_refused_by_the_plan_and_by_an_
     small: SmallNode, what: str
 ) -> None:
     body, reason = HARMFUL[what]
-    write(small, body)
+    write(small, body, prepare=0.5 if "within" in reason else 60.0)
     plan = await small.handler.plan("2")
     assert [blocker.reason for blocker in plan.blockers] == [reason]
     assert plan.rehearsal is None
@@ -234,7 +234,7 @@ async def test_a_body_runs_in_the_node_once_on_the_loops_thread(small: SmallNode
 
 
 async def test_a_body_that_hangs_in_the_node_only_is_interrupted(small: SmallNode) -> None:
-    write(small, f"import os, signal\nwhile os.getpid() == {os.getpid()}:\n    signal.pause()")
+    write(small, f"import os, signal\nwhile os.getpid() == {os.getpid()}:\n    signal.pause()", prepare=0.5)
     aborted = await small.install("2")
     assert aborted.outcome == "aborted"
     assert aborted.error is not None

@@ -114,7 +114,8 @@ WRONG = {
 async def test_errors_of_a_code_change_are_found(small: SmallNode, outcome: str) -> None:
     body, message = WRONG[outcome]
     (pid,) = await start_counters(small, changing(body), 5)
-    settings(small, "code_change = 0.2")
+    if outcome == "hung":
+        settings(small, "code_change = 0.2")
     plan = await small.handler.plan("2")
     one = only(plan)
     assert (one.outcome, one.message) == (outcome, message)
@@ -226,10 +227,10 @@ async def test_the_event_loop_goes_on_while_a_rehearsal_runs(small: SmallNode) -
 
 
 async def test_no_os_process_is_left(small: SmallNode) -> None:
-    before = psutil.Process().children()  # those of multiprocessing, which other tests have started
+    before = psutil.Process().children()  # those of multiprocessing, which other tests have started, and which may end
     await start_counters(small, changing("return dict(state)"), 5)
     await small.handler.plan("2")
-    assert psutil.Process().children() == before
+    assert [child for child in psutil.Process().children() if child not in before] == []
 
 
 async def test_while_the_node_changes_there_is_no_plan(small: SmallNode) -> None:

@@ -56,7 +56,7 @@ class Visitor:
 
     def __exit__(self, *_: object) -> None:
         self.leaving.set()
-        self._thread.join(30)
+        self._thread.join(60)
 
     def _visit(self) -> None:
         connection = HTTPConnection("127.0.0.1", self.node.port, timeout=60)

@@ -91,7 +91,7 @@ class Gate(ModuleType):
 
     def wait(self) -> None:
         self.reached.set()
-        assert self.opened.wait(30), "the test never opened the gate"
+        assert self.opened.wait(60), "the test never opened the gate"
 
 
 @pytest.fixture

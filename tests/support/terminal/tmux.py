@@ -26,7 +26,7 @@ class Terminal:
 
     def tmux(self, *words: str) -> str:
         line = ["tmux", "-L", self._socket, "-f", os.devnull, *words]
-        return subprocess.run(line, env=self._env, capture_output=True, text=True, timeout=30, check=False).stdout
+        return subprocess.run(line, env=self._env, capture_output=True, text=True, timeout=120, check=False).stdout
 
     def start(self, *command: str, columns: int = 100, lines: int = 30) -> None:
         size = ("-x", str(columns), "-y", str(lines))
