@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from node_runtime import GenServer, Pid, call, cast, exit, gen_server, spawn_task, supervisor
+from node_runtime import GenServer, Pid, call, cast, exit, gen_server, spawn_task, supervisor, sys
+from node_runtime.control.queries import membership, process_queries
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
@@ -230,6 +233,30 @@ async def test_started_and_ended_processes_are_seen_by_each_question(shop: Node)
             return all(len(one.pids) == 6 and pids[1] not in one.pids and added in one.pids for one in found) or None
 
         await answered(agreement, "the same answer to all questions")
+
+
+async def test_a_process_that_ends_is_freed_although_clients_have_asked_about_it(
+    shop: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its instance would hold an old version of its code, and block the next upgrade."""
+    for module in (membership, process_queries):
+        monkeypatch.setattr(module, "KEPT_SECONDS", 0.05)
+    async with pool_of(2) as pids, shop.client() as client:
+        state = await sys.get_state(pids[0])
+        state["held"] = held = threading.Event()
+        freed = weakref.ref(held)
+        del state, held
+        await page(client, filter="module:*test_process_queries kind:gen_server", order="busy")
+        await page(client, order="mail")
+        await tree(client, filter="kind:gen_server")
+        exit(pids[0], "kill")
+
+        async def gone() -> bool | None:
+            await tree(client)  # another question, as of a dashboard that stays open
+            gc.collect()
+            return True if freed() is None else None
+
+        await answered(gone, "the end of the state")
 
 
 async def test_the_tree_has_siblings_in_the_order_of_their_specifications(shop: Node) -> None:

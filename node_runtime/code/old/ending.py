@@ -19,7 +19,7 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Purged, TaskInfo
 
 from .caches import cache_title, clear_caches
-from .holder_names import task_name
+from .holder_names import is_of_node, task_name
 from .running import suspended_frames
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ async def end_old_code(
     holders = findings.holders.get(module, [])
     killed = _kill(processes, (one for one in holders if one.does.startswith("runs ")))
     asking = asyncio.current_task()
-    others = [task for task in processes.tasks() if task is not asking]
+    others = [task for task in processes.tasks() if task is not asking and not is_of_node(task)]
     ending, cancelled = _cancel(others, {one.task for one in holders} - {None})
     del others
     cancelled += _cancel_timers(namespace)

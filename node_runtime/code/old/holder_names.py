@@ -17,6 +17,9 @@ from .caches import CACHE, cache_name, cache_title
 if TYPE_CHECKING:
     from node_runtime.protocol.messages import HolderKind
 
+NODE: Final = "the node itself"
+"""The name of the node's own tasks and threads as a holder; nothing ends them."""
+_OWN_PACKAGES: Final = "node_runtime.cli.", "node_runtime.control.", "node_runtime.releases."
 WITH_FRAME: Final = (CoroutineType, GeneratorType, AsyncGeneratorType)
 _FRAMES: Final = "cr_frame", "gi_frame", "ag_frame"
 
@@ -25,6 +28,13 @@ def task_name(task: Task[Any]) -> str:
     """Return how messages name a task: `task Task-3 (shop.box.poll)`."""
     coroutine = task.get_coro()
     return f"task {task.get_name()} ({code_name(coroutine)})"
+
+
+def is_of_node(thing: object) -> bool:
+    """Return whether `thing` is a task or a thread with which the node runs itself, such as its main task."""
+    if isinstance(thing, Task):
+        return code_name(thing.get_coro()).startswith(_OWN_PACKAGES)
+    return isinstance(thing, Thread) and thing.name.startswith("node_runtime.")
 
 
 def code_name(suspended: Any) -> str:
@@ -41,7 +51,9 @@ def owner(thing: Any, held: object) -> OldCodeHolder | None:
     `held` is the object to which `thing` refers.
     """
     found: tuple[HolderKind, str] | None = None
-    if isinstance(thing, dict) and "__spec__" in thing:
+    if is_of_node(thing):
+        found = "object", NODE
+    elif isinstance(thing, dict) and "__spec__" in thing:
         name = next((name for name, value in thing.items() if value is held), "?")
         found = "object", f"{thing.get('__name__')}.{name}"
     elif isinstance(thing, Handle) or type(thing).__module__ == "uvloop.loop":

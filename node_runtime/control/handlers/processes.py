@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -64,10 +65,17 @@ class ProcessHandlers:
 
     def _torn(self) -> ProcessQueries:
         """Return queries for the control thread. They are kept for a while, since the first answer reads everything."""
-        if self._torn_queries is None or time.monotonic() - self._torn_since > TORN_KEPT_SECONDS:
-            self._torn_queries = ProcessQueries(self._runtime, self._code, self._boot_id, torn=True)
+        queries = self._torn_queries
+        if queries is None or time.monotonic() - self._torn_since > TORN_KEPT_SECONDS:
+            queries = self._torn_queries = ProcessQueries(self._runtime, self._code, self._boot_id, torn=True)
             self._torn_since = time.monotonic()
-        return self._torn_queries
+            with suppress(RuntimeError):  # the event loop has ended
+                self._runtime.loop.call_soon_threadsafe(self._forget_torn)  # called when the loop is not blocked
+        return queries
+
+    def _forget_torn(self) -> None:
+        """Forget the processes as they were while the event loop was blocked: those that end would hold their code."""
+        self._torn_queries = None
 
     # ------------------------------------------------------------------ changes
 

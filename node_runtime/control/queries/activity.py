@@ -71,6 +71,12 @@ class Activity:
         yield from self._repetition.run(self._read(now))
         self._handled_by_all = handled_by_all
 
+    def forget_if_unused(self, seconds: float) -> None:
+        """Forget the processes if nobody has asked for their rates for so many seconds."""
+        if monotonic() - self._read_at > seconds:
+            self._processes, self._handled, self.rates = [], [], {}
+            self._read_at, self._handled_by_all = 0.0, -1
+
     def _read(self, now: float) -> Generator[None, None, None]:
         processes = list(self._membership.processes)
         handled: list[int] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from operator import attrgetter
 from time import monotonic
 from typing import Final, NamedTuple
@@ -25,13 +25,13 @@ _PID: Final = attrgetter("pid")
 
 
 class MembershipChange(NamedTuple):
-    """The processes that were added with one version, and the pids of those that were removed.
+    """The pids of the processes that were added with one version, and of those that were removed.
 
     A process that gets another name is in both.
     """
 
     version: int
-    born: list[Process]
+    born: list[int]
     ended: set[int]
 
 
@@ -40,12 +40,14 @@ class Membership:
 
     The processes are known only while clients ask for them: `refresh` begins to follow the runtime's events, and if
     nobody has asked for KEPT_SECONDS, everything is forgotten. So a node that nobody inspects has no costs. Use this
-    object on the event loop only. Without `follow`, the processes are read once, in any thread.
+    object on the event loop only. Without `follow`, the processes are read once, in any thread. `tidy` is called about
+    every KEPT_SECONDS while the processes are known, and when they have been forgotten.
     """
 
-    def __init__(self, runtime: Runtime, *, follow: bool = True) -> None:
+    def __init__(self, runtime: Runtime, *, tidy: Callable[[], None], follow: bool = True) -> None:
         self._runtime = runtime
         self._follows = follow
+        self._tidy = tidy
         self._events: deque[ProcessEvent] = deque(maxlen=MAX_EVENTS)
         self._unsubscribe: Callable[[], object] | None = None
         self._asked_at = 0.0
@@ -90,6 +92,7 @@ class Membership:
     def _forget_if_unused(self) -> None:
         left = self._asked_at + KEPT_SECONDS - monotonic()
         if left > 0:
+            self._tidy()
             self._runtime.loop.call_later(left, self._forget_if_unused, context=self._runtime.context)
             return
         if self._unsubscribe is not None:
@@ -99,6 +102,7 @@ class Membership:
         self.processes, self.below, self.users = [], {}, {}
         self._changes.clear()
         self._events.clear()
+        self._tidy()
 
     def _read(self) -> Generator[None, None, None]:
         """Read all processes. A process that starts or ends meanwhile is in the events, and applied next time."""
@@ -145,7 +149,7 @@ class Membership:
         if not (born or ended):
             return
         self._remove(ended)
-        added = [process for process in born.values() if self._add(process)]
+        added = [pid for pid, process in born.items() if self._add(process)]
         self.version += 1
         self._changes.append(MembershipChange(self.version, added, ended))
 
@@ -162,7 +166,7 @@ class Membership:
 
     def _remove(self, ended: set[int]) -> None:
         parents = set()
-        removed = self._find(ended)
+        removed = self.of_pids(ended)
         for process in removed:
             parents.add(process.parent)
             left = self.users.get(process.module, 0) - 1
@@ -179,7 +183,8 @@ class Membership:
             else:
                 self.below.pop(parent, None)
 
-    def _find(self, pids: set[int]) -> list[Process]:
+    def of_pids(self, pids: Iterable[int]) -> list[Process]:
+        """Return those of the processes that have one of these pids."""
         found = []
         for pid in pids:
             at = bisect_left(self.processes, pid, key=_PID)

@@ -60,7 +60,7 @@ class MatchingProcesses:
             return
         for change in changes:
             self._remove(change.ended)
-            for process in change.born:
+            for process in membership.of_pids(change.born):
                 if self.filter.accepts(process):
                     insort(self.processes, process, key=_PID)
             self.version += 1

@@ -48,7 +48,7 @@ class ProcessQueries:
         self._boot_id = boot_id
         self._reader = ProcessReader(runtime, code)
         self._reader_refresh = Repetition()
-        self._membership = Membership(runtime, follow=not torn)
+        self._membership = Membership(runtime, tidy=self._tidy, follow=not torn)
         self._activity = Activity(runtime, self._membership)
         self._orders = Orders(self._reader, self._activity)
         self._rows = Rows(self._reader, self._membership, self._activity)
@@ -162,6 +162,15 @@ class ProcessQueries:
                 Folding(frozenset(query.closed), frozenset(query.open), query.unfolded),
             )
         return known
+
+    def _tidy(self) -> None:
+        """Drop the processes that nobody has asked for lately: an ended process would hold an old version of its code.
+
+        While a query is answered, it may use them, so they are dropped the next time.
+        """
+        if not self._busy:
+            self._drop_unused()
+            self._activity.forget_if_unused(KEPT_SECONDS)
 
     def _drop_unused(self) -> None:
         """Drop the answers that nobody has asked for lately, and the oldest answers if there are too many."""

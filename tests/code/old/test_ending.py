@@ -15,7 +15,7 @@ import pytest
 from node_runtime.code import OldVersionHeld
 from node_runtime.processes import Runtime, is_alive, spawn
 from node_runtime.protocol.exit_codes import Refused
-from tests.support.waiting import eventually
+from tests.support.waiting import begun, eventually
 from tests.support.written_modules import imported
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ pytest_plugins = ["tests.support.projects.code_shop"]
 ROUTES = """
 def page():
     return {n}
+"""
+THING = """
+class Thing:
+    def number(self):
+        return 1
 """
 OWN = """
 import functools
@@ -143,6 +148,23 @@ async def test_a_purge_spares_a_server_that_is_free_when_the_task_of_its_connect
     assert task.cancelled()
     assert (is_alive(server), is_alive(other)) == (True, False)
     assert (purged.dropped, purged.left) == (True, ())
+
+
+async def test_a_purge_never_cancels_the_main_task_of_the_node(app: App) -> None:
+    """It refers to everything that the node remembers, such as a process of the old version that has ended."""
+    app.boot(a=THING)
+    main: dict[str, Any] = {"__name__": "node_runtime.cli.node", "sleep": asyncio.sleep}
+    exec("async def live(remembered):\n    await sleep(3600)\n", main)
+    task = asyncio.create_task(main["live"]([imported("a").Thing()]))
+    await begun(task)
+    app.load(a=THING.replace("1", "2"))
+    (holder,) = await asyncio.to_thread(app.server.holders, "a")
+    assert (holder.name, holder.does, holder.task) == ("the node itself", "holds an instance of a.Thing", None)
+    purged = await app.server.end_old_code("a")
+    assert purged is not None
+    assert purged.cancelled == ()
+    assert not task.cancelling()
+    task.cancel()
 
 
 async def test_a_purge_ends_nothing_once_an_install_changes_the_node(app: App, node: Runtime) -> None:
