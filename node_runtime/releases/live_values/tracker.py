@@ -27,11 +27,12 @@ from node_runtime.releases.planning.transition import Transition
 
 from .findings import Finding, MigratedBy
 from .held_values import HeldValue, held_values
+from .other_holders import ThreadValues, other_holders
 from .pending_trials import ARGUMENT_PLACES, PENDING_PLACES, Guard, PendingTrials
 from .replaced_code import ReplacedCode
 from .report import LiveValuesFound
 from .sentences import describe
-from .shared_objects import INCOMPLETE, SharedObjects, ThreadValues
+from .shared_objects import INCOMPLETE, SharedObjects
 from .switched_names import SwitchedNames
 from .value_search import SUSPENDED_SORTS, FoundValue, ValueSearch
 
@@ -79,9 +80,14 @@ class LiveValues:
         if not self._code.modules:
             return
         began = time.process_time()
-        self._shared = SharedObjects(runtime, self._threads, self._kept)
         stopped = affected.pids_of_stopped(self._transition.script)
         places = [held for held in held_values(runtime) if not self._is_over(held, stopped)]
+        migrated = {
+            held.process.pid
+            for held in places
+            if held.place == "state" and held.process.module in self._transition.migrated
+        }
+        self._shared = SharedObjects(places, migrated, other_holders(runtime, self._threads, self._kept))
         self._switched.search(places)
         search = ValueSearch(self._code, SEARCH_SECONDS)
         search.run([held.value for held in places])

@@ -7,7 +7,7 @@ import importlib
 import threading
 from typing import TYPE_CHECKING
 
-from node_runtime import gen_server
+from node_runtime import gen_server, send, sys
 from tests.support.waiting import begun
 
 if TYPE_CHECKING:
@@ -128,3 +128,23 @@ async def test_a_plan_is_silent_about_states_of_which_nothing_is_shared(small: S
     await gen_server.start(importlib.import_module("shop.box").Box, ["own"], name="box")
     assert [one for one in (await small.handler.plan("2")).warnings if "share" in one] == []
     task.cancel()
+
+
+async def test_a_process_that_keeps_its_state_is_named_as_the_other_holder(small: SmallNode) -> None:
+    shelf = BOX.format(limit=1).replace("Box", "Shelf")
+    small.write("1", {"shop.box": BOX.format(limit=1), "shop.shelf": shelf})
+    small.write("2", {"shop.box": BOX.format(limit=2) + REBUILT, "shop.shelf": shelf}, APPUP)
+    small.boot()
+    jobs = ["a"]
+    await gen_server.start(importlib.import_module("shop.shelf").Shelf, jobs, name="shelf")
+    (warning,) = about_sharing(await plan_for(small, jobs))
+    assert "box <2> and shelf <1> hold the same list at .jobs of the state" in warning
+
+
+async def test_a_list_in_a_state_and_in_a_waiting_message_is_not_taken_for_a_shared_one(small: SmallNode) -> None:
+    boot(small, REBUILT)
+    box = await gen_server.start(importlib.import_module("shop.box").Box, ["a"], name="box")
+    await sys.suspend(box)
+    send(box, (await sys.get_state(box)).jobs)
+    assert [one for one in (await small.handler.plan("2")).warnings if "share" in one] == []
+    sys.resume(box)
