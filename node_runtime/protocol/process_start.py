@@ -1,11 +1,17 @@
-"""Reads when an OS process began. The time shows whether the system has given its process id to another process."""
+"""Reads when an OS process began, whether it runs, and how long it has run.
+
+The time of its begin shows whether the system has given its process id to another process.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
 _ENDED: Final = {b"Z", b"X"}
+_RUNNING: Final = {b"R", b"D"}
+"""It runs or waits for a processor, or it waits for a disk."""
 
 
 def start_ticks(pid: int) -> int | None:
@@ -18,6 +24,21 @@ def is_alive(pid: int, began: int) -> bool:
     """Return whether the process `pid` that began at `began` (a value of `start_ticks`) is still alive."""
     fields = _fields(pid)
     return bool(fields) and int(fields[19]) == began and fields[0] not in _ENDED
+
+
+def is_runnable(pid: int) -> bool:
+    """Return whether a process runs, or would run if the processors and disks were free.
+
+    It is False for a process that waits for a lock or for data, and where the system doesn't report it.
+    """
+    fields = _fields(pid)
+    return bool(fields) and fields[0] in _RUNNING
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the processor time that a process has used; 0.0 if the system doesn't report it."""
+    fields = _fields(pid)
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
 
 
 def _fields(pid: int) -> list[bytes]:

@@ -21,15 +21,24 @@ import msgspec
 
 from node_runtime.code.bare_fork import native_threads
 from node_runtime.code.forked_child import ChildLimits, fork_child, write_all
+from node_runtime.protocol.process_start import is_runnable, processor_seconds
 
 CHECK_INTERVAL_SECONDS: Final = 0.1
 """Seconds between two checks of the time limits."""
 START_SECONDS: Final = 5.0
-"""Seconds that the child has to send its first message."""
+"""Seconds that the child has to send its first message. It has more while it only waits for a processor."""
+MAX_IDLE_CHECKS: Final = 5
+"""In so many checks in a row, a child that is late must be found waiting before it is killed.
+
+A child that waits for a processor, on a busy machine, only needs more time; one that waits for a lock does not end.
+"""
 MAX_STARTS: Final = 3
 """How often the node forks before it gives up, if the child does not start."""
 INTERRUPT_GRACE_SECONDS: Final = 1.0
-"""Seconds that the child has to interrupt a late call itself, before the node kills the child."""
+"""Seconds that the child has to interrupt a late call itself, before the node kills the child.
+
+They count while the child runs or waits for something, but not while it waits for a processor.
+"""
 MAX_REPORT_BYTES: Final = 64 << 20
 """Largest number of bytes that a child may send in all."""
 
@@ -130,7 +139,7 @@ async def run_in_forked_copy(
         except OSError as refused:
             raise CopyNotStarted(f"the node can't be copied ({refused.strerror})") from refused
         stopped += child.fork_seconds
-        messages = _MessageReader(receive)
+        messages = _MessageReader(receive, child.pid)
         try:
             in_time = await messages.receive_all(child.reader, marker, limits)
         finally:
@@ -144,11 +153,15 @@ async def run_in_forked_copy(
 
 
 class _MessageReader:
-    """The messages that a child sends. `started` is whether the first one has arrived."""
+    """The messages that the child `pid` sends. `started` is whether the first one has arrived."""
 
-    def __init__(self, receive: Callable[[bytes], None]) -> None:
+    def __init__(self, receive: Callable[[bytes], None], pid: int) -> None:
         self.started = False
         self._receive = receive
+        self._pid = pid
+        self._idle_checks = 0
+        self._used_in_time: float | None = None
+        """The processor time that the child had used when its present call became late; None if no call is late."""
         self._buffer = bytearray()
         self._received = 0
 
@@ -170,10 +183,27 @@ class _MessageReader:
 
     def _is_late(self, seconds: float, marker: ProgressMarker, limits: RehearsalLimits) -> bool:
         if not self.started:
-            return seconds > START_SECONDS
+            return seconds > limits.total_seconds or (seconds > START_SECONDS and self._is_stuck())
         number, at_it = marker.read()
-        busy = number != NO_PROCESS and at_it > limits.seconds_for(number) + INTERRUPT_GRACE_SECONDS
-        return busy or seconds > limits.total_seconds
+        late = 0.0 if number == NO_PROCESS else at_it - limits.seconds_for(number)
+        return seconds > limits.total_seconds or self._is_not_interrupted(late)
+
+    def _is_not_interrupted(self, late: float) -> bool:
+        """Return whether the child has had enough time to interrupt its call, which is late for so many seconds."""
+        if late <= 0:
+            self._used_in_time, self._idle_checks = None, 0
+            return False
+        used = processor_seconds(self._pid)
+        if self._used_in_time is None:
+            self._used_in_time = used
+        if late <= INTERRUPT_GRACE_SECONDS:
+            return False
+        return used - self._used_in_time >= INTERRUPT_GRACE_SECONDS or self._is_stuck()
+
+    def _is_stuck(self) -> bool:
+        """Return whether the last checks have all found the child waiting."""
+        self._idle_checks = 0 if is_runnable(self._pid) else self._idle_checks + 1
+        return self._idle_checks >= MAX_IDLE_CHECKS
 
     def _read(self, reader: int, ended: asyncio.Future[None]) -> None:
         try:

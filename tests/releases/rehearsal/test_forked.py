@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.waiting import eventually
 
 PARENT = """
@@ -27,6 +29,24 @@ asyncio.run(run_in_forked_copy(work, hear, ProgressMarker(), limits))
 """
 
 
+STARTS = """
+import asyncio, os, time
+from node_runtime.releases.rehearsal import forked
+
+forked.START_SECONDS = 0.2
+starts = []
+
+def start():
+    if len(starts) == 1:
+        WORK
+
+os.register_at_fork(before=lambda: starts.append(True), after_in_child=start)
+limits = forked.RehearsalLimits(total_seconds=600.0, call_seconds=600.0, body_seconds=600.0, memory_bytes=1 << 30)
+asyncio.run(forked.run_in_forked_copy(lambda tell: None, print, forked.ProgressMarker(), limits))
+print(len(starts))
+"""
+
+
 def is_over(process: int) -> bool:
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
@@ -41,3 +61,16 @@ def test_the_copy_ends_with_its_parent_in_any_case() -> None:
         assert not is_over(copy)
         os.kill(parent.pid, signal.SIGKILL)
         asyncio.run(eventually(lambda: is_over(copy), what="the end of the copy"))
+
+
+@pytest.mark.parametrize(
+    ("work", "starts"),
+    [
+        pytest.param("while time.process_time() < 1.5: pass", 1, id="it needs a processor"),
+        pytest.param("time.sleep(600)", 2, id="it waits"),
+    ],
+)
+def test_a_copy_that_starts_late_gets_more_time_unless_it_waits_for_something(work: str, starts: int) -> None:
+    program = STARTS.replace("WORK", work)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == f"{starts}\n"

@@ -36,7 +36,8 @@ async def start_counters(small: SmallNode, second: str, *counts: int, first: str
 def only(plan: m.Plan) -> m.RehearsalResult:
     """The one process of the rehearsal."""
     assert plan.rehearsal is not None
-    assert (plan.rehearsal.processes, plan.rehearsal.reached, plan.rehearsal.error) == (1, 1, None)
+    found = plan.rehearsal.processes, plan.rehearsal.reached, plan.rehearsal.error
+    assert found == (1, 1, None), found
     (one,) = plan.rehearsal.results
     return one
 
