@@ -211,8 +211,8 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "arm", "exclamation_mark", "arm", "Arm, or return to read-only",
-        "Allows the operator's actions for 15 minutes; the header is red meanwhile. "
-        "The node checks the role, too.",
+        "Allows actions that change the node, for 15 minutes; the header is red meanwhile. "
+        "The node also checks the role of your cookie.",
         "Dashboard",
         views=(*VIEWS, "process", "plan", "operation"),
     ),

@@ -20,9 +20,9 @@ class DashboardOptions:
     """The options of a dashboard, which is read-only by default.
 
     `page` is the URL of the page that the node serves, for display. `cookie_file` is only for the command lines that
-    the dashboard shows. `keymap` replaces the keymap file. `memory` is the file of what the dashboard
-    remembers; without it, the dashboard remembers nothing. `open_link` replaces the link to the node. `record` writes a
-    recording.
+    the dashboard shows. `keymap` replaces the keymap file. `memory` is the path of the file in which the dashboard
+    remembers its theme and the names of columns and rows; without it, the dashboard remembers nothing. `open_link`
+    replaces the link to the node. `record` writes a recording.
     """
 
     read_only: bool = True

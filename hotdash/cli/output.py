@@ -38,7 +38,10 @@ def to_builtins(value: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class OutputMode:
-    """Whether a verb prints several outputs; JSON then has one line for each. If set, `paint` prints the tables."""
+    """How a verb prints: several outputs or one, and a function `paint` that replaces the printing of tables.
+
+    JSON of several outputs has one line for each.
+    """
 
     repeated: bool = False
     paint: Callable[[RenderableType], None] | None = None

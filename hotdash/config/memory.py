@@ -1,7 +1,7 @@
 """The state that the dashboard keeps between two runs, in `$XDG_STATE_HOME/hotdash/memory.json`.
 
-Of a node, the file contains only the names of rows. If the file is missing, damaged or not writable, the dashboard
-works as usual, but remembers nothing.
+About a node, the file contains only names, such as those of rows. If the file is missing, damaged or not writable, the
+dashboard works as usual, but remembers nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Memory(msgspec.Struct, frozen=True):
     nodes: dict[str, dict[str, ViewMemory]] = msgspec.field(default_factory=dict)
 
     def with_views(self, node: str, views: dict[str, ViewMemory]) -> Memory:
-        """Return the memory with what the views of `node` remember now."""
+        """Return a copy of the memory in which `views` replaces the entries of `node`."""
         cut = {view: {key: tuple(names[:MAX_NAMES]) for key, names in lists.items()} for view, lists in views.items()}
         others = {name: kept for name, kept in self.nodes.items() if name != node}
         kept = dict(list(others.items())[-(MAX_NODES - 1) :])
@@ -52,13 +52,13 @@ class MemoryFile:
         return self._at_start.theme if self._at_start.theme in themes else None
 
     def views(self, node: str, columns: Mapping[str, tuple[str, ...]]) -> dict[str, ViewMemory]:
-        """Return what the views of `node` remember; the columns that the settings name take precedence."""
+        """Return the names that the views of `node` remember; the columns in the settings take precedence."""
         remembered = self._at_start.nodes.get(node, {})
         chosen = {view: {"columns": names} for view, names in columns.items()}
         return {view: remembered.get(view, {}) | chosen.get(view, {}) for view in {*remembered, *chosen}}
 
     def write(self, node: str, theme: str | None, views: dict[str, ViewMemory]) -> None:
-        """Write the theme, unless it is None, and what the views of `node` remember.
+        """Write the theme, unless it is None, and the names that the views of `node` remember.
 
         The file is read again first, since another dashboard may have written to it meanwhile.
         """

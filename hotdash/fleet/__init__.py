@@ -1,1 +1,1 @@
-"""Several nodes: those that can be opened, and a row about each."""
+"""The nodes that can be opened, their list, and the dashboard on several of them."""

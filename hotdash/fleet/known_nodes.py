@@ -45,7 +45,7 @@ def known_nodes(settings: Settings) -> list[KnownNode]:
 
 
 def known_by_name(names: Sequence[str], settings: Settings) -> list[KnownNode]:
-    """Return the nodes with these names, each once; those of the settings file have the cookie files that it names."""
+    """Return the nodes with these names, each once, with their cookie files if the settings file names the nodes."""
     remote = {name: node.cookie_path() for name, node in settings.nodes.items()}
     return [KnownNode(name, remote.get(name)) for name in dict.fromkeys(names)]
 

@@ -1,8 +1,8 @@
 """The dashboard on several nodes, one tab for each.
 
-Only the open node is watched, with the link of the dashboard. Of each other node, the tab shows the release, which is
-read every two seconds. What was known of a node, and its screens, are kept until its tab is opened again; the new link
-then reads everything that has happened meanwhile, as after a lost connection.
+Only the open node is watched, with the link of the dashboard. The tabs of the other nodes show the release, which is
+read every two seconds. When a tab is left, its screens and the known state of its node are kept. When it is opened
+again, a new link reads everything that has happened meanwhile, as after a lost connection.
 """
 
 from __future__ import annotations

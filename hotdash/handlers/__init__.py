@@ -1,1 +1,1 @@
-"""The handlers of actions, by what they act on."""
+"""The handlers of actions: one file for each kind of object on which actions act."""

@@ -24,7 +24,7 @@ _ENDS: Final[dict[m.HolderKind, tuple[str, Tone]]] = {
 
 
 def draining_words(module: m.ModuleInfo) -> Span:
-    """Return whether a module's old version is still run, and by how many processes; empty without an old version."""
+    """Return words that say how many processes still run a module's old version; empty without an old version."""
     if module.old_vsn is None:
         return Span("")
     if not module.old_pids:

@@ -138,7 +138,7 @@ class ProcessScreen(NodeScreen):
             self._draw()
 
     def refresh_now(self) -> None:
-        """Ask the node now."""
+        """Request the process from the node now."""
         self._poll_due.set()
 
     # -------------------------------------------------------------- visiting

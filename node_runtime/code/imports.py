@@ -105,7 +105,7 @@ def _bound_otherwise(code: CodeType) -> Iterator[str]:
 def modules_used_by_body(code: CodeType, imports: Imports) -> set[str]:
     """Return the modules whose objects the body itself uses, in a call, a decorator or the bases of a class.
 
-    Of "from m import n", both "m" and "m.n" count, because n may be a module.
+    For "from m import n", the result has both "m" and "m.n", because n may be a module.
     """
     read = set(_read_by_body(code))
     bound = [entry for entry in imports.entries if entry.bound]

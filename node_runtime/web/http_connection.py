@@ -69,7 +69,7 @@ def _listener_connection(protocol: Any) -> Any:
             self.reader.receive(data)
 
         def take(self, data: bytes) -> None:
-            """Parse a piece of what the client has sent."""
+            """Parse a piece of the data that the client has sent."""
             self.body_parts += 1
             super().data_received(data)
             if self.has_upgraded and self.reader.stop():

@@ -1,4 +1,4 @@
-"""The functions by which applications start and stop listeners, and change the routes of those that have routes.
+"""The functions by which applications start and stop listeners, and change the routes of listeners.
 
 The runtime keeps the socket and the application of a listener under its name; see `listeners`.
 """

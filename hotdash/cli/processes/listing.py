@@ -25,7 +25,7 @@ from .pages import find_process, process_pages
 
 
 def _column_names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
-    """Return names of columns that are separated by commas."""
+    """Split a comma-separated list of column names."""
     names = DEFAULT_COLUMNS if value is None else tuple(word.strip() for word in value.split(",") if word.strip())
     for name in names:
         if name not in PROCESS_COLUMNS:

@@ -1,4 +1,4 @@
-"""The filter of events and log records, and the folding of those that repeat themselves."""
+"""The filter of events and log records, and the folding of repeated ones."""
 
 from __future__ import annotations
 

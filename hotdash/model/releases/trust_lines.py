@@ -28,7 +28,7 @@ def trust_words(trust: m.ReleaseTrust) -> Span:
 
 
 def approval_lines(approval: m.Approval | None) -> list[Line]:
-    """Return who has approved the install of a plan, and who still must; no lines if it needs no approval."""
+    """Return who has approved the install of a plan, and how many still have to; no lines if it needs no approval."""
     if approval is None:
         return []
     lines = [line("  Approved by ", span(", ".join(approval.approved_by), "name"), ".")] if approval.approved_by else []

@@ -9,7 +9,7 @@ from node_runtime.protocol import messages as m
 
 
 def worker_line(worker: m.WorkerInfo, leader: m.WorkerInfo) -> Line:
-    """Return the line of one worker; a release that differs from that of the `leader`, worker 1, stands out."""
+    """Return the line of one worker; a release that differs from that of worker 1, the `leader`, is highlighted."""
     if not worker.vsn:
         return line(span(f"{worker.number}  down", "bad"), f"  {worker.down or 'it is being started'}")
     release = span(worker.vsn, "strong" if worker.vsn == leader.vsn else "warn")

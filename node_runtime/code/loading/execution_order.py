@@ -35,8 +35,7 @@ def in_execution_order(staged: Collection[StagedVersion]) -> list[StagedVersion]
 def _as_imported(known: list[StagedVersion], new: dict[str, StagedVersion]) -> Iterator[StagedVersion]:
     """Yield the new modules, each followed by the new modules that it imports.
 
-    The modules that loaded modules import come first, then those that no new module imports, then
-    the remaining ones.
+    First come the modules that an already loaded module imports, then those that no new module imports, then the rest.
     """
     imported = {name for each in new.values() for name in _imported(each) if name != each.managed.name}
     first = [name for each in known for name in _imported(each)]

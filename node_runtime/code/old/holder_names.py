@@ -74,7 +74,7 @@ def owner(thing: Any, held: object) -> OldCodeHolder | None:
 def ended_owner(thing: Any, held: object) -> OldCodeHolder | None:
     """Return an ended task or an exception as a holder without `does`; None for any other object.
 
-    Such an object shows where a reference comes from. An object with a better-known name may refer to it in turn.
+    The search continues from such an object, because an object with a better-known name may refer to it.
     """
     kept = f"the exception {type(held).__name__}" if isinstance(held, BaseException) else "the result"
     if isinstance(thing, Task) and thing.done():

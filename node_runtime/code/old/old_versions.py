@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 MIN_DROPPED: Final = 20
-"""If more dropped namespaces than this are in memory, and more than there are modules, all garbage is collected."""
+"""All garbage is collected if more dropped namespaces than this, and more than modules, are in memory."""
 
 
 class OldVersions:

@@ -21,7 +21,8 @@ from .heads import heads_in
 class _Walk:
     """Checks the lines one after the other.
 
-    `wanted` has the known heads: for the number of an entry, the recorded hashes, each with the place of its record.
+    `wanted` has the known heads: it maps the number of an entry to the recorded hashes, each with the place of the
+    record.
     """
 
     directory: Path

@@ -16,9 +16,10 @@ _MIB = 1 << 20
 
 
 class RoleLimits(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The limits of one role: of its connections, and of what one connection may send.
+    """The limits of one role: how many connections it may have, and how much one connection may send.
 
-    A connection may send `burst_seconds` times its rates at once. A connection that sends more is closed.
+    A connection may send at once what its rates allow in `burst_seconds` seconds. A connection that sends more is
+    closed.
     """
 
     max_connections: int

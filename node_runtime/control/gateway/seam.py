@@ -197,7 +197,7 @@ class Seam(Generic[In]):
         return len(self._unsent)
 
     def put(self, message: SeamMessage) -> None:
-        """Append a message to those that `flush` sends."""
+        """Queue a message, which the next `flush` sends."""
         start = len(self._unsent)
         self._unsent += b"\0" * _LENGTH_BYTES
         self._encoder.encode_into(message, self._unsent, -1)

@@ -52,7 +52,7 @@ def _applications(before: Manifest, after: Manifest) -> Iterator[str]:
 
 
 def _libraries(before: Manifest, after: Manifest) -> Iterator[str]:
-    """Yield the libraries that differ, each with the remark that a node can't load the difference."""
+    """Yield the libraries that differ, each with the remark that the difference needs a restart."""
     old, new = (_versions(each) for each in (before, after))
     for name in sorted(old.keys() | new.keys()):
         if name not in old or name not in new:

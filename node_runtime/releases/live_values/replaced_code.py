@@ -1,8 +1,8 @@
 """The classes and functions of the module versions that a load replaces or deletes.
 
-In this package, all of them are called replaced. A class is replaced if the new version of its module does not have the
-same class object under its name; so a reused class is not replaced. A function is replaced if its namespace is that of
-a replaced or deleted version.
+In this package, "replaced" means replaced or deleted. A class is replaced if the new version of its module does not
+have the same class object under its name; so a reused class is not replaced. A function is replaced if its namespace is
+that of a replaced or deleted version.
 """
 
 from __future__ import annotations

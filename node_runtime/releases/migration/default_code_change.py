@@ -62,6 +62,6 @@ def inherits_code_change(cls: type[Any]) -> bool:
 
 
 def namespaces_of(batch: Batch) -> TargetNamespaces:
-    """Return the namespaces of a batch's new versions, and of those that they replace."""
+    """Return the namespaces of a batch's new versions, and of the versions that they replace."""
     new = {**{module: batch.namespace(module) for module in batch.modules}, **{module: {} for module in batch.deleted}}
     return TargetNamespaces(new, batch.replaced_namespaces())

@@ -201,7 +201,7 @@ class ReplacedShape(Shape):
         return new
 
     def _placed_fields(self, value: Any, new: Any, attributes: dict[str, Any]) -> dict[str, Any]:
-        """Return the values of the target's fields, and set them one by one: a default may read earlier fields."""
+        """Set the target's fields of `new` one by one, since a default may read earlier fields; return their values."""
         placed: dict[str, Any] = {}
         for name, field in (self._target_fields or {}).items():
             if name in attributes:

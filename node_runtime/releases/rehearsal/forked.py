@@ -95,7 +95,7 @@ class RehearsalLimits(msgspec.Struct, frozen=True):
     memory_bytes: int
 
     def seconds_for(self, number: int) -> float:
-        """Return the time limit of what the `ProgressMarker` with this number shows."""
+        """Return the time limit of the process, function or bodies for which a `ProgressMarker` has this number."""
         return self.body_seconds if number == BODIES else self.call_seconds
 
 

@@ -39,7 +39,7 @@ def remembered_path(directory: Path) -> Path:
 
 
 def check_remembered(directory: Path, settings: TrustSettings) -> None:
-    """Raise Refused if a demand that the node had is missing from etc/ without a statement in etc/ that revokes it."""
+    """Raise Refused if etc/ neither has nor revokes the signatures or approvals that the node demanded before."""
     remembered = _read(directory)
     keys, toml = release_keys_folder(directory), node_toml(directory)
     if remembered.release_keys and not os.path.lexists(keys) and not settings.allow_unsigned:

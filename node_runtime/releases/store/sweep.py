@@ -108,7 +108,7 @@ def _delete_unneeded(directory: Path, record: commit_record.CommitRecord, used: 
 
 @cache
 def _log_once(sentence: str) -> None:
-    """Log a warning, but not a second time: each staging and each removal sweeps."""
+    """Log a warning only once, although each staging and each removal makes a sweep."""
     logger.warning("%s", sentence)
 
 

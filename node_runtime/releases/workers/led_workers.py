@@ -1,4 +1,4 @@
-"""Changes the release of the other workers: worker 1 orders one worker after the other into the release.
+"""Changes the release of the other workers: worker 1 orders them, one after the other, to install it.
 
 Worker 1 changes first. Then each other worker prepares, rehearses and installs the release by itself, on its own
 states, when worker 1 orders it. Only worker 1 gives orders. If worker 1 ends during a change, its successor brings all
@@ -146,8 +146,8 @@ class LedWorkers:
         """Bring the workers into release `vsn`, one after the other; return why that failed, or "".
 
         The first failure ends the sequence, and so does a problem of worker 1: `trouble()`, which is called before each
-        worker, returns the problem, or "". With `forgive`, neither ends it: a worker that fails is restarted, because
-        the operation is itself the way back of the node.
+        worker, returns the problem, or "". With `forgive`, neither of the two ends the sequence, and a worker that
+        fails is restarted: the operation is itself the way back of the node.
         """
         for one in self._workers.values():
             if not one.vsn or one.vsn == vsn:

@@ -81,7 +81,7 @@ class Lifespan:
             self._free_awaited(all_of_them=asyncio.get_running_loop().time() - began > FREE_ALL_SECONDS)
 
     def _free_awaited(self, *, all_of_them: bool) -> None:
-        """Let the parked tasks run for which the startup waits; with `all_of_them`, all parked tasks."""
+        """Let the parked tasks for which the startup waits run; with `all_of_them`, let all parked tasks run."""
         parked = [task for task in self.gate.tasks if not _coroutine(task).freed]
         if self._started.is_set() or self.main is None or not parked:
             return

@@ -55,7 +55,7 @@ def _served_modules(release: ReleaseFacts) -> set[str]:
 
 
 def _modules_given(release: ReleaseFacts, module: ModuleCode) -> set[str]:
-    """Return the modules whose objects the body of a module gives to what it calls or decorates."""
+    """Return the modules whose objects the body of a module passes to calls and decorators."""
     found: set[str] = set()
     for part in _given(module):
         for node in ast.walk(part):
@@ -70,7 +70,7 @@ def _modules_given(release: ReleaseFacts, module: ModuleCode) -> set[str]:
 
 
 def _given(module: ModuleCode) -> Iterator[ast.expr]:
-    """Yield the expressions whose values calls and decorators get while the body is executed."""
+    """Yield the expressions that the body of a module passes to calls and decorators."""
     for statement in top_level(module.tree.body):
         if isinstance(statement, _ASSIGNMENTS) and statement.value is not None:
             for node in ast.walk(statement.value):

@@ -30,12 +30,12 @@ class DraftStep(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> StepKey:
-        """What the instruction is about."""
+        """The subject of the instruction."""
         return step_key(self.table)
 
 
 def step_key(table: Mapping[str, Any]) -> StepKey:
-    """Return what an instruction is about: its module; its function and arguments; or the whole instruction."""
+    """Return the subject of an instruction: its module; its function and arguments; or the whole instruction."""
     for name in _MODULE_INSTRUCTIONS:
         if name in table:
             return ("module", str(table[name]))

@@ -22,7 +22,7 @@ ModuleStepKind: TypeAlias = Literal["add", "load", "migrate", "supervisor", "del
 
 
 class ModuleStep(msgspec.Struct, frozen=True):
-    """What a script does with a module. `state` is the change of state that a migration is for."""
+    """What a script does with a module. `state` is the change of the state that makes a migration necessary."""
 
     module: str
     kind: ModuleStepKind

@@ -1,4 +1,4 @@
-"""The data in global variables of modules that an upgrade replaces, and what becomes of it, for the plan."""
+"""The data in global variables of modules that an upgrade replaces, and the fate of this data, for the plan."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _IN_FUNCTION: Final = (
 
 
 def with_module_values(code: NewCode, batch: Batch, execute: Callable[[Version], dict[str, object]]) -> NewCode:
-    """Return `code` with what becomes of the data in global variables. `execute` executes a body once more."""
+    """Return `code` with the fate of the data in global variables. `execute` executes a body once more."""
     found = sorted(batch.module_values(execute), key=lambda value: _ORDER.index(value.fate))
     more_lost = sum(value.fate == "lost" for value in found[MAX_VALUES:])
     values = tuple(_planned(value) for value in found[:MAX_VALUES])
