@@ -20,7 +20,7 @@ class CertificateFiles:
         self._seen = self._times()
 
     def reload_if_changed(self) -> None:
-        """Load the files if they have changed. If they can't be used, log it and keep the present certificate."""
+        """Load the files if they have changed. If that fails, log the error and keep the present certificate."""
         config = self._config
         if config.ssl is None or not config.ssl_certfile:
             return

@@ -22,7 +22,7 @@ _PLAIN: Final = (type(None), bool, int, float, str, bytes)
 
 @dataclass(frozen=True, slots=True)
 class NamedObject:
-    """An object that a global variable of a module had, and the one that it has in the new version."""
+    """The objects that one global variable has in the old and in the new version of its module."""
 
     value: Any
     successor: Any

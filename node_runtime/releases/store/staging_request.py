@@ -56,7 +56,7 @@ def admit_to(directory: Path, tarball: Path) -> Admission:
 
 
 def _committed_manifest(directory: Path, tarball: str) -> str | None:
-    """Return the hash of the manifest of the committed release whose tarball has this hash; None if there is none."""
+    """Return the manifest hash of the committed release whose tarball has the hash `tarball`; None if there is none."""
     record = load(directory)
     committed = [
         entry.origin
