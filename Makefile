@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make demo         build fil, boot it, and go from 1986.a to 1986.b while it runs"
-	@echo "make test         set up and run the tests, without those that take a quarter of a minute or more"
+	@echo "make test         set up and run the tests, without those that a quicker test stands for"
 	@echo "make test-all     all tests under every Python from 3.11 on that this machine has, and make cases"
 	@echo "make cases        upgrade small programs, made from reports on code reloading, on real nodes; CASES=NAME,... takes some"
 	@echo "make fuzz         random schedules, trees, loads, messages and tarballs, for minutes; the same cases here and in OTP"

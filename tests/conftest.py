@@ -39,6 +39,19 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> d
     return loops
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the second event loop of the tests of releases to `make test-all`.
+
+    A release handler uses no more of the loop than the behaviours, which `make test` tests on each loop. Tests with the
+    marker `each_loop` stay.
+    """
+    for item in items:
+        of_releases = item.nodeid.startswith("tests/conformance/releases/")
+        if of_releases and "uvloop" in item.nodeid.partition("[")[2] and item.get_closest_marker("each_loop") is None:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(params=[True, False], ids=["inline", "queued"])
 async def runtime(request: pytest.FixtureRequest) -> AsyncIterator[Runtime]:
     """A running runtime, with and without inline calls; stopped after the test."""

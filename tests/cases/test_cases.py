@@ -1,7 +1,7 @@
 """Small releases, made from reports on code reloading and hot upgrades, do on a real node what their users expect.
 
 Each folder beside this file is a case: `check.py` judges a node by what users see, `all` has the files of all its
-versions, and `a`, `b`, … those of one. See CONTRIBUTING.md. `make test` runs some of them, `make cases` all.
+versions, and `a`, `b`, … those of one. See CONTRIBUTING.md. `make test` runs one of them, `make cases` all.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from hotdash.demo.demo_node import free_port
 from tests.support.cases.node import CannotBuild, Node
 
 HERE: Final = Path(__file__).parent
-QUICK: Final = frozenset({"45-flag-member", "52-bound-socket", "58-signal-receiver", "68-star-import"})
-"""The cases that `make test` runs: one of each of some kinds, without third-party code."""
-SLOW: Final = frozenset({"98-fastapi-chat"})
-"""The cases that a run of all tests includes, too, since many parts of the product have to work together in them."""
+QUICK: Final = frozenset({"45-flag-member"})
+"""The case that `make test` runs. The rules of all cases have tests without a node, too."""
+SLOW: Final = frozenset({"52-bound-socket", "58-signal-receiver", "68-star-import", "98-fastapi-chat"})
+"""The cases that a run of all tests includes, too: one of each of some kinds, and one of many parts of the product."""
 KNOWN_WRONG: Final[dict[str, str]] = {}
 """The cases that are wrong, with the reason. One that becomes right fails until its line here is deleted."""
 

@@ -11,16 +11,16 @@ from tests.support.nodes.tiny_node import ANOTHER_PAGE
 from tests.support.projects.tiny_project import write_project
 
 
-def node_runtime(*words: object, code: int = 0) -> str:
-    env = environment(Path.cwd())
-    done = command(Path(shutil.which("node-runtime", path=env["PATH"]) or ""), *words, env=env, code=code)
+def node_runtime(*words: object, code: int = 0, program: Path | str = "node-runtime") -> str:
+    done = command(program, *words, env=environment(Path.cwd()), code=code)
     assert "Traceback" not in done.stderr
     return done.stderr if code else done.stdout
 
 
 def test_build_prints_the_tarball_and_install_says_what_to_do_next(tmp_path: Path) -> None:
     project = write_project(tmp_path / "project")
-    tarball = node_runtime("build", project).strip()
+    program = Path(shutil.which("node-runtime", path=environment(tmp_path)["PATH"]) or "")  # as a user starts it
+    tarball = node_runtime("build", project, program=program).strip()
     assert tarball == str(project / "_build" / "tiny-1.0.tar.gz")
     directory = tmp_path / "node"
     assert f"`{directory}/bin/tiny start`" in node_runtime("install", tarball, directory)

@@ -66,6 +66,7 @@ def test_after_three_failed_boots_of_the_permanent_release_the_old_one_is_booted
     assert node.parent["vsn"] == "1.0"
 
 
+@pytest.mark.slow  # store/test_damaged_releases.py repairs; the test above falls back
 def test_an_old_release_is_booted_for_a_damaged_permanent_one_which_its_tarball_repairs(
     tarballs: dict[str, Path], tmp_path: Path
 ) -> None:

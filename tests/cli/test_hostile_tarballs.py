@@ -23,6 +23,8 @@ HOSTILE = {
     "3,000 brackets": ("releases/2.0/release.toml", "x = " + "[" * 3000 + "]" * 3000),
     "a key of 300,000 parts": ("releases/2.0/node.toml", "a" + ".a" * 300_000 + " = 1"),
 }
+QUICK = ("an integer of 5,000 digits", "a slow regex")
+"""The kinds that `make test` stages on a node; the corpus of tests/releases/store has more of each kind."""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,9 @@ def node(tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
         yield made
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize(
+    "kind", [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.slow) for kind in HOSTILE]
+)
 def test_a_hostile_tarball_is_refused_and_the_node_goes_on(
     node: TinyNode, tarballs: dict[str, Path], tmp_path: Path, kind: str
 ) -> None:

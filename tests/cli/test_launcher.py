@@ -236,6 +236,7 @@ def test_an_application_that_gives_up_takes_the_node_down_and_up_again(running: 
     assert "The node halts" in running.log
 
 
+@pytest.mark.slow  # test_loops.py has such tasks
 def test_a_task_outside_of_processes_that_exits_does_not_end_the_node(tmp_path: Path) -> None:
     tarball = tarball_of(tmp_path, changes={"apps/tiny/src/tiny/server.py": TASK_THAT_LEAVES})
     with stopped_afterwards(install(tarball, tmp_path / "tiny")) as node:
@@ -246,6 +247,7 @@ def test_a_task_outside_of_processes_that_exits_does_not_end_the_node(tmp_path: 
         assert node.parent["boots"] == 1
 
 
+@pytest.mark.slow  # tests/behaviours/test_exit_of_python.py has such callbacks
 def test_a_callback_that_exits_is_restarted_by_its_supervisor(tmp_path: Path) -> None:
     tarball = tarball_of(tmp_path, changes={"apps/tiny/src/tiny/server.py": CALLBACK_THAT_LEAVES})
     with stopped_afterwards(install(tarball, tmp_path / "tiny")) as node:
@@ -273,6 +275,7 @@ def test_a_release_whose_upgrade_killed_the_node_is_not_reported_as_current(
     assert "on probation" not in shown
 
 
+@pytest.mark.slow  # install/test_putting_back.py has such a code_change
 def test_a_code_change_that_spoils_a_state_is_reported_and_restarts_the_node(tmp_path: Path) -> None:
     before, after = tarball_of(tmp_path, changes=COUNTING), tarball_of(tmp_path, "2.0", SPOILING)
     with stopped_afterwards(install(before, tmp_path / "tiny")) as node:

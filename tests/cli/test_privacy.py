@@ -75,6 +75,7 @@ def test_a_folder_that_was_open_to_others_is_closed_and_that_is_logged(node: Tin
     assert f"{node.directory} was open to other users; its mode is now 0700." in node.log
 
 
+@pytest.mark.slow  # the test above closes a folder in the same way
 def test_a_tarball_that_was_unpacked_by_hand_is_closed_to_others(tarballs: dict[str, Path], tmp_path: Path) -> None:
     with stopped_afterwards(TinyNode(tmp_path)) as node:
         (tmp_path / "run").mkdir(mode=0o700)

@@ -109,6 +109,7 @@ instructions = [{ apply = "tiny.poke:poke", undo = "tiny.poke:poke" }]
 """
 
 
+@pytest.mark.slow  # install/test_data_files.py has it without a real node
 def test_a_file_that_loaded_code_has_found_can_be_read_after_the_removal(tmp_path: Path) -> None:
     with stopped_afterwards(install(tarball_of(tmp_path, "1.0", READER), tmp_path / "tiny")) as node:
         node.tiny("start")

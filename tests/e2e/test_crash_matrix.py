@@ -1,7 +1,7 @@
 """Whatever the step at which an operation is killed or the disk fails, a boot finds one whole permanent release.
 
-Nothing half remains after that boot, and a retry succeeds. In `make test` each case has a sample of its crash points;
-`make crash` has them all.
+Nothing half remains after that boot, and a retry succeeds. In `make test` each case has one fault at a sample of its
+crash points; `make test-all` has all faults, and `make crash` all faults at all points.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tests.support.faults.durability import lost_by_power_cuts
 from tests.support.faults.injector import FAULTS
 from tests.support.faults.node_state import State, boot, leftovers, state_of
 from tests.support.faults.release_operations import CASES, Case, tarballs_in
+from tests.support.matrix import matrix
 
 EVERY: Final = int(os.environ.get("CRASH_POINTS_EVERY", "29"))
 """One of so many crash points is tried."""
@@ -35,8 +36,7 @@ def prepared(case: Case, tarballs: dict[str, Path], folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "fault"), matrix(CASES, FAULTS))
 def test_after_each_crash_point_the_node_boots_and_a_retry_succeeds(
     tmp_path: Path, tarballs: dict[str, Path], name: str, fault: str
 ) -> None:

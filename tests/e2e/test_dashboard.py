@@ -152,6 +152,7 @@ async def go_to_with_wait(pilot: Pilot[None], key: str, vsn: str, node: FilNode)
     await go_to(pilot, key, vsn)
 
 
+@pytest.mark.slow  # tests/hotdash/views has small screens, on a scripted node
 async def test_a_small_screen_shows_the_tree_and_the_live_state(fil_node: FilNode) -> None:
     with address_of(fil_node) as address:
         app = HotdashApp(address, DashboardOptions(keymap={}))

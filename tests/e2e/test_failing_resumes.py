@@ -118,6 +118,7 @@ def install(node: FrailNode, fault: str) -> m.Operation:
     return node.done(methods.INSTALL, m.Install(vsn="2.0", again=True))
 
 
+@pytest.mark.slow  # install/test_failing_resume.py has it without a real node
 def test_a_class_that_shadows_its_state_is_refused_in_the_plan_and_the_service_goes_on(node: FrailNode) -> None:
     sentence = "TinyServer defines state, the attribute that holds the state of its processes; choose another name"
     (node.directory / "fault").write_text("shadow")

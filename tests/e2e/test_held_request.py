@@ -115,6 +115,7 @@ def test_each_request_is_answered_by_the_version_that_took_it(node: FilNode, tmp
     assert draining(node) == []
 
 
+@pytest.mark.slow  # the test above holds requests through more upgrades
 def test_holders_of_an_old_version_are_in_the_plan_for_a_third(node: FilNode, tmp_path: Path) -> None:
     with held(node, tmp_path / "gate") as request:
         node.operate("upgrade", "--yes", "1986.b")

@@ -99,7 +99,10 @@ def test_the_child_of_a_rehearsal_does_not_outlive_a_killed_node(frail: FrailNod
     retry(frail)
 
 
-@pytest.mark.parametrize("point", ["hold", "run"])
+@pytest.mark.parametrize(
+    "point",
+    ["hold", pytest.param("run", marks=pytest.mark.slow)],  # the test of a release that kills the node is at `run`, too
+)
 def test_a_node_killed_during_an_install_boots_its_permanent_release(frail: FrailNode, point: str) -> None:
     with frail.booted_again(), frail.stopped_at(point):
         client = frail.begin(*UP)
@@ -116,6 +119,7 @@ def test_a_node_killed_during_an_install_boots_its_permanent_release(frail: Frai
     retry(frail)
 
 
+@pytest.mark.slow  # the test of a killed parent ends the node, too
 def test_a_node_killed_together_with_its_parent_boots_its_permanent_release(frail: FrailNode) -> None:
     assert killed_while_holding(frail, "pid", "node_pid") == 5
 
@@ -142,6 +146,7 @@ def test_a_release_whose_code_kills_the_node_is_marked_as_failed(
     frail.operate("stage", frail_tarballs["2.0"])
 
 
+@pytest.mark.slow  # tests/cli/test_launcher.py has such an upgrade
 def test_a_node_killed_during_the_probation_boots_its_permanent_release(frail: FrailNode) -> None:
     assert frail.done(methods.INSTALL, m.Install(vsn="2.0")).outcome == "installed"
     with frail.booted_again():
@@ -152,6 +157,7 @@ def test_a_node_killed_during_the_probation_boots_its_permanent_release(frail: F
     retry(frail)
 
 
+@pytest.mark.slow  # test_crash_points_of_a_node.py kills in a rollback
 def test_a_node_killed_during_a_rollback_boots_its_permanent_release(frail: FrailNode) -> None:
     assert frail.done(methods.INSTALL, m.Install(vsn="2.0")).outcome == "installed"
     with frail.booted_again(), frail.stopped_at("rollback"):
@@ -208,8 +214,11 @@ def a_pipe_at(path: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize(
     ("file", "permanent", "outcome"),
-    [("releases/.record.json.new", "1.0", "restarted"), ("var/history/operations.jsonl", "2.0", "committed")],
-    ids=["before its record is written", "after"],
+    [
+        pytest.param("releases/.record.json.new", "1.0", "restarted", id="before its record is written"),
+        # test_crash_points_of_a_node.py kills in a commit, too
+        pytest.param("var/history/operations.jsonl", "2.0", "committed", id="after", marks=pytest.mark.slow),
+    ],
 )
 def test_a_node_killed_during_a_commit_boots_the_release_that_its_record_names(
     frail: FrailNode, file: str, permanent: str, outcome: str

@@ -101,6 +101,7 @@ def test_only_signed_releases_are_staged_and_keys_are_rotated_without_a_restart(
     ]
 
 
+@pytest.mark.slow  # signing/test_admission.py, files/test_trust_settings.py
 def test_allow_unsigned_is_shown_and_audited_and_no_release_can_set_it(
     signed: TinyNode, keys: Path, copies: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -117,6 +118,7 @@ def test_allow_unsigned_is_shown_and_audited_and_no_release_can_set_it(
     assert "it is not signed, but the node has release keys" in done.stderr
 
 
+@pytest.mark.slow  # tests/releases/test_approvals.py has it without a real node
 def test_an_install_needs_the_approval_of_a_person_with_another_key(
     signed: TinyNode, keys: Path, copies: dict[str, Path]
 ) -> None:
@@ -150,6 +152,7 @@ def test_a_release_whose_manifest_was_replaced_does_not_boot(signed: TinyNode) -
     assert "is not the manifest that was staged" in signed.tiny("start", code=1).stderr
 
 
+@pytest.mark.slow  # store/test_signed_releases.py refuses such a signature, too
 def test_a_signature_is_sent_with_its_tarball_only(signed: TinyNode, keys: Path, copies: dict[str, Path]) -> None:
     signed.tiny("start")
     signature_path(copies["2.0"]).write_bytes(signature_path(copies["1.0"]).read_bytes())

@@ -51,6 +51,7 @@ def test_a_connection_stays_open_from_version_to_version_and_back(
     connection.close()
 
 
+@pytest.mark.slow  # install/test_installation.py has such a machine
 def test_load_module_is_refused_while_the_machine_is_in_a_state_that_the_target_lacks(
     node_in_lime: FilNode, fil_tarballs: dict[str, Path]
 ) -> None:

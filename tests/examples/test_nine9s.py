@@ -217,6 +217,7 @@ instructions = [
 """
 
 
+@pytest.mark.slow  # an exhibit; nothing depends on it
 def test_in_the_blog_posts_order_the_counter_is_gone_while_its_route_exists(tmp_path: Path) -> None:
     note, tarballs = tmp_path / "note", {}
     for vsn in ("0.1.0", "0.2.0"):

@@ -14,6 +14,7 @@ import pytest
 from node_runtime import application, cast, exit, whereis
 from node_runtime.protocol import messages as m
 from node_runtime.releases.release_handler import ReleaseHandler
+from tests.support.matrix import matrix
 from tests.support.projects.small_shop import LOAD_COUNTER
 from tests.support.waiting import eventually
 
@@ -113,24 +114,20 @@ def logging_kept() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        pytest.param("import logging\nlogging.disable(logging.CRITICAL)\n", id="disable"),
-        pytest.param("import logging\nlogging.getLogger('node_runtime').disabled = True\n", id="disabled-logger"),
-        pytest.param("import logging\nlogging.getLogger().handlers.clear()\n", id="removed-handlers"),
-        pytest.param(
-            "import logging.config\nlogging.config.dictConfig({'version': 1, 'root': {'handlers': []}})\n",
-            id="dictConfig",
-        ),
-    ],
-)
-@pytest.mark.parametrize("lenient", ["errors", "restarts"])
+SILENCING = {
+    "disable": "import logging\nlogging.disable(logging.CRITICAL)\n",
+    "disabled-logger": "import logging\nlogging.getLogger('node_runtime').disabled = True\n",
+    "removed-handlers": "import logging\nlogging.getLogger().handlers.clear()\n",
+    "dictConfig": "import logging.config\nlogging.config.dictConfig({'version': 1, 'root': {'handlers': []}})\n",
+}
+
+
+@pytest.mark.parametrize(("way", "lenient"), matrix(SILENCING, ["errors", "restarts"]))
 async def test_crashes_and_restarts_count_whatever_the_release_does_to_logging(
-    small: SmallNode, logging_kept: None, body: str, lenient: str
+    small: SmallNode, logging_kept: None, way: str, lenient: str
 ) -> None:
     handler = await upgraded(small, LIMITS.replace(f"{lenient} = 2", f"{lenient} = 1000"))
-    exec(body)  # after the install, as a program does that configures its log late
+    exec(SILENCING[way])  # after the install, as a program does that configures its log late
     for _ in range(3):
         await fall()
     assert await reverted(handler) in {"3 restarts of processes (limit 2)", "3 errors and crashes (limit 2)"}

@@ -9,6 +9,7 @@ import pytest
 
 from node_runtime import application, call, gen_server, is_alive, runtime
 from node_runtime.behaviours.upgrade import deferred_exits
+from tests.support.matrix import matrix
 from tests.support.projects.small_shop import COUNTER, COUNTER_2, LOAD_COUNTER, ONLY_LIVE
 from tests.support.waiting import eventually
 
@@ -56,8 +57,7 @@ async def running_version() -> str:
     return await call("counter", importlib.import_module("shop.counter").Counter.version)
 
 
-@pytest.mark.parametrize("word", ["def", "async def"])
-@pytest.mark.parametrize("raised", RAISED)
+@pytest.mark.parametrize(("raised", "word"), matrix(RAISED, ["def", "async def"]))
 async def test_any_exception_of_an_applied_function_reverts_the_install(
     small: SmallNode, raised: str, word: str
 ) -> None:

@@ -70,6 +70,7 @@ async def test_upgrade_install_8_the_permanent_release_stays_permanent_when_it_i
     assert statuses(small.handler) == {"1": "permanent", "2": "unpacked"}  # in OTP: old, until the next boot
 
 
+@pytest.mark.each_loop
 async def test_upgrade_install_10_13_an_old_release_comes_back_and_the_other_can_be_removed(small: SmallNode) -> None:
     small.write("1", {"shop.counter": COUNTER}, path=("lib/shared-1",))
     small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER, shares=("lib/shared-1",))

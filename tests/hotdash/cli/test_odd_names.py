@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
 from hotdash.cli import main
 from hotdash.cli.verb_group import VERBS as ALL_VERBS
@@ -37,6 +38,14 @@ TAKE_A_REASON = ("approve", "restart", "kill", "upgrade", "downgrade", "commit",
 ASK = ("restart", "kill", "upgrade", "downgrade", "rollback")
 
 
+def every_third_of_odd(first: int) -> list[ParameterSet]:
+    """All odd texts; those that are slow here are not so in one of the two other tests."""
+    return [
+        pytest.param(odd, id=name, marks=() if number % 3 == first else pytest.mark.slow)
+        for number, (name, odd) in enumerate(ODD.items())
+    ]
+
+
 async def run(*words: str) -> int:
     """Run the command in a thread, because it has an event loop of its own; return the exit code."""
     with pytest.raises(SystemExit) as ended:
@@ -59,7 +68,7 @@ def assert_one_sentence(code: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert "Traceback" not in written.err
 
 
-@pytest.mark.parametrize("odd", ODD.values(), ids=ODD.keys())
+@pytest.mark.parametrize("odd", every_third_of_odd(0))
 async def test_an_odd_name_of_a_node_is_one_sentence(
     odd: str, own_run_directory: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -71,7 +80,7 @@ async def test_an_odd_name_of_a_node_is_one_sentence(
             assert code in (ExitCode.USAGE, ExitCode.UNREACHABLE, ExitCode.NOT_ALLOWED, ExitCode.REFUSED)
 
 
-@pytest.mark.parametrize("odd", ODD.values(), ids=ODD.keys())
+@pytest.mark.parametrize("odd", every_third_of_odd(1))
 async def test_an_odd_name_of_a_process_a_release_or_a_file_is_one_sentence(
     shop: Node, odd: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,7 +90,7 @@ async def test_an_odd_name_of_a_process_a_release_or_a_file_is_one_sentence(
         assert code in (ExitCode.REFUSED, ExitCode.USAGE)
 
 
-@pytest.mark.parametrize("odd", ODD.values(), ids=ODD.keys())
+@pytest.mark.parametrize("odd", every_third_of_odd(2))
 async def test_an_odd_reason_is_one_sentence(shop: Node, odd: str, capsys: pytest.CaptureFixture[str]) -> None:
     for verb in TAKE_A_REASON:
         names = ["9.9"] if verb in TAKE_A_NAME else []

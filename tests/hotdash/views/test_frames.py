@@ -1,20 +1,22 @@
 """Every view, screen and dialog at three sizes as text, compared with the files in `frames`.
 
-`make frames` writes these files anew. The bottom line with the keys and the help are left out: they change with every
-new action, and have tests of their own. The colours are compared as a list of the styles in each theme, with the texts
-that have them; a text is listed for the first screen on which it has a style.
+`make test` compares one size and one theme, `make test-all` all. `make frames` writes these files anew. The bottom line
+with the keys and the help are left out: they change with every new action, and have tests of their own. The colours are
+compared as a list of the styles in each theme, with the texts that have them; a text is listed for the first screen on
+which it has a style.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 from textual.widgets import Input
 
 from hotdash.app import DashboardOptions
@@ -61,7 +63,13 @@ STEPS: Final = {
 }
 """The views, and after them the screens and the dialogs, in an order in which each begins where the last one ended."""
 HEAD: Final = "======== "
+SIZES: Final = ((80, 24), (120, 40), (200, 60))
 THEMES: Final = ("hotdash", "hotdash-light", "ansi-dark")
+
+
+def first_is_quick(parameters: Iterable[object]) -> list[ParameterSet]:
+    """Mark all parameters but the first as slow: they show the same screens in another size or theme."""
+    return [pytest.param(each, marks=pytest.mark.slow if n else ()) for n, each in enumerate(parameters)]
 
 
 @pytest.fixture
@@ -162,7 +170,9 @@ async def walk(user: DashboardUser, name: str, look: Callable[[DashboardUser], s
         await user.press(*step.closing.split())
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize(
+    "size", first_is_quick([(80, 24), (120, 40), (200, 60)]), ids=lambda size: f"{size[0]}x{size[1]}"
+)
 async def test_every_view_screen_and_dialog_looks_as_reviewed(
     size: tuple[int, int], run_directory: Path, tmp_path: Path, utc: None
 ) -> None:
@@ -172,7 +182,7 @@ async def test_every_view_screen_and_dialog_looks_as_reviewed(
     same_as_file(name, "".join(frames))
 
 
-@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("theme", first_is_quick(THEMES))
 async def test_every_theme_has_the_reviewed_styles(theme: str, run_directory: Path, tmp_path: Path, utc: None) -> None:
     name = f"styles-{theme}.txt"
     known: set[tuple[str, str]] = set()
