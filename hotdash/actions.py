@@ -174,7 +174,7 @@ ACTIONS: tuple[Action, ...] = (
         "Shows what an upgrade or downgrade to the selected release would do now. Nothing is changed.", "Releases",
         role="operator", views=("releases",),
         command_line=lambda subject: build_command_line("plan", subject, subject.vsn or "VSN"),
-        changes_nothing=True, operator_reason="A plan executes code of the release in the node.",
+        changes_nothing=True, operator_reason="A plan executes code of the release in a copy of the node.",
     ),
     Action(
         "upgrade", "U", "upgrade", "Upgrade to the selected release",

@@ -31,7 +31,7 @@ MOVES: tuple[Move, ...] = (
     Move("next_order", "o", "Sorts the processes by the next column."),
     Move("previous_order", "O", "Sorts the processes by the previous column."),
     Move("reverse_order", "i", "Reverses the order of the processes."),
-    Move("follow", "f", "Scrolls the list with the selected process, or keeps its scroll position."),
+    Move("follow", "f", "Lets the list scroll with the selected process, or keeps the list where it is."),
     Move("unmark_all", "u", "Unmarks all processes."),
 )
 

@@ -49,7 +49,7 @@ async def test_a_viewer_sees_why_a_plan_is_not_available_and_the_node_gets_no_re
         await user.press("5", "down")
         await user.sees("'Plan the selected release' needs the role operator.")
         await user.press("p")
-        await user.is_notified("A plan executes code of the release in the node.")
+        await user.is_notified("A plan executes code of the release in a copy of the node.")
         await user.press("ctrl+p")
         await user.type("Plan")
         await user.sees("Needs the role operator.")

@@ -22,7 +22,7 @@ from .layout import block, columns, key_values, line_text, now, pid, text
 
 
 def nodes(records: Sequence[NodeRecord]) -> RenderableType:
-    """Return the table of the nodes on this machine. The column `worker` appears if a node has several."""
+    """Return the table of the nodes on this machine. The column `worker` appears if a node has several workers."""
     if not records:
         return text("No node runs on this machine. 'bin/<name> start' in a node's directory starts one.")
     several = any(record.worker > 1 for record in records)

@@ -7,11 +7,11 @@ mechanisms ensure this. Both are in place only while the bodies run:
   preparing thread, and in the current ones for all other threads. So every look-up of a module finds the new version:
   an import statement, `importlib`, or `typing` and `dataclasses` through `sys.modules[cls.__module__].__dict__`. An
   import binds the module object, which stays the same, so nothing has to be replaced afterwards. A body runs at the
-  first access to its module, which gives the order that imports would give, circular ones included.
+  first access to its module. So the bodies run in the same order as in ordinary imports, also if imports are circular.
 - `builtins.__import__` is wrapped, and `sys.modules` is replaced by a `ModulesView`. Both serve modules that must not
-  be in the real `sys.modules` before the commit: new modules, and managed modules that have not been imported so far.
-  The latter become part of the load: their bodies were executed against new versions, so these modules must not become
-  visible before the new versions do.
+  be in the real `sys.modules` before the commit. These are new modules, and managed modules that a body is the first
+  to import. A module of the second kind becomes part of the load: its body was executed against new versions, so the
+  module must not become visible before them.
 
 Rejected: a private `__import__` in each namespace's `__builtins__`. The functions would keep it permanently, together
 with a copy of the builtins. That copy would lack whatever is added to the real builtins later.
