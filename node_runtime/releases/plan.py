@@ -105,7 +105,9 @@ def _plan(
     new_code = None if rehearsed is None else rehearsed.code
     blockers, warnings = list(findings.obstacles), _warnings(transition)
     warnings += without_callbacks.warnings(transition, code)
-    warnings += staying_warnings(transition, code, None if rehearsed is None else rehearsed.stays)
+    stays = None if rehearsed is None else rehearsed.stays
+    served = () if new_code is None else new_code.served
+    warnings += staying_warnings(transition, code, stays, served)
     warnings += [*worker_warnings(transition), *unlisted_files(transition)]
     children: tuple[PlannedChild, ...] = ()
     if new_code is not None:

@@ -96,6 +96,11 @@ class ListenersInInstalls:
             found += served_code.blockers(listener.name, application.reference, served, kept)
         return found
 
+    def served(self, batch: Batch) -> list[str]:
+        """Return the names of the replaced code that the applications of listeners would still serve."""
+        kept = batch.kept_code()
+        return [name for _, application, _ in _running() for name in kept.names_in(_served_after(application, batch))]
+
     def staying(self, transition: Transition, holders: list[HeldModules]) -> tuple[list[str], list[HeldModules]]:
         """Return sentences about open requests, and the other holders, without tasks that a replaced lifespan ends."""
         ending = set()

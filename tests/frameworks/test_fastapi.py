@@ -108,7 +108,9 @@ async def test_an_application_that_would_still_serve_a_replaced_router_is_named(
     assert await added(client) == {"vsn": "1"}
     write(shop, "2", {"shop.items": ROUTER.replace('"1"', '"2"')}, "shop.items", before="1")
     shop.new_handler("1")
-    [blocker] = (await shop.handler.plan("2")).blockers
+    plan = await shop.handler.plan("2")
+    [blocker] = plan.blockers
     assert "the application shop.main:app of the listener site would answer with replaced code" in blocker.reason
     assert "shop.items.add" in blocker.reason
     assert blocker.remedy == "let the appup load shop.main too, after the other modules"
+    assert plan.warnings == ("shop.main.app keeps the replaced version of shop.items in memory.",)

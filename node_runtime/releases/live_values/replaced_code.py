@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from types import FrameType, FunctionType
 from typing import Any
 
-from node_runtime.behaviours.show.raw_reads import module_of, name_of, namespace_of
+from node_runtime.behaviours.show.raw_reads import module_of, name_of
+from node_runtime.releases.migration.generic_models import classes_in
 from node_runtime.releases.migration.named_objects import NamedObject, named_objects
 from node_runtime.releases.planning.conditions import class_in
 
@@ -63,13 +64,8 @@ class ReplacedCode:
 
         Such a model is in no module under its own name, so `has_class` can't look it up there.
         """
-        metadata = namespace_of(cls).get("__pydantic_generic_metadata__")
-        if not isinstance(metadata, dict):
-            return False
-        parts = (metadata.get("origin"), *(metadata.get("args") or ()))
-        return any(isinstance(part, type) and part is not cls and self.has_class(part) for part in parts)
+        return any(part is not cls and self.has_class(part) for part in classes_in(cls))
 
 
 def _is_generic(cls: type[Any]) -> bool:
-    metadata = namespace_of(cls).get("__pydantic_generic_metadata__")
-    return isinstance(metadata, dict) and metadata.get("origin") is not None
+    return any(True for _ in classes_in(cls))

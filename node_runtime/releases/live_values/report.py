@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 import msgspec
 
 from node_runtime.protocol.messages import Blocker, LiveValue
+
+MAX_WARNINGS: Final = 20
+"""A plan has at most this many warnings of one kind, and one more with the number of those that are left out."""
+
+
+def limited(warnings: Sequence[str], rest: str) -> list[str]:
+    """Return the first `MAX_WARNINGS` of some warnings, and a sentence about the others: their number and `rest`."""
+    more = len(warnings) - MAX_WARNINGS
+    return [*warnings[:MAX_WARNINGS], *([f"And {more:,} more {rest}."] if more > 0 else [])]
 
 
 class LiveValuesFound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -18,7 +18,7 @@ from .definition_changes import DefinitionChanges, definition_changes
 from .findings import Finding
 from .remedies import FindObstacle, remedy_for
 from .replaced_code import ReplacedCode
-from .report import LiveValuesFound
+from .report import LiveValuesFound, limited
 from .value_path import path_to
 from .value_search import FoundValue
 
@@ -80,10 +80,11 @@ def describe(
     if len(blocking) > MAX_BLOCKERS:
         more = f"{len(blocking) - MAX_BLOCKERS} more kinds of values that processes hold would stay in old code"
         blockers.append(Blocker(reason=more, remedy="the plan with `-o json` lists up to 50 of them in live_values"))
+    kept = [_kept(group) for group in groups if group.first.outcome == "kept"]
     return LiveValuesFound(
         values=tuple(_shown(group) for group in groups[:MAX_GROUPS]),
         blockers=tuple(blockers),
-        warnings=tuple(_kept(group) for group in groups if group.first.outcome == "kept")[:MAX_BLOCKERS],
+        warnings=tuple(limited(kept, "kinds of exceptions of old code are held by processes")),
     )
 
 

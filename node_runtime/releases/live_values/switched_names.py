@@ -17,12 +17,12 @@ from node_runtime.releases.planning.conditions import process_label
 
 from .held_values import HeldValue
 from .replaced_code import ReplacedCode
+from .report import limited
 from .value_path import path_to
 from .value_search import FoundValue, ValueSearch
 
 SWITCHED_SECONDS: Final = 5.0
 """Processor time for the search."""
-MAX_SENTENCES: Final = 20
 
 
 class SwitchedNames:
@@ -78,7 +78,7 @@ class SwitchedNames:
         told: dict[tuple[str, int], str] = {}
         for (_, thing), (held, found) in self._found.items():
             told.setdefault((held.process.qualname, thing), self._sentence(held, found))
-        return list(told.values())[:MAX_SENTENCES]
+        return limited(list(told.values()), "kinds of values are of classes that names no longer mean")
 
     def _sentence(self, held: HeldValue, found: FoundValue) -> str:
         cls, name, other = self._switched[id(found.thing)]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import weakref
 from types import FunctionType
 from typing import Any, Final
 
 from node_runtime.behaviours.show.raw_reads import dict_descriptor, field_names, raw_attributes, short_text, slots_of
-from node_runtime.releases.migration.hidden_parts import ZONED, target_of, zone_of
+from node_runtime.releases.migration.hidden_parts import ZONED, is_weak, target_of, zone_of
 
 from .value_search import Trail
 
@@ -76,7 +75,7 @@ def _hidden_step(holder: Any, part: Any, cls: type[Any]) -> str | None:
         return f".{'func' if holder.func is part else 'args' if holder.args is part else 'keywords'}"
     if cls is FunctionType:
         return _of_function(holder, part)
-    if issubclass(cls, weakref.ref) and target_of(holder) is part:
+    if is_weak(cls) and target_of(holder) is part:
         return "()"
     return ".tzinfo" if issubclass(cls, ZONED) and zone_of(holder) is part else None
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import enum
 import gc
-import weakref
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from types import AsyncGeneratorType, CoroutineType, FrameType, FunctionType, Ge
 from typing import Any, Final, Literal, Protocol
 
 from node_runtime.behaviours.show.time_budget import TimeBudget
-from node_runtime.releases.migration.hidden_parts import ZONED, ReadParts, reader_for, target_of, zone_of
+from node_runtime.releases.migration.hidden_parts import ZONED, ReadParts, is_weak, reader_for, target_of, zone_of
 from node_runtime.releases.migration.holders import is_holder
 from node_runtime.releases.migration.named_objects import NamedObject
 
@@ -191,7 +190,7 @@ class ValueSearch:
             return _MEMBER if issubclass(cls, enum.Enum) else _INSTANCE
         if any(cls is zoned for zoned in ZONED):
             return _ZONED
-        if issubclass(cls, weakref.ref):
+        if is_weak(cls):
             return _WEAK
         return _OPEN if is_holder(cls) else _LEAF
 

@@ -21,8 +21,8 @@ from operator import is_
 from typing import Any, Final
 
 from .conversion import Converter
-from .replaced_shapes import MemberShape, ReplacedShape, Shapes
-from .shapes import LEAF_CLASSES, CodeShape, ObjectShape, PathStep, Shape
+from .replaced_shapes import ReplacedShape, Shapes
+from .shapes import LEAF_CLASSES, ObjectShape, PathStep, Shape
 
 MAX_OBJECTS: Final = 32
 """A record consists of at most this many objects that are not constants."""
@@ -30,8 +30,6 @@ GROUP: Final = 64
 """The number of records that are checked at once."""
 _CONTAINERS: Final = (dict, list, set, tuple, frozenset)
 _COPIED: Final = (ObjectShape, ReplacedShape)
-_LOOKED_UP: Final = (MemberShape, CodeShape)
-"""The shapes of objects that the target has already: members of enumerations, classes and functions."""
 
 
 @dataclass(slots=True)
@@ -187,7 +185,7 @@ class MadeAhead:
 
 
 def _is_allowed(shape: Shape) -> bool:
-    return type(shape) in (*_COPIED, *_LOOKED_UP) and not shape.runs_code
+    return (shape.is_found_in_target or type(shape) in _COPIED) and not shape.runs_code
 
 
 def _attribute_dicts(holders: list[Any]) -> list[Any]:

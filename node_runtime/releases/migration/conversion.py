@@ -170,7 +170,9 @@ class Converter:
         found = set(map(id, search.found))
         for holder, shape in weak:
             for target in shape.targets(holder):
-                if self._is_affected(target) and id(target) in found and id(target) not in kept:
+                if not self._is_affected(target) or self._shapes.of(target).is_found_in_target:
+                    continue
+                if id(target) in found and id(target) not in kept:
                     label = type_name(type(target))
                     reason = f"only weak references lead to an object of {label}, so a new object would vanish at once"
                     self._report.add_obstacle(target, label, None, reason, "keep the class")

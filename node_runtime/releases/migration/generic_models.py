@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import operator
-import types
-import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from node_runtime.behaviours.show.raw_reads import namespace_of
+
+from .aliases import alias_parts, is_alias, rebuilt_alias
 
 
 def generic_target(cls: type, class_for: Callable[[type], Any], gone: object) -> Any:
@@ -21,7 +19,7 @@ def generic_target(cls: type, class_for: Callable[[type], Any], gone: object) ->
     if not isinstance(metadata, dict) or metadata.get("origin") is None:
         return None
     old = metadata["origin"], *metadata["args"]
-    new = tuple(_target_of(one, class_for) for one in old)
+    new = tuple(_target_of(one, class_for, gone) for one in old)
     if any(one is gone for one in new):
         return gone
     if all(one is other for one, other in zip(old, new, strict=True)):
@@ -29,16 +27,34 @@ def generic_target(cls: type, class_for: Callable[[type], Any], gone: object) ->
     return new[0][new[1:]]
 
 
-def _target_of(argument: Any, class_for: Callable[[type], Any]) -> Any:
+def classes_in(cls: type) -> Iterator[type]:
+    """Yield the generic model and the classes in the arguments of a parametrised one; nothing for any other class."""
+    metadata = namespace_of(cls).get("__pydantic_generic_metadata__")
+    if isinstance(metadata, dict) and metadata.get("origin") is not None:
+        yield metadata["origin"]
+        yield from _classes(metadata["args"])
+
+
+def _classes(arguments: Iterable[Any]) -> Iterator[type]:
+    for one in arguments:
+        if issubclass(type(one), type):
+            yield one
+        elif is_alias(one):
+            origin, inner = alias_parts(one).values()
+            yield from _classes((origin, *inner))
+
+
+def _target_of(argument: Any, class_for: Callable[[type], Any], gone: object) -> Any:
     """Return the target's type for an argument, which may be an alias such as `list[Item]`."""
     if issubclass(type(argument), type):
         return class_for(argument)
-    inner = typing.get_args(argument)
-    new = tuple(_target_of(one, class_for) for one in inner)
-    if all(one is other for one, other in zip(inner, new, strict=True)):
+    if not is_alias(argument):
         return argument
-    if isinstance(argument, types.UnionType):
-        return functools.reduce(operator.or_, new)
-    if isinstance(argument, types.GenericAlias):
-        return types.GenericAlias(_target_of(argument.__origin__, class_for), new)
-    return argument.copy_with(new) if hasattr(argument, "copy_with") else argument
+    origin, inner = alias_parts(argument).values()
+    old = [origin, *inner]
+    new = [_target_of(one, class_for, gone) for one in old]
+    if any(one is gone for one in new):
+        return gone
+    if all(one is other for one, other in zip(old, new, strict=True)):
+        return argument
+    return rebuilt_alias(argument, new[0], tuple(new[1:]))

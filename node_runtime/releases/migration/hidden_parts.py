@@ -43,9 +43,20 @@ def zone_of(moment: Any) -> datetime.tzinfo | None:
     return zone
 
 
-def target_of(reference: weakref.ref[Any]) -> Any:
-    """Return the object that a weak reference leads to, without running code of a subclass; None if it has ended."""
-    return weakref.ref.__call__(reference)
+def target_of(reference: Any) -> Any:
+    """Return the object that a weak reference or a proxy leads to, without running its code; None if it has ended."""
+    if issubclass(type(reference), weakref.ref):
+        return weakref.ref.__call__(reference)
+    import ctypes  # Python itself has no function that does this for a proxy
+
+    get = ctypes.pythonapi.PyWeakref_GetObject
+    get.argtypes, get.restype = [ctypes.c_void_p], ctypes.c_void_p
+    return ctypes.cast(get(id(reference)), ctypes.py_object).value
+
+
+def is_weak(cls: type[Any]) -> bool:
+    """Return whether the objects of a class are weak references or proxies."""
+    return issubclass(cls, (weakref.ref, *weakref.ProxyTypes))
 
 
 def _of_function(function: Any) -> Sequence[Any]:

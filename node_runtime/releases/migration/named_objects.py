@@ -1,11 +1,12 @@
 """Finds the objects that a module makes in its body for their identity, such as `UNSET = object()`.
 
 New code compares a value with the object of its own version. So such an object in a state has to become the new
-version's object of the same name.
+version's object of the same name. The same is true of the type variables and of the named types of a module.
 """
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -17,6 +18,11 @@ from .layouts import Layout, base_of
 Namespaces: TypeAlias = Mapping[str, Mapping[str, Any]]
 MISSING: Final = object()
 """The successor of an object whose name the new version lacks."""
+_NAMED_TYPES: Final[tuple[Any, ...]] = tuple(
+    getattr(typing, name)
+    for name in ("NewType", "TypeVar", "ParamSpec", "TypeVarTuple", "TypeAliasType")
+    if hasattr(typing, name)  # type aliases have a class of their own since Python 3.12
+)
 _PLAIN: Final = (type(None), bool, int, float, str, bytes)
 
 
@@ -38,8 +44,8 @@ class NamedObject:
 def named_objects(before: Namespaces, after: Namespaces) -> dict[int, NamedObject]:
     """Return the objects of the versions `before` that are made for their identity, by their `id`.
 
-    These are the plain `object()`s; and the objects of the module's own classes that have no `__eq__`, and either no
-    attributes, or the same plain ones in both versions.
+    These are the plain `object()`s; the type variables, `NewType`s and type aliases; and the objects of the module's
+    own classes that have no `__eq__`, and either no attributes, or the same plain ones in both versions.
     """
     found: dict[int, NamedObject] = {}
     for module, namespace in before.items():
@@ -55,6 +61,8 @@ def _stands_for_itself(value: Any, new: Any, module: str) -> bool:
     cls = type(value)
     if cls is object:
         return new is MISSING or type(new) is object
+    if any(cls is one for one in _NAMED_TYPES):
+        return value.__module__ == module and (new is MISSING or type(new) is cls)
     if module_of(cls) != module or (module_of(type(new)), name_of(type(new))) != (module, name_of(cls)):
         return False
     base = base_of(cls)

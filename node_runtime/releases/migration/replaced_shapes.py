@@ -93,6 +93,7 @@ class MemberShape(Shape):
     """A member of a replaced enumeration. The new object is the target's member of the same name."""
 
     replaced = True
+    is_found_in_target = True
 
     def __init__(self, cls: Any, target: Any, label: str, report: MigrationReport) -> None:
         self.label = label

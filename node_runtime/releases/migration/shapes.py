@@ -41,6 +41,8 @@ class Shape:
 
     replaced = False
     """Whether an object of this shape has to change even if none of its parts changes."""
+    is_found_in_target = False
+    """Whether the new object is one that the target has already: a member of an enumeration, a class or a function."""
     runs_code = False
     """Whether making a new object may run code of the release: functions of defaults, and validators."""
     label = ""
@@ -128,6 +130,7 @@ class CodeShape(Shape):
     """A class or a function of a replaced module, found by its name in the target."""
 
     replaced = True
+    is_found_in_target = True
     remedy = "keep it"
 
     def __init__(self, found: Any, label: str) -> None:

@@ -32,6 +32,9 @@ class InstallParticipant(Protocol):
     def blockers(self, transition: Transition, batch: Batch) -> list[Blocker]:
         """Return why these new versions can't be installed. Runs before anything is suspended, and changes nothing."""
 
+    def served(self, batch: Batch) -> list[str]:
+        """Return the names of the replaced code for which `blockers` says that applications would still serve it."""
+
     def staying(self, transition: Transition, holders: list[HeldModules]) -> tuple[list[str], list[HeldModules]]:
         """Return sentences about the holders of old code that this part knows, and a list of all other holders."""
 
@@ -68,6 +71,10 @@ class InstallParticipants:
     def blockers(self, transition: Transition, batch: Batch) -> list[Blocker]:
         """Return the blockers of all participants."""
         return [blocker for one in self._all for blocker in one.blockers(transition, batch)]
+
+    def served(self, batch: Batch) -> list[str]:
+        """Return the names of the replaced code that applications would still serve."""
+        return [name for one in self._all for name in one.served(batch)]
 
     def staying(self, transition: Transition, holders: Sequence[HeldModules]) -> tuple[list[str], list[HeldModules]]:
         """Return the sentences of all participants about holders of old code, and a list of the unknown holders."""

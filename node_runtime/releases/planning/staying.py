@@ -7,7 +7,7 @@ the tasks and threads that run the version are known.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -28,13 +28,20 @@ Staying = Mapping[str, Sequence[OldCodeHolder]]
 """What will stay in old code, by the module whose old version it keeps."""
 
 
-def staying_warnings(transition: Transition, code: CodeServer, found: Staying | None) -> list[str]:
+def staying_warnings(
+    transition: Transition, code: CodeServer, found: Staying | None, served: Collection[str] = ()
+) -> list[str]:
     """Return a sentence for each thing that will stay in old code, with the remedy.
 
-    `found` has what the copy of the node has found; it is None if there was no copy.
+    `found` has what the copy of the node has found; it is None if there was no copy. `served` are the names of
+    functions and classes that an application would still serve, as a blocker says: what merely holds them has no
+    sentence, since the blocker's remedy is the one that works.
     """
-    told, holders = participants().staying(transition, _by_name(transition, code, found or {}))
-    sentences = [*told, *(_sentence(holder, modules) for holder, modules in holders[:MAX_NAMED])]
+    every = _by_name(transition, code, found or {})
+    excused = {f"holds {kind}{name}" for name in served for kind in ("", "class ", "the bound method ")}
+    told, holders = participants().staying(transition, [one for one in every if one[0].does not in excused])
+    holders, inner = _folded(holders)
+    sentences = [*told, *(_sentence(one, modules, inner.get(one.pid)) for one, modules in holders[:MAX_NAMED])]
     if len(holders) > MAX_NAMED:
         sentences.append(f"{len(holders) - MAX_NAMED} more tasks, threads and timers will stay in old code.")
     return sentences
@@ -59,6 +66,33 @@ def _joined(one: OldCodeHolder, other: OldCodeHolder) -> OldCodeHolder:
     return replace(one, does=does, pid=other.pid if one.pid is None else one.pid)
 
 
+def _folded(
+    holders: Sequence[tuple[OldCodeHolder, list[str]]],
+) -> tuple[list[tuple[OldCodeHolder, list[str]]], Mapping[int | None, list[str]]]:
+    """Return the holders without those that belong to a process, and the names of these by the pid of the process.
+
+    A server such as uvicorn has tasks of its own, timers and sockets, which refer to the application, too. They end
+    with the server's process, so that a sentence about each of them would ask for nothing more.
+    """
+    servers = [(one, {*modules}) for one, modules in holders if one.kind == "process" and one.pid is not None]
+    left: list[tuple[OldCodeHolder, list[str]]] = []
+    inner: dict[int | None, list[str]] = {}
+    for holder, modules in holders:
+        owner = next((one for one, theirs in servers if theirs >= {*modules} and _belongs_to(holder, one)), None)
+        if owner is None:
+            left.append((holder, modules))
+        else:
+            inner.setdefault(owner.pid, []).append(holder.name)
+    return left, inner
+
+
+def _belongs_to(holder: OldCodeHolder, process: OldCodeHolder) -> bool:
+    """Return whether a task that runs other code, a timer or a server holds the same as a process."""
+    if holder.kind == "task":
+        return holder.pid == process.pid and holder.does.startswith("holds ")
+    return holder.kind in ("timer", "server") and holder.does == process.does
+
+
 def _stays(holder: OldCodeHolder, module: str, stopped: frozenset[int]) -> bool:
     """Return whether a holder stays in old code and no other part of the plan reports it."""
     if holder.kind in ("object", "callback"):
@@ -74,10 +108,11 @@ def _stays(holder: OldCodeHolder, module: str, stopped: frozenset[int]) -> bool:
     )
 
 
-def _sentence(holder: OldCodeHolder, modules: Sequence[str]) -> str:
+def _sentence(holder: OldCodeHolder, modules: Sequence[str], inner: Sequence[str] | None = None) -> str:
     old = f"the old version of {' and '.join(modules)}"
     if holder.kind == "process" and holder.pid is not None:
-        return f"{holder.name} {holder.does}, so it stays in {old} until it ends: {ending(holder.pid)}."
+        also = f", with {' and '.join(map(_with_article, inner))}" if inner else ""
+        return f"{holder.name} {holder.does}, so it stays in {old} until it ends{also}: {ending(holder.pid)}."
     if holder.kind == "task":
         starter = runtime().processes.get(holder.pid or 0)
         by = f", which {starter.title()} has started," if starter is not None else ""
@@ -86,9 +121,13 @@ def _sentence(holder: OldCodeHolder, modules: Sequence[str]) -> str:
     if holder.kind == "thread":
         remedy = "a thread can't be ended from outside, so let its function return"
         return f"The {holder.name} {holder.does}: it stays in {old} until it ends; {remedy}."
-    name = holder.name if holder.name.startswith("a ") else f"the {holder.name}"
+    name = _with_article(holder.name)
     purge = f"`hotdash purge NODE {modules[0]}`"
     return f"{name[0].upper()}{name[1:]} {holder.does}: it stays in {old}; after the upgrade, {purge} frees it."
+
+
+def _with_article(name: str) -> str:
+    return name if name.startswith("a ") else f"the {name}"
 
 
 def ending(pid: int) -> str:

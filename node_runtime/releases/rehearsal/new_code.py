@@ -26,7 +26,8 @@ class NewCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `blockers` are the conditions that the live node does not meet, `warnings` the load hazards. By module, `versions`
     has the version, `needs` the other new modules that the module imports, `registers` what its body registers, and
     `opens` the files and databases that its body opens. `module_values` are the data in global variables, and
-    `more_lost_values` is the number of further global variables whose data is lost.
+    `more_lost_values` is the number of further global variables whose data is lost. `served` are the names of the
+    replaced code for which a blocker says that an application would still serve it.
     """
 
     blockers: tuple[Blocker, ...]
@@ -37,6 +38,7 @@ class NewCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     opens: dict[str, tuple[str, ...]] = {}
     module_values: tuple[PlannedModuleValue, ...] = ()
     more_lost_values: int = 0
+    served: tuple[str, ...] = ()
 
 
 def describe_code(
@@ -58,6 +60,7 @@ def describe_code(
         needs={module: _needs(batch, module) for module in batch.modules},
         registers={module: _registers(batch, module) for module in batch.modules},
         opens={module: _named(map(shown, opened)) for module, opened in opens.items()},
+        served=tuple(participants().served(batch)),
     )
 
 

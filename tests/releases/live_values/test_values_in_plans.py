@@ -181,6 +181,13 @@ async def test_an_exception_does_no_harm_in_old_code_so_it_is_a_warning(small: S
     assert warning.startswith("box holds ")
 
 
+async def test_what_the_warnings_leave_out_is_counted(small: SmallNode) -> None:
+    lost = "[type(f'Lost{n}', (status.Lost,), {'__module__': 'shop.status'})('') for n in range(23)]"
+    plan = await things(small, BOX.format(imports="from shop import status", state="LOST").replace("LOST", lost), "box")
+    assert len([one for one in plan.warnings if "an exception of shop.status:Lost" in one]) == 20
+    assert "And 3 more kinds of exceptions of old code are held by processes." in plan.warnings
+
+
 SUSPENDED = {
     "a coroutine": ("[status.later()]", "coroutine", "shop.status:later"),
     "a generator": ("[status.each()]", "generator", "shop.status:each"),

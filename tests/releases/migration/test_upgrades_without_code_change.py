@@ -152,7 +152,8 @@ async def test_processes_that_share_an_object_share_it_afterwards(small: SmallNo
     await start(small, COUNTER, GROWN)
     await gen_server.start(module().Counter, name="other")
     live_processes.raw_state("other").orders = live_processes.raw_state("counter").orders
-    assert (await small.install("2")).outcome == "installed"
+    done = await small.install("2")
+    assert done.outcome == "installed", done
     assert live_processes.raw_state("other").orders is live_processes.raw_state("counter").orders
 
 

@@ -25,6 +25,10 @@ SOURCE = """
             self.number = number
         def __lt__(self, other):
             return self.number < other.number
+        def itself(self):
+            return self
+    def handler(*arguments):
+        pass
     class Zone(datetime.tzinfo):
         release = 1
         def utcoffset(self, moment):
@@ -83,6 +87,36 @@ def test_a_weak_set_whose_objects_something_else_keeps_alive_is_refused(both: Ve
     assert obstacles(both, [weakref.WeakSet([item])]) == [reason]
     assert obstacles(both, [weakref.ref(item)]) == [reason]
     assert obstacles(both, {"x": weakref.WeakValueDictionary({1: item})}) == [reason]
+
+
+@pytest.mark.parametrize(
+    "expression", ["weakref.proxy(item)", "weakref.ref(item)()", "weakref.WeakMethod(item.itself)()()"]
+)
+def test_weak_references_and_proxies_lead_to_the_new_object(both: Versions, expression: str) -> None:
+    item = both.old("Item(7)")
+    way = expression.partition(")")[0] + ")"
+    new_item, reference = converted(both, [item, eval(way, {"weakref": weakref, "item": item})])
+    assert (new_item.number, type(new_item)) == (7, both.b["Item"])
+    found = eval(expression.replace(way, "it"), {"it": reference})
+    assert found.number == 7
+    assert found.itself() is new_item
+
+
+@pytest.mark.parametrize(
+    "make", ["weakref.ref(item, end)", "weakref.proxy(item, end)", "weakref.WeakMethod(item.itself, end)"]
+)
+def test_a_weak_reference_with_a_callback_is_refused_and_not_lost(both: Versions, make: str) -> None:
+    item = both.old("Item()")
+    reference = eval(make, {"weakref": weakref, "item": item, "end": [].append})
+    (reason,) = obstacles(both, [item, reference])
+    assert reason.endswith("has a callback, which would run when a new object replaces the old one")
+
+
+def test_weak_references_to_functions_lead_to_those_of_the_new_version(both: Versions) -> None:
+    handler = both.old("handler")
+    reference, members = converted(both, [weakref.ref(handler), weakref.WeakSet([handler])])
+    assert reference() is both.b["handler"]
+    assert list(members) == [both.b["handler"]]
 
 
 def test_a_weak_set_of_kept_objects_stays_the_same(both: Versions) -> None:

@@ -183,6 +183,34 @@ async def test_a_child_that_serves_an_object_of_the_module_is_named_with_both_re
     assert whereis("shop_sup") is not None
 
 
+async def test_the_tasks_and_timers_of_a_server_are_named_in_the_sentence_of_its_process(
+    small: SmallNode, loaded: Any
+) -> None:
+    started = asyncio.Event()
+
+    async def lifespan(site: Any) -> None:
+        started.set()
+        await asyncio.Event().wait()
+        await site({})
+
+    async def runs() -> None:
+        site = loaded.Site()
+        timer = asyncio.get_running_loop().call_later(60, print, site)
+        await asyncio.create_task(lifespan(site), name="life")
+        timer.cancel()
+        await site({})
+
+    pid = spawn(runs)
+    await started.wait()
+    (sentence,) = await warned(small)
+    assert sentence.startswith(f"{pid} holds an instance of shop.counter.Site, so it stays in the old version of ")
+    before, end = sentence.split(", with ")
+    assert before.endswith(" until it ends")
+    assert "a timer of the event loop" in end
+    assert f"the task life ({__name__}." in end
+    assert end.endswith(f": `hotdash kill NODE {int(pid)}` ends it.")
+
+
 async def test_the_third_version_is_refused_by_the_name_of_what_holds_the_first(small: SmallNode, loaded: Any) -> None:
     task = asyncio.create_task(loaded.poll(), name="poller")
     await begun(task)

@@ -1,19 +1,15 @@
-"""The shapes of objects that refer to code or to types (methods, partials and aliases), and of read-only views."""
+"""The shapes of objects that refer to code (methods and partials), and of read-only views."""
 
 from __future__ import annotations
 
 import functools
 import gc
 import types
-import typing
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from node_runtime.behaviours.show.raw_reads import mro_of, namespace_of
 from node_runtime.releases.migration.shapes import PartOf, PathStep, Shape
-
-TYPING_ALIAS: Final[type] = type(typing.Iterator[int])
-"""The class of the aliases of user-defined generic classes, and of most of typing's own."""
 
 
 class MethodShape(Shape):
@@ -46,21 +42,6 @@ class ProxyShape(Shape):
 
     def finish(self, value: Any, new: Any, part: PartOf) -> Any:
         return types.MappingProxyType(part(gc.get_referents(value)[0]))
-
-
-class AliasShape(Shape):
-    """A generic class with its arguments, such as `list[Point]`, or the `__orig_class__` of a `Box[int](…)`."""
-
-    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
-        for name in ("__origin__", "__args__"):
-            yield ("attribute", name), getattr(value, name)
-
-    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
-        origin, arguments = part(value.__origin__), part(value.__args__)
-        if type(value) is types.GenericAlias:
-            return types.GenericAlias(origin, arguments)
-        # Not origin[arguments]: that would run code of the class, and typing would cache the result.
-        return type(value)(origin, arguments, inst=value._inst, name=value._name)
 
 
 class BuiltinMethodShape(Shape):

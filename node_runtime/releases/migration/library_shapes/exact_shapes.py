@@ -10,11 +10,13 @@ import types
 import weakref
 from typing import Final
 
+from node_runtime.releases.migration.aliases import ALIAS_CLASSES
 from node_runtime.releases.migration.shapes import Shape
 
-from .code_shapes import TYPING_ALIAS, AliasShape, BuiltinMethodShape, MethodShape, PartialShape, ProxyShape
+from .alias_shape import AliasShape
+from .code_shapes import BuiltinMethodShape, MethodShape, PartialShape, ProxyShape
 from .queue_shapes import AsyncQueueShape, ThreadQueueShape
-from .weak_shapes import WeakKeysShape, WeakReferenceShape, WeakSetShape, WeakValuesShape
+from .weak_shapes import WeakKeysShape, WeakMethodShape, WeakReferenceShape, WeakSetShape, WeakValuesShape
 from .zoned_shape import ZONED_SHAPE
 
 _SHAPES: Final[dict[type, Shape]] = {
@@ -22,11 +24,12 @@ _SHAPES: Final[dict[type, Shape]] = {
     types.BuiltinFunctionType: BuiltinMethodShape(),
     functools.partial: PartialShape(),
     types.MappingProxyType: ProxyShape(),
-    types.GenericAlias: AliasShape(),
-    TYPING_ALIAS: AliasShape(),
+    **dict.fromkeys(ALIAS_CLASSES, AliasShape()),
     datetime.datetime: ZONED_SHAPE,
     datetime.time: ZONED_SHAPE,
-    weakref.ReferenceType: WeakReferenceShape(),
+    weakref.ReferenceType: WeakReferenceShape(weakref.ref, "weak reference"),
+    **dict.fromkeys(weakref.ProxyTypes, WeakReferenceShape(weakref.proxy, "weakref.proxy")),
+    weakref.WeakMethod: WeakMethodShape(),
     weakref.WeakSet: WeakSetShape(),
     weakref.WeakValueDictionary: WeakValuesShape(),
     weakref.WeakKeyDictionary: WeakKeysShape(),

@@ -6,12 +6,16 @@ So `strong_parts` leaves out the parts that an object of such a shape does not k
 
 from __future__ import annotations
 
+import gc
+import types
 import weakref
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
 
 from node_runtime.releases.migration.hidden_parts import target_of
 from node_runtime.releases.migration.shapes import PartOf, PathStep, Shape
+
+_HAS_CALLBACK: Final = "a {} has a callback, which would run when a new object replaces the old one"
 
 
 class WeakShape(Shape):
@@ -23,7 +27,15 @@ class WeakShape(Shape):
 
 
 class WeakReferenceShape(WeakShape):
-    """A weak reference without a callback."""
+    """A weak reference, or a proxy of the object to which it refers weakly."""
+
+    def __init__(self, make: Callable[[Any], Any], label: str) -> None:
+        self._make = make
+        self.label = label
+
+    def refusal(self, value: Any) -> str | None:
+        # The callback is all that the interpreter counts among its referents.
+        return _HAS_CALLBACK.format(self.label) if gc.get_referents(value) else None
 
     def targets(self, value: Any) -> Iterable[Any]:
         return (target_of(value),)
@@ -35,7 +47,27 @@ class WeakReferenceShape(WeakShape):
         yield from ()
 
     def finish(self, value: Any, new: Any, part: PartOf) -> Any:
-        return weakref.ref(part(target_of(value)))
+        return self._make(part(target_of(value)))
+
+
+class WeakMethodShape(WeakReferenceShape):
+    """A `weakref.WeakMethod`: a weak reference to a method's object, and another one to its function."""
+
+    def __init__(self) -> None:
+        super().__init__(weakref.WeakMethod, "weakref.WeakMethod")
+
+    def refusal(self, value: Any) -> str | None:
+        own = value.__callback__  # of WeakMethod itself, which calls the one that it was given
+        inner = own.__closure__[own.__code__.co_freevars.index("callback")]
+        return None if inner.cell_contents is None else _HAS_CALLBACK.format(self.label)
+
+    def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
+        if (target := target_of(value)) is not None:
+            yield ("attribute", "()"), target
+            yield ("attribute", "()"), target_of(value._func_ref)
+
+    def finish(self, value: Any, new: Any, part: PartOf) -> Any:
+        return self._make(types.MethodType(part(target_of(value._func_ref)), part(target_of(value))))
 
 
 class WeakSetShape(WeakShape):
