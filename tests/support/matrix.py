@@ -1,4 +1,4 @@
-"""The parameters of a test that is run for each row and each column of a table."""
+"""The parameters of a test of which `make test` tries a selection, and `make test-all` all."""
 
 from __future__ import annotations
 
@@ -21,3 +21,8 @@ def matrix(rows: Iterable[object], columns: Iterable[object]) -> list[ParameterS
         for i, row in enumerate(down)
         for j, column in enumerate(across)
     ]
+
+
+def slow(*parameters: object) -> list[ParameterSet]:
+    """These parameters, which `make test` leaves to `make test-all`."""
+    return [pytest.param(each, marks=pytest.mark.slow) for each in parameters]

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import pytest
-from _pytest.mark.structures import ParameterSet
 from textual.widgets import Input
 
 from hotdash.app import DashboardOptions
@@ -24,6 +23,7 @@ from hotdash.config.settings import Settings
 from tests.support.dashboard.dashboard_pilot import LOOK_SECONDS, DashboardUser
 from tests.support.dashboard.scripted_peer import Peer
 from tests.support.dashboard.still_world import NOW, StillDashboard, still_world
+from tests.support.matrix import slow
 from tests.support.waiting import eventually
 
 FRAMES: Final = Path(__file__).with_name("frames")
@@ -65,11 +65,6 @@ STEPS: Final = {
 HEAD: Final = "======== "
 SIZES: Final = ((80, 24), (120, 40), (200, 60))
 THEMES: Final = ("hotdash", "hotdash-light", "ansi-dark")
-
-
-def first_is_quick(parameters: Iterable[object]) -> list[ParameterSet]:
-    """Mark all parameters but the first as slow: they show the same screens in another size or theme."""
-    return [pytest.param(each, marks=pytest.mark.slow if n else ()) for n, each in enumerate(parameters)]
 
 
 @pytest.fixture
@@ -170,9 +165,7 @@ async def walk(user: DashboardUser, name: str, look: Callable[[DashboardUser], s
         await user.press(*step.closing.split())
 
 
-@pytest.mark.parametrize(
-    "size", first_is_quick([(80, 24), (120, 40), (200, 60)]), ids=lambda size: f"{size[0]}x{size[1]}"
-)
+@pytest.mark.parametrize("size", [SIZES[0], *slow(*SIZES[1:])], ids=lambda size: f"{size[0]}x{size[1]}")
 async def test_every_view_screen_and_dialog_looks_as_reviewed(
     size: tuple[int, int], run_directory: Path, tmp_path: Path, utc: None
 ) -> None:
@@ -182,7 +175,7 @@ async def test_every_view_screen_and_dialog_looks_as_reviewed(
     same_as_file(name, "".join(frames))
 
 
-@pytest.mark.parametrize("theme", first_is_quick(THEMES))
+@pytest.mark.parametrize("theme", [THEMES[0], *slow(*THEMES[1:])])
 async def test_every_theme_has_the_reviewed_styles(theme: str, run_directory: Path, tmp_path: Path, utc: None) -> None:
     name = f"styles-{theme}.txt"
     known: set[tuple[str, str]] = set()

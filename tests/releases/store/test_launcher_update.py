@@ -156,7 +156,9 @@ class Crash(BaseException):
     """The end of the process at a step on the disk."""
 
 
-@pytest.mark.parametrize("step", range(20))
+@pytest.mark.parametrize(
+    "step", [step if step % 2 else pytest.param(step, marks=pytest.mark.slow) for step in range(20)]
+)
 def test_after_a_crash_at_any_step_a_launcher_works_and_the_next_try_succeeds(
     node: Path, step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

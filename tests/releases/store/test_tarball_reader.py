@@ -75,9 +75,11 @@ def is_still(content: bytes, data: bytes | bytearray) -> bool:
         return False
 
 
-def test_no_byte_beside_the_manifest_can_be_another_one() -> None:
+@pytest.mark.parametrize("first", [0, *(pytest.param(first, marks=pytest.mark.slow) for first in (1, 2, 3, 4))])
+def test_no_byte_beside_the_manifest_can_be_another_one(first: int) -> None:
+    """`make test` tries every fifth byte."""
     whole, end = archive(), 512 + len(handmade("1", FILES)[0].encoded())
-    for place in (*range(512), *range(end, len(whole))):
+    for place in (*range(512), *range(end, len(whole)))[first::5]:
         changed = bytearray(whole)
         changed[place] ^= 0x20
         assert refusal(gzip.compress(changed, compresslevel=1))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from node_runtime.releases.store.unpack import unpack
 from tests.support.nodes.built_once import directory_once, tarball_once
 from tests.support.nodes.fil_node import command, environment
 from tests.support.projects.tiny_project import appup_both_ways, write_project
+from tests.support.waiting import until
 
 NAME = "tiny@127.0.0.1"
 LIMIT = 120.0
@@ -86,9 +89,22 @@ class TinyNode:
         return self.hotdash(verb, NAME, *words, code=code)
 
     def pid(self) -> int | None:
-        """The pid that bin/tiny prints; None if no node runs."""
-        said = self.tiny("pid", code=None)
-        return int(said.stdout) if said.returncode == 0 else None
+        """The pid that bin/tiny prints, without the start of a process; None if no node runs."""
+        if not (self.directory / "var/parent.json").exists() or is_gone(self.parent["pid"]):
+            return None
+        found: int | None = self.parent["node_pid"]
+        return found
+
+    def end(self) -> None:
+        """End the node, if it runs, by a signal to its parent, which `bin/tiny stop` sends from a process."""
+        if (self.directory / "var/parent.json").exists():
+            pid = self.parent["pid"]
+            if not is_gone(pid) and str(self.script) in psutil.Process(pid).cmdline():
+                os.kill(pid, signal.SIGTERM)
+                return until(lambda: is_gone(pid), "the end of the parent", within=LIMIT)
+        if any(path.name != "staging" for path in (self.directory / "var").glob("*")):  # something has run in it
+            self.tiny("stop", code=None)
+        return None
 
     def set(self, name: str, text: str) -> None:
         """Write a file of etc/."""
@@ -139,8 +155,7 @@ def stopped_afterwards(node: TinyNode) -> Iterator[TinyNode]:
     try:
         yield node
     finally:
-        if any(path.name != "staging" for path in (node.directory / "var").glob("*")):  # something has run in it
-            node.tiny("stop", code=None)
+        node.end()
 
 
 def tarball_of(folder: Path, vsn: str = "1.0", changes: Mapping[str, str | None] | None = None) -> Path:
