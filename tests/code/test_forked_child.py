@@ -82,4 +82,4 @@ def test_a_refused_fork_leaves_no_descriptor_open(monkeypatch: pytest.MonkeyPatc
     before = os.listdir("/proc/self/fd")
     with pytest.raises(BlockingIOError):
         fork_child(lambda writer: None)
-    assert os.listdir("/proc/self/fd") == before
+    assert {*os.listdir("/proc/self/fd")} <= {*before}  # a collection may close what earlier tests have left open

@@ -34,7 +34,7 @@ def test_a_process_that_cannot_be_started_leaves_no_descriptor_open(tmp_path: Pa
     before = os.listdir("/proc/self/fd")
     with pytest.raises(OSError, match="no shell"):
         second.run_node(Release("", shell=str(tmp_path / "no shell")))
-    assert os.listdir("/proc/self/fd") == before
+    assert {*os.listdir("/proc/self/fd")} <= {*before}  # a collection may close what earlier tests have left open
 
 
 @pytest.mark.parametrize("report", ["heart soon", "mail all hello", "mail", "\\377"])
