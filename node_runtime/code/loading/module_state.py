@@ -293,7 +293,8 @@ def _size(value: Any) -> int:
         if id(thing) in seen or isinstance(thing, _CODE):
             continue
         seen.add(id(thing))
-        size += object.__sizeof__(thing) if not isinstance(thing, (*_PLAIN, *_CONTAINERS)) else sys.getsizeof(thing)
+        # object.__sizeof__ would read a number of items, which a generator doesn't have at that place
+        size += sys.getsizeof(thing) if isinstance(thing, (*_PLAIN, *_CONTAINERS)) else type(thing).__basicsize__
         if not isinstance(thing, _PLAIN):
             waiting += [part for label, part in _parts(thing) for part in (label, part)]
     return size

@@ -200,10 +200,12 @@ async def test_counters_queues_and_connections_that_the_new_version_lacks_are_lo
     counter.numbers.append(1)
     counter.settings.debug = True
     counter.connect()
-    lost = [one.partition(" ")[0] for one in (await small.handler.plan("2")).lost]
+    plan = await small.handler.plan("2")
+    lost = [one.partition(" ")[0] for one in plan.lost]
     assert sorted(lost) == [
         f"shop.counter.{name}" for name in ("connection", "ids", "jobs", "numbers", "settings", "steps")
     ]
+    assert all(0 < value.size < 100_000 for value in plan.module_values), "a generator has no number of items to count"
     counter.connection.close()
 
 
