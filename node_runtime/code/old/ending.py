@@ -69,7 +69,10 @@ async def end_old_code(
     left = await asyncio.to_thread(old.holders, module)
     may_go_on = partial(_may_go_on, old, module, mark, check)
     # `left` may have processes that refer to the version although the tasks have ended.
-    if may_go_on() and (later := _kill(processes, left)):
+    # Of the others, only those that were found before anything ended are killed: an ended process that is still listed
+    # may hold the version, and then every process that refers to the runtime does.
+    found = {one.pid for one in holders}
+    if may_go_on() and (later := _kill(processes, (one for one in left if one.pid in found))):
         killed |= later
         await _wait_for_end(old, module, [], later)
         left = await asyncio.to_thread(old.holders, module)

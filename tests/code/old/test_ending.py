@@ -150,6 +150,33 @@ async def test_a_purge_spares_a_server_that_is_free_when_the_task_of_its_connect
     assert (purged.dropped, purged.left) == (True, ())
 
 
+async def test_a_purge_kills_no_process_that_refers_to_the_version_only_through_what_the_purge_has_ended(
+    app: App, node: Runtime
+) -> None:
+    """All processes refer to the runtime, which may remember an ended process of the version."""
+    app.boot(a=ROUTES.format(n=1))
+    remembered: list[object] = []
+
+    async def talk(page: object) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            remembered.append(page)
+
+    async def serve(remembered: list[object]) -> None:
+        await asyncio.Event().wait()
+
+    server = spawn(serve, remembered)
+    task = asyncio.create_task(talk(imported("a").page), name="talk")
+    await begun(task)
+    app.load(a=ROUTES.format(n=2))
+    purged = await app.server.end_old_code("a")
+    assert purged is not None
+    assert task.cancelled()
+    assert (purged.killed, is_alive(server)) == ((), True)
+    assert [one.pid for one in purged.left if one.kind == "process"] == [int(server)]
+
+
 async def test_a_purge_never_cancels_the_main_task_of_the_node(app: App) -> None:
     """It refers to everything that the node remembers, such as a process of the old version that has ended."""
     app.boot(a=THING)
