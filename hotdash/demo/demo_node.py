@@ -43,12 +43,12 @@ class Project:
 
 
 def bundled_examples() -> Path:
-    """Return the folder of fil's versions: in the installed package, or beside it in a checkout."""
+    """Return the folder of the example `fil`, in the installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
     for folder in (package / "examples" / "fil", package.parent / "examples" / "fil"):
         if folder.is_dir():
             return folder
-    raise Refused("The examples were not found beside hotdash; name a folder of fil's versions with --examples.")
+    raise Refused("The example `fil` was not found beside hotdash; name its folder with --examples.")
 
 
 class DemoFolder:

@@ -114,7 +114,7 @@ class InspectionActions:
             await self._app.link.request(methods.RESUME_PROCESS, target)
             self._app.show_toast(f"{title_of(view.process)} <{view.process.pid}> is resumed.")
         else:
-            warning = "Processes that call it wait, and their calls may time out."
+            warning = "Calls to the process wait until it is resumed, and may time out."
             answer = await self._ask("suspend_process", view, "Suspend", (warning,), SUSPEND_SECONDS)
             if answer is None:
                 return

@@ -24,7 +24,7 @@ class ChildKey:
 
 @dataclass(frozen=True, slots=True)
 class GroupKey:
-    """An application, or the processes without one."""
+    """An application, or the processes that belong to no application."""
 
     name: str
 

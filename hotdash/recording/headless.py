@@ -1,4 +1,4 @@
-"""Records a node without a screen, with what the dashboard's views need."""
+"""Records what the dashboard's views show of a node, without showing a screen."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class TraceWriter:
         self._until = time.monotonic() + 1.0
 
     def write(self, process: Process, kind: DebugEventKind, text: Callable[[], str]) -> None:
-        """Write one event, or count it as left out."""
+        """Log one event; above the rate, only count it, for the message of `finish`."""
         now = time.monotonic()
         if now >= self._until:
             self.finish(process)

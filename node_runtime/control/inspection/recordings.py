@@ -36,7 +36,7 @@ class Trace:
 
     @property
     def running(self) -> bool:
-        """Whether the time of the trace has not passed yet."""
+        """Whether the trace still records events: its time has not passed yet."""
         return time.time() < self._until
 
     def end(self) -> None:
