@@ -136,7 +136,10 @@ class CodeShape(Shape):
     def __init__(self, found: Any, label: str) -> None:
         self.label = label
         self._found = found
-        if found is GONE:
+        if found is GONE and "<" in label:  # a lambda, or a function or class that a function has made
+            self.obstacle = f"{label}, which is in use, has no name in its module by which the target's can be found"
+            self.remedy = "use a function, method or class that a module has under its name, for example with a partial"
+        elif found is GONE:
             self.obstacle = f"the target has no {label}, which is in use"
 
     def finish(self, value: Any, new: Any, part: PartOf) -> Any:

@@ -105,6 +105,17 @@ def test_an_object_that_a_proxy_leads_to_is_refused() -> None:
     assert reason.startswith("weak references to an object of")
 
 
+def test_a_function_that_another_function_has_made_is_refused_with_a_remedy_that_works() -> None:
+    later = """
+    def later(number):
+        def run():
+            return number + {0}
+        return run
+    """
+    reason = refusal(later.format(1), later.format(2), "[later(7)]")
+    assert reason.startswith("migrated_module:later.<locals>.run, which is in use, has no name in its module")
+
+
 def test_a_cached_function_is_the_new_one() -> None:
     square = "    @functools.lru_cache\n    def square(number):\n        return number * {}\n"
     look = "v[0] is square"
