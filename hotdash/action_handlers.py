@@ -6,12 +6,13 @@ the node does not change the target while the dialog is open.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
-from .actions import OPERATOR_REMEDY, VIEWER_REFUSAL
+from .actions import BY_ID, OPERATOR_REMEDY, VIEWER_REFUSAL
 from .handlers.inspection_actions import InspectionActions
 from .handlers.module_action import open_module
 from .handlers.process_actions import end_processes
@@ -69,12 +70,17 @@ class ActionHandlers:
 
     async def run(self, action_id: str) -> None:
         """Run the handler of an action; show a refusal as a toast."""
+        may_be_busy = BY_ID[action_id].role == "operator"
         try:
             await self._handlers[action_id]()
         except Refused as refusal:
             self._app.show_toast(refusal.sentence, bad=True)
+        except asyncio.CancelledError:
+            may_be_busy = False  # another action has begun, and shows what it waits for
+            raise
         finally:
-            self._app.set_busy()
+            if may_be_busy:
+                self._app.set_busy()
 
     def refresh_operation(self, operation: str) -> None:
         """Read an operation from the node, because events about it were missed or had only a part of it."""
@@ -94,7 +100,7 @@ class ActionHandlers:
             title=f"Arm {app.node.name}",
             lines=(
                 line("Arming allows the operator's actions on this node for ", span(age(ARMED_SECONDS), "strong"), "."),
-                line("Each action still asks for confirmation. The node's audit log records every change."),
+                line("Each change still asks for confirmation. The node's audit log records every change."),
             ),
             verb="Arm",
             command_line=lambda answer: "",

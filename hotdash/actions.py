@@ -129,7 +129,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "report", "b", "bug report", "Copy a bug report as Markdown",
         "Copies everything that the screen shows, for an issue.", "Processes",
-        views=("process",), command_line=one_process_command("process", "--report"),
+        views=("process", "ended process"), command_line=one_process_command("process", "--report"),
     ),
     Action(
         "report_json", "J", "as JSON", "Copy a bug report as JSON", "Copies the report for programs.", "Processes",
@@ -137,11 +137,12 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "previous_process", "left_square_bracket", "back", "Go to the process visited before",
-        "Goes back to the process that was open before.", "Processes", views=("process",),
+        "Goes back to the process that was open before.", "Processes", views=("process", "ended process"),
     ),
     Action(
         "next_process", "right_square_bracket", "forth", "Go to the process visited after",
-        "Goes forward again, after {previous_process}.", "Processes", views=("process",),
+        "Goes forward again, after {previous_process}; from a process that has ended, to its successor.", "Processes",
+        views=("process", "ended process"),
     ),
     Action(
         "mark_state", "s", "since now", "Show changes from now on",
@@ -214,13 +215,13 @@ ACTIONS: tuple[Action, ...] = (
         "Allows actions that change the node, for 15 minutes; the header is red meanwhile. "
         "The node also checks the role of your cookie.",
         "Dashboard",
-        views=(*VIEWS, "process", "plan", "operation"),
+        views=(*VIEWS, "process", "module", "plan", "operation"),
     ),
     Action(
         "filter", "slash", "filter", "Filter this view",
         "Shows only rows that contain every word; the tree also shows their ancestors. {back} clears the filter.",
         "Dashboard",
-        views=(*VIEWS, "process", "operation"),
+        views=(*VIEWS, "process", "ended process", "operation"),
     ),
     Action(
         "copy", "c", "copy", "Copy the command line of this view",
@@ -263,7 +264,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "help", "question_mark,f1", "help", "Help", "Shows every key and what it does.", "Dashboard",
-        views=(*VIEWS, "process", "plan", "operation"),
+        views=(*VIEWS, "process", "ended process", "module", "plan", "operation"),
     ),
     Action(
         "palette", "colon,ctrl+p", "palette", "Command palette", "Finds an action by its name.", "Dashboard",
@@ -271,7 +272,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "back", "escape", "back", "Back", "Closes the screen or clears the filter. It never quits.", "Dashboard",
-        views=("process", "plan", "operation"),
+        views=("process", "ended process", "module", "plan", "operation"),
     ),
     Action(
         "leave", "q", "leave", "Back, and from a view: quit", "Goes back; in a view, asks whether to quit.",

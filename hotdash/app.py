@@ -274,7 +274,12 @@ class HotdashApp(NodeApp):
 
     def command_line(self) -> str:
         """Return the command line that prints what the open view or screen shows."""
-        action_by_screen = {"plan": "plan", "operation": "view_upgrades", "process": "open_process"}
+        action_by_screen = {
+            "plan": "plan",
+            "operation": "view_upgrades",
+            "process": "open_process",
+            "ended process": "open_process",
+        }
         action = action_by_screen.get(self.top_screen.footer_name) or f"view_{self.dashboard.view}"
         selected = self.selected()
         if action == "view_releases" and selected.vsn is not None:
@@ -332,9 +337,9 @@ class HotdashApp(NodeApp):
         if action_id.startswith("view_"):
             await self.open_view(action_id.removeprefix("view_"))
             return
-        self.run_worker(
-            self.handlers.run(action_id), name=action_id, group="action", exclusive=True, exit_on_error=False
-        )
+        # An action that only concerns the screen, such as the help, doesn't end a plan that is being made.
+        group = f"{action.role}'s action"
+        self.run_worker(self.handlers.run(action_id), name=action_id, group=group, exclusive=True, exit_on_error=False)
 
     def action_help_quit(self) -> None:
         """Say which key quits; ctrl+c does not."""

@@ -47,9 +47,15 @@ class InspectionActions:
 
     async def open(self) -> None:
         """Open the screen of the selected process."""
-        key = self._app.selected().process
+        selected = self._app.selected()
+        key = selected.process or selected.successor
         if key is None:
-            raise Refused("Select a process first.")
+            overview, processes = (
+                key_of(f"view_{view}", self._app.dashboard.keymap) for view in ("overview", "processes")
+            )
+            raise Refused(f"Select a process first, in the overview ({overview}) or among the processes ({processes}).")
+        if selected.process is None:
+            self._app.show_toast(f"The selected process has ended; this is its successor <{key.pid}>.")
         if isinstance(self._app.top_screen, ProcessScreen):
             return
         self._visits.visit(key)
@@ -74,6 +80,11 @@ class InspectionActions:
             raise Refused("The node has not sent this process yet.")
         return view
 
+    def _live(self) -> m.ProcessView:
+        if self._screen().ended:
+            raise Refused(self._screen().ended)
+        return self._shown()
+
     async def _go(self, by: int) -> None:
         if not self._screen().go(by):
             where = "before this one" if by < 0 else "after this one"
@@ -86,7 +97,7 @@ class InspectionActions:
     # -------------------------------------------------------------- recording and suspending
 
     async def _log(self) -> None:
-        view = self._shown()
+        view = self._live()
         if view.log is None:
             answer = await self._ask("log_process", view, "Keep a log", ("It stays on until you end it.",), None)
             if answer is None:
@@ -98,7 +109,7 @@ class InspectionActions:
         self._screen().refresh_now()
 
     async def _trace(self) -> None:
-        view = self._shown()
+        view = self._live()
         answer = await self._ask("trace_process", view, "Trace", (), TRACE_SECONDS)
         if answer is not None:
             request = m.TraceProcess(
@@ -108,7 +119,7 @@ class InspectionActions:
             self._screen().refresh_now()
 
     async def _suspend(self) -> None:
-        view = self._shown()
+        view = self._live()
         target = m.ProcessTarget(pid=view.process.pid, boot_id=view.boot_id)
         if view.suspended_by:
             await self._app.link.request(methods.RESUME_PROCESS, target)

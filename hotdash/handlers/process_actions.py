@@ -25,6 +25,8 @@ MAX_LISTED = 8
 async def end_processes(app: HotdashApp, verb: str) -> None:
     """Restart or kill the marked processes or, if none is marked, the selected one, once the operator has confirmed."""
     selected = app.selected()
+    if isinstance(app.top_screen, ProcessScreen) and app.top_screen.ended:
+        raise Refused(app.top_screen.ended)
     if selected.marked:
         await _end_marked(app, verb, selected.marked)
         return

@@ -19,7 +19,7 @@ class TroubleAction:
 
     def __init__(self, app: HotdashApp) -> None:
         self._app = app
-        self._gone_to = ""
+        self._gone_to: tuple[object, ...] = ()
 
     async def __call__(self) -> None:
         """Open the view of the next trouble, and select the item that the trouble names."""
@@ -28,9 +28,9 @@ class TroubleAction:
         if not found:
             app.show_toast(f"Nothing is wrong with {app.node.name}, as far as the dashboard knows.")
             return
-        kinds = [one.sentence.partition(":")[0] for one in found]
-        at = (kinds.index(self._gone_to) + 1) % len(found) if self._gone_to in kinds else 0
-        self._gone_to, trouble = kinds[at], found[at]
+        known = [one.identity for one in found]
+        at = (known.index(self._gone_to) + 1) % len(found) if self._gone_to in known else 0
+        self._gone_to, trouble = known[at], found[at]
         if trouble.process is not None:
             view = await app.main_screen.made(trouble.view)
             assert isinstance(view, Overview | Processes)

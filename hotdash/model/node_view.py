@@ -23,10 +23,14 @@ _RELEASE_CHANGES = ("installed", "committed", "reverted")
 
 @dataclass(frozen=True, slots=True)
 class NodeRestart:
-    """A restart of the node. `at` is when the dashboard noticed it, `before` describes the node before the restart."""
+    """A restart of the node, noticed `at` this time.
+
+    `before` describes the node before the restart, and `after` when the restart was noticed.
+    """
 
     at: float
     before: m.NodeInfo
+    after: m.NodeInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class NodeView:
         """Return the view with a new snapshot. If the node has restarted, record that and clear the old vitals."""
         restart, history = self.restart, self.history
         if self.snapshot is not None and self.snapshot.info.boot_id != snapshot.info.boot_id:
-            restart, history = NodeRestart(now, self.snapshot.info), VitalsHistory()
+            restart, history = NodeRestart(now, self.snapshot.info, snapshot.info), VitalsHistory()
         view = replace(
             self,
             snapshot=snapshot,
@@ -222,9 +226,10 @@ class NodeView:
             return f"{blocked[:1].upper()}{blocked[1:]}."
         if self.restart is not None and self.snapshot is not None and now - self.restart.at < 60:
             up = age(self.node_now(now) - self.snapshot.info.started)
-            runs, ran = self.snapshot.info.vsn, self.restart.before.vsn
-            as_before = ", as before" if runs == ran else f"; before the restart it ran {ran}"
-            return f"{self.name} was restarted {up} ago and runs {runs}{as_before}. Every process is new."
+            booted, ran = self.restart.after.vsn, self.restart.before.vsn
+            as_before = ", as before" if booted == ran else f"; before the restart it ran {ran}"
+            runs = f"runs {booted}" if self.snapshot.info.vsn == booted else f"booted {booted}"
+            return f"{self.name} was restarted {up} ago and {runs}{as_before}. Every process is new."
         return ""
 
 

@@ -75,7 +75,8 @@ class ViewState:
 class Selection:
     """The identities of the objects that an action would apply to.
 
-    If any processes are `marked`, the action applies to them instead of `process`.
+    If any processes are `marked`, the action applies to them instead of `process`. `successor` is the process in the
+    place of the selected process, if that one has ended; only what changes nothing may use it.
     """
 
     process: ProcessKey | None = None
@@ -83,6 +84,7 @@ class Selection:
     operation: str | None = None
     module: str | None = None
     marked: tuple[ProcessKey, ...] = ()
+    successor: ProcessKey | None = None
 
 
 @dataclass(frozen=True, slots=True)

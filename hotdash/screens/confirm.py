@@ -53,7 +53,10 @@ class Question:
 class ConfirmDialog(ModalScreen[Answer | None]):
     """The dialog of a Question; its result is an Answer, or None when cancelled."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("escape", "cancel", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("escape", "cancel", "Cancel"),
+        ("left,right", "other_button", "Go to the other button"),
+    ]
 
     DEFAULT_CSS = """
     ConfirmDialog {
@@ -152,6 +155,12 @@ class ConfirmDialog(ModalScreen[Answer | None]):
         answer = self._answer()
         if answer is not None and self._typed_correctly() and not self._frozen:
             self.dismiss(answer)
+
+    def action_other_button(self) -> None:
+        """Go from one button to the other; in a field, the arrows move the cursor."""
+        others = [button for button in self.query(Button) if not button.disabled and button is not self.focused]
+        if isinstance(self.focused, Button) and others:
+            others[0].focus()
 
     @on(Button.Pressed, "#cancel")
     def action_cancel(self) -> None:

@@ -26,7 +26,7 @@ _RULES = (
     ("selection", "The selection is a process, not a row: when the process ends, nothing is selected."),
     ("outcome", "An outcome is shown only after the node has reported it."),
 )
-_TEXT_AT = 23
+_TEXT_AT = 24
 """The column of the explanations."""
 
 
@@ -82,7 +82,7 @@ def help_lines(keymap: dict[str, str]) -> list[Line]:
                     (
                         span(f"  {keys}", "name"),
                         armed,
-                        span(action.label.ljust(13)),
+                        span(action.label.ljust(14)),
                         span(help_of(action, keymap), "muted"),
                         span(f" [{action.id}]", "name"),
                     )

@@ -77,7 +77,9 @@ class ProcessScreen(NodeScreen):
         self.view: m.ProcessView | None = None
         self.before: Look | None = None
         self._state: tuple[OutlineNode, ...] = ()  # made once for each view, since a state may have thousands of parts
-        self._ended = ""
+        self._name: str | None = None
+        self.ended = ""
+        """The sentence with which the node says that the present process has ended; empty while it lives."""
         self._successor: OutlineNode | None = None
         self._filtered = ""
         self._searched: list[str] = []
@@ -118,7 +120,8 @@ class ProcessScreen(NodeScreen):
         if view.boot_id != key.boot_id:
             await self._end(key, f"<{key.pid}> ended with an earlier boot of the node.")
             return
-        self.view, self._ended, self._successor = view, "", None
+        self.view, self.ended, self._successor = view, "", None
+        self._name, self.footer_name = view.process.name, "process"
         self.before = self.visits.see(Look(view.state, view.at))
         self._state = state_outline(view, self.before)
         self._draw()
@@ -127,9 +130,8 @@ class ProcessScreen(NodeScreen):
         """Keep the last view of a process that has ended, and look for its successor."""
         if key != self.visits.present:
             return
-        self._ended = sentence
-        name = self.view.process.name if self.view is not None and self.view.process.pid == key.pid else None
-        pid = None
+        self.ended, self.footer_name = sentence, "ended process"
+        name, pid = self._name, None
         if name is not None:
             with suppress(Refused):
                 pid = await self._find(name)
@@ -145,16 +147,20 @@ class ProcessScreen(NodeScreen):
 
     def go_to(self, pid: int) -> None:
         """Go to a process of the same boot."""
-        if self.view is not None and pid != self.view.process.pid:
-            self.visits.visit(ProcessKey(self.view.boot_id, pid))
+        present = self.visits.present
+        if present is not None and pid != present.pid:
+            self.visits.visit(ProcessKey(present.boot_id, pid))
             self._begin()
 
     def go(self, by: int) -> bool:
-        """Go back (-1) or forth (1); return whether there was such a process."""
-        moved = self.visits.go(by)
-        if moved:
+        """Go back (-1), or forth (1), then also to the successor of an ended process; return whether there was one."""
+        if self.visits.go(by):
             self._begin()
-        return moved
+            return True
+        if by < 0 or self._successor is None or self._successor.jump is None:
+            return False
+        self.go_to(self._successor.jump)
+        return True
 
     def mark(self) -> None:
         """From now on, measure changes from the present state."""
@@ -162,7 +168,8 @@ class ProcessScreen(NodeScreen):
         self.refresh_now()
 
     def _begin(self) -> None:
-        self.view, self.before, self._ended, self._successor = None, None, "", None
+        self.view, self.before, self.ended, self._successor = None, None, "", None
+        self._name, self.footer_name = None, "process"
         for outline in self.query(Outline):
             outline.forget()
         self._draw()
@@ -180,6 +187,13 @@ class ProcessScreen(NodeScreen):
 
     def draw(self, view_state: ViewState) -> None:
         self._view_state = view_state
+        known = (
+            None
+            if self._name is not None or self.visits.present is None
+            else view_state.node.process(self.visits.present)
+        )
+        if known is not None:  # it may end before the node has sent it
+            self._name = known.name
         self._draw()
 
     def _draw(self) -> None:
@@ -206,12 +220,14 @@ class ProcessScreen(NodeScreen):
         ]
         trail = (span(f"visited before and after: {'  '.join(ways)}", "muted"),) if ways else ()
         lines: list[Line] = []
-        if self._ended:
+        if self.ended:
             last = " Below is its last view." if self.view is not None else ""
-            lines.append(line(span(f"✖ {self._ended}{last}", "bad")))
+            lines.append(line(span(f"✖ {self.ended}{last}", "bad")))
+        if self._successor is not None:
+            lines.append(line(span(key_of("next_process", keymap), "name"), " opens ", *self._successor.line[1:]))
         if self.view is not None:
             lines += fact_lines(self.view, state.node_now)
-        elif key is not None and not self._ended:
+        elif key is not None and not self.ended:
             lines.append(line(span(f"<{key.pid}> …", "muted")))
         return [*lines, trail] if trail else lines
 

@@ -85,7 +85,9 @@ class Overview(View):
 
     def selected(self) -> Selection:
         key = self.processes.key
-        return Selection(process=key) if isinstance(key, ProcessKey) and self.processes.cursor_on_row else Selection()
+        if not isinstance(key, ProcessKey) or self.processes.cursor_on_row:
+            return Selection(process=key) if isinstance(key, ProcessKey) else Selection()
+        return Selection(successor=self.panel.successor)
 
     def select(self, process: ProcessKey) -> None:
         """Put the cursor on a process, and show what may hide it."""

@@ -36,18 +36,21 @@ class ProcessPanel(Vertical):
         self._details = StaticLines()
         self._state = ScrollingLines(classes="state")
         self._last_shown: tuple[ProcessKey, str] | None = None
+        self.successor: ProcessKey | None = None
+        """The successor of the process that the panel shows, once that one has ended."""
 
     def compose(self) -> ComposeResult:
         yield self._details
         yield self._state
 
     def show_lines(self, details: list[Line], state: list[Line] | None = None) -> None:
-        """Show lines about an object that is not a process."""
+        """Show lines about an object that is not a live process."""
         self._details.show(details)
         self._state.show(state or [])
 
     def show_process(self, key: ProcessKey, row: m.ProcessSummary | None, view_state: ViewState) -> None:
         """Show a process; `row` is None if no window has it any more."""
+        self.successor = None
         sample = view_state.node.sample
         own = sample if sample is not None and sample.key == key else None
         snapshot = view_state.node.snapshot
@@ -68,8 +71,11 @@ class ProcessPanel(Vertical):
         earlier = snapshot is not None and snapshot.info.boot_id != key.boot_id
         how = "ended with the node's earlier boot" if earlier else "has ended"
         lines = [line(span(f"✖ {name} <{key.pid}> {how}.", "bad"))]
-        after = [pid for pid, title in view_state.node.titles().items() if title == name and pid != key.pid]
+        after = [
+            pid for pid, title in view_state.node.titles().items() if title == name and (earlier or pid != key.pid)
+        ]
         if len(after) == 1:
+            self.successor = None if snapshot is None else ProcessKey(snapshot.info.boot_id, after[0])
             lines.append(line(span("Its successor is ", "muted"), span(f"<{after[0]}>", "name"), "."))
         return lines
 

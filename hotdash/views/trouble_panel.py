@@ -6,15 +6,20 @@ from typing import Final
 
 from hotdash.actions import key_of
 from hotdash.model.alerts.troubles import Trouble, troubles
-from hotdash.model.styled_text import Line, line, span
+from hotdash.model.styled_text import Line, line, span, width_of, wrap
 from hotdash.model.view_state import ViewState
 from hotdash.widgets.bars import StaticLines
 
 MAX_SHOWN: Final = 6
+MAX_LOW: Final = 3
+"""The number of lines that the panel has in a low terminal."""
 
 
 class TroublePanel(StaticLines):
-    """One line for each trouble, the worst first; without a trouble, the panel takes no height."""
+    """One line for each trouble, the worst first; without a trouble, the panel takes no height.
+
+    In a low terminal, the long sentences of several troubles are cut, so that more than one trouble is seen.
+    """
 
     SCOPED_CSS = False  # the rules for small screens begin with a class of the screen
     DEFAULT_CSS = """
@@ -32,6 +37,12 @@ class TroublePanel(StaticLines):
             head = line(span(f"wrong now: {len(found)}", "strong"), span(f"  {key} goes to each{more}", "muted"))
             lines.insert(0, head)
         self.show(lines)
+
+    def _folded(self, width: int) -> list[Line]:
+        folded = super()._folded(width)
+        if len(folded) <= MAX_LOW or not self.screen.has_class("-low"):
+            return folded
+        return [one if width_of(one) <= width else (*wrap(one, width - 2)[0], span(" …")) for one in self.lines]
 
 
 def _line(trouble: Trouble, view_state: ViewState) -> Line:

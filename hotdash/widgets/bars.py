@@ -186,7 +186,8 @@ def _possible(action: Action, view_state: ViewState) -> bool:
     """Return whether an action is allowed now and has something to do."""
     refusal = refusal_of(action, view_state.role, armed=view_state.armed, keymap={})
     idle = action.id in _MAY_BE_IDLE and nothing_to_do(action.id, view_state.node, {})
-    return not (refusal or idle)
+    cannot_arm = action.id == "arm" and view_state.role == "viewer"
+    return not (refusal or idle or cannot_arm)
 
 
 class StaticLines(Widget):

@@ -43,6 +43,9 @@ async def test_a_restarted_node_is_noticed(opened: Open, peer: Peer) -> None:
         await user.sees("✖ fil_color_fsm <12> ended with the node's earlier boot.", "its last state")
         assert "state …" not in user.frame()
         assert user.app.selected().process is None
+        await user.sees("Its successor is <12>.")
+        await user.press("3")
+        await user.sees("fil_color_fsm <12>", "in state olive")
 
 
 async def test_missed_events_lead_to_a_new_snapshot(opened: Open, peer: Peer) -> None:

@@ -23,7 +23,10 @@ _TONE_ORDER: Final[tuple[Tone, ...]] = ("bad", "warn")
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One trouble: a sentence, the view to open, and what is selected there."""
+    """One trouble: a sentence, the view to open, and what is selected there.
+
+    `about` tells troubles of the same view and selection apart.
+    """
 
     tone: Tone
     sentence: str
@@ -31,6 +34,12 @@ class Trouble:
     process: ProcessKey | None = None
     module: str | None = None
     vsn: str | None = None
+    about: str = ""
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """The parts that stay the same while the numbers and the last error in the sentence change."""
+        return self.view, self.process, self.module, self.vsn, self.about
 
 
 def troubles(node: NodeView, now: float) -> list[Trouble]:
@@ -43,7 +52,7 @@ def troubles(node: NodeView, now: float) -> list[Trouble]:
         *_restarts(node),
         *_mailboxes(node),
         *_releases(node),
-        *(Trouble("warn", sentence, "releases") for sentence in worker_troubles(node.snapshot.workers)),
+        *(Trouble("warn", one, "releases", about=one) for one in worker_troubles(node.snapshot.workers)),
         *_operations(node),
         *_modules(node),
         *_log(node, node_now),
@@ -53,7 +62,7 @@ def troubles(node: NodeView, now: float) -> list[Trouble]:
 
 def _blocked(node: NodeView, now: float) -> Iterator[Trouble]:
     if words := blocked_words(node.history, node.last_heard, now):
-        yield Trouble("bad", f"{words}. {node.way_out()}", "logs")
+        yield Trouble("bad", f"{words}. {node.way_out()}", "logs", about="blocked")
 
 
 def _restarts(node: NodeView) -> Iterator[Trouble]:
@@ -64,8 +73,8 @@ def _restarts(node: NodeView) -> Iterator[Trouble]:
         tone: Tone = "bad" if one.used * 2 > one.intensity else "warn"
         yield Trouble(
             tone,
-            f"{one.name or f'<{one.pid}>'} restarts children: {one.per_minute} per minute, {used}; "
-            f"last {one.child}: {one.reason}",
+            f"{one.name or f'<{one.pid}>'} restarts children: {one.per_minute} per minute, "
+            f"last {one.child}: {one.reason}; {used}",
             "overview",
             ProcessKey(node.snapshot.info.boot_id, one.pid),
         )
@@ -87,21 +96,23 @@ def _mailboxes(node: NodeView) -> Iterator[Trouble]:
 def _releases(node: NodeView) -> Iterator[Trouble]:
     for release in node.snapshot.releases if node.snapshot is not None else ():
         if release.health is not None and release.health.verdict == "bad":
-            yield Trouble("bad", f"health of {release.vsn}: bad, {release.health.finding}", "releases", vsn=release.vsn)
+            words = f"health of {release.vsn}: bad, {release.health.finding}"
+            yield Trouble("bad", words, "releases", vsn=release.vsn, about="health")
         if release.no_way_back:
-            yield Trouble("bad", release.no_way_back, "releases", vsn=release.vsn)
+            yield Trouble("bad", release.no_way_back, "releases", vsn=release.vsn, about="way back")
         if release.damaged:
             yield Trouble("warn", release.damaged, "releases", vsn=release.vsn)
         elif release.failed:
             yield Trouble("warn", f"{release.vsn} failed here: {release.failed}", "releases", vsn=release.vsn)
         if release.signature.warning:
-            yield Trouble("warn", release.signature.warning, "releases", vsn=release.vsn)
+            yield Trouble("warn", release.signature.warning, "releases", vsn=release.vsn, about="signature")
 
 
 def _operations(node: NodeView) -> Iterator[Trouble]:
     for operation in node.unfinished():
         if operation.waits_for:
-            yield Trouble("warn", f"operation {operation.id} waits for: {operation.waits_for}", "upgrades")
+            words = f"operation {operation.id} waits for: {operation.waits_for}"
+            yield Trouble("warn", words, "upgrades", about="waiting")
     newest = node.operations[-1] if node.operations else None
     if newest is not None and newest.outcome in ("partly put back", "partly reverted", "restarted"):
         yield Trouble("bad", f"the last operation ended as {newest.outcome}: {newest.error or newest.id}", "upgrades")
@@ -123,12 +134,13 @@ def _log(node: NodeView, node_now: float) -> Iterator[Trouble]:
     if errors:
         ago = age(node_now - errors[-1].at)
         words = f"{plural(len(errors), 'error')} logged in 5 min, the last {ago} ago: {message_of(errors[-1])}"
-        yield Trouble("bad", words, "logs")
+        yield Trouble("bad", words, "logs", about="errors")
     for event in node.log[::-1]:
         if event.at < node_now - BLOCK_SECONDS:
             break
         if event.kind == "log" and message_of(event).startswith("the event loop was blocked for "):
-            yield Trouble("warn", f"{message_of(event)}, {age(node_now - event.at)} ago", "logs")
+            words = f"{message_of(event)}, {age(node_now - event.at)} ago"
+            yield Trouble("warn", words, "logs", about="was blocked")
             break
 
 

@@ -26,6 +26,10 @@ def test_another_boot_is_a_restart_and_begins_a_new_history() -> None:
     assert after.restart.before.vsn == "1986.a"
     assert len(after.history.samples) == 1
     assert "was restarted" in after.notice(111.0)
+    assert after.snapshot is not None
+    upgraded = msgspec.structs.replace(after.snapshot, info=msgspec.structs.replace(after.snapshot.info, vsn="1986.z"))
+    booted = after.snapshot.info.vsn
+    assert f"and booted {booted}" in after.with_snapshot(upgraded, 112.0).notice(113.0)
     assert after.notice(200.0) == "" or "has not sent a message" in after.notice(200.0)
     assert after.process(ProcessKey("boot-1", FSM)) is None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Button, Input
 
+from hotdash.widgets.bars import KeyBar
 from tests.support.dashboard.dashboard_pilot import Open
 from tests.support.dashboard.scripted_peer import Peer
 from tests.support.waiting import eventually
@@ -99,3 +100,36 @@ async def test_a_tarball_is_chosen_from_a_list_newest_first(
         await user.press("enter")
         await user.sees("fil 1986.d", "5 Releases")
     assert bytes(peer.uploaded) == b"release" * 1000
+
+
+async def test_the_arrows_go_from_one_button_to_the_other(opened: Open) -> None:
+    async with opened() as user:
+        await user.press("exclamation_mark")
+        await user.sees("Arm fil@127.0.0.1")
+        for key, button in (("right", "do"), ("left", "cancel"), ("left", "do")):
+            await user.press(key)
+            assert user.app.focused is not None
+            assert user.app.focused.id == button
+        await user.press("enter")
+        await user.sees("ARMED")
+
+
+async def test_a_viewer_is_not_offered_to_arm(opened: Open, peer: Peer) -> None:
+    peer.world.role = "viewer"
+    async with opened() as user:
+        await user.sees("READ-ONLY (viewer)")
+        bar = user.app.screen.query_one(KeyBar)
+        await eventually(lambda: [possible for id, _, _, possible in bar.keys if id == "arm"] == [False])
+
+
+async def test_the_help_does_not_end_a_plan_that_is_being_made(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        await user.press("5", "down")
+        await user.sees("1986.b  unpacked")
+        peer.silent = True
+        await user.press("U")
+        planning = next(worker for worker in user.app.workers if worker.name == "upgrade")
+        await user.press("question_mark")
+        await user.sees("esc closes")
+        assert not planning.is_cancelled
+        peer.silent = False

@@ -11,6 +11,7 @@ from node_runtime.protocol import messages as m
 from tests.support.dashboard.dashboard_pilot import Open
 from tests.support.dashboard.fil_world import FSM, a_process, integer, machine, string
 from tests.support.dashboard.scripted_peer import Peer
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -185,3 +186,45 @@ async def test_the_process_on_the_screen_is_killed_with_a_reason(opened: Open, p
         await user.press("enter", "enter")
         await user.is_notified("kill fil_clock <13>")
     assert [(one.pid, one.boot_id, one.reason) for one in peer.asked("kill_process")] == [(13, "boot-1", "stuck")]
+
+
+async def test_the_screen_of_an_ended_process_leads_to_its_successor_and_offers_no_change(
+    opened: Open, peer: Peer
+) -> None:
+    async with opened(read_only=False) as user:
+        await user.press("3")
+        await user.sees("turns  41", "R restart")
+        peer.world.processes[:] = [one for one in peer.world.processes if one.pid != FSM]
+        peer.world.processes.append(a_process(14, "fil_color_fsm", "gen_server", 10, child_id="fil_color_fsm"))
+        await user.sees("Process <12> has ended: killed", "] opens fil_color_fsm <14>  its successor")
+        await eventually(lambda: "R restart" not in user.frame())
+        for key in ("R", "K", "L", "F", "Z"):
+            await user.press(key)
+            await user.is_notified("Process <12> has ended: killed")
+            user.app.clear_notifications()
+        await user.press("right_square_bracket")
+        await user.sees("fil_color_fsm <14>", "R restart")
+
+
+async def test_a_process_that_ends_before_its_first_answer_leads_to_its_successor(opened: Open, peer: Peer) -> None:
+    async with opened() as user:
+        await user.sees("fil_color_fsm")
+        user.app.toggle_pause()  # the row stays on the screen
+        peer.world.processes[:] = [one for one in peer.world.processes if one.pid != FSM]
+        peer.world.processes.append(a_process(14, "fil_color_fsm", "gen_server", 10, child_id="fil_color_fsm"))
+        await user.press("3")
+        await user.sees("Process <12> has ended: killed", "] opens fil_color_fsm <14>  its successor")
+        user.app.toggle_pause()
+        await user.press("right_square_bracket")
+        await user.sees("fil_color_fsm <14>  gen_server")
+
+
+async def test_from_an_ended_process_in_the_overview_its_successor_is_opened(opened: Open, peer: Peer) -> None:
+    async with opened() as user:
+        await user.sees("turns  41")
+        peer.world.processes[:] = [one for one in peer.world.processes if one.pid != FSM]
+        peer.world.processes.append(a_process(14, "fil_color_fsm", "gen_server", 10, child_id="fil_color_fsm"))
+        await user.sees("has ended", "Its successor is <14>.")
+        await user.press("3")
+        await user.sees("fil_color_fsm <14>  gen_server")
+        await user.is_notified("this is its successor <14>")

@@ -129,8 +129,8 @@ async def test_what_is_wrong_is_listed_and_a_key_goes_there(opened: Open, peer: 
     peer.world.modules[1] = msgspec.structs.replace(peer.world.modules[1], old_vsn="1985.z", old_pids=(12,))
     async with opened((140, 40)) as user:
         await user.sees(
-            "wrong now: 3", "1 fil_sup restarts children: 23 per minute, 4 of 5 restarts in 10 s used",
-            "last fil_color_fsm: KeyError 'turns'", "the mailbox of web_listener <4> grows: 12.4 k messages, +310/s",
+            "wrong now: 3", "1 fil_sup restarts children: 23 per minute, last fil_color_fsm: KeyError 'turns'",
+            "4 of 5 restarts in 10 s used", "the mailbox of web_listener <4> grows: 12.4 k messages, +310/s",
             "4 1 module draining in 1 process",
         )  # fmt: skip
         await user.press("w")
@@ -139,6 +139,27 @@ async def test_what_is_wrong_is_listed_and_a_key_goes_there(opened: Open, peer: 
         await eventually(lambda: (key := user.app.selected().process) is not None and key.pid == 4)
         await user.press("w")
         await eventually(lambda: user.app.selected().module == "fil.color_fsm")
+
+
+async def test_the_key_goes_on_to_the_next_trouble_although_errors_keep_coming(opened: Open, peer: Peer) -> None:
+    """The sentence about errors changes with each error; it is the worst trouble, so the key would never leave it."""
+    peer.world.troubles = {"mailboxes": (m.GrowingMailbox(pid=4, name="web_listener", waiting=12_400, growth=310.0),)}
+    async with opened((80, 24)) as user:
+        peer.emit("log", "error: first")
+        await user.sees("wrong now: 2", "8 1 error logged in 5 min", "2 the mailbox of web_listener")
+        await user.press("w")
+        await user.sees("1 event")
+        peer.emit("log", "error: second")
+        await user.sees("2 events")
+        await user.press("w")
+        await eventually(lambda: (key := user.app.selected().process) is not None and key.pid == 4)
+
+
+async def test_a_low_terminal_shows_more_than_one_trouble(opened: Open, peer: Peer) -> None:
+    peer.world.troubles = {"mailboxes": (m.GrowingMailbox(pid=4, name="web_listener", waiting=12_400, growth=310.0),)}
+    async with opened((80, 24)) as user:
+        peer.emit("log", f"error: {'a long message ' * 20}")
+        await user.sees("wrong now: 2", "message …", "2 the mailbox of web_listener")
 
 
 async def test_a_blocked_event_loop_is_not_called_live(opened: Open, peer: Peer) -> None:
