@@ -9,6 +9,37 @@ from types import SimpleNamespace
 from typing import Any
 
 
+class ResolvedReference:
+    """A reference "module:name" that is resolved often. Its text is the reference itself.
+
+    Raises LookupError for a malformed reference.
+    """
+
+    __slots__ = ("_name", "_plain", "module", "reference")
+
+    def __init__(self, reference: str) -> None:
+        self.module, colon, self._name = reference.partition(":")
+        if not colon or not self._name:
+            raise LookupError(f'{reference!r} is not a reference to code; write "module:function"')
+        self.reference = reference
+        self._plain = "." not in self._name
+
+    def resolve(self) -> Any:
+        """Return the object that the reference names in the current version. Raises LookupError or ImportError."""
+        module = modules.get(self.module)
+        if module is None:
+            module = importlib.import_module(self.module)
+        if self._plain:
+            try:
+                return getattr(module, self._name)
+            except AttributeError:
+                raise LookupError(f"module {self.module} has no {self._name}") from None
+        return resolve_attribute(self.module, module, self._name)
+
+    def __str__(self) -> str:
+        return self.reference
+
+
 def resolve_reference(reference: str) -> Any:
     """Return the object that "module:name" names in the current version of the module. Raises LookupError."""
     module, colon, name = reference.partition(":")

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from contextvars import Token
 from inspect import CORO_CREATED, getcoroutinestate
 from types import BuiltinFunctionType, CoroutineType, FunctionType, MethodType
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, Final, Self, TypeAlias
 
 from node_runtime.protocol.messages import ProcessKind
 
 from .crash_report import report_crash
 from .errors import Exit, Stop
 from .pid import ROOT, Pid
-from .process import BUSY, DEAD, HELD, WAITING, Process, SparseAttribute, task_process
+from .process import BUSY, DEAD, HELD, NORMAL_END, WAITING, Process, SparseAttribute, task_process
 from .reply_future import ReplyFuture
 from .runtime import Runtime, runtime
 from .scheduler import MAX_MESSAGES_PER_RUN
@@ -43,7 +43,7 @@ class CoroutineProcess(Process):
     """
 
     def __init__(self, runtime: Runtime, parent: Pid, function: ProcessFunction) -> None:
-        super().__init__(runtime, parent)
+        Process.__init__(self, runtime, parent)  # `super()` takes 0.2 µs
         self.function = function
         self.mail_waiter: ReplyFuture | None = None
         self.messages_without_wait = 0
@@ -180,42 +180,57 @@ class TaskProcess(CoroutineProcess):
 
 
 class AdoptedTask(CoroutineProcess):
-    """A process whose coroutine runs in a task that the runtime has not created."""
+    """A process whose coroutine runs in the current task, which the runtime has not created: a context manager.
 
-    __slots__ = ()
-
-
-@contextmanager
-def current_task_as_process(function: Callable[..., Awaitable[object]]) -> Iterator[AdoptedTask]:
-    """Make the current task a process inside the block. `function` is shown as the code of the process.
-
-    The parent of the process is the calling process. If the process is killed, its task is cancelled, like the task of
-    any other process; the caller may catch the CancelledError, call `uncancel` on the task, and continue. An error is
-    reported as the crash of the process. OTP has no such process.
+    `function`, a function of the runtime, is shown as the code of the process. The parent of the process is the calling
+    process. If the process is killed, its task is cancelled, like the task of any other process; the caller may catch
+    the CancelledError, call `uncancel` on the task, and continue. An error is reported as the crash of the process. OTP
+    has no such process.
     """
-    node = runtime()
-    caller = node.calling_process()
-    parent = ROOT if caller is None else caller.pid
-    if type(caller) is AdoptedTask:
-        parent = caller.parent  # the current task was created inside such a block of another task
-    process = AdoptedTask(node, parent, function)
-    node.add_process(process)
-    process.task = asyncio.current_task()
-    process.callback_began = time.monotonic()
-    token = task_process.set(process)
-    reason: object = "normal"
-    try:
-        yield process
-    except asyncio.CancelledError:
-        reason = "shutdown"
-        raise
-    except BaseException as error:
-        reason = error
-        if process.run_state is not DEAD:
-            report_crash(process, error, error)
-        raise
-    finally:
-        task_process.reset(token)
-        node.end(process, reason, inside=True)
-        if process.pid not in node.zombies:
-            process.task = None  # the task refers to the process
+
+    __slots__ = ("_token", "was_killed")
+
+    def __init__(self, function: ProcessFunction) -> None:
+        node = runtime()
+        caller = node.calling_process()
+        parent = ROOT if caller is None else caller.pid
+        if type(caller) is AdoptedTask:
+            parent = caller.parent  # the current task was created inside the block of another task
+        CoroutineProcess.__init__(self, node, parent, function)
+        self._token: Token[Process | None] | None = None
+        self.was_killed = False
+        """Whether an exit signal has ended the process before the end of the block."""
+
+    def __enter__(self) -> Self:
+        self.runtime.add_process(self)
+        self.task = asyncio.current_task(self.runtime.loop)
+        self.callback_began = time.monotonic()
+        self._token = task_process.set(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        self.was_killed = self.run_state is DEAD
+        reason: object = "normal"
+        if isinstance(error, asyncio.CancelledError):
+            reason = "shutdown"
+        elif error is not None:
+            reason = error
+            if not self.was_killed:
+                report_crash(self, error, error)
+        if self._token is not None:
+            task_process.reset(self._token)
+            self._token = None  # the token refers to the task's context
+        if error is None and self.run_state is BUSY and self.is_alone() and not self.runtime.subscribers:
+            self._end_alone()
+        else:
+            self.runtime.end(self, reason, inside=True)
+        if not self.runtime.zombies or self.pid not in self.runtime.zombies:
+            self.task = None  # the task refers to the process
+
+    def _end_alone(self) -> None:
+        """End normally, as `Runtime.end` does, if there is nothing to remove and nobody to tell."""
+        self.spent, self.callback_began = self.busy_seconds(), 0.0
+        self.run_state = DEAD
+        self.sparse = NORMAL_END
+        del self.runtime.processes[self.pid]
+        self.runtime.exit_log.add_alone(self)

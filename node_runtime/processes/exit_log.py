@@ -54,27 +54,18 @@ class ExitLog:
     """The most recently ended processes of a runtime."""
 
     def __init__(self, kept: int = MAX_ENDS_KEPT) -> None:
-        self._orderly: deque[Finished] = deque(maxlen=kept)
+        self._orderly: deque[Finished | tuple[Process, float]] = deque(maxlen=kept)
         self._others: deque[Finished] = deque(maxlen=kept)
 
     def add(self, process: Process, reason: object) -> None:
         """Add a process that has just ended."""
         orderly = is_orderly(reason)
-        ended = Finished(
-            process.pid,
-            process.name,
-            process.kind,
-            process.module,
-            process.qualname,
-            process.parent or None,
-            process.started,
-            time.time(),
-            process.handled,
-            process.busy_seconds(),
-            orderly,
-            clip(describe_reason(reason), MAX_REASON_CHARS),
-        )
+        ended = _finished(process, time.time(), orderly, clip(describe_reason(reason), MAX_REASON_CHARS))
         (self._orderly if orderly else self._others).append(ended)
+
+    def add_alone(self, process: Process) -> None:
+        """Add a process that has ended normally and refers to nothing of the release: the object itself is kept."""
+        self._orderly.append((process, time.time()))
 
     def failures(self) -> list[Finished]:
         """Return the ends that were not orderly, the newest last."""
@@ -82,5 +73,23 @@ class ExitLog:
 
     def newest(self, limit: int) -> list[Finished]:
         """Return at most `limit` ends, orderly or not, the newest first."""
-        both = sorted((*self._orderly, *self._others), key=attrgetter("ended"), reverse=True)
+        orderly = (one if isinstance(one, Finished) else _finished(*one, True, "normal") for one in self._orderly)
+        both = sorted((*orderly, *self._others), key=attrgetter("ended"), reverse=True)
         return both[:limit]
+
+
+def _finished(process: Process, ended: float, orderly: bool, reason: str) -> Finished:
+    return Finished(
+        process.pid,
+        process.name,
+        process.kind,
+        process.module,
+        process.qualname,
+        process.parent or None,
+        process.started,
+        ended,
+        process.handled,
+        process.busy_seconds(),
+        orderly,
+        reason,
+    )

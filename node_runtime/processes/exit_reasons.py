@@ -30,6 +30,8 @@ def _text(reason: object) -> str:
 
 def is_orderly(reason: object) -> bool:
     """Return whether a reason means an orderly end: "normal", "shutdown" or ("shutdown", why)."""
+    if type(reason) is str:
+        return reason in ("normal", "shutdown")
     if type(reason) is tuple:
         return len(reason) == 2 and reason_is(reason[0], "shutdown")
     return reason_is(reason, "normal") or reason_is(reason, "shutdown")

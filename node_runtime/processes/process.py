@@ -91,6 +91,10 @@ class SparseAttribute(Generic[T]):
             process.sparse = {name: sparse[name] for name in sparse if name != self.name} or None
 
 
+NORMAL_END: Final[dict[str, Any]] = {"reason": "normal"}
+"""The attributes of the processes that have ended normally and have no others."""
+
+
 class Process:
     """The runtime's object for a process. User code has only its `pid`."""
 
@@ -204,6 +208,17 @@ class Process:
         if links is None:
             return ()
         return tuple(links.values()) if isinstance(links, dict) else (links,)
+
+    def is_alone(self) -> bool:
+        """Return whether the process has no name, links, monitors, messages, calls, timers or threads."""
+        return (
+            self.sparse is None
+            and self.links is None
+            and self.mail is None
+            and self.name is None
+            and self.current_item is None
+            and not self.awaited_calls
+        )
 
     def current_callback(self) -> str | None:
         """Return the name of the async callback that is suspended at an `await`, if any."""

@@ -73,7 +73,7 @@ class Runtime(Scheduler):
         self.on_halt: Callable[[object], None] = lambda reason: logger.critical("the node should halt: %s", reason)
         self._numbers = count(1)
         self._last_now = 0.0
-        self._subscribers: list[Callable[[ProcessEvent], None]] = []
+        self.subscribers: list[Callable[[ProcessEvent], None]] = []
         self._parts: dict[Callable[[], Any], Any] = {}
         self._ended: deque[tuple[Process, object]] | None = None
 
@@ -180,14 +180,14 @@ class Runtime(Scheduler):
     def add_process(self, process: Process, name: str | None = None, link: Process | None = None) -> None:
         """Add a new process to the runtime, registered as `name` and linked to `link` if they are given."""
         self.refuse_zombie()
-        self.check_name_free(name)
-        self.processes[process.pid] = process
         if name is not None:
+            self.check_name_free(name)
             self.names[name] = process
             process.name = name
+        self.processes[process.pid] = process
         if link is not None:
             self.link(link, process)
-        if self._subscribers:
+        if self.subscribers:
             self._publish(ProcessEvent("born", process.pid, name))
 
     def register(self, name: str, process: Process) -> None:
@@ -197,7 +197,7 @@ class Runtime(Scheduler):
             raise ValueError(f"{process.title()} has a name already; unregister that name first")
         self.names[name] = process
         process.name = name
-        if self._subscribers:
+        if self.subscribers:
             self._publish(ProcessEvent("registered", process.pid, name))
 
     def unregister(self, name: str) -> None:
@@ -205,7 +205,7 @@ class Runtime(Scheduler):
         process = self.find(name)
         del self.names[name]
         process.name = None
-        if self._subscribers:
+        if self.subscribers:
             self._publish(ProcessEvent("registered", process.pid, None))
 
     # ------------------------------------------------------------------ ends of processes
@@ -279,7 +279,7 @@ class Runtime(Scheduler):
         for timer in tuple(process.timer_refs or ()):
             if (handle := timer.clear(self.named_timers)) is not None:
                 handle.cancel()
-        if self._subscribers:
+        if self.subscribers:
             self._publish(ProcessEvent("ended", process.pid, process.name, reason))
 
     # ------------------------------------------------------------------ signals
@@ -377,11 +377,11 @@ class Runtime(Scheduler):
 
         The calls are synchronous: the callback must be quick and change nothing. Its exceptions are only logged.
         """
-        self._subscribers.append(callback)
-        return lambda: self._subscribers.remove(callback)
+        self.subscribers.append(callback)
+        return lambda: self.subscribers.remove(callback)
 
     def _publish(self, event: ProcessEvent) -> None:
-        for callback in tuple(self._subscribers):
+        for callback in tuple(self.subscribers):
             try:
                 callback(event)
             except Exception:

@@ -54,6 +54,30 @@ DEFAULT_CALL_SECONDS: Final = 5.0
 class Scheduler:
     """The scheduler of a runtime, which runs the processes in turns on its event loop."""
 
+    # With the attributes of Runtime, they would be more than 30, which makes all attributes of an object slow.
+    __slots__ = (
+        "_armed",
+        "_inline_until",
+        "_loop_watched",
+        "_parked",
+        "_unpark_scheduled",
+        "_weight",
+        "check_clock_at",
+        "context",
+        "current",
+        "deadlines",
+        "done_future",
+        "done_replies",
+        "handled",
+        "inline",
+        "inline_credit",
+        "loop",
+        "named_timers",
+        "nested_callers",
+        "ready",
+        "thread",
+    )
+
     def __init__(self, *, inline: bool = True) -> None:
         self.inline = inline
         self.current: Process | None = None

@@ -13,14 +13,12 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 from .clients.client_limits import ClientLimits, LimitLog
 from .clients.client_log import ClientLogger
-from .clients.paced_reading import PacedReader
+from .clients.paced_reading import PIECE_BYTES, PacedReader
 from .websockets import connection_factory
 
 HEAD_TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
-SHOWN_OF_A_SCOPE: Final = ("type", "method", "path", "headers")
-"""The keys of a request's scope that are kept after the response, for `open_requests`."""
 
 
 def connection_class(protocol: Any) -> Any:
@@ -30,13 +28,23 @@ def connection_class(protocol: Any) -> Any:
 
 
 def _listener_connection(protocol: Any) -> Any:
+    # The methods that each request needs are called directly: `super()` takes 0.2 µs.
+    parse, finish_response = protocol.data_received, protocol.on_response_complete
+
     class ListenerConnection(protocol):  # type: ignore[misc]  # the base class depends on what is installed
-        ws_protocol_class: Any
+        # An object with more than 30 entries in its `__dict__` is slow in all of its attributes, and uvicorn's own
+        # attributes are 28.
+        __slots__ = ("body_parts", "has_upgraded", "limit_log", "limits", "reader", "resumed_writes")
+        access_log: Any
+        flow: Any
+        headers: Any
+        logger: Any
         scope: Any
+        ws_protocol_class: Any
 
         def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
             super().__init__(config, *args, **kwargs)
-            self.access_log: bool = config.access_log
+            self.access_log = config.access_log
             self.limits: ClientLimits = config.limits
             self.limit_log: LimitLog = config.limit_log
             self.logger = ClientLogger(self.limit_log)
@@ -66,12 +74,15 @@ def _listener_connection(protocol: Any) -> Any:
             return bool(self.flow.read_paused)
 
         def data_received(self, data: bytes) -> None:
-            self.reader.receive(data)
+            if len(data) <= PIECE_BYTES and not self.reader.ahead:
+                self.take(data)
+            else:
+                self.reader.receive(data)
 
         def take(self, data: bytes) -> None:
             """Parse a piece of the data that the client has sent."""
             self.body_parts += 1
-            super().data_received(data)
+            parse(self, data)
             if self.has_upgraded and self.reader.stop():
                 self.limit_log.add("frames arrived before the handshake was answered")
                 self.transport.abort()
@@ -84,12 +95,19 @@ def _listener_connection(protocol: Any) -> Any:
             answered = self.cycle
             if answered.response_complete:
                 # Frameworks put their routes and functions into the scope. An idle connection must not keep those.
-                kept = {key: answered.scope[key] for key in SHOWN_OF_A_SCOPE}
-                if self.scope is answered.scope:
+                scope = answered.scope
+                kept = {
+                    "type": scope["type"],
+                    "method": scope["method"],
+                    "path": scope["path"],
+                    "headers": scope["headers"],
+                }  # what `open_requests` shows
+                if self.scope is scope:
                     self.scope = kept
                 answered.scope = kept
-            super().on_response_complete()
-            self.reader.update()  # uvicorn may have resumed reading, although a part of the last read still waits
+            finish_response(self)
+            if self.reader.is_paused:
+                self.reader.update()  # uvicorn may have resumed reading, although a part of the last read still waits
 
         def refuse_head(self) -> None:
             """Answer that the head, or the text around the parts of a body, is too large, and close the connection.
@@ -123,12 +141,17 @@ def _listener_connection(protocol: Any) -> Any:
 
 
 def _with_httptools(base: Any) -> Any:
+    parse, on_body = base.take, base.on_body
+
     class HttptoolsConnection(base):  # type: ignore[misc]
         """httptools has no limit of its own, and parses pipelined requests ahead."""
 
+        __slots__ = ("_got_body", "_unfinished_bytes")
+        headers: Any
+
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            self._progressed = False
+            self._got_body = False
             self._unfinished_bytes = 0
             """The number of bytes of an incomplete head, or of incomplete trailers, that have arrived."""
 
@@ -136,24 +159,23 @@ def _with_httptools(base: Any) -> Any:
             return bool(self.pipeline) or super().waits()
 
         def take(self, data: bytes) -> None:
-            self._progressed = False
-            super().take(data)
-            if self._progressed:
+            before = self.cycle
+            parse(self, data)
+            if self.cycle is not before or self._got_body or self.has_upgraded:  # a complete head makes a new cycle
+                self._got_body = False
                 self._unfinished_bytes = 0
                 return
             self._unfinished_bytes += len(data)
             if self._unfinished_bytes > self.limits.head_bytes and not self.transport.is_closing():
                 self.refuse_head()
 
-        def on_headers_complete(self) -> None:
-            self._progressed = True
+        def on_chunk_header(self) -> None:
             # httptools reports trailers as further headers. They are left out: a front server hasn't checked them.
-            self.scope["headers"] = self.headers.copy()
-            super().on_headers_complete()
+            self.headers = self.headers.copy()
 
         def on_body(self, body: bytes) -> None:
-            self._progressed = True
-            super().on_body(body)
+            self._got_body = True
+            on_body(self, body)
 
     return HttptoolsConnection
 

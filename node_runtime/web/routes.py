@@ -9,22 +9,24 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from starlette import routing
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from node_runtime.behaviours.code_references import resolve_reference
-from node_runtime.processes.coroutine_process import current_task_as_process
+from node_runtime.behaviours.code_references import ResolvedReference, resolve_reference
+from node_runtime.processes.coroutine_process import AdoptedTask
 from node_runtime.processes.crash_report import COUNTED, failures
-from node_runtime.processes.process import DEAD
 from node_runtime.protocol.exit_codes import Refused
 
 logger: Final = logging.getLogger("node_runtime")
+
+SENT_AT_ONCE: Final = Response.__call__
+"""How a response is sent whose whole body is known."""
 
 _FAILED: Final = PlainTextResponse("Internal Server Error", status_code=500)
 
@@ -83,10 +85,14 @@ class RoutingTable:
 
     def replace(self, routes: Iterable[Route]) -> None:
         """Replace all routes at once: no request sees a mixture."""
-        version = _RoutingTableVersion(routes)
-        if self._current.requests:
-            self._earlier.add(self._current)
-        self._current = version
+        before, self._current = self._current, _RoutingTableVersion(routes)
+        if before.requests:
+            self._earlier.add(before)
+            before.on_unused = self._unused
+
+    def _unused(self, version: _RoutingTableVersion) -> None:
+        self._earlier.remove(version)
+        self._settled.set()
 
     async def settled(self) -> None:
         """Wait until no request that uses earlier routes is running."""
@@ -94,91 +100,109 @@ class RoutingTable:
             self._settled.clear()
             await self._settled.wait()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Return the coroutine that answers a request."""
         version = self._current
-        version.requests += 1
-        try:
-            await version.find(scope)(scope, receive, send)
-        finally:
-            version.requests -= 1
-            if not version.requests and version in self._earlier:
-                self._earlier.remove(version)
-                self._settled.set()
+        endpoint = None if scope["root_path"] else version.plain.get(scope["path"])
+        if endpoint is None:
+            return version.router(scope, receive, send)
+        scope["router"], scope["endpoint"], scope["path_params"] = version.router, endpoint, {}
+        return _respond(endpoint.handler, version, scope, receive, send)
 
 
 class _RoutingTableVersion:
     """One set of routes, and the number of running requests that use it."""
 
-    __slots__ = ("_plain", "requests", "router", "routes")
+    __slots__ = ("on_unused", "plain", "requests", "router", "routes")
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes = tuple(routes)
-        made = [routing.Route(route.path, _RouteEndpoint(route.handler)) for route in self.routes]
-        self.router = routing.Router(made)
-        self._plain: dict[str, ASGIApp] = {}
+        self.plain: dict[str, _RouteEndpoint] = {}
         """The endpoints of the paths without parameters that come before the first path with parameters."""
-        for route in made:
-            if route.param_convertors:
-                break
-            self._plain.setdefault(route.path, route.app)
         self.requests = 0
+        self.on_unused: Callable[[_RoutingTableVersion], None] | None = None
+        """Called when the last request has ended, once other routes are current."""
+        made = []
+        has_parameters = False
+        for route in self.routes:
+            endpoint = _RouteEndpoint(ResolvedReference(route.handler), self)
+            made.append(routing.Route(route.path, endpoint))
+            has_parameters = has_parameters or bool(made[-1].param_convertors)
+            if not has_parameters:
+                self.plain.setdefault(route.path, endpoint)
+        self.router = routing.Router(made)
 
-    def find(self, scope: Scope) -> ASGIApp:
-        """Return what answers a request: the endpoint of its path, or the router, which looks at all routes."""
-        endpoint = None if scope.get("root_path") else self._plain.get(scope["path"])
-        if endpoint is None:
-            return self.router
-        scope["router"], scope["endpoint"], scope["path_params"] = self.router, endpoint, {}
-        return endpoint
 
-
+@dataclass(frozen=True, slots=True, eq=False)
 class _RouteEndpoint:
     """Answers each request in a process, which is listed and can be ended like any other process."""
 
-    __slots__ = ("handler",)
+    handler: ResolvedReference
+    version: _RoutingTableVersion
 
-    def __init__(self, handler: str) -> None:
-        self.handler = handler
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return _respond(self.handler, self.version, scope, receive, send)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        began = False
 
-        async def observed(message: Message) -> None:
-            nonlocal began
-            began = True
-            await send(message)
+async def _respond(
+    handler: ResolvedReference, version: _RoutingTableVersion, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Run a request's process: look up the handler by name, call it, and send its response."""
+    began = False
+    version.requests += 1
+    try:
+        with AdoptedTask(_respond) as process:
+            request = Request(scope, receive)
+            try:
+                response = handler.resolve()(request)
+                if not isinstance(response, Response):
+                    response = await _awaited(handler, response)
+            except Exception:
+                response = _failed(handler, request)
+            if type(response).__call__ is SENT_AT_ONCE and response.background is None:
+                # This is what the response itself would do, but without a coroutine for it.
+                began = True
+                await send(
+                    {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}
+                )
+                await send({"type": "http.response.body", "body": response.body})
+            else:
 
-        killed = False
-        try:
-            with current_task_as_process(_respond) as process:
-                try:
-                    await _respond(self.handler, Request(scope, receive), observed)
-                except asyncio.CancelledError:
-                    killed = process.run_state is DEAD
-                    raise
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if not killed or task is None:
-                raise
-            task.uncancel()
-        except Exception as error:
-            if began:
-                raise RuntimeError(f"the response of {self.handler} could not be sent") from error
+                async def observed(message: Message) -> None:
+                    nonlocal began
+                    began = True
+                    await send(message)
+
+                await response(scope, receive, observed)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if not process.was_killed or task is None:
+            raise
+        task.uncancel()
         if not began:
             await _FAILED(scope, receive, send)
+    except Exception as error:
+        if began:
+            raise RuntimeError(f"the response of {handler} could not be sent") from error
+        await _FAILED(scope, receive, send)
+    finally:
+        version.requests -= 1
+        if version.on_unused is not None and not version.requests:
+            version.on_unused(version)
 
 
-async def _respond(handler: str, request: Request, send: Send) -> None:
-    """Run a request's process: look up the handler by name, call it, and send its response."""
-    try:
-        response = resolve_reference(handler)(request)
-        if inspect.isawaitable(response):
-            response = await response
-        if not isinstance(response, Response):
-            raise TypeError(f"{handler} must return a Response, not {type(response).__name__}")
-    except Exception:
-        failures().crashes += 1
-        extra = {COUNTED: True}
-        logger.exception("%s failed to answer %s %s", handler, request.method, request.url.path, extra=extra)
-        response = _FAILED
-    await response(request.scope, request.receive, send)
+async def _awaited(handler: ResolvedReference, response: object) -> Response:
+    """Return the response of an `async def` handler. Raises TypeError if it isn't a Response."""
+    if inspect.isawaitable(response):
+        response = await response
+    if not isinstance(response, Response):
+        raise TypeError(f"{handler} must return a Response, not {type(response).__name__}")
+    return response
+
+
+def _failed(handler: ResolvedReference, request: Request) -> Response:
+    """Report the exception of a handler, and return the response to the client."""
+    failures().crashes += 1
+    extra = {COUNTED: True}
+    logger.exception("%s failed to answer %s %s", handler, request.method, request.url.path, extra=extra)
+    return _FAILED

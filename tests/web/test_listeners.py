@@ -12,8 +12,10 @@ from types import ModuleType
 
 import pytest
 import pytest_asyncio
+from starlette.background import BackgroundTask
+from starlette.responses import StreamingResponse
 
-from node_runtime import Runtime, all_processes, application, exit, process_info, web, whereis
+from node_runtime import Runtime, all_processes, application, exit, finished_processes, process_info, web, whereis
 from node_runtime.behaviours.supervision.management import which_children
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.web import PlainTextResponse, Request, Response, Route
@@ -22,6 +24,9 @@ from tests.support.web.http_client import Client
 
 doors: list[asyncio.Event] = []
 """The events that `patient` waits for, the last one. Each test has its own, since an event belongs to a loop."""
+
+backgrounds: list[str] = []
+"""The responses whose background tasks have run."""
 
 
 def hello(_request: Request) -> Response:
@@ -46,12 +51,22 @@ async def patient(_request: Request) -> Response:
     return PlainTextResponse("at last")
 
 
+async def streamed(_request: Request) -> Response:
+    return StreamingResponse(iter(["one ", "two"]), background=BackgroundTask(backgrounds.append, "streamed"))
+
+
+def followed(_request: Request) -> Response:
+    return PlainTextResponse("first", background=BackgroundTask(backgrounds.append, "followed"))
+
+
 ROUTES = [
     Route("/", f"{__name__}:hello"),
     Route("/users/{id:int}", f"{__name__}:user"),
     Route("/broken", f"{__name__}:broken"),
     Route("/wordless", f"{__name__}:wordless"),
     Route("/patient", f"{__name__}:patient"),
+    Route("/streamed", f"{__name__}:streamed"),
+    Route("/followed", f"{__name__}:followed"),
 ]
 
 
@@ -190,6 +205,23 @@ async def test_a_request_is_a_process_below_its_listener_and_can_be_killed(clien
     exit(request, "kill")
     assert (await asked)[0] == 500
     assert await client.get("/") == (200, "hello")
+
+
+async def test_responses_that_stream_or_have_a_background_task_are_sent_by_themselves(client: Client) -> None:
+    backgrounds.clear()
+    assert await client.get("/streamed") == (200, "one two")
+    assert await client.get("/followed") == (200, "first")
+    await eventually(lambda: backgrounds == ["streamed", "followed"], what="the background tasks")
+
+
+async def test_the_end_of_a_request_is_listed_like_that_of_any_process(client: Client) -> None:
+    assert await client.get("/") == (200, "hello")
+    await eventually(lambda: finished_processes(1)[0].module == "node_runtime.web.routes", what="the request's end")
+    [ended] = finished_processes(1)
+    assert (ended.reason, ended.orderly, ended.kind, ended.name) == ("normal", True, "process", None)
+    assert ended.parent == which_children("web_sup")[0].pid
+    assert ended.started <= ended.ended
+    assert 0 < ended.spent < 60
 
 
 async def test_the_processes_of_pipelined_requests_are_siblings(site: int) -> None:

@@ -20,65 +20,76 @@ class PacedReader:
     `take(piece)` parses a piece; `waits()` returns whether the protocol wants no further piece now.
     """
 
-    __slots__ = ("_ahead", "_take", "_transport", "_turn", "_waits")
+    __slots__ = ("_take", "_transport", "_turn", "_waits", "ahead", "is_paused")
 
     def __init__(self, transport: asyncio.Transport, take: Callable[[bytes], None], waits: Callable[[], bool]) -> None:
         self._transport = transport
         self._take = take
         self._waits = waits
-        self._ahead = bytearray()
+        self.ahead = bytearray()
+        """The bytes that wait to be parsed."""
+        self.is_paused = False
+        """Whether the transport was told to pause reading, and not yet to resume it."""
         self._turn: asyncio.Handle | None = None
 
     @property
     def is_reading(self) -> bool:
         """Whether the next bytes of the client would be parsed at once."""
-        return not self._ahead and not self._waits()
+        return not self.ahead and not self._waits()
 
     def receive(self, data: bytes) -> None:
         """Parse a short read at once, and the first piece of a long read."""
-        if not self._ahead and len(data) <= PIECE_BYTES:
+        if not self.ahead and len(data) <= PIECE_BYTES:
             self._take(data)
             return
-        begins = not self._ahead
-        self._ahead += data
+        begins = not self.ahead
+        self.ahead += data
         if begins:
             self._go_on()
         else:
-            self._transport.pause_reading()
+            self._pause()
 
     def update(self) -> None:
         """Resume or pause reading. To be called when the result of `waits` may have changed."""
         if self._transport.is_closing():
             return
         if self._waits():
-            self._transport.pause_reading()
-        elif not self._ahead:
-            self._transport.resume_reading()
+            self._pause()
+        elif not self.ahead:
+            self._resume()
         elif self._turn is None:
             self._turn = asyncio.get_running_loop().call_soon(self._go_on)
 
     pause_reading = resume_reading = update
 
+    def _pause(self) -> None:
+        self.is_paused = True
+        self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        self.is_paused = False
+        self._transport.resume_reading()
+
     def stop(self) -> bool:
         """Parse nothing any more, and forget the protocol. Return whether bytes were waiting."""
-        waited = bool(self._ahead)
-        self._ahead.clear()
+        waited = bool(self.ahead)
+        self.ahead.clear()
         self._take, self._waits = _ignore, _never
         return waited
 
     def _go_on(self) -> None:
         self._turn = None
         if self._transport.is_closing():
-            self._ahead.clear()
-        if not self._ahead or self._waits():
+            self.ahead.clear()
+        if not self.ahead or self._waits():
             return
-        piece = bytes(self._ahead[:PIECE_BYTES])
-        del self._ahead[:PIECE_BYTES]
-        if not self._ahead:
-            self._transport.resume_reading()  # before the piece, which may change the protocol or pause reading again
+        piece = bytes(self.ahead[:PIECE_BYTES])
+        del self.ahead[:PIECE_BYTES]
+        if not self.ahead:
+            self._resume()  # before the piece, which may change the protocol or pause reading again
         self._take(piece)
-        if self._ahead and not self._transport.is_closing():
-            self._transport.pause_reading()
+        if self.ahead and not self._transport.is_closing():
+            self._pause()
             self.update()
 
 

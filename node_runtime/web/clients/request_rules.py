@@ -38,15 +38,12 @@ class RequestRules:
         """Return the coroutine that answers a request. For most requests, this is the application's own coroutine."""
         if scope["type"] != "http":
             return self._application(scope, receive, send)
-        hosts, length, coding = 0, None, None
-        for name, value in scope["headers"]:
-            if name == b"host":
-                hosts += 1
-            elif name == b"content-length":
-                length = value
-            elif name == b"transfer-encoding":
-                coding = value
-        version = scope["http_version"]
+        headers, version = scope["headers"], scope["http_version"]
+        values = dict(headers)
+        length, coding = values.get(b"content-length"), values.get(b"transfer-encoding")
+        hosts = int(b"host" in values)
+        if len(values) != len(headers):  # some header is there twice
+            hosts = sum(name == b"host" for name, _ in headers)
         one_host = hosts == 1 or (hosts == 0 and version == "1.0")
         one_length = coding is None or (length is None and version != "1.0")
         if not one_host or not one_length or version == "0.9" or scope["method"] == "CONNECT":
