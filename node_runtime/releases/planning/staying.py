@@ -111,8 +111,8 @@ def _stays(holder: OldCodeHolder, module: str, stopped: frozenset[int]) -> bool:
 def _sentence(holder: OldCodeHolder, modules: Sequence[str], inner: Sequence[str] | None = None) -> str:
     old = f"the old version of {' and '.join(modules)}"
     if holder.kind == "process" and holder.pid is not None:
-        also = f", with {' and '.join(map(_with_article, inner))}" if inner else ""
-        return f"{holder.name} {holder.does}, so it stays in {old} until it ends{also}: {ending(holder.pid)}."
+        also = f", with {' and '.join(map(_with_article, inner))}," if inner else ""
+        return f"{holder.name}{also} {holder.does}, so it stays in {old} until it ends: {ending(holder.pid)}."
     if holder.kind == "task":
         starter = runtime().processes.get(holder.pid or 0)
         by = f", which {starter.title()} has started," if starter is not None else ""
