@@ -42,7 +42,7 @@ W = TypeVar("W", ProcessWindow, TreeWindow)
 
 
 class WindowReader:
-    """Reads the windows and the process that `needs` names, and calls `post` with each message."""
+    """Reads the windows and the process that the last `set_needs` named, and calls `post` with each message."""
 
     def __init__(self, post: Callable[[Message], object]) -> None:
         self._post = post

@@ -283,7 +283,7 @@ def _running_nodes() -> str:
 def _read(path: Path) -> NodeRecord | None:
     """Return the record in a file; None if the file is damaged or does not belong to this user.
 
-    Other users may have put records of false nodes there while the run directory was open to them.
+    Other users may have put records of false nodes into the run directory while it was open to them.
     """
     try:
         with open(path, "rb", opener=_open_no_link) as file:

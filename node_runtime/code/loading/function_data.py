@@ -58,7 +58,7 @@ def function_data(module: str, namespace: Namespace, imported: Container[str] = 
 
 
 def _held(name: str, value: Any, seen: set[int]) -> Iterator[NamedValue]:
-    """If a value is a function, yield what it holds, and what the functions that it wraps hold."""
+    """If a value is a function, yield each value that it holds, and each one held by the functions that it wraps."""
     if type(value) in (FunctionType, CACHE, functools.partial, *_METHODS) and id(value) not in seen:
         seen.add(id(value))
         for held in _parts(name, value):

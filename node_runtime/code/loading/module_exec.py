@@ -135,8 +135,9 @@ class BodyNames(MutableMapping[str, Any]):
     """The local names of a body, some of which get the previous version's object instead of the body's own object.
 
     The names that get the previous version's object are those of unchanged classes and those in `__carry__`. `_own` has
-    the objects that the body itself made for names in `__carry__`. If the body reads such a name in order to mutate its
-    object, the body gets its own object: the previous version's object is in use, and the load may never be committed.
+    the objects that the body itself made for names in `__carry__`. If the body reads one of these names in order to
+    mutate the object, the body gets the object that it made itself: the previous version's object is in use, and the
+    load may never be committed.
     """
 
     def __init__(self, unit: CompilationUnit, namespace: Namespace, before: Version) -> None:

@@ -11,7 +11,7 @@ from .registry import Registry
 
 
 def prometheus(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
-    """Yield the collectors and names of the default registry, and of registries that are global names of modules."""
+    """Yield the collectors and the names of metrics of the default registry and of registries in global variables."""
     for registry in {
         id(each): each for each in (module.REGISTRY, *_values(namespaces, module.CollectorRegistry))
     }.values():

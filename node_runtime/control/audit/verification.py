@@ -84,7 +84,8 @@ def verify(directory: Path, script: Path, more_heads: Iterable[str] | None = Non
     """Verify the audit log of the node in `directory`, which may run meanwhile.
 
     `more_heads` are lines from the anchor, if this process can't read them itself. `script` is the path of bin/<name>,
-    for the remedy. Raises Refused if etc/node.toml is damaged, and OSError if the log can't be read.
+    for the command that the result suggests. Raises Refused if etc/node.toml is damaged, and OSError if the log can't
+    be read.
     """
     directory = directory.resolve()
     files, anchor = AuditFiles(directory / "var"), find_anchor(directory)

@@ -98,7 +98,8 @@ class Connections:
         """Accept only ids that libzmq assigns after `routing_id`. For each connection, libzmq increments the id.
 
         libzmq also lets a client choose its id. The client could choose the id of an earlier client and get an answer
-        to that client. It could also choose the id that libzmq will assign next; libzmq then aborts the process.
+        that is meant for the earlier client. It could also choose the id that libzmq will assign next; libzmq then
+        aborts the process.
         """
         self._last_id_before = int.from_bytes(routing_id[1:], "big")
 

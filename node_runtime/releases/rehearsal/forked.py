@@ -100,7 +100,7 @@ class RehearsalLimits(msgspec.Struct, frozen=True):
 
 
 class CopyEnd(msgspec.Struct, frozen=True):
-    """The end of a copy of the node.
+    """How a copy of the node ended.
 
     `stopped` is the number of seconds for which the fork blocked the node. `killed` is whether the copy exceeded a time
     limit, and `crashed` whether a signal ended it. `lost_threads` is the number of threads of C libraries that the node

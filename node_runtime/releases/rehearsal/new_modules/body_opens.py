@@ -26,7 +26,8 @@ MAX_DATABASE_BYTES: Final = 64 << 20
 class BodyOpens:
     """Replaces the functions that open files and databases, while bodies run.
 
-    `by_module` has a clause for each thing that the body of a module has opened, as keys in this order.
+    `by_module` maps each module to a dict. Its keys are clauses such as "file /var/log/a", one for each thing that the
+    body of the module has opened, in the order of the opening.
     """
 
     def __init__(self, sandbox: Sandbox, module: Callable[[], str | None]) -> None:
