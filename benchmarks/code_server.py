@@ -65,7 +65,11 @@ class Broken(Exception):
 """  # fmt: skip
 LARGE = (
     "".join(f"def f{i}(x):\n    return f{max(i - 1, 0)}(x) if x else N\n" for i in range(100))
-    + "".join(f"class C{i}:\n    def a(self): ...\n    def b(self): ...\n    c = property(a)\n" for i in range(20))
+    + "".join(
+        # Without the version, the classes would be unchanged, and so stay the same classes.
+        f"class C{i}:\n    version = {{n}}\n    def a(self): ...\n    def b(self): ...\n    c = property(a)\n"
+        for i in range(20)
+    )
     + "N = {n}\n"
 )
 
