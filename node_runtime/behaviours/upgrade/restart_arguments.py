@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from types import NoneType
+from typing import Any, Final
 
 from node_runtime.behaviours.supervision.child_spec import ChildSpec
 from node_runtime.behaviours.supervision.child_table import Child, ChildTable
 from node_runtime.behaviours.supervision.supervisor import SupervisorProcess
 
 Arguments = tuple[Any, ...]
+_PLAIN: Final = frozenset(map(id, (bool, bytes, float, int, NoneType, str)))
+"""Identities of classes, because a class with its own metaclass may run code when it is hashed or compared."""
 
 
 class RestartArguments:
     """The arguments in the table of one supervisor.
 
-    `values` has the positional and the keyword arguments of `children()`, the arguments of the template, and for each
-    child the arguments of its specification and of the instance.
+    `values` has the positional and the keyword arguments of `children()`, the arguments of the template, and the
+    arguments of the specification and of the instance of each child. Children whose arguments are only numbers and
+    texts are left out: a supervisor may have 100,000 of them, and the processes are held while the arguments are read.
     """
 
     __slots__ = ("_changes", "_children", "_table", "process", "values")
@@ -25,9 +29,9 @@ class RestartArguments:
         self.process = process
         table: ChildTable = process.raw_state()
         self._table = table
-        self._children = list(
-            {id(child): child for child in (*table.children.values(), *table.by_pid.values())}.values()
-        )
+        every = {id(child): child for child in (*table.children.values(), *table.by_pid.values())}.values()
+        plain: dict[int, bool] = {}
+        self._children = [one for one in every if not (_is_plain(one.args) and _has_plain_spec(one, plain))]
         self._changes: list[tuple[ChildTable | Child, str, Any, Any]] = []
         template = () if table.template is None else table.template.args
         self.values = (table.args, table.kwargs, template, [(child.spec.args, child.args) for child in self._children])
@@ -60,6 +64,19 @@ class RestartArguments:
         if before is not value:
             self._changes.append((owner, name, before, value))
             setattr(owner, name, value)
+
+
+def _is_plain(args: Arguments | None) -> bool:
+    """Return whether no argument can hold an object of the release."""
+    return not args or all(id(type(one)) in _PLAIN for one in args)
+
+
+def _has_plain_spec(child: Child, known: dict[int, bool]) -> bool:
+    """Return whether the arguments of a child's specification are plain. Many children share one specification."""
+    spec = child.spec
+    if id(spec) not in known:
+        known[id(spec)] = _is_plain(spec.args)
+    return known[id(spec)]
 
 
 def _with_args(spec: ChildSpec, args: Arguments, made: dict[int, ChildSpec]) -> ChildSpec:
