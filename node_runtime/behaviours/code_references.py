@@ -6,47 +6,40 @@ import importlib
 from collections.abc import Mapping
 from sys import modules
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
+
+_MISSING: Final = object()
 
 
-class ResolvedReference:
-    """A reference "module:name" that is resolved often. Its text is the reference itself.
+class ParsedReference:
+    """A reference "module:name", parsed once, for one that is resolved often. Its text is the reference itself.
 
     Raises LookupError for a malformed reference.
     """
 
-    __slots__ = ("_name", "_plain", "module", "reference")
+    __slots__ = ("_module", "_name", "_plain", "_reference")
 
     def __init__(self, reference: str) -> None:
-        self.module, colon, self._name = reference.partition(":")
+        self._module, colon, self._name = reference.partition(":")
         if not colon or not self._name:
             raise LookupError(f'{reference!r} is not a reference to code; write "module:function"')
-        self.reference = reference
+        self._reference = reference
         self._plain = "." not in self._name
 
     def resolve(self) -> Any:
         """Return the object that the reference names in the current version. Raises LookupError or ImportError."""
-        module = modules.get(self.module)
-        if module is None:
-            module = importlib.import_module(self.module)
-        if self._plain:
-            try:
-                return getattr(module, self._name)
-            except AttributeError:
-                raise LookupError(f"module {self.module} has no {self._name}") from None
-        return resolve_attribute(self.module, module, self._name)
+        module = modules.get(self._module) or importlib.import_module(self._module)
+        if self._plain and (found := getattr(module, self._name, _MISSING)) is not _MISSING:
+            return found
+        return resolve_attribute(self._module, module, self._name)
 
     def __str__(self) -> str:
-        return self.reference
+        return self._reference
 
 
 def resolve_reference(reference: str) -> Any:
-    """Return the object that "module:name" names in the current version of the module. Raises LookupError."""
-    module, colon, name = reference.partition(":")
-    if not colon or not name:
-        raise LookupError(f'{reference!r} is not a reference to code; write "module:function"')
-    found = modules[module] if module in modules else importlib.import_module(module)
-    return resolve_attribute(module, found, name)
+    """Return the object that "module:name" names in the current version. Raises LookupError or ImportError."""
+    return ParsedReference(reference).resolve()
 
 
 def resolve_in_versions(reference: str, namespaces: Mapping[str, Mapping[str, Any]]) -> Any:

@@ -26,7 +26,7 @@ from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.processes.runtime import Runtime, declared_vsn
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.protocol.process_start import start_ticks
+from node_runtime.protocol.process_stat import start_ticks
 from node_runtime.protocol.run_directory import NodeRecord, hold_node_name, remove_record, run_directory, write_record
 from node_runtime.releases.cold_upgrade import ColdBoot, RestartRequests
 from node_runtime.releases.files.config import Configuration, read_configuration

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from .process_start import is_alive, start_ticks
+from .process_stat import is_alive, start_ticks
 
 HOLDER_BYTES: Final = 64
 """The size of a lock file. The size is fixed, so that the text can be changed even when the disk is full."""

@@ -24,7 +24,7 @@ from .exit_codes import ExitCode, Refused
 from .local_user import os_user
 from .lock_file import hold_lock
 from .messages import Role
-from .process_start import start_ticks
+from .process_stat import start_ticks
 
 MAX_RECORD_BYTES = 1 << 20
 """At most this many bytes of a record are read. The longest path takes 4 KiB."""

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from node_runtime.behaviours.code_references import ResolvedReference, resolve_reference
+from node_runtime.behaviours.code_references import ParsedReference, resolve_reference
 from node_runtime.processes.coroutine_process import AdoptedTask
 from node_runtime.processes.crash_report import COUNTED, failures
 from node_runtime.protocol.exit_codes import Refused
@@ -125,7 +125,7 @@ class _RoutingTableVersion:
         made = []
         has_parameters = False
         for route in self.routes:
-            endpoint = _RouteEndpoint(ResolvedReference(route.handler), self)
+            endpoint = _RouteEndpoint(ParsedReference(route.handler), self)
             made.append(routing.Route(route.path, endpoint))
             has_parameters = has_parameters or bool(made[-1].param_convertors)
             if not has_parameters:
@@ -137,7 +137,7 @@ class _RoutingTableVersion:
 class _RouteEndpoint:
     """Answers each request in a process, which is listed and can be ended like any other process."""
 
-    handler: ResolvedReference
+    handler: ParsedReference
     version: _RoutingTableVersion
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -145,7 +145,7 @@ class _RouteEndpoint:
 
 
 async def _respond(
-    handler: ResolvedReference, version: _RoutingTableVersion, scope: Scope, receive: Receive, send: Send
+    handler: ParsedReference, version: _RoutingTableVersion, scope: Scope, receive: Receive, send: Send
 ) -> None:
     """Run a request's process: look up the handler by name, call it, and send its response."""
     began = False
@@ -191,7 +191,7 @@ async def _respond(
             version.on_unused(version)
 
 
-async def _awaited(handler: ResolvedReference, response: object) -> Response:
+async def _awaited(handler: ParsedReference, response: object) -> Response:
     """Return the response of an `async def` handler. Raises TypeError if it isn't a Response."""
     if inspect.isawaitable(response):
         response = await response
@@ -200,7 +200,7 @@ async def _awaited(handler: ResolvedReference, response: object) -> Response:
     return response
 
 
-def _failed(handler: ResolvedReference, request: Request) -> Response:
+def _failed(handler: ParsedReference, request: Request) -> Response:
     """Report the exception of a handler, and return the response to the client."""
     failures().crashes += 1
     extra = {COUNTED: True}

@@ -12,7 +12,7 @@ import pytest
 
 from node_runtime.protocol.cookie import cookie_path, key_text, make_keys, read_cookie
 from node_runtime.protocol.exit_codes import ExitCode, Refused
-from node_runtime.protocol.process_start import start_ticks
+from node_runtime.protocol.process_stat import start_ticks
 from node_runtime.protocol.run_directory import (
     NodeRecord,
     hold_node_name,

@@ -32,7 +32,6 @@ NEAR_SECONDS: Final = 0.2
 """Processor time for the search through the variables of the other holders alone."""
 STATES_SECONDS: Final = 3.0
 """Processor time for the search through the old states, and again for the one through the new states."""
-MAX_SENTENCES: Final = 20
 INCOMPLETE: Final = (
     "The search for objects that states share with tasks, threads and modules took too long, so the plan may not name "
     "all of them."
@@ -91,7 +90,7 @@ class SharedObjects:
                 continue
             holder = self._held()[id(one)]
             key = holder.title, process.qualname, type_name(type(one))
-            if key not in self._told and len(self._told) < MAX_SENTENCES:
+            if key not in self._told:
                 self._told.add(key)
                 yield _sentence(process, one, path_to(one, trail), holder)
 

@@ -30,7 +30,7 @@ from .held_values import HeldValue, held_values
 from .other_holders import ThreadValues, other_holders
 from .pending_trials import ARGUMENT_PLACES, PENDING_PLACES, Guard, PendingTrials
 from .replaced_code import ReplacedCode
-from .report import LiveValuesFound
+from .report import LiveValuesFound, limited
 from .sentences import describe
 from .shared_objects import INCOMPLETE, SharedObjects
 from .switched_names import SwitchedNames
@@ -143,10 +143,11 @@ class LiveValues:
             for one in self._found
             if one.outcome != "migrated" or one.pid not in failed or one.at.place not in _OF_STATE
         ]
+        shared = limited(self._cautions, "objects of states are shared with others")
         described = describe([*kept, *left], self._transition, self._code, self._find_obstacle)
         return msgspec.structs.replace(
             described,
-            warnings=(*described.warnings, *self._switched.sentences(), *self._cautions, *self._incomplete()),
+            warnings=(*described.warnings, *self._switched.sentences(), *shared, *self._incomplete()),
             not_searched=len(self._missed),
             seconds=self._seconds,
             supervisors=tuple(self._supervisors),

@@ -21,7 +21,7 @@ import msgspec
 
 from node_runtime.code.bare_fork import native_threads
 from node_runtime.code.forked_child import ChildLimits, fork_child, write_all
-from node_runtime.protocol.process_start import is_runnable, processor_seconds
+from node_runtime.protocol.process_stat import is_runnable, processor_seconds
 
 CHECK_INTERVAL_SECONDS: Final = 0.1
 """Seconds between two checks of the time limits."""

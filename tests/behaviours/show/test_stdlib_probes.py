@@ -108,7 +108,7 @@ def test_a_changed_object_is_detected_and_an_unchanged_one_fits(what: str) -> No
 async def test_changes_of_the_event_loops_schedule_are_detected() -> None:
     loop = asyncio.get_running_loop()
     timer, future = loop.call_later(1000, print), loop.create_future()
-    task = loop.create_task(asyncio.sleep(1000))
+    task = loop.create_task(asyncio.Event().wait())
     await begun(task)
     for value in (timer, future, task):
         if type(value).__module__ == "uvloop.loop":

@@ -180,8 +180,8 @@ async def test_a_purge_kills_no_process_that_refers_to_the_version_only_through_
 async def test_a_purge_never_cancels_the_main_task_of_the_node(app: App) -> None:
     """It refers to everything that the node remembers, such as a process of the old version that has ended."""
     app.boot(a=THING)
-    main: dict[str, Any] = {"__name__": "node_runtime.cli.node", "sleep": asyncio.sleep}
-    exec("async def live(remembered):\n    await sleep(3600)\n", main)
+    main: dict[str, Any] = {"__name__": "node_runtime.cli.node", "Event": asyncio.Event}
+    exec("async def live(remembered):\n    await Event().wait()\n", main)
     task = asyncio.create_task(main["live"]([imported("a").Thing()]))
     await begun(task)
     app.load(a=THING.replace("1", "2"))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from node_runtime.protocol.process_start import start_ticks
+from node_runtime.protocol.process_stat import start_ticks
 from node_runtime.protocol.run_directory import NodeRecord, write_record
 
 HOTDASH = f"{shlex.quote(sys.executable)} -m hotdash"

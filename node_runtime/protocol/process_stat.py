@@ -1,6 +1,6 @@
-"""Reads when an OS process began, whether it runs, and how long it has run.
+"""Reads from /proc/<pid>/stat when an OS process began, whether it runs, and how long it has run.
 
-The time of its begin shows whether the system has given its process id to another process.
+The time at which it began shows whether the system has given its process id to another process.
 """
 
 from __future__ import annotations
