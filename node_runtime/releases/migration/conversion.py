@@ -153,7 +153,7 @@ class Converter:
             self._report.add_obstacle(value, label, None, reason, "")
 
     def _check_size(self, old: Any, new: Any) -> None:
-        """Report entries that are equal in the target only, so that some of them would be lost."""
+        """Report that entries which differ now would be equal in the target: the new container would lose some."""
         before, after = size_of(old), size_of(new)
         if after < before:
             label = type_name(type(old))
