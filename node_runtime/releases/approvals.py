@@ -1,4 +1,4 @@
-"""Approvals of installs by other people: the two-person rule, which `approvals` in etc/node.toml turns on.
+"""Approvals: if `approvals` in etc/node.toml is 2 (the two-person rule) or more, other people must approve an install.
 
 One person stages a release. Another person approves either the release's content, by naming its version, or one plan,
 by naming the plan's id. The person who staged a release can't approve it. If the release was unpacked while the node
@@ -52,7 +52,7 @@ class Approvals:
         return self._state(vsn, plan_id, self._stager(vsn), people)
 
     def of_plan(self, plan: Plan, person: str) -> Approval | None:
-        """Return the approvals of an install that `person` requests; None if the install needs none. Raises Refused."""
+        """Return the approvals so far for the install of `plan` by `person`; None if it needs none. Raises Refused."""
         if plan.nothing_to_do or plan.to_vsn == self._store.permanent or self._needed() == 1:
             return None
         first = self._stager(plan.to_vsn) or person
@@ -66,7 +66,7 @@ class Approvals:
         if missing := self._missing(request.vsn, request.plan_id, first):
             people = "a person" if missing == 1 else f"{missing} people"
             raise Refused(
-                f"Release {request.vsn} needs the approval of {people} with another key than {first}: "
+                f"Release {request.vsn} needs the approval of {people} with a key other than {first}: "
                 f"`hotdash approve NODE {request.vsn}`.",
                 ExitCode.NOT_ALLOWED,
             )

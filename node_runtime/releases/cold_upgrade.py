@@ -34,7 +34,10 @@ _VERSION: Final = re.compile(rb"^VERSION = (\d{1,9})$", re.MULTILINE)
 
 
 class ColdBoot(msgspec.Struct, frozen=True):
-    """A boot by the parent, whose launcher has version `parent`. `on_trial` is whether the release is on probation."""
+    """How the parent booted the node. `on_trial` is whether the release is on probation after a cold upgrade.
+
+    `parent` is the version of the launcher that the parent runs.
+    """
 
     on_trial: bool
     parent: int
@@ -141,7 +144,10 @@ def cold_operation(
 
 
 def check_cold_target(vsn: str, store: ReleaseStore, *, again: bool) -> None:
-    """Raise Refused if a release can't be booted on probation: it is permanent, untrusted, failed or too old."""
+    """Raise Refused if a release can't be booted on probation: it is permanent, untrusted, too old, or failed before.
+
+    With `again`, a release that failed before may be booted again.
+    """
     if vsn == store.permanent:
         raise Refused(f"Release {vsn} is permanent; restart the node to boot it.")
     entry = store.entry(vsn)

@@ -107,9 +107,9 @@ class HealthMonitor(logging.Handler):
             root.addHandler(self)
 
     def _expect_next_failure(self) -> None:
-        """Require twice the quiet time that was between the last two failures, within the limit of `MAX_QUIET_FACTOR`.
+        """Make the node need more time without a failure: twice the time between the last two failures.
 
-        Otherwise, health would be good between the failures of a slow series.
+        The limit is `MAX_QUIET_FACTOR`. Otherwise, health would be good between the failures of a slow series.
         """
         now = time.monotonic()
         between, self._last_failure = now - self._last_failure, now

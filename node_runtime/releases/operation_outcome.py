@@ -45,7 +45,7 @@ def end_with_error(error: BaseException, progress: OperationProgress) -> Operati
 
 
 def partly_reverted(operation: Operation, vsn: str, probation_until: float | None) -> Operation:
-    """Return the operation, with the outcome "partly reverted" if it ended between its first and its last release.
+    """Return the operation, with the outcome "partly reverted" if only some of its releases have been installed.
 
     `vsn` is the running release. An operation that was "partly put back" keeps this outcome, and the node restarts.
     """

@@ -193,7 +193,7 @@ class ReleaseHandler:
     def install(self, request: Install, who: str, claim: str = "") -> str:
         """Begin the install of a release and return the operation's id. Raises `Refused` if the install can't begin.
 
-        An install with a transient blocker begins, but aborts if the blocker does not pass in time.
+        An install with a temporary blocker begins, but aborts if the blocker does not pass in time.
         """
         self._store.entry(request.vsn)
         self._check_free()

@@ -128,7 +128,7 @@ def test_an_install_needs_the_approval_of_a_person_with_another_key(
     signed.hotdash("stage", NAME, copies["2.0"])
     assert "operator has staged release 2.0" in signed.hotdash("approve", NAME, "2.0", code=4).stderr
     assert "needs the approval of a person" in signed.hotdash("upgrade", NAME, "2.0", "--yes", code=4).stderr
-    assert "needs the approval of a person with another key than operator" in signed.hotdash("plan", NAME, "2.0").stdout
+    assert "needs the approval of a person with a key other than operator" in signed.hotdash("plan", NAME, "2.0").stdout
     assert shown(signed, "status")["info"]["trust"]["approvals"] == 2
     audited = [(entry["method"], entry["subject"]) for entry in shown(signed, "audit") if entry["phase"] == "outcome"]
     assert audited[-4:] == [("approve", "2.0"), ("plan", "2.0"), ("install", "2.0"), ("plan", "2.0")]

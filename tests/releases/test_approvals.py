@@ -45,7 +45,7 @@ def refused(approvals: Approvals, person: str, install: m.Install = INSTALL) -> 
 
 async def test_an_install_waits_for_a_second_person(small: SmallNode) -> None:
     approvals = boot(small)
-    assert "needs the approval of a person with another key than ana" in refused(approvals, "ana")
+    assert "needs the approval of a person with a key other than ana" in refused(approvals, "ana")
     assert "another key than ana" in refused(approvals, "bob")
     approval = approvals.approve(m.Approve(target="2"), "bob")
     assert approval == m.Approval(vsn="2", approved_by=("bob",), first="ana")

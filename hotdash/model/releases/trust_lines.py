@@ -35,9 +35,9 @@ def approval_lines(approval: m.Approval | None) -> list[Line]:
     if not approval.missing:
         return [*lines, line(span("  No more approvals are needed.", "ok"))]
     people = "a person" if approval.missing == 1 else f"{approval.missing} people"
-    needed = f"  The install needs the approval of {people} with another key than {approval.first}:"
+    needed = f"  The install needs the approval of {people} with a key other than {approval.first}:"
     if approval.approved_by:
-        needed = f"  It also needs the approval of {people} with another key than {approval.first}:"
+        needed = f"  It also needs the approval of {people} with a key other than {approval.first}:"
     return [*lines, line(span(needed, "warn")), line(f"    → hotdash approve NODE {approval.vsn}")]
 
 

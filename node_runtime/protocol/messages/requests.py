@@ -70,7 +70,7 @@ class MakePlan(WireStruct, frozen=True):
 class InstallOptions(WireStruct, frozen=True, kw_only=True):
     """The operator's choices for an install, shared by the command line, the dashboard and `Install`.
 
-    `wait` is the number of seconds to wait for transient blockers to disappear. With `unrehearsed`, the install
+    `wait` is the number of seconds to wait for temporary blockers to disappear. With `unrehearsed`, the install
     proceeds although some code_change can't be rehearsed. With `again`, it proceeds although the release has failed on
     this node. With `cold`, the node restarts into the release, which is then on probation; all states are lost.
     `reason` is written to the audit log.

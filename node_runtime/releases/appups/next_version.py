@@ -25,7 +25,10 @@ _VSN_LINE = re.compile(rb"^\"?vsn\"?[ \t]*=.*$", re.MULTILINE)
 
 
 class NextVersion(msgspec.Struct, frozen=True):
-    """The project as the next version. `questions` are the questions to the author, which its appups leave out."""
+    """The project as the next version.
+
+    `questions` are the generator's questions to the author, which the appups omit.
+    """
 
     project: Project
     questions: tuple[str, ...] = ()
@@ -35,8 +38,8 @@ def next_version(before: Project, project: Project, suffix: str) -> NextVersion:
     """Return `project` as the version after `before`; `before` itself if the two are the same.
 
     The release and the applications get their versions with `suffix` at the end, such as "+dev.2", and generated
-    appups. An application that has a new version, and an appup from `before`, keeps both. Raises Refused if no appup
-    can be generated, or if a version would be too long.
+    appups. If the author has written a new version of an application and an appup from the version in `before`, both
+    stay as they are. Raises Refused if no appup can be generated, or if a version would be too long.
     """
     known = {app.app.name: app for app in before.apps}
     written = {app.app.name for app in project.apps if has_appup(known.get(app.app.name), app)}
@@ -110,7 +113,10 @@ def _contents(project: Project) -> object:
 
 
 def _with_vsn(toml: bytes, vsn: str) -> bytes:
-    """Return app.toml or release.toml with another version. TOML has top-level keys before all tables."""
+    """Return app.toml or release.toml with another version. Raises Refused if the version is too long.
+
+    The first line with `vsn` is replaced: in TOML, top-level keys stand before all tables.
+    """
     if len(vsn) > MAX_VERSION_CHARACTERS:
         raise Refused(f"The version {vsn} has more than {MAX_VERSION_CHARACTERS} characters; shorten it.")
     return _VSN_LINE.sub(f'vsn = "{vsn}"'.encode(), toml, count=1)

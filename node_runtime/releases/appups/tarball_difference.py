@@ -83,7 +83,7 @@ def _below(manifest: Manifest, folder: str) -> dict[str, FileEntry]:
 
 
 def _versions(manifest: Manifest) -> dict[str, str]:
-    """Return the versions of the libraries by name. The version has no hyphen."""
+    """Return the versions of the libraries by name, read from folders such as lib/jinja2-3.1.6."""
     folders = (folder.removeprefix("lib/").rpartition("-") for folder in manifest.path)
     return {name: version for name, _, version in folders}
 

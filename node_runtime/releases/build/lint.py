@@ -96,9 +96,10 @@ def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) ->
 
 
 def _module_change(step: AppupInstruction) -> ModuleChange | None:
-    """Return the instruction if its module can be checked against one version of the application; else None.
+    """Return the instruction if it is a `ModuleChange`; else None.
 
-    A low-level instruction may name a module of either version.
+    Only the module of a `ModuleChange` can be checked against one version of the application: a low-level instruction
+    may name a module of either version.
     """
     match step:
         case ModuleChange():

@@ -1,4 +1,4 @@
-"""The code of an application outside of its folder `src`, in the place that `source` in app.toml names."""
+"""The code of an application that is not in its folder `src`, but where `source` in app.toml says."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def files_below(path: Path) -> list[Path]:
 def source_files(folder: Path, source: str) -> dict[str, Path]:
     """Return the files of `source` by their paths in the application.
 
-    `source` is a path relative to the application's folder, or "distribution:" and an installed distribution's name.
-    A folder with an __init__.py is a package, and a file is a module. Any other folder has packages and modules, as
-    `src` has. Raises Refused if there is nothing, or no Python code.
+    `source` is a path relative to the application's folder, or "distribution:" and an installed distribution's name. A
+    folder with an __init__.py is a package, and a file is a module. Any other folder has packages and modules, as `src`
+    has. Raises Refused if `source` doesn't exist, or has no Python code.
     """
     if source.startswith(PREFIX):
         return distribution_files(folder, source.removeprefix(PREFIX))

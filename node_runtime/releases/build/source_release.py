@@ -22,7 +22,7 @@ def source_files(project: Project) -> tuple[Manifest, dict[str, bytes]]:
 
 
 def place_source_release(project: Project, directory: Path) -> Manifest:
-    """Write the release to a node directory that no node uses; the commit record is not changed."""
+    """Write the release to a node directory that no running node uses. The commit record doesn't change."""
     manifest, files = source_files(project)
     for path, data in (*files.items(), (manifest_path(manifest.vsn), manifest.encoded())):
         (directory / path).parent.mkdir(parents=True, exist_ok=True)

@@ -148,7 +148,7 @@ def write_tarball(target: Path, manifest: Manifest, files: Mapping[str, bytes]) 
 
 
 def _blocks(manifest: Manifest, files: Mapping[str, bytes]) -> Iterator[bytes]:
-    """Yield the parts of the archive without its end."""
+    """Yield the blocks of the tar archive, except those that mark its end."""
     first = manifest.encoded()
     yield from _member(manifest_path(manifest.vsn), first, 0o644)
     for path, entry in manifest.files.items():

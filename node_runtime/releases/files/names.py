@@ -39,7 +39,7 @@ PATTERN_DESCRIPTIONS = {
 
 
 def describe(kind: Any) -> str:
-    """Return the description of a type of this file, for an error message."""
+    """Return the description of `kind`, which is a type in this file, for an error message."""
     pattern = next(meta.pattern for meta in get_args(kind)[1:] if isinstance(meta, Meta))
     return PATTERN_DESCRIPTIONS[str(pattern)]
 

@@ -1,6 +1,7 @@
 """The settings that only etc/node.toml may have: which releases the node accepts, and the anchor of its audit log.
 
-These keys are refused in a release's node.toml, so that a release can neither make the node accept more nor redirect
+The anchor is a place that receives each new hash of the log, and that the node's user can't change. A release's
+node.toml is refused if it has one of these settings. So a release can neither make the node accept more nor redirect
 the anchor.
 """
 
@@ -47,12 +48,12 @@ def read_trust_settings(directory: Path) -> TrustSettings:
 
 
 def without_trust_settings(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the other keys of etc/node.toml."""
+    """Return `table`, the content of etc/node.toml, without the trust settings."""
     return {key: value for key, value in table.items() if key not in TrustSettings.__struct_fields__}
 
 
 def refuse_trust_settings(path: Path, table: Mapping[str, Any]) -> None:
-    """Raise Refused if the node.toml of a release has one of these keys."""
+    """Raise Refused if `table`, the content of a release's node.toml, has a trust setting."""
     for key in TrustSettings.__struct_fields__:
         if key in table:
             raise refusal_at(path, (key,), f"a release must not set {key}; set it in the etc/node.toml of the node")

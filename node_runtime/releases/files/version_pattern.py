@@ -67,7 +67,10 @@ def _character_kind(character: str) -> str:
 
 
 def _bounds(text: str) -> list[tuple[str, str]]:
-    """Return the operator and the version of each condition in a range. An unknown operator has the version ""."""
+    """Return the operator and the version of each condition in a range.
+
+    After an unknown operator, the version is "".
+    """
     bounds = []
     for condition in text.split(","):
         stripped = condition.strip(" ")

@@ -18,7 +18,7 @@ from node_runtime.releases.planning.conditions import process_label
 
 
 class ArgumentConversion:
-    """The new arguments of the supervisors with these pids; if `pids` is None, of all supervisors."""
+    """The new restart arguments of the supervisors whose pids are in `pids`; if `pids` is None, of all supervisors."""
 
     def __init__(self, pids: Iterable[int] | None) -> None:
         self._pids = None if pids is None else frozenset(pids)
@@ -39,7 +39,7 @@ class ArgumentConversion:
         return blockers
 
     def apply(self) -> None:
-        """Give the supervisors their new arguments. No code may have run since `prepare`. Can't fail."""
+        """Give the supervisors their new arguments. Nothing else may have run since `prepare`. Can't fail."""
         for arguments, values in self._converted:
             arguments.replace(values)
 

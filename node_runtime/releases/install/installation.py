@@ -57,7 +57,7 @@ SEARCH_AGAIN_SECONDS = 0.25
 class InstallListeners(msgspec.Struct, frozen=True):
     """The callbacks of an install: `on_rehearsal` receives the progress of the rehearsal.
 
-    `on_resumed` is called when the processes of the target have been resumed. A failure after it undoes nothing.
+    `on_resumed` is called when the processes have been resumed in the target. A later failure undoes nothing.
     """
 
     on_rehearsal: rehearsal.ProgressCallback
@@ -65,7 +65,7 @@ class InstallListeners(msgspec.Struct, frozen=True):
 
 
 class Installation:
-    """One install of a transition's target.
+    """One install of the target release of a transition.
 
     The task `durable` writes the operation's intent to the disk. The install changes nothing before the task has ended.
     """
@@ -130,7 +130,11 @@ class Installation:
             raise Aborted(refused.sentence) from refused
 
     async def _until_free(self, code: Sequence[SourceText | CompilationUnit]) -> None:
-        """Wait until nothing holds the old versions that the install would replace."""
+        """Wait until no process, task or other object holds an old version that is in the way of the install.
+
+        A module has at most one old version, so its old version must be free before the install replaces the current
+        one.
+        """
         while True:
             try:
                 self._collected += await asyncio.to_thread(self.code.check_free, code, self.transition.removed)
@@ -204,8 +208,8 @@ class Installation:
     async def _rehearse(self, batch: Batch) -> list[Blocker]:
         """Rehearse every code_change on a copy of the live states, unless the last rehearsal is still valid.
 
-        Returns the blockers that may pass: values of replaced code that processes are about to handle. Raises `Aborted`
-        for any other blocker.
+        Returns the temporary blockers: values of replaced code that processes are about to handle. Raises `Aborted` for
+        any other blocker.
         """
         if not rehearsal.is_due(self.transition) or time.monotonic() < self._rehearsed_at + REHEARSAL_VALID_SECONDS:
             return []
@@ -307,7 +311,11 @@ class Installation:
             raise self._failed(switch, error, Pause(began, time.perf_counter()), ()) from error
 
     async def _finish(self, switch: Switch, pause: Pause, *, succeeded: bool) -> tuple[ProcessResult, ...]:
-        """End stopped processes and collect the results. A failure here is only logged."""
+        """Carry out the deferred exits and collect the results. A failure here is only logged.
+
+        If the install has failed, end the processes that the script started, and start the ended children again
+        instead.
+        """
         try:
             await switch.end(succeeded=succeeded)
             if succeeded:

@@ -1,4 +1,4 @@
-"""Settings of the interpreter for the time of a block: the garbage collector, and how often threads take turns."""
+"""Settings of the interpreter inside a `with` block: the garbage collector, and how often threads take turns."""
 
 from __future__ import annotations
 

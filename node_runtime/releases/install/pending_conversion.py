@@ -54,7 +54,7 @@ class PendingConversion:
         return blockers
 
     def apply(self) -> None:
-        """Give the processes their new values. No code may have run since `prepare`. Can't fail."""
+        """Give the processes their new values. Nothing else may have run since `prepare`. Can't fail."""
         for pending, values in self._converted:
             pending.replace(values)
         self.drop()

@@ -1,6 +1,7 @@
-"""Makes new objects for the records of states before the processes are held, in slices of the event loop.
+"""Makes the new objects of a default migration before the install holds the processes, between other callbacks.
 
-So the pause does not grow with the number of records that the states hold: see `node_runtime.releases.migration.ahead`.
+Only small objects (records) in the states are made ahead. So the time for which processes are held does not grow with
+the number of records: see `node_runtime.releases.migration.ahead`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ ENOUGH: Final = 50
 
 
 async def make_ahead(transition: Transition, batch: Batch) -> MadeAhead:
-    """Make new objects for the states of all processes that the default migration will migrate."""
+    """Make the new objects for the records in the states of all processes that the default migration will migrate."""
     ahead = MadeAhead(shapes_for(namespaces_of(batch)))
     deadline = time.monotonic() + LIMIT_SECONDS
     for _ in range(MAX_PASSES):
@@ -38,7 +39,7 @@ async def make_ahead(transition: Transition, batch: Batch) -> MadeAhead:
 
 
 async def release_ahead(ahead: MadeAhead) -> None:
-    """Drop what has been made, and with it the old records."""
+    """Drop the new objects and the old records, with pauses for other callbacks of the event loop."""
     await _within(math.inf, ahead.release())
 
 
@@ -51,7 +52,10 @@ def _steps(transition: Transition, batch: Batch, ahead: MadeAhead) -> Iterator[N
 
 
 async def _within(deadline: float, steps: Iterator[None]) -> bool:
-    """Take the steps, and let others run after each slice; return False if the deadline has passed before the end."""
+    """Take all `steps`, and let other callbacks run after every few of them.
+
+    Return False if the deadline stopped that.
+    """
     until = time.perf_counter() + SLICE_SECONDS
     for _ in steps:
         if time.perf_counter() > until:

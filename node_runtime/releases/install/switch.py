@@ -222,7 +222,7 @@ class Switch:
         return self.arguments.prepare(self._default_migration) if replaces else []
 
     def _change_sources(self) -> None:
-        """Let imports, and the modules that stay loaded, find the files of the target."""
+        """Give later imports, and the modules that stay loaded, the paths of the target's files."""
         if self._sources is None:
             self._sources = register_sources(self.code, self.transition.left, self.transition.target)
 
@@ -394,7 +394,7 @@ class Switch:
 
 
 def names(processes: Iterable[BehaviourProcess]) -> str:
-    """Return the labels of the first few processes and the number of the others, as a text."""
+    """Return the labels of the first few processes, and the number of the other processes, as one text."""
     every = list(processes)
     more = f" and {len(every) - MAX_PROCESSES_NAMED} more" if len(every) > MAX_PROCESSES_NAMED else ""
     return ", ".join(conditions.process_label(process) for process in every[:MAX_PROCESSES_NAMED]) + more

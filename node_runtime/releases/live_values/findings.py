@@ -1,4 +1,4 @@
-"""A finding: a value of replaced or deleted code, at one place in a process."""
+"""A finding: a value that belongs to replaced or deleted code (such as an instance of its class), and its process."""
 
 from __future__ import annotations
 

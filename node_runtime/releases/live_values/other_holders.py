@@ -19,7 +19,7 @@ from node_runtime.releases.planning.staying import ending
 
 
 class OtherHolder(msgspec.Struct, frozen=True):
-    """What shares an object with a state, as a plan names it, and how to end it; "" if it has no end."""
+    """A holder of an object that a state has, too: its name in a plan, and how to end it ("" if it can't be ended)."""
 
     title: str
     ending: str
@@ -59,7 +59,7 @@ def _variables(frame: FrameType) -> list[Any]:
 def other_holders(
     runtime: Runtime, threads: ThreadValues, modules: Iterable[str]
 ) -> Iterator[tuple[OtherHolder, Sequence[Any]]]:
-    """Yield the holders, each with the objects to which it refers first.
+    """Yield the tasks, timers, threads and modules, each with the objects to which it refers directly.
 
     `threads` is what `thread_values` has returned in the node, and `modules` are those that the release keeps.
     """
@@ -69,7 +69,7 @@ def other_holders(
 
 
 def _running(runtime: Runtime) -> Iterator[tuple[OtherHolder, Sequence[Any]]]:
-    """Yield the tasks and timers, each with the objects that it refers to first."""
+    """Yield the tasks and timers, each with the objects to which it refers directly."""
     owners = {id(process.task): process for process in runtime.processes.values() if process.task is not None}
     for task in asyncio.all_tasks(runtime.loop):
         process = owners.get(id(task))

@@ -48,7 +48,7 @@ class PendingTrials:
         self._guard = guard
 
     def obstacles(self, values: Mapping[int, HeldValue]) -> dict[int, Obstacle]:
-        """Return the obstacles of the values that can't be converted, by their numbers in `values`."""
+        """Try to convert `values`. Return, for each that can't be converted, its number in `values` and the reason."""
         found: dict[int, Obstacle] = {}
         until, until_cpu = time.monotonic() + CLOCK_SECONDS, time.process_time() + TRIALS_SECONDS
         by_process: dict[int, list[tuple[int, HeldValue]]] = {}

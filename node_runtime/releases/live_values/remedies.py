@@ -125,7 +125,7 @@ def _child(process: Process, place: ValuePlace, id: str, transition: Transition)
 
 
 def _restart(process: Process, transition: Transition) -> str:
-    """Return the instructions that stop a process before the switch, and start it anew after it."""
+    """Return, as text, the instructions that stop a process before the switch and start it anew after the switch."""
     parent = runtime().processes.get(process.parent)
     child = parent.raw_state().by_pid.get(process.pid) if isinstance(parent, SupervisorProcess) else None
     if parent is None or parent.name is None or child is None or child.args is not None:

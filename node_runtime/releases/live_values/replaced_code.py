@@ -52,7 +52,10 @@ class ReplacedCode:
         return id(function.__globals__) in self._modules
 
     def named_object(self, value: object) -> NamedObject | None:
-        """Return the variable of a plain `object()` that a replaced or deleted module has made in its body."""
+        """Return the global variable in which a replaced module keeps `value`, if `value` is a plain `object()`.
+
+        Return None for any other value.
+        """
         return self._named.get(id(value))
 
     def has_frame(self, frame: FrameType | None) -> bool:

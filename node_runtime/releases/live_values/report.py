@@ -22,8 +22,9 @@ def limited(warnings: Sequence[str], rest: str) -> list[str]:
 class LiveValuesFound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The findings about live values, in three forms: the values that the plan lists, blockers, and warnings.
 
-    `not_searched` is the number of processes whose values were not seen completely, and `seconds` the processor
-    time of the search. `supervisors` are the pids of the supervisors whose arguments the install has to convert.
+    `not_searched` is the number of processes whose values were only partly searched, or not at all. `seconds` is the
+    processor time of the search. `supervisors` are the pids of the supervisors whose arguments the install has to
+    convert.
     """
 
     values: tuple[LiveValue, ...] = ()

@@ -110,7 +110,7 @@ def _groups(findings: Iterable[Finding], code: ReplacedCode) -> list[Group]:
 
 
 def _code_name(found: FoundValue) -> str:
-    """Return the "module:name" of the code of a value."""
+    """Return "module:name" of the class or function to which a found value belongs."""
     thing: Any = found.thing
     if isinstance(thing, NamedObject):
         return short_text(thing.label)

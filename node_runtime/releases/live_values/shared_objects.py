@@ -1,7 +1,8 @@
 """Finds the objects that a state shares with tasks, threads, timers or modules, and that a code_change replaces.
 
-The other holder keeps the old object. What it adds to it later never reaches the new state, and what the new code adds
-never reaches the other holder. Runs in the copy of the node.
+After the upgrade, the task (or other holder) has the old object and the state has the new one. What the task adds to
+the old object never reaches the new state, and what the new code adds to the new object never reaches the task. Runs in
+the copy of the node.
 """
 
 from __future__ import annotations
@@ -49,9 +50,9 @@ class SharedObjects:
 
     `places` are the values that processes hold, and `migrated` has the pids of the processes whose states will be
     replaced. Other holders are the given `holders` and the states that are not replaced. They may refer to many more
-    objects than the migrated states do. So they are searched only for the objects to which, by their reference counts,
-    something outside of the migrated states and the messages refers. This can be known only before the switch, since a
-    migration refers to the old objects, too.
+    objects than the migrated states do. So they are searched only for the suspects: the objects of migrated states to
+    which, by their reference counts, something outside of the migrated states and the messages refers. This can be
+    known only before the switch, since a migration refers to the old objects, too.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class SharedObjects:
         self._seconds_left = STATES_SECONDS
 
     def warnings(self, process: Process, old: Any, new: Any) -> Iterator[str]:
-        """Yield a sentence for each object of a process's old state that the new state replaces and others hold."""
+        """Yield a sentence for each object of the old state that the new state replaces, but another holder keeps."""
         if new is old or not self._suspects:
             return
         began, budget = thread_time(), TimeBudget(self._seconds_left)
@@ -95,9 +96,10 @@ class SharedObjects:
                 yield _sentence(process, one, path_to(one, trail), holder)
 
     def _referred_to_from_outside(self, places: Iterable[HeldValue], migrated: Container[int]) -> set[int]:
-        """Return the ids of the changeable objects of the migrated states to which something outside refers.
+        """Return the ids of the suspects: the changeable objects of migrated states to which something outside refers.
 
-        The process and the callers refer to the state itself, so its reference count doesn't show whether others do.
+        For the state itself, the reference count doesn't show that: the process and the callers refer to it in any
+        case.
         """
         arguments, states = list[Any](), list[Any]()
         for held in places:
@@ -116,7 +118,7 @@ class SharedObjects:
         return (found - roots) | (roots and roots & self._held_nearby())
 
     def _held_nearby(self) -> set[int]:
-        """Return the ids of what the holders refer to by their variables, or by an object in a variable."""
+        """Return the ids of the objects that the other holders reach in a few steps, from their variables."""
         budget, near = TimeBudget(NEAR_SECONDS), set[int]()
         for _, roots in self._holders:
             for value in (part for root in roots for part in (root, *self._parts(root))):
@@ -127,7 +129,7 @@ class SharedObjects:
         return near
 
     def _held(self) -> dict[int, OtherHolder]:
-        """Return the nearest holder of each suspect, by the suspect's id. The search ends when all are found."""
+        """Return the nearest other holder of each suspect, by the suspect's id. The search ends when all are found."""
         if self._holder_of is None:
             self._holder_of = {}
             missing, budget = set(self._suspects), TimeBudget(HOLDERS_SECONDS)
@@ -154,9 +156,9 @@ class SharedObjects:
     def _walk(
         self, roots: Sequence[Any], budget: TimeBudget, counts: dict[int, int] | None = None, ends: Container[int] = ()
     ) -> Iterator[tuple[Any, Trail]]:
-        """Yield the objects below the roots, with their trails; go no further below those in `ends`.
+        """Yield the roots and all objects below them, each with its trail. The search ends at the objects in `ends`.
 
-        `counts` counts the references to each object.
+        `counts` receives the number of references to each object, by its id.
         """
         seen: set[int] = set()
         stack: list[tuple[Any, Trail]] = [(root, (roots, None)) for root in roots]

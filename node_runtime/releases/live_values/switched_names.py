@@ -1,8 +1,8 @@
-"""Finds values of classes that stay loaded, but that a changed module no longer means by the same name.
+"""Finds live values whose class stays loaded, although a changed module now means another class by the same name.
 
-A module may import `Counter` from one of two modules, for example from a faster one if it is there. If an upgrade makes
-it import the other one, the live counters are still of the first class, and the new code's `isinstance` is false for
-them.
+For example, a module imports `Counter` from one of two modules that both stay loaded, the faster one if it exists. If
+an upgrade makes it import the other `Counter`, the live counters are still of the first class, so the new code's
+`isinstance(value, Counter)` is false for them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SWITCHED_SECONDS: Final = 5.0
 
 
 class SwitchedNames:
-    """The names that mean another class after the switch. `old` and `new` have namespaces by module."""
+    """The names that mean another class after the switch. `old` and `new` have the namespaces by module name."""
 
     def __init__(self, old: Mapping[str, dict[str, Any]], new: Mapping[str, Mapping[str, Any]], code: ReplacedCode):
         self._switched: dict[int, tuple[type[Any], str, type[Any]]] = {}
@@ -38,7 +38,7 @@ class SwitchedNames:
                     self._switched[id(cls)] = cls, f"{module}:{name}", other
 
     def has_class(self, cls: type[Any]) -> bool:
-        """Return whether a name means another class afterwards."""
+        """Return whether a name that means `cls` now means another class after the switch."""
         return id(cls) in self._switched
 
     def has_function(self, function: FunctionType) -> bool:
@@ -63,7 +63,10 @@ class SwitchedNames:
                         self._found[int(places[number].process.pid), id(one.thing)] = places[number], one
 
     def check_migrated(self, pid: int, state: Any) -> bool:
-        """Forget the findings in the state of a process whose new state has no such value; return whether any was."""
+        """Forget those findings in the old state of process `pid` that its new state `state` doesn't have any more.
+
+        Return whether any finding was forgotten.
+        """
         mine = [key for key, (held, _) in self._found.items() if key[0] == pid and held.place == "state"]
         if mine:
             search = ValueSearch(self, SWITCHED_SECONDS)
@@ -74,7 +77,10 @@ class SwitchedNames:
         return any(key not in self._found for key in mine)
 
     def sentences(self) -> list[str]:
-        """Return a sentence for each class and process class whose values keep the old meaning of a name."""
+        """Return a sentence for each kind of values whose class is no longer what a name means.
+
+        A kind is a class, in processes of one class.
+        """
         told: dict[tuple[str, int], str] = {}
         for (_, thing), (held, found) in self._found.items():
             told.setdefault((held.process.qualname, thing), self._sentence(held, found))

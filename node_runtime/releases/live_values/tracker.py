@@ -157,7 +157,10 @@ class LiveValues:
         return (INCOMPLETE,) if self._shared is not None and not self._shared.is_complete else ()
 
     def _find_obstacle(self, finding: Finding) -> Obstacle | None:
-        """Return why the default migration of a state would fail, if the process's class defines no code_change."""
+        """Return why the default migration of a process's state would fail; None if it wouldn't.
+
+        Return None, too, if the process's class defines a code_change.
+        """
         if not self._has_default_migration(finding.at.process):
             return None
         found: list[Obstacle] = []
@@ -174,8 +177,8 @@ class LiveValues:
     def _is_over(self, held: HeldValue, stopped: frozenset[int]) -> bool:
         """Return whether only old code can see the value.
 
-        This is true in a process that the script stops, and in an old coroutine. It is also true in a call that a
-        process handles, if the install suspends this process: the install waits until the call has ended.
+        This is so if the script stops the process, and if the process is an old coroutine. It is also so for the call
+        that a process handles now, if the install suspends this process: the install waits until the call has ended.
         """
         process = held.process
         if process.pid in stopped:
@@ -196,5 +199,5 @@ class LiveValues:
 
 
 def _of_sort(found: FoundValue) -> ValueOutcome | None:
-    """Return the outcome "kept" for an exception, which is only read; None for any other value."""
+    """Return the outcome "kept" for an exception, because code only reads exceptions; None for any other value."""
     return "kept" if found.sort == "exception" else None

@@ -20,7 +20,10 @@ _PLAIN_KEYS: Final = (int, bool, float, type(None))
 
 
 def path_to(value: Any, trail: Trail) -> str:
-    """Return the path from the root to a value; "" for the root. The outermost object of `trail` contains the root."""
+    """Return the path from the root to `value`; "" for the root.
+
+    `trail` has the objects from `value` up to the root, and then the object or list that contains the root.
+    """
     objects = [value]
     while trail is not None:
         part, trail = trail
@@ -45,7 +48,7 @@ def path_to(value: Any, trail: Trail) -> str:
 
 
 def _step(holder: Any, attributes: dict[Any, Any] | None, part: Any) -> str:
-    """Return the step from an object to a part of it."""
+    """Return the step from an object to one of its parts, such as ".name" or "[3]"."""
     found = _item_step(holder, part)
     if found is None and attributes is not None:
         found = _attribute(attributes, part)
@@ -70,7 +73,10 @@ def _item_step(holder: Any, part: Any) -> str | None:
 
 
 def _hidden_step(holder: Any, part: Any, cls: type[Any]) -> str | None:
-    """Return the step to a part that is neither an item nor an attribute; None if it is another part."""
+    """Return the step to a part that is neither an item nor an attribute, such as ".tzinfo" of a datetime.
+
+    Return None if `part` is no such part of `holder`.
+    """
     if cls is functools.partial:
         return f".{'func' if holder.func is part else 'args' if holder.args is part else 'keywords'}"
     if cls is FunctionType:

@@ -48,7 +48,10 @@ class SoughtCode(Protocol):
         """Return whether the search looks for a function."""
 
     def named_object(self, value: object) -> NamedObject | None:
-        """Return the variable of a plain `object()` that the search looks for; None for any other."""
+        """Return the global variable in which a replaced module keeps `value`, a plain `object()`.
+
+        Return None for other values.
+        """
 
     def has_frame(self, frame: FrameType | None) -> bool:
         """Return whether the search looks for the code of a suspended frame."""
@@ -132,7 +135,7 @@ class ValueSearch:
                     self._shared.setdefault(id(part), (part, []))[1].append((root, inner))
 
     def _check(self, root: int, part: Any, kind: int, trail: Trail) -> bool:
-        """Record a finding. Return whether the search continues below this object."""
+        """Record `part` if it is a finding. Return whether the search continues below it."""
         if kind in (_INSTANCE, _MEMBER):
             exception = issubclass(type(part), BaseException)
             self._record(root, "exception" if exception else "instance", type(part), part, trail)
@@ -161,7 +164,7 @@ class ValueSearch:
         return kind in (_INSTANCE, _METHOD, _FUNCTION, _FRAME, _WEAK)
 
     def _check_aside(self, root: int, part: Any, trail: Trail) -> None:
-        """Record an object if it is a finding. The search does not continue below the object."""
+        """Record `part` if it is a finding. The search does not continue below it."""
         kind = self._classify(type(part))
         if kind not in (_LEAF, _OPEN):
             self._check(root, part, kind, trail)

@@ -144,9 +144,9 @@ class MadeAhead:
                 converter.adopt(record.unchanged, record.made)
 
     def release(self) -> Iterator[None]:
-        """Drop all objects, in steps: to free them all at once would take as long as a pause.
+        """Drop all objects, in steps. Freeing them all at once would stop the event loop for too long.
 
-        Call it when nothing else refers to them.
+        Call it when nothing else refers to the objects.
         """
         self._owners.clear()
         self._records.clear()

@@ -48,9 +48,10 @@ class Converter:
         return self._converted(value, search)
 
     def convert_within(self, value: Any, max_objects: int, accepts: Callable[[Shape], bool]) -> Conversion | None:
-        """Do the same for a value of few objects, apart from constants; return None for any other value.
+        """Convert a small value as `convert` does. Return None if the value is too large or not accepted.
 
-        The value may consist of at most `max_objects`, and `accepts` has to accept the shape of each.
+        The value may consist of at most `max_objects` objects, apart from constants, and `accepts` must return True for
+        the shape of each object.
         """
         self._values.append(value)
         search = self._search(value, max_objects)
@@ -153,7 +154,11 @@ class Converter:
             self._report.add_obstacle(value, label, None, reason, "")
 
     def _check_size(self, old: Any, new: Any) -> None:
-        """Report that entries which differ now would be equal in the target: the new container would lose some."""
+        """Report an obstacle if `new`, a dict or set, has fewer entries than `old`.
+
+        In this case, entries that differ in the old code are equal in the target, so the new container has lost some of
+        them.
+        """
         before, after = size_of(old), size_of(new)
         if after < before:
             label = type_name(type(old))

@@ -39,7 +39,7 @@ class DefaultMigration:
     """
 
     def __init__(self, target_namespaces: TargetNamespaces, ahead: MadeAhead | None = None) -> None:
-        """Begin a migration; `ahead` are new objects that have been made before, and count if nothing has changed."""
+        """Begin a migration. `ahead` has objects made earlier; one is used if its old object has not changed since."""
         self._converter = Converter(shapes_for(target_namespaces))
         if ahead is not None:
             ahead.adopt_into(self._converter)

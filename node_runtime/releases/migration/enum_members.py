@@ -8,7 +8,10 @@ from typing import Any
 
 
 def member_names(member: Any) -> tuple[str, ...] | None:
-    """Return the name of an enumeration's member, or the names of the flags that it combines; None without a name."""
+    """Return the name of an enumeration's member, or the names of the flags that it combines.
+
+    Return None if the member has no name.
+    """
     cls = type(member)
     if cls.__members__.get(member._name_) is member:
         return (str(member._name_),)

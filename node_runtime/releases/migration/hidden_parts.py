@@ -1,4 +1,4 @@
-"""Reads the parts of objects.
+"""Reads the parts of an object: the objects to which it refers.
 
 The function `gc.get_referents` is used only for types for which it returns all parts and nothing else. For a function,
 it returns too much: also the namespace of the module, which refers to everything. For other types it returns too

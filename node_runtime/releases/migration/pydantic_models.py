@@ -44,7 +44,7 @@ class PydanticModel:
         return set(getattr(value, _FIELDS_SET, ()))
 
     def holds(self, name: str, *, is_private: bool) -> bool:
-        """Return whether an object can have an attribute that is not a field."""
+        """Return whether an object can have the attribute `name`, which is not a field."""
         return name in self._private or (self._allows_extra and not (is_private and name.startswith("_")))
 
     def fill(self, new: Any, fields: Mapping[str, Any], others: Mapping[str, Any], set_names: Iterable[str]) -> None:

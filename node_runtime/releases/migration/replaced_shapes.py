@@ -315,7 +315,7 @@ class ReplacedShape(Shape):
 
 
 def _caches_hash(cls: type) -> bool:
-    """Return whether this is an attrs class whose objects keep their hash in an attribute of their own."""
+    """Return whether `cls` is an attrs class whose objects keep their hash in an attribute."""
     hashes = (namespace_of(base)["__hash__"] for base in mro_of(cls) if "__hash__" in namespace_of(base))
     code = getattr(next(hashes, None), "__code__", None)
     return code is not None and "_attrs_cached_hash" in code.co_names

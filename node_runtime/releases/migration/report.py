@@ -1,4 +1,7 @@
-"""Collects the findings of a migration. What happens to many objects of a class is one finding with a count."""
+"""Collects the findings of a migration.
+
+The same finding about many objects of a class is recorded once, with a count.
+"""
 
 from __future__ import annotations
 

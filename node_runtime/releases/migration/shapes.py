@@ -67,7 +67,7 @@ class Shape:
         return ()
 
     def refusal(self, value: Any) -> str | None:
-        """Return why no new object can be made for this one; None if one can be made."""
+        """Return why no new object can be made for `value`; None if one can be made."""
         return self.obstacle
 
     def begin(self, value: Any) -> Any:

@@ -22,8 +22,9 @@ GONE: Final = object()
 class TargetNamespaces(msgspec.Struct, frozen=True):
     """The namespaces of the modules that the target replaces, by module; that of a deleted module is empty.
 
-    `before` are the namespaces that the modules have had until then, as far as they are known. A class has moved to
-    another module if its old module has imported it back from there; `before` then tells its old name.
+    `before` has the namespaces of the replaced versions, as far as they are known. They show under which names a module
+    imported classes of other modules. If the target's version of the module itself defines a class of such a name, the
+    imported class has moved into the module.
     """
 
     modules: Namespaces

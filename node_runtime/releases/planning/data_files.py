@@ -1,7 +1,7 @@
 """The data files of the applications that a transition changes, and the paths that still lead to the old files.
 
 A function that looks up a file when it needs the file finds the target's file. A path that was computed earlier still
-leads to the old file: in a module that is not loaded again, or in the state of a process.
+leads to the old file. Such a path may be in a module that is not loaded again, or in the state of a process.
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ _MAKE_IT_FOLLOW: Final = (
 
 @dataclass(slots=True)
 class _PathSearch:
-    """A search for paths into `folders`, by application. `cut` are the places of which only a part was searched."""
+    """A search for paths into `folders`, which has the old folder of each application by its name.
+
+    `cut` has the title of each value of which only a part was searched.
+    """
 
     folders: dict[str, str]
     budget: TimeBudget

@@ -27,16 +27,22 @@ class InstallParticipant(Protocol):
     """A part of the node that takes part in installs."""
 
     def warnings(self, batch: Batch) -> list[str]:
-        """Return sentences about what the install of these new versions will do. Runs in a copy of the node."""
+        """Return sentences about what the install of the versions in `batch` will do. Runs in a copy of the node."""
 
     def blockers(self, transition: Transition, batch: Batch) -> list[Blocker]:
-        """Return why these new versions can't be installed. Runs before anything is suspended, and changes nothing."""
+        """Return why the new versions in `batch` can't be installed.
+
+        Runs before anything is suspended, and changes nothing.
+        """
 
     def served(self, batch: Batch) -> list[str]:
-        """Return the names of the replaced code for which `blockers` says that applications would still serve it."""
+        """Return the names of the replaced code that applications would still serve.
+
+        `blockers` reports these applications.
+        """
 
     def staying(self, transition: Transition, holders: list[HeldModules]) -> tuple[list[str], list[HeldModules]]:
-        """Return sentences about the holders of old code that this part knows, and a list of all other holders."""
+        """Return sentences about the holders of old code that this participant knows, and a list of the others."""
 
     async def prepare(self, transition: Transition, batch: Batch) -> None:
         """Do what may take long or fail. An error aborts the install."""
@@ -51,7 +57,10 @@ class InstallParticipant(Protocol):
         """Undo `prepare`, when the install has failed. `prepare` may not have been called, or may not have ended."""
 
     def done(self) -> None:
-        """End what still runs in old versions, after all processes have been resumed."""
+        """Begin to end what still runs in old versions, such as an old lifespan.
+
+        Runs after all processes have been resumed.
+        """
 
 
 class InstallParticipants:
@@ -65,7 +74,7 @@ class InstallParticipants:
         self._all.append(participant)
 
     def warnings(self, batch: Batch) -> list[str]:
-        """Return the sentences of all participants about the install of these new versions."""
+        """Return the sentences of all participants about the install of the new versions in `batch`."""
         return [sentence for one in self._all for sentence in one.warnings(batch)]
 
     def blockers(self, transition: Transition, batch: Batch) -> list[Blocker]:
@@ -73,11 +82,11 @@ class InstallParticipants:
         return [blocker for one in self._all for blocker in one.blockers(transition, batch)]
 
     def served(self, batch: Batch) -> list[str]:
-        """Return the names of the replaced code that applications would still serve."""
+        """Return the names of the replaced classes and functions that applications would still serve."""
         return [name for one in self._all for name in one.served(batch)]
 
     def staying(self, transition: Transition, holders: Sequence[HeldModules]) -> tuple[list[str], list[HeldModules]]:
-        """Return the sentences of all participants about holders of old code, and a list of the unknown holders."""
+        """Return the sentences of all participants about holders of old code, and a list of the remaining holders."""
         sentences, left = list[str](), list(holders)
         for one in self._all:
             found, left = one.staying(transition, left)
@@ -108,7 +117,10 @@ class InstallParticipants:
                 logger.exception("an install failed, and undoing its preparations failed, too")
 
     def done(self) -> None:
-        """End what still runs in old versions, in all participants. An error is only logged: the new code runs."""
+        """Let all participants begin to end what still runs in old versions.
+
+        An error is only logged: the new code runs.
+        """
         for one in self._all:
             try:
                 one.done()

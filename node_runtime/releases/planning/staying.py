@@ -31,11 +31,11 @@ Staying = Mapping[str, Sequence[OldCodeHolder]]
 def staying_warnings(
     transition: Transition, code: CodeServer, found: Staying | None, served: Collection[str] = ()
 ) -> list[str]:
-    """Return a sentence for each thing that will stay in old code, with the remedy.
+    """Return a sentence for each task, thread, timer, server or process that will stay in old code, with the remedy.
 
     `found` has what the copy of the node has found; it is None if there was no copy. `served` are the names of
-    functions and classes that an application would still serve, as a blocker says: what merely holds them has no
-    sentence, since the blocker's remedy is the one that works.
+    functions and classes that an application would still serve. A blocker reports these, and its remedy is the right
+    one. So what only holds such a function or class has no sentence here.
     """
     every = _by_name(transition, code, found or {})
     excused = {f"holds {kind}{name}" for name in served for kind in ("", "class ", "the bound method ")}
@@ -69,10 +69,10 @@ def _joined(one: OldCodeHolder, other: OldCodeHolder) -> OldCodeHolder:
 def _folded(
     holders: Sequence[tuple[OldCodeHolder, list[str]]],
 ) -> tuple[list[tuple[OldCodeHolder, list[str]]], Mapping[int | None, list[str]]]:
-    """Return the holders without those that belong to a process, and the names of these by the pid of the process.
+    """Return the holders that belong to no process, and the names of all others by the pid of the process.
 
-    A server such as uvicorn has tasks of its own, timers and sockets, which refer to the application, too. They end
-    with the server's process, so that a sentence about each of them would ask for nothing more.
+    A server such as uvicorn has tasks, timers and sockets that hold the application, too. They end with the server's
+    process, so the sentence about the process names them.
     """
     servers = [(one, {*modules}) for one, modules in holders if one.kind == "process" and one.pid is not None]
     left: list[tuple[OldCodeHolder, list[str]]] = []
@@ -87,7 +87,7 @@ def _folded(
 
 
 def _belongs_to(holder: OldCodeHolder, process: OldCodeHolder) -> bool:
-    """Return whether a task that runs other code, a timer or a server holds the same as a process."""
+    """Return whether a holder belongs to `process`: it is a task, timer or server that holds the same code."""
     if holder.kind == "task":
         return holder.pid == process.pid and holder.does.startswith("holds ")
     return holder.kind in ("timer", "server") and holder.does == process.does
@@ -159,7 +159,7 @@ def _child(process: Process) -> tuple[str, str | None] | None:
 def restartable(processes: Sequence[Process]) -> Iterator[str]:
     """For each of `processes` that a supervisor restarts, yield a sentence that says how to restart the process.
 
-    The processes have no callbacks.
+    `processes` must be processes without callbacks.
     """
     for process in processes:
         if _child(process) is not None:

@@ -189,7 +189,10 @@ class _MessageReader:
         return seconds > limits.total_seconds or self._is_not_interrupted(late)
 
     def _is_not_interrupted(self, late: float) -> bool:
-        """Return whether the child has had enough time to interrupt its call, which is late for so many seconds."""
+        """Return whether the child has had enough time to interrupt its call by itself.
+
+        The call is `late` seconds late.
+        """
         if late <= 0:
             self._used_in_time, self._idle_checks = None, 0
             return False

@@ -93,7 +93,7 @@ class Attempt(CallVerdict):
     secrets: SecretComparison = field(default_factory=SecretComparison)
 
     def category(self) -> str:
-        """Return the category in which the attempt is counted, a key of MAX_RESULTS_BY_CATEGORY."""
+        """Return the category in which this code_change is counted, a key of MAX_RESULTS_BY_CATEGORY."""
         if self.outcome in ("ok", "unrehearsed"):
             return "not given back" if self.given_back is False else self.outcome
         return "failed"
@@ -232,7 +232,7 @@ class RehearsalRunner:
 
     @contextmanager
     def _counted_as_pause(self) -> Iterator[None]:
-        """Add the block's duration to `around`, the pause without the code_changes."""
+        """Add the duration of the `with` block to `around`: the part of the pause in which no code_change runs."""
         began = time.perf_counter()
         yield
         self.report.around += time.perf_counter() - began

@@ -27,10 +27,10 @@ class StateClass(msgspec.Struct, frozen=True):
 def check_state(
     process: BehaviourProcess, returned: Any, wanted: StateClass, given: Any, before: StateClass, what: str
 ) -> None:
-    """Check the state that `what` has `returned` for the class `wanted`. Raises WrongResult.
+    """Check that `returned` can be the state of a process of the class `wanted`. Raises WrongResult.
 
-    The new state was made from `given`, a state of the class `before`. If `given` already violates the state type that
-    `before` declares, the type of the new state isn't checked.
+    The state was made from `given`, a state of the class `before`. If `given` already violates the state type that
+    `before` declares, the type of the new state isn't checked. `what` is the name of the called function in messages.
     """
     check_awaitable(returned, what)
     value, was = returned, given
@@ -52,7 +52,10 @@ def check_state(
 
 
 def check_awaitable(returned: Any, what: str) -> None:
-    """Check that the function `what`, which has `returned` a value, is not async. Raises WrongResult."""
+    """Check that a function, which has returned `returned`, is not async. Raises WrongResult.
+
+    `what` is the name of the function in messages.
+    """
     if inspect.isawaitable(returned):
         if inspect.iscoroutine(returned):
             returned.close()

@@ -1,4 +1,4 @@
-"""The place of the instruction `restart_child` in a script."""
+"""Moves the instruction `restart_child` in a script behind the change of the child's code."""
 
 from __future__ import annotations
 

@@ -138,8 +138,8 @@ class _Translation:
     ) -> tuple[list[LoadObjectCode | Apply], list[ModuleChange | RelupInstruction]]:
         """Return the instructions of all scripts before their points of no return, and those after them.
 
-        Without a point of no return, all instructions of a script count as after it. But instructions that read code
-        always count as before it.
+        If a script has no point of no return, all its instructions count as after one. An instruction that reads code
+        always counts as before it.
         """
         before: list[LoadObjectCode | Apply] = []
         after: list[ModuleChange | RelupInstruction] = []
@@ -383,7 +383,7 @@ def _split(steps: Iterable[LoadObjectCode | Apply]) -> tuple[list[LoadObjectCode
 def _merged_object_code(steps: Iterable[LoadObjectCode]) -> list[LoadObjectCode]:
     """Merge the instructions so that each application has one. Raises `Refused` for two versions of an application.
 
-    A module that several instructions name has the place that the last instruction gives it.
+    If several instructions name a module, its place is the one that the last of them gives it.
     """
     merged: dict[str, LoadObjectCode] = {}
     modules: defaultdict[str, dict[str, None]] = defaultdict(dict)

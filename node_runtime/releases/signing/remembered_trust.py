@@ -39,7 +39,10 @@ def remembered_path(directory: Path) -> Path:
 
 
 def check_remembered(directory: Path, settings: TrustSettings) -> None:
-    """Raise Refused if etc/ neither has nor revokes the signatures or approvals that the node demanded before."""
+    """Raise Refused if etc/ has lost what made the node demand signatures or approvals before.
+
+    That is the folder of the release keys, unless `settings` allow unsigned releases, or node.toml with `approvals`.
+    """
     remembered = _read(directory)
     keys, toml = release_keys_folder(directory), node_toml(directory)
     if remembered.release_keys and not os.path.lexists(keys) and not settings.allow_unsigned:
@@ -55,7 +58,7 @@ def check_remembered(directory: Path, settings: TrustSettings) -> None:
 
 
 def remember(directory: Path, *, release_keys: bool, approvals: int) -> None:
-    """Remember what the node demands now. Call it only if `check_remembered` has no objection."""
+    """Remember what the node demands now. Call this function only after `check_remembered` has raised no error."""
     demanded = RememberedTrust(release_keys, approvals)
     try:
         if demanded != _read(directory):

@@ -31,7 +31,10 @@ MAX_SENTENCE_CHARACTERS = 900
 
 
 class StageTask(msgspec.Struct, frozen=True):
-    """The parameters of the process: the tarball's name for messages, two folders, and the id of the parent process."""
+    """The parameters of the process: a tarball's name for messages, two folders, and the OS pid of the parent process.
+
+    The process reads the node directory `directory`, and writes to the stage folder `stage`.
+    """
 
     name: str
     directory: str

@@ -57,8 +57,7 @@ def toml_paths(manifest: Manifest) -> list[str]:
 def read_unpacked(root: Path, manifest: Manifest, locate: Callable[[str], Path] | None = None) -> UnpackedRelease:
     """Read the release's TOML files. Raises `Refused` for a mistake in one of them.
 
-    `root` is the node directory. If some files are not at their places there yet, `locate(path)` returns where a file
-    is.
+    `root` is the node directory. If some files are not in `root` yet, `locate(path)` returns where a file is now.
     """
     find = locate or root.joinpath
     starts = read_release(find(f"releases/{manifest.vsn}/release.toml")).starts

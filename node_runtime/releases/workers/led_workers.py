@@ -25,7 +25,7 @@ from .messages import VERSION, At, Bad, Committed, Done, Go, Greeting, WorkerEnd
 from .place import WorkerPlace
 
 FOLLOWER_WAIT_SECONDS: Final = 60.0
-"""Seconds that a worker waits for transient blockers, if the request sets no limit, and in a repair."""
+"""Seconds that a worker waits for temporary blockers, if the request sets no limit, and in a repair."""
 
 logger: Final = logging.getLogger("node_runtime")
 
@@ -145,9 +145,10 @@ class LedWorkers:
     ) -> str:
         """Bring the workers into release `vsn`, one after the other; return why that failed, or "".
 
-        The first failure ends the sequence, and so does a problem of worker 1: `trouble()`, which is called before each
-        worker, returns the problem, or "". With `forgive`, neither of the two ends the sequence, and a worker that
-        fails is restarted: the operation is itself the way back of the node.
+        If a worker fails, the workers after it keep their release. The same is true if worker 1 has a problem:
+        `trouble()`, which is called before each worker, returns the problem, or "". With `forgive`, all workers are
+        brought into `vsn`, and a worker that fails is restarted. That is for an operation which is itself the way back
+        of the node.
         """
         for one in self._workers.values():
             if not one.vsn or one.vsn == vsn:
@@ -265,7 +266,10 @@ class LedWorkers:
             self.on_trouble(f"worker {one.number} ended: {why}")
 
     def _restart_stranger(self, one: LedWorker, version: int) -> None:
-        """Restart a worker whose runtime sends other messages; it then boots the release of worker 1."""
+        """Restart a worker whose node_runtime sends messages of another `version`.
+
+        It then boots the release of worker 1.
+        """
         why = (
             f"its node_runtime sends messages of version {version}, and that of worker 1 understands version {VERSION}"
         )

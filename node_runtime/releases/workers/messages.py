@@ -1,6 +1,6 @@
-"""The messages between worker 1 and the others, one line of JSON each, which the parent passes on.
+"""The messages between worker 1 and the other workers, one line of JSON each. The parent passes them on.
 
-Worker 1 sends `Greeting`, `Go` and `Committed`. The others send `At`, `Done` and `Bad`. The parent itself sends
+Worker 1 sends `Greeting`, `Go` and `Committed`. The other workers send `At`, `Done` and `Bad`. The parent itself sends
 `WorkerEnded`.
 """
 
@@ -36,7 +36,7 @@ class Greeting(WorkerStruct, frozen=True):
 class Go(WorkerStruct, frozen=True):
     """Change to release `vsn` while running, as a part of the operation `id`.
 
-    `wait` is how many seconds the worker may wait for transient blockers; see `Install`.
+    `wait` is how many seconds the worker may wait for temporary blockers; see `Install`.
     """
 
     id: str

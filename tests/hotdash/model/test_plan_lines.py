@@ -53,12 +53,12 @@ def test_a_plan_names_those_who_have_approved_it_and_how_many_still_must() -> No
         return texts[at + 1 : texts.index("", at)]
 
     assert section(m.Approval(vsn="1986.b", first="ana", missing=1)) == [
-        "  The install needs the approval of a person with another key than ana:",
+        "  The install needs the approval of a person with a key other than ana:",
         "    → hotdash approve NODE 1986.b",
     ]
     assert section(m.Approval(vsn="1986.b", first="ana", approved_by=("bob",), missing=2)) == [
         "  Approved by bob.",
-        "  It also needs the approval of 2 people with another key than ana:",
+        "  It also needs the approval of 2 people with a key other than ana:",
         "    → hotdash approve NODE 1986.b",
     ]
     assert section(m.Approval(vsn="1986.b", first="ana", approved_by=("bob", "zoe"))) == [

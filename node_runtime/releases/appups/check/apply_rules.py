@@ -1,4 +1,4 @@
-"""Checks that each applied function exists at its step, in the version of its module at that step."""
+"""Checks that each function that an `apply` calls exists in the version of its module that is loaded at that step."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _defines(code: ModuleCode, name: str) -> bool:
 
 
 def _has_runtime_function(module: str, name: str) -> bool:
-    """Return whether the imported node_runtime, which is not code of a release, has a function."""
+    """Return whether `module`, a module of the node_runtime that is imported here, has the function `name`."""
     try:
         return hasattr(import_module(module), name)
     except ImportError:

@@ -71,7 +71,7 @@ class PlacedAppup:
 
 
 def read_appup_file(place: AppupPlace) -> PlacedAppup:
-    """Read an appup, which need not exist. Mistakes are recorded, not raised."""
+    """Read an appup. If the file is missing, `exists` is False. Mistakes are recorded in the result, not raised."""
     if not place.path.exists():
         return PlacedAppup(place.shown, exists=False)
     file = PlacedAppup(place.shown, exists=True)
@@ -114,7 +114,10 @@ def _read_entry(file: PlacedAppup, text: str, direction: Direction, number: int,
 
 
 def _refuse_whole(file: PlacedAppup, place: AppupPlace, refused: Refused) -> None:
-    """Record a refusal, whose sentence begins with the file and perhaps the line."""
+    """Record the sentence of `refused` as a mistake, without the file and the line with which the sentence begins.
+
+    The line becomes the line of the mistake; it is 1 if the sentence names none.
+    """
     sentence = refused.sentence.removeprefix(str(place.path)).removeprefix(", ").removeprefix(": ").rstrip(".")
     match = re.match(r"line (\d+): ", sentence)
     file.refuse(int(match[1]) if match else 1, sentence[match.end() :] if match else sentence)

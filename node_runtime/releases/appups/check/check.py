@@ -59,7 +59,7 @@ def appup_mistakes(older: ReleaseSource, newer: ReleaseSource) -> list[Mistake]:
 def script_mistakes(
     script: CheckedScript, older: ReleaseFacts, newer: ReleaseFacts, changes: Mapping[str, StateChange]
 ) -> list[Mistake]:
-    """Return the mistakes of one direction. `changes` are the state changes between both releases."""
+    """Return the mistakes in a script of one direction. `changes` are the changes of states, by server class."""
     mistakes = [*wrong_module_instructions(script), *modules_without_instruction(script)]
     mistakes += states_without_code_change(script, changes)
     left, target = (older, newer) if script.direction == "up" else (newer, older)

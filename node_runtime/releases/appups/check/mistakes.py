@@ -1,4 +1,4 @@
-"""`Mistake`: what is wrong in an appup or in the code beside it, with its place."""
+"""`Mistake`: what is wrong in an appup, or in code that the appup doesn't fit, with the file and the line."""
 
 from __future__ import annotations
 

@@ -12,7 +12,10 @@ from .script_steps import CheckedScript, touched_module
 
 
 def wrong_module_instructions(script: CheckedScript) -> Iterator[Mistake]:
-    """Yield a mistake for each instruction whose module is missing, already exists, or already has an instruction."""
+    """Yield a mistake for each instruction that doesn't fit its module, and for each second instruction for a module.
+
+    For example, `load_module` doesn't fit a module that both releases lack, nor `add_module` one that both have.
+    """
     seen: dict[str, int | None] = {}
     for step in script.steps:
         for instruction in step.instructions:
@@ -91,6 +94,6 @@ def _touched(script: CheckedScript) -> Iterator[str]:
 
 
 def application_modules(script: CheckedScript, change: ApplicationChange) -> list[str]:
-    """Return the modules that the instruction of an application loads and removes."""
+    """Return the modules that `change`, an instruction for a whole application, loads and removes."""
     views = (script.left.view.app(change.application), script.target.view.app(change.application))
     return [module for view in views if view is not None for module in view.modules]

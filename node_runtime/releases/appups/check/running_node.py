@@ -19,7 +19,7 @@ ModuleRelease: TypeAlias = Literal["left", "target"]
 
 @dataclass
 class ChildTableModel:
-    """The children of one supervisor class that both releases have, and which of them run."""
+    """The children of a supervisor class that both releases have, and which children run at the present step."""
 
     left: SupervisorCode
     target: SupervisorCode
@@ -28,7 +28,10 @@ class ChildTableModel:
 
     @property
     def has_template(self) -> bool:
-        """Whether the children are instances of one specification, which no script starts or stops."""
+        """Whether all children are instances of one specification (simple_one_for_one).
+
+        No script starts or stops them.
+        """
         return self.left.has_template or self.target.has_template
 
     @property
@@ -42,7 +45,7 @@ class ChildTableModel:
         return first.children.get(child) or second.children.get(child)
 
     def update(self) -> None:
-        """Add the children of the new version, which are not started. Removed children stay."""
+        """Use the specifications of the target from now on. New children do not run yet; removed children stay."""
         self.is_updated = True
         for child in () if self.has_template else self.target.children:
             self.running.setdefault(child, False)
@@ -145,7 +148,7 @@ class RunningNode:
         return None
 
     def set_routes(self, effect: RouteEffect) -> None:
-        """Carry out a change of routes."""
+        """Apply a change of routes to the model."""
         if effect.of is None or effect.routes is None:
             self.routes_are_known = False
         if effect.of is not None:
@@ -169,7 +172,7 @@ class RunningNode:
         }
 
     def running_modules_without(self, table: ChildTableModel, child: str) -> set[str]:
-        """Return the modules that the other running children run."""
+        """Return the modules that running children run. `child` of the supervisor of `table` doesn't count."""
         runs = table.running.get(child, False)
         table.running[child] = False
         try:

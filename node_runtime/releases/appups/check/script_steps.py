@@ -48,12 +48,12 @@ class CheckedScript(msgspec.Struct, frozen=True):
 
     @property
     def restarts(self) -> bool:
-        """Whether the node is restarted, so that no process outlives the upgrade."""
+        """Whether the script restarts the node, so that no process outlives the upgrade."""
         ends = RestartEmulator | RestartNewEmulator
         return any(isinstance(step, ends) for each in self.steps for step in each.instructions)
 
     def head(self, app: str) -> tuple[str, int]:
-        """Return the place for a mistake about something that the entry of an application lacks."""
+        """Return the file and line for a mistake about a missing instruction: where the application's entry begins."""
         return self.heads.get(app) or next(iter(self.heads.values()))
 
 
@@ -96,7 +96,10 @@ def _steps(app: str, shown: str, steps: Iterable[PlacedInstruction]) -> list[Che
 
 
 def _joined(steps: list[CheckedStep]) -> list[CheckedStep]:
-    """Join the steps of modules that `deps` connect, at the place of the first one, as the translation does."""
+    """Join the steps of modules that `deps` connect into one step, in the place of the first of them.
+
+    The translation to a relup does the same.
+    """
     changes: dict[str, CheckedStep] = {}
     for step in steps:
         if isinstance(change := step.instructions[0], ModuleChange):

@@ -25,7 +25,10 @@ from .script_steps import CheckedScript, CheckedStep
 
 
 def walk(script: CheckedScript, left: ReleaseFacts, target: ReleaseFacts) -> Iterator[Mistake]:
-    """Yield the mistakes of a script whose instructions name the right modules."""
+    """Yield the mistakes that show only when the script's instructions are followed in their order.
+
+    The instructions of modules must be right already (see `wrong_module_instructions`).
+    """
     node = RunningNode(left, target, (script.left.view, script.target.view))
     for number, step in enumerate(script.steps):
         rest = script.steps[number + 1 :]
@@ -46,7 +49,7 @@ def walk(script: CheckedScript, left: ReleaseFacts, target: ReleaseFacts) -> Ite
 def _called(
     node: RunningNode, step: CheckedStep, instruction: AppupInstruction, rest: Sequence[CheckedStep]
 ) -> Iterator[Mistake]:
-    """Yield the mistakes of an instruction that calls functions, and carry out its effects."""
+    """Yield the mistakes in the calls that an instruction makes, and apply their effects to the model `node`."""
     if isinstance(instruction, Apply):
         yield from missing_functions(node, step, instruction)
     for effect in _effects(node, instruction):

@@ -93,7 +93,7 @@ def start_calls(release: ReleaseCode, module: ModuleCode, tree: ast.AST) -> Iter
 
 
 def _registered_names(release: ReleaseCode) -> tuple[dict[str, set[str]], set[str]]:
-    """Return the names with which each class is started, and the classes with a start whose name is unknown."""
+    """Return the registered names of each class's processes, and the classes for which not all names are known."""
     names: dict[str, set[str]] = {}
     unknown: set[str] = set()
     for module in release.modules.values():

@@ -198,7 +198,10 @@ def bound_value(statement: ast.stmt, name: str) -> ast.expr | None:
 
 
 def bound_items(target: ast.expr, items: tuple[Any, ...] | list[Any]) -> Iterator[dict[str, Any]]:
-    """Yield the values of the names in a loop's target, for each item. Raises ValueError if they can't be known."""
+    """Yield, for each item of a loop, the values of the names in the loop's target.
+
+    Raises ValueError if they are unknown. For example, the target `a, b` and the item (1, 2) give {"a": 1, "b": 2}.
+    """
     for item in items:
         if isinstance(target, ast.Name):
             yield {target.id: item}

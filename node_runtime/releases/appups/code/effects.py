@@ -40,14 +40,14 @@ class ChildEffect(msgspec.Struct, frozen=True):
 
 
 class ListenerRoutes(msgspec.Struct, frozen=True):
-    """The routes of a listener that one function of `web` sets: either for requests or for websockets."""
+    """The routes of a listener of one kind: for requests (web.set_routes) or for websockets (web.set_websockets)."""
 
     setter: Literal["set_routes", "set_websockets"]
     listener: str
 
 
 class RouteEffect(msgspec.Struct, frozen=True):
-    """A change of the routes `of` a listener to `routes`. Each field is None if it can't be read."""
+    """A call that sets the routes of the listener `of` to `routes`. A field is None if the source doesn't show it."""
 
     of: ListenerRoutes | None
     routes: RouteTable | None

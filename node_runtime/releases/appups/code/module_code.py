@@ -51,7 +51,7 @@ class ModuleCode:
 
     @cached_property
     def defines_everything(self) -> bool:
-        """Whether names may exist that can't be seen: from a star import, or from a module's `__getattr__`."""
+        """Whether the module may define names that its source doesn't show, by a star import or by `__getattr__`."""
         return "__getattr__" in self.definitions or any(each.name == "*" for each in self.imports)
 
     def _imports(self) -> Iterator[ImportBinding]:

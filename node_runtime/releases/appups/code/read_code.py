@@ -1,4 +1,4 @@
-"""Parses the modules of two releases. A reference to a module is found if either release has the module."""
+"""Parses the modules of two releases, and finds the references to modules that at least one of both releases has."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Definition(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class ReleaseCode:
-    """The modules of release `vsn` by name. `known` are its modules and those of the other release."""
+    """The modules of release `vsn` by name. `known` are the names of its modules and of the other release's modules."""
 
     vsn: str
     modules: Mapping[str, ModuleCode]
@@ -85,7 +85,10 @@ class ReleaseCode:
         return absolute
 
     def is_runtime(self, absolute: str, *names: str) -> bool:
-        """Return whether an absolute name is one of these names of node_runtime, wherever it is exported."""
+        """Return whether `absolute` is a name in node_runtime that ends with one of `names`.
+
+        For example, node_runtime.web.set_routes ends with set_routes.
+        """
         return absolute.partition(".")[0] == RUNTIME and any(
             absolute == f"{RUNTIME}.{name}" or absolute.endswith(f".{name}") for name in names
         )

@@ -1,1 +1,1 @@
-"""Generates the appups between two releases. A question to the author replaces what the code doesn't show."""
+"""Generates the appups between two releases. An appup asks its author for whatever the code doesn't show."""

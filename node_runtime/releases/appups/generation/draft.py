@@ -19,8 +19,8 @@ _MODULE_INSTRUCTIONS = ("update", "load_module", "add_module", "delete_module")
 class DraftStep(msgspec.Struct, frozen=True):
     """An instruction as a table.
 
-    `comments` are the comment lines above it, and `trailing` is the comment at the end of its line. `about` is the key
-    of the instruction that answers this step, if the step is a question.
+    `comments` are the comment lines above it, and `trailing` is the comment at the end of its line. If the step is a
+    question to the author, `about` is the key of the instruction that would answer it.
     """
 
     table: Mapping[str, Any]
@@ -35,7 +35,10 @@ class DraftStep(msgspec.Struct, frozen=True):
 
 
 def step_key(table: Mapping[str, Any]) -> StepKey:
-    """Return the subject of an instruction: its module; its function and arguments; or the whole instruction."""
+    """Return a key for the subject of an instruction: its module; its function and arguments; or the whole instruction.
+
+    For example, `load_module` and `update` of the same module have the same key.
+    """
     for name in _MODULE_INSTRUCTIONS:
         if name in table:
             return ("module", str(table[name]))

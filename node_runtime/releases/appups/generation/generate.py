@@ -127,7 +127,10 @@ class _Work:
         return GeneratedAppup(app, made.text(), made.text() != before, tuple(questions))
 
     def _place(self, made: AppupText, entry: EntryText, written: EntryText | None) -> None:
-        """Replace the written entry, or insert the entry before all others of its direction: the first match counts."""
+        """Put `entry` into the appup `made`: in the place of `written`, if both are for the same versions.
+
+        Otherwise it comes above all entries of its direction, because an upgrade uses the first entry that matches.
+        """
         if written in made.entries and written is not None and written.versions == entry.versions:
             made.entries[made.entries.index(written)] = entry
             return
@@ -137,7 +140,7 @@ class _Work:
         made.entries.insert(place, entry)
 
     def _right(self, direction: Direction) -> list[str]:
-        """Return the applications whose written entry has no mistakes and no questions."""
+        """Return the applications whose author has written an entry for `direction` without mistakes and questions."""
         files = {app: self._virtual(app, direction) for app in self.apps}
         if not files:
             return []
@@ -155,7 +158,10 @@ class _Work:
         return right
 
     def _virtual(self, app: str, direction: Direction) -> PlacedAppup:
-        """Return the appup that is checked: with its own entry, or else with the drafted one, whose lines are 0."""
+        """Return the appup to check: with the author's entry, or else with the drafted entry.
+
+        The instructions of a drafted entry have the line number 0.
+        """
         file, vsn = self.files[app], self.apps[app]
         entry = file.entry_for(direction, vsn)
         if entry is None:
@@ -165,7 +171,10 @@ class _Work:
         return PlacedAppup(file.shown, exists=True, entries=[entry])
 
     def _is_current(self) -> Callable[[Mapping[str, Any]], bool]:
-        """Return a function that returns whether an instruction that is not in the draft still makes sense."""
+        """Return `is_current` for `merge_steps`: whether an instruction that the draft lacks still makes sense.
+
+        For example, an `update` makes sense only for a module that both releases have.
+        """
         both = {*self.older.modules} & {*self.newer.modules}
         children = {
             child for facts in self.facts for supervisor in facts.supervisors.values() for child in supervisor.children

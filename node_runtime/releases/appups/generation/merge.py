@@ -37,7 +37,7 @@ def merge_steps(
 
 
 def _combined(draft: DraftStep, written: DraftStep | None) -> DraftStep:
-    """Return a drafted step with the additions of the author. An `update` is kept instead of a `load_module`."""
+    """Return a drafted step with the author's options and comments. The author's `update` replaces a `load_module`."""
     if written is None or QUESTION in draft.table:
         return draft
     new, old = dict(draft.table), dict(written.table)

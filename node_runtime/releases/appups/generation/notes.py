@@ -11,7 +11,10 @@ from node_runtime.releases.appups.sources.release_source import ReleaseSource
 def generation_notes(
     older: ReleaseSource, newer: ReleaseSource, facts: tuple[ReleaseFacts, ReleaseFacts]
 ) -> Iterator[str]:
-    """Yield a sentence for each change of requirements, configuration, applications and states of machines."""
+    """Yield a sentence for each change of requirements, configuration or applications, and for each lost state name.
+
+    A lost state name is one that a gen_statem lacks in one of the releases.
+    """
     before, after = set(older.requirements), set(newer.requirements)
     if before != after:
         changed = ", ".join(sorted(after - before) or sorted(before - after))

@@ -41,7 +41,7 @@ class RouteStep(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """The step's name among all steps."""
+        """The name of this step in the graph of steps: the listener, and the function that sets its routes."""
         return f"{self.of.listener} {self.of.setter}"
 
     @property
@@ -87,7 +87,7 @@ def route_steps(left: ReleaseFacts, target: ReleaseFacts, app_modules: set[str])
 
 
 def route_questions(left: ReleaseFacts, target: ReleaseFacts, app_modules: set[str]) -> Iterator[DraftStep]:
-    """Yield a question for each listener whose routes can't be read, if their source changes."""
+    """Yield a question for each listener whose routes can't be read, if the source of the routes differs."""
     for of, after in target.routes.items():
         before = left.routes.get(of, ())
         if (before is not None and after is not None) or not _starting_modules(target, of) & app_modules:

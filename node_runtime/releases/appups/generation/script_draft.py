@@ -106,7 +106,7 @@ class _Draft:
         return graph
 
     def _order_module(self, graph: StepGraph[StepName], step: ModuleStep) -> None:
-        """A module is loaded after those that it needs, and deleted after those that need it."""
+        """Add to `graph`: a module is loaded after the modules that it needs, or deleted after those that need it."""
         node = ("module", step.module)
         if step.loads:
             for needed in self._needs(step.module):
@@ -121,7 +121,7 @@ class _Draft:
             graph.order(("module", user), node)
 
     def _needs(self, module: str) -> Iterator[str]:
-        """Yield the modules that the target's version of a module needs, also as handlers and as children."""
+        """Yield the modules that the target's version of `module` needs. It imports, routes to, or supervises them."""
         for reference in self.target.code.references.get(module, ()):
             yield reference.module
         code = self.target.code.modules[module]
@@ -149,7 +149,7 @@ class _Draft:
             self._order_stop(graph, child, child.old)
 
     def _order_stop(self, graph: StepGraph[StepName], child: ChildStep, old: ChildCode) -> None:
-        """A child is stopped after the code that calls it has changed, and before its module is deleted."""
+        """Add to `graph`: a child is stopped after the code that calls it has changed, before its module is deleted."""
         stop = ("stop", child.child)
         for module in old.modules:
             step = self.modules.get(module)
@@ -170,7 +170,10 @@ class _Draft:
                         graph.order(("module", user), stop)
 
     def _order_routes(self, graph: StepGraph[StepName], route: RouteStep) -> None:
-        """Routes are set after their handlers are loaded and the servers run, and before handlers are deleted."""
+        """Add to `graph`: routes are set after their handlers are loaded and the servers run.
+
+        They are set before removed handlers are deleted and removed children are stopped.
+        """
         node = ("routes", route.name)
         setter = route.setter.partition(":")[0]
         for module in self.modules:

@@ -28,7 +28,7 @@ class StepGraph(Generic[Node]):
         self.should.setdefault(node, set())
 
     def order(self, first: Node, then: Node, *, must: bool = True) -> None:
-        """Let one node come before another one, if the graph has both."""
+        """Put `first` before `then` if the graph has both. With must=False, the order is only preferred."""
         if first in self.ranks and then in self.ranks and first != then:
             (self.must if must else self.should)[then].add(first)
 

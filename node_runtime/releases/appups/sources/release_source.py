@@ -27,7 +27,7 @@ class ModuleFile(msgspec.Struct, frozen=True):
 
 
 class AppupPlace(msgspec.Struct, frozen=True):
-    """The place of an application's appup.toml, which need not exist. Messages show `shown`."""
+    """Where an application's appup.toml is, or would be if it existed. Messages name the file as `shown`."""
 
     path: Path
     shown: str
@@ -64,7 +64,7 @@ def read_project_source(folder: Path, shown: Callable[[str], str] | None = None)
 def project_source(
     project: Project, environment: Environment, folder: Path, shown: Callable[[str], str] | None = None
 ) -> ReleaseSource:
-    """Return a project that has already been read. The appups are read later, from `folder`; it may be empty.
+    """Return the source of a project in memory. Its appups are read later, from `folder`, and may be missing there.
 
     `shown` returns how messages name a path in the project; by default, they name it with the folder.
     """

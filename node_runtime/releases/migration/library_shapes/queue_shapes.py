@@ -1,4 +1,4 @@
-"""The shapes of the queues of `asyncio` and `queue`: a new queue with the same content and the same count of tasks."""
+"""The shapes of the queues of `asyncio` and `queue`. A new queue has the same content and count of unfinished tasks."""
 
 from __future__ import annotations
 

@@ -24,7 +24,10 @@ MAX_COMPILE_CPU_SECONDS = 30
 
 
 class CompileTask(msgspec.Struct, frozen=True):
-    """The parameters of the process: two folders, the parts with their sources, and the id of the parent process."""
+    """The parameters of the process: the node directory, the stage folder `files`, the parts, and the parent's OS pid.
+
+    `parts` has the sources of each part.
+    """
 
     directory: str
     files: str
