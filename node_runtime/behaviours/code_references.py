@@ -12,7 +12,7 @@ _MISSING: Final = object()
 
 
 class ParsedReference:
-    """A reference "module:name", parsed once, for one that is resolved often. Its text is the reference itself.
+    """A reference "module:name" that is parsed only once, for code that resolves it often. `str()` returns its text.
 
     Raises LookupError for a malformed reference.
     """

@@ -58,11 +58,12 @@ def _bare_fork(
     in_child: Callable[[], None],
     errno: Callable[[], int],
 ) -> int:
-    """Fork between Python's own handlers.
+    """Call `before`, fork with `bare_fork`, then call `in_child` in the child and `in_parent` in the parent.
 
-    The interpreter must not execute any bytecode between the fork and `in_child`. It might notice there that another
-    thread has asked for its lock, and wait for that thread, which doesn't exist in the child. So C code makes all
-    calls: `map` calls `bare_fork`, then `in_child` if the pid is 0, and `in_parent` if not.
+    `before`, `in_parent` and `in_child` are Python's own handlers of a fork. The interpreter must not execute any
+    bytecode between the fork and `in_child`. It might notice there that another thread has asked for its lock, and wait
+    for that thread, which doesn't exist in the child. So C code makes all calls: `map` calls `bare_fork`, then
+    `in_child` if the pid is 0, and `in_parent` if not.
     """
     before()
     pids, handled = itertools.tee(map(operator.call, (bare_fork,)))
@@ -76,7 +77,7 @@ def _bare_fork(
 
 @cache
 def _calls() -> tuple[Any, ...] | None:
-    """Return the functions of Python and of the C library; None where there is no `_Fork` (before glibc 2.34)."""
+    """Return the arguments of `_bare_fork`; None if the C library has no `_Fork` (glibc before 2.34 has none)."""
     try:
         import ctypes
 

@@ -90,7 +90,7 @@ class Batch:
 
     @property
     def taken_back(self) -> frozenset[str]:
-        """The modules whose old version becomes current again."""
+        """The modules whose old version becomes current again at the commit, in place of a newly executed version."""
         return self._restored
 
     @property
@@ -125,12 +125,15 @@ class Batch:
         return self._findings.find_warnings()
 
     def carried_obstacles(self) -> list[str]:
-        """Return a clause for each variable with an instance that can't adopt the new version of its class."""
+        """Return a clause for each variable with an instance that can't adopt the new version of its class.
+
+        The variables are those that `__carry__` lists, and those of modules outside the load.
+        """
         self._expect("prepared")
         return ClassAdoption(self._table, self._versions).obstacles()
 
     def imported_by(self, module: str) -> list[str]:
-        """Return the modules from which the current version of a managed module imports. Raises KeyError."""
+        """Return the modules from which the current version of `module` imports. Raises KeyError."""
         current = self._table.modules[module].current
         return [] if current is None else [entry.module for entry in current.imports.entries]
 
@@ -140,7 +143,7 @@ class Batch:
         return KeptCode(self._table, self._versions)
 
     def module_values(self, execute: Callable[[Version], Namespace]) -> list[ModuleValue]:
-        """Return the objects that may hold data in the versions that this batch replaces or deletes.
+        """Return the objects that may hold data and that belong to versions which this batch replaces or deletes.
 
         `execute` executes the body of a replaced version once more: see `execute_again`.
         """
@@ -154,7 +157,10 @@ class Batch:
         ]
 
     def execute_again(self, version: Version) -> Namespace:
-        """Execute the body of a loaded version in another namespace. To be called in a copy of the node."""
+        """Execute the body of a loaded version once more, in another namespace, and return this namespace.
+
+        To be called in a copy of the node.
+        """
         return execute_again(self._table, version)
 
     def dependents(self) -> tuple[Dependent, ...]:
@@ -251,7 +257,7 @@ class Batch:
         self._drop("discarded")
 
     def references(self) -> Iterator[object]:
-        """Yield the objects that the batch keeps for `revert`, once for each of its references to them."""
+        """Yield each object that the batch keeps for `revert`: once for each reference of the batch to the object."""
         for _, version in self._versions:
             yield version
         for namespaces in self._namespace_changes.values():
@@ -282,7 +288,7 @@ class Batch:
     # ------------------------------------------------------------ prepared before the commit
 
     def _record_live_imports(self) -> None:
-        """Record the imported names that each new and each replaced version has not rebound.
+        """For each new and each replaced version, record the imported names that still have the imported objects.
 
         `refresh_imports` updates these names when the version becomes current.
         """
@@ -361,7 +367,7 @@ class Batch:
             self._journal.remove(package.__dict__, child)
 
     def _bind_children(self, journal: Journal) -> None:
-        """Make each loaded submodule an attribute of its package, unless the package has it."""
+        """Make each loaded submodule an attribute of its package, unless the package already has such an attribute."""
         packages = {managed.name for managed, version in self._versions if version.unit.source.is_package}
         packages |= {
             managed.name.rpartition(".")[0]

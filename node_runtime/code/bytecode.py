@@ -58,7 +58,10 @@ def _renamed(code: CodeType, path: str) -> CodeType:
 
 
 def joined(modules: Mapping[str, bytes]) -> tuple[bytes, str]:
-    """Return the content of a part's file, and the hash of its index. `modules` are bytecode files by source path."""
+    """Join the bytecode files of a part of a node's directory, such as `lib/click-8.5.1`, into the content of one file.
+
+    Return this content and the hash of its index. `modules` has the bytecode files by the paths of their sources.
+    """
     index: Index = {}
     size = 0
     for path, data in modules.items():
@@ -72,7 +75,8 @@ def joined(modules: Mapping[str, bytes]) -> tuple[bytes, str]:
 class Bytecode:
     """The recorded bytecode files of a release in a node's directory. All threads may use it.
 
-    `recorded` has the hash of the index for each part.
+    Each part of the directory, such as `lib/click-8.5.1`, has one file with the bytecode files of its modules and their
+    index. `recorded` has the hash of the index of each part.
     """
 
     def __init__(self, directory: str, recorded: Mapping[str, str]) -> None:
@@ -99,12 +103,15 @@ class Bytecode:
         return data if hashlib.sha256(data).hexdigest() == sha256 else None
 
     def is_intact(self, part: str) -> bool:
-        """Return whether all bytecode files of a part equal what was recorded."""
+        """Return whether all bytecode files of a part, such as `lib/click-8.5.1`, have the recorded hashes."""
         index, _ = self._index(part)
         return bool(index) and all(self.read(path) is not None for path in index)
 
     def _index(self, part: str) -> tuple[Index, int]:
-        """Return the index of a part, and its end in the file; without the recorded hash it counts as empty."""
+        """Return the index in the file of a part, such as `lib/click-8.5.1`, and the position where the index ends.
+
+        The index is empty if it is missing or doesn't have the recorded hash.
+        """
         found = self._indexes.get(part)
         if found is None:
             found = self._indexes[part] = self._read_index(part)

@@ -58,7 +58,7 @@ def load_or_compile(data: bytes, file: str, package: str) -> Compiled:
 
 
 def compile_apart(data: bytes, file: str, package: str) -> Compiled:
-    """Compile source bytes, a large source in another OS process. Blocks. Raises SyntaxError or ValueError.
+    """Compile source bytes. A large source is compiled in another OS process. Blocks. Raises SyntaxError or ValueError.
 
     If the system can't start the other process, the source is compiled in this one.
     """

@@ -55,7 +55,10 @@ def module_status(version: Version | None, source: Source | None) -> ModuleStatu
 
 
 def find_drift(table: ModuleTable, released: Mapping[str, str]) -> list[Drift]:
-    """Return the modules whose loaded code differs from their file or from `released`. Reads every file."""
+    """Return the modules whose loaded code differs from their file or from the release. Reads every file.
+
+    `released` has the sha256 of each module in the release's manifest.
+    """
     found = []
     for managed in list(table.modules.values()):
         version, source = managed.current, table.sources.get(managed.name)

@@ -190,18 +190,18 @@ def find_live_imports(version: Version, view: NamespaceLookup) -> ImportedNames:
 
 
 def add_live_imports(version: Version, view: NamespaceLookup) -> None:
-    """Add imported names to `version.live_imports` after a revert has restored them.
+    """Add the imported names that a revert has restored in `version` to `version.live_imports`.
 
-    If the version stopped being current before the revert, these names are not recorded yet.
+    The names of a version are recorded when it stops being current, so those that a later revert restores are missing.
     """
     found = find_live_imports(version, view)
     version.live_imports = tuple(dict.fromkeys((*version.live_imports, *found)))
 
 
 def refresh_imports(versions: Collection[Version], view: NamespaceLookup, journal: Journal) -> None:
-    """Update the imported names of versions that become current.
+    """Give the imported names of versions that become current the present objects of the imported modules.
 
-    The imported modules may have changed since the names were recorded. A version may import a name
+    The imported modules may have changed since the names were recorded in `live_imports`. A version may import a name
     that another of these versions has imported itself, so the update may take several rounds.
     """
     links = [(version, list(version.live_imports)) for version in versions]
@@ -230,7 +230,7 @@ def _take_new_names(version: Version, live: list[ImportedName], view: NamespaceL
 
 
 def _present_values(version: Version, live: Iterable[ImportedName], view: NamespaceLookup) -> Iterator[tuple[str, Any]]:
-    """Yield each imported name of a version with its present value, or with ABSENT to remove it."""
+    """Yield each imported name of a version with its present value; with ABSENT if the name has to be removed."""
     for module, name, alias in live:
         imported = view(module)
         if imported is None or alias == "*":

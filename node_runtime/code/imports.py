@@ -70,7 +70,7 @@ def _entries(code: CodeType, package: str, *, bound: bool) -> Iterator[Import]:
 
 
 def _statements(code: CodeType, package: str, *, bound: bool) -> Iterator[Import]:
-    """Yield the imports of one code object, without its inner code.
+    """Yield the imports of one code object, without those of the functions and classes that it defines.
 
     An import statement is compiled to these instructions: one that loads the level, one that loads the names or None,
     IMPORT_NAME, and for each name IMPORT_FROM and a store.

@@ -81,12 +81,12 @@ class Journal:
             set_class_attribute(cls, name, value)
 
     def switch_registrations(self, leaving: list[Version], entering: list[Version]) -> None:
-        """Hide the registrations of the versions `leaving`, and show the registrations of the versions `entering`."""
+        """Take the registrations of the versions `leaving` out of their registries, and put those of `entering` in."""
         self._undo.append((_switch_registrations, (entering, leaving)))
         _switch_registrations(leaving, entering)
 
     def references(self) -> Iterator[object]:
-        """Yield the objects that the undo steps refer to, once for each reference."""
+        """Yield each object that the undo steps refer to: once for each of their references to the object."""
         for function, arguments in self._undo:
             yield getattr(function, "__self__", None)
             yield from arguments

@@ -52,7 +52,7 @@ class ModuleTable:
             self._executed = [ref for ref in self._executed if ref() is not None]
 
     def dropped_namespaces(self) -> list[Namespace]:
-        """Return the namespaces that are alive although they belong to no current or old version."""
+        """Return the remembered namespaces that still exist although they belong to no current or old version."""
         known = [version for managed in list(self.modules.values()) for version in (managed.current, managed.old)]
         namespaces = {id(version.namespace) for version in known if version is not None}
         found = {id(each.__globals__): each.__globals__ for ref in list(self._executed) if (each := ref())}
@@ -68,14 +68,14 @@ class ModuleTable:
         return [batch for ref in self._batches if (batch := ref()) is not None]
 
     def managed(self, name: str) -> ManagedModule:
-        """Return the entry of a module, and create it if it is missing. Its module object is never replaced."""
+        """Return the entry of a module; create it if it is missing. An entry keeps the same module object for ever."""
         managed = self.modules.get(name)
         if managed is None:
             managed = self.modules.setdefault(name, ManagedModule(name, HotModule(name)))
         return managed
 
     def current_versions(self, modules: Iterable[str]) -> dict[str, weakref.ref[Version]]:
-        """Return the current version of each of `modules` that is loaded."""
+        """Return weak references to the current versions of those `modules` that are loaded, by module."""
         found = {name: self.modules[name].current for name in modules if name in self.modules}
         return {name: weakref.ref(version) for name, version in found.items() if version is not None}
 
@@ -97,7 +97,7 @@ class ModuleTable:
                 self._forget_package(name)
 
     def _forget_package(self, name: str) -> None:
-        """Remove the entry of a package without a body, after the last module in the package has been removed."""
+        """Remove the entry of a package that has no body, because the last module in the package has been removed."""
         managed = self.modules.pop(name, None)
         if managed is not None and sys.modules.get(name) is managed.module:
             del sys.modules[name]
@@ -107,7 +107,7 @@ def with_parents(sources: Iterable[Source], known: Container[str]) -> list[Sourc
     """Return `sources` and their missing parents, sorted by depth.
 
     A parent is missing if neither `sources` nor `known` has it and no other importer has loaded it. It becomes a
-    package without a body.
+    package without a body, as a folder without `__init__.py` does.
     """
     complete = {source.module: source for source in sources}
     for source in list(complete.values()):

@@ -62,8 +62,8 @@ class CodeServer:
     def add_application(self, name: str, vsn: str, modules: Mapping[str, str | os.PathLike[str]]) -> None:
         """Set the source files that the first imports of an application's modules load.
 
-        The list replaces the previous one. Modules that are loaded already don't change. A parent
-        package that is not listed becomes a package without a body.
+        The list replaces the previous one. Modules that are loaded already don't change. A parent package that is not
+        listed becomes a package without a body, as a folder without `__init__.py` does.
         """
         self.add_sources(name, [Source(module, os.fspath(path), name, vsn) for module, path in modules.items()])
 
@@ -73,9 +73,9 @@ class CodeServer:
         self._update_search_path()
 
     def change_sources(self, applications: Mapping[str, Sequence[Source]], *, for_imports: bool = True) -> SourceChange:
-        """Set the sources of several applications, like `add_sources`. Loaded modules get the paths of their sources.
+        """Set the sources of several applications, as `add_sources` does, and the paths of their loaded modules.
 
-        Without `for_imports`, only the loaded modules change.
+        Without `for_imports`, only the paths of the loaded modules are set. The result can undo the change.
         """
         after = self._update_search_path if for_imports else None
         return SourceChange(self._table, applications, after)
@@ -159,13 +159,13 @@ class CodeServer:
     def execute(
         self, units: Sequence[CompilationUnit], deleted: Iterable[str] = (), around_body: AroundBody = without_context
     ) -> Batch:
-        """Execute compiled sources without making them visible, right after `check_free`.
+        """Execute compiled sources without making them visible. To be called right after `check_free`.
 
         If a source equals that of the module's old version, and the modules that the old version's body has used are
         the same, the old version becomes current again at the commit and is not executed again. Each body runs in the
-        context `around_body(its module)`. Raises LoadFailed, with module, file and line, if a body raises. Raises
-        CodeError if another load is committed or reverted while the bodies run, because the bodies may have seen the
-        modules both before and after that change.
+        context that `around_body` returns for its module. Raises LoadFailed, with module, file and line, if a body
+        raises. Raises CodeError if another load is committed or reverted while the bodies run, because the bodies may
+        have seen the modules both before and after that change.
         """
         gone = [self._table.managed(name) for name in deleted]
         with Stage(self._table, [managed.name for managed in gone], around_body) as stage:
@@ -197,11 +197,12 @@ class CodeServer:
         return batch
 
     def _taken_back(self, texts: Iterable[SourceText | CompilationUnit]) -> dict[str, Version]:
-        """Return the old versions that become current again: those with the same text that can still be used.
+        """Return the old versions that become current again: those with the same source text that can still be used.
 
-        A body may build objects from what it imports, such as an application from imported routers. So an old version
-        can be used again only if each module that its body has used has, or gets by this load, the version that the
-        module had when the old version was last current. It can't be used again if that version was dropped.
+        A body may build objects from what it imports, such as a web application from imported routers. So an old
+        version can be used again only if each module that its body has used has, or gets by this load, the version that
+        the module had when the old version was last current. It can't be used again if one of those versions was
+        dropped.
         """
         loaded = {text.source.module: text.sha256 for text in texts}
         found = {module: self._table.managed(module).old for module in loaded}
@@ -230,7 +231,7 @@ class CodeServer:
     # ------------------------------------------------------------ old versions
 
     def pids_running_old_code(self, module: str) -> list[int]:
-        """Return the processes that run the old version, in a callback or in a frame suspended at an `await`."""
+        """Return the pids of the processes that run the old version, in a callback or suspended at an `await`."""
         found = self._old.running([module]).get(module)
         return [] if found is None else found.pids
 
@@ -271,15 +272,15 @@ class CodeServer:
         return self._old.purge(module)
 
     def holders_here(self, modules: Iterable[str], seconds: float) -> dict[str, list[OldCodeHolder]]:
-        """Return what holds the old versions of these modules, in about `seconds`. Call it only in a copy of the node.
+        """Search for about `seconds`, and return what holds the old versions of `modules`, by module.
 
-        Holders without a name are left out.
+        To be called only in a copy of the node. Holders without a name are left out.
         """
         found = self._old.find_holders_here(modules, seconds)
         return {module: [one for one in holders if one is not UNNAMED_HOLDER] for module, holders in found.items()}
 
     def runners(self, modules: Iterable[str]) -> dict[str, list[OldCodeHolder]]:
-        """Return the tasks and threads that run the current version of each module, and belong to no process."""
+        """Return the tasks and threads that belong to no process and run the current version of a module, by module."""
         return self._old.current_runners(modules)
 
     async def end_old_code(self, module: str, check: Callable[[], None] = lambda: None) -> Purged | None:
@@ -317,7 +318,7 @@ class CodeServer:
         return (None, None) if managed is None else (managed.current, self._old.of(managed))
 
     def used_paths(self) -> set[str]:
-        """Return the paths of the files that the loaded versions (current or old) have or had as `__file__`."""
+        """Return the paths that the versions in memory (current, old and dropped ones) have or had as `__file__`."""
         return used_paths(self._table)
 
     def module_status(self, module: str) -> ModuleStatus:

@@ -28,7 +28,7 @@ class ResourceReader:
 
 
 class Resource:
-    """A listed file or folder, an `importlib.resources.abc.Traversable`."""
+    """A file or folder that the manifest lists, as an `importlib.resources.abc.Traversable`."""
 
     def __init__(self, files: ListedFiles, path: str) -> None:
         self._files = files
@@ -59,7 +59,7 @@ class Resource:
     __truediv__ = joinpath
 
     def open(self, mode: str = "r", *arguments: Any, **options: Any) -> io.BytesIO | io.TextIOWrapper:
-        """Open the file for reading, as bytes with the mode "rb"."""
+        """Open the file for reading: as bytes if the mode is "rb", otherwise as text."""
         opened = io.BytesIO(self.read_bytes())
         return opened if "b" in mode else io.TextIOWrapper(opened, *arguments, **options)
 
@@ -77,7 +77,7 @@ class Resource:
 
 
 class ListedDistribution(metadata.Distribution):
-    """A distribution whose metadata is listed. `folder` is its `.dist-info` folder."""
+    """A distribution whose metadata files the manifest lists. `folder` is its `.dist-info` folder."""
 
     def __init__(self, files: ListedFiles, folder: Path) -> None:
         self._files = files
@@ -98,7 +98,7 @@ class ListedDistribution(metadata.Distribution):
 def find_distributions(
     files: ListedFiles, context: metadata.DistributionFinder.Context | None
 ) -> Iterator[metadata.Distribution]:
-    """Yield the distributions in the folders of `context`. Below the node's directory, yield only listed ones."""
+    """Yield the distributions in the folders of `context`; below the node's directory, only those of a manifest."""
     wanted = context or metadata.DistributionFinder.Context()
     entries = [(entry, files.relative(entry)) for entry in map(str, wanted.path)]
     for entry, folder in entries:

@@ -32,7 +32,7 @@ _distributions: set[str] = set()
 
 
 class VerifiedExtensionLoader(ExtensionFileLoader):
-    """The loader of a listed extension module."""
+    """The loader of an extension module that the manifest lists."""
 
     def __init__(self, name: str, path: str, files: ListedFiles) -> None:
         super().__init__(name, path)
@@ -114,7 +114,7 @@ def _load_libraries(files: ListedFiles, path: str) -> None:
 
 
 def _is_loadable(files: ListedFiles, path: str) -> bool:
-    """Load a library. Return False if a library that it needs is not loaded yet."""
+    """Try to load a library. Return False if it can't be loaded, for example because it needs one that isn't loaded."""
     from ctypes import CDLL
 
     with _private_copy(files, path) as copy:
@@ -126,7 +126,7 @@ def _is_loadable(files: ListedFiles, path: str) -> bool:
 
 
 def _libraries(files: ListedFiles, path: str) -> list[str]:
-    """Return the listed shared libraries of the distribution of `path`."""
+    """Return the shared libraries that the manifest lists for the distribution of `path`."""
     listed = files.below(_distribution(files, path))
     return [library for library in listed if os.path.basename(library).endswith((".so", ".dylib")) or ".so." in library]
 

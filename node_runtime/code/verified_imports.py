@@ -107,11 +107,11 @@ class ListedFiles:
         return path[len(self.directory) + 1 :] if path.startswith(f"{self.directory}/") else None
 
     def names(self, folder: str) -> set[str] | None:
-        """Return the names of the listed files and folders in a folder; None if it contains none."""
+        """Return the names of the listed files and folders in a folder; None if the folder has no listed file."""
         return self._folders.get(folder)
 
     def below(self, folder: str) -> list[str]:
-        """Return the absolute paths of all files below a folder."""
+        """Return the absolute paths of all listed files below a folder."""
         return [f"{self.directory}/{path}" for path in self._sha256 if path.startswith(f"{folder}/")]
 
     def read(self, path: str) -> bytes:
@@ -130,7 +130,7 @@ class ListedFiles:
 
 
 class VerifiedSourceLoader(SourceFileLoader):
-    """The loader of a listed source file.
+    """The loader of a source file that the manifest lists.
 
     It compares the source with the manifest. Then it compiles these bytes, or executes their verified bytecode file.
     """
@@ -149,7 +149,7 @@ class VerifiedSourceLoader(SourceFileLoader):
         return data
 
     def path_stats(self, path: str) -> Mapping[str, Any]:
-        """Return placeholders, since bytecode files are compared by hashes.
+        """Return a time and a size of 0 for a source, because bytecode files are compared by hashes instead.
 
         Raises OSError if the source `path` has no bytecode file; then the base class does not read one.
         """
@@ -213,7 +213,7 @@ class VerifiedPathFinder(PathFinder):
     def find_distributions(  # type: ignore[override]
         cls, context: DistributionFinder.Context | None = None
     ) -> Iterable[Distribution]:
-        """Find the distributions for `importlib.metadata`. Below the node's directory, find only listed ones."""
+        """Find distributions for `importlib.metadata`; below the node's directory, only those that a manifest lists."""
         from .verified_data import find_distributions
 
         assert _listed is not None
@@ -292,7 +292,7 @@ def resource_reader(path: str) -> ResourceReader | None:
 
 
 def recorded_code(path: str, source: bytes) -> CodeType | None:
-    """Return the code of a module from its verified bytecode file; None if it has none that was made from `source`."""
+    """Return the code in a module's verified bytecode file; None if no bytecode file was made from `source`."""
     relative = None if _listed is None else _listed.relative(path)
     data = None if _listed is None or relative is None else _listed.bytecode.read(relative)
     return None if data is None else code_of(data, source, path)

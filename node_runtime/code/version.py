@@ -32,10 +32,10 @@ A star import is (module, "*", "*"); a name that it copied is (module, "*", name
 
 
 class Source(msgspec.Struct, frozen=True):
-    """The source file of a version of a module. If `path` is a directory, the module is a package without a body.
+    """The source file of a version of a module.
 
-    `sha256` is the hash of the file in the release's manifest, in hexadecimal digits; None for a file that is in no
-    release.
+    `path` may also be a folder without `__init__.py`: then the module is a package without a body. `sha256` is the hash
+    of the file in the release's manifest, in hexadecimal digits; None for a file that is in no release.
     """
 
     module: str
@@ -68,7 +68,7 @@ class Source(msgspec.Struct, frozen=True):
         return data
 
     def read_unverified(self) -> bytes:
-        """Return the bytes of the source file; b"" for a package without a body. Raises OSError."""
+        """Return the bytes of the source file; b"" for a folder without `__init__.py`. Raises OSError."""
         if not self.path.endswith(".py"):
             return b""
         with open(self.path, "rb") as file:

@@ -180,12 +180,12 @@ class TaskProcess(CoroutineProcess):
 
 
 class AdoptedTask(CoroutineProcess):
-    """A process whose coroutine runs in the current task, which the runtime has not created: a context manager.
+    """A context manager that makes the current asyncio task a process for the time of its block.
 
-    `function`, a function of the runtime, is shown as the code of the process. The parent of the process is the calling
-    process. If the process is killed, its task is cancelled, like the task of any other process; the caller may catch
-    the CancelledError, call `uncancel` on the task, and continue. An error is reported as the crash of the process. OTP
-    has no such process.
+    The runtime has not created the task. `function`, a function of the runtime, is shown as the code of the process.
+    The parent of the process is the calling process. If the process is killed, its task is cancelled, like the task of
+    any other process; the caller may catch the CancelledError, call `uncancel` on the task, and continue. An error is
+    reported as the crash of the process. OTP has no such process.
     """
 
     __slots__ = ("_token", "was_killed")
@@ -228,7 +228,7 @@ class AdoptedTask(CoroutineProcess):
             self.task = None  # the task refers to the process
 
     def _end_alone(self) -> None:
-        """End normally, as `Runtime.end` does, if there is nothing to remove and nobody to tell."""
+        """End normally, as `Runtime.end` does, but quickly: the process has nothing to remove and nobody to tell."""
         self.spent, self.callback_began = self.busy_seconds(), 0.0
         self.run_state = DEAD
         self.sparse = NORMAL_END

@@ -105,7 +105,7 @@ class Deadlock(Exit):
 class WouldWait(Exit):
     """`call_now` would have to wait for the reply, but a plain callback can't wait.
 
-    Unless the message says that the method continues, the method was not called. OTP has no such error, because there
+    The method was not called, unless the text of the error says that it continues. OTP has no such error, because there
     every callback may wait.
     """
 

@@ -154,7 +154,7 @@ class Process:
 
     @property
     def status(self) -> RunStatus:
-        """The status as it is shown to people."""
+        """The status that people see: "idle", "running", "suspended" or "zombie"."""
         return STATUS[self.run_state]
 
     @property
@@ -251,7 +251,7 @@ class Process:
         return self.awaited_exits or (process,)
 
     def has_pending_reply(self, item: MailItem) -> bool:
-        """Return whether code outside of the callback for `item` may reply to it."""
+        """Return whether code outside of the callback for `item` may still reply to `item`."""
         return False
 
     def on_pending_reply_sent(self, future: AnyReplyFuture, answer: object) -> None:

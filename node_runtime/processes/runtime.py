@@ -118,7 +118,7 @@ class Runtime(Scheduler):
         await self.stop()
 
     def singleton(self, make: Callable[[], T]) -> T:
-        """Return the object that `make()` has made for this runtime, or make it now. Higher layers use this."""
+        """Return the one object that `make()` makes for this runtime; `make` is called only the first time."""
         if make not in self._parts:
             self._parts[make] = make()
         part: T = self._parts[make]

@@ -230,7 +230,7 @@ class Scheduler:
             self.check_clock_at = self.inline_credit
 
     def _loop_is_due(self, now: float) -> bool:
-        """Return whether the credit is used up, so that the loop has to run before there are further inline calls."""
+        """Return whether the event loop has to run before the next inline call: 256 calls or 1 ms are used up."""
         return self._loop_watched and (not self.inline_credit or now >= self._inline_until)
 
     def _loop_ran(self) -> None:

@@ -98,9 +98,9 @@ class Deadlines:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, future: AnyReplyFuture, error: Callable[..., Exception], *args: Any) -> Deadline:
-        """Fail `future` with `error(*args)` unless the future is done in time.
+        """Set a deadline: unless `future` is done in time, it fails with `error(*args)`.
 
-        The caller empties the returned entry.
+        The caller empties the returned entry when the future is done earlier.
         """
         queue = self._queue
         while queue and not queue[0]:

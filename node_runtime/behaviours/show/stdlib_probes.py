@@ -44,9 +44,10 @@ def is_followed(kind: type[Any], root: str) -> bool:
 
 
 def probe_contents(value: Any) -> ProbeResult | None:
-    """Return the contents of an object that are not among its attributes; None for a class without a probe.
+    """Return what an object contains in addition to its attributes; None for a class without a probe.
 
-    If the contents can't be read, because the object is closed, the mark is None.
+    The result is (mark, objects): the mark differs when the object has changed, and `objects` are those it refers to.
+    For an object that can't be read because it is closed, the result is (None, ()).
     """
     kind = type(value)
     probe = _EXACT.get(id(kind))  # by identity: a metaclass may run code when a class is hashed or compared

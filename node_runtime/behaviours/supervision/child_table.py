@@ -130,7 +130,7 @@ class ChildSpecChangeCounter:
         self.changes = 0
 
     def changed(self, spec: ChildSpec) -> None:
-        """Count the addition or deletion of `spec`."""
+        """Count one more change: `spec` was added or deleted. The specification of a temporary child doesn't count."""
         self.changes += not spec.is_forgotten
 
 

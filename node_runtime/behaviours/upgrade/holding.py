@@ -161,7 +161,7 @@ class NewInstances:
 class Hold:
     """All processes of some modules, suspended by one owner and grouped by their CallbackVersion.
 
-    The pause of an install contains the suspending of each process, one after the other. So suspending a process takes
+    An install suspends the processes one after the other, and all of them wait meanwhile. So suspending a process takes
     constant time and sends no message. `since` is the time at which the hold began. For each process that was busy at
     that time, `held_later` has the time at which it was suspended. Times are in seconds of `time.perf_counter`.
     """

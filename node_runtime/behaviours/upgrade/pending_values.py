@@ -44,9 +44,9 @@ class PendingValues:
         self.values = (_operands(process.mail or ()), postponed, contents, messages)
 
     def replace(self, values: tuple[Operands, Operands, dict[str, Any], list[Any]]) -> None:
-        """Give the process `values`, which correspond to the values that were read. Can't fail.
+        """Replace the values of the process by `values`, which have the same order and number. Can't fail.
 
-        No code may have run since they were read.
+        No code of the node may have run between the reading of the old values and this call.
         """
         process, mail = self.process, self.process.mail
         messages, postponed, contents, timer_messages = values

@@ -37,9 +37,9 @@ class RestartArguments:
         self.values = (table.args, table.kwargs, template, [(child.spec.args, child.args) for child in self._children])
 
     def replace(self, values: tuple[Arguments, dict[str, Any], Arguments, list[tuple[Arguments, Any]]]) -> None:
-        """Give the supervisor `values`, which correspond to the values that were read. Can't fail.
+        """Replace the arguments of the supervisor by `values`, which have the same order and number. Can't fail.
 
-        No code may have run since they were read.
+        No code of the node may have run between the reading of the old arguments and this call.
         """
         table = self._table
         args, kwargs, template_args, of_children = values

@@ -1,4 +1,4 @@
-"""The new version of an instance's class: the values that the instance gets in it, and what prevents the change."""
+"""The change of an instance to the new version of its class: the values of new fields, and what prevents the change."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def attributes_of(thing: Any) -> dict[str, Any]:
 
 
 class FieldAdoption:
-    """The change of instances from the class `old` to `new`. `namespace` is that of the new version of the module."""
+    """The change of instances from the class `old` to the class `new`, whose module has the namespace `namespace`."""
 
     def __init__(self, old: type, new: type, namespace: Mapping[str, Any]) -> None:
         self._old, self._new, self._namespace = old, new, namespace
@@ -48,11 +48,14 @@ class FieldAdoption:
         """Why no instance can adopt the class, as the end of a clause; None if an instance can."""
 
     def obstacle(self, thing: Any) -> str | None:
-        """Return why the instance can't adopt the class, or would lack something, as the end of a clause."""
+        """Return why an instance can't, or should not, change to the new class; None if it can.
+
+        The result is a predicate whose subject is the new class: "has a new field size without a default".
+        """
         return self.layout_obstacle or self._missing_field(thing) or self._missing_other(thing) or self._misfit(thing)
 
     def new_values(self, thing: Any) -> dict[str, Any]:
-        """Return the values of the new fields, by name. Raises what a default raises."""
+        """Return the defaults of the new fields that the instance lacks, by name. Raises what a default raises."""
         present = attributes_of(thing)
         return {
             field.name: field.default(thing)

@@ -23,7 +23,10 @@ _MAX_DEPTH: Final = 50
 
 
 class Misfit(typing.NamedTuple):
-    """A part of a value that doesn't fit its annotation: its `path` inside the value, and a `clause` about the part."""
+    """A part of a value that doesn't fit its annotation.
+
+    `path` leads from the value to the part, such as "[3].size". `clause` is a predicate whose subject is the part.
+    """
 
     path: str
     clause: str
@@ -128,7 +131,10 @@ class _Check:
         return None
 
     def _are_all(self, values: Iterable[Any], kind: Any) -> bool:
-        """Return whether all values are of the class that an annotation names; quick, also for very many values."""
+        """Return whether the class of each value is the class that an annotation names, or its replacement.
+
+        The check is quick, also for very many values.
+        """
         cls = resolve(kind, self._namespace)
         if not isinstance(cls, type):
             return False
@@ -166,7 +172,10 @@ class _Check:
 
 
 def _inner(annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> Any:
-    """Return the annotation that a new type, type variable, alias or qualifier refers to; None for all others."""
+    """Return the annotation to which a NewType, a type variable, a type alias or a qualifier such as Final refers.
+
+    Return None for any other annotation.
+    """
     if isinstance(annotation, typing.NewType):
         return annotation.__supertype__
     if isinstance(annotation, TypeVar):

@@ -59,8 +59,8 @@ def reusable_attributes(
 ) -> VersionAttributes | None:
     """Return the attributes that the old class takes from the new class; None if their definitions differ.
 
-    `classes` has the old and the new class, `namespaces` the old and the new namespace. If the
-    definitions are equal, closures of new functions get the old class instead of the new one.
+    `classes` has the old and the new class, `namespaces` the old and the new namespace. If the definitions are equal,
+    new functions that refer to the new class by a closure, as `super()` does, refer to the old class from then on.
     """
     old, new = classes
     if type(old) is not type(new) or old.__bases__ != new.__bases__ or _has_subclass_hook(new):
@@ -102,10 +102,11 @@ def _new_attributes(old: type, new: type, comparison: DefinitionComparison) -> V
 
 
 def _rebuilt_class(new: type) -> VersionAttributes:
-    """Return `__weakref__` if it belongs to the class from which `dataclass(slots=True)` made `new`.
+    """Return the attribute `__weakref__` of `new` if it belongs to another class; otherwise return no attributes.
 
-    Python before 3.11.3 leaves the attribute in `new` (gh-102069). The attribute refers to that first class, whose
-    functions refer to the namespace of the class's version.
+    The other class is the one from which `dataclass(slots=True)` has made `new`. Python before 3.11.3 leaves the
+    attribute in `new` (gh-102069). It refers to the other class, whose functions refer to the namespace of the class's
+    version.
     """
     descriptor = vars(new).get("__weakref__")
     return {} if getattr(descriptor, "__objclass__", new) is new else {"__weakref__": descriptor}

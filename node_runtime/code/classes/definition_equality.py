@@ -70,7 +70,7 @@ _COMPARED_CODE_ATTRIBUTES = (
 
 
 def same_code(old: CodeType, new: CodeType) -> bool:
-    """Return whether the instructions and constants are the same, regardless of line numbers."""
+    """Return whether two code objects have the same instructions and constants, regardless of line numbers."""
     return (
         all(getattr(old, name) == getattr(new, name) for name in _COMPARED_CODE_ATTRIBUTES)
         and len(old.co_consts) == len(new.co_consts)
@@ -159,9 +159,9 @@ class DefinitionComparison:
         return (type(old), type(new)) == self._classes and isinstance(old, enum.Enum) and old.name == new.name
 
     def _are_slots_originals(self, old: Any, new: Any) -> bool:
-        """Return whether `dataclass(slots=True)` has replaced each of `old` and `new` by a second class.
+        """Return whether `old` and `new` are the classes from which `dataclass(slots=True)` made the compared classes.
 
-        Functions of the class body may still refer to the original class.
+        The decorator makes a second class. Functions of the class body may still refer to the first one.
         """
         return all(
             isinstance(twin, type)
@@ -242,7 +242,10 @@ class DefinitionComparison:
 
 
 def _parts(old: Any, new: Any) -> list[tuple[Any, Any]] | None:
-    """Return the parts to compare of two values of one type; None if the type is unknown or their sizes differ."""
+    """Return pairs of the parts, such as items, that two values of one type have; each pair has to be compared.
+
+    Return None if the type is unknown, or if the values differ in their number of items or in their keys.
+    """
     kind = type(old)
     if kind in _COMPARED_ATTRIBUTES:
         return [(getattr(old, name), getattr(new, name)) for name in _COMPARED_ATTRIBUTES[kind]]

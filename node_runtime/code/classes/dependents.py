@@ -27,8 +27,8 @@ _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 class Dependent(msgspec.Struct, frozen=True):
     """A class, `module:name`, that would still use a replaced class after the load.
 
-    `on` is the replaced class, "module:Class". `how` says whether it is a base class, the type of
-    the state or the type of a field.
+    `on` is the replaced class, "module:Class". `how` says how the class uses it: as a base class, as the type of the
+    state or as the type of a field.
     """
 
     module: str

@@ -1,4 +1,4 @@
-"""The declared parts of attrs classes, pydantic models and structs, by which two versions of a class are compared.
+"""Pairs of the fields that two versions of an attrs class, a pydantic model or a struct declare, for a comparison.
 
 The libraries derive many attributes of a class from its fields. Only the fields are compared, not the derived
 attributes. The libraries are recognised by the attributes that they set on a class, and never imported.
@@ -49,14 +49,18 @@ def is_derived(cls: type, name: str, value: object) -> bool:
 
 
 def taken_attributes(cls: type) -> dict[str, Any]:
-    """Return the derived attributes that a reused class takes from `cls`, as they may refer to the new namespace."""
+    """Return the derived attributes that a reused class takes from `cls`: they may refer to the new namespace."""
     if is_pydantic_model(cls):
         return {"__signature__": vars(cls)["__signature__"]} if "__signature__" in vars(cls) else {}
     return {name: value for name, value in vars(cls).items() if is_derived(cls, name, value)}
 
 
 def declared_parts(old: type, new: type) -> Iterator[tuple[Any, Any]] | None:
-    """Return pairs of declared parts, which have to be compared; None if the classes differ or can't be compared."""
+    """Return the parts that both classes declare, such as defaults of fields, as pairs for the caller to compare.
+
+    Each pair has the part of `old` and that of `new`; there are no pairs for classes of other kinds. Return None if the
+    declarations already differ in a way that no pair shows, or if they can't be compared.
+    """
     if is_pydantic_model(old) and is_pydantic_model(new):
         return _parts_of_models(old, new)
     if structs.is_struct(old) and structs.is_struct(new):
@@ -67,9 +71,10 @@ def declared_parts(old: type, new: type) -> Iterator[tuple[Any, Any]] | None:
 
 
 def _parts_of_models(old: Any, new: Any) -> Iterator[tuple[Any, Any]] | None:
-    """Return the declared parts of two models; None if they differ, or if a model has functions of its own.
+    """Return pairs of what two pydantic models declare: annotations and defaults of fields; the caller compares them.
 
-    The validator of a reused model stays, so it would continue to call the old functions.
+    Return None if the models differ otherwise, or if a model has functions of its own, such as validators. The
+    validator of a reused model stays, so it would continue to call the old functions.
     """
     fields = old.__pydantic_fields__, new.__pydantic_fields__
     private = old.__private_attributes__, new.__private_attributes__

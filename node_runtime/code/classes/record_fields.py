@@ -71,7 +71,7 @@ def pydantic_fields(cls: Any) -> Mapping[str, Any]:
 
 
 def is_cached(cls: type, name: str) -> bool:
-    """Return whether an attribute caches a result of a `functools.cached_property`; after a load, it is outdated."""
+    """Return whether an attribute keeps the result of a `functools.cached_property`, which a load makes outdated."""
     found = class_attribute(cls, name)
     return isinstance(found, functools.cached_property) or type(found).__name__ == "cached_property"
 

@@ -47,10 +47,11 @@ def struct_maker(cls: Any) -> Callable[[], Any]:
 
 
 def declared_parts(old: Any, new: Any) -> Iterator[tuple[Any, Any]] | None:
-    """Return pairs of declared parts of two structs; None if the structs differ or can't be compared.
+    """Return pairs of what two structs declare, such as defaults of fields; the caller compares the two of each pair.
 
-    A struct with a `__post_init__`, or with a default factory that is a function, can't be compared: msgspec stores
-    these functions when the class is made, so the old class would continue to call them.
+    Return None if the structs differ otherwise, or can't be compared. A struct with a `__post_init__`, or with a
+    default factory that is a function, can't be compared: msgspec stores these functions when the class is made, so the
+    old class would continue to call them.
     """
     if _settings(old) != _settings(new) or old.__struct_encode_fields__ != new.__struct_encode_fields__:
         return None

@@ -25,7 +25,8 @@ _CODE: Final = (FunctionType, BuiltinFunctionType, type, staticmethod, classmeth
 class BodyEffects:
     """Observes bodies while they run. The method `around` is an `AroundBody`.
 
-    Modules are compared only before the first body and after the last one, because a node has many modules.
+    The working directory and the environment are compared before and after each body. The namespaces of all modules are
+    compared only once, from before the first body to after the last one, because a node has many modules.
     """
 
     def __init__(self) -> None:
@@ -67,7 +68,7 @@ class BodyEffects:
 
     @contextmanager
     def _listing_hooks(self) -> Iterator[None]:
-        """Find functions that a body registers with the interpreter and that can't be unregistered."""
+        """Report each call inside the block that registers a function permanently, such as `sys.addaudithook`."""
         original = {(module, name): getattr(module, name) for module, name in _FOR_EVER if hasattr(module, name)}
 
         def listed(module: ModuleType, name: str, *args: Any, **kwargs: Any) -> Any:
@@ -83,7 +84,7 @@ class BodyEffects:
                 setattr(module, name, function)
 
     def _replaced(self) -> Iterator[str]:
-        """Report functions and classes of other modules that have been replaced (monkey patches)."""
+        """Report functions and classes that bodies have replaced in other modules or added to them (monkey patches)."""
         now = dict(_namespaces())
         for (module, owner), namespace in self._namespaces.items():
             if module in self._executed:
@@ -113,10 +114,10 @@ def _directory() -> str | None:
 
 
 def _namespaces() -> Iterator[tuple[tuple[str, str], Mapping[str, Any]]]:
-    """Yield module, owner and namespace of each loaded module and of each of its classes.
+    """Yield the namespace of each loaded module and of each of its classes, as ((module, owner), namespace).
 
-    The owner is the module or the class, with its module. A namespace is not copied: in a copy of the node, each value
-    that gets one more reference costs a copied page.
+    The owner is the module, "shop.box", or the class, "shop.box.Item". A namespace is not copied: in a copy of the
+    node, each value that gets one more reference costs a copied page.
     """
     for name, module in sys.modules.copy().items():
         if type(module) is not ModuleType and not issubclass(type(module), HotModule):

@@ -1,6 +1,6 @@
-"""Changes the class of instances in module globals to its new version, so that they show the new behaviour at once.
+"""Gives instances in module globals the new version of their class, so that they show the new behaviour at once.
 
-These instances are those in `__carry__`, and those in global variables of modules that the load leaves alone. Their
+The instances are those in `__carry__`, and those in global variables of modules that the load leaves alone. Their
 attributes stay. Fields that only the new class has get their defaults. An instance can adopt a class only if the old
 and the new class have the same layout: the same slots, and the same base class written in C.
 """
@@ -39,7 +39,10 @@ class KeptInstance(msgspec.Struct, frozen=True):
 
 
 class ClassAdoption:
-    """The adoption of new classes at one commit. The instances are found anew each time, since they change."""
+    """The change of instances to the new versions of their classes at one commit.
+
+    `obstacles` and `adopt` each search for the instances anew, because running code may have changed the variables.
+    """
 
     def __init__(self, table: ModuleTable, versions: list[tuple[ManagedModule, Version]]) -> None:
         self._table = table
@@ -63,7 +66,11 @@ class ClassAdoption:
                 object.__setattr__(kept.thing, name, value)
 
     def obstacles(self) -> list[str]:
-        """Return a clause for each variable with an instance that can't adopt the new class."""
+        """Return a clause for each variable with an instance that can't adopt the new class.
+
+        An example: "`__carry__` keeps shop.HUB with an instance of shop:Hub, whose new version has a new field x
+        without a default".
+        """
         walk = ObjectWalk()
         found: dict[str, None] = {}
         for kept in self._instances(walk):

@@ -1,6 +1,7 @@
 """Data in attributes of a module's classes, such as a list of connections, under dotted names: "Hub.clients".
 
-A load makes such a class again, with the attributes that its body gives it, unless `__carry__` lists the dotted name.
+A load makes such a class again, so the attribute gets the value from the class's body, unless `__carry__` lists the
+dotted name.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ MISSING: Final[Any] = object()
 
 
 def named_value(namespace: Namespace, name: str) -> Any:
-    """Return the object of a global variable, or of a class's own attribute if the name is dotted; else MISSING."""
+    """Return the value of a global variable or, for a dotted name, of a class's own attribute; MISSING without one."""
     owner, _, attribute = name.rpartition(".")
     if not owner:
         return namespace.get(name, MISSING)
@@ -45,7 +46,7 @@ def data_attributes(module: str, namespace: Namespace) -> Iterator[tuple[str, An
 def carry_attributes(
     names: Iterable[str], before: Namespace, after: Namespace, reused: dict[type, VersionAttributes]
 ) -> dict[str, Any]:
-    """Give the new classes in `after` the attributes with these dotted names; return the names and values.
+    """Give the new classes in `after` the attributes that these dotted names have in `before`; return names and values.
 
     `reused` has the classes that both versions share; their attributes with these names stay as they are.
     """

@@ -1,4 +1,4 @@
-"""Finds functions and classes in containers: registries of decorators, lists of listeners, application objects."""
+"""Finds functions and classes in containers: registries of decorators, lists of listeners, web applications."""
 
 from __future__ import annotations
 
@@ -31,11 +31,10 @@ _WRAPPERS: Final = (
 def code_in(thing: Any, others: Container[int] = (), limit: int = MAX_OBJECTS_VISITED) -> Iterator[Any]:
     """Yield the functions and classes that `thing` refers to, the nearest first.
 
-    The search follows containers, closures, function wrappers, and instances of the classes of applications
-    and third-party libraries. It doesn't follow other instances of the classes of the standard
-    library and of the runtime: a logger or a task refers to too much. It skips the objects whose
-    identities are in `others`, because the caller searches them separately. It visits `limit` objects at
-    most, and runs no code of the objects.
+    The search follows containers, closures, function wrappers, and instances of the classes of applications and
+    third-party libraries. Other instances of classes of the standard library and of the runtime are not followed: a
+    logger or a task refers to too much. The search skips the objects whose identities are in `others`, because the
+    caller searches them separately. It visits `limit` objects at most, and runs no code of the objects.
     """
     waiting, seen = deque([thing]), {id(thing)}
     while waiting and len(seen) < limit:
@@ -53,7 +52,7 @@ def code_in(thing: Any, others: Container[int] = (), limit: int = MAX_OBJECTS_VI
 
 
 class ObjectWalk:
-    """A walk through the objects that several global variables refer to. It visits each object once."""
+    """A walk through the objects that global variables refer to. A shared object is visited only once."""
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
@@ -61,7 +60,10 @@ class ObjectWalk:
         """The labels of the variables that were not searched completely, because of MAX_OBJECTS_WALKED."""
 
     def objects_in(self, thing: Any, label: str) -> Iterator[Any]:
-        """Yield `thing` and the objects that it refers to: in containers of any size, and in instances."""
+        """Yield `thing` and all objects that it refers to, directly or indirectly, except those visited before.
+
+        If the walk exceeds its limit, it ends, and `label` is added to `cut`.
+        """
         seen = self._seen
         waiting = deque([thing] if id(thing) not in seen and _is_walked(thing) else ())
         seen.add(id(thing))

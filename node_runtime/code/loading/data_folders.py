@@ -1,4 +1,4 @@
-"""The folders of data files below a package, which Python imports as packages without a body."""
+"""The folders of data files below a package. Python imports them as namespace packages, which have no body."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class Loader(SourceFileLoader):
 
 
 class Finder:
-    """The entry in `sys.meta_path`. It finds only the modules that the table lists by name."""
+    """The entry in `sys.meta_path`. It finds only the modules that the module table lists by name."""
 
     def __init__(self, table: ModuleTable) -> None:
         self._table = table

@@ -1,9 +1,9 @@
 """Data that functions hold: in attributes, closures, default values, and caches of methods.
 
-A load makes the functions of a module again, with the data that the body gives them. Each place has a name:
-"handler.calls" is an attribute of a function, "tick.<closure>.count" a variable of its closure,
-"add.<defaults>.seen" a default value, "next_id.<self>" the object whose method the variable holds, and "Hub.parse"
-a cache of `functools` around a method.
+A load makes the functions of a module again, with the data that the body gives them. Each value has a name after the
+place that holds it: "handler.calls" is an attribute of a function, "tick.<closure>.count" a variable of its closure,
+"add.<defaults>.seen" a default value, "next_id.<self>" the object whose method the variable holds, and "Hub.parse" a
+cache of `functools` around a method.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class NamedValue(msgspec.Struct, frozen=True):
 
 
 def function_data(module: str, namespace: Namespace, imported: Container[str] = ()) -> Iterator[NamedValue]:
-    """Yield what the functions of a module and the methods of its classes hold, without the names in `imported`.
+    """Yield the data that the functions of a module, and the methods of its classes, hold.
 
-    Each object has one name, although several functions may share it.
+    The names in `imported` are left out. Each object has one name, although several functions may share it.
     """
     seen: set[int] = set()
     for name, value in list(namespace.items()):

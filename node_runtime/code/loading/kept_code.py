@@ -1,4 +1,4 @@
-"""Finds the functions and classes of replaced versions that objects outside of a load keep, such as an application."""
+"""Finds objects outside of a load, such as a web application, that keep functions and classes of replaced versions."""
 
 from __future__ import annotations
 

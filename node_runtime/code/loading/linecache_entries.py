@@ -41,5 +41,5 @@ class LinecacheEntry(tuple[Any, ...]):
 
 
 def show_source(file: str, size: int, loader: Loader) -> None:
-    """Make `linecache` show the source of `loader` for `file`."""
+    """Make `linecache` return the lines of the source of `loader` for the file name `file`."""
     linecache.cache[file] = LinecacheEntry(file, size, loader)

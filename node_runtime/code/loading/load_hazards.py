@@ -44,7 +44,7 @@ _METRICS = ("prometheus_client",)
 
 
 class LoadFindings(msgspec.Struct, frozen=True):
-    """The findings for a plan: `find_warnings` finds sentences; each of `dependents` becomes a blocker.
+    """The results of a search for load hazards: `find_warnings()` returns sentences; each of `dependents` is a blocker.
 
     Only a plan asks for the warnings. An install doesn't: the search would stop the event loop of the node.
     """
@@ -56,8 +56,8 @@ class LoadFindings(msgspec.Struct, frozen=True):
 def load_refusal(source: Source, table: ModuleTable) -> str | None:
     """Return why a source can't be loaded into a running node; None if it can.
 
-    An object in `sys.modules` that is not the code server's is no reason if `table` has a version of the module: the
-    module has then replaced itself by this object.
+    A module that was imported without the code server can't be loaded. But if the code server has a version of the
+    module, then the module has replaced itself in `sys.modules` by another object, and it can be loaded.
     """
     file = str(getattr(sys.modules.get(source.module), "__file__", source.path))
     if source.module == "__main__":
@@ -146,7 +146,7 @@ class _HazardFinder:
         ]
 
     def class_definition_hooks(self) -> Iterator[str]:
-        """Report metaclasses and `__init_subclass__` methods that were called for an old class and for the new one."""
+        """Report metaclasses and `__init_subclass__` methods that were called for the old and for the new class."""
         for module, _, version in self._loaded:
             for name, cls in own_classes(module, version.namespace):
                 handed_over = cls in version.reused_classes or id(cls) in self._registered
@@ -168,7 +168,7 @@ class _HazardFinder:
         return hook.__module__ in self.batch or top == "node_runtime" or top in sys.stdlib_module_names
 
     def listed_subclasses(self) -> Iterator[str]:
-        """Report modules that find classes by `__subclasses__`, which also has old ones until they are collected."""
+        """Report modules that call `__subclasses__`: the result includes old classes until they are collected."""
         bases = {base: title for cls, (title, _) in self.replaced.items() for base in cls.__mro__[1:]}
         listed = [title for base, title in bases.items() if self._table.namespace(base.__module__) is not None]
         for module, version in self._outside if listed else ():
@@ -176,7 +176,7 @@ class _HazardFinder:
                 yield f"{module} calls __subclasses__, which also returns the old class {listed[0]} while it exists."
 
     def generic_functions(self) -> Iterator[str]:
-        """Report `functools.singledispatch` registrations that this load makes, loses or leaves with an old class."""
+        """Report `functools.singledispatch` registrations that the load adds, loses, or leaves with an old class."""
         for generic in self._values(FunctionType):
             registry = vars(generic).get("registry")
             if registry is None or "dispatch" not in vars(generic):
@@ -228,7 +228,7 @@ class _HazardFinder:
                 yield f"The handler of {name} is still a function of the replaced version of {module}."
 
     def metrics(self) -> Iterator[str]:
-        """Report metrics, which register themselves, that the load creates again."""
+        """Report metrics, such as counters of prometheus_client, that the load creates again and so resets."""
         for module, before, version in self._loaded:
             for name, value in list(before.namespace.items()):
                 if _is_metric(value) and version.namespace.get(name) is not value:
@@ -276,7 +276,7 @@ class _HazardFinder:
         return None if isinstance(value, type) else self.replaced.get(type(value), ("", None))[1]
 
     def registries(self) -> Iterator[str]:
-        """Report containers of other modules, such as decorators' registries, that have code of new or old versions."""
+        """Report containers of other modules, such as registries, with functions or classes of new or old versions."""
         new = self._new | {
             id(cls): module
             for module, _, version in self._loaded

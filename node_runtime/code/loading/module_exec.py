@@ -44,7 +44,10 @@ class ExecutedBody(msgspec.Struct, frozen=True):
 
 
 def execute_body(unit: CompilationUnit, namespace: Namespace, before: Version | None) -> ExecutedBody:
-    """Run a body, then its `__carry__` function and its `__on_load__`. `before` is the version that it replaces."""
+    """Run a body, then its `__carry__` function and its `__on_load__`.
+
+    `before` is the version that the new version replaces; None if the module is new.
+    """
     reused: dict[type, VersionAttributes] = {}
     discarded: tuple[Any, ...] = ()
     if before is None or not _may_take_over(unit, before):
@@ -183,7 +186,7 @@ class BodyNames(MutableMapping[str, Any]):
         return self._namespace[name]
 
     def _is_about_to_mutate(self) -> bool:
-        """Return whether the body reads the name in order to mutate its object."""
+        """Return whether the instruction that the body executes now reads a name in order to mutate its object."""
         reading = sys._getframe(2)
         return reading.f_code is self._unit.code and reading.f_lasti in self._mutating_reads
 

@@ -217,7 +217,11 @@ def _attributes(value: Any) -> dict[str, Any] | None:
 
 
 def _parts(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield the parts of a value, each with a label that doesn't depend on identities."""
+    """Yield (label, part) for each part of a value: each item of a container, and each attribute that holds data.
+
+    The label is the key or the index of an item, or "." and the name of an attribute. A label never depends on an
+    identity, so the parts of two values can be compared label by label.
+    """
     if isinstance(value, Mapping) and isinstance(value, dict):
         yield from dict.items(value)
     elif isinstance(value, (list, tuple, deque)):
@@ -273,14 +277,18 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def _progress(value: Any) -> Any:
-    """Return the progress of a counter or a generator, as a value that can be compared."""
+    """Return how far an `itertools.count` or a generator has come, as a value that can be compared with `==`."""
     if isinstance(value, itertools.count):
         return repr(value)
     return None if value.gi_frame is None else value.gi_frame.f_lasti
 
 
 def _hashed(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield the parts with labels that can be compared without running code of their classes."""
+    """Yield (label, part) for each part of a value, with labels that can be put into a dict and compared.
+
+    Hashing a key that is neither a number nor a text nor another constant would run code of its class. So the name of
+    the class and the position replace such a key.
+    """
     for index, (label, part) in enumerate(_parts(value)):
         yield (label if isinstance(label, _PLAIN) else (_kind(label), index)), part
 

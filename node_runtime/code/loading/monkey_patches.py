@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def replaced_names(version: Version) -> set[str]:
-    """Return names that exactly one `def` without decorators binds and that have another value now."""
+    """Return the names that exactly one `def` without decorators binds and that have another value now."""
     namespace = version.namespace
     made = {code.co_name: code for code in inner_code(version.unit.code) if code.co_flags & inspect.CO_OPTIMIZED}
     suspects = {

@@ -31,7 +31,10 @@ class SearchPath:
 
 
 def _import_folder(source: Source) -> str | None:
-    """Return the folder from which the source can be imported as its module; None if the path has another name."""
+    """Return the folder from which `sys.path` finds the source under the name of its module; None if there is none.
+
+    For the module "shop.box" and the path "/lib/x/shop/box.py", the folder is "/lib/x".
+    """
     name = source.module.replace(".", "/")
     for tail in (f"/{name}.py", f"/{name}/__init__.py", f"/{name}"):
         if source.path.endswith(tail):

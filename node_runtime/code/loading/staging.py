@@ -56,7 +56,7 @@ _active: Stage | None = None
 
 
 def without_context(module: str) -> AbstractContextManager[None]:
-    """Return a context that has no effect, for any module."""
+    """The `AroundBody` that does nothing: return a context without an effect."""
     return nullcontext()
 
 
@@ -168,7 +168,7 @@ class Stage:
         return self._stage(StagedVersion(managed, namespace, unit, implicit=implicit))
 
     def add_executed(self, managed: ManagedModule, version: Version) -> StagedVersion:
-        """Add a version that has been executed before."""
+        """Add an old version that becomes current again; its body is not executed a second time."""
         return self._stage(StagedVersion(managed, version.namespace, version.unit, taken_back=True, version=version))
 
     def _stage(self, staged: StagedVersion) -> StagedVersion:
@@ -178,12 +178,12 @@ class Stage:
         return staged
 
     def leaving_registrations(self, deleted: Iterable[ManagedModule]) -> list[Registration]:
-        """Return what the versions that the load replaces or deletes have registered."""
+        """Return the registrations of the versions that the load replaces or deletes."""
         replaced = [*(staged.managed.current for staged in self.staged.values()), *(each.current for each in deleted)]
         return [one for version in replaced if version is not None for one in version.registrations]
 
     def new_registrations(self) -> list[Registration]:
-        """Return what the bodies have registered so far."""
+        """Return the registrations that the bodies have made so far."""
         return [one for staged in self.staged.values() if not staged.taken_back for one in staged.registrations]
 
     def run(self, staged: StagedVersion) -> None:

@@ -38,7 +38,10 @@ def collect_overloads(module: str) -> Iterator[Overloads]:
 
 
 def switch_overloads(module: str, leaving: Version | None, entering: Version | None, journal: Journal) -> None:
-    """Replace the module's entries in the registry by those of `entering`, which becomes current."""
+    """Replace the entries of `leaving` in the registry of overloads by those of `entering`, which becomes current.
+
+    The entries of `leaving` are kept in it, for a revert. None means that there is no such version.
+    """
     shown = _registry.get(module)
     if leaving is not None and shown is not None:
         leaving.overloads = shown

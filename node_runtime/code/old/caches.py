@@ -28,7 +28,7 @@ def cache_name(thing: Any) -> str | None:
 
 
 def cache_title(name: str) -> str:
-    """Return how messages name a cache."""
+    """Return the title of a cache in messages, such as "the cache shop.items.price"."""
     return f"the cache {name.replace(':', '.')}"
 
 

@@ -2,8 +2,8 @@
 
 As in OTP, processes are killed, whether they run the old version or only refer to it. In OTP, nothing else keeps old
 code; here, timers and tasks that no process owns are also cancelled, and caches are cleared. A process that only refers
-to the version is killed only if it still refers to the version afterwards, because a server may have referred to it
-only through the task of a connection. A thread can't be ended from outside.
+to the version is killed last, and only if it still refers to the version then: a server may have referred to it only
+through the task of a connection. A thread can't be ended from outside.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ async def end_old_code(
 
 
 def _may_go_on(old: OldVersions, module: str, mark: tuple[int, float], check: Callable[[], None]) -> bool:
-    """Return whether the old version is still the one with this mark, and whether `check` permits its purge."""
+    """Return whether `mark` still identifies the old version of the module, and `check` permits its purge."""
     with suppress(Refused):
         check()
         return old.mark(module) == mark
@@ -90,7 +90,7 @@ def _may_go_on(old: OldVersions, module: str, mark: tuple[int, float], check: Ca
 
 
 def _kill(processes: ProcessAdapter, holders: Iterable[OldCodeHolder]) -> dict[int, str]:
-    """Kill the processes among the holders; return their names by pid."""
+    """Kill those holders that are processes; return their names by pid."""
     pids = {one.pid: one.name for one in holders if one.kind == "process" and one.pid is not None}
     return {pid: name for pid, name in pids.items() if processes.kill(pid)}
 
@@ -116,7 +116,7 @@ def stray_tasks(processes: ProcessAdapter) -> list[TaskInfo]:
 
 
 def cancel_tasks(processes: ProcessAdapter, name: str) -> list[str]:
-    """Cancel the tasks with this name that no process owns or waits for; return their titles."""
+    """Cancel those tasks called `name` that no process owns or waits for; return their titles."""
     return _cancel(_without_owner(processes), {name})[1]
 
 
@@ -141,7 +141,7 @@ def _cancel(tasks: Iterable[Task[Any]], names: Iterable[str | None]) -> tuple[li
 
 
 def _forget_frames(task: Task[Any]) -> None:
-    """Drop the exception of a cancelled task: its traceback has the frames, which would keep the old version.
+    """Drop the exception of a cancelled task, because its traceback has frames, which would keep the old version.
 
     If other code awaits the task later, the task makes a new exception.
     """
@@ -161,7 +161,7 @@ def _cancel_timers(namespace: Namespace) -> list[str]:
 
 
 def _functions(callback: Any) -> Iterator[Any]:
-    """Yield the function that a callback calls."""
+    """Yield the function that a callback calls: the one behind a `functools.partial` or a bound method."""
     while isinstance(callback, functools.partial):
         callback = callback.func
     callback = getattr(callback, "__func__", callback)

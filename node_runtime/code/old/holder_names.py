@@ -38,7 +38,7 @@ def is_of_node(thing: object) -> bool:
 
 
 def code_name(suspended: Any) -> str:
-    """Return the full name of the function of a coroutine or generator."""
+    """Return the full name of the function of a coroutine or generator, such as "shop.box.poll"."""
     frame = next((frame for name in _FRAMES if (frame := getattr(suspended, name, None)) is not None), None)
     module = None if frame is None else frame.f_globals.get("__name__")
     qualname = getattr(suspended, "__qualname__", type(suspended).__qualname__)
@@ -46,9 +46,10 @@ def code_name(suspended: Any) -> str:
 
 
 def owner(thing: Any, held: object) -> OldCodeHolder | None:
-    """Return a holder for `thing` if people know `thing` by a name; otherwise None. The holder's `does` is empty.
+    """Return the holder that `thing` is; None if people don't know `thing` by a name.
 
-    `held` is the object to which `thing` refers.
+    `held` is the object to which `thing` refers. The caller fills in `does`, the clause about what the holder runs or
+    holds; it is empty in the result.
     """
     found: tuple[HolderKind, str] | None = None
     if is_of_node(thing):
@@ -72,9 +73,10 @@ def owner(thing: Any, held: object) -> OldCodeHolder | None:
 
 
 def ended_owner(thing: Any, held: object) -> OldCodeHolder | None:
-    """Return an ended task or an exception as a holder without `does`; None for any other object.
+    """Return the holder that `thing` is if `thing` is an ended task or an exception; None for any other object.
 
-    The search continues from such an object, because an object with a better-known name may refer to it.
+    `does` is empty in the result, as in that of `owner`. The search continues from `thing`, because an object with a
+    better-known name may refer to it.
     """
     kept = f"the exception {type(held).__name__}" if isinstance(held, BaseException) else "the result"
     if isinstance(thing, Task) and thing.done():
@@ -92,7 +94,7 @@ def _handle(handle: Any) -> tuple[HolderKind, str] | None:
 
 
 def is_current_namespace(thing: dict[str, Any]) -> bool:
-    """Return whether a dict is the namespace of a module, in its current version."""
+    """Return whether a dict is the namespace of the current version of a loaded module."""
     module = sys.modules.get(str(thing.get("__name__")))
     return module is not None and module.__dict__ is thing
 

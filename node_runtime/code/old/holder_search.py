@@ -89,7 +89,7 @@ class HolderSearch:
         self._level = {id(thing): (thing, held) for thing, held in self._held_objects(wanted)}
 
     def holders(self, seconds: float, *, ended: bool = True) -> dict[str, list[OldCodeHolder]]:
-        """Return the holders by module, in about `seconds` of processor time.
+        """Search for about `seconds` of processor time, and return the holders by module.
 
         Holders without a name are reported only if no other holder is found. Ended tasks and exceptions are reported
         only in this case, and only if `ended` is set.
@@ -110,7 +110,10 @@ class HolderSearch:
         return {module: list(holders.values()) for module, holders in found.items()}
 
     def _held_objects(self, wanted: Mapping[int, str]) -> Iterator[tuple[Any, HeldParts]]:
-        """Yield the objects through which the versions are reached from outside, each with descriptions by module."""
+        """Yield each object of the versions to which something outside refers, and through which it reaches a version.
+
+        Each object comes with its description, once for each module in `wanted` whose version is reached.
+        """
         for thing in self._graph.own_held():
             reached = [wanted[key] for key in self._graph.reached([thing]) if key in wanted]
             if reached:
@@ -144,7 +147,11 @@ class HolderSearch:
         return held
 
     def _specific(self, referrer: Any, thing: Any, what: str) -> str:
-        """Describe a method, a suspended call or an instance of a held class; else return `what`."""
+        """Return the text about `referrer` in messages: its own description, or else `what`, that of `thing`.
+
+        `referrer` is described, as in "runs shop.box.poll", if it is a method, a suspended call or an instance of the
+        held class `thing`.
+        """
         if not self._graph.is_own(thing):
             return what
         if isinstance(referrer, WITH_FRAME):
@@ -170,10 +177,10 @@ class HolderSearch:
         return known
 
     def _ended_tasks(self, level: Mapping[int, tuple[Any, HeldParts]]) -> Iterator[Task[Any]]:
-        """Yield the tasks that have ended with one of the exceptions in `level`. `gc.get_referrers` doesn't find them.
+        """Yield the tasks that have ended with one of the exceptions in `level`.
 
-        That function has each object visit its references until one matches, but a task doesn't report a match of its
-        exception.
+        `gc.get_referrers` doesn't find these tasks. It has each object visit its references until one matches, but a
+        task doesn't report a match of its exception.
         """
         if any(isinstance(thing, BaseException) for thing, _ in level.values()):
             for task in (one for one in gc.get_objects() if issubclass(type(one), Task) and one.done()):
@@ -206,7 +213,7 @@ def _narrowed(level: dict[int, tuple[Any, HeldParts]]) -> dict[int, tuple[Any, H
 
 
 def _referrers(things: list[Any]) -> Iterable[Any]:
-    """Yield the objects that refer to the things, without those that the search has made."""
+    """Yield the objects that refer to one of `things`, except the objects that the search has made itself."""
     found = gc.get_referrers(*things) if things else []
     own = {id(thing) for thing in gc.get_objects(generation=0)}
     return (referrer for referrer in found if id(referrer) not in own)

@@ -29,9 +29,10 @@ SEARCH_SECONDS: Final = 10.0
 
 
 class HeldFindings(msgspec.Struct):
-    """The answer of the child: the holders by module, and the duration of a collection in seconds.
+    """The answer of the child: the holders of old versions, by module. Garbage and caches of libraries don't count.
 
-    A module that only garbage and caches of libraries hold has no holders. `caches` are the names of these caches.
+    `collection` is the duration of a garbage collection, in seconds. `caches` has the names of the library caches that
+    kept an old version.
     """
 
     holders: dict[str, list[OldCodeHolder]]

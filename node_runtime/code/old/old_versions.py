@@ -47,14 +47,17 @@ class OldVersions:
         self._processes = processes
 
     def of(self, managed: ManagedModule) -> Version | None:
-        """Return the old version of a module. A purged version is dropped if its last frame has ended."""
+        """Return the old version of a module; None if it has none, or if it was purged and its last frame has ended.
+
+        In the latter case, this call drops the old version.
+        """
         old = managed.old
         if old is not None and old.purged and not self._runners([old])[id(old.namespace)]:
             managed.old = old = None
         return old
 
     def running(self, modules: Iterable[str]) -> dict[str, Runners]:
-        """Return the runners of the old versions of these modules; a module without an old version is omitted."""
+        """Return what runs the old versions of `modules`, by module. A module without an old version is left out."""
         versions = self._versions(modules)
         if not versions:
             return {}
@@ -62,9 +65,10 @@ class OldVersions:
         return {module: found[id(version.namespace)] for module, version in versions.items()}
 
     def held(self, modules: Iterable[str]) -> list[str]:
-        """Return the modules whose old version is held by something outside it. Only frames hold a purged version.
+        """Return the modules whose old version is held by something outside it.
 
-        References from other old versions that are not held, and from garbage of dropped versions, don't count.
+        A purged version counts as held as long as a frame runs it. References from other old versions that are not
+        held, and from garbage of dropped versions, don't count.
         """
         versions = self._versions(modules)
         wanted = [version for version in versions.values() if not version.purged]
@@ -78,9 +82,9 @@ class OldVersions:
     def check_free(self, modules: Iterable[str], *, collect: bool) -> float:
         """Raise OldVersionHeld for the first of the modules whose old version is in use.
 
-        What holds the versions is examined in a fork of the node. If only garbage and caches of libraries do, return
-        how many seconds a collection takes and, with `collect`, clear these caches and collect all garbage. Blocks the
-        calling thread.
+        A fork of the node finds out what holds the old versions. If nothing but garbage and caches of libraries holds
+        them, return the duration of a garbage collection in seconds and, with `collect`, clear these caches and collect
+        all garbage. Return 0.0 if nothing at all holds them. Blocks the calling thread.
         """
         held = self.held(modules)
         if not held:
@@ -98,7 +102,7 @@ class OldVersions:
         return findings.collection
 
     def find_holders(self, modules: Iterable[str]) -> HeldFindings:
-        """Return what runs and what holds the old versions of these modules. Blocks the calling thread."""
+        """Return what runs and what holds the old versions of `modules`. Blocks the calling thread."""
         modules = list(self._versions(modules))
         running, titles = self.running(modules), self._processes.titles()
         findings = find_holders(modules, lambda: self._suspects(modules, self._processes.titles()))
@@ -107,7 +111,7 @@ class OldVersions:
         return findings
 
     def current_runners(self, modules: Iterable[str]) -> dict[str, list[OldCodeHolder]]:
-        """Return the tasks and threads that run the current version of each module, and belong to no process."""
+        """Return the tasks and threads that belong to no process and run the current version of a module, by module."""
         known = {module: self._table.modules[module].current for module in modules if module in self._table.modules}
         current = {module: version for module, version in known.items() if version is not None}
         found = self._runners(current.values())
@@ -116,7 +120,10 @@ class OldVersions:
         }
 
     def find_holders_here(self, modules: Iterable[str], seconds: float) -> dict[str, list[OldCodeHolder]]:
-        """Return what holds the old versions. Call it only in a copy of the node that is not used for anything else."""
+        """Return what holds the old versions of `modules`, found in about `seconds` of processor time.
+
+        Call this only in a copy of the node that is not used for anything else.
+        """
         held, titles = self.held(modules), self._processes.titles()
         if not held:
             return {}
@@ -137,7 +144,7 @@ class OldVersions:
         return held
 
     def collect_dropped(self) -> None:
-        """Collect all garbage if it has the namespaces of many dropped versions.
+        """Collect all garbage if the namespaces of many dropped versions are still in memory.
 
         A dropped version is a cycle of references. It has survived long enough to be in the oldest generation, which
         Python collects only when many other objects have been made: an idle node would never free it.
@@ -168,12 +175,12 @@ class OldVersions:
         return not version.purged
 
     def namespace(self, module: str) -> Namespace | None:
-        """Return the namespace of the old version; None without one."""
+        """Return the namespace of the module's old version; None if it has no old version."""
         version = self._versions([module]).get(module)
         return None if version is None else version.namespace
 
     def mark(self, module: str) -> tuple[int, float] | None:
-        """Return a value that identifies the old version and does not keep it in memory; None without an old version.
+        """Return a value that identifies the module's old version without keeping it in memory; None if it has none.
 
         The value has the id and the time of loading: a later version may have the same id, but not both.
         """
@@ -251,7 +258,7 @@ class OldVersions:
             yield OldCodeHolder(kind="task", name=task_name(task), does=does, pid=starter, task=name)
 
     def _counted_references(self, versions: Iterable[Version], dropped: Sequence[Namespace] = ()) -> Counter[int]:
-        """Return, by the identity of an object, the number of references to the object that don't hold a version.
+        """Count the references that don't hold a version, by the identity of the object to which they refer.
 
         Batches have such references, because they keep versions for a revert. So do idle processes, because they
         replace their references at their next callback; the version of such a process may even be dropped already.
@@ -270,7 +277,10 @@ class OldVersions:
 
 
 def _merged(runners: Iterable[OldCodeHolder], found: Iterable[OldCodeHolder]) -> list[OldCodeHolder]:
-    """Return each holder once. The search of the heap reports more exactly what a holder runs, so its text is kept."""
+    """Return `runners` and `found`, the holders that the search of the heap has found, with each holder once.
+
+    For a holder in both, the text of the search is kept, because it says more exactly what the holder runs.
+    """
     merged = {runner.name: runner for runner in runners}
     for holder in found:
         known = merged.setdefault(holder.name, holder)

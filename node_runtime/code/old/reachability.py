@@ -70,11 +70,11 @@ class ReferenceGraph:
         self._explore(MAX_INDIRECT_REFERENCES * len(versions))
 
     def held(self) -> set[int]:
-        """Return the identities of the namespaces that something outside reaches."""
+        """Return the identities of those namespaces of the graph that can be reached from outside of it."""
         return self.reached(self.roots())
 
     def reached(self, things: Iterable[Any]) -> set[int]:
-        """Return the identities of the namespaces that these objects of the graph reach."""
+        """Return the identities of the namespaces that can be reached from `things`, which are objects of the graph."""
         waiting = list(things)
         reached: set[int] = set()
         while waiting:
@@ -85,7 +85,7 @@ class ReferenceGraph:
         return reached & self._namespaces
 
     def roots(self) -> list[Any]:
-        """Return the objects that something outside refers to."""
+        """Return the objects of the graph to which something outside of it refers."""
         inside, ignored, records = self._inside, self._ignored, self._records
         spare = 0
         for thing in [object()]:  # count the references that a list and this loop's variable add
@@ -155,7 +155,7 @@ class ReferenceGraph:
         return len(referents)
 
     def _queue_for(self, thing: Any, of_own: bool, has_dict: bool) -> deque[Any] | None:
-        """Return the queue for a newly found object; None if it isn't followed."""
+        """Return the queue in which a newly found object waits for its visit; None if it is not to be visited."""
         kind = type(thing)
         if kind is dict:
             if id(thing) in self._namespaces:

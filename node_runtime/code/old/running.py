@@ -96,7 +96,7 @@ class ProcessAdapter(Protocol):
         """
 
     def titles(self) -> dict[int, tuple[str, int, int]]:
-        """Return, by pid, the title of each process and zombie, the identity of its object and that of its task."""
+        """Return (title, `id` of the process object, `id` of its task) for each process and zombie, by pid."""
 
     def kill(self, pid: int) -> bool:
         """Kill a process; return False if it has ended already. Follows erlang:exit(Pid, kill)."""
@@ -197,7 +197,7 @@ def suspended_frames(awaiting: object) -> Iterator[FrameType]:
 
 
 def _ending_with(suspended: object) -> Iterator[object]:
-    """Yield the objects that end with a suspended frame although the frame doesn't await them."""
+    """Yield what ends together with a suspended frame: generators, context managers and tasks that it doesn't await."""
     for one in gc.get_referents(suspended):
         kind = type(one)
         if kind not in _ENDS_WITH_FRAME:

@@ -26,7 +26,7 @@ RegistryContents = dict[Hashable, tuple[Registry, Contents]]
 
 
 class Recorder:
-    """The recorder of a code server. Only one thread at a time records; bodies in other threads aren't recorded."""
+    """The recorder of a code server. Only one thread records at a time; bodies in other threads aren't recorded."""
 
     def __init__(self, table: ModuleTable) -> None:
         self._table = table
@@ -75,7 +75,10 @@ class Recorder:
 
     @contextmanager
     def _watching(self) -> Iterator[None]:
-        """Compare after each outermost import statement of a body, and list the functions that the body registers."""
+        """Compare the registries after each outermost import statement of a body.
+
+        Also list the functions that the body registers with `atexit` and `codecs`.
+        """
         original = builtins.__import__
 
         def watched(*args: Any, **kwargs: Any) -> ModuleType:

@@ -1,7 +1,8 @@
 """Registries, and the registrations in them: how a body's registrations are found, hidden and shown again.
 
 A registry is a list, a set or a mapping, or an object of a library that is adapted to one of these. Its contents before
-and after a body show what the body has registered.
+and after a body show what the body has registered. To hide a registration is to take it out of its registry; to show it
+is to put it back.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ class Registry:
     """A container with registrations, and its title in messages: "the handlers of logger 'k.audit'".
 
     `key` identifies the container: two registries with the same key are the same registry. If `stays` is set, the
-    registrations are not hidden while bodies run, and are replaced only at the commit. `ignore(key, value)` returns
-    whether an entry of a mapping is not a registration.
+    registrations stay in the container while new bodies run, and are replaced only at the commit. `ignore(key, value)`
+    returns whether an entry of a mapping is not a registration.
     """
 
     title: str
@@ -44,7 +45,7 @@ class Registry:
     ignore: Callable[[Any, Any], bool] = lambda key, value: False
 
     def contents(self) -> Contents:
-        """Return the present contents. Those of a set are the keys of a dict."""
+        """Return the present contents. The items of a set are returned as the keys of a dict."""
         container = self.container
         if type(container) is list or isinstance(container, MutableSequence):  # the first test is far quicker
             return list(container)
@@ -81,11 +82,11 @@ class Registration:
         return self.registry.key, hash(thing) if isinstance(thing, (str, bytes, int)) else id(thing)
 
     def place(self) -> tuple[tuple[Hashable, int], int]:
-        """Return a value that is equal for registrations of the same object in the same place."""
+        """Return a value that is equal for registrations of the same object under the same key of a registry."""
         return self.slot(), id(self.value)
 
     def objects(self) -> tuple[Any, Any]:
-        """Return the objects that are registered."""
+        """Return the objects that the registration may be about: the key (None in a list) and the value."""
         key = None if isinstance(self.registry.container, MutableSequence) else self.key
         return key, self.value
 
@@ -184,7 +185,7 @@ def _list_difference(registry: Registry, before: list[Any], after: list[Any]) ->
 
 
 def switch_registrations(leaving: Iterable[Registration], entering: Iterable[Registration]) -> None:
-    """Hide the registrations of versions that are no longer current, and show those of versions that become current.
+    """Take the registrations of versions that become old out of their registries; put those of new current versions in.
 
     A registration that is in both lists is not changed. If registrations of both lists set the same key of a mapping,
     the key is set only once, so that it is never missing. A failure, for example in a library whose internals have
@@ -213,9 +214,10 @@ def switch_registrations(leaving: Iterable[Registration], entering: Iterable[Reg
 
 @contextmanager
 def registrations_hidden(leaving: Iterable[Registration], made: Callable[[], Iterable[Registration]]) -> Iterator[None]:
-    """Run new bodies without the registrations of the versions that they replace, so that a name can be used again.
+    """Take the registrations `leaving` out of their registries for the block, in which new bodies run.
 
-    Afterwards the registries are as before; `made` returns what the bodies have registered.
+    So the bodies can register under the same names again. After the block the registries are as before it: the
+    registrations that the bodies have made, which `made` returns, are taken out again.
     """
     hidden = [one for one in leaving if not one.registry.stays]
     switch_registrations(hidden, [])

@@ -100,7 +100,7 @@ class Hooks(MutableMapping[tuple[ModuleType, str], Any]):
 
 
 class WarningFilters(MutableSequence[Any]):
-    """The filters of `warnings`. That module caches results that depend on the filters."""
+    """The filters of `warnings`. A change also clears the results that `warnings` has cached for other filters."""
 
     def __getitem__(self, index: Any) -> Any:
         return warnings.filters[index]
