@@ -33,7 +33,7 @@ def build_command_line(verb: str, subject: CommandSubject, *words: str) -> str:
 
 
 def install_command(verb: str) -> Callable[[CommandSubject], str]:
-    """Return the function that makes the command line of an install."""
+    """Return a function that makes the command line of an install."""
     return lambda subject: build_command_line(
         verb, subject, subject.vsn or "VSN", "--yes", *_option_words(subject.options)
     )
@@ -57,14 +57,14 @@ def reason_words(options: m.InstallOptions) -> list[str]:
 
 
 def process_command(verb: str) -> Callable[[CommandSubject], str]:
-    """Return the function that makes the command line of a change of one process."""
+    """Return a function that makes the command line of a verb that changes one process."""
     return lambda subject: build_command_line(
         verb, subject, str(subject.pid if subject.pid is not None else "PID"), "--yes"
     )
 
 
 def one_process_command(verb: str, *words: str) -> Callable[[CommandSubject], str]:
-    """Return the function that makes the command line of an inspection of one process."""
+    """Return a function that makes the command line of a verb that inspects one process."""
     return lambda subject: build_command_line(verb, subject, str(subject.pid or "PID"), *words)
 
 

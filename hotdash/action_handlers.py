@@ -83,7 +83,7 @@ class ActionHandlers:
                 self._app.set_busy()
 
     def refresh_operation(self, operation: str) -> None:
-        """Read an operation from the node, because events about it were missed or had only a part of it."""
+        """Request an operation from the node, because its events were missed or did not contain all its results."""
         self._app.run_worker(self.releases.refresh_operation(operation), name="operation", exit_on_error=False)
 
     # -------------------------------------------------------------- the dashboard itself

@@ -181,7 +181,7 @@ class HotdashApp(NodeApp):
         self.reception.receive(message.event)
 
     def read_operation(self, operation: str) -> None:
-        """Read an operation whose results were in no event. A recording contains the answer as a separate message."""
+        """Request an operation whose results were in no event. In a replay, do nothing: the answer is recorded."""
         if self.link.live:
             self.handlers.refresh_operation(operation)
 
@@ -302,9 +302,9 @@ class HotdashApp(NodeApp):
         self._update_needs()
 
     def _update_needs(self) -> None:
-        """Pass the needs of the open view to the link.
+        """Tell the link which data the open view needs.
 
-        Nothing is passed while the dashboard closes, because its screens may already be closed.
+        While the dashboard closes, tell it nothing, because the screens may already be closed.
         """
         if not self.is_running:
             return

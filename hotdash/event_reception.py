@@ -1,4 +1,7 @@
-"""Applies the node's events to the dashboard: text events in batches. Announces the operations of other people."""
+"""Applies the node's events to the dashboard, and announces the operations that other people begin.
+
+Events that have only a text are applied in batches.
+"""
 
 from __future__ import annotations
 

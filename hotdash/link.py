@@ -30,7 +30,7 @@ class Link(Protocol):
         """Post no more messages."""
 
     def set_needs(self, needs: DataNeeds) -> None:
-        """Set what the open view needs from now on."""
+        """Set which data the open view needs from now on."""
 
     def refresh(self) -> None:
         """Read everything now."""

@@ -72,7 +72,7 @@ class RequestAnswered(Message):
 
 @dataclass
 class Replayed(Message):
-    """A replay was moved to another time. It has all messages before this time, each with its own time."""
+    """A replay was moved to another time. `passed` has all recorded messages before this time, each with its time."""
 
     passed: tuple[tuple[float, Message], ...]
 

@@ -1,7 +1,7 @@
 """The connection to the node. The link reads from the node and posts messages to the dashboard.
 
-The link reads a summary after each event that may have changed it, and the windows and the process that the open view
-shows. When the connection is lost, it retries until it reconnects.
+The link reads a summary after each event that may have changed it, and the rows and the process that the open view
+shows. When the connection is lost, the link retries until it reconnects.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class NodeLink:
     # -------------------------------------------------------------- called by the dashboard
 
     def set_needs(self, needs: DataNeeds) -> None:
-        """Set what the open view needs from now on."""
+        """Set which data the open view needs from now on."""
         if needs.snapshots and not self._needs.snapshots:
             self._poll_due.set()
         self._needs = needs

@@ -1,4 +1,4 @@
-"""Reads what the open view shows of processes: its window of the tree or of the list, and the selected process."""
+"""Reads what the open view shows of processes: the visible rows of the tree or the list, and the selected process."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ W = TypeVar("W", ProcessWindow, TreeWindow)
 
 
 class WindowReader:
-    """Reads the windows and the process that the last `set_needs` named, and calls `post` with each message."""
+    """Reads the rows (windows) and the process that the last `set_needs` named, and posts them as messages."""
 
     def __init__(self, post: Callable[[Message], object]) -> None:
         self._post = post
@@ -53,7 +53,7 @@ class WindowReader:
         self._processes: ProcessWindow | None = None
 
     def set_needs(self, needs: DataNeeds) -> None:
-        """Set what is read from now on. A moved cursor reads one process, and no window."""
+        """Set what is read from now on. If only the selected process differs, only that process is read at once."""
         before, self._needs = self._needs, needs
         if not (same_question(before.tree, needs.tree) and same_question(before.processes, needs.processes)):
             self._window_due.set()
@@ -121,7 +121,7 @@ class WindowReader:
 async def _read_window(
     client: Client, method: methods.Method[Q, P], wanted: Q, known: W | None, make: Callable[[Q, P, W | None], W]
 ) -> W:
-    """Read what has changed in the known window. If rows are missing afterwards, read the whole window."""
+    """Read the changed rows of the known window. If rows are missing afterwards, read all rows of the window."""
     query = next_query(wanted, known, client.info.boot_id)
     window = make(query, await client.request(method, query), known)
     if is_incomplete(window):

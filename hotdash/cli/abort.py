@@ -1,4 +1,4 @@
-"""`hotdash abort`: end an operation that prepares or waits."""
+"""`hotdash abort`: end an operation that has not changed anything yet."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .shared_options import node_options, output_option, reason_option
 @reason_option
 @output_option
 def abort(node: str, cookie_file: Path | None, reason: str | None, output: str) -> None:
-    """End the running operation of NODE while it prepares or waits, before it changes anything."""
+    """End the running operation of NODE while it still prepares or waits, before it changes anything."""
 
     async def abort_operation(client: Client) -> m.Operation:
         ended = await client.request(methods.ABORT, m.Abort(reason=reason))

@@ -31,7 +31,7 @@ _AWAY: Final = (ExitCode.UNREACHABLE, ExitCode.UNKNOWN_OUTCOME)
 def install_cold(
     node: str, cookie_file: Path | None, request: m.Install, *, yes: bool, commit: bool, output: str
 ) -> m.Operation:
-    """Let the node restart into a release on probation. With `commit`, wait for its good health and commit it."""
+    """Let the node restart into a release on probation. With `commit`, wait until its health is good, and commit it."""
 
     async def begin(client: Client) -> m.Operation:
         confirm_by_name(

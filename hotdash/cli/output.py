@@ -38,9 +38,9 @@ def to_builtins(value: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class OutputMode:
-    """How a verb prints: several outputs or one, and a function `paint` that replaces the printing of tables.
+    """How a verb prints. If `repeated`, it prints several outputs, and each JSON output is one line.
 
-    JSON of several outputs has one line for each.
+    `paint` is called with each table instead of printing it.
     """
 
     repeated: bool = False

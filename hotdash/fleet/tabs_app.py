@@ -117,7 +117,7 @@ class TabsApp(HotdashApp):
             self.call_later(self._leave)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While a dialog is open, its node stays open."""
+        """While a dialog is open, no other tab can be opened."""
         if action == "open_tab":
             return not self.screen.is_modal
         return super().check_action(action, parameters)

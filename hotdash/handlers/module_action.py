@@ -1,4 +1,4 @@
-"""The action that opens a module: its source, and the processes that run its old version, with their stacks."""
+"""The action that shows a module: its source, and the processes that run its old version, with their stacks."""
 
 from __future__ import annotations
 

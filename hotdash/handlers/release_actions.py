@@ -249,7 +249,7 @@ class ReleaseActions:
         )
 
     async def refresh_operation(self, operation: str) -> None:
-        """Read an operation from the node, because events about it were missed or had only a part of it."""
+        """Request an operation from the node, because its events were missed or did not contain all its results."""
         try:
             self._app.add_operation(
                 await self._app.link.request(methods.OPERATION, m.GetOperation(operation=operation))

@@ -1,4 +1,4 @@
-"""The action that opens the next trouble of the node."""
+"""The action that goes to the next trouble of the node, such as a supervisor that restarts children."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TroubleAction:
-    """Opens the troubles of the node one after the other, the worst first."""
+    """Goes to the troubles of the node one after the other, the worst first."""
 
     def __init__(self, app: HotdashApp) -> None:
         self._app = app

@@ -23,9 +23,9 @@ _RELEASE_CHANGES = ("installed", "committed", "reverted")
 
 @dataclass(frozen=True, slots=True)
 class NodeRestart:
-    """A restart of the node, noticed `at` this time.
+    """A restart of the node, which the dashboard noticed at the local time `at`.
 
-    `before` describes the node before the restart, and `after` when the restart was noticed.
+    `before` describes the node before the restart, and `after` the node when the restart was noticed.
     """
 
     at: float
@@ -121,11 +121,11 @@ class NodeView:
         return replace(self, operations=tuple(ordered[-MAX_OPERATIONS:]))
 
     def with_tree(self, tree: TreeWindow, now: float) -> NodeView:
-        """Return the view with another window of the tree."""
+        """Return the view with other known lines of the tree (a window)."""
         return replace(self, tree=tree, last_heard=now, snapshot=self._blocked(tree.page.blocked))
 
     def with_processes(self, processes: ProcessWindow, now: float) -> NodeView:
-        """Return the view with another window of the list of processes."""
+        """Return the view with other known rows of the list of processes (a window)."""
         return replace(self, processes=processes, last_heard=now, snapshot=self._blocked(processes.page.blocked))
 
     def _blocked(self, blocked: str | None) -> m.NodeSummary | None:
@@ -156,7 +156,7 @@ class NodeView:
         return self.history.samples[-1].at + max(0.0, now - self.last_heard)
 
     def process(self, key: ProcessKey) -> m.ProcessSummary | None:
-        """Return the live process with this identity, if it is known: shown in a window, or the selected one."""
+        """Return the live process with this identity; None unless it is selected or in the known rows of a view."""
         for window in (self.tree, self.processes):
             if window is not None and window.page.boot_id == key.boot_id and key.pid in window.rows:
                 return window.rows[key.pid]

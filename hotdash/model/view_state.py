@@ -75,8 +75,8 @@ class ViewState:
 class Selection:
     """The identities of the objects that an action would apply to.
 
-    If any processes are `marked`, the action applies to them instead of `process`. `successor` is the process in the
-    place of the selected process, if that one has ended; only what changes nothing may use it.
+    If any processes are `marked`, the action applies to them instead of `process`. If the selected process has ended,
+    `successor` is the process that replaces it; only actions that change nothing may use it.
     """
 
     process: ProcessKey | None = None
@@ -91,7 +91,7 @@ class Selection:
 class DataNeeds:
     """The data that the open view needs: a summary every second if `snapshots`, and the state of `process`.
 
-    `tree` and `processes` are the windows that it shows.
+    `tree` and `processes` are the queries for the rows that it shows.
 
     If `old_code`, the view also needs the list of what keeps old versions, while any module has an old version.
     """

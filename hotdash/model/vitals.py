@@ -110,7 +110,7 @@ def gauge_lines(history: VitalsHistory, cells: int, cell_width: int) -> tuple[Li
 
 
 def blocked_words(history: VitalsHistory, last_heard: float, now: float) -> str:
-    """Return how long the event loop has been blocked, and where; empty if it answers. The age grows with `now`."""
+    """Return for how long the event loop has been blocked until `now`, and where; empty if it is not blocked."""
     vitals = history.samples[-1] if history.samples else None
     if vitals is None or not vitals.blocked:
         return ""

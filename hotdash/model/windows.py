@@ -1,6 +1,6 @@
-"""The parts of the process list and of the tree that the dashboard has read (windows), brought up to date by pages.
+"""Windows: the rows of the process list and of the tree that the dashboard has read, around the visible ones.
 
-A page that the node sends has only the rows that have changed.
+Each page that the node sends brings a window up to date; the page has only the rows that have changed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Q = TypeVar("Q", m.ProcessQuery, m.TreeQuery)
 
 @dataclass(frozen=True, slots=True)
 class ProcessWindow:
-    """The newest page of a query, with the rows of all its processes."""
+    """The newest page of a process query. Unlike the page, `rows` also has the rows that have not changed."""
 
     query: m.ProcessQuery
     page: m.ProcessPage
@@ -25,13 +25,13 @@ class ProcessWindow:
 
     @property
     def ordered(self) -> tuple[m.ProcessRow, ...]:
-        """The rows in their order."""
+        """The rows in the order of the page."""
         return tuple(self.rows[pid] for pid in self.page.pids if pid in self.rows)
 
 
 @dataclass(frozen=True, slots=True)
 class TreeWindow:
-    """The newest page of the tree, with the rows of all its processes."""
+    """The newest page of the tree. Unlike the page, `rows` also has the rows that have not changed."""
 
     query: m.TreeQuery
     page: m.TreePage
@@ -44,7 +44,7 @@ class TreeWindow:
 
 
 def same_question(one: m.ProcessQuery | m.TreeQuery | None, other: m.ProcessQuery | m.TreeQuery | None) -> bool:
-    """Return whether two queries ask for the same window, even if they follow different rows."""
+    """Return whether two queries ask for the same rows, even if they follow different processes."""
     return _bare(one) == _bare(other)
 
 
@@ -53,7 +53,7 @@ def _bare(query: m.ProcessQuery | m.TreeQuery | None) -> m.ProcessQuery | m.Tree
 
 
 def next_query(wanted: Q, before: ProcessWindow | TreeWindow | None, boot_id: str) -> Q:
-    """Return the query to send; if the known window belongs to the same query, it asks only for changes."""
+    """Return the query to send. If the known window `before` belongs to the same query, ask only for changes."""
     known = before is not None and before.page.boot_id == boot_id and before.page.blocked is None
     if before is not None and known and same_question(wanted, before.query):
         return replace(wanted, since=before.page.generation)
@@ -72,7 +72,7 @@ def tree_window(query: m.TreeQuery, page: m.TreePage, before: TreeWindow | None)
 
 
 def is_incomplete(window: ProcessWindow | TreeWindow) -> bool:
-    """Return whether rows are missing: the page left them out as unchanged, but the window before did not have them."""
+    """Return whether rows are missing: the page left them out as unchanged, but the last window did not have them."""
     pids = window.page.pids if isinstance(window, ProcessWindow) else window.pids
     return window.query.since > 0 and any(pid not in window.rows for pid in pids)
 

@@ -34,7 +34,7 @@ class _TurnOfStates:
         self._window: TreeWindow | None = None
 
     def see(self, message: Message) -> None:
-        """Store the newest window of the tree."""
+        """If the message is a part of the tree, store it."""
         if isinstance(message, TreeReceived):
             self._window = message.window
 

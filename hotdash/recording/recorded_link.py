@@ -45,7 +45,7 @@ class RecordedLink:
         self._recorder.close()
 
     def set_needs(self, needs: DataNeeds) -> None:
-        """Set what the open view needs from now on."""
+        """Set which data the open view needs from now on."""
         self._link.set_needs(needs)
 
     def refresh(self) -> None:

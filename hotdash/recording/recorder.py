@@ -11,7 +11,7 @@ from .writer import RecordingWriter
 
 
 class Recorder:
-    """Writes each message with the time of `clock`, and calls `on_end` once with a sentence if the recording ends."""
+    """Writes each message with the time of `clock`. At the end of the recording, calls `on_end(why)` once."""
 
     def __init__(self, writer: RecordingWriter, clock: Callable[[], float], on_end: Callable[[str], object]) -> None:
         self._writer = writer

@@ -119,7 +119,7 @@ class MainScreen(NodeScreen):
             processes.unmark()
 
     def memory(self) -> dict[str, ViewMemory]:
-        """Return the names that each view wants back at the next start, by the name of the view."""
+        """Return what each view remembers for the next start, such as names of columns, by the name of the view."""
         memories = {**self._remembered, **{str(view.id): view.memory() for view in self.query(View)}}
         return {name: memory for name, memory in memories.items() if any(memory.values())}
 

@@ -163,7 +163,7 @@ class ProcessScreen(NodeScreen):
         return True
 
     def mark(self) -> None:
-        """From now on, measure changes from the present state."""
+        """From now on, show what changes in comparison with the present state."""
         self.visits.leave()
         self.refresh_now()
 
@@ -282,7 +282,7 @@ class ProcessScreen(NodeScreen):
         self.query_one("#around" if self.query_one("#state").has_focus else "#state").focus()
 
     def action_go_to_match(self, direction: int) -> None:
-        """Go to the next match (1) or the one before (-1), in both outlines, and open what hides it."""
+        """Go to the next match (1) or the one before (-1), in both outlines, and open the lines above it."""
         if not self._searched:
             return
         found: list[tuple[Outline, Path]] = [

@@ -74,7 +74,7 @@ class TarballTable(Table):
         super().__init__(columns, id="files", empty="There is no tarball here; build one with 'node-runtime build'.")
 
     def show_found(self, typed: str) -> None:
-        """Show what the typed text may mean."""
+        """Show the folders and tarballs whose path begins with the typed text."""
         now = time.time()
         self.show(
             [

@@ -38,11 +38,11 @@ class View(Vertical):
         return DataNeeds(snapshots=False)
 
     def memory(self) -> ViewMemory:
-        """Return the names that the view wants back when the dashboard is next opened on this node."""
+        """Return the names, such as those of columns, that `restore` gets when the dashboard next shows this node."""
         return {}
 
     def restore(self, memory: ViewMemory) -> None:
-        """Apply the names that `memory` returned in an earlier run, or those in the settings file."""
+        """Apply the names, such as those of columns, that `memory` returned in an earlier run or the settings name."""
 
 
 class NodeScreen(Screen[None]):

@@ -68,7 +68,7 @@ class Overview(View):
             self.panel.show_lines([line(span(row.title, "muted"))])
 
     def on_process_tree_folding_changed(self) -> None:
-        """Ask the node for the other rows."""
+        """Ask the node for the rows that the opened or closed branch makes visible."""
         self.processes.post_message(self.processes.WindowMoved())
 
     def on_table_cursor_moved(self) -> None:
@@ -90,7 +90,7 @@ class Overview(View):
         return Selection(successor=self.panel.successor)
 
     def select(self, process: ProcessKey) -> None:
-        """Put the cursor on a process, and show what may hide it."""
+        """Put the cursor on a process; first remove the filter and open all branches, which may hide the process."""
         self.filtered = ""
         self.processes.collapsed = frozenset()
         self.processes.select(process)

@@ -49,7 +49,7 @@ class ProcessPanel(Vertical):
         self._state.show(state or [])
 
     def show_process(self, key: ProcessKey, row: m.ProcessSummary | None, view_state: ViewState) -> None:
-        """Show a process; `row` is None if no window has it any more."""
+        """Show a process. `row` is None if the process is not among the known rows any more."""
         self.successor = None
         sample = view_state.node.sample
         own = sample if sample is not None and sample.key == key else None

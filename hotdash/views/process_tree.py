@@ -32,7 +32,7 @@ _WORKERS = ("gen_server", "gen_statem")
 
 
 class ProcessTree(WindowTable):
-    """The tree of a node. `collapsed` and `unfolded` are paths."""
+    """The tree of a node. `collapsed` has the paths of closed rows, `unfolded` those that show all their children."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(move_keys("toggle_row"), "open_or_close", id="toggle_row", show=False),

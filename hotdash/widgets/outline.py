@@ -60,7 +60,7 @@ class Outline(Table):
         self.scroll_home(animate=False)
 
     def reveal(self, path: Path) -> None:
-        """Put the cursor on this line, and open what hides it."""
+        """Put the cursor on the line at `path`, and open the lines above it, so that it is shown."""
         for parent in parents_of(self.nodes, path):
             self.folding = self.folding.with_open(parent)
         self._draw()

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def appup() -> None:
     """Check and generate the appups between two releases.
 
-    A release is a project folder, a tarball, or a revision of git such as HEAD, v1.0 or v1.0:services/shop. A revision
-    without a folder means the folder of the newer project in that revision.
+    A release is a project folder, a tarball, or a revision of git such as HEAD, v1.0 or v1.0:services/shop. For a
+    revision without a folder, the folder of the newer project is read in that revision.
     """
 
 
@@ -112,7 +112,7 @@ def check_build(previous: str, folder: Path) -> None:
 
 @contextmanager
 def read_releases(older: str, newer: str) -> Iterator[tuple[ReleaseSource, ReleaseSource]]:
-    """Read two releases, and keep what was unpacked of them until the context ends. Raises `Refused`."""
+    """Read two releases. The files that this unpacks exist until the context ends. Raises `Refused`."""
     from node_runtime.releases.appups.sources.release_argument import read_release_argument
 
     project = Path(newer)

@@ -19,9 +19,9 @@ from .directory_lock import hold_directory
 
 
 def cold(directory: Path, node: str, words: list[str]) -> None:
-    """Check the release, record the operation, which ends with the boot, and print the release's version.
+    """Check the release, record the install as an operation, and print the release's version.
 
-    Raises Refused.
+    The operation ends when the release has booted. Raises Refused.
     """
     parser = argparse.ArgumentParser(prog="upgrade", description=f"Start {node} with the release VSN, on probation.")
     parser.add_argument("vsn")

@@ -100,7 +100,7 @@ class Budgets:
         self._roles[peer.role].charge(peer, cost, self._clock())
 
     def refusal_delay(self, peer: Peer) -> float | None:
-        """Return the seconds after which the client gets a refusal, or None if it gets no reply.
+        """Return the seconds to wait before a refusal is sent to the client, or None if it gets no reply.
 
         A client that waits for each reply before it sends the next request always gets a refusal.
         """
@@ -145,7 +145,7 @@ class _RoleBuckets:
         return delay
 
     def _buckets(self, peer: Peer, now: float) -> tuple[tuple[TokenBucket, str], ...]:
-        """Return the buckets that a client's request is charged to, each with the words for those who share it."""
+        """Return the buckets that pay for a client's request, each with a text that names the clients that share it."""
         key = self._keys.get(peer.key)
         if key is None:
             key = self._keys[peer.key] = TokenBucket(self._budget.key, now)

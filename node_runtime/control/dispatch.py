@@ -68,9 +68,10 @@ class MethodEntry(Generic[P, R]):
     callbacks run at each `yield`. "worker" is a separate thread, for a slow handler. If the event loop is blocked,
     `fallback` replies from the control thread; its last argument is a clause that says where the loop is blocked.
     A method with a `subject` is written to the audit log; `subject(params)` is the object of the change. If
-    `audit_required` is false, the method runs even if the audit log can't be written; else `unaudited(params)` releases
-    what the refused request refers to. If `shared`, clients of one role that send the same parameters at about the same
-    time share one answer; then the answer must not depend on the client, except on its role.
+    `audit_required` is false, the method runs even if the audit log can't be written. Otherwise, the request is then
+    refused, and `unaudited(params)` releases what the request refers to, such as an upload. If `shared`, clients of one
+    role that send the same parameters at about the same time share one answer; then the answer must not depend on the
+    client, except on its role.
     """
 
     method: Method[P, R]
@@ -275,7 +276,7 @@ class _PendingRequest:
         self._intent = intent
 
     def _run_handler(self, params: m.WireStruct, answered: AnswerCallback) -> None:
-        """Run the handler where it has to run; then call `answered` in the control thread."""
+        """Run the handler in the thread that the method table names; then call `answered` in the control thread."""
         entry, caller, meter = self._entry, self._caller, WorkMeter()
         fallback = entry.fallback
         call = LoopCall(
@@ -325,11 +326,11 @@ class _PendingRequest:
         return Answer(None, _error_reply(error), None, meter.seconds, charge)
 
     def _charge(self, seconds: float) -> None:
-        """Charge the client for processor time beyond the method's cost.
+        """Charge the client for the processor time that its request has taken beyond the method's cost.
 
-        A shared answer that is made in slices costs nothing here: the pause after each such answer bounds its share of
-        the time. Other slices stop the event loop only for a moment, so their time costs as much as time outside of the
-        event loop.
+        Time on the event loop is more expensive than time in another thread, except for a handler that runs in slices:
+        each slice stops the event loop only for a moment. A shared answer that is made in slices costs nothing here,
+        because the pause after each such answer bounds its share of the time.
         """
         if self._entry.where != "slices" or not self._entry.shared:
             unit = LOOP_TOKEN_SECONDS if self._entry.where == "loop" else TOKEN_SECONDS
@@ -386,7 +387,7 @@ def _result_of(work: Callable[[], Any]) -> tuple[Any, BaseException | None]:
 
 @lru_cache(maxsize=256)
 def _shown_sentence(sentence: str) -> str:
-    """Return the redacted sentence. It is cached, because a client may repeat a refused request many times."""
+    """Return `sentence`, redacted. Results are cached, because a client may repeat a refused request many times."""
     return shown(sentence)
 
 

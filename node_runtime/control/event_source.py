@@ -83,9 +83,9 @@ class EventSource(logging.Handler):
             self._run(lambda: self._later(BATCH_SECONDS, self._publish_batch))
 
     def _publish_log(self) -> None:
-        """Publish the collected log records, at most `MAX_RECORDS_PER_BATCH` in `BATCH_SECONDS`, the most serious ones.
+        """Publish the most serious ones of the collected log records, and the number of the others.
 
-        The others are only counted.
+        At most `MAX_RECORDS_PER_BATCH` records are published in `BATCH_SECONDS`.
         """
         now = time.monotonic()
         if now >= self._log_window_end:
@@ -115,7 +115,7 @@ class EventSource(logging.Handler):
 
 
 def _drained(waiting: deque[T]) -> list[T]:
-    """Remove and return all items. The deque is empty at the end, so that the next item schedules the next batch."""
+    """Remove and return all items, even those that arrive meanwhile: an item in an empty deque schedules a batch."""
     items: list[T] = []
     while waiting:
         items.append(waiting.popleft())
@@ -141,5 +141,7 @@ def _reason(reason: object) -> str:
 
 
 def _line(text: str) -> str:
-    """Return the beginning of a text. The text is redacted before it is cut: half a secret may not be recognized."""
+    """Return the beginning of a text, redacted. The text is redacted before it is cut, because redaction may not
+    recognize half a secret.
+    """
     return clip(shown(text)[: MAX_TEXT_LENGTH + 1], MAX_TEXT_LENGTH)

@@ -127,7 +127,7 @@ class GatewayLink:
         return self._port
 
     def _handle_first(self, message: FromGateway) -> None:
-        """Handle a message that arrives before the gateway listens; keep all later ones for the control thread."""
+        """Handle a message that arrives before the gateway listens; store later messages for the control thread."""
         if self._listens:
             self._arrived.append(message)
         else:

@@ -143,7 +143,7 @@ def hold_node_name(name: str) -> Iterator[None]:
 
 
 def write_record(record: NodeRecord) -> None:
-    """Write `record` atomically; its process holds the node's name. Raises OSError if the disk can't be written."""
+    """Write `record` atomically. Call it with the node's name reserved. Raises OSError if the disk can't be written."""
     check_node_name(record.name)
     path = run_directory() / f"{record.name}.json"
     temporary = path.with_name(f".{path.name}.new")  # the next boot replaces a file that an interrupted boot has left

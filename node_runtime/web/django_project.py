@@ -60,7 +60,7 @@ def clear_url_caches() -> None:
 
 
 def _url_modules(batch: Batch | None = None) -> Iterator[tuple[str, Any]]:
-    """Yield the names and the `urlpatterns` of the modules that have them; a module of the batch in its new version."""
+    """Yield the name and the `urlpatterns` of each module that has them; for a module of `batch`, the new ones."""
     for name, module in list(sys.modules.items()):
         if issubclass(type(module), HotModule):
             is_new = batch is not None and name in batch.modules
@@ -70,7 +70,7 @@ def _url_modules(batch: Batch | None = None) -> Iterator[tuple[str, Any]]:
 
 
 def _resolvers(patterns: Any, kind: type) -> Iterator[Any]:
-    """Yield the resolvers in a list of patterns, and in the lists that they have resolved, innermost first."""
+    """Yield the resolvers in a list of patterns, innermost first. Omits nested lists that Django has not read yet."""
     for one in patterns if isinstance(patterns, (list, tuple)) else ():
         if isinstance(one, kind):
             yield from _resolvers(vars(one).get("url_patterns"), kind)

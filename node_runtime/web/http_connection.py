@@ -144,7 +144,7 @@ def _with_httptools(base: Any) -> Any:
     parse, on_body = base.take, base.on_body
 
     class HttptoolsConnection(base):  # type: ignore[misc]
-        """httptools has no limit of its own, and parses pipelined requests ahead."""
+        """The connection for the parser httptools, which has no limits and parses pipelined requests ahead."""
 
         __slots__ = ("_got_body", "_unfinished_bytes")
         headers: Any
@@ -182,7 +182,7 @@ def _with_httptools(base: Any) -> Any:
 
 def _with_h11(base: Any) -> Any:
     class H11Connection(base):  # type: ignore[misc]
-        """h11 itself limits the bytes of an incomplete event: see `h11_max_incomplete_event_size`."""
+        """The connection for the parser h11, which itself limits incomplete events: `h11_max_incomplete_event_size`."""
 
         def send_400_response(self, msg: str) -> None:
             if len(self.conn.trailing_data[0]) > self.limits.head_bytes:

@@ -31,7 +31,7 @@ from .websockets import WebSocketRoute, check_websockets
 async def start_link(name: str) -> Pid:
     """Start the process of a listener that has a socket already; return when it accepts connections.
 
-    Inside the script of an upgrade, the process begins when the script has succeeded, and this returns at once.
+    Inside the script of an upgrade, this returns at once, and the process begins when the script has succeeded.
     """
     return await _start(listeners().named(name))
 
@@ -85,7 +85,7 @@ async def _start(listener: Listener) -> Pid:
 
 
 def _ended(listener: Listener, pid: Pid, reason: object) -> None:
-    """Forget a process that has ended. If it has not accepted connections yet, its start fails."""
+    """Forget a process that has ended. If it has not accepted connections yet, the listener's start fails."""
     listener.processes.discard(pid)
     starting = listener.starting
     if starting is not None and not starting.done():

@@ -59,7 +59,7 @@ class NamedApplication:
         return application
 
     def in_version(self, namespace: Mapping[str, Any]) -> ASGIApp | None:
-        """Return the application of the version of the module that has this namespace; None if it has none."""
+        """Return the application in `namespace`, that of one version of the module; None if there is none."""
         try:
             application: ASGIApp = resolve_attribute(self.module, SimpleNamespace(**namespace), self._attribute)
         except LookupError:
@@ -67,7 +67,7 @@ class NamedApplication:
         return application
 
     def adopt(self, lifespan: Lifespan | None) -> None:
-        """Make a lifespan the present one, whose state the next request gets."""
+        """Make `lifespan` the present lifespan: the next request gets its state."""
         self.lifespan = lifespan
         self.state = {} if lifespan is None else lifespan.state
 
@@ -84,7 +84,7 @@ class NamedApplication:
         raise Refused(f"the application {self.reference!r} can't be used: {why}; correct its name")
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
-        """Return the application's own coroutine for a request. uvicorn reports what it returns, if that isn't None."""
+        """Return the application's own coroutine for a request. uvicorn logs an error if its result isn't None."""
         scope["state"] = self.state.copy()
         if scope["type"] == "websocket" and (task := asyncio.current_task()) is not None:
             task.set_name(f"websocket-{next(_numbers)}:{scope['path']}")

@@ -68,7 +68,7 @@ def _described(listener: Listener, task: asyncio.Task[Any]) -> OpenRequest:
 
 
 def describe_open_requests(holders: list[HeldModules]) -> tuple[list[str], list[HeldModules]]:
-    """Return a sentence for each listener with requests among the holders of old code, and the other holders."""
+    """Separate open requests from other holders of old code: return sentences about the requests, and the others."""
     known = {one.task: one for listener in listeners().values() for one in _open(listener)}
     found: dict[tuple[str, tuple[str, ...]], Counter[RequestKind]] = {}
     others = []
@@ -97,7 +97,7 @@ def _sentence(listener: str, modules: tuple[str, ...], kinds: Counter[RequestKin
 
 
 def _drain_seconds(listener: str, modules: tuple[str, ...]) -> float | None:
-    """Return the time in which the listener closes its websockets if an install loads these modules, or None."""
+    """Return the time in which the listener closes its websockets if an install loads `modules`; None if it doesn't."""
     application = listeners()[listener].application
     if isinstance(application, NamedApplication) and application.module in modules:
         return listeners()[listener].options.get("drain_websockets")

@@ -52,7 +52,7 @@ class Plugin:
 
 
 def find_plugins() -> list[Plugin]:
-    """Return the modules of the release that are plugins of a manager which is a global variable of a module."""
+    """Return the release's modules that are registered with a plugin manager in a global variable of some module."""
     pluggy: Any = sys.modules.get("pluggy")
     if pluggy is None:
         return []

@@ -69,14 +69,15 @@ class _Replacement:
 
 
 class ListenersInInstalls:
-    """The participant in installs that acts for the listeners."""
+    """Takes part in installs for the listeners: replaces their applications, and can put the old ones back."""
 
     def __init__(self) -> None:
         self._prepared: list[_Replacement] = []
         self._plugins: list[Plugin] = []
 
     def warnings(self, batch: Batch) -> list[str]:
-        """Return a sentence for each startup that the install will run, and for each function in it that awaits tasks.
+        """Return a sentence for each startup that the install will run, and one for each startup function that awaits
+        tasks.
 
         Called in a copy of the node. There, the new application gets the old state at once, so that the plan does not
         report this state as lost.
@@ -88,7 +89,7 @@ class ListenersInInstalls:
         return found
 
     def blockers(self, transition: Transition, batch: Batch) -> list[Blocker]:
-        """Return a blocker for each application that would still run replaced code, and those of `django_project`."""
+        """Return a blocker for each application that would still run replaced code, and those for Django projects."""
         kept = batch.kept_code()
         found = [*django_project.blockers(transition, batch)]
         for listener, application, _ in _running():
@@ -102,7 +103,10 @@ class ListenersInInstalls:
         return [name for _, application, _ in _running() for name in kept.names_in(_served_after(application, batch))]
 
     def staying(self, transition: Transition, holders: list[HeldModules]) -> tuple[list[str], list[HeldModules]]:
-        """Return sentences about open requests, and the other holders, without tasks that a replaced lifespan ends."""
+        """Return sentences about the open requests among `holders` of old code, and the other holders.
+
+        Omits the tasks of a lifespan that the install replaces: they end with it.
+        """
         ending = set()
         for _, application, lifespan in _running():
             if application.module in transition.loaded:
@@ -131,13 +135,13 @@ class ListenersInInstalls:
                 ) from None
 
     def switch(self) -> None:
-        """Let new requests get the new state, and let the new tasks run instead of the old ones."""
+        """Switch to the new lifespans: later requests get their state, and their tasks run instead of the old ones."""
         for one in self._prepared:
             one.switch()
         self._update_libraries()
 
     def put_back(self) -> None:
-        """Let the old tasks and the old state continue."""
+        """Return to the old lifespans: later requests get their state, and their tasks continue."""
         for one in self._prepared:
             one.put_back()
         self._update_libraries()
@@ -156,7 +160,7 @@ class ListenersInInstalls:
             await one.new.shutdown()
 
     def done(self) -> None:
-        """Begin to end the old versions."""
+        """Begin to end the old lifespans: start a task for each, which calls `retire`."""
         prepared, self._prepared = self._prepared, []
         loop = asyncio.get_running_loop()
         for one in prepared:
@@ -200,7 +204,10 @@ def _running() -> Iterator[tuple[Listener, NamedApplication, Lifespan]]:
 
 
 def _replaced(batch: Batch) -> Iterator[tuple[Listener, NamedApplication, Any]]:
-    """Yield the listeners whose application is another object in the new version of its module, and that object."""
+    """Yield (listener, application, new) for each application that is another object in its module's new version.
+
+    `application` is the listener's present one; `new` is the object in the new version.
+    """
     for listener, application, _ in _running():
         if application.module not in batch.modules:
             continue

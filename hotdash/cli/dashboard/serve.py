@@ -51,7 +51,7 @@ async def _serve(server: BrowserServer, bound: socket.socket) -> None:
 
 
 def _cookie_file(node: str, cookie_file: Path | None, *, operator: bool) -> Path:
-    """Return the cookie for the dashboards: a viewer's, unless `operator`. Raises Refused if there is none."""
+    """Return the path of the dashboards' cookie, a viewer's unless `operator`. Raises Refused if there is none."""
     address = locate(node, cookie_file)
     named = cookie_file or os.environ.get("HOTDASH_COOKIE_FILE")
     if named is not None:

@@ -46,12 +46,12 @@ STATUS_TONES: dict[str, Tone] = {
 
 
 def text(words: str, tone: Tone = "plain") -> Text:
-    """Return a text in a tone, without markup or control characters."""
+    """Return text in the colour of a tone, such as "warn". Markup and control characters in it have no effect."""
     return Text(sanitize(words), style=STYLES[tone])
 
 
 def status_text(word: str) -> Text:
-    """Return a status or an outcome in its tone."""
+    """Return a status or an outcome in the colour of its tone."""
     return text(word, STATUS_TONES.get(word, "plain"))
 
 

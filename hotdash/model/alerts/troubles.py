@@ -38,7 +38,7 @@ class Trouble:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """The parts that stay the same while the numbers and the last error in the sentence change."""
+        """The fields that identify the trouble. They stay the same while numbers and errors in `sentence` change."""
         return self.view, self.process, self.module, self.vsn, self.about
 
 

@@ -40,21 +40,21 @@ class OutlineRow:
 
 @dataclass(frozen=True, slots=True)
 class Folding:
-    """The nodes that the operator has closed and opened."""
+    """The lines of an outline that the operator has closed and opened, by path."""
 
     closed: frozenset[Path] = frozenset()
     opened: frozenset[Path] = frozenset()
 
     def shows_below(self, node: OutlineNode) -> bool:
-        """Return whether the lines below a node are shown."""
+        """Return whether the lines below the line `node` are shown."""
         return node.path in self.opened or (node.is_open and node.path not in self.closed)
 
     def with_open(self, path: Path) -> Folding:
-        """Return the folding with this node open."""
+        """Return the folding with the line at `path` open."""
         return Folding(self.closed - {path}, self.opened | {path})
 
     def with_closed(self, path: Path) -> Folding:
-        """Return the folding with this node closed."""
+        """Return the folding with the line at `path` closed."""
         return Folding(self.closed | {path}, self.opened - {path})
 
 
@@ -77,7 +77,7 @@ def _rows(nodes: Sequence[OutlineNode], folding: Folding | None, depth: int) -> 
 
 
 def filtered(nodes: Sequence[OutlineNode], wanted: str) -> tuple[OutlineNode, ...]:
-    """Return the nodes whose line contains every word of `wanted`, with the lines above them and below them."""
+    """Return the lines that contain every word of `wanted`, with the lines above them and below them."""
     words = wanted.lower().split()
     return tuple(_matching(nodes, words)) if words else tuple(nodes)
 
@@ -91,7 +91,7 @@ def _matching(nodes: Sequence[OutlineNode], words: list[str]) -> Iterator[Outlin
 
 
 def walk(nodes: Sequence[OutlineNode]) -> Iterator[OutlineNode]:
-    """Yield every node, parents first."""
+    """Yield every line, parents first."""
     for node in nodes:
         yield node
         yield from walk(node.children)

@@ -62,7 +62,7 @@ def _earlier(change: Change) -> Span:
 def _term_node(
     term: m.Term, label: str, path: Path, place: Path, changes: Mapping[Path, Change], depth: int
 ) -> OutlineNode:
-    """Return a value. `place` is its path in the state, by which `changes` names it."""
+    """Return a value as a line, with its parts as lines below. `place` is its path in the state, a key of `changes`."""
     children = tuple(
         _term_node(part, name, (*path, str(number), name), (*place, name), changes, depth + 1)
         for number, (name, part) in enumerate(term.items)

@@ -50,7 +50,7 @@ def _health(operation: m.Operation, view_state: ViewState) -> list[Line]:
 
 
 def _row(cells: Sequence[Line]) -> Line:
-    """Return the cells of a line. The last one has no padding, which would fold the line."""
+    """Return the cells as one line. The last cell gets no padding, because padding could fold the line."""
     *padded, last = cells
     return (*(part for cell in padded for part in (*cell[:-1], span(cell[-1].text.ljust(_AVERAGES_CELLS)))), *last)
 

@@ -77,7 +77,7 @@ def new(name: str, is_web: bool, asgi: str | None) -> None:
 
 
 def _words(name: str, kind: str, libraries: list[str]) -> dict[str, str]:
-    """Return the values of the words in the template."""
+    """Return the values of the template's placeholders, such as NAME."""
     return {
         "TRY": TRIALS[kind],
         "NAME": name,
@@ -89,7 +89,7 @@ def _words(name: str, kind: str, libraries: list[str]) -> dict[str, str]:
 
 
 def _package_words(package: AsgiPackage | None, folder: Path, libraries: list[str]) -> dict[str, str]:
-    """Return the words about the ASGI application and about what the release requires."""
+    """Return the values of the placeholders about the ASGI application and about the release's requirements."""
     pins = [f"{library}=={metadata.version(library)}" for library in libraries]
     if package is not None:
         pins = sorted({*pins, *package.requirements})
@@ -106,7 +106,7 @@ def _package_words(package: AsgiPackage | None, folder: Path, libraries: list[st
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:
-    """Write all files, or none: a folder beside the new one becomes the new one."""
+    """Write all files or none: write them to a temporary folder, and rename it to `folder` when it is complete."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:

@@ -1,4 +1,4 @@
-"""The files of a new project: text files in `template`, in which words between @ stand for the project's own words.
+"""The files of a new project: text files in `template` with placeholders, such as @NAME@ for the project's name.
 
 `common` is part of each project; one of the other folders is added to it. A path's part `dot-name` is `.name` in the
 project, since not every tool packs hidden files.

@@ -32,7 +32,7 @@ logger: Final = logging.getLogger("node_runtime.control")
 
 @dataclass(slots=True)
 class Anchor:
-    """An anchor of one kind; the kind "none" means that the node has no anchor."""
+    """The anchor of a node's audit log. The kind "none" means that the node has no anchor."""
 
     kind: Literal["journal", "syslog", "file", "none"]
     path: Path = Path()

@@ -77,7 +77,10 @@ class AuditLog:
     # ------------------------------------------------------------------ inside, with the lock
 
     def _caught_up(self) -> Head:
-        """Return the head of the chain. Appends an entry if something other than a writer has changed the file."""
+        """Return the head of the chain.
+
+        If entries were removed or changed, or a crash has left an incomplete line, first append an entry about that.
+        """
         if self._head is not None and self._state == self._current_state():
             return self._head
         removed = self._remove_incomplete_line()

@@ -1,4 +1,4 @@
-"""The size limits of the audit log's entries, and the entries that no client has caused."""
+"""Makes the audit log's entries about changes that no client has requested, and limits the size of all entries."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Longer texts are clipped, so that an entry stays small.
 
 
 def bounded(entry: AuditEntry) -> AuditEntry:
-    """Return the entry with clipped fields."""
+    """Return the entry with its fields clipped to MAX_FIELD_CHARACTERS."""
     clipped = {
         name: clip(text, limit)
         for name, limit in MAX_FIELD_CHARACTERS.items()

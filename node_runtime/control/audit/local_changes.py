@@ -1,4 +1,4 @@
-"""Writes changes that the owner's commands make in a node's directory to the audit log."""
+"""Adds entries to the audit log for changes that the owner's commands make in a node's directory."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Writes refused logins and requests to the audit log: the first of each source at once, then only their number.
+"""Writes refused logins and requests to the audit log.
 
-Therefore endless attempts can neither fill the disk nor push other entries out of the log.
+The first refusal of each source gets an entry at once. Further refusals are counted, and get one entry with their
+number. Therefore endless attempts can neither fill the disk nor push other entries out of the log.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Refusals:
         self._note(entry, ("request", entry.who, entry.peer), 1)
 
     def flush(self) -> None:
-        """Write, for each source, how many refusals have no line of their own."""
+        """For each source with counted refusals, write an entry with their number."""
         sources, self._sources = self._sources, {}
         for source in sources.values():
             if source.more:

@@ -1,4 +1,4 @@
-"""One connection of a gateway, with counts of the bytes that the client has sent, and that it has not acknowledged."""
+"""One connection of a gateway. Counts the bytes that the client has sent, and those that it has not acknowledged."""
 
 from __future__ import annotations
 

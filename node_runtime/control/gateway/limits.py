@@ -18,8 +18,8 @@ _MIB = 1 << 20
 class RoleLimits(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The limits of one role: how many connections it may have, and how much one connection may send.
 
-    A connection may send at once what its rates allow in `burst_seconds` seconds. A connection that sends more is
-    closed.
+    In one burst, a connection may send as much as its rates allow in `burst_seconds` seconds. A connection that sends
+    more is closed.
     """
 
     max_connections: int
@@ -29,12 +29,12 @@ class RoleLimits(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
 
     @property
     def bytes_refill(self) -> Refill:
-        """The refill of the bucket from which a connection pays for the bytes that it sends."""
+        """The rate and the size of the bucket from which a connection pays for the bytes that it sends."""
         return Refill(self.max_bytes_per_second, self.max_bytes_per_second * self.burst_seconds)
 
     @property
     def messages_refill(self) -> Refill:
-        """The refill of the bucket from which a connection pays for its messages."""
+        """The rate and the size of the bucket from which a connection pays for its messages."""
         return Refill(self.max_messages_per_second, self.max_messages_per_second * self.burst_seconds)
 
 
@@ -70,7 +70,7 @@ class GatewayLimits(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
 
     @property
     def viewers_refill(self) -> Refill:
-        """The refill of the bucket from which all viewers together pay for their messages."""
+        """The rate and the size of the bucket from which all viewers together pay for their messages."""
         return Refill(
             self.max_viewer_messages_per_second, self.max_viewer_messages_per_second * self.viewer.burst_seconds
         )

@@ -174,7 +174,7 @@ In = TypeVar("In")
 
 
 class Seam(Generic[In]):
-    """One end of the seam, over the socket `connection`. `incoming` is the type of its messages. It never blocks."""
+    """One end of the seam, over the socket `connection`. `incoming` is the type of received messages. Never blocks."""
 
     def __init__(self, connection: socket.socket, incoming: object) -> None:
         connection.setblocking(False)

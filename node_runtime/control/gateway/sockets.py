@@ -12,5 +12,5 @@ _POLLIN: Final = int(zmq.POLLIN)
 
 
 def has_message(zmq_socket: zmq.Socket[bytes]) -> bool:
-    """Return whether a message has arrived. The check also quiets libzmq's descriptor until the next message."""
+    """Return whether a message has arrived. After this check, poll reports libzmq's descriptor only for a new one."""
     return bool(cast(int, zmq_socket.getsockopt(_EVENTS)) & _POLLIN)

@@ -1,1 +1,1 @@
-"""Handlers of control methods: about processes, old code and sources of modules. `method_handlers` has the others."""
+"""Handlers of the control methods about processes, old code and sources. Other handlers are in `method_handlers`."""

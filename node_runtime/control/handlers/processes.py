@@ -30,7 +30,7 @@ TORN_KEPT_SECONDS: Final = 10.0
 class ProcessHandlers:
     """The handlers of one node, with the name `name` and the boot id `boot_id`.
 
-    The clients of each role have their own queries, so that a viewer's question never delays an operator's.
+    Viewers and operators have separate `ProcessQueries`, so that a viewer's query never delays an operator's.
     """
 
     def __init__(self, name: str, boot_id: str, runtime: Runtime, code: CodeServer) -> None:
@@ -64,7 +64,10 @@ class ProcessHandlers:
         return run_through(self._torn().module_users())
 
     def _torn(self) -> ProcessQueries:
-        """Return queries for the control thread. They are kept for a while, since the first answer reads everything."""
+        """Return the queries that the control thread answers while the event loop is blocked.
+
+        They are kept for `TORN_KEPT_SECONDS`, because the first answer reads all processes.
+        """
         queries = self._torn_queries
         if queries is None or time.monotonic() - self._torn_since > TORN_KEPT_SECONDS:
             queries = self._torn_queries = ProcessQueries(self._runtime, self._code, self._boot_id, torn=True)
@@ -74,7 +77,7 @@ class ProcessHandlers:
         return queries
 
     def _forget_torn(self) -> None:
-        """Forget the processes as they were while the event loop was blocked: those that end would hold their code."""
+        """Drop the queries for a blocked event loop: they would keep ended processes, and so old versions of code."""
         self._torn_queries = None
 
     # ------------------------------------------------------------------ changes

@@ -1,4 +1,4 @@
-"""The supervisors that restart children, with the part of their intensity that they have used."""
+"""The supervisors that restart children, and how much of its restart intensity each of them has used."""
 
 from __future__ import annotations
 

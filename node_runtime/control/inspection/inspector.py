@@ -43,7 +43,7 @@ _CONTENT_LIMITS: Final = DescribeLimits(depth=3, parts=8, terms=40, size=2000, t
 class ProcessInspector:
     """Reads processes of `runtime`, on the event loop.
 
-    With `torn`, it is used in the control thread while the event loop is blocked; then no user code runs.
+    With `torn`, a process is read in the control thread while the event loop is blocked; then no user code runs.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ProcessInspector:
         self._relations = RelationReader(runtime)
 
     def inspect(self, pid: int, *, torn: bool = False) -> Generator[None, None, m.ProcessView]:
-        """Return the process, in slices. Raises Refused when it has ended."""
+        """Return the process; yield between short slices of the work. Raises Refused when the process has ended."""
         relations = RelationReader(self._runtime) if torn else self._relations
         found, age = yield from relations.read(self._find(pid))
         process = self._find(pid)  # it may have ended meanwhile

@@ -24,7 +24,7 @@ _TRACE_ID: Final = "node_runtime.control.trace"
 
 
 class Trace:
-    """The trace of one process: a debug function, which `sys.install` calls for each event."""
+    """The trace of one process. `sys.install` adds its method `take` to the process as a debug function."""
 
     def __init__(self, seconds: float, rate: int) -> None:
         self._rate = rate
@@ -44,7 +44,7 @@ class Trace:
         self._until = min(self._until, time.time())
 
     def take(self, _: object, event: sys.SystemEvent) -> object:
-        """Record an event; return DONE when the time has passed, so that the function is removed."""
+        """Record an event. When the time of the trace has passed, return DONE, so that the process removes `take`."""
         if event.at >= self._until:
             return sys.DONE
         if int(event.at) != self._second:
@@ -72,7 +72,7 @@ class Recordings:
         self._traces: dict[int, Trace] = {}
 
     def keep_log(self, process: BehaviourProcess, *, on: bool) -> None:
-        """Keep a log from the next message on, or end and forget it."""
+        """If `on`, log the messages of `process` from the next one on; otherwise, end the log and forget it."""
         sys.log(process.pid, MAX_LOGGED if on else None)
 
     def begin_trace(self, process: BehaviourProcess, seconds: float, rate: int) -> None:

@@ -26,7 +26,7 @@ class Relations:
 
 
 class RelationReader:
-    """Reads relations, in slices. If there are very many processes, the relations are kept for a while."""
+    """Reads relations in short slices of work. If there are very many processes, the relations are kept for a while."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime

@@ -1,1 +1,1 @@
-"""Answers to questions about processes: sorted and filtered pages, pages of the tree, and what has changed in them."""
+"""Answers to queries about processes: sorted and filtered pages, and pages of the tree. Unchanged rows are omitted."""

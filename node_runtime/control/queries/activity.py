@@ -56,11 +56,11 @@ class Activity:
 
     @property
     def fresh(self) -> bool:
-        """Whether the rates are those of the last seconds."""
+        """Whether the last reading was less than 3 seconds ago."""
         return bool(self._processes) and monotonic() - self._read_at < 3.0
 
     def refresh(self) -> Generator[None, None, None]:
-        """Measure the rates since the last reading, unless that was just now."""
+        """Measure the rates since the last reading, unless that reading was just now."""
         now = monotonic()
         if now - self._read_at < MIN_INTERVAL_SECONDS or not self._repetition.due:
             return
@@ -72,7 +72,7 @@ class Activity:
         self._handled_by_all = handled_by_all
 
     def forget_if_unused(self, seconds: float) -> None:
-        """Forget the processes if nobody has asked for their rates for so many seconds."""
+        """Forget the processes if nobody has asked for their rates for `seconds` seconds."""
         if monotonic() - self._read_at > seconds:
             self._processes, self._handled, self.rates = [], [], {}
             self._read_at, self._handled_by_all = 0.0, -1

@@ -25,9 +25,9 @@ _PID: Final = attrgetter("pid")
 
 
 class MembershipChange(NamedTuple):
-    """The pids of the processes that were added with one version, and of those that were removed.
+    """The change that led to one version of the membership: the pids of the added and of the removed processes.
 
-    A process that gets another name is in both.
+    A process that gets another name is both in `born` and in `ended`.
     """
 
     version: int
@@ -64,7 +64,7 @@ class Membership:
         self._changes: deque[MembershipChange] = deque(maxlen=MAX_CHANGES)
 
     def refresh(self) -> Generator[None, None, None]:
-        """Bring everything up to date, in slices."""
+        """Bring everything up to date; yield to the event loop between short slices of the work."""
         self._asked_at = monotonic()
         if self._follows and self._unsubscribe is None:
             self._follow()
@@ -105,7 +105,7 @@ class Membership:
         self._tidy()
 
     def _read(self) -> Generator[None, None, None]:
-        """Read all processes. A process that starts or ends meanwhile is in the events, and applied next time."""
+        """Read all processes. At the end, apply the events of the processes that have started or ended meanwhile."""
         self._events.clear()
         self._complete = False
         runtime = self._runtime
@@ -154,7 +154,7 @@ class Membership:
         self._changes.append(MembershipChange(self.version, added, ended))
 
     def _add(self, process: Process) -> bool:
-        """Add a process, unless it was read together with all others already."""
+        """Add a process; return False if `_read` has already read it together with all other processes."""
         at = bisect_left(self.processes, process.pid, key=_PID)
         if at < len(self.processes) and self.processes[at] is process:
             return False
@@ -184,7 +184,7 @@ class Membership:
                 self.below.pop(parent, None)
 
     def of_pids(self, pids: Iterable[int]) -> list[Process]:
-        """Return those of the processes that have one of these pids."""
+        """Return the processes with these pids; a pid that no process has is left out."""
         found = []
         for pid in pids:
             at = bisect_left(self.processes, pid, key=_PID)

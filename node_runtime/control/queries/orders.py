@@ -32,9 +32,9 @@ Key = Callable[[Process], Any]
 
 
 class OrderedProcesses:
-    """The processes `first`, then those of `all` that are not among them. `all` is in the order of the pids.
+    """The processes `first`, then the other processes of `all`. `all` is in the order of the pids.
 
-    `pids` are those of `first`; they are not needed if `first` has all processes.
+    `pids` are the pids of the processes in `first`; they are not needed if `first` has all processes.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Orders:
         self._activity = activity
 
     def sort(self, processes: list[Process], order: ProcessOrder) -> Generator[None, None, OrderedProcesses]:
-        """Return the processes, which are in the order of their pids, in another order."""
+        """Return `processes`, which are in the order of their pids, in the order `order`."""
         if order == "pid":
             return OrderedProcesses(processes)
         few = yield from self._few(processes, order)

@@ -50,7 +50,7 @@ class ProcessFilter:
         return all(self._accepts(term, process) is not term.negated for term in self.terms)
 
     def select(self, processes: Iterable[Process]) -> Generator[None, None, list[Process]]:
-        """Return the processes that match, in slices."""
+        """Return the processes that match; yield between short slices of the work."""
         if not self.terms:
             return list(processes)
         found = []

@@ -57,7 +57,7 @@ class ProcessQueries:
         self._busy = False
 
     def processes(self, query: m.ProcessQuery) -> Generator[None, None, m.ProcessPage]:
-        """Return a page of processes, in slices. Raises Refused for a wrong filter."""
+        """Return a page of processes; yield between short slices of the work. Raises Refused for a wrong filter."""
         filter = ProcessFilter(query.filter, self._reader, self._activity)
         yield from self._begin()
         try:
@@ -69,7 +69,7 @@ class ProcessQueries:
             self._busy = False
 
     def tree(self, query: m.TreeQuery) -> Generator[None, None, m.TreePage]:
-        """Return a page of the tree, in slices. Raises Refused for a wrong filter."""
+        """Return a page of the tree; yield between short slices of the work. Raises Refused for a wrong filter."""
         filter = ProcessFilter(query.filter, self._reader, self._activity)
         yield from self._begin()
         try:
@@ -100,7 +100,7 @@ class ProcessQueries:
             self._busy = False
 
     def module_users(self) -> Generator[None, None, dict[str, int]]:
-        """Return the number of processes of each module, in slices."""
+        """Return the number of processes of each module; yield between short slices of the work."""
         yield from self._begin()
         try:
             yield from self._membership.refresh()
@@ -145,7 +145,7 @@ class ProcessQueries:
         return matching
 
     def _named(self, name: str) -> Process | None:
-        """Return the process with a name as it is shown: escaped, and without secrets."""
+        """Return the process whose name is displayed as `name`: escaped, and without secrets."""
         names = self._runtime.names
         return names.get(name) or next((names[one] for one in list(names) if shown_name(one) == name), None)
 
@@ -164,9 +164,9 @@ class ProcessQueries:
         return known
 
     def _tidy(self) -> None:
-        """Drop the processes that nobody has asked for lately: an ended process would hold an old version of its code.
+        """Drop answers and rates that nobody has asked for lately: an ended process in them would keep its old code.
 
-        While a query is answered, it may use them, so they are dropped the next time.
+        While a query that may use them is being answered, drop nothing; the next call will.
         """
         if not self._busy:
             self._drop_unused()

@@ -1,4 +1,4 @@
-"""Reads single processes into summaries and rows, without sending them a message.
+"""Makes the summary and the row of a process from its attributes, without sending it a message.
 
 This module reads plain attributes only, so its code may also run in the control thread while the event loop is blocked.
 """
@@ -93,7 +93,7 @@ class ProcessReader:
         return None if table is None else table.by_pid.get(process.pid)
 
     def arguments(self, process: Process) -> str:
-        """Return the arguments with which the supervisor has started the process, redacted and short."""
+        """Return the arguments with which the supervisor has started the process, redacted and short; "" for none."""
         child = self.child(process)
         if child is None:
             return ""
@@ -150,7 +150,7 @@ def _argument(value: object, name: str) -> str:
 
 
 def _parameter_names(start: str) -> tuple[str, ...]:
-    """Return the names of the parameters of a start function, if it is a plain function of a loaded module."""
+    """Return the names of a start function's parameters; () unless it is a plain function of a loaded module."""
     module, _, name = start.partition(":")
     function = vars(sys.modules[module]).get(name) if module in sys.modules else None
     code = getattr(function, "__code__", None) if isinstance(function, FunctionType) else None

@@ -26,7 +26,7 @@ _MAIL_LIMITS: Final = DescribeLimits(depth=3, parts=8, terms=40, size=2000, text
 
 
 def running_callback(process: Process) -> str | None:
-    """Return the name of the async callback that runs."""
+    """Return the name of the async callback that the process runs; None if it runs none."""
     callback = process.current_callback()
     return None if callback is None else escape(callback)
 

@@ -1,4 +1,7 @@
-"""Rows of pages. The last rows are kept, so that a page has only the rows that have changed since an earlier page."""
+"""Rows of pages of processes.
+
+The rows of earlier pages are kept, so that an answer has only the rows that have changed since the client's last page.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ class Rows:
     def changed(
         self, processes: list[Process], details: tuple[ProcessDetail, ...], since: int
     ) -> Generator[None, None, tuple[ProcessRow, ...]]:
-        """Return the rows of the processes that have changed after the generation `since`, in slices."""
+        """Return the rows that have changed after the generation `since`; yield between short slices of the work."""
         self.generation += 1
         now = monotonic()
         found = []

@@ -1,4 +1,4 @@
-"""The slices in which long work runs on the event loop, and sorting in slices."""
+"""Divides long work on the event loop into slices of a few milliseconds, between which other callbacks run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_SHARE: Final = 0.01
 
 
 class SliceClock:
-    """Says when the present slice is over."""
+    """Measures the time of a slice, and says when the work has to yield to the event loop."""
 
     def __init__(self) -> None:
         self._until = monotonic() + SLICE_SECONDS
@@ -63,7 +63,7 @@ def sort_in_slices(items: list[T], key: Callable[[T], Any]) -> Generator[None, N
 
 
 class Repetition:
-    """Decides when work is repeated: as soon as the work takes at most MAX_SHARE of the time."""
+    """Decides when work may be repeated, so that the work takes at most the share MAX_SHARE of the time."""
 
     def __init__(self) -> None:
         self._due = 0.0

@@ -23,7 +23,7 @@ class TreeEntry(NamedTuple):
 
 
 class TreeChildren:
-    """Finds children.
+    """Finds the children of a process in the tree.
 
     The instances of a simple_one_for_one supervisor have no specifications of their own. They are shown in the order in
     which they were first seen, so that a restarted instance keeps its place.
@@ -35,7 +35,7 @@ class TreeChildren:
         self._instances: dict[int, dict[int, Child]] = {}
 
     def of(self, process: Process, limit: int | None) -> Generator[None, None, tuple[list[TreeEntry], int]]:
-        """Return the children of a process, at most `limit` of them, and the number of all, in slices."""
+        """Return at most `limit` children of a process, and the number of all its children."""
         below = self._membership.below.get(process.pid, [])
         table = table_of(process)
         if table is None:
@@ -69,7 +69,7 @@ class TreeChildren:
         return [TreeEntry(one, child, int(process.pid)) for one, child in found]
 
     def current(self, entry: TreeEntry) -> Process | None:
-        """Return the process of an entry now: a child may have been restarted since the entry was made."""
+        """Return the process that an entry has now, or None: the child may have been restarted or stopped meanwhile."""
         if entry.child is None:
             return entry.process
         return None if entry.child.pid is None else self._runtime.processes.get(entry.child.pid)

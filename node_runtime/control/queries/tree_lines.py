@@ -1,6 +1,6 @@
 """The visible lines of the supervision tree. A page is a range of these lines.
 
-A long row of siblings without children of their own is one run: its lines are made only when a page shows them. So the
+A row of siblings without children is stored as one item, a run: its lines are made only when a page shows them. So the
 cost of the tree depends on the number of its branches, and a page costs as much as its lines.
 """
 
@@ -34,7 +34,10 @@ UNSUPERVISED: Final = "not supervised"
 
 
 class Folding(msgspec.Struct, frozen=True):
-    """The closed paths, and the paths of which all children are shown; `unfolded` shows all children of every path."""
+    """Which paths of the tree are `closed`, so that their children are hidden, and which show all their children.
+
+    A path that is not in `open` shows at most MAX_SIBLINGS children; with `unfolded`, every path shows all of them.
+    """
 
     closed: frozenset[str] = frozenset()
     open: frozenset[str] = frozenset()
@@ -56,7 +59,7 @@ class _Run(msgspec.Struct, frozen=True):
 
 
 class _Single(msgspec.Struct, frozen=True):
-    """One line that is made already."""
+    """One line of the tree, with its number `first`. Unlike the lines of a run, it is made before a page shows it."""
 
     first: int
     line: TreeLine
@@ -78,7 +81,7 @@ class _Pending(msgspec.Struct, frozen=True):
 
 
 class VisibleTree:
-    """The tree with the paths that a client has closed and opened, and only with the processes in `matching`."""
+    """The tree as one client wants it: closed and opened by `folding`, with only the processes in `matching`."""
 
     def __init__(
         self,
@@ -223,7 +226,7 @@ class VisibleTree:
         return (yield from self._children.of(process, None if self._folding.shows_all(path) else MAX_SIBLINGS))
 
     def _siblings(self, entries: list[TreeEntry], parent: TreeLine) -> Generator[None, None, list[_Pending]]:
-        """Return siblings as runs and nodes, and if there are many, the line that replaces the rest."""
+        """Return siblings as runs and single processes, and at the end a line for the hidden siblings, if any."""
         shown = entries if self._folding.shows_all(parent.path) else entries[:MAX_SIBLINGS]
         hidden = max(parent.below, len(entries)) - len(shown)
         found: list[_Pending] = []

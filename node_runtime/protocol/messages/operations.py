@@ -106,9 +106,9 @@ class Operation(WireStruct, frozen=True):
 
     @property
     def ended_in(self) -> str:
-        """The release that runs after the operation was installed, committed or reverted.
+        """The release that runs after an operation with the outcome "installed", "committed" or "reverted".
 
-        An install is reverted if another worker of the node can't install the release.
+        An install has the outcome "reverted" if another worker of the node can't install the release.
         """
         return self.from_vsn if (self.kind, self.outcome) == ("install", "reverted") else self.to_vsn
 

@@ -43,8 +43,8 @@ class PlannedProcess(WireStruct, frozen=True):
 class PlannedModule(WireStruct, frozen=True):
     """A module in a plan. `needs`: the modules of the plan that its new version imports.
 
-    `registers`: what the body of the new version registers with the interpreter and with libraries; it replaces what
-    the old version has registered. `opens`: the databases, and the files to append to, that the body opens. The new
+    `registers`: what the body of the new version registers with the interpreter and with libraries; these registrations
+    replace those of the old version. `opens`: the databases, and the files to append to, that the body opens. The new
     version then has a connection or a file of its own.
     """
 
@@ -134,7 +134,7 @@ class RehearsalResult(WireStruct, frozen=True):
 
 
 class LostData(WireStruct, frozen=True):
-    """A field that the default migration drops, because the target's class lacks it.
+    """A field that the default migration drops, because the class in the target release lacks it.
 
     `field` is "module:Class.field". `process` is the label of the first process that has the field, and `path` is the
     place in the state of that process. `objects` is the number of objects with the field, and `with_data` the number of
@@ -176,8 +176,9 @@ ValueOutcome = Literal["migrated", "blocked", "waits", "kept"]
 
 
 class LiveValue(WireStruct, frozen=True):
-    """Values of a class or function that the target replaces or lacks, at one kind of place, in processes of one class.
+    """Values that processes hold of a class or function that the target release replaces or lacks.
 
+    One LiveValue is for all processes of one class that hold such values at the same kind of place, such as a timer.
     `pid`, `name` and `path` refer to the first process. `processes` is the number of processes. `code` is the class
     or function, "module:name", and `sort` says what the value is: "instance", "exception", "class", "function", "bound
     method", "coroutine" or "generator". `added`, `removed` and `changed` are names of fields, or of members of an

@@ -117,7 +117,7 @@ class TreeLine(WireStruct, frozen=True):
 
 
 class TreePage(WireStruct, frozen=True):
-    """A page of the tree. `lines` are all lines of the page; `rows` are their processes that have changed.
+    """A page of the tree. `lines` are all lines of the page; `rows` has the processes in them that have changed.
 
     `total` is the number of processes, `matched` the number of processes that match the filter, and `length` the number
     of visible lines. `index` is the line of the followed process. For `age` and `blocked` see ProcessPage.

@@ -1,1 +1,1 @@
-"""Limits for clients: of connections, sizes and times. Also rules for requests, paced reading, and a log."""
+"""The treatment of a listener's clients: limits, rules for requests, paced reading, and a log."""

@@ -28,7 +28,7 @@ If the process may have fewer than four times as many descriptors, a quarter of 
 
 @dataclass(frozen=True, slots=True)
 class ClientLimits:
-    """The limits of a listener; None means none. Times are in seconds."""
+    """The limits of a listener; None means no limit. Times are in seconds."""
 
     connections: int | None
     descriptors: int | None
@@ -64,7 +64,7 @@ class LimitLog:
         self.note(f"ended connections: {what}")
 
     def note(self, what: str) -> None:
-        """Count something that a client did; `what` is a clause without its subject, the listener."""
+        """Count something that a client did, and log the number. The log message begins: listener <name> <what>."""
         self._numbers[what] += 1
         now = asyncio.get_running_loop().time()
         if now - self._logged.get(what, -LOG_SECONDS) >= LOG_SECONDS:

@@ -15,7 +15,7 @@ PIECE_BYTES: Final = 4096
 
 
 class PacedReader:
-    """The bytes of one connection that wait to be parsed. uvicorn pauses and resumes it in place of a transport.
+    """The bytes of one connection that wait to be parsed. uvicorn pauses and resumes this object like a transport.
 
     `take(piece)` parses a piece; `waits()` returns whether the protocol wants no further piece now.
     """

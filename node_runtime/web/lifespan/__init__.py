@@ -1,1 +1,1 @@
-"""The lifespans of ASGI applications. An upgrade starts the new lifespan beside the old one, and can put it back."""
+"""The lifespans of ASGI applications. An upgrade starts the new lifespan beside the old one, and can return to that."""

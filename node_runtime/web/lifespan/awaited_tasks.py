@@ -45,7 +45,7 @@ def awaited_tasks(task: asyncio.Task[Any]) -> set[asyncio.Task[Any]]:
 
 
 def _tasks_of_frame(frame: FrameType | None) -> list[Any]:
-    """Return the tasks for which a suspended function of asyncio or anyio waits without awaiting them."""
+    """Return the tasks for whose end a function of asyncio or anyio waits by callbacks, such as a task group's exit."""
     if frame is None or not str(frame.f_globals.get("__name__", "")).startswith(_LIBRARIES):
         return []
     name = frame.f_code.co_qualname
@@ -65,7 +65,7 @@ def _tasks_in(values: Iterable[Any]) -> Iterator[asyncio.Task[Any]]:
 
 
 def _tasks_behind(future: asyncio.Future[Any]) -> list[Any]:
-    """Return the tasks on which `asyncio.gather` and `asyncio.shield` have based a future."""
+    """Return the tasks that `asyncio.gather` or `asyncio.shield` has combined into `future`; none for other futures."""
     behind: list[Any] = list(getattr(future, "_children", ()))
     for callback, *_ in getattr(future, "_callbacks", None) or ():
         for cell in getattr(callback, "__closure__", None) or ():
@@ -81,7 +81,7 @@ def _content(cell: CellType) -> Any:
 
 
 def last_future(task: asyncio.Task[Any]) -> object | None:
-    """Return the future that the next step of `task` waits for."""
+    """Return the future for which `task` waits; None if it waits for none."""
     future: object | None = getattr(task, "_fut_waiter", None)
     return future
 

@@ -51,7 +51,7 @@ class TaskGate:
         task.add_done_callback(self.tasks.discard)
 
     def passage(self) -> asyncio.Future[None]:
-        """Return a future that is done when the gate opens, as a coroutine yields it to its task."""
+        """Return a future that is done when the gate opens, in the form in which a coroutine yields it to its task."""
         future: Any = asyncio.get_running_loop().create_future()
         future._asyncio_future_blocking = True  # what `await future` sets, so that the task waits for it
         self._waiting.add(future)
@@ -90,7 +90,10 @@ class GatedCoroutine(Coroutine[Any, Any, Any]):
         return waiting.__await__()
 
     def _take(self, step: Callable[[], Any]) -> Any:
-        """Take a step if the gate is open. A step that the closed gate has delayed replaces `step`."""
+        """Take a step if the gate is open; else return a future to wait for, and keep `step` for the next call.
+
+        If an earlier call has kept a step, that step replaces `step`.
+        """
         if self._step is None:
             self._step = step
         if self._gate.closed and not self.freed:

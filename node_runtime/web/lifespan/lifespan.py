@@ -132,7 +132,7 @@ class Lifespan:
             self._ended.set()
 
     def _note(self, why: str) -> None:
-        """Note an error of the application's lifespan."""
+        """Note why the application's startup has failed or, if the startup has ended, why the shutdown has failed."""
         if self._started.is_set():
             self._shutdown_failure = self._shutdown_failure or why
         elif self._received and not self._misused:

@@ -1,4 +1,4 @@
-"""Finds the functions that a startup runs, and reads from their source whether they await tasks of their own."""
+"""Finds the functions that a startup runs, and reads from their source whether they await tasks that they create."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def awaits_own_tasks(function: Callable[..., Any]) -> str | None:
 
 
 def _task_names(tree: ast.AST) -> set[str]:
-    """Return the names of variables that get a new task."""
+    """Return the names of variables to which a new task is assigned."""
     return {
         target.id
         for node in ast.walk(tree)
@@ -104,7 +104,7 @@ def _waits(node: ast.AST, names: set[str], passed: set[str]) -> str | None:
 
 
 def _root(value: ast.expr) -> str | None:
-    """Return the name of the variable whose method or function is called; None for a plain function."""
+    """Return the leftmost name of a call, such as `group` in `group.start_soon()`; None for a plain function."""
     function = value.func if isinstance(value, ast.Call) else value
     while isinstance(function, ast.Attribute):
         function = function.value

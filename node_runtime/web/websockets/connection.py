@@ -254,7 +254,7 @@ class WebSocketConnection(asyncio.Protocol):
     # ------------------------------------------------------------------ the transport
 
     def _write(self, output: list[bytes]) -> None:
-        """Write the output of a protocol. If the protocol has ended, the client has to close the connection in time."""
+        """Write the output of the protocol. If the protocol has ended, the client gets limited time to disconnect."""
         ends = False
         for data in output:
             if data:
@@ -278,9 +278,9 @@ class WebSocketConnection(asyncio.Protocol):
         self._reader.update()
 
     def _ping(self) -> None:
-        """Ping the client. Since the last ping, it has to have sent something, and to have read waiting bytes.
+        """Ping the client, or end the connection if the client has not reacted since the last ping.
 
-        Otherwise, end the connection.
+        The client has not reacted if it has sent nothing, or if bytes wait for it and it has read none of them.
         """
         assert self._wire is not None
         unsent = self.transport.get_write_buffer_size()

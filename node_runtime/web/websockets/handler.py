@@ -113,7 +113,7 @@ class WebSocketHandler(GenServer[S], Generic[S]):
     # ------------------------------------------------------------------ for the listener
 
     def init(self, number: int) -> Any:
-        """Take over a connection by its number, and answer its handshake."""
+        """Take over the connection with this number, call `connected`, and answer the handshake."""
         connection = open_websockets().taken(number, self_pid())
         state = self.connected(connection.handshake)
         if inspect.isawaitable(state):

@@ -29,7 +29,7 @@ class OpenWebSocket(Protocol):
 
 
 class OpenWebSockets:
-    """The connections of a runtime, each by a number until its process has taken it, and then by the pid."""
+    """The connections of a runtime: by number until a process has taken the connection, then by that process's pid."""
 
     def __init__(self) -> None:
         self._numbers = count(1)

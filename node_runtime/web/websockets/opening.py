@@ -24,7 +24,7 @@ HEAD_END: Final = b"\r\n\r\n"
 
 
 class Opening:
-    """The handshake of one connection. Each method leaves its output for `output`.
+    """The handshake of one connection. The bytes that the methods produce are returned by `output`.
 
     The handler's class is used only here, and not kept: a connection must not keep an old version of it.
     """

@@ -38,7 +38,7 @@ class WireState:
 
 
 class Wire:
-    """An open websocket's protocol. Each method that receives or sends leaves its output for `output`."""
+    """An open websocket's protocol. The bytes that the methods produce are returned by `output`."""
 
     __slots__ = ("_fragments", "_max_message_bytes", "_opcode", "_protocol", "_unfinished", "closed_by_client")
 
