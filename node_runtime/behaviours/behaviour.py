@@ -30,7 +30,7 @@ class Down:
 
 
 def defined_reserved_name(cls: type, attribute: str) -> str | None:
-    """Return a sentence about a reserved name that a callback class or a base of it defines; None if there is none.
+    """Return a sentence that says that a callback class, or a base of it, defines a reserved name; None if none does.
 
     `attribute` is the name of the slot for the state. The instances of a class with such a name may be unable to hold a
     state. Without this check, an upgrade would find that out only when it resumes the processes.
@@ -43,7 +43,10 @@ def defined_reserved_name(cls: type, attribute: str) -> str | None:
 
 
 def reserved_name_sentence(cls: type, attribute: str, name: str, owner: type | None = None) -> str:
-    """Return the sentence for one reserved name that `owner` defines. By default, `owner` is `cls` itself."""
+    """Return the sentence that says that `owner` defines the reserved name `name`, and what to do.
+
+    `owner` is `cls` or a base of it; the default is `cls`.
+    """
     inherits = owner is not None and owner is not cls
     whose = f"{owner.__qualname__}, a base of {cls.__qualname__}," if owner and inherits else cls.__qualname__
     if name == attribute:

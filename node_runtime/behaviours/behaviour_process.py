@@ -280,7 +280,10 @@ class BehaviourProcess(VersionedProcess):
     # ------------------------------------------------------------------ the end
 
     def failed(self, item: MailItem, error: BaseException) -> Continuation | None:
-        """End the process, after `terminate`, because the callback for `item` raised `error`."""
+        """End the process, after `terminate`, because the callback for `item` raised `error`.
+
+        Returns the coroutine that remains to be awaited if `terminate` is async, otherwise None.
+        """
         if self.run_state is DEAD:
             self.runtime.fail(item, Exit(self.reason))
             return None

@@ -36,7 +36,8 @@ COUNTED: Final = "counted_failure"
 class FailureCounter:
     """The failures of a runtime since its start, counted where they happen.
 
-    Log records about them may reach nobody: a program that configures `logging` can disable each logger and handler.
+    They are not counted in the log, because their log records may reach nobody: a program that configures `logging` can
+    disable each logger and handler.
     """
 
     def __init__(self) -> None:
@@ -95,7 +96,7 @@ class CrashReport:
 def report_crash(
     process: Process, reason: object, error: BaseException, *, vsn: str = "", last_message: str = "", state: str = ""
 ) -> None:
-    """Log the end of `process` unless the end is orderly; `error` is the exception that its code raised.
+    """Log the end of `process` unless the end is orderly; `error` is the exception that the code of `process` raised.
 
     If a `Refused` caused the end, only its sentence is logged, without a traceback: the sentence tells an operator what
     to do, and no code has failed. If an application ends because a process that it starts has failed, only one sentence

@@ -1,7 +1,7 @@
 """The runtime: all processes of a node, their names, their signals, and the steps that end a process.
 
 Signals take effect at once. An exit signal that isn't trapped ends its target even in the middle of a callback. All
-other processes then see the target as ended; the runtime's functions refuse calls from frames of it that still run.
+other processes then see the target as ended; the runtime's functions refuse calls from its frames that still run.
 """
 
 from __future__ import annotations
@@ -354,7 +354,7 @@ class Runtime(Scheduler):
             process.watchers.pop(ref, None)
 
     def drop_messages(self, process: Process, unwanted: Callable[[Any], bool]) -> None:
-        """Remove the plain messages that `unwanted` accepts from the running process's mailbox."""
+        """Remove the plain messages for which `unwanted` returns true from the mailbox of `process`, which runs now."""
         mail = process.mail
         if mail:
             kept = [item for item in mail if item[0] is not None or not unwanted(item[1])]

@@ -246,7 +246,10 @@ class Scheduler:
         return self.loop.create_task(coroutine, context=context or self.context.copy())
 
     def park(self, process: Process, task: asyncio.Task[None]) -> ReplyFuture:
-        """Keep an idle task for its process. The returned future gets True if the task is needed again, else False."""
+        """Keep an idle task, so that the next async callback of `process` can run in it.
+
+        The returned future gets True when such a callback needs the task, and False when the task has to end.
+        """
         needed = ReplyFuture(self)
         self._parked[process] = (task, needed)
         if not self._unpark_scheduled:
@@ -255,7 +258,7 @@ class Scheduler:
         return needed
 
     def parked_task(self, process: Process) -> asyncio.Task[None] | None:
-        """Return the task that was kept for the process, if any, and wake it."""
+        """Return the task that was kept for the process, and wake it; None if no task was kept."""
         parked = self._parked.pop(process, None)
         if parked is None:
             return None

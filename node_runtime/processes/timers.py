@@ -54,9 +54,9 @@ class TimerRef:
         """The process whose end cancels the timer; None if the message goes to a name."""
 
     def start(self, handle: asyncio.TimerHandle, named: set[TimerRef]) -> None:
-        """Store the event loop's handle, and let the end of the process cancel the timer.
+        """Store the event loop's handle, and register the timer: with its target process, or else in `named`.
 
-        `named` are the running timers whose messages go to names.
+        The end of the target process cancels its timers. `named` has the running timers whose messages go to names.
         """
         self.handle = handle
         if self.process is None:
@@ -67,7 +67,7 @@ class TimerRef:
         self.process.timer_refs.add(self)
 
     def clear(self, named: set[TimerRef]) -> asyncio.TimerHandle | None:
-        """Forget the timer, because it fires or will be cancelled; returns its handle if it was running."""
+        """Forget a timer that fires or will be cancelled. Return its handle if it was running, otherwise None."""
         handle, self.handle = self.handle, None
         process, self.process = self.process, None
         self.message = None

@@ -37,7 +37,7 @@ def _type_words(dtype: object) -> str:
 
 
 def _read(value: object, name: str) -> object:
-    """Return an attribute by the descriptor of a class that is made in C; None if there is none."""
+    """Read an attribute by the descriptor of a class that is written in C; None if there is no such descriptor."""
     for base in mro_of(type(value)):
         if (descriptor := namespace_of(base).get(name)) is not None:
             made_in_c = not _FLAGS.__get__(base) & _HEAP_TYPE

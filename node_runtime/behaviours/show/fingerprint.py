@@ -92,7 +92,10 @@ def have_equal_parts(one: object, other: object, *, seconds: float, max_parts: i
 
 
 def _compared(left: object, right: object, readers: ValueReaders) -> list[tuple[object, object]] | None:
-    """Return the pairs of parts of two values that remain to be compared; None if the values differ already."""
+    """Return the parts of two values as pairs that have to be compared; None if the values differ in any other way.
+
+    There are no pairs for values without parts.
+    """
     cls = type(left)
     if _name_of(cls) != _name_of(type(right)):
         return None
@@ -203,7 +206,7 @@ def _all_parts(reader: ValueReader, value: Any) -> LabelledParts:
 
 
 def _is_open(reader: ValueReader, alone: bool) -> bool:
-    """Return whether the parts of this class's values are inspected."""
+    """Return whether the parts of values of the reader's class are inspected. `alone` means that no other code runs."""
     root = reader.package
     if root is None or root == _OWN_PACKAGE:
         return issubclass(reader.cls, _CONTAINERS)

@@ -31,7 +31,7 @@ LeafWriter: TypeAlias = Callable[[Any, int], str]
 
 
 def leaf_writer(cls: type, *, redacts: bool) -> LeafWriter | None:
-    """Return the function that writes the values of a class; None for a class whose values have parts.
+    """Return the function that returns a value of a class as text; None for a class whose values have parts.
 
     With `redacts`, the function redacts secrets in strings, bytes and paths.
     """

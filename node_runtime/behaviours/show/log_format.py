@@ -32,7 +32,7 @@ def one_line(value: object, declared: Declaration | None = None) -> str:
 def message_line(item: MailItem, cls: type[Any]) -> str:
     """Return a message to a `cls` process on one line.
 
-    A request is written as a call with parameter names, because secrets are recognized by their names.
+    A request is written as a call with parameter names, because these names show which arguments are secret.
     """
     tag, first, second, _ = item
     if tag is None:

@@ -15,7 +15,10 @@ _KEY: Final = secrets.token_bytes(32)
 
 
 class SecretComparison:
-    """Compares the secrets in two values. It records the secrets of the first value until `compare` is called."""
+    """Compares the secrets in two values: records those of the first value until `compare` is called.
+
+    After `compare`, it compares the secrets of the second value with the recorded ones.
+    """
 
     __slots__ = ("_comparing", "_digests")
 
@@ -24,12 +27,15 @@ class SecretComparison:
         self._comparing = False
 
     def compare(self) -> SecretComparison:
-        """End the recording: from now on, compare secrets with the recorded ones. Return the comparison itself."""
+        """End the recording: from now on, secrets are compared with the recorded ones. Return this object."""
         self._comparing = True
         return self
 
     def has_changed(self, path: tuple[str, ...], secret: Term) -> bool:
-        """Record `secret`, an unredacted Term; after `compare`, return whether it differs from the recorded one."""
+        """Return whether `secret`, an unredacted Term, differs from the secret that was recorded under `path`.
+
+        Before `compare` is called, record `secret` under `path`, and return False.
+        """
         digest = keyed_digest(msgspec.msgpack.encode(secret))
         if not self._comparing:
             self._digests[path] = digest

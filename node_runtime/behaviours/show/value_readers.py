@@ -1,4 +1,4 @@
-"""Readers, one for each class, that return values as text or as labelled parts and never run code of the class.
+"""Readers, one for each class, which read values as text or as labelled parts and never run code of the class.
 
 No code of a class is trusted: no `__repr__`, no property, no metaclass, no iterator of a subclass. Attributes are read
 through the interpreter's own descriptors. Facts that depend only on the class are computed once for each class, because

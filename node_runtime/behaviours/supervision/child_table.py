@@ -114,7 +114,7 @@ class Child:
         return "restarting" if self.restarting else "not running" if self.pid is None else str(self.pid)
 
     def ensure_retry_state(self) -> RetryState:
-        """Return `retry_state`, which is made only here because most children never need one."""
+        """Return `retry_state`; make it first if it is None, as it is for most children."""
         if self.retry_state is None:
             self.retry_state = RetryState()
         return self.retry_state
@@ -185,7 +185,7 @@ class ChildTable:
         return self
 
     def outline(self) -> dict[str, object]:
-        """Return a summary in builtin values: the flags, and the first children."""
+        """Return a summary of the table in builtin values: the flags, and at most `MAX_OUTLINED_CHILDREN` children."""
         flags = self.flags
         outline: dict[str, object] = {
             "strategy": flags.strategy,
@@ -296,7 +296,7 @@ class ChildTable:
 
 @contextmanager
 def _naming(supervisor: Supervisor) -> Iterator[None]:
-    """Begin the text of a ValueError with the name of the supervisor's class."""
+    """Put the name of the supervisor's class before the text of a ValueError that the block raises."""
     try:
         yield
     except ValueError as error:

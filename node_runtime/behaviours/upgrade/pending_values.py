@@ -67,7 +67,7 @@ def pending_values(node: Runtime, hold: Hold | None = None) -> list[PendingValue
     """Return the pending values of all live processes that have any.
 
     If `hold` has just visited each process, it knows which processes may have pending values, and only these are
-    visited again. A second visit of 100,000 processes would prolong the pause noticeably.
+    visited again. A second visit of 100,000 processes would noticeably prolong the time for which processes are held.
     """
     candidates = None if hold is None else hold.processes_with_extras()
     found = [

@@ -110,7 +110,10 @@ def urls_without_scheme(text: str) -> Iterator[Span]:
 
 
 def _credentials(scheme: str, url: str, *, cut: bool) -> Span | None:
-    """Return the credentials in the part of a URL after `://`. `cut` is True if the text ends with this part."""
+    """Return the span of the credentials in `url`, the part of a URL after `://`; None without credentials.
+
+    `cut` is True if the text ends with this part.
+    """
     end = found.start() if (found := _AUTHORITY_END.search(url)) else len(url)
     at = url.rfind("@", 0, end)
     user, colon, rest = url[: end if at < 0 else at].partition(":")

@@ -91,7 +91,7 @@ def spoken_values(text: str) -> Iterator[Span]:
 
 
 def variable_values(text: str) -> Iterator[Span]:
-    """Yield what follows the name of an environment variable with a secret, if it has both letters and digits."""
+    """Yield the values that follow names such as DB_PASSWORD after a blank, if they have both letters and digits."""
     return _spans(_VARIABLE, text, lambda text, found: _spoken_word(text, found) if is_secret_name(found[1]) else None)
 
 
@@ -177,7 +177,10 @@ def _value(text: str, begin: int, name: str, separator: str) -> Span | None:
 
 
 def _quoted(text: str, begin: int) -> Span | None:
-    """Return the span inside the quotes; without a closing quote it extends to the end of the text."""
+    """Return the span between the quotes that open at `begin`; None without a quote at `begin`.
+
+    Without a closing quote, the span extends to the end of the text.
+    """
     opening = _QUOTE.match(text, begin)
     if opening is None:
         return None
@@ -186,7 +189,7 @@ def _quoted(text: str, begin: int) -> Span | None:
 
 
 def _end_of_brackets(text: str, begin: int) -> int:
-    """Return the end of a container or an object; without a closing bracket it is the end of the text."""
+    """Return the end of the container or object that begins at `begin`; the end of the text if no bracket closes it."""
     depth = 0
     for found in _BRACKET.finditer(text, begin):
         depth += (found[1] is not None) - (found[2] is not None)
