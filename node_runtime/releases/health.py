@@ -39,7 +39,10 @@ HealthAnswer = tuple[bool | None, str]
 
 
 class HealthMonitor(logging.Handler):
-    """Monitors the node from its creation until `end`; calls `on_change` when the verdict or its reason changes."""
+    """Monitors the health of the node until `end` is called.
+
+    Calls `on_change` when the verdict or its reason changes.
+    """
 
     def __init__(self, limits: ProbationSettings, on_change: Callable[[Health], None]) -> None:
         super().__init__(logging.WARNING)

@@ -211,13 +211,13 @@ class Switch:
         )
 
     def _convert_pending(self) -> list[Blocker]:
-        """Convert queued messages, timers and postponed events. Return blockers for those that can't be converted."""
+        """Convert queued messages, timers and postponed events; return a blocker for each that can't be converted."""
         if not any(self._old_namespaces.values()):
             return []  # the script only adds modules
         return self._pending.prepare(self._default_migration, self.to_be_stopped)
 
     def _convert_arguments(self) -> list[Blocker]:
-        """Convert arguments of restarts. Return blockers for those that can't be converted."""
+        """Convert the arguments of children's restarts; return a blocker for each that can't be converted."""
         replaces = any(self._old_namespaces.values())
         return self.arguments.prepare(self._default_migration) if replaces else []
 

@@ -174,9 +174,9 @@ class MadeAhead:
         return True
 
     def _is_owned(self, copied: list[Any]) -> bool:
-        """Return whether another record has one of these objects, too.
+        """Return whether another record has one of the objects `copied`, too.
 
-        Each of the two records has then made a new object for it, so neither record is usable.
+        Each of the two records has then made a new object for the shared object, so neither record is usable.
         """
         owners = [owner for one in copied if (owner := self._owners.get(id(one))) is not None]
         for owner in owners:

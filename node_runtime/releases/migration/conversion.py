@@ -212,7 +212,7 @@ class _Search:
         self._is_strong = is_strong
 
     def run(self, root: Any, max_found: float = math.inf) -> bool:
-        """Walk through the value; return False, before its end, if it has more than `max_found` objects."""
+        """Walk through the value. Stop and return False if it has more than `max_found` objects."""
         self.root = root
         status, shapes, back = self._status, self._shapes, self.back
         stack: list[_Visit] = []

@@ -44,7 +44,7 @@ def zone_of(moment: Any) -> datetime.tzinfo | None:
 
 
 def target_of(reference: Any) -> Any:
-    """Return the object that a weak reference or a proxy leads to, without running its code; None if it has ended."""
+    """Return the object to which a weak reference or proxy leads, without running its code; None if there is none."""
     if issubclass(type(reference), weakref.ref):
         return weakref.ref.__call__(reference)
     import ctypes  # Python itself has no function that does this for a proxy

@@ -63,7 +63,7 @@ class Shape:
         return self.parts(value)
 
     def references(self, value: Any) -> Iterable[object]:
-        """Return the weak references inside an object that `finish` replaces by weak references to new objects."""
+        """Return those weak references in an object that `finish` will replace by weak references to new objects."""
         return ()
 
     def refusal(self, value: Any) -> str | None:

@@ -69,10 +69,10 @@ REVERTIBLE_FUNCTIONS = frozenset(
 
 @dataclass(frozen=True)
 class Transition:
-    """The transition from release `left` to release `target`. `environment` is the applications' present environment.
+    """The transition from release `left` to release `target`.
 
-    `script` is the relup's script for this direction. `script_back` is the script from `target` to `left`, or None if
-    there is none.
+    `environment` has the present environment of the applications. `script` is the relup's script for this direction.
+    `script_back` is the script from `target` to `left`, or None if there is none.
     """
 
     left: UnpackedRelease

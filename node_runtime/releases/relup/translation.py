@@ -157,7 +157,7 @@ class _Translation:
     # ------------------------------------------------------------------ applications
 
     def expanded(self, step: AppupInstruction) -> list[ModuleChange | RelupInstruction]:
-        """Return the instructions for an application's instruction. Any other instruction is returned as it is."""
+        """Return the instructions that carry out an ApplicationChange. Any other instruction is returned as it is."""
         if not isinstance(step, ApplicationChange):
             return [step]
         name = step.application
@@ -233,7 +233,7 @@ class _Translation:
     def grouped(
         self, after: Sequence[ModuleChange | RelupInstruction], changes: dict[str, ModuleChange]
     ) -> tuple[list[LoadObjectCode], list[RelupInstruction]]:
-        """Return the instructions that read code, and all others. A component is at the place of its first member."""
+        """Return the instructions that read code, and all others. A component is in the place of its first member."""
         groups = {
             member: group
             for group in components({name: change.deps for name, change in changes.items()})

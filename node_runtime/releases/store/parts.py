@@ -18,12 +18,15 @@ def part_of(path: str) -> str:
 
 
 def parts_of(manifest: Manifest) -> set[str]:
-    """Return the parts of a release."""
+    """Return the parts of the node directory that a release needs, such as lib/click-8.5.1 and releases/1.0."""
     return {part_of(path) for path in (*manifest.files, manifest_path(manifest.vsn))}
 
 
 def new_parts(manifest: Manifest, directory: Path, *, is_new: bool) -> set[str]:
-    """Return the parts of a release that the node directory lacks. Only a new directory gets parts in bin/."""
+    """Return the parts of a release, such as lib/click-8.5.1, that the node directory lacks.
+
+    Only a new directory gets parts in bin/.
+    """
     return {
         part
         for part in parts_of(manifest)
@@ -32,7 +35,7 @@ def new_parts(manifest: Manifest, directory: Path, *, is_new: bool) -> set[str]:
 
 
 def files_by_part(manifest: Manifest) -> dict[str, dict[str, FileEntry]]:
-    """Return the files of each part of a release."""
+    """Return the files of each part of a release, by the part's path, such as lib/click-8.5.1, and the file's path."""
     parts: defaultdict[str, dict[str, FileEntry]] = defaultdict(dict)
     for path, entry in manifest.files.items():
         parts[part_of(path)][path] = entry

@@ -30,8 +30,8 @@ logger = logging.getLogger("node_runtime")
 class ReleaseStore:
     """The releases in `root`. Methods may be called in any thread; they may block on the disk.
 
-    `used_paths()` returns the paths of files that loaded code may still read. The parts with these files stay until the
-    next boot.
+    `used_paths()` returns the paths of files that loaded code may still read. The folders with these files, such as
+    lib/click-8.5.1, stay until the next boot.
     """
 
     def __init__(self, root: Path, used_paths: Callable[[], set[str]] = set) -> None:
@@ -280,7 +280,7 @@ class ReleaseStore:
         return {part_of(path.removeprefix(prefix)) for path in self._used_paths() if path.startswith(prefix)}
 
     def _third_party_parts(self, vsn: str) -> set[str]:
-        """Return the parts from which a process that has booted `vsn` imports third-party code."""
+        """Return the folders, such as lib/click-8.5.1, with the third-party code of a process that has booted `vsn`."""
         with suppress(Refused):
             return set(self.catalog.release(vsn).manifest.path)
         return set()  # it has been removed, but for these parts

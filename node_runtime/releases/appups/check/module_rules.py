@@ -72,7 +72,10 @@ def modules_without_instruction(script: CheckedScript) -> Iterator[Mistake]:
 
 
 def differing_modules(left: ReleaseSource, target: ReleaseSource, app: str) -> Iterator[tuple[str, str, str]]:
-    """Yield, for each module of an application that differs, its name, the difference, and the instruction for it."""
+    """Yield (module, difference, instruction) for each module of `app` that differs.
+
+    For example, yield ("fil.x", "is new", "add_module").
+    """
     old, new = left.view.app(app), target.view.app(app)
     before, after = old.modules if old else {}, new.modules if new else {}
     for module in dict.fromkeys((*after, *before)):

@@ -86,7 +86,7 @@ class RunningNode:
         return self.left if release == "left" else self.target
 
     def load(self, module: str) -> None:
-        """Make the target's version of a module present."""
+        """Switch the model of the node to the target's version of a module."""
         if module in self.target.code.modules:
             self.present[module] = "target"
 
@@ -95,7 +95,7 @@ class RunningNode:
         self.present.pop(module, None)
 
     def change(self, instruction: AppupInstruction) -> None:
-        """Carry out an instruction that loads, adds or removes modules."""
+        """Carry out, in the model of the node, an instruction that loads, adds or removes modules."""
         match instruction:
             case ModuleChange(action="delete") | Remove():
                 self.remove(instruction.module)
@@ -127,7 +127,7 @@ class RunningNode:
         return [table for table in self.tables.values() if table.target.cls.module.name == module]
 
     def references(self, module: str) -> list[CodeReference]:
-        """Return the references to a module that the present modules make."""
+        """Return the references to `module` in all modules that the node has at this step."""
         found = []
         for user, release in self.present.items():
             facts = self.facts(release)

@@ -49,7 +49,7 @@ class RecordCall:
 
 @dataclass(frozen=True)
 class ConstantScope:
-    """Evaluates the expressions at one place of a release, with its module, local names, and the class of `self`."""
+    """Evaluates the expressions at one place of a release, which has a module, local names, and the class of `self`."""
 
     release: ReleaseCode
     module: ModuleCode
@@ -161,7 +161,7 @@ class ConstantScope:
         return [self.with_names(names).value(node.elt) for names in bound_items(node.generators[0].target, items)]
 
     def with_names(self, names: Mapping[str, Any]) -> ConstantScope:
-        """Return the scope with more local names."""
+        """Return a copy of this scope with `names` as further local names."""
         return ConstantScope(self.release, self.module, {**self.names, **names}, self.cls, self.depth)
 
     def _call(self, node: ast.Call) -> Any:

@@ -76,7 +76,7 @@ def listener_routes(release: ReleaseCode) -> dict[ListenerRoutes, RouteTable | N
 
 
 def route_table(value: Any) -> RouteTable | None:
-    """Return evaluated routes as paths and handlers; None if they can't be read."""
+    """Return the routes in `value`, an evaluated expression, as (path, handler); None if they can't be read."""
     if not isinstance(value, tuple | list):
         return None
     table = []

@@ -75,7 +75,7 @@ class ReleaseCode:
         return None
 
     def _followed(self, absolute: str) -> str:
-        """Follow a name through modules that only import it."""
+        """Return the name in the module that defines the object. `absolute` may name a module that only imports it."""
         for _ in range(MAX_REEXPORTS):
             found = None if absolute in self.modules else self.definition(absolute)
             first, _, rest = found.rest.partition(".") if found else ("", "", "")

@@ -21,7 +21,7 @@ _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def modules_that_assemble(left: ReleaseFacts, target: ReleaseFacts, loaded: set[str], modules: set[str]) -> list[str]:
-    """Return the unchanged modules of `modules` that assemble an application of a listener from modules of `loaded`."""
+    """Return those of `modules` that are unchanged, but assemble a listener's web application from `loaded` modules."""
     served = _served_modules(target)
     candidates = (served | target.reachable(frozenset(served), frozenset())) & modules & left.code.modules.keys()
     found: list[str] = []
@@ -38,7 +38,7 @@ def modules_that_assemble(left: ReleaseFacts, target: ReleaseFacts, loaded: set[
 
 
 def _served_modules(release: ReleaseFacts) -> set[str]:
-    """Return the modules of the applications that the release gives to listeners.
+    """Return the modules of the web applications that the release gives to listeners.
 
     The call that starts a listener has the name of the application, such as "shop.site:app", as an argument: a literal
     or a constant.

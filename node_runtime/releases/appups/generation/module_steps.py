@@ -51,7 +51,10 @@ def module_steps(
     changes: Mapping[str, StateChange],
     tables: list[ChildTableModel],
 ) -> dict[str, ModuleStep]:
-    """Return the step of each module of an application that needs one. `changes` are by server class."""
+    """Return, by module, what a script has to do with those modules of `app` that need an instruction.
+
+    `changes` are the state changes by server class.
+    """
     states = {change.module: change for change in changes.values()}
     supervisors = {table.target.cls.module.name for table in tables if changed_in_supervisor(table)}
     steps: dict[str, ModuleStep] = {}

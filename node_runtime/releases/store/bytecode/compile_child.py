@@ -1,7 +1,8 @@
-"""An OS process that compiles the sources of some parts of a release. `compile_processes` starts it.
+"""An OS process that compiles the sources of some parts of a release (a part is a folder such as lib/click-8.5.1).
 
-It executes nothing of the release. It has the limits of the process that reads a tarball, because a malicious source
-may take much time or memory to compile. A source that can't be compiled is left out.
+`compile_processes` starts it. It executes nothing of the release. It has the limits of the process that reads a
+tarball, because a malicious source may take much time or memory to compile. A source that can't be compiled is left
+out.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ class CompileTask(msgspec.Struct, frozen=True):
 
 
 class CompiledPart(msgspec.Struct, frozen=True):
-    """A line of the report: a part whose bytecode is in the stage, and the hash of its index."""
+    """A line of the report: a part of the release, such as lib/click-8.5.1, whose bytecode is in the stage folder.
+
+    `index_sha256` is the hash of the index of the part's bytecode.
+    """
 
     part: str
     index_sha256: str
@@ -69,7 +73,7 @@ def _compiled(task: CompileTask, sources: Iterable[tuple[str, FileEntry]]) -> di
 
 
 def _write(folder: Path, content: bytes) -> None:
-    """Write the bytecode of a part, and make it durable."""
+    """Write the bytecode of one part of the release to `folder`, the part's folder, and sync it to the disk."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / BYTECODE_NAME).open("xb") as file:
         file.write(content)

@@ -39,9 +39,10 @@ Sources = dict[str, dict[str, FileEntry]]
 
 
 def make_bytecode(manifest: Manifest, directory: Path, stage: Path) -> dict[str, str]:
-    """Write the bytecode of the parts that have none to the stage; return the hash of each part's index.
+    """Write the bytecode of each part of a release (such as lib/click-8.5.1) that has none yet to the stage folder.
 
-    A release for another Python than this one gets no bytecode. Blocks.
+    Return the hash of the index of each part's bytecode. A release for another Python than this one gets no bytecode.
+    Blocks.
     """
     if manifest.python != this_python():
         return {}
@@ -52,7 +53,7 @@ def make_bytecode(manifest: Manifest, directory: Path, stage: Path) -> dict[str,
 
 
 def _sources(part: str, files: Mapping[str, FileEntry]) -> dict[str, FileEntry]:
-    """Return the sources of a part in lib/; {} if the part has a file or folder where the bytecode would be."""
+    """Return the sources of a part such as lib/click-8.5.1; {} if the name of its bytecode file is already taken."""
     own = f"{part}/{BYTECODE_NAME}"
     if not part.startswith("lib/") or any(path == own or path.startswith(f"{own}/") for path in files):
         return {}
@@ -60,7 +61,7 @@ def _sources(part: str, files: Mapping[str, FileEntry]) -> dict[str, FileEntry]:
 
 
 def _recorded(directory: Path, parts: Iterable[str]) -> dict[str, str]:
-    """Return the recorded hashes of those parts whose bytecode is in the node's directory and intact."""
+    """Return the recorded hashes of those `parts` of a release whose bytecode is in the node directory, and intact."""
     record = commit_record.load(directory)
     known = [entry.bytecode for entry in record.releases.values()] if record is not None else []
     found = {}
@@ -72,9 +73,9 @@ def _recorded(directory: Path, parts: Iterable[str]) -> dict[str, str]:
 
 
 def _compile(sources: Sources, directory: Path, stage: Path) -> dict[str, str]:
-    """Compile `sources`, which belong to the parts of a release, in OS processes.
+    """Compile `sources`, the sources of each part of a release, in several OS processes.
 
-    Return the hash of each index of bytecode that was written.
+    Return the hash of the index of bytecode that was written for each part.
     """
     deadline = time.monotonic() + DEADLINE_SECONDS
     processes = []
@@ -87,7 +88,7 @@ def _compile(sources: Sources, directory: Path, stage: Path) -> dict[str, str]:
 
 
 def _shares(sources: Sources) -> list[Sources]:
-    """Divide the parts into shares of about the same size, one for each process."""
+    """Divide the parts of a release into shares of about the same size, one for each OS process."""
     sizes = {part: sum(entry.size for entry in files.values()) for part, files in sources.items()}
     wanted = -(-sum(sizes.values()) // MIN_SHARE_BYTES)
     shares: list[Sources] = [{} for _ in range(min(os.cpu_count() or 1, MAX_PROCESSES, len(sources), wanted))]
@@ -106,7 +107,10 @@ def _start(task: bytes, stage: Path) -> subprocess.Popen[bytes]:
 
 
 def _finished(process: subprocess.Popen[bytes], deadline: float) -> Iterator[tuple[str, str]]:
-    """Wait for the end of a process, and yield the parts that it has reported with the hashes of their indexes."""
+    """Wait for the end of a compile process.
+
+    Yield each part of the release that it has reported, and its index's hash.
+    """
     with process:
         try:
             report, _ = process.communicate(timeout=max(0.0, deadline - time.monotonic()))
