@@ -37,7 +37,7 @@ def fork() -> int:
 
 
 def native_threads() -> int:
-    """Return the number of threads of this OS process that belong to C libraries, not Python; 0 if it is unknown."""
+    """Return how many threads of this OS process belong to C libraries, not Python; 0 if the number is unknown."""
     try:
         return max(0, len(os.listdir("/proc/self/task")) - len(sys._current_frames()))
     except OSError:

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 class Batch:
     """The result of `CodeServer.prepare`: new versions of modules, and the modules to delete.
 
-    `commit` and `revert` switch each module by one assignment. After the first assignment they
-    can't fail, and no other code of the event loop runs before the last assignment.
+    `commit` and `revert` switch each module by one assignment. After the first assignment neither of them can fail, and
+    no other code of the event loop runs before the last assignment.
     """
 
     def __init__(
@@ -290,7 +290,7 @@ class Batch:
     def _record_live_imports(self) -> None:
         """For each new and each replaced version, record the imported names that still have the imported objects.
 
-        `refresh_imports` updates these names when the version becomes current.
+        `refresh_imports` updates these names when the version becomes current, or becomes current again.
         """
         new: dict[str, Namespace | None] = {managed.name: version.namespace for managed, version in self._versions}
         new.update((managed.name, None) for managed in self._deleted)
@@ -335,8 +335,8 @@ class Batch:
     def _carry(self, module: str, namespace: Namespace, before: Namespace) -> None:
         """Give the new version the present values of the names in `__carry__`.
 
-        The names may have been rebound since `prepare`. If an old version becomes current again, it
-        also gets the values that its `__carry__` function has made.
+        The names may have been rebound since `prepare`. An old version that becomes current again also gets the values
+        that its `__carry__` function has made.
         """
         for name in self._carry_names.get(module, ()):
             if name in before and namespace.get(name) is not before[name]:

@@ -85,11 +85,11 @@ class Bytecode:
         self._indexes: dict[str, tuple[Index, int]] = {}
 
     def has(self, path: str) -> bool:
-        """Return whether there is a bytecode file of a source. The path is relative to the node's directory."""
+        """Return whether the source at `path` has a bytecode file. `path` is relative to the node's directory."""
         return path in self._index(_part(path))[0]
 
     def read(self, path: str) -> bytes | None:
-        """Return the bytecode file of a source; None if there is none, or if its hash is not the recorded one."""
+        """Return the bytecode file of a source; None without such a file, or if its hash is not the recorded one."""
         index, start = self._index(part := _part(path))
         if path not in index:
             return None

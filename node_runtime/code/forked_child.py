@@ -147,7 +147,7 @@ def _close_all_but(*kept: int) -> None:
 
 
 def _exit_with_parent(alive: int) -> None:
-    """Have the kernel send SIGIO when the parent closes its end of this pipe; SIGIO ends the child."""
+    """Have the kernel send SIGIO, which ends the child, when the parent closes its end of the pipe `alive`."""
     fcntl.fcntl(alive, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(alive, fcntl.F_SETFL, fcntl.fcntl(alive, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
     try:

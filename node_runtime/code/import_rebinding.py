@@ -152,9 +152,9 @@ def _may_appear(version: Version, name: str) -> bool:
 def _may_vanish(version: Version, name: str) -> bool:
     """Return whether a name that a star import copied can be removed.
 
-    A name can be removed if the importer's code doesn't read it and no other import binds it.
-    Otherwise it continues to refer to the object of the old version. A submodule can't be removed:
-    the new version of its package may bind it later.
+    A name can be removed if the importer's code doesn't read it and no other import binds it. Any other name continues
+    to refer to the object of the old version. A submodule can't be removed: the new version of its package may bind it
+    later.
     """
     return (
         name not in version.imports.names
@@ -164,7 +164,7 @@ def _may_vanish(version: Version, name: str) -> bool:
 
 
 def _imports_by_name(version: Version, alias: str) -> bool:
-    """Return whether an import other than a star import binds this name."""
+    """Return whether an import other than a star import binds the name `alias`."""
     return any(entry.bound and entry.alias == alias and entry.name is not None for entry in version.imports.entries)
 
 

@@ -48,7 +48,7 @@ class Journal:
         mapping.update(values)
 
     def rebind(self, mapping: MutableMapping[K, V], key: K, value: V) -> None:
-        """Set a key, or remove it if `value` is ABSENT. `undo` restores the key only if it still has this value."""
+        """Set a key to `value`; ABSENT removes the key. `undo` restores the key only if it still has `value`."""
         before = mapping.get(key, ABSENT)
         _set_or_remove(mapping, key, value)
         self._undo.append((_restore_if_unchanged, (mapping, key, value, before)))

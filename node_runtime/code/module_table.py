@@ -106,8 +106,8 @@ class ModuleTable:
 def with_parents(sources: Iterable[Source], known: Container[str]) -> list[Source]:
     """Return `sources` and their missing parents, sorted by depth.
 
-    A parent is missing if neither `sources` nor `known` has it and no other importer has loaded it. It becomes a
-    package without a body, as a folder without `__init__.py` does.
+    A parent is missing if neither `sources` nor `known` has it and no other importer has loaded it. Each missing parent
+    becomes a package without a body, as a folder without `__init__.py` does.
     """
     complete = {source.module: source for source in sources}
     for source in list(complete.values()):

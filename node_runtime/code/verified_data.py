@@ -40,16 +40,16 @@ class Resource:
         return Path(self._path).name
 
     def is_dir(self) -> bool:
-        """Return whether the manifest lists a file in this folder."""
+        """Return whether this is a folder in which the manifest lists a file."""
         return bool(self._names())
 
     def is_file(self) -> bool:
-        """Return whether the manifest lists this file."""
+        """Return whether this is a file that the manifest lists."""
         parent = Resource(self._files, str(Path(self._path).parent))
         return self.name in parent._names() and not self.is_dir()
 
     def iterdir(self) -> Iterator[Resource]:
-        """Yield the files and folders in this folder."""
+        """Yield the listed files and folders in this folder."""
         return (self.joinpath(name) for name in sorted(self._names()))
 
     def joinpath(self, *descendants: str) -> Resource:
@@ -98,7 +98,10 @@ class ListedDistribution(metadata.Distribution):
 def find_distributions(
     files: ListedFiles, context: metadata.DistributionFinder.Context | None
 ) -> Iterator[metadata.Distribution]:
-    """Yield the distributions in the folders of `context`; below the node's directory, only those of a manifest."""
+    """Yield the distributions in the folders of `context`.
+
+    Below the node's directory, only distributions that a manifest lists are found.
+    """
     wanted = context or metadata.DistributionFinder.Context()
     entries = [(entry, files.relative(entry)) for entry in map(str, wanted.path)]
     for entry, folder in entries:

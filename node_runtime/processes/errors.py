@@ -41,12 +41,12 @@ def is_being_cancelled() -> bool:
 class Exit(DescribedError):
     """A call failed, or a process could not start; `reason` says why.
 
-    `reason` is the exit reason of the process that has ended without a reply, or that could not
-    start. It is "badcall" if the called process can't handle the request. In a zombie, the
-    functions of the runtime raise Exit with the zombie's own exit reason.
+    `reason` is the exit reason of the process that has ended without a reply, or that could not start. It is "badcall"
+    if the called process can't handle the request. In a zombie, the functions of the runtime raise Exit with the
+    zombie's own exit reason.
 
-    Most subclasses correspond to a reason with which OTP's gen_server:call/2 exits, or to an error
-    that its start_link/3 returns.
+    Most subclasses correspond to a reason with which OTP's gen_server:call/2 exits, or to an error that
+    gen_server:start_link/3 returns.
     """
 
     def __init__(self, reason: object, sentence: str | None = None) -> None:

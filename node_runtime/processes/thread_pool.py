@@ -60,7 +60,7 @@ class ThreadWork:
         """The thread's identifier, once the function has started."""
 
     def run(self, function: Callable[[], T]) -> T:
-        """Call the function on behalf of the process."""
+        """Call `function` on behalf of the process."""
         self.thread = get_ident()
         token = task_process.set(self.process)
         try:
@@ -69,7 +69,7 @@ class ThreadWork:
             task_process.reset(token)
 
     def frames(self) -> Iterator[FrameType]:
-        """Return the thread's frames within the function, outermost first."""
+        """Yield the thread's frames, outermost first, from the frame of the process's function on."""
         frames: list[FrameType] = []
         frame = None if self.thread is None else sys._current_frames().get(self.thread)
         while frame is not None and frame.f_code is not ThreadWork.run.__code__:

@@ -166,12 +166,12 @@ class _Describer:
 
 
 def is_hidden(name: str, value: object) -> bool:
-    """Return whether `value` has to be hidden because of its name."""
+    """Return whether `value` has to be hidden because `name`, its name, is that of a secret."""
     return _hides(secrecy_of(name), value)
 
 
 def _hides(secrecy: Secrecy, part: object) -> bool:
-    """Return whether `part` has to be hidden because its name has this secrecy."""
+    """Return whether `part` has to be hidden, if `secrecy` is the secrecy of its name."""
     cls = type(part)
     if secrecy is Secrecy.OPEN or any(cls is shown for shown in _ALWAYS_SHOWN):
         return False

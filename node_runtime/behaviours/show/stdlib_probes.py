@@ -39,7 +39,7 @@ _UNBOUNDED: Final = (asyncio.AbstractEventLoop, threading.Thread)
 
 
 def is_followed(kind: type[Any], root: str) -> bool:
-    """Return whether objects of a class in the standard library module `root` are inspected."""
+    """Return whether objects of the class `kind`, which is in the standard library module `root`, are inspected."""
     return root in _FOLLOWED and not issubclass(kind, _UNBOUNDED)
 
 

@@ -234,7 +234,8 @@ class ChildTable:
     def started(self, child: Child, pid: Pid | None, *, keep: bool = False) -> None:
         """Record that the child runs as `pid`.
 
-        `pid` is None if its start function raised Ignore: then a temporary child is forgotten, unless `keep` is true.
+        `pid` is None if the child's start function raised Ignore: then a temporary child is forgotten, unless `keep` is
+        true.
         """
         child.pid, child.restarting = pid, False
         if pid is None:

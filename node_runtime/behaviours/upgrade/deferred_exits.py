@@ -1,8 +1,8 @@
-"""The exits, starts and supervisor changes of an upgrade's script. Its transaction records them; a failure undoes them.
+"""The exits, starts and supervisor changes of an upgrade's script. If the script fails, they are undone.
 
-A process whose exit is deferred stays alive and held (suspended), and so do its descendants. The script treats it as
-ended: another process may be started under its name. When the script has succeeded, the process exits, with the code
-that it had when the exit was deferred.
+The script's transaction records them. A process whose exit is deferred stays alive and held (suspended), and so do its
+descendants. The script treats it as ended: another process may be started under its name. When the script has
+succeeded, the process exits, with the code that it had when the exit was deferred.
 """
 
 from __future__ import annotations

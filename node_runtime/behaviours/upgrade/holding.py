@@ -179,7 +179,7 @@ class Hold:
         """The value of `sparse` of each held process without other sparse attributes: all of them share this dict."""
 
     def hold_idle(self, modules: Container[str]) -> list[BehaviourProcess]:
-        """Hold the idle processes that run one of the modules; return those that are in a callback."""
+        """Hold the idle processes that run one of `modules`; return the busy ones, which are in a callback."""
         busy: list[BehaviourProcess] = []
         extras: list[Process] = []
         groups, only_held = self.groups, self._only_held

@@ -44,7 +44,7 @@ class PendingValues:
         self.values = (_operands(process.mail or ()), postponed, contents, messages)
 
     def replace(self, values: tuple[Operands, Operands, dict[str, Any], list[Any]]) -> None:
-        """Replace the values of the process by `values`, which have the same order and number. Can't fail.
+        """Replace the values of the process by `values`, which correspond to the old values one by one. Can't fail.
 
         No code of the node may have run between the reading of the old values and this call.
         """

@@ -37,7 +37,7 @@ class RestartArguments:
         self.values = (table.args, table.kwargs, template, [(child.spec.args, child.args) for child in self._children])
 
     def replace(self, values: tuple[Arguments, dict[str, Any], Arguments, list[tuple[Arguments, Any]]]) -> None:
-        """Replace the arguments of the supervisor by `values`, which have the same order and number. Can't fail.
+        """Replace the arguments by `values`, which correspond to the old arguments one by one. Can't fail.
 
         No code of the node may have run between the reading of the old arguments and this call.
         """

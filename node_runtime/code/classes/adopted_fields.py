@@ -18,7 +18,7 @@ set_class: Final = vars(object)["__class__"].__set__
 
 
 def attributes_of(thing: Any) -> dict[str, Any]:
-    """Return the attributes that are set on an instance, in slots and in its `__dict__`, without running its code."""
+    """Return the attributes that an instance has in slots and in its `__dict__`, without running code of its class."""
     found: dict[str, Any] = raw_dict(thing)
     for name, get in slots_of(type(thing)):
         try:

@@ -216,7 +216,7 @@ def _key(key: Any) -> str:
 
 
 def type_text(annotation: Any) -> str:
-    """Return an annotation as it is written in source code."""
+    """Return the text of an annotation, as it is written in source code."""
     if isinstance(annotation, type) and not typing.get_args(annotation):
         return annotation.__qualname__
     return str(annotation).replace("typing.", "")

@@ -1,9 +1,8 @@
 """Compares the definitions of a name in two versions of a module: the objects, not the source text.
 
-Two objects are equal if identity is the only way to tell them apart. Two functions are equal only if,
-in addition, the global names that they read mean the same in both versions. The comparison happens
-while the body runs, when the body binds the name. A global name that the body binds further down is
-not known at that time, so it counts as different.
+Two objects are equal if they differ only in their identity. Two functions are equal only if, in addition, the global
+names that they read mean the same in both versions. The comparison happens while the body runs, when the body binds the
+name. A global name that the body binds further down is not known at that time, so it counts as different.
 """
 
 from __future__ import annotations
@@ -219,8 +218,8 @@ class DefinitionComparison:
     def _name_unchanged(self, name: str) -> bool:
         """Return whether a global name means the same in both versions.
 
-        It has to be a builtin, the name of the class itself, or a name that one statement binds. A name that several
-        statements bind may still change while the rest of the body is executed.
+        The name has to be a builtin, the name of the class itself, or a name that one statement binds. A name that
+        several statements bind may still change while the rest of the body is executed.
         """
         times = self._definitions.bound.get(name, 0)
         if name not in self._old and not times:

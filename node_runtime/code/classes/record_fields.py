@@ -23,10 +23,10 @@ NO_DEFAULT: Final = object()
 
 
 class RecordField(msgspec.Struct, frozen=True):
-    """A field of a class. `default(instance)` makes its default; None if the field has none.
+    """A field of a class. `default(instance)` makes the field's default; None if the field has no default.
 
-    `annotation` is the declared type, as text or as an object; `inspect.Parameter.empty` if there is none.
-    `runs_code` is whether the default may run code of the class's author.
+    `annotation` is the declared type, as text or as an object; `inspect.Parameter.empty` if there is none. `runs_code`
+    is whether the default may run code of the class's author.
     """
 
     name: str
@@ -77,7 +77,7 @@ def is_cached(cls: type, name: str) -> bool:
 
 
 def class_attribute(cls: type, name: str) -> Any:
-    """Return the attribute of a class or its bases, without its `__get__`; NO_DEFAULT if there is none."""
+    """Return the attribute of a class or its bases, without calling a descriptor; NO_DEFAULT if there is none."""
     return next((found[name] for found in map(namespace_of, mro_of(cls)) if name in found), NO_DEFAULT)
 
 

@@ -52,7 +52,10 @@ class ClassAdoption:
         self._fields: dict[tuple[type, type], FieldAdoption] = {}
 
     def adopt(self, journal: Journal) -> None:
-        """Let the instances adopt the new classes. Called before the versions are switched."""
+        """Search for the instances, and change each to the new version of its class. `journal` can undo the changes.
+
+        Called before the versions are switched.
+        """
         adopted = []
         for kept in self._instances(ObjectWalk()):
             fields = self._fields_of(kept)

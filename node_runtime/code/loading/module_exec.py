@@ -72,9 +72,9 @@ def execute_body(unit: CompilationUnit, namespace: Namespace, before: Version | 
 def forget_frames(namespace: Namespace) -> None:
     """Clear the tracebacks of exceptions that the body has caught and kept.
 
-    A traceback refers to the frame of the body. Through the frames of its callers it also refers to
-    all objects of this load, the previous version among them. So a kept traceback would keep the
-    previous version in memory, and each further load would add another version.
+    A traceback refers to the frame of the body. It also refers to the frames of the body's callers and so to all
+    objects of this load, the previous version among them. So a kept traceback would keep the previous version in
+    memory, and each further load would add another version.
     """
     caught = [
         value

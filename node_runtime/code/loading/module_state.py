@@ -117,9 +117,9 @@ def module_values(
 
 
 def execute_again(table: ModuleTable, version: Version) -> Namespace:
-    """Execute the body of a loaded version in another namespace; return it. Call this only in a copy of the node.
+    """Execute the body of a loaded version once more, in another namespace, and return this namespace.
 
-    The registrations of the body are undone.
+    To be called only in a copy of the node. The registrations of the body are undone.
     """
     namespace = fresh_namespace(table, version.unit)
     recorder = table.recorder.record()

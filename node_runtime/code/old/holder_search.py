@@ -110,7 +110,7 @@ class HolderSearch:
         return {module: list(holders.values()) for module, holders in found.items()}
 
     def _held_objects(self, wanted: Mapping[int, str]) -> Iterator[tuple[Any, HeldParts]]:
-        """Yield each object of the versions to which something outside refers, and through which it reaches a version.
+        """Yield each object of the versions through which something outside reaches one of the versions.
 
         Each object comes with its description, once for each module in `wanted` whose version is reached.
         """

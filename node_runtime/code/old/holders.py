@@ -84,9 +84,10 @@ def _find(suspects: Suspects) -> HeldFindings:
 
 
 def _collect_all() -> float:
-    """Collect all garbage of the copy, and return how long that took.
+    """Collect all garbage of the copy, and return how many seconds that took.
 
-    A finalizer of the garbage must not act on anything that the copy shares with the node, such as a file.
+    Meanwhile, actions such as opening a file are refused: a finalizer of the garbage must not act on anything that the
+    copy shares with the node.
     """
     gc.unfreeze()
     armed = True

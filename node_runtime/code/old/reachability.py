@@ -105,7 +105,8 @@ class ReferenceGraph:
     def own_held(self) -> list[Any]:
         """Return the versions' own objects through which something outside reaches the versions.
 
-        Other objects of the graph, such as an imported registry, may be on the way from outside.
+        The path from outside to such an object may lead through other objects of the graph, such as an imported
+        registry.
         """
         waiting, seen = self.roots(), set()
         found = {}
@@ -176,7 +177,7 @@ class ReferenceGraph:
         return self._own if own else self._indirect
 
     def _is_copy(self, namespace: Namespace) -> bool:
-        """Return whether this is a copy of a version's namespace, as attrs makes it for the methods of a class."""
+        """Return whether `namespace` is a copy of a version's namespace; attrs makes copies for a class's methods."""
         name = namespace.get("__name__")
         return name in self._names and namespace is not getattr(sys.modules.get(name), "__dict__", None)
 
