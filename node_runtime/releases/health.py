@@ -110,9 +110,10 @@ class HealthMonitor(logging.Handler):
             root.addHandler(self)
 
     def _expect_next_failure(self) -> None:
-        """Make the node need more time without a failure: twice the time between the last two failures.
+        """Require a longer time without failures before health is good: twice the time between the last two failures.
 
-        The limit is `MAX_QUIET_FACTOR`. Otherwise, health would be good between the failures of a slow series.
+        The limit is the settings' `healthy` times `MAX_QUIET_FACTOR`. Without this rule, health would be good between
+        two failures of a slow series.
         """
         now = time.monotonic()
         between, self._last_failure = now - self._last_failure, now

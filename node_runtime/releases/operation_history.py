@@ -113,7 +113,10 @@ class OperationHistory:
             self.lost = one.to_vsn
 
     def _interrupted(self, begun: Operation | None, permanent: str, last: PreviousExit) -> Operation:
-        """Return an interrupted operation as ended. `begun` is the intent, None if unreadable."""
+        """Return the interrupted operation with its outcome.
+
+        `begun` is its intent; None if the intent is unreadable.
+        """
         now = time.time()
         if begun is None:
             begun = Operation(

@@ -160,7 +160,10 @@ def _plan(
 
 
 def _pause(rehearsed: Rehearsal, processes: Sequence[PlannedProcess]) -> float:
-    """Estimate for how many seconds the install stops the loop, or suspends processes after their last callbacks."""
+    """Return the estimated pause in seconds: the loop is stopped by module bodies, or processes are suspended.
+
+    The time in which suspended processes end their last callbacks doesn't count.
+    """
     held = any(one.action in ("migrate", "suspend") for one in processes)
     return (rehearsed.bodies or 0.0) + (rehearsed.pause + rehearsed.around if held else 0.0)
 

@@ -166,7 +166,7 @@ class ReleaseHandler:
         return self._listeners.subscribe(listener)
 
     def subscribe_health(self, listener: Callable[[str, Health], None]) -> Callable[[], None]:
-        """Call `listener` at each change of health. Return a function that removes it."""
+        """Call `listener` at each change of health. Return a function that removes the listener."""
         return self._listeners.subscribe_health(listener)
 
     # ------------------------------------------------------------------ staging and removing
@@ -327,7 +327,7 @@ class ReleaseHandler:
             runtime().call_later(HALT_DELAY_SECONDS, runtime().on_halt, operation.error)
 
     def _switched(self, transition: Transition) -> None:
-        """Record that the target is current. Called in the loop turn that resumes processes."""
+        """Record that the target is current. Called in the turn of the event loop that resumes the processes."""
         self.vsn = transition.target.vsn
         self._changes += 1
         self.workers.announce(self.vsn)

@@ -16,7 +16,7 @@ _GENERATED = frozenset({"manifest.json", "sbom.cdx.json"})
 
 
 def tarball_difference(older: Path, newer: Path) -> list[str]:
-    """Return a line for each part of the tarball `newer` that differs from `older`, and one about the sizes.
+    """Return a line for each application, library or file that differs in `newer`, and one about the sizes.
 
     Raises Refused if one of the tarballs can't be read.
     """

@@ -123,7 +123,7 @@ def _needs(distribution: metadata.Distribution, extra: str) -> list[Requirement]
 
 
 def _installed(requirement: Requirement) -> metadata.Distribution | None:
-    """Return the installed distribution; None if its version is not acceptable or its files can't be checked."""
+    """Return the installed distribution; None if there is none, in an acceptable version and with files to check."""
     try:
         distribution = metadata.distribution(requirement.name)
     except metadata.PackageNotFoundError:

@@ -34,12 +34,12 @@ class TrustSettings(TomlStruct, frozen=True):
 
 
 def node_toml(directory: Path) -> Path:
-    """Return the file with the settings of the node in `directory`, which may be missing."""
+    """Return the path of the etc/node.toml of the node in `directory`. The file may be missing."""
     return directory / "etc" / "node.toml"
 
 
 def read_trust_settings(directory: Path) -> TrustSettings:
-    """Read the settings of the node in `directory`. Raises Refused."""
+    """Read the trust settings in the etc/node.toml of the node in `directory`. Raises Refused."""
     path = node_toml(directory)
     if not os.path.lexists(path):  # a broken symbolic link is refused when it is read
         return TrustSettings()

@@ -25,7 +25,7 @@ class NotConvertible(Exception):
 
 
 class PendingConversion:
-    """The new values of one run of a script. `modules` are the modules that the script loads or removes."""
+    """The converted values of one run of a script. `modules` are the modules that the script loads or removes."""
 
     def __init__(self, modules: Container[str], hold: Hold) -> None:
         self._modules = modules

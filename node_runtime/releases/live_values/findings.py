@@ -16,7 +16,7 @@ MigratedBy = Literal["code_change", "default migration"]
 
 @dataclass(slots=True)
 class Finding:
-    """A found value.
+    """A value of replaced or deleted code that a process holds.
 
     `obstacle` says why a message, timer or event can't be converted. If the value is still in the new state, `left_by`
     says what has made this state: the process's code_change or, if its class has none, the default migration.
@@ -30,5 +30,5 @@ class Finding:
 
     @property
     def pid(self) -> int:
-        """The pid of the process."""
+        """The pid of the process that holds the value."""
         return int(self.at.process.pid)

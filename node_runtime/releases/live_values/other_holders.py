@@ -30,7 +30,10 @@ ThreadValues = Sequence[tuple[str, Sequence[Any]]]
 
 
 def thread_values() -> ThreadValues:
-    """Return what the other threads hold. Called in the node: the copy has no other threads."""
+    """Return the objects to which the frames of each other thread refer, by the name of the thread.
+
+    Called in the node, because the copy of the node has no other threads.
+    """
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     frames: dict[int, Any] = sys._current_frames()
     frames.pop(threading.get_ident(), None)

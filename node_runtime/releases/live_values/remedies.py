@@ -26,7 +26,7 @@ RESUME: Final = "resume the process, so that it handles the message in the old c
 
 
 def remedy_for(finding: Finding, transition: Transition, find_obstacle: FindObstacle) -> str:
-    """Return what to do about a value."""
+    """Return the remedy for a finding, such as "write a code_change of Room that converts this value"."""
     process, place, detail = finding.at.process, finding.at.place, finding.at.detail
     if finding.left_by is not None and finding.found.sort not in SUSPENDED_SORTS:
         written = f"let the code_change of {process.module} convert this value, too"

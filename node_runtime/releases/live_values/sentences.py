@@ -53,7 +53,10 @@ _WHATS: Final = {
 
 @dataclass(slots=True)
 class Group:
-    """Findings of the same code at the same place, in processes of the same class."""
+    """Findings that a plan names in one sentence: of the same class or function, at the same place, such as "state".
+
+    The processes are of the same class, too.
+    """
 
     findings: list[Finding]
     code: str

@@ -129,7 +129,10 @@ class SharedObjects:
         return near
 
     def _held(self) -> dict[int, OtherHolder]:
-        """Return the nearest other holder of each suspect, by the suspect's id. The search ends when all are found."""
+        """Return, by its id, the nearest other holder of each object that states share with something outside of them.
+
+        The search ends when a holder of each such object is found.
+        """
         if self._holder_of is None:
             self._holder_of = {}
             missing, budget = set(self._suspects), TimeBudget(HOLDERS_SECONDS)

@@ -53,7 +53,7 @@ class SwitchedNames:
         return False
 
     def search(self, places: Sequence[HeldValue]) -> None:
-        """Search through what the processes hold."""
+        """Search through the values in `places`, which the processes hold."""
         if self._switched:
             search = ValueSearch(self, SWITCHED_SECONDS)
             search.run([held.value for held in places])
@@ -77,9 +77,9 @@ class SwitchedNames:
         return any(key not in self._found for key in mine)
 
     def sentences(self) -> list[str]:
-        """Return a sentence for each kind of values whose class is no longer what a name means.
+        """Return a sentence for each class whose instances processes hold, but that its name no longer means.
 
-        A kind is a class, in processes of one class.
+        Processes of different classes have sentences of their own.
         """
         told: dict[tuple[str, int], str] = {}
         for (_, thing), (held, found) in self._found.items():

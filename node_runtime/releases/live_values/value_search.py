@@ -39,7 +39,7 @@ _LEAF, _OPEN, _INSTANCE, _MEMBER, _CLASS, _FUNCTION, _METHOD, _FRAME, _WEAK, _ZO
 
 
 class SoughtCode(Protocol):
-    """What a search looks for."""
+    """The classes and functions whose instances and uses a `ValueSearch` looks for."""
 
     def has_class(self, cls: type[Any]) -> bool:
         """Return whether the search looks for instances of a class."""

@@ -34,7 +34,10 @@ _COPIED: Final = (ObjectShape, ReplacedShape)
 
 @dataclass(slots=True)
 class _RecordContent:
-    """The references of some objects at one moment. It keeps all these objects alive, so that no `id` is used again."""
+    """The references of a record's objects at one moment.
+
+    Keeps all these objects alive, so that no `id` is used again.
+    """
 
     holders: list[Any]
     dicts: list[dict[Any, Any]]
@@ -46,13 +49,13 @@ class _RecordContent:
 
     @classmethod
     def of(cls, holders: list[Any], copied: list[Any]) -> _RecordContent:
-        """Return the present references of some objects."""
+        """Return the present content of a record: the objects to which its objects, `holders`, refer."""
         dicts = [one for one in holders if isinstance(one, dict)]
         return cls(holders, dicts, copied, gc.get_referents(*holders), _keys(dicts))
 
     @classmethod
     def together(cls, contents: Iterable[_RecordContent]) -> _RecordContent:
-        """Return one content with the references of all `contents`."""
+        """Return one content with the references of all `contents`, so that one comparison checks many records."""
         every = ((one.holders, one.dicts, one.copied, one.parts, one.keys) for one in contents)
         return cls(*(list(chain.from_iterable(lists)) for lists in zip(*every, strict=True)))
 
@@ -73,7 +76,10 @@ def _keys(dicts: list[dict[Any, Any]]) -> list[Any]:
 
 @dataclass(slots=True)
 class _Record:
-    """A record, or several that are checked together, and their new objects, for `Converter.adopt`."""
+    """The new objects for a record, or for several records that are checked together; see `Converter.adopt`.
+
+    A record is an old object with the few other objects of which it consists.
+    """
 
     content: _RecordContent
     unchanged: list[int]
@@ -82,7 +88,7 @@ class _Record:
 
     @classmethod
     def together(cls, records: list[_Record]) -> _Record:
-        """Combine several records into one."""
+        """Combine several records into one, so that one comparison checks all of them."""
         made: dict[int, Any] = {}
         for record in records:
             made.update(record.made)
@@ -91,7 +97,7 @@ class _Record:
 
 
 class MadeAhead:
-    """The new objects for the records of some values."""
+    """New objects that are made before the processes are held, each for a small object (a record) in a state."""
 
     def __init__(self, shapes: Shapes) -> None:
         self._shapes = shapes
@@ -101,7 +107,7 @@ class MadeAhead:
         """The record of each object that gets a new object in its place."""
 
     def __len__(self) -> int:
-        """Return the number of records whose new object has been made."""
+        """Return the number of old objects (records) whose new object has been made."""
         return len(self._records)
 
     def make(self, value: Any) -> Iterator[None]:
@@ -127,7 +133,10 @@ class MadeAhead:
                 stack.pop()
 
     def close(self) -> Iterator[None]:
-        """Make the records ready for `adopt_into`, in steps. Nothing can be made afterwards."""
+        """Combine the new objects into groups for `adopt_into`, in steps of one group.
+
+        `make` must not be called afterwards.
+        """
         usable = [record for record in self._records if record.is_usable]
         for at in range(0, len(usable), GROUP):
             group = usable[at : at + GROUP]
@@ -135,7 +144,7 @@ class MadeAhead:
             yield
 
     def adopt_into(self, converter: Converter) -> None:
-        """Give a converter the new objects of the records that have not changed."""
+        """Give a converter the new objects of those records that have not changed since."""
         for together, records in self._groups:
             unchanged = [together]
             if not together.content.is_unchanged():
@@ -155,7 +164,7 @@ class MadeAhead:
             yield
 
     def _make_record(self, value: Any) -> bool:
-        """Make the new object of a record; return False if the value is not a record."""
+        """Make the new object for `value` and its parts; return False if these are too many, or can't be made ahead."""
         converter = Converter(self._shapes)
         done = converter.convert_within(value, MAX_OBJECTS, _is_allowed)
         if done is None or done.obstacles:

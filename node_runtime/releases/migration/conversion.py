@@ -192,12 +192,11 @@ class Converter:
 class _Search:
     """A walk through a value, depth first.
 
-    `found` has each object that no earlier walk has visited. `affected` has the objects that have to
-    change, each with its shape; parts come before the objects that hold them. `back` has (holder, part) for each
-    reference that closes a cycle: the part contains the holder, and is still being visited. `parents` has the holder of
-    each affected object, and the step from the holder to the object. In `back` and `parents`,
-    objects are represented by their `id`. With
-    `is_strong`, the walk does not follow weak references.
+    `found` has each object that no earlier walk has visited. `affected` has the objects that have to change, each with
+    its shape; parts come before the objects that hold them. `back` has (holder, part) for each reference that closes a
+    cycle: the part contains the holder, and is still being visited. `parents` has the holder of each affected object,
+    and the step from the holder to the object. In `back` and `parents`, an `id` represents an object. With `is_strong`,
+    the walk does not follow weak references.
     """
 
     def __init__(self, shapes: Shapes, status: dict[int, int], in_cycles: set[int], *, is_strong: bool = False) -> None:
@@ -284,5 +283,8 @@ def migration_obstacles(value: Any, target_namespaces: TargetNamespaces) -> Conv
 
 
 def shapes_for(target_namespaces: TargetNamespaces) -> Shapes:
-    """Return the shapes of all classes for a target, whose namespaces are given by module; none is examined yet."""
+    """Return an empty table of shapes for the target's namespaces, which are given by module.
+
+    A class is examined when the shape of its first object is needed.
+    """
     return Shapes(Targets(target_namespaces), MigrationReport())

@@ -33,7 +33,7 @@ class NotMigratable(Exception):
 
 
 class DefaultMigration:
-    """The default migration to one set of namespaces, for all processes of an install or of a rehearsal.
+    """The default migration to the namespaces of one target, for all processes of an install or of a rehearsal.
 
     It keeps all old and new values, so drop it when the migration has ended.
     """

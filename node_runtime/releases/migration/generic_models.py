@@ -28,7 +28,7 @@ def generic_target(cls: type, class_for: Callable[[type], Any], gone: object) ->
 
 
 def classes_in(cls: type) -> Iterator[type]:
-    """Yield the generic model and the classes in the arguments of a parametrised one; nothing for any other class."""
+    """For a parametrised model such as `Page[Item]`, yield `Page` and `Item`. For any other class, yield nothing."""
     metadata = namespace_of(cls).get("__pydantic_generic_metadata__")
     if isinstance(metadata, dict) and metadata.get("origin") is not None:
         yield metadata["origin"]

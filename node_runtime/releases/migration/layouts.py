@@ -84,7 +84,7 @@ def _nothing(value: Any) -> Content:
 
 
 def _keep_empty(value: Any, content: Content) -> None:
-    """Do nothing: the objects of these base classes have no content, only attributes."""
+    """Do nothing. Used for base classes whose objects have no content, only attributes."""
 
 
 def _new(base: Any) -> Callable[[Any, Any], Any]:
@@ -192,7 +192,7 @@ class Layout:
         return found
 
     def holds(self, name: str) -> bool:
-        """Return whether the objects can have this attribute."""
+        """Return whether the objects can have the attribute `name`."""
         return self.dict_of is not None or name in self.slots
 
     def fill(self, value: object, attributes: Mapping[str, Any]) -> None:

@@ -42,10 +42,11 @@ class NamedObject:
 
 
 def named_objects(before: Namespaces, after: Namespaces) -> dict[int, NamedObject]:
-    """Return the objects of the versions `before` that are made for their identity, by their `id`.
+    """Return, by `id`, the objects in the versions `before` that exist for their identity, such as `UNSET = object()`.
 
-    These are the plain `object()`s; the type variables, `NewType`s and type aliases; and the objects of the module's
-    own classes that have no `__eq__`, and either no attributes, or the same plain ones in both versions.
+    These are the plain `object()`s; the type variables, `NewType`s and type aliases; and some objects of the module's
+    own classes: the class has no `__eq__`, and the object has no attributes, or the same plain attributes in both
+    versions.
     """
     found: dict[int, NamedObject] = {}
     for module, namespace in before.items():

@@ -122,7 +122,10 @@ class MemberShape(Shape):
 
 
 class ReplacedShape(Shape):
-    """An object of a replaced class: copies fields and other attributes by name, and the content of a container."""
+    """The shape of the objects of a replaced class. A new object gets the old fields and attributes by name.
+
+    If the class is a container, such as a subclass of dict, the new object gets the old content, too.
+    """
 
     replaced = True
 
@@ -202,7 +205,10 @@ class ReplacedShape(Shape):
         return new
 
     def _placed_fields(self, value: Any, new: Any, attributes: dict[str, Any]) -> dict[str, Any]:
-        """Set the target's fields of `new` one by one, since a default may read earlier fields; return their values."""
+        """Set the target's fields of `new` one by one, since a default may read earlier fields.
+
+        Return the values by name.
+        """
         placed: dict[str, Any] = {}
         for name, field in (self._target_fields or {}).items():
             if name in attributes:
@@ -303,7 +309,10 @@ class ReplacedShape(Shape):
 
     @staticmethod
     def _is_none_by_default(field: RecordField, value: Any) -> bool:
-        """Return whether the class itself gives the field None, although the annotation doesn't allow it."""
+        """Return whether the default of the field is None.
+
+        Then None is accepted although the annotation doesn't allow it.
+        """
         try:
             return field.default is not None and field.default(value) is None
         except Exception:

@@ -172,8 +172,8 @@ LEAF: Final = Shape()
 def kept_shape(cls: type, own_packages: Container[str]) -> Shape:
     """Return the shape of the objects of a class that the target keeps.
 
-    Objects of libraries are not copied, because other objects may refer to them. Containers and records are copied.
-    `own_packages` are the packages of the replaced modules.
+    Objects of libraries are not copied, because other objects may refer to them. Containers, and objects of classes
+    with declared fields (such as dataclasses), are copied. `own_packages` are the packages of the replaced modules.
     """
     module = module_of(cls) or ""
     package = module.partition(".")[0]

@@ -203,7 +203,7 @@ def unready_state_machines(transition: Transition, batch: Batch, stopped: Contai
 
 
 def _lost_state(process: Process, cls: type[Any]) -> str | None:
-    """Return a state that the running class defines but the new class `cls` does not, or None."""
+    """Return a state name that the running class defines but the new class `cls` does not, or None."""
     running = class_in(live_processes.running_code(process.pid)[2], process.qualname)
     states = states_of(running) if running is not None else frozenset()
     return min((state for state in states if not has_state(cls, state)), default=None)

@@ -129,7 +129,7 @@ def _data_files(release: UnpackedRelease, name: str) -> dict[str, str]:
 
 
 def _holders(transition: Transition, search: _PathSearch) -> Iterator[tuple[str, str]]:
-    """Yield the place of each path into one of the folders, and the application whose folder it is."""
+    """Yield (place, application) for each global variable or state with a path into an old folder of an application."""
     if not search.folders:
         return
     gone = {*transition.loaded, *transition.removed}
@@ -152,9 +152,9 @@ def _namespace(module: str) -> dict[str, Any] | None:
 
 
 def _paths_in(title: str, value: object, search: _PathSearch) -> Iterator[tuple[str, str]]:
-    """Yield each place in `value`, such as `.base`, that has a path into one of the folders, and the application.
+    """Yield (place, application) for each path in `value` that leads into an old folder of an application.
 
-    `title` names the value if only a part of it is searched.
+    A place is a step such as `.base`. `title` names `value` in a message that only a part of it was searched.
     """
     left, waiting, seen = MAX_VALUES, [("", value, 0)], set[int]()
     while waiting and search.has_time():

@@ -29,7 +29,7 @@ KEEP_REMEDY = "keep the class, or stop its processes before the upgrade"
 
 
 def lasting_blockers(transition: Transition, batch: Batch) -> list[Blocker]:
-    """Return the blockers that don't pass by themselves."""
+    """Return the blockers that don't pass by themselves, other than those that a rehearsal finds."""
     return [
         *conditions.vanished_names(transition, batch),
         *conditions.left_behind(transition, batch),

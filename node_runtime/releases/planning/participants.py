@@ -45,7 +45,7 @@ class InstallParticipant(Protocol):
         """Return sentences about the holders of old code that this participant knows, and a list of the others."""
 
     async def prepare(self, transition: Transition, batch: Batch) -> None:
-        """Do what may take long or fail. An error aborts the install."""
+        """Do the part of the change that may take long or fail. An error aborts the install."""
 
     def switch(self) -> None:
         """Change to the new versions, which have just become current. Must not wait."""
@@ -57,14 +57,17 @@ class InstallParticipant(Protocol):
         """Undo `prepare`, when the install has failed. `prepare` may not have been called, or may not have ended."""
 
     def done(self) -> None:
-        """Begin to end what still runs in old versions, such as an old lifespan.
+        """Begin to end what still runs in old versions, such as the old startup tasks of a web application.
 
         Runs after all processes have been resumed.
         """
 
 
 class InstallParticipants:
-    """All participants of a runtime."""
+    """All parts of the runtime's node that take part in installs.
+
+    Calls each one, in the order in which they were added.
+    """
 
     def __init__(self) -> None:
         self._all: list[InstallParticipant] = []
@@ -99,12 +102,12 @@ class InstallParticipants:
             await one.prepare(transition, batch)
 
     def switch(self) -> None:
-        """Switch all participants."""
+        """Let all participants change to the new versions."""
         for one in self._all:
             one.switch()
 
     def put_back(self) -> None:
-        """Put all participants back."""
+        """Undo the switch of all participants."""
         for one in self._all:
             one.put_back()
 

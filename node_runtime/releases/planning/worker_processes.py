@@ -9,7 +9,7 @@ from .transition import Transition
 
 
 def worker_warnings(transition: Transition) -> list[str]:
-    """Return a sentence if worker processes run, and `transition` replaces code that they may have.
+    """Return a sentence if worker processes run, and `transition` replaces code that they may have imported.
 
     A worker looks up a function by name in the worker's own modules, so it calls the older function.
     """

@@ -77,7 +77,7 @@ class ProgressMarker:
         return self._numbers[0], (time.monotonic_ns() - self._numbers[1]) / 1e9
 
     def close(self) -> None:
-        """Release the memory."""
+        """Release the shared memory of the marker."""
         self._numbers.release()
         self._page.close()
 

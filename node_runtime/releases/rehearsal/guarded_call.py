@@ -114,7 +114,7 @@ class GuardedCaller:
 
     @contextmanager
     def ignoring_violations(self) -> Iterator[None]:
-        """Run the code inside in the sandbox with a time limit. Accesses are blocked but not recorded."""
+        """Run the code inside in the sandbox with a time limit. Accesses to the node are blocked, but not recorded."""
         before = self.sandbox.violation
         try:
             with self._time_limited(self._limits.call_seconds):

@@ -35,7 +35,7 @@ class Losses:
             )
 
     def found(self) -> list[LostData]:
-        """Return what would be lost."""
+        """Return the fields that would be lost, each with the number of processes and objects that have it."""
         return list(self._known.values())
 
 

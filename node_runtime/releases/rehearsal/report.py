@@ -1,4 +1,4 @@
-"""The messages that the copy of the node sends."""
+"""The messages that the copy of the node sends to the node during a rehearsal."""
 
 from __future__ import annotations
 

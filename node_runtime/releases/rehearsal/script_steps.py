@@ -87,7 +87,7 @@ RehearsalStep = ProcessCodeChange | SwitchStep | ApplyCall | SkippedStep | Stale
 
 
 def rehearsal_steps(transition: Transition) -> Iterator[RehearsalStep]:
-    """Yield the steps for the live processes, in the script's order.
+    """Yield the steps of the rehearsal for the live processes, in the script's order.
 
     If an earlier instruction stops a process, the code_change of that process is left out.
     """

@@ -35,7 +35,7 @@ MAX_RELEASE_KEYS: Final = 100
 
 
 class ReleaseKeySettings(TomlStruct, frozen=True):
-    """The settings below the key in its file; all are optional."""
+    """The settings in TOML below the public key in a file of etc/release-keys. All are optional."""
 
     role: Name = RELEASE_ROLE
     not_after: date | None = None

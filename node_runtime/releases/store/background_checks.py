@@ -33,7 +33,7 @@ class BackgroundChecks:
         threading.Thread(target=self._run, name="node_runtime.releases.checks", daemon=True).start()
 
     def forget(self, name: str) -> None:
-        """Let `name` be requested again."""
+        """Allow a further request for `name`."""
         with self._lock:
             self._known.discard(name)
 

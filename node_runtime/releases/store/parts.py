@@ -13,7 +13,7 @@ from node_runtime.releases.files.manifest import FileEntry, Manifest, manifest_p
 
 
 def part_of(path: str) -> str:
-    """Return the part that the file `path` is in."""
+    """Return the part of the node directory, such as lib/click-8.5.1, that the file `path` is in."""
     return "/".join(path.split("/", 2)[:2])
 
 

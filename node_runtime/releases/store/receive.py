@@ -148,10 +148,10 @@ def _manifest_or_none(directory: Path, vsn: str) -> Manifest | None:
 
 
 def _wanted(reception: Reception, manifest: Manifest, data: bytes, others: Mapping[str, Manifest | None]) -> set[str]:
-    """Return the files to write: those of new parts, and those of existing parts that differ from the manifest.
+    """Return the files to write: those in new parts, and those in existing parts that differ from the manifest.
 
-    `data` are the bytes of the manifest. Raises `Refused` if the release doesn't fit the node, or contradicts a release
-    that is already there.
+    A part is a folder such as lib/click-8.5.1. `data` are the bytes of the manifest. Raises `Refused` if the release
+    doesn't fit the node, or contradicts a release that is already there.
     """
     _check_fit(reception, manifest, others)
     if not _is_same(manifest, data, reception.directory):

@@ -144,7 +144,10 @@ class ReleaseStore:
         )
 
     def path(self, start: str, end: str) -> list[str] | None:
-        """Return the releases to install, one after the other, to get from `start` to `end`; None without a path."""
+        """Return the releases to install, one after the other, to get from `start` to `end`.
+
+        Return None if there is no path.
+        """
         return self._path(start, end, ("up", "down"))
 
     def hops(self, start: str, end: str) -> tuple[Direction, list[str]]:
@@ -230,7 +233,7 @@ class ReleaseStore:
         return vsn
 
     def remove(self, vsn: str, current: str | None = None, booted: Iterable[str] = ()) -> None:
-        """Remove a release and delete the parts that no other release needs.
+        """Remove a release, and delete the parts (such as lib/click-8.5.1) that no other release needs.
 
         `current` is the running release, or None if no node runs. `vsn` may be the release that the node booted, if
         another release runs now. `booted` are the releases that other workers have booted; their third-party code stays

@@ -79,7 +79,7 @@ def start_apart(command: Sequence[str], stdin: IO[bytes] | int, folder: Path) ->
 
 
 def _read_report(pipe: IO[bytes], deadline: float) -> bytes | None:
-    """Return what the process writes until it closes the pipe; None if it writes too much or takes too long."""
+    """Return what the stage process writes until it closes the pipe; None if it writes too much or takes too long."""
     data = b""
     waiting = select.poll()
     waiting.register(pipe)
@@ -100,7 +100,10 @@ def _decoded(data: bytes | None) -> StageReport | None:
 
 
 def _reason(data: bytes | None, code: int) -> str:
-    """Return a clause that says why there is no report."""
+    """Return a clause that says why the process has sent no report.
+
+    `data` is what it has sent; `code` is its exit code.
+    """
     if data is None:
         return f"reading it takes more than {DEADLINE_SECONDS:.0f} seconds"
     if data:

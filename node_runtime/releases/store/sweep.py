@@ -35,7 +35,7 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 def remove(directory: Path, vsn: str, used: Set[str] = frozenset()) -> None:
     """Remove a release from the commit record, then from the directory. Raises `Refused` if it is permanent.
 
-    `used` are the parts that the running node still reads: these stay until the next boot.
+    `used` are the parts, such as lib/click-8.5.1, that the running node still reads: these stay until the next boot.
     """
     record = commit_record.load(directory)
     if record is None:
@@ -62,7 +62,7 @@ def finish_removals(directory: Path) -> None:
 def _make_room(directory: Path, vsn: str, record: commit_record.CommitRecord, used: Set[str]) -> None:
     """Rename and empty the folder of the release `vsn`, then delete all other files that no release in `record` needs.
 
-    The parts in `used` stay, and so does the renamed folder.
+    The parts in `used` (such as lib/click-8.5.1) stay, and so does the renamed folder.
     """
     releases = directory / "releases"
     removed = releases / f"{_REMOVED_PREFIX}{vsn}"
@@ -77,8 +77,8 @@ def _make_room(directory: Path, vsn: str, record: commit_record.CommitRecord, us
 def sweep(directory: Path, used: Set[str] = frozenset()) -> None:
     """Delete the leftovers of interrupted stagings, and the parts that no release in the commit record needs.
 
-    The parts in `used` stay, because the running node still reads them.
-    The commit record lists the parts of each release. If an older node has not recorded them, they are read from the
+    A part is a folder such as lib/click-8.5.1. The parts in `used` stay, because the running node still reads them. The
+    commit record lists the parts of each release. If an older node has not recorded them, they are read from the
     manifest. If the manifest can't be read, the parts are unknown, so no part is deleted, and the log says so once.
     """
     for stage in (directory / "var" / "staging").glob(f"{STAGE_PREFIX}*"):
@@ -89,7 +89,7 @@ def sweep(directory: Path, used: Set[str] = frozenset()) -> None:
 
 
 def _delete_unneeded(directory: Path, record: commit_record.CommitRecord, used: Set[str]) -> None:
-    """Delete the parts that no release in `record` needs, except those in `used`."""
+    """Delete the parts (such as lib/click-8.5.1) that no release in `record` needs, except those in `used`."""
     needed = {*used, *_KEPT}
     for vsn, entry in record.releases.items():
         try:

@@ -82,7 +82,10 @@ class TarballReader:
         self._stream.check_end()
 
     def _allow(self, packed_size: int, begin: int) -> None:
-        """Set the size that the archive must have. Raises `CorruptTarball` if it is too large for the packed size."""
+        """Allow the reader to decompress as many bytes as the files of the manifest need.
+
+        Raises `CorruptTarball` if these are too many for a tarball of `packed_size` bytes.
+        """
         files = self.manifest.files.items()
         self._size = begin + sum(
             len(member_header(path, entry.size, entry.mode)) + entry.size + len(padding(entry.size))

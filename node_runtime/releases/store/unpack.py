@@ -46,8 +46,8 @@ def unpack(
     The tarball's signature, if there is one, is in the file beside it. It is checked first, with the node's release
     keys. In a directory without a commit record, the release becomes permanent. If the release is already unpacked,
     damaged files are repaired; in this case, the release is no longer marked as failed. Blocks on the disk; must not be
-    called in two threads at once. `used` are the parts that the running node still reads, perhaps of a release that was
-    removed: these are not changed.
+    called in two threads at once. `used` are the parts, such as lib/click-8.5.1, that the running node still reads,
+    perhaps of a release that was removed: these are not changed.
     """
     try:
         with open_regular(tarball) as file:
@@ -84,8 +84,9 @@ def _unpack(file: BinaryIO, directory: Path, admission: Admission, request: Stag
 def _moves(files: Path, directory: Path, manifest: Manifest) -> list[str]:
     """Return the paths to move from the stage: parts that the node directory lacks, and staged files of other parts.
 
-    Raises Refused if the stage has a file that is neither listed by the manifest nor bytecode, or lacks a file of a new
-    part. A malicious tarball may have controlled the process that wrote the stage.
+    A part is a folder such as lib/click-8.5.1. Raises Refused if the stage has a file that is neither listed by the
+    manifest nor bytecode, or lacks a file of a new part. A malicious tarball may have controlled the process that wrote
+    the stage.
     """
     listed = {manifest_path(manifest.vsn), *manifest.files}
     bytecode = {f"{part}/{BYTECODE_NAME}" for part in parts_of(manifest)}
@@ -121,7 +122,10 @@ def _files_below(folder: Path) -> Iterator[str]:
 
 
 def _move(files: Path, directory: Path, paths: list[str]) -> None:
-    """Rename staged parts and files to their places. All contents are on the disk before the first rename."""
+    """Rename the staged parts and files to their places in the node directory.
+
+    The contents of all files are on the disk before the first rename.
+    """
     for path in paths:
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         (files / path).replace(directory / path)
@@ -137,7 +141,7 @@ def _record(
     *,
     repaired: bool,
 ) -> None:
-    """Add the release to the commit record. `repaired` says whether any of its files were written."""
+    """Add the release to the commit record. `repaired` says whether any files of the release were written."""
     record = commit_record.load(directory)
     parts = tuple(sorted(parts_of(manifest)))
     if record is None:

@@ -194,7 +194,7 @@ class LedWorkers:
         self.on_repaired()
 
     async def _bring(self, one: LedWorker, order: Go) -> str:
-        """Order a worker into a release; return why the worker failed, or "". The end of the worker is a failure."""
+        """Order a worker into a release. Return why the worker failed, or "". A worker that ends has failed, too."""
         one.order, one.answer = order, runtime().loop.create_future()
         self._requests.send(one.number, order)
         try:

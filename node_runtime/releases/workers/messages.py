@@ -52,7 +52,10 @@ class Committed(WorkerStruct, frozen=True):
 
 
 class At(WorkerStruct, frozen=True):
-    """The worker runs release `vsn` as process `os_pid`. It may still use files of release `booted`, its first one."""
+    """The worker runs release `vsn` as process `os_pid`.
+
+    The process has booted release `booted`, and may still use files of that release.
+    """
 
     vsn: str
     os_pid: int

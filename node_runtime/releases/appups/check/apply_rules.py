@@ -63,7 +63,10 @@ def _defines(code: ModuleCode, name: str) -> bool:
 
 
 def _has_runtime_function(module: str, name: str) -> bool:
-    """Return whether `module`, a module of the node_runtime that is imported here, has the function `name`."""
+    """Return whether the module `module` of node_runtime has the name `name`.
+
+    Imports the module, which no release contains.
+    """
     try:
         return hasattr(import_module(module), name)
     except ImportError:

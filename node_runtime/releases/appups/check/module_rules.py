@@ -1,4 +1,7 @@
-"""Checks that each module that differs has one instruction, of the right kind, in both directions."""
+"""Checks that each module that differs between two releases has one instruction, of the right kind.
+
+Upgrade and downgrade are checked alike.
+"""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class RunningNode:
             self.present[module] = "target"
 
     def remove(self, module: str) -> None:
-        """Remove a module."""
+        """Remove a module from the model of the node."""
         self.present.pop(module, None)
 
     def change(self, instruction: AppupInstruction) -> None:
@@ -123,7 +123,7 @@ class RunningNode:
                 self.set_routes(RouteEffect(of, self.target.routes.get(of, ())))
 
     def tables_in(self, module: str) -> list[ChildTableModel]:
-        """Return the tables of the supervisors that a module defines."""
+        """Return the child tables of the supervisors that a module defines."""
         return [table for table in self.tables.values() if table.target.cls.module.name == module]
 
     def references(self, module: str) -> list[CodeReference]:
@@ -138,7 +138,7 @@ class RunningNode:
     # ------------------------------------------------------------------ children and routes
 
     def table(self, effect: ChildEffect) -> ChildTableModel | None:
-        """Return the table of the supervisor that an effect names; None if it is unknown."""
+        """Return the child table of the supervisor that an effect names; None if the supervisor is unknown."""
         for table in self.tables.values():
             if effect.supervisor in table.left.names | table.target.names:
                 return table
@@ -183,7 +183,7 @@ class RunningNode:
     def live_modules(self, without: str) -> set[str]:
         """Return the modules whose code may run now: handlers, children, applications, and the modules that they call.
 
-        Calls through the module `without` don't count. If some routes can't be read, all present modules may run.
+        Calls through the module `without` don't count. If some routes can't be read, any module of the node may run.
         """
         if not self.routes_are_known:
             return set(self.present)

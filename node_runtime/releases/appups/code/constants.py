@@ -43,7 +43,7 @@ class RecordCall:
     line: int
 
     def argument(self, position: int, name: str, default: Any = None) -> Any:
-        """Return an argument by its position or its name."""
+        """Return the argument at `position` or with the keyword `name`; `default` if the call has neither."""
         return self.args[position] if position < len(self.args) else self.keywords.get(name, default)
 
 

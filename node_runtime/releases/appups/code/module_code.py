@@ -76,7 +76,7 @@ class ModuleCode:
 
 
 def parse_module(name: str, path: str, source: bytes, is_package: bool) -> ModuleCode:
-    """Return the code of a module whose syntax is correct."""
+    """Parse a module, whose syntax must be correct, and return its code."""
     return ModuleCode(name, path, is_package, ast.parse(source))
 
 

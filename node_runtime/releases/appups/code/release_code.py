@@ -75,7 +75,10 @@ class ReleaseCode:
         return None
 
     def _followed(self, absolute: str) -> str:
-        """Return the name in the module that defines the object. `absolute` may name a module that only imports it."""
+        """Return the name by which the defining module has the object: "shop.till.Till" for "shop.Till".
+
+        In this example, the package shop only imports Till.
+        """
         for _ in range(MAX_REEXPORTS):
             found = None if absolute in self.modules else self.definition(absolute)
             first, _, rest = found.rest.partition(".") if found else ("", "", "")

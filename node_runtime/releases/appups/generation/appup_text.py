@@ -63,7 +63,10 @@ class AppupText:
 
 
 def read_appup_text(place: AppupPlace) -> AppupText:
-    """Read an appup, which need not exist. Raises `Refused` if an entry is not written as `[[up]]` or `[[down]]`."""
+    """Read an appup; if the file is missing, the result has no entries.
+
+    Raises `Refused` if an entry is not written as `[[up]]` or `[[down]]`.
+    """
     if not place.path.exists():
         return AppupText([], [])
     table, text = read_table(place.path), read_text(place.path)

@@ -37,7 +37,10 @@ def merge_steps(
 
 
 def _combined(draft: DraftStep, written: DraftStep | None) -> DraftStep:
-    """Return a drafted step with the author's options and comments. The author's `update` replaces a `load_module`."""
+    """Return a drafted step with the author's options and comments.
+
+    If the author has written `update` and the draft has `load_module`, the author's instruction is kept.
+    """
     if written is None or QUESTION in draft.table:
         return draft
     new, old = dict(draft.table), dict(written.table)

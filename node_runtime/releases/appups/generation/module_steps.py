@@ -29,7 +29,7 @@ class ModuleStep(msgspec.Struct, frozen=True):
     state: StateChange | None = None
 
     def table(self) -> dict[str, Any]:
-        """Return the instruction."""
+        """Return the instruction as a TOML table."""
         match self.kind:
             case "add" | "load" | "delete":
                 return {f"{self.kind}_module": self.module}

@@ -116,7 +116,7 @@ def _starting_modules(facts: ReleaseFacts, of: ListenerRoutes) -> set[str]:
 
 
 def _route_source(facts: ReleaseFacts, of: ListenerRoutes) -> list[str]:
-    """Return the source of the routes with which a listener is started, and of the definitions that it names."""
+    """Return the source of the routes with which a listener is started, and of the definitions that the routes name."""
     keyword = "routes" if of.setter == "set_routes" else "websockets"
     texts = []
     for module, call in _start_calls(facts, of):

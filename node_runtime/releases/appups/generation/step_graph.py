@@ -14,7 +14,7 @@ class StepGraph(Generic[Node]):
     """Nodes with a rank: of the nodes that may come next, the one with the lowest rank is chosen.
 
     `must` and `should` have, for each node, the nodes that must or should come before it. If modules import each other
-    in a circle, some of their `should` can't be kept.
+    in a circle, some preferences in `should` can't be kept.
     """
 
     ranks: dict[Node, tuple[int, str]] = field(default_factory=dict)

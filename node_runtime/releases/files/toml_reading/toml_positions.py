@@ -65,9 +65,9 @@ class _Scanner:
         return self._lines
 
     def _resolve(self, key_path: TomlPath) -> TomlPath:
-        """Return the path of a table's header, with array indices.
+        """Return the key path of a header with the indices of arrays: ("apps", 1, "env") for `[apps.env]`.
 
-        The key of an array of tables refers to the last table that was added to the array.
+        Here, 1 is the index of the last `[[apps]]` above the header.
         """
         resolved: TomlPath = ()
         for part in key_path[:-1]:

@@ -19,7 +19,7 @@ _HAS_CALLBACK: Final = "a {} has a callback, which would run when a new object r
 
 
 class WeakShape(Shape):
-    """The base class of the shapes in this module."""
+    """The base class of the shapes of weak references and of containers that hold their content by weak references."""
 
     def targets(self, value: Any) -> Iterable[Any]:
         """Return the objects to which `value` refers only weakly."""

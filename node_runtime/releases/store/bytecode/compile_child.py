@@ -27,7 +27,7 @@ MAX_COMPILE_CPU_SECONDS = 30
 class CompileTask(msgspec.Struct, frozen=True):
     """The parameters of the process: the node directory, the stage folder `files`, the parts, and the parent's OS pid.
 
-    `parts` has the sources of each part.
+    `parts` has the sources of each part of the release; a part is a folder such as lib/click-8.5.1.
     """
 
     directory: str
