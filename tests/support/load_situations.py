@@ -106,21 +106,23 @@ def line_shown(function: Callable[[], object]) -> str:
 SITUATIONS = (
     Situation("`m.f()` in another module", lambda m, u: u.qualified, lambda held, m: held(), "new"),
     Situation("another `import m`, then `m.f()`", lambda m, u: None, lambda _, m: m.f(), "new"),
-    Situation("`f()` of the module object in a local variable", lambda m, u: m, lambda held, m: held.f(), "new"),
     Situation(
-        "is a module object in a variable still the one in `sys.modules`?",
+        "`v.f()`, where the local variable `v` has the module object", lambda m, u: m, lambda held, m: held.f(), "new"
+    ),
+    Situation(
+        "is the module object in `v` still the one in `sys.modules`?",
         lambda m, u: m,
         lambda held, m: same(held is m),
         "yes",
     ),
     Situation("`f()` after `from m import f`", lambda m, u: u, lambda held, m: held.f(), "new"),
     Situation(
-        "after `from m import closure as make`: is `make` the new `m.closure`?",
+        "after `from m import f as g`: is `g` the new `m.f`?",
         lambda m, u: u,
         lambda held, m: same(held.make is m.closure),
         "yes",
     ),
-    Situation("`default()` after `from m import *`", lambda m, u: u, lambda held, m: held.default(), "new"),
+    Situation("`f()` after `from m import *`", lambda m, u: u, lambda held, m: held.default(), "new"),
     Situation("`f()` after `from m import f` inside a function", lambda m, u: u, lambda held, m: held.lazily(), "new"),
     Situation(
         "`low()` after `from low import low` in `m`, both modules changed",
@@ -129,7 +131,9 @@ SITUATIONS = (
         "new",
     ),
     Situation("`ALIAS()` after `ALIAS = m.f`", lambda m, u: u, lambda held, m: held.ALIAS(), "old"),
-    Situation("the helper that a function in a list calls", lambda m, u: [m.calling], lambda held, m: held[0](), "old"),
+    Situation(
+        "a function in a list: the helper that it calls", lambda m, u: [m.calling], lambda held, m: held[0](), "old"
+    ),
     Situation(
         "a kept function that adds 1 to a constant (old value 1, new value 2)",
         lambda m, u: m.bump,
@@ -143,7 +147,7 @@ SITUATIONS = (
         "old decorator, old",
     ),
     Situation(
-        "the helper that a kept closure calls, free variables changed",
+        "a kept closure, free variables changed: the helper that it calls",
         lambda m, u: m.closure(1),
         lambda held, m: held(),
         "old",
