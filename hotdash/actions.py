@@ -205,7 +205,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "abort", "A", "abort", "Abort the running operation",
-        "Ends an operation that prepares or waits, before it changes anything. After a change, {rollback} goes back.",
+        "Ends an operation that still prepares or waits and has changed nothing. After a change, use {rollback}.",
         "Releases",
         role="operator", views=("upgrades", "operation"),
         command_line=lambda subject: build_command_line("abort", subject, *reason_words(subject.options)),
@@ -275,7 +275,7 @@ ACTIONS: tuple[Action, ...] = (
         views=("process", "ended process", "module", "plan", "operation"),
     ),
     Action(
-        "leave", "q", "leave", "Back, and from a view: quit", "Goes back; in a view, asks whether to quit.",
+        "leave", "q", "leave", "Back, and from a view: quit", "Closes the screen; in a view, asks whether to quit.",
         "Dashboard",
     ),
     Action("quit", "ctrl+q", "quit", "Quit", "Quits at once. The node and a running operation continue.", "Dashboard",

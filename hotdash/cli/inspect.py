@@ -79,7 +79,13 @@ def releases(node: str, cookie_file: Path | None, output: str) -> None:
 @click.command()
 @node_options
 @click.argument("operation", required=False, shell_complete=complete_operations)
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The maximum number listed.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=20,
+    show_default=True,
+    help="The maximum number of operations that --all lists.",
+)
 @click.option(
     "--all", "everything", is_flag=True, help="List the operations instead of showing the results of one operation."
 )
@@ -100,7 +106,9 @@ def results(
 
 @click.command()
 @node_options
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="The maximum number shown.")
+@click.option(
+    "--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="The maximum number of past events."
+)
 @click.option("--follow", "-f", is_flag=True, help="Also print new events until interrupted.")
 @output_option
 def events(node: str, cookie_file: Path | None, limit: int, follow: bool, output: str) -> None:
@@ -134,7 +142,9 @@ async def _follow_events(client: Client, limit: int, output: str) -> None:
 
 @click.command()
 @node_options
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="The maximum number shown.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="The maximum number of entries."
+)
 @click.option("--verify", is_flag=True, help="Let the node check that no entry was changed, inserted or removed.")
 @output_option
 def audit(node: str, cookie_file: Path | None, limit: int, verify: bool, output: str) -> None:

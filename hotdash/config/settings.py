@@ -41,7 +41,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = msgspec.field(default_factory=dict)
     nodes: Annotated[
         dict[str, RemoteNode],
-        msgspec.Meta(description="Nodes for the list of nodes, by name@host:port, beside those of this machine."),
+        msgspec.Meta(
+            description="More nodes for the list of nodes, by name@host:port. The list always has those of this machine."
+        ),
     ] = msgspec.field(default_factory=dict)
 
 

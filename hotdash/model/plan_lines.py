@@ -106,7 +106,7 @@ def summary(plan: m.Plan) -> list[Line]:
         lines.append(line(span(sentence, "bad")))
     lines += [line(span(text, "bad")) for text in (*plan.irreversible, *plan.lost)]
     lines += [line(span(text, "warn")) for text in (*plan.lost_on_way_back, *_stall(plan))]
-    back = "Reversible without a restart." if plan.way_back else "No way back: a rollback needs a restart."
+    back = "Reversible without a restart." if plan.way_back else "No way back without a restart."
     lines.append(line(span(back, "muted" if plan.way_back else "bad")))
     return lines
 
@@ -140,7 +140,7 @@ def plan_lines(plan: m.Plan, outdated: str = "") -> list[Line]:
     back = (
         span("Reversible: a rollback, or a missed commit, runs the downgrade steps.", "ok")
         if plan.way_back
-        else span("No way back: a rollback restarts the node into the permanent release.", "bad")
+        else span("No way back without a restart: a rollback restarts the node into the permanent release.", "bad")
     )
     lines += _section("Rollback", [(Span("  "), back)])
     lines += [(), line(span(f"plan {plan_id(plan)}, made at generation {plan.generation}", "muted"))]

@@ -48,7 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--rotate-node-key", action="store_true", help="replace the node's own key after the grace time")
     parser.add_argument("--for", dest="name", metavar="NAME", help="the person or program that gets its own cookie")
     parser.add_argument("--role", choices=ROLES, help="the role; operator by default")
-    parser.add_argument("--grace", type=_seconds, metavar="SECONDS", help="for the rotations; 3600 by default")
+    parser.add_argument(
+        "--grace", type=_seconds, metavar="SECONDS", help="the grace time of a rotation; 3600 by default"
+    )
     parser.add_argument("--days", type=_days, help="for --for: the number of days after which the cookie expires")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the cookie to this new file (mode 0600)")
     parser.add_argument("--force", action="store_true", help="for --revoke: also the last operator's cookie")

@@ -242,7 +242,7 @@ class Node:
         """Shut down the node, and let the parent boot `vsn` on probation; "" means the permanent release."""
         if vsn:
             self._heart.trial(vsn)
-        self._end("restart", cause=f"a restart into release {vsn or 'that is permanent'}")
+        self._end("restart", cause=f"a restart into {f'release {vsn}' if vsn else 'the permanent release'}")
 
     async def _start_in_time(self, release: UnpackedRelease, configuration: Configuration) -> None:
         """Start the applications; for a release on trial, within the time of its probation."""

@@ -119,7 +119,7 @@ AUDIT_VERIFY = Method(
     m.AuditCheck,
     "operator",
     40,
-    "Checks the chain of the audit log, and its anchor.",
+    "Checks the audit log's chain of hashes, also against the hashes that its anchor has outside the log.",
     reads=True,
 )
 STAGE_BEGIN = Method("stage_begin", m.StageBegin, m.Upload, "operator", 8, "Begins the upload of a tarball.")
@@ -138,7 +138,7 @@ ROLLBACK = Method(
 )
 ABORT = Method(
     "abort", m.Abort, m.OperationStarted, "operator", 8,
-    "Ends the running operation while it prepares or waits, before it changes the node; returns its id.", True,
+    "Ends the running operation if it still prepares or waits and has changed nothing; returns its id.", True,
 )  # fmt: skip
 REMOVE = Method("remove", m.ReleaseVsn, m.ReleaseList, "operator", 40, "Deletes a release and its unshared files.")
 RESTART_PROCESS = Method(

@@ -45,7 +45,7 @@ def _column_names(context: click.Context, parameter: click.Parameter, value: str
     help="The order of the processes. Largest numbers come first, except for the pid.",
 )
 @click.option("--reverse", is_flag=True, help="Reverse the order.")
-@click.option("--limit", type=click.IntRange(min=1), help="The maximum number listed.")
+@click.option("--limit", type=click.IntRange(min=1), help="The maximum number of processes.")
 @click.option(
     "--columns",
     metavar="NAME,…",

@@ -117,7 +117,7 @@ def _where_anchored(anchor: Anchor, anchored: int, compared: bool, script: Path)
     if anchored:
         return f"compared with its anchor up to entry {anchored}"
     if compared:
-        return "but the lines of the anchor have no head of this log"
+        return "but the lines of its anchor contain no hash of this log"
     if anchor.kind == "none":
         return (
             "it has no anchor, so nobody can notice if a process of the node's user deletes the newest entries or "

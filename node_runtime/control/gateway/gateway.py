@@ -111,8 +111,8 @@ class Gateway:
         public = zmq.curve_public(self._settings.secret_key)
         if not refuses_strangers(public, local, port, meanwhile=self._zap.answer_all):
             self._tell_failure(
-                f"The control port {local}:{port} did not refuse an unknown key within {HANDSHAKE_SECONDS:g} s, so "
-                f"nobody may connect; restart the node, and report a bug if that happens twice."
+                f"A self-test failed: the control port {local}:{port} did not refuse an unknown key within "
+                f"{HANDSHAKE_SECONDS:g} s, so it is closed; restart the node, and report a bug if this happens again."
             )
             return False
         self._reports.clear()  # the refusal of the test client is not to be reported
