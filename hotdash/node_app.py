@@ -39,7 +39,7 @@ class NodeApp(App[None]):
         raise NotImplementedError
 
     def apply(self, view: NodeView) -> None:
-        """Replace what is known of the node, and draw it."""
+        """Replace the known state of the node, and draw it."""
         self.node = view
         self.draw()
 

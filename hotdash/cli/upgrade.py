@@ -42,7 +42,7 @@ INSTALLED = ("installed", "committed")
 
 @dataclass(frozen=True, slots=True)
 class InstallManner:
-    """How a verb installs a release: on which node, with which output, and whether it asks, commits and makes hops."""
+    """How a verb installs a release: on which node, with which output, and with which of --yes, --commit and --hops."""
 
     node: str
     yes: bool
@@ -177,7 +177,7 @@ def _print(how: InstallManner, text: str, tone: Tone) -> None:
 
 
 async def _stopped(client: Client, refused: Refused, step: str, number: int, how: InstallManner) -> Refused:
-    """Return the refusal of a hop, with a sentence that names the release that the node now runs."""
+    """Return the refusal of one install in a sequence, with a sentence that names the release that now runs."""
     code = refused.code
     if number > 1 and code != ExitCode.UNKNOWN_OUTCOME:
         code = ExitCode.CHANGED_OTHERWISE

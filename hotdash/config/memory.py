@@ -27,7 +27,7 @@ ViewMemory = dict[str, tuple[str, ...]]
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """The content of the file. `nodes` has, for each node, what each of its views remembers; the newest node last."""
+    """The content of the file. `nodes` has, for each node, what each view remembers; the node shown last comes last."""
 
     theme: str | None = None
     nodes: dict[str, dict[str, ViewMemory]] = msgspec.field(default_factory=dict)

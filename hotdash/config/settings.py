@@ -42,7 +42,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nodes: Annotated[
         dict[str, RemoteNode],
         msgspec.Meta(
-            description="More nodes for the list of nodes, by name@host:port. The list always has those of this machine."
+            description="More nodes for the list of nodes, by name@host:port. The list always has this machine's nodes."
         ),
     ] = msgspec.field(default_factory=dict)
 

@@ -179,7 +179,7 @@ def free_port() -> int:
 
 
 def columns() -> dict[str, str]:
-    """Return the variable COLUMNS with the terminal's width; {} if stdout is not a terminal."""
+    """Return the environment variable COLUMNS with the terminal's width; {} if stdout is not a terminal."""
     return {"COLUMNS": str(os.get_terminal_size(1).columns)} if sys.stdout.isatty() else {}
 
 

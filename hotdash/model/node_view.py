@@ -121,11 +121,11 @@ class NodeView:
         return replace(self, operations=tuple(ordered[-MAX_OPERATIONS:]))
 
     def with_tree(self, tree: TreeWindow, now: float) -> NodeView:
-        """Return the view with other known lines of the tree (a window)."""
+        """Return the view with newly read lines of the tree."""
         return replace(self, tree=tree, last_heard=now, snapshot=self._blocked(tree.page.blocked))
 
     def with_processes(self, processes: ProcessWindow, now: float) -> NodeView:
-        """Return the view with other known rows of the list of processes (a window)."""
+        """Return the view with newly read rows of the list of processes."""
         return replace(self, processes=processes, last_heard=now, snapshot=self._blocked(processes.page.blocked))
 
     def _blocked(self, blocked: str | None) -> m.NodeSummary | None:

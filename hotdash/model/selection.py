@@ -31,7 +31,7 @@ class GroupKey:
 
 @dataclass(frozen=True, slots=True)
 class FoldKey:
-    """The row that replaces the folded siblings below the tree node with this path."""
+    """The row of the tree that replaces the folded children of the row at `path`."""
 
     path: str
 

@@ -34,7 +34,7 @@ class _TurnOfStates:
         self._window: TreeWindow | None = None
 
     def see(self, message: Message) -> None:
-        """If the message is a part of the tree, store it."""
+        """If the message has rows of the tree, store them."""
         if isinstance(message, TreeReceived):
             self._window = message.window
 

@@ -25,7 +25,7 @@ MAX_FRAMES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class FramePosition:
-    """The place of a frame in the file, and the times of the frame's first and last record."""
+    """The position of a frame in the file, and the times of the frame's first and last record."""
 
     offset: int
     size: int

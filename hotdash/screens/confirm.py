@@ -113,7 +113,7 @@ class ConfirmDialog(ModalScreen[Answer | None]):
         self.query_one("#typed" if self._question.typed is not None else button).focus()
 
     def freeze(self, sentence: str) -> bool:
-        """Disable the button, and say why, if the answer would begin an operation; return whether it would."""
+        """If the answer would begin an operation, disable the button, show why, and return True; else return False."""
         if self._question.operation:
             self._frozen = f"{sentence} Close this dialog, and try again when that operation has ended."
             self._check()

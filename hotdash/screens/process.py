@@ -153,7 +153,10 @@ class ProcessScreen(NodeScreen):
             self._begin()
 
     def go(self, by: int) -> bool:
-        """Go back (-1), or forth (1), then also to the successor of an ended process; return whether there was one."""
+        """Go to the process visited before (-1) or after (1) the present one; return False if there is none.
+
+        After the last visited process, go to its successor, if it has ended.
+        """
         if self.visits.go(by):
             self._begin()
             return True

@@ -26,7 +26,10 @@ class Found(NamedTuple):
 
 
 def find_tarballs(typed: str) -> list[Found]:
-    """Return the tarballs, newest first, and then the folders that match the typed path, without unreadable ones."""
+    """Return the tarballs (newest first) and then the folders whose path begins with the typed text.
+
+    Unreadable files and folders are left out.
+    """
     head, slash, start = typed.rpartition("/")
     before = head + slash
     found: list[Found] = []

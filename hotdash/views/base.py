@@ -42,7 +42,7 @@ class View(Vertical):
         return {}
 
     def restore(self, memory: ViewMemory) -> None:
-        """Apply the names, such as those of columns, that `memory` returned in an earlier run or the settings name."""
+        """Apply names, such as those of columns, from an earlier `memory()` or from the settings file."""
 
 
 class NodeScreen(Screen[None]):

@@ -172,7 +172,7 @@ class KeyBar(ClickableBar):
         return Content("  ").join(parts)
 
     def _keys_that_fit(self, width: int) -> list[tuple[str, str, str, bool]]:
-        """Return the keys that fit.
+        """Return the keys that fit into `width` cells.
 
         The last keys are dropped first, but never the key of the help dialog, which lists all keys.
         """

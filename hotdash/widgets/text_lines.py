@@ -80,11 +80,11 @@ class ScrollingLines(LineScrollView):
             self.follows = new_value >= self.max_scroll_y
 
     def top_line(self) -> int:
-        """Return the index of the line, of those that `show` got, that is at the top of the screen."""
+        """Return the index, among the lines that `show` got, of the line at the top of the screen."""
         return self._starts[min(int(self.scroll_offset.y), len(self._starts) - 1)] if self._starts else 0
 
     def go_to_line(self, number: int) -> None:
-        """Scroll the line with this index, of those that `show` got, to the top, as far as the text reaches."""
+        """Scroll until line `number` of those that `show` got is at the top, or until the end of the text."""
         self.scroll_to(y=self._starts.index(number), animate=False, immediate=True)
 
     def render_line(self, y: int) -> Strip:

@@ -56,9 +56,9 @@ class WindowTable(Table):
         return self._wanted
 
     def followed(self) -> tuple[Hashable | None, int]:
-        """Return the key to follow, and how many rows of the window precede it.
+        """Return the key that the node's next page has to contain, and how many rows of the window precede it.
 
-        It is the key that is sought, or the key under the cursor if that is in the window.
+        This is the key that `select` seeks or, if its row is in the window, the key under the cursor.
         """
         if self._seeks:
             return self.key, self._wanted[1] // 3

@@ -76,7 +76,7 @@ def build(
     """Build the tarball of the release in FOLDER: everything that a node needs except Python.
 
     Equal projects give equal tarballs. If SOURCE_DATE_EPOCH is set, it is recorded as the time of the build. Otherwise,
-    a signature has the time of the signing instead.
+    no time is recorded, and a signature has the time of the signing instead.
     """
     from node_runtime.releases.appups.tarball_difference import tarball_difference
     from node_runtime.releases.build.tarball import build as build_release

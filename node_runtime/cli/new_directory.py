@@ -23,8 +23,8 @@ _WRITTEN_IN_VAR: Final = frozenset({"staging", _LOCK})
 def is_new(directory: Path) -> bool:
     """Return whether the directory contains only etc/ and the leftovers of an interrupted first install.
 
-    Two other kinds of directories differ from these leftovers: a node that has run has left more files in var/, and a
-    directory into which someone copied a release by hand has no var/.
+    A directory in which a node has run is not new: its var/ contains more files. Nor is a directory into which someone
+    copied a release by hand: it has no var/.
     """
     if not directory.exists():
         return True

@@ -21,7 +21,7 @@ MAX_PASSWORD_BYTES: Final = 1024
 
 
 def password_option(verb: Verb) -> Verb:
-    """Add `--password-file FILE`; without it, the command asks on the terminal. `ps` would show an argument."""
+    """Add `--password-file FILE`; without it, the command asks on the terminal. `ps` would show a password argument."""
     return click.option(
         "--password-file",
         type=click.Path(path_type=Path, dir_okay=False),

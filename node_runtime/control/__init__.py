@@ -11,7 +11,7 @@ __all__ = ["Control", "NodeIdentity", "ReleaseOperations"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name of this package when it is first used: the gateway's OS process never uses one."""
+    """Import a name of the package at its first use: the gateway's OS process imports the package, but uses no name."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from . import control, method_handlers

@@ -115,7 +115,10 @@ class EventSource(logging.Handler):
 
 
 def _drained(waiting: deque[T]) -> list[T]:
-    """Remove and return all items, even those that arrive meanwhile: an item in an empty deque schedules a batch."""
+    """Remove and return all items, until the deque is empty.
+
+    Only an item that is added to an empty deque schedules the next batch.
+    """
     items: list[T] = []
     while waiting:
         items.append(waiting.popleft())

@@ -22,7 +22,7 @@ HEAD_TOO_LARGE: Final = (
 
 
 def connection_class(protocol: Any) -> Any:
-    """Return the subclass of uvicorn's protocol class that a listener uses."""
+    """Return the subclass of `protocol`, uvicorn's class for one of its parsers, that a listener uses."""
     of_listener = _listener_connection(protocol)
     return _with_httptools(of_listener) if hasattr(protocol, "on_headers_complete") else _with_h11(of_listener)
 
@@ -110,7 +110,7 @@ def _listener_connection(protocol: Any) -> Any:
                 self.reader.update()  # uvicorn may have resumed reading, although a part of the last read still waits
 
         def refuse_head(self) -> None:
-            """Answer that the head, or the text around the parts of a body, is too large, and close the connection.
+            """Answer that the head of a request, or its trailers, are too large, and close the connection.
 
             If a response has begun, the connection is closed without this answer.
             """

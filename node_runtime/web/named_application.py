@@ -59,7 +59,7 @@ class NamedApplication:
         return application
 
     def in_version(self, namespace: Mapping[str, Any]) -> ASGIApp | None:
-        """Return the application in `namespace`, that of one version of the module; None if there is none."""
+        """Return the application in `namespace`, the namespace of one version of the module; None if there is none."""
         try:
             application: ASGIApp = resolve_attribute(self.module, SimpleNamespace(**namespace), self._attribute)
         except LookupError:

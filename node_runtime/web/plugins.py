@@ -21,9 +21,9 @@ class Plugin:
     module: Any
 
     def register_current_version(self) -> None:
-        """Register the current version of the module in the place of the registered version.
+        """Register the current version of the module instead of the registered version.
 
-        Raises what pluggy raises about a wrong plugin. The plugin is not registered then.
+        If pluggy rejects the current version, raises pluggy's exception, and the plugin is not registered.
         """
         if not self.manager.is_registered(self.module):
             self.manager.register(self.module, self.name)

@@ -83,7 +83,7 @@ class Server(uvicorn.Server):
         self._on_started()
 
     async def on_tick(self, counter: int) -> bool:
-        """Called by uvicorn ten times a second."""
+        """Called by uvicorn ten times a second; once a second, reload a changed certificate and end slow clients."""
         if counter % TICKS_PER_SECOND == 0:
             if self._certificate is not None:
                 self._certificate.reload_if_changed()

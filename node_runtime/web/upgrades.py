@@ -135,13 +135,13 @@ class ListenersInInstalls:
                 ) from None
 
     def switch(self) -> None:
-        """Switch to the new lifespans: later requests get their state, and their tasks run instead of the old ones."""
+        """Switch to the new lifespans: later requests get the new state, and the new tasks replace the old ones."""
         for one in self._prepared:
             one.switch()
         self._update_libraries()
 
     def put_back(self) -> None:
-        """Return to the old lifespans: later requests get their state, and their tasks continue."""
+        """Return to the old lifespans: later requests get the old state, and the old tasks continue."""
         for one in self._prepared:
             one.put_back()
         self._update_libraries()

@@ -1,4 +1,4 @@
-"""Building blocks of the printed tables: the model's lines in colour, columns, key-value pairs."""
+"""Building blocks of the printed tables: styled lines of `hotdash.model`, columns, key-value pairs."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def status_text(word: str) -> Text:
 
 
 def line_text(line: Line) -> Text:
-    """Return one line of the model as rich text."""
+    """Return one styled line of `hotdash.model` as rich text."""
     return Text.assemble(*((span.text, STYLES[span.tone]) for span in line))
 
 
 @dataclass(frozen=True, slots=True)
 class FoldedLine:
-    """A line of the model. A long line is folded as in the dashboard: its continuation lines are indented."""
+    """A styled line of `hotdash.model`. A long line is folded as in the dashboard, with indented continuation lines."""
 
     line: Line
 
@@ -71,7 +71,7 @@ class FoldedLine:
 
 
 def block(lines: Iterable[Line]) -> Group:
-    """Return lines of the model as one renderable, one line below the other."""
+    """Return styled lines of `hotdash.model` as one renderable, one line below the other."""
     return Group(*(FoldedLine(line) for line in lines))
 
 

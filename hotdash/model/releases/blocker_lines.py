@@ -23,7 +23,7 @@ def blocker_lines(plan: m.Plan) -> list[Line]:
 
 
 def _template(blocker: m.Blocker, names: dict[int, str]) -> str:
-    """Return the reason without the process that it names; without a process, the reason itself."""
+    """Return the blocker's reason without the name of its process; without a process, return the whole reason."""
     if blocker.pid is None:
         return blocker.reason
     name = names.get(blocker.pid)

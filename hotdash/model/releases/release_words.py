@@ -33,7 +33,7 @@ def status_words(release: m.ReleaseInfo, node_now: float) -> Line:
 
 
 def direction_words(release: m.ReleaseInfo, running: str | None) -> str:
-    """Return whether an upgrade or a downgrade leads to a release from the release with the version `running`."""
+    """Return "up", "down" or both for the ways from the release `running` to a release; else "running" or "no path"."""
     if release.vsn == running:
         return "running"
     return " ".join(word for word, there in (("up", release.up), ("down", release.down)) if there) or "no path"

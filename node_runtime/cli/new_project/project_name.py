@@ -34,7 +34,7 @@ def check_name(name: str) -> None:
 
 
 def class_prefix(name: str) -> str:
-    """Return the name as the beginning of class names: ice_cream is IceCream."""
+    """Return the name as the beginning of class names: IceCream for ice_cream."""
     return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
 
 

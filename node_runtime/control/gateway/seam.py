@@ -40,7 +40,7 @@ class SeamClosed(SeamError):
 
 
 class SeamMessage(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The base class of all messages."""
+    """The base class of all messages that cross the seam."""
 
 
 class SeamHello(SeamMessage, frozen=True, tag=0):

@@ -29,7 +29,7 @@ def module_source(caller: Caller, request: m.GetSource) -> m.ModuleSource:
 
 
 def _read(version: Version) -> tuple[str, str]:
-    """Return the text of the file of a version, and a sentence if the loaded code differs from it."""
+    """Return the text of a version's file, and a sentence if the loaded code differs from the file, else ""."""
     try:
         data = version.unit.source.read_unverified()
     except OSError as error:

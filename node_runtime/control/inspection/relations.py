@@ -18,7 +18,7 @@ MAX_KEPT: Final = 16
 
 @dataclass(slots=True)
 class Relations:
-    """The pids of the children, of the processes that monitor a process, and of those that await its reply or exit."""
+    """Pids of processes that refer to one process: children, monitoring processes, and those that await it."""
 
     children: list[int] = field(default_factory=list)
     monitored_by: list[int] = field(default_factory=list)

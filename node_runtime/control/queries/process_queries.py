@@ -39,7 +39,7 @@ MAX_QUESTIONS: Final = 8
 class ProcessQueries:
     """The queries of the clients of one role. Use it on the event loop.
 
-    If `torn`, it answers one query from the control thread, because the event loop is blocked. The processes may change
+    If `torn`, it answers queries from the control thread, because the event loop is blocked. The processes may change
     while it reads them.
     """
 

@@ -52,7 +52,7 @@ class ProcessReader:
         self._old = old
 
     def summary(self, process: Process) -> ProcessSummary:
-        """Return everything of a process but its state."""
+        """Return the summary of a process: all that the node shows of it except its state."""
         return ProcessSummary(**self.fields(process), **self.relations(process))
 
     def relations(self, process: Process) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def state_name(process: Process) -> str | None:
 
 
 def _argument(value: object, name: str) -> str:
-    """Return an argument as short text; the name of its parameter may say that it is a secret."""
+    """Return an argument as short text, redacted if the name of its parameter says that it is a secret."""
     if name and secrecy_of(name) is not Secrecy.OPEN:
         return REDACTED
     if type(value) is int:

@@ -80,7 +80,7 @@ class Repetition:
         return monotonic() - self.done_at
 
     def run(self, slices: Generator[None, None, T]) -> Generator[None, None, T]:
-        """Do the work, in slices, and measure it."""
+        """Run `slices` to its end, yield wherever it yields, and measure the time that it takes."""
         spent = 0.0
         while True:
             began = thread_time()

@@ -70,7 +70,7 @@ _PID: Final = attrgetter("pid")
 
 
 class _Pending(msgspec.Struct, frozen=True):
-    """A part of the tree that is still to be laid out: a node, siblings without children, or a finished line."""
+    """A part of the tree that is still to be laid out: a process, siblings without children, or a finished line."""
 
     levels: str
     path: str
@@ -217,7 +217,7 @@ class VisibleTree:
         return [_with_level(root, "|" if root is not roots[-1] else " ") for root in roots]
 
     def _below(self, process: Process, path: str) -> Generator[None, None, tuple[list[TreeEntry], int]]:
-        """Return the children of a process that may be shown, and the number of all its children that match."""
+        """Return children of a process, at most as many as may be shown, and the number of all children that match."""
         if self._shown_below is not None:
             found = self._children.of_these(process, self._shown_below.get(process.pid, []))
             return found, len(found)

@@ -259,10 +259,10 @@ class Plan(WireStruct, frozen=True):
     that a failed install could not undo. `rehearsal` is None if the new code could not be loaded for it. `files`: the
     data files of the applications that change, at most 100. `live_values`: values of replaced code that processes
     hold, at most 50. `lost`: data that the upgrade would lose; `lost_on_way_back`: data that a rollback would lose. An
-    operator consents to both losses. `hops`: if no appup leads to the target directly, the releases to install
+    operator has to consent to both losses. `hops`: if no appup leads to the target directly, the releases to install
     one after the other; the last of them is the target. `module_values`: objects with data in global variables of
     replaced modules, at most 50. `approval`: the approvals that the install has and still needs; None if it needs none.
-    `stall`: a sentence about a long stop of the event loop, to which an operator consents.
+    `stall`: a sentence about a long stop of the event loop, to which an operator has to consent.
     """
 
     id: str

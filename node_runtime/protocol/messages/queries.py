@@ -1,7 +1,7 @@
 """Questions about processes: pages of a sorted and filtered list, and pages of the supervision tree.
 
-The node sorts, filters and cuts. A client sends the same query again for newer values, with the `generation` of the
-last page as `since`; then the page has only the rows that have changed.
+The node sorts and filters the list, and cuts it into pages. A client sends the same query again for newer values, with
+the `generation` of the last page as `since`; then the page has only the rows that have changed.
 """
 
 from __future__ import annotations

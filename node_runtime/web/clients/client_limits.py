@@ -64,7 +64,7 @@ class LimitLog:
         self.note(f"ended connections: {what}")
 
     def note(self, what: str) -> None:
-        """Count something that a client did, and log the number. The log message begins: listener <name> <what>."""
+        """Count something that a client did. Logged with its number at most once a minute: listener <name> <what>."""
         self._numbers[what] += 1
         now = asyncio.get_running_loop().time()
         if now - self._logged.get(what, -LOG_SECONDS) >= LOG_SECONDS:
@@ -81,7 +81,7 @@ class SlowClients:
         self._since: dict[Any, tuple[tuple[Any, ...], float]] = {}
 
     def end_slow(self, connections: set[Any], now: float) -> None:
-        """Close the connections that have been in the same phase for longer than the limits allow."""
+        """Close the connections that have waited for their clients for longer than the limits allow."""
         before, self._since = self._since, {}
         for connection in list(connections):
             phase, seconds, what = self._phase(connection)

@@ -232,7 +232,10 @@ class WebSocketConnection(asyncio.Protocol):
         self._write(wire.output())
 
     def close(self, code: int, reason: str) -> None:
-        """Begin the close handshake, but not before the opening handshake is answered. Raises ValueError."""
+        """Begin the close handshake, but not before the opening handshake is answered.
+
+        Raises ValueError for a code or a reason that a close frame can't have.
+        """
         wire = self._wire
         if wire is None:
             self._early.append(partial(self.close, code, reason))
