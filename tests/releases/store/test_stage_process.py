@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -89,6 +90,15 @@ def test_a_process_that_reaches_its_processor_time_ends_by_another_signal_than_o
     assert subprocess.run((sys.executable, "-c", code), check=False).returncode == -signal.SIGXCPU
 
 
+def opened_files(pid: int) -> list[str]:
+    """The paths of the descriptors of the process; those that it closes meanwhile are left out."""
+    opened = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            opened.append(os.readlink(link))
+    return opened
+
+
 def test_the_process_gets_only_the_tarball_and_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
     tarball = handmade_tarball(tmp_path / "r.tar.gz", files=SLOW)
     code = "import sys; from pathlib import Path; from node_runtime.releases.store.unpack import unpack; "
@@ -103,8 +113,8 @@ def test_the_process_gets_only_the_tarball_and_ends_with_the_one_that_started_it
             )
             (child,) = psutil.Process(parent.pid).children()
             assert "PASSWORD" not in child.environ()
-            opened = [os.readlink(link) for link in Path(f"/proc/{child.pid}/fd").iterdir()]
-            assert str(tarball) in opened
+            until(lambda: str(tarball) in opened_files(child.pid), "the tarball's descriptor in that process")
+            opened = opened_files(child.pid)
             assert str(tmp_path / "key") not in opened
             assert child.rlimit(psutil.RLIMIT_CORE) == (0, 0)
             assert child.rlimit(psutil.RLIMIT_AS)[1] == MAX_MEMORY_BYTES
