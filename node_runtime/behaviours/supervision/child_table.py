@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, assert_never, 
 from node_runtime.processes.pid import Pid
 
 from .child_spec import ChildSpec
+from .plain_arguments import are_plain
 from .restart_strategy import RestartStrategy, has_template
 
 if TYPE_CHECKING:
@@ -153,6 +154,8 @@ class ChildTable:
     restarts: list[float] = field(default_factory=list)
     class_child_ids: tuple[str, ...] = ()
     """The ids that `children()` has returned; other children were added later."""
+    has_objects: bool = False
+    """Whether an instance that can be restarted was ever started with arguments that are not all plain."""
 
     @classmethod
     def of(cls, supervisor: Supervisor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ChildTable:
@@ -247,6 +250,8 @@ class ChildTable:
             child.ensure_retry_state().running_since = monotonic()
         if child.spec.is_forgotten:
             forget_arguments(child)
+        elif not are_plain(child.args):
+            self.has_objects = True
 
     def ended(self, child: Child) -> None:
         """Record that the child no longer runs and isn't being restarted. A temporary child is forgotten."""

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import NoneType
-from typing import Any, Final
+from typing import Any
 
 from node_runtime.behaviours.supervision.child_spec import ChildSpec
 from node_runtime.behaviours.supervision.child_table import Child, ChildTable
+from node_runtime.behaviours.supervision.plain_arguments import are_plain
 from node_runtime.behaviours.supervision.supervisor import SupervisorProcess
 
 Arguments = tuple[Any, ...]
-_PLAIN: Final = frozenset(map(id, (bool, bytes, float, int, NoneType, str)))
-"""Identities of classes, because a class with its own metaclass may run code when it is hashed or compared."""
 
 
 class RestartArguments:
     """The arguments in the table of one supervisor.
 
     `values` has the positional and the keyword arguments of `children()`, the arguments of the template, and the
-    arguments of the specification and of the instance of each child. Children whose arguments are only numbers and
-    texts are left out: a supervisor may have 100,000 of them, and the processes are held while the arguments are read.
+    arguments of the specification and of the instance of each child. Children whose arguments are all plain (see
+    `plain_arguments`) are left out, because the processes are held while the arguments are read.
     """
 
     __slots__ = ("_changes", "_children", "_table", "process", "values")
@@ -29,9 +27,7 @@ class RestartArguments:
         self.process = process
         table: ChildTable = process.raw_state()
         self._table = table
-        every = {id(child): child for child in (*table.children.values(), *table.by_pid.values())}.values()
-        plain: dict[int, bool] = {}
-        self._children = [one for one in every if not (_is_plain(one.args) and _has_plain_spec(one, plain))]
+        self._children = _children_to_convert(table)
         self._changes: list[tuple[ChildTable | Child, str, Any, Any]] = []
         template = () if table.template is None else table.template.args
         self.values = (table.args, table.kwargs, template, [(child.spec.args, child.args) for child in self._children])
@@ -66,17 +62,15 @@ class RestartArguments:
             setattr(owner, name, value)
 
 
-def _is_plain(args: Arguments | None) -> bool:
-    """Return whether no argument can hold an object of the release."""
-    return not args or all(id(type(one)) in _PLAIN for one in args)
+def _children_to_convert(table: ChildTable) -> list[Child]:
+    """Return each child once whose arguments are not all plain.
 
-
-def _has_plain_spec(child: Child, known: dict[int, bool]) -> bool:
-    """Return whether the arguments of a child's specification are plain. Many children share one specification."""
-    spec = child.spec
-    if id(spec) not in known:
-        known[id(spec)] = _is_plain(spec.args)
-    return known[id(spec)]
+    A supervisor may have 100,000 instances with plain arguments; `has_objects` spares the loop over them.
+    """
+    if table.template is not None and not table.has_objects and are_plain(table.template.args):
+        return []
+    every = {id(child): child for child in (*table.children.values(), *table.by_pid.values())}.values()
+    return [one for one in every if not (are_plain(one.args) and are_plain(one.spec.args))]
 
 
 def _with_args(spec: ChildSpec, args: Arguments, made: dict[int, ChildSpec]) -> ChildSpec:

@@ -80,6 +80,7 @@ def _move_instances(before: ChildTable, after: ChildTable) -> ChildSpecChanges:
     if old_spec.is_forgotten:
         # The arguments of the running instances were not kept, so no specification can restart them.
         spec = replace(spec, restart="temporary")
+    after.has_objects = before.has_objects
     for key, child in before.by_pid.items():
         after.by_pid[key] = taken = replace(child, spec=spec)
         if spec.is_forgotten:

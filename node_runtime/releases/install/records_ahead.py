@@ -12,7 +12,10 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
+from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess, CallbackVersion
 from node_runtime.code import Batch
+from node_runtime.processes.process import DEAD
+from node_runtime.processes.runtime import runtime
 from node_runtime.releases.migration import MadeAhead, inherits_code_change, namespaces_of, shapes_for
 from node_runtime.releases.planning import conditions
 from node_runtime.releases.planning.transition import Transition
@@ -44,11 +47,25 @@ async def release_ahead(ahead: MadeAhead) -> None:
 
 
 def _steps(transition: Transition, batch: Batch, ahead: MadeAhead) -> Iterator[None]:
-    for process in conditions.callback_processes(*sorted(transition.migrated)):
-        target = conditions.class_in(batch.namespace(process.code.module), process.code.qualname)
-        is_default = target is not None and hasattr(target, "code_change") and inherits_code_change(target)
-        if process.kind != "supervisor" and is_default and inherits_code_change(type(process.instance)):
+    wanted: dict[CallbackVersion, bool] = {}
+    for process in list(runtime().processes.values()):
+        yield
+        if not isinstance(process, BehaviourProcess) or process.run_state is DEAD:
+            continue
+        if process.code not in wanted:
+            wanted[process.code] = process.kind != "supervisor" and _migrates_by_default(process, transition, batch)
+        if wanted[process.code]:
             yield from ahead.make(process.raw_state())
+
+
+def _migrates_by_default(process: BehaviourProcess, transition: Transition, batch: Batch) -> bool:
+    """Return whether the install migrates processes of this class, and neither version defines a code_change."""
+    code = process.code
+    if code.module not in transition.migrated:
+        return False
+    target = conditions.class_in(batch.namespace(code.module), code.qualname)
+    is_default = target is not None and hasattr(target, "code_change") and inherits_code_change(target)
+    return is_default and inherits_code_change(type(process.instance))
 
 
 async def _within(deadline: float, steps: Iterator[None]) -> bool:

@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from node_runtime import ChildSpec, gen_server, runtime, send_after, supervisor
+from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.behaviours.upgrade.live_processes import raw_state
 from node_runtime.processes import process_info
 from node_runtime.protocol import messages as m
@@ -141,6 +142,28 @@ async def test_the_arguments_with_which_a_child_would_be_restarted_are_converted
     assert child.spec.args == ([new.OPEN],)
     assert (await small.roll_back()).outcome == "reverted"
     assert child.spec.args == ([status.OPEN],)
+
+
+class PoolSup(Supervisor):
+    """A supervisor outside of the release, whose instances have arguments of their own."""
+
+    strategy, intensity, period = "simple_one_for_one", 1, 5.0
+
+    def children(self) -> list[ChildSpec]:
+        return [ChildSpec("pooled", start=f"{__name__}:start_more")]
+
+
+async def test_the_arguments_of_an_instance_are_converted_also_when_the_table_was_made_anew(small: SmallNode) -> None:
+    status = await plan_with(small)
+    await supervisor.start_link(PoolSup, name="pool_sup")
+    for argument in (1, status.OPEN, "text"):
+        await supervisor.start_child("pool_sup", [argument])
+    await live_processes.hold("pool_sup", owner="test", timeout=60)
+    live_processes.reload_child_specs("pool_sup")
+    live_processes.release("pool_sup", owner="test")
+    assert (await small.install("2", unrehearsed=True)).outcome == "installed"
+    new = importlib.import_module("shop.status").Status
+    assert [child.args for child in raw_state("pool_sup").by_pid.values()] == [(1,), (new.OPEN,), ("text",)]
 
 
 async def test_a_failed_install_puts_the_arguments_of_children_back(small: SmallNode) -> None:
