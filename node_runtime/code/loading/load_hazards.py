@@ -301,7 +301,7 @@ class _HazardFinder:
                 yield f"{module}.{name} keeps the replaced version of {origin} in memory."
 
     def recreated_registries(self) -> Iterator[str]:
-        """Report containers that the load creates again without the functions and classes of other modules in them."""
+        """Report containers that the load creates again without what other modules have registered in them."""
         outside = {id(version.namespace): module for module, version in self._outside}
         for module, version in self._outside:
             outside.update((id(cls), module) for _, cls in own_classes(module, version.namespace))

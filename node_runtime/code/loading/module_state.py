@@ -192,7 +192,7 @@ def _kind(value: Any) -> str:
 
 
 def _attributes(value: Any) -> dict[str, Any] | None:
-    """Return those attributes of an instance that can be read without running its code; None if there are none."""
+    """Return those attributes of an instance that can be read without running code of its class; None if none can."""
     kind = type(value)
     is_inspected = kind.__module__ in _INSPECTED or isinstance(value, _CONTAINERS)
     if kind.__module__ in sys.stdlib_module_names and not is_inspected:
