@@ -31,7 +31,7 @@ def watch_option(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--watch", is_flag=True, help="Repeat the output until interrupted.")
     @click.option(
         "--every", type=Seconds(min=0.1), default=DEFAULT_SECONDS, show_default=True, metavar="SECONDS",
-        help="The pause between two outputs of --watch.",
+        help="The number of seconds between two outputs of --watch.",
     )  # fmt: skip
     @functools.wraps(command)
     def run(*arguments: Any, watch: bool, every: float, **options: Any) -> None:

@@ -79,7 +79,7 @@ class EventList(View):
         follow: Span = span("  follows", "ok")
         if not follows:
             last = move_key_of("last", keymap)
-            follow = span(f"  behind by {max(0, known - self._seen)}: {last} follows again", "warn")
+            follow = span(f"  {max(0, known - self._seen)} newer: {last} follows again", "warn")
         found = ""
         if self._searched:
             keys = f"{move_key_of('next_match', keymap)} next, {move_key_of('previous_match', keymap)} previous"

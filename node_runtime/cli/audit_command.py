@@ -22,7 +22,7 @@ def audit(directory: Path, arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="audit", description="Print the newest entries of the audit log as JSON.")
     parser.add_argument("--limit", type=int, default=50, help=f"the number of entries, at most {MAX_LISTED_ENTRIES}")
     parser.add_argument("--verify", action="store_true", help="check that no entry was changed, inserted or removed")
-    parser.add_argument("--anchor", metavar="FILE", help="compare with these lines from the anchor; - is stdin")
+    parser.add_argument("--anchor", metavar="FILE", help="compare the log with the anchor's lines in FILE; - is stdin")
     options = parser.parse_args(arguments)
     if options.anchor is not None and not options.verify:
         raise Refused("--anchor needs --verify.", ExitCode.USAGE)

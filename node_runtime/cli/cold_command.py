@@ -25,7 +25,7 @@ def cold(directory: Path, node: str, words: list[str]) -> None:
     """
     parser = argparse.ArgumentParser(prog="upgrade", description=f"Start {node} with the release VSN, on probation.")
     parser.add_argument("vsn")
-    parser.add_argument("--cold", action="store_true", help="needed while the node is down")
+    parser.add_argument("--cold", action="store_true", help="required while the node is down")
     parser.add_argument("--again", action="store_true", help="retry a release that has failed on this node")
     parser.add_argument("--reason", help="the reason, for the node's audit log")
     parser.add_argument("--yes", action="store_true", help=argparse.SUPPRESS)

@@ -51,9 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--grace", type=_seconds, metavar="SECONDS", help="the grace time of a rotation; 3600 by default"
     )
-    parser.add_argument("--days", type=_days, help="for --for: the number of days after which the cookie expires")
+    parser.add_argument("--days", type=_days, help="with --for: the number of days after which the cookie expires")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the cookie to this new file (mode 0600)")
-    parser.add_argument("--force", action="store_true", help="for --revoke: also the last operator's cookie")
+    parser.add_argument("--force", action="store_true", help="with --revoke: also revoke the last operator's cookie")
     return parser
 
 

@@ -36,7 +36,7 @@ def max_size_option(command: click.decorators.FC) -> click.decorators.FC:
 @click.command()
 @node_options
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--for", "duration", type=Seconds(min=0.1), metavar="SECONDS", help="End after this time.")
+@click.option("--for", "duration", type=Seconds(min=0.1), metavar="SECONDS", help="End the recording then.")
 @max_size_option
 def record(node: str, cookie_file: Path | None, file: Path, duration: float | None, max_size: int) -> None:
     """Record NODE into FILE until interrupted, without a screen; 'hotdash replay FILE' shows the recording."""
@@ -61,14 +61,14 @@ async def _record(address: NodeAddress, file: Path, duration: float | None, max_
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "-o", "--output", type=click.Choice(["screen", "json"]), default="screen", show_default=True,
-    help="The dashboard, or each record as a line of JSON.",
+    help="Show the dashboard, or print each record as a line of JSON.",
 )  # fmt: skip
 @click.option(
     "--at",
     type=Seconds(min=0),
     default=0.0,
     metavar="SECONDS",
-    help="Begin this long after the start of the recording.",
+    help="Begin the replay at this time after the start of the recording.",
 )
 def replay(file: Path, output: str, at: float) -> None:
     """Show the recording FILE in the dashboard, as if its node were there."""

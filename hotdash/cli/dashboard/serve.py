@@ -26,7 +26,9 @@ DEFAULT_PORT = 8777
 
 @click.command()
 @node_options
-@click.option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0 chooses one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="The port; 0 chooses one."
+)
 @click.option("--operator", is_flag=True, help="Use the operator's cookie: whoever opens the link can change the node.")
 @click.option("--public-url", metavar="URL", help="The URL of a proxy that forwards requests to this server.")
 def serve(node: str, cookie_file: Path | None, port: int, operator: bool, public_url: str | None) -> None:

@@ -54,7 +54,7 @@ def log(node: str, cookie_file: Path | None, process: str, off: bool, reason: st
 @node_options
 @click.argument("process", metavar="PID|NAME", shell_complete=complete_processes)
 @click.option(
-    "--seconds", type=Seconds(min=0.1, max=300), default=10.0, show_default=True, help="How long to trace it."
+    "--seconds", type=Seconds(min=0.1, max=300), default=10.0, show_default=True, help="The time for which to trace."
 )
 @click.option(
     "--rate", type=click.IntRange(1, 100), default=20, show_default=True, help="The maximum number of events a second."
@@ -113,7 +113,7 @@ class _NewEvents:
     type=Seconds(min=0.1, max=3600),
     default=60.0,
     show_default=True,
-    help="The process resumes by itself after this time.",
+    help="The number of seconds after which the process resumes by itself.",
 )
 @yes_option
 @reason_option

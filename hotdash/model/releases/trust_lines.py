@@ -21,7 +21,9 @@ def trust_words(trust: m.ReleaseTrust) -> Span:
     if not trust.keys:
         return span("any release, because the node has no release keys", "muted")
     names = ", ".join(_key_words(key) for key in trust.keys)
-    approvals = f"; an install needs {trust.approvals} people" if trust.approvals > 1 else ""
+    approvals = (
+        f"; an install needs {trust.approvals} people: one stages, the others approve" if trust.approvals > 1 else ""
+    )
     if trust.allow_unsigned:
         return span(f"UNSIGNED releases (allow_unsigned), and those signed by {names}{approvals}", "bad")
     return span(f"releases signed by {names}{approvals}", "ok")

@@ -49,9 +49,9 @@ class GatewayLimits(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
     """The limits of one gateway. The limit of its memory is in bytes of address space.
 
     A connection is *silent* until its first request arrives, complete and from a known key: `max_silent_seconds` has to
-    exceed the time limit of a handshake. `max_viewer_messages_per_second` is for all viewers together. It is a little
-    more than the node's budget for them: the node would refuse further messages, but only after it has held the
-    interpreter's lock for each. The *unread* bytes and messages of a client are the answers and events that wait in the
+    exceed the time limit of a handshake. `max_viewer_messages_per_second` is for all viewers together, and is a little
+    more than the node's budget for viewers. Further messages would only be refused by the node, each after it has held
+    the interpreter's lock. The *unread* bytes and messages of a client are the answers and events that wait in the
     gateway because the client does not read. Beyond `max_unread_bytes`, one answer of any size is allowed, because a
     snapshot may be larger than the limit. The node ends a gateway that does not answer it for `max_answer_seconds`.
     """
