@@ -146,9 +146,9 @@ class CodeServer:
     ) -> float:
         """Raise OldVersionHeld if a module to load or delete already has an old version, and something holds it.
 
-        If only garbage holds an old version, return how many seconds a garbage collection takes, in which no other
-        Python code runs; with `collect`, collect all garbage. The error names what holds the old version. May be called
-        in a thread.
+        If only garbage and caches of libraries hold an old version, return how many seconds a garbage collection takes,
+        in which no other Python code runs; with `collect`, clear these caches and collect all garbage. The error names
+        what holds the old version. May be called in a thread.
         """
         gone = [self._table.managed(name).name for name in deleted]
         texts = list(texts)
