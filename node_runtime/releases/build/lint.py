@@ -87,7 +87,8 @@ def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) ->
                     raise refusal_at(
                         path,
                         place,
-                        f"{absent}_module {change.module}: {app.name} {app.vsn} has it; use another instruction",
+                        f"{absent}_module {change.module}: {app.name} {app.vsn} has this module; "
+                        "use another instruction",
                     )
                 if change.action != absent and change.module not in modules:
                     raise refusal_at(

@@ -338,7 +338,7 @@ class Switch:
         for what, back in (
             ("the files", None if self._sources is None else self._sources.undo),
             ("the code", self.batch.revert if self._committed else None),
-            ("the other participants in the install", participants().put_back),
+            ("the parts of the node that take part in installs", participants().put_back),
             ("the sources", partial(register_sources, self.code, self.transition.target, self.transition.left)),
             ("the environment", self.application_snapshot.put_back),
             ("the processes", partial(live_processes.put_back_processes, self._transaction)),

@@ -34,8 +34,8 @@ NEAR_SECONDS: Final = 0.2
 STATES_SECONDS: Final = 3.0
 """Processor time for the search through the old states, and again for the one through the new states."""
 INCOMPLETE: Final = (
-    "The search for objects that states share with tasks, threads and modules took too long, so the plan may not name "
-    "all of them."
+    "The search for objects that states share with tasks, threads and modules took too long, so the plan may miss "
+    "some of these objects."
 )
 _CONTAINERS: Final = (list, dict, set, deque)
 _UNCHANGEABLE: Final = (tuple, frozenset, str, bytes, int, float, complex, enum.Enum, BaseException, type, FunctionType)
@@ -206,6 +206,6 @@ def _sentence(process: Process, value: Any, path: str, holder: OtherHolder) -> s
     rest = f", or end the other holder: {holder.ending}" if holder.ending else ""
     return (
         f"{process.title()} and {holder.title} hold the same {kind}{place} of the state. The new state lacks this "
-        f"{kind}, so what one of them adds to it later is lost to the other. Let the code_change of {process.module} "
-        f"return this very object{rest}."
+        f"{kind}, so what one holder adds to its {kind} later is lost to the other. Let the code_change of "
+        f"{process.module} return this very object{rest}."
     )

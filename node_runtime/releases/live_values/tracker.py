@@ -143,7 +143,7 @@ class LiveValues:
             for one in self._found
             if one.outcome != "migrated" or one.pid not in failed or one.at.place not in _OF_STATE
         ]
-        shared = limited(self._cautions, "objects of states are shared with others")
+        shared = limited(self._cautions, "objects of states are shared with other holders")
         described = describe([*kept, *left], self._transition, self._code, self._find_obstacle)
         return msgspec.structs.replace(
             described,

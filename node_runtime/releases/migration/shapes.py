@@ -137,7 +137,7 @@ class CodeShape(Shape):
         self.label = label
         self._found = found
         if found is GONE and "<" in label:  # a lambda, or a function or class that a function has made
-            self.obstacle = f"{label}, which is in use, has no name in its module by which the target's can be found"
+            self.obstacle = f"{label}, which is in use, has no name in its module, so its successor can't be found"
             self.remedy = "use a function, method or class that a module has under its name, for example with a partial"
         elif found is GONE:
             self.obstacle = f"the target has no {label}, which is in use"

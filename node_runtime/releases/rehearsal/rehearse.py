@@ -54,7 +54,8 @@ REMEDIES: Final[dict[RehearsalOutcome, str]] = {
     "raised": "correct the code_change and build the release again",
     "wrong type": "let the code_change return the type that the class declares, or correct the declaration",
     "no such state": "let the code_change map the state to one that the new version defines",
-    "mutated": "let the code_change return a new value, and leave the old one unchanged: a failed install needs it",
+    "mutated": "let the code_change return a new state and leave the old state unchanged, "
+    "because a failed install needs the old state",
     "hung": "correct the code_change, because all suspended processes would wait for it, "
     "or raise `code_change` in node.toml",
     "died": "correct the code_change, which would end the node",

@@ -171,8 +171,8 @@ class RehearsalRunner:
             self.report.stays = self.find_holders()
         except Exception as error:  # any object on the heap may raise one; the other findings don't need this search
             self.report.cautions.append(
-                f"The search for what will stay in old code failed ({shown(describe_reason(error))}); the plan names "
-                "only tasks, threads and processes."
+                f"The search for objects that will still use old code failed ({shown(describe_reason(error))}); the "
+                "plan names only tasks, threads and processes that run it."
             )
 
     def _search_values(self) -> None:

@@ -200,12 +200,12 @@ def test_a_module_in_two_applications_is_refused(tmp_path: Path) -> None:
         (
             '{ delete_module = "tiny.app" }',
             "",
-            "delete_module tiny.app: tiny 2.0 has it; use another instruction",
+            "delete_module tiny.app: tiny 2.0 has this module; use another instruction",
         ),
         (
             "",
             '{ add_module = "tiny.app" }',
-            "add_module tiny.app: tiny 2.0 has it; use another instruction",
+            "add_module tiny.app: tiny 2.0 has this module; use another instruction",
         ),
         ("", '{ update = "tiny.lost" }', "has no module tiny.lost"),
     ],

@@ -26,7 +26,7 @@ def references_to_a_removed_module(
             step.path,
             step.line,
             f"delete_module {module}: requests for {path} are still routed to {handler} at this step; "
-            "set the routes before it",
+            "set the routes before this step",
         )
     for table in node.tables.values():
         for child, runs in table.running.items():
@@ -36,8 +36,8 @@ def references_to_a_removed_module(
                     step.path,
                     step.line,
                     f"delete_module {module}: the child {child} of {table.name} ({spec.path}, line {spec.line}) still "
-                    f'runs it at this step; stop it first with {{ apply = "node_runtime.supervisor:terminate_child", '
-                    f'args = ["{table.name}", "{child}"] }}',
+                    f"runs {module} at this step; stop the child first with "
+                    f'{{ apply = "node_runtime.supervisor:terminate_child", args = ["{table.name}", "{child}"] }}',
                 )
 
 
@@ -62,4 +62,4 @@ def _still_used(node: RunningNode, reference: CodeReference, later: dict[str, Ch
         return f"{place} still {verb} at this step; {remedy}"
     if node.left.reaches(module, user):
         return None  # they import each other, so either order is right
-    return f"{place} still {verb} at this step; delete {user} before it"
+    return f"{place} still {verb} at this step; delete {user} before this step"

@@ -24,7 +24,9 @@ def routes_that_come_too_early(node: RunningNode, step: CheckedStep, effect: Rou
             yield Mistake(step.path, step.line, sentence)
             continue
         if (code := node.module(module)) is None or not _defines(code, name):
-            sentence = f"{path} is routed to {handler}, which is not loaded at this step; load {module} before it"
+            sentence = (
+                f"{path} is routed to {handler}, which is not loaded at this step; load {module} before this step"
+            )
             yield Mistake(step.path, step.line, sentence)
             continue
         called = node.target.reachable(frozenset((module,)), frozenset()) if node.present[module] == "target" else set()

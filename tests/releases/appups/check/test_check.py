@@ -161,7 +161,7 @@ DOWN = '{ load_module = "shop.a" },\n{ delete_module = "shop.c" },\n{ delete_mod
             '{ load_module = "shop.a" },\n{ delete_module = "shop.b" },\n{ delete_module = "shop.c" },',
             [
                 "line 15: delete_module shop.b: shop.c (src/shop/c.py, line 1) still imports it at this step; "
-                "delete shop.c before it"
+                "delete shop.c before this step"
             ],
         ),
         (UP + '{ question = "What is the rate?" },', DOWN, ["line 8: this question is open: What is the rate?"]),
