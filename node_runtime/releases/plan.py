@@ -160,7 +160,7 @@ def _plan(
 
 
 def _pause(rehearsed: Rehearsal, processes: Sequence[PlannedProcess]) -> float:
-    """Return the estimated pause in seconds: the loop is stopped by module bodies, or processes are suspended.
+    """Return an estimate, in seconds, for how long module bodies stop the event loop and processes are suspended.
 
     The time in which suspended processes end their last callbacks doesn't count.
     """

@@ -123,7 +123,7 @@ def _needs(distribution: metadata.Distribution, extra: str) -> list[Requirement]
 
 
 def _installed(requirement: Requirement) -> metadata.Distribution | None:
-    """Return the installed distribution; None if there is none, in an acceptable version and with files to check."""
+    """Return the installed distribution if its version is acceptable and its files can be checked; else None."""
     try:
         distribution = metadata.distribution(requirement.name)
     except metadata.PackageNotFoundError:

@@ -71,7 +71,7 @@ def _migrates_by_default(process: BehaviourProcess, transition: Transition, batc
 async def _within(deadline: float, steps: Iterator[None]) -> bool:
     """Take all `steps`, and let other callbacks run after every few of them.
 
-    Return False if the deadline stopped that.
+    Return False if `deadline` passes before the end.
     """
     until = time.perf_counter() + SLICE_SECONDS
     for _ in steps:

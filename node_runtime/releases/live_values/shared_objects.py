@@ -98,8 +98,8 @@ class SharedObjects:
     def _referred_to_from_outside(self, places: Iterable[HeldValue], migrated: Container[int]) -> set[int]:
         """Return the ids of the suspects: the changeable objects of migrated states to which something outside refers.
 
-        For the state itself, the reference count doesn't show that: the process and the callers refer to it in any
-        case.
+        The reference count of a state itself doesn't show that, because the process and the callers refer to the state
+        anyway.
         """
         arguments, states = list[Any](), list[Any]()
         for held in places:
@@ -129,9 +129,9 @@ class SharedObjects:
         return near
 
     def _held(self) -> dict[int, OtherHolder]:
-        """Return, by its id, the nearest other holder of each object that states share with something outside of them.
+        """Return the nearest other holder of each suspect, by the suspect's id. The search ends when all are found.
 
-        The search ends when a holder of each such object is found.
+        A suspect is an object of a migrated state to which something outside of the migrated states refers.
         """
         if self._holder_of is None:
             self._holder_of = {}

@@ -77,7 +77,7 @@ class SwitchedNames:
         return any(key not in self._found for key in mine)
 
     def sentences(self) -> list[str]:
-        """Return a sentence for each class whose instances processes hold, but that its name no longer means.
+        """Return a sentence for each class of values that processes hold although a name now means another class.
 
         Processes of different classes have sentences of their own.
         """

@@ -144,7 +144,7 @@ class MadeAhead:
             yield
 
     def adopt_into(self, converter: Converter) -> None:
-        """Give a converter the new objects of those records that have not changed since."""
+        """Give a converter the new objects of those records that have not changed since `make`."""
         for together, records in self._groups:
             unchanged = [together]
             if not together.content.is_unchanged():

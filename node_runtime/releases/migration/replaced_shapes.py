@@ -207,7 +207,7 @@ class ReplacedShape(Shape):
     def _placed_fields(self, value: Any, new: Any, attributes: dict[str, Any]) -> dict[str, Any]:
         """Set the target's fields of `new` one by one, since a default may read earlier fields.
 
-        Return the values by name.
+        Return the values of the fields by name.
         """
         placed: dict[str, Any] = {}
         for name, field in (self._target_fields or {}).items():

@@ -42,7 +42,7 @@ class InstallParticipant(Protocol):
         """
 
     def staying(self, transition: Transition, holders: list[HeldModules]) -> tuple[list[str], list[HeldModules]]:
-        """Return sentences about the holders of old code that this participant knows, and a list of the others."""
+        """Return sentences about holders of old code that this participant knows, and a list of the other holders."""
 
     async def prepare(self, transition: Transition, batch: Batch) -> None:
         """Do the part of the change that may take long or fail. An error aborts the install."""

@@ -383,7 +383,7 @@ def _split(steps: Iterable[LoadObjectCode | Apply]) -> tuple[list[LoadObjectCode
 def _merged_object_code(steps: Iterable[LoadObjectCode]) -> list[LoadObjectCode]:
     """Merge the instructions so that each application has one. Raises `Refused` for two versions of an application.
 
-    If several instructions name a module, its place is the one that the last of them gives it.
+    If several instructions name a module, the last of them determines the module's place.
     """
     merged: dict[str, LoadObjectCode] = {}
     modules: defaultdict[str, dict[str, None]] = defaultdict(dict)

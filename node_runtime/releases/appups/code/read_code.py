@@ -1,4 +1,4 @@
-"""Parses the modules of two releases, and finds the references to modules that at least one of both releases has."""
+"""Parses the modules of two releases, and finds their references to each module that either release has."""
 
 from __future__ import annotations
 

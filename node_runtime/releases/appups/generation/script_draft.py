@@ -121,7 +121,7 @@ class _Draft:
             graph.order(("module", user), node)
 
     def _needs(self, module: str) -> Iterator[str]:
-        """Yield the modules that the target's version of `module` needs. It imports, routes to, or supervises them."""
+        """Yield the modules that the target's version of `module` imports, routes requests to, or has as children."""
         for reference in self.target.code.references.get(module, ()):
             yield reference.module
         code = self.target.code.modules[module]

@@ -39,7 +39,7 @@ Sources = dict[str, dict[str, FileEntry]]
 
 
 def make_bytecode(manifest: Manifest, directory: Path, stage: Path) -> dict[str, str]:
-    """Write the bytecode of each part of a release (such as lib/click-8.5.1) that has none yet to the stage folder.
+    """Write bytecode to the stage folder for each part of a release (such as lib/click-8.5.1) that has none yet.
 
     Return the hash of the index of each part's bytecode. A release for another Python than this one gets no bytecode.
     Blocks.
@@ -109,7 +109,7 @@ def _start(task: bytes, stage: Path) -> subprocess.Popen[bytes]:
 def _finished(process: subprocess.Popen[bytes], deadline: float) -> Iterator[tuple[str, str]]:
     """Wait for the end of a compile process.
 
-    Yield each part of the release that it has reported, and its index's hash.
+    Yield each part of the release that it has reported, with its index's hash.
     """
     with process:
         try:
