@@ -118,7 +118,7 @@ class Installation:
                 batch.discard()
 
     async def _compile(self) -> list[CompilationUnit]:
-        """Read and compile the new code, away from the event loop."""
+        """Read and compile the new code in threads, while the event loop continues."""
         self.progress.enter("preparing")
         self.progress.report()
         try:

@@ -38,7 +38,10 @@ Guard = Callable[[Callable[[], object]], bool]
 
 
 class PendingTrials:
-    """The trials of one rehearsal. `lost` has each field that the target lacks, with the process that has it."""
+    """The trial conversions of one rehearsal.
+
+    `lost` has each field that the target lacks, with the process that has it.
+    """
 
     def __init__(self, batch: Batch, guard: Guard) -> None:
         self.lost: list[tuple[Process, LostField]] = []

@@ -48,7 +48,7 @@ def remedy_for(finding: Finding, transition: Transition, find_obstacle: FindObst
 
 
 def pending_remedy(process: Process, obstacle: Obstacle | None) -> str:
-    """Return what to do about a message that can't be converted, in the mailbox of a process."""
+    """Return the remedy for a message in the mailbox of `process` that can't be converted."""
     return _either(obstacle, RESUME if process.suspend_owners else WAIT_REMEDY)
 
 

@@ -111,9 +111,10 @@ class MadeAhead:
         return len(self._records)
 
     def make(self, value: Any) -> Iterator[None]:
-        """Make the new objects for the records of a value, in steps of one object; the value may change between steps.
+        """Make the new objects for the records (small objects of replaced classes) in a value, in steps of one object.
 
-        Call it again to make objects for records that were added meanwhile.
+        The value may change between two steps. Call this method again to make objects for records that were added
+        meanwhile.
         """
         seen: set[int] = set()
         alive: list[Any] = []

@@ -25,7 +25,7 @@ def is_alias(value: Any) -> bool:
 
 
 def alias_parts(alias: Any) -> dict[str, Any]:
-    """Return the origin of an alias, and its arguments, a tuple, by the names of the attributes that hold them.
+    """Return the origin and the arguments of an alias: {"__origin__": list, "__args__": (int,)} for `list[int]`.
 
     The origin of a union of classes is None. The arguments of an `Annotated` are its metadata.
     """

@@ -11,7 +11,7 @@ from .aliases import alias_parts, is_alias, rebuilt_alias
 
 
 def generic_target(cls: type, class_for: Callable[[type], Any], gone: object) -> Any:
-    """Return the target's model for a parametrised one; None for any other class.
+    """Return the target's model for a parametrised pydantic model such as `Page[Item]`; None for any other class.
 
     `class_for` returns the target's class for a class, or `gone`. The result is `cls` itself if nothing has changed.
     """

@@ -1,7 +1,6 @@
 """Tells which classes are holders: their objects may hold objects of replaced classes.
 
-Objects of all other classes are not searched: they refer to no other object, only to numbers and texts, or to the whole
-node.
+Objects of all other classes are not searched: they hold only numbers and texts, or refer to everything in the node.
 """
 
 from __future__ import annotations

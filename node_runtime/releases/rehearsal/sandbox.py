@@ -124,7 +124,7 @@ class Sandbox:
         self.block(what)
 
     def _signal(self, number: int, handler: Any) -> Any:
-        """Set a signal handler in the copy for a body, except for SIGALRM, which ends late code."""
+        """Let the body of a module set a signal handler in the copy, except for SIGALRM, which ends late code."""
         if self.runs_bodies and number != signal.SIGALRM:
             return self._set_handler(number, handler)
         return self.block("changes how the node handles signals")

@@ -79,7 +79,7 @@ def update_launcher(directory: Path, manifest: Manifest) -> int | None:
 
 
 def _clear_interrupted(folder: Path, new_script: Path) -> None:
-    """Delete the leftovers of an interrupted update."""
+    """Delete the files that an interrupted update of the launcher has left."""
     new_script.unlink(missing_ok=True)
     for left in folder.glob(f"{_STAGE_PREFIX}*"):
         shutil.rmtree(left)

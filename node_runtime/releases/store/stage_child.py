@@ -43,7 +43,7 @@ class StageTask(msgspec.Struct, frozen=True):
 
 
 class StageReport(msgspec.Struct, frozen=True):
-    """The report: the sentence of a refusal, or None if the new files are in the stage."""
+    """The report of the process: the sentence of a refusal, or None if the new files are in the stage folder."""
 
     refusal: str | None
 

@@ -40,7 +40,7 @@ def generation_notes(
 
 
 def _lost_states(older: ReleaseFacts, newer: ReleaseFacts) -> Iterator[str]:
-    """Yield a sentence for each state machine that loses states and has no code_change that maps them."""
+    """Yield a sentence for each gen_statem class without a code_change that has lost or gained state names."""
     for name, cls in newer.servers.items():
         old = older.servers.get(name)
         if old is None or cls.kind != "gen_statem" or cls.method("code_change") is not None:

@@ -203,7 +203,7 @@ class _Draft:
 
 
 def _module_drafts(step: ModuleStep, direction: Direction) -> Iterator[DraftStep]:
-    """Yield the instruction of a module, after a question if its author has to decide something."""
+    """Yield the instruction for a module, preceded by a question if the author has to decide something."""
     change = step.state
     if change is not None:
         if reads_extra(change):

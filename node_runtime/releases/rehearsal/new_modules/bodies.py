@@ -60,7 +60,7 @@ class BodyRehearsal:
 
     @property
     def opens(self) -> Mapping[str, Iterable[str]]:
-        """What the body of each module has opened, in clauses."""
+        """Clauses that say what the body of each module has opened, by module."""
         return self._opens.by_module
 
     def run(self, prepare: PrepareCode) -> Batch | None:
