@@ -71,7 +71,7 @@ class RouteStep(msgspec.Struct, frozen=True):
 
 
 def route_steps(left: ReleaseFacts, target: ReleaseFacts, app_modules: set[str]) -> list[RouteStep]:
-    """Return the listeners of an application whose routes change, as far as they can be read."""
+    """Return a step for each of an application's listeners whose routes differ and can be read in both releases."""
     steps = []
     for of, after in target.routes.items():
         before = left.routes.get(of)
