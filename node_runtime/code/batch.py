@@ -132,7 +132,7 @@ class Batch:
         self._expect("prepared")
         return ClassAdoption(self._table, self._versions).obstacles()
 
-    def imported_by(self, module: str) -> list[str]:
+    def imports_of(self, module: str) -> list[str]:
         """Return the modules from which the current version of `module` imports. Raises KeyError."""
         current = self._table.modules[module].current
         return [] if current is None else [entry.module for entry in current.imports.entries]

@@ -109,11 +109,11 @@ def _load_libraries(files: ListedFiles, path: str) -> None:
         return
     _distributions.add(distribution)
     waiting = [library for library in _libraries(files, path) if ".libs/" in library]
-    while waiting and (loaded := [library for library in waiting if _is_loadable(files, library)]):
+    while waiting and (loaded := [library for library in waiting if _load_library(files, library)]):
         waiting = [library for library in waiting if library not in loaded]
 
 
-def _is_loadable(files: ListedFiles, path: str) -> bool:
+def _load_library(files: ListedFiles, path: str) -> bool:
     """Try to load a library. Return False if it can't be loaded, for example because it needs one that isn't loaded."""
     from ctypes import CDLL
 

@@ -86,7 +86,7 @@ def _modules_of_settings(batch: Batch) -> set[str]:
         module = sys.modules.get(name)
         if name not in found and issubclass(type(module), HotModule):
             found.add(name)
-            waiting += batch.imported_by(name)
+            waiting += batch.imports_of(name)
     return found
 
 
