@@ -125,7 +125,7 @@ class JsonObject:
         click.echo(_indented(_json(value), "  ").lstrip(), nl=False)
 
     def list(self, name: str) -> JsonList:
-        """Print a field that is an array, whose items follow."""
+        """Begin a field that is an array; print its items with the returned JsonList."""
         self._begin(name)
         return JsonList("json", indent=1)
 

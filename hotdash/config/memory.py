@@ -48,7 +48,7 @@ class MemoryFile:
         self._at_start = read_memory(path) if path is not None else Memory()
 
     def theme(self, themes: Container[str]) -> str | None:
-        """Return the remembered theme if it is one of `themes`."""
+        """Return the remembered theme if it is one of `themes`, else None."""
         return self._at_start.theme if self._at_start.theme in themes else None
 
     def views(self, node: str, columns: Mapping[str, tuple[str, ...]]) -> dict[str, ViewMemory]:

@@ -34,5 +34,5 @@ class Recorder:
             self._on_end(ended)
 
     def close(self) -> None:
-        """Write the rest, and close the file."""
+        """Write the records that are not written yet, and close the file."""
         self._writer.close()

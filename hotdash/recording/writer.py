@@ -60,7 +60,7 @@ class RecordingWriter:
         self._records, self._pending_bytes = [], 0
 
     def close(self) -> None:
-        """Write the rest, and close the file."""
+        """Write the records that are not written yet, and close the file."""
         self.flush()
         self._file.close()
 

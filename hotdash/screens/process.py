@@ -146,7 +146,7 @@ class ProcessScreen(NodeScreen):
     # -------------------------------------------------------------- visiting
 
     def go_to(self, pid: int) -> None:
-        """Go to a process of the same boot."""
+        """Show the process `pid` of the same boot."""
         present = self.visits.present
         if present is not None and pid != present.pid:
             self.visits.visit(ProcessKey(present.boot_id, pid))

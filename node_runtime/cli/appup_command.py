@@ -127,7 +127,7 @@ def read_releases(older: str, newer: str) -> Iterator[tuple[ReleaseSource, Relea
 
 
 def _one(argument: str | None, option: str | None, name: str, option_name: str) -> str | None:
-    """Return a release that may be given as an argument or as an option, but not as both."""
+    """Return the argument or the option that names a release, or None. Raises Refused if both are given."""
     if argument is not None and option is not None:
         raise Refused(f"{name} and {option_name} name the same release; give one of them.", ExitCode.USAGE)
     return argument if argument is not None else option

@@ -92,7 +92,10 @@ class Budgets:
         self._roles = {role: _RoleBuckets(budget, clock()) for role, budget in budgets.items()}
 
     def take(self, peer: Peer, cost: float, *, urgent: bool = False) -> Shortage | None:
-        """Take `cost` tokens from each bucket of the client. If one bucket has too few, take none and return it."""
+        """Take `cost` tokens from each bucket of the client, and return None.
+
+        If one bucket has too few tokens, take none from any bucket, and return the Shortage of that bucket.
+        """
         return self._roles[peer.role].take(peer, cost, self._clock(), urgent=urgent)
 
     def charge(self, peer: Peer, cost: float) -> None:

@@ -199,12 +199,12 @@ class GatewayLink:
             self.send(Announce(body))
 
     def set_keys(self, ring: KeyRing) -> None:
-        """Accept only these keys from now on."""
+        """From now on, accept only clients with a key of `ring`."""
         self._ring = ring
         self.send(KnownKeys(ring))
 
     def set_secret_key(self, secret_key: bytes) -> None:
-        """Use this key from now on. The gateway has to start again, so all clients are disconnected."""
+        """Use the new secret key of the node. The gateway has to start again, so all clients are disconnected."""
         self._secret_key = secret_key
         if self._process is not None:
             self._end(SeamError("it had to end, because the node's own key was replaced"))

@@ -35,7 +35,7 @@ class LiveKeyRing:
         return self._ring.holder(public, time.time())
 
     def known(self, public: bytes) -> RingKey | None:
-        """Return the holder of a public key (Z85), even if the key is revoked or expired."""
+        """Return the holder of a public key (Z85), even if the key is revoked or expired; None for an unknown key."""
         return self._ring.known(public)
 
     @property

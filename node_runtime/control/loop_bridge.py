@@ -215,7 +215,7 @@ class LoopBridge:
         return f"{shown.f_code.co_filename}:{shown.f_lineno} {shown.f_code.co_qualname}"
 
     def _frame(self) -> FrameType | None:
-        """Return the loop thread's innermost frame, preferably outside the standard library."""
+        """Return the loop thread's innermost frame, preferably outside the standard library; None if it has ended."""
         innermost = frame = sys._current_frames().get(self._thread_id)
         while frame is not None and _is_standard(frame.f_code.co_filename):
             frame = frame.f_back

@@ -35,7 +35,7 @@ class KeyRing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     keys: tuple[RingKey, ...] = ()
 
     def known(self, public: bytes) -> RingKey | None:
-        """Return the entry of a public key, even if the key is no longer valid."""
+        """Return the entry of a public key, even if the key is no longer valid; None for an unknown key."""
         return self._by_public.get(public)
 
     @cached_property

@@ -24,7 +24,7 @@ async def live(_request: Request) -> Response:
 
 
 async def ready(_request: Request) -> Response:
-    """Answer 200 if all listeners accept connections, else 503 with the names of the others."""
+    """Answer 200 if all listeners accept connections, else 503 with the names of those that don't."""
     waiting = [name for name, listener in listeners().items() if not _accepts(listener)]
     if waiting:
         return PlainTextResponse(f"not ready: {', '.join(sorted(waiting))}\n", status_code=503)

@@ -72,7 +72,7 @@ def _cookie_file(node: str, cookie_file: Path | None, *, operator: bool) -> Path
 
 
 def _origin(url: str | None) -> str | None:
-    """Return the origin of the proxy's URL. Raises Refused if it is not the URL of a whole site."""
+    """Return the origin of the proxy's URL, None without a URL. Raises Refused unless it is the URL of a whole site."""
     if url is None:
         return None
     parts = urlsplit(url)

@@ -100,7 +100,7 @@ async def _running_release(client: Client) -> m.ReleaseInfo:
 
 
 def _tarball_of(release: LocalRelease, running: str) -> Path | None:
-    """Return the tarball of the running release, if an earlier build has left it; the appups are checked against it."""
+    """Return the running release's tarball, against which appups are checked; None if no earlier build has left it."""
     tarball = release.tarball(running)
     return tarball if running != release.vsn and tarball.is_file() else None
 

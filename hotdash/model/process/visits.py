@@ -33,7 +33,7 @@ class Visits:
 
     @property
     def present(self) -> ProcessKey | None:
-        """The process that is visited now."""
+        """The process that is visited now; None before the first visit."""
         return self._keys[self._at] if self._keys else None
 
     def visit(self, key: ProcessKey) -> None:

@@ -15,7 +15,7 @@ _VERDICTS = {"good": "good", "bad": "bad", "unknown": "observing"}
 
 
 def running_release(listed: Sequence[m.ReleaseInfo]) -> m.ReleaseInfo | None:
-    """Return the release that runs: the current one, or else the permanent one."""
+    """Return the release that runs: the current one, else the permanent one, else None."""
     by_status = {release.status: release for release in listed}
     return by_status.get("current") or by_status.get("permanent")
 

@@ -57,7 +57,7 @@ class Connections:
         return bool(self._open)
 
     def client(self, routing_id: RoutingId) -> OpenConnection | None:
-        """Return the connection of a client that has sent a request and is still connected."""
+        """Return the connection of a client; None if it has sent no request, or is no longer connected."""
         return self._clients.get(routing_id)
 
     def clients(self) -> Iterable[OpenConnection]:

@@ -104,7 +104,7 @@ class Recordings:
         return tuple(RecordedEvent(at=one.at, kind=one.kind, text=one.text) for one in list(lines)[-MAX_LOGGED:])
 
     def trace(self, pid: int) -> ProcessTrace | None:
-        """Return the last trace of a process."""
+        """Return the last trace of a process; None if there is none."""
         trace = self._traces.get(pid)
         return None if trace is None else trace.view()
 

@@ -18,7 +18,7 @@ MAX_KEPT: Final = 16
 
 @dataclass(slots=True)
 class Relations:
-    """Pids of processes that refer to one process: children, monitoring processes, and those that await it."""
+    """The pids of a process's children, of the processes that monitor it, and of those that await its reply or exit."""
 
     children: list[int] = field(default_factory=list)
     monitored_by: list[int] = field(default_factory=list)

@@ -145,7 +145,7 @@ class ProcessQueries:
         return matching
 
     def _named(self, name: str) -> Process | None:
-        """Return the process whose name is displayed as `name`: escaped, and without secrets."""
+        """Return the process whose name is displayed as `name` (escaped, and without secrets), or None."""
         names = self._runtime.names
         return names.get(name) or next((names[one] for one in list(names) if shown_name(one) == name), None)
 

@@ -87,7 +87,7 @@ class ProcessReader:
         }
 
     def child(self, process: Process) -> Child | None:
-        """Return the process's entry in its supervisor's table."""
+        """Return the process's entry in its supervisor's table; None if it has no supervisor."""
         parent = self._runtime.processes.get(process.parent)
         table = None if parent is None else table_of(parent)
         return None if table is None else table.by_pid.get(process.pid)
@@ -105,7 +105,7 @@ class ProcessReader:
         return clip(", ".join(texts), MAX_ARGUMENTS_LENGTH)
 
     def application(self, process: Process) -> str | None:
-        """Return the application whose master is the process or one of its ancestors."""
+        """Return the application whose master is the process or one of its ancestors; None if there is none."""
         above: Process | None = process
         while above is not None:
             if above.pid in self._masters:
@@ -132,7 +132,10 @@ def table_of(process: Process) -> ChildTable | None:
 
 
 def state_name(process: Process) -> str | None:
-    """Return the state name of a state machine as text. The name may be any value; none of its methods is called."""
+    """Return the state name of a state machine as text, and None for other processes.
+
+    The name may be any value; none of its methods is called.
+    """
     if not isinstance(process, StatemProcess):
         return None
     state = process.state_name

@@ -118,7 +118,7 @@ def _operands(value: ast.expr) -> list[ast.expr]:
 
 
 def _called(value: ast.AST | None) -> str | None:
-    """Return the last part of the name of the function that an expression calls."""
+    """Return the last part of the name of the function that an expression calls; None if it is not a call."""
     if not isinstance(value, ast.Call):
         return None
     function = value.func

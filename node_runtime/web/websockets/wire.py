@@ -68,7 +68,7 @@ class Wire:
 
     @property
     def closed_by_us(self) -> tuple[int, str] | None:
-        """The code and the reason of the close frame that was sent."""
+        """The code and the reason of the close frame that was sent; None if none was sent."""
         sent = self._protocol.close_sent
         return None if sent is None else (sent.code, sent.reason)
 
