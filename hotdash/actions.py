@@ -91,7 +91,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "trouble", "w", "wrong now", "Go to the next trouble",
-        "Goes to the next current problem: opens the view that shows it, and selects it there.", "Views",
+        "Goes to the next current problem: opens the view that shows it, and selects what it is about.", "Views",
         views=("overview",),
     ),
     Action(
@@ -108,8 +108,8 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "open_process", "3", "process", "Open the selected process",
-        "Shows it in depth: state, mailbox, timeouts, waits, relations, stack, last exits, messages.", "Processes",
-        views=("overview", "processes"), command_line=one_process_command("process"),
+        "Shows the process in depth: state, mailbox, timeouts, waits, relations, stack, last exits, messages.",
+        "Processes", views=("overview", "processes"), command_line=one_process_command("process"),
     ),
     Action(
         "log_process", "L", "log", "Begin or end a log of the process",
@@ -123,16 +123,17 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "suspend_process", "Z", "suspend", "Suspend the process, or resume it",
-        "It handles no messages until it is resumed or the time has passed.", "Processes",
+        "The process handles no messages until it is resumed or the time has passed.", "Processes",
         role="operator", views=("process",), command_line=one_process_command("suspend", "--yes"),
     ),
     Action(
         "report", "b", "bug report", "Copy a bug report as Markdown",
-        "Copies everything that the screen shows, for an issue.", "Processes",
+        "Copies everything that the screen shows as Markdown, for an issue.", "Processes",
         views=("process", "ended process"), command_line=one_process_command("process", "--report"),
     ),
     Action(
-        "report_json", "J", "as JSON", "Copy a bug report as JSON", "Copies the report for programs.", "Processes",
+        "report_json", "J", "as JSON", "Copy a bug report as JSON",
+        "Copies the report as JSON, with every field, for programs.", "Processes",
         command_line=one_process_command("process", "-o", "json"),
     ),
     Action(
@@ -141,8 +142,8 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "next_process", "right_square_bracket", "forth", "Go to the process visited after",
-        "Goes forward again, after {previous_process}; from a process that has ended, to its successor.", "Processes",
-        views=("process", "ended process"),
+        "Goes forward again after {previous_process}. From a process that has ended, goes to its successor.",
+        "Processes", views=("process", "ended process"),
     ),
     Action(
         "mark_state", "s", "since now", "Show changes from now on",
@@ -230,7 +231,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "columns", "t", "columns", "Choose the columns of the processes",
-        "Shows and hides the columns of the list of processes; they are remembered.", "Dashboard",
+        "Shows and hides columns of the list of processes; the choice is remembered.", "Dashboard",
         views=("processes",),
     ),
     Action(

@@ -140,7 +140,14 @@ ABORT = Method(
     "abort", m.Abort, m.OperationStarted, "operator", 8,
     "Ends the running operation if it still prepares or waits and has changed nothing; returns its id.", True,
 )  # fmt: skip
-REMOVE = Method("remove", m.ReleaseVsn, m.ReleaseList, "operator", 40, "Deletes a release and its unshared files.")
+REMOVE = Method(
+    "remove",
+    m.ReleaseVsn,
+    m.ReleaseList,
+    "operator",
+    40,
+    "Deletes a release, and those of its files that no other release has.",
+)
 RESTART_PROCESS = Method(
     "restart_process", m.ProcessTarget, m.Empty, "operator", 8, "Ends a process; its supervisor starts it again."
 )
