@@ -18,7 +18,6 @@ from .import_rebinding import (
 )
 from .imports import modules_used_by_body
 from .journal import Journal
-from .loading import typing_overloads
 from .loading.class_adoption import ClassAdoption
 from .loading.class_data import carried_attributes, named_value
 from .loading.data_folders import folders_below
@@ -26,6 +25,7 @@ from .loading.kept_code import KeptCode
 from .loading.module_exec import carried_names
 from .loading.module_state import ModuleValue, execute_again, module_values
 from .module_table import loaded_children
+from .registrations import typing_overloads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from .classes.class_reuse import VersionAttributes
     from .imports import Imports
-    from .loading.typing_overloads import Overloads
     from .registrations import Registration
+    from .registrations.typing_overloads import Overloads
 
 
 ImportedName = tuple[str, str, str]

@@ -113,4 +113,7 @@ async def test_an_application_that_would_still_serve_a_replaced_router_is_named(
     assert "the application shop.main:app of the listener site would answer with replaced code" in blocker.reason
     assert "shop.items.add" in blocker.reason
     assert blocker.remedy == "let the appup load shop.main too, after the other modules"
-    assert plan.warnings == ("shop.main.app keeps the replaced version of shop.items in memory.",)
+    assert plan.warnings == (
+        "shop.main keeps the replaced version of shop.items in app, and uses it until shop.main is loaded again: "
+        "let the appup load shop.main too.",
+    )

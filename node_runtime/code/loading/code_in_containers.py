@@ -47,7 +47,7 @@ def code_in(thing: Any, others: Container[int] = (), limit: int = MAX_OBJECTS_VI
                 yield other
                 if type(other) is FunctionType and other.__closure__:
                     waiting.append(other.__closure__)  # a decorator's wrapper keeps the decorated function there
-            elif id(other) not in others and _is_followed(other):
+            elif id(other) not in others and is_followed(other):
                 waiting.append(other)
 
 
@@ -91,7 +91,8 @@ def _is_walked(thing: Any) -> bool:
     return issubclass(kind, _WRAPPERS) or _is_application_class(kind) or is_inspected(kind, top)
 
 
-def _is_followed(thing: Any) -> bool:
+def is_followed(thing: Any) -> bool:
+    """Return whether the search for code follows the references of an object: see `code_in`."""
     kind = type(thing)
     container: Any = next((base for base in _CONTAINERS if issubclass(kind, base)), None)
     if container is not None:
@@ -115,5 +116,5 @@ def named_containers(namespace: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             if (value.__module__, value.__qualname__) == (module, name):
                 own = [(f"{name}.{key}", part) for key, part in vars(value).items() if not key.startswith("__")]
                 yield from (pair for pair in own if issubclass(type(pair[1]), _CONTAINERS))
-        elif not name.startswith("__") and not isinstance(value, FunctionType) and _is_followed(value):
+        elif not name.startswith("__") and not isinstance(value, FunctionType) and is_followed(value):
             yield name, value

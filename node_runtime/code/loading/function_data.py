@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 CACHE: Final = type(functools.lru_cache(lambda: None))
 """The class of a function with a cache of `functools`."""
 _METHODS: Final = (MethodType, MethodWrapperType, BuiltinFunctionType)
-_UNWRAPPED: Final = {staticmethod: "__func__", classmethod: "__func__", property: "fget"}
+UNWRAPPED: Final = {staticmethod: "__func__", classmethod: "__func__", property: "fget"}
+"""The attribute of a descriptor that has its function."""
 
 
 class NamedValue(msgspec.Struct, frozen=True):
@@ -51,7 +52,7 @@ def function_data(module: str, namespace: Namespace, imported: Container[str] = 
             yield from _held(name, value, seen)
     for name, cls in own_classes(module, namespace):
         for attribute, value in list(vars(cls).items()):
-            function = getattr(value, _UNWRAPPED[type(value)]) if type(value) in _UNWRAPPED else value
+            function = getattr(value, UNWRAPPED[type(value)]) if type(value) in UNWRAPPED else value
             if type(function) is CACHE:
                 yield NamedValue(f"{name}.{attribute}", function)
             yield from _held(f"{name}.{attribute}", function, seen)
@@ -61,7 +62,7 @@ def _held(name: str, value: Any, seen: set[int]) -> Iterator[NamedValue]:
     """If a value is a function, yield each value that it holds, and each one held by the functions that it wraps."""
     if type(value) in (FunctionType, CACHE, functools.partial, *_METHODS) and id(value) not in seen:
         seen.add(id(value))
-        for held in _parts(name, value):
+        for held in parts_of_function(name, value):
             if type(held.value) in (FunctionType, CACHE):
                 yield from _held(name, held.value, seen)
             if id(held.value) not in seen or held.rebound:
@@ -69,7 +70,8 @@ def _held(name: str, value: Any, seen: set[int]) -> Iterator[NamedValue]:
                 yield held
 
 
-def _parts(name: str, value: Any) -> Iterator[NamedValue]:
+def parts_of_function(name: str, value: Any) -> Iterator[NamedValue]:
+    """Yield what one function, cache, partial or bound method holds, but not what the functions in it hold."""
     if isinstance(value, functools.partial):
         yield NamedValue(name, value.func)
         yield from (NamedValue(f"{name}.<partial>.{index}", each) for index, each in enumerate(value.args))

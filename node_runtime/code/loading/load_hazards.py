@@ -30,6 +30,7 @@ from .class_data import named_value
 from .code_in_containers import code_in, named_containers
 from .module_exec import carried_names
 from .monkey_patches import added_names, replaced_names
+from .stale_references import StaleReferences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 _METRICS = ("prometheus_client",)
 """Libraries of metrics. A metric's value is lost when a new version creates the metric again."""
+_KEEP_NO_CLASSES = frozenset({"node_runtime", "pydantic"})
+"""Libraries that don't keep the classes that their metaclasses make."""
 
 
 class LoadFindings(msgspec.Struct, frozen=True):
@@ -103,6 +106,7 @@ def _find_warnings(
         *finder.carried_instances(),
         *finder.registries(),
         *finder.recreated_registries(),
+        *finder.stale_references(),
     ]
     return tuple(dict.fromkeys(warnings))
 
@@ -128,6 +132,7 @@ class _HazardFinder:
         self._table = table
         self.replaced = replaced_classes(versions)
         self._reported: set[str] = set()
+        self._stale = StaleReferences(table, versions, self.replaced)
         self._loaded = [
             (managed.name, managed.current, version) for managed, version in versions if managed.current is not None
         ]
@@ -165,7 +170,7 @@ class _HazardFinder:
 
     def _is_harmless(self, hook: type) -> bool:
         top = hook.__module__.partition(".")[0]
-        return hook.__module__ in self.batch or top == "node_runtime" or top in sys.stdlib_module_names
+        return hook.__module__ in self.batch or top in _KEEP_NO_CLASSES or top in sys.stdlib_module_names
 
     def listed_subclasses(self) -> Iterator[str]:
         """Report modules that call `__subclasses__`: the result includes old classes until they are collected."""
@@ -293,12 +298,18 @@ class _HazardFinder:
             if not _is_declared(version, name)
         ]
         named = {id(holder) for _, _, holder in found}
+        outside = dict(self._outside)
         for module, name, holder in found:
             keys = [_origin_key(thing) for thing in code_in(holder, named)]
             for origin in _origins(keys, new):
                 yield f"The body of {origin} registers code in {module}.{name}; a revert does not undo this."
             for origin in _origins(keys, old):
-                yield f"{module}.{name} keeps the replaced version of {origin} in memory."
+                if not self._stale.keeps(outside[module], origin):
+                    yield f"{module}.{name} keeps the replaced version of {origin} in memory."
+
+    def stale_references(self) -> Iterator[str]:
+        """Report modules outside the load whose bodies have kept code of the replaced versions."""
+        return self._stale.sentences(self._outside)
 
     def recreated_registries(self) -> Iterator[str]:
         """Report containers that the load creates again without what other modules have registered in them."""

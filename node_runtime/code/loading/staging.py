@@ -34,10 +34,9 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from node_runtime.code.errors import CodeError, LoadFailed
 from node_runtime.code.garbage import collect_young
 from node_runtime.code.module import HotModule, Namespace, set_module_type, update_module_type
-from node_runtime.code.registrations import Registration, carry_registrations, switch_registrations
+from node_runtime.code.registrations import Registration, carry_registrations, switch_registrations, typing_overloads
 from node_runtime.code.version import CompilationUnit, ManagedModule, Source, Version, compile_text, read_text
 
-from . import typing_overloads
 from .finder import fresh_namespace
 from .module_exec import ExecutedBody, call_carry_function, call_on_load, execute_body
 from .sys_modules_view import ModulesView
