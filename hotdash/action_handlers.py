@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
@@ -18,6 +18,7 @@ from .handlers.module_action import open_module
 from .handlers.process_actions import end_processes
 from .handlers.purge_action import purge
 from .handlers.release_actions import ReleaseActions
+from .handlers.remove_action import remove_release
 from .handlers.trouble_action import TroubleAction
 from .handlers.view_actions import choose_columns, export_view
 from .model.styled_text import line, span
@@ -29,8 +30,17 @@ if TYPE_CHECKING:
     from .app import HotdashApp
 
 
+AT_ONCE: Final = frozenset(
+    {"filter", "back", "open_process", "previous_process", "next_process", "trouble", "pause", "help", "palette"}
+)
+"""The actions that wait neither for the node nor for the operator. They have ended when the next key is handled."""
+
+
 class ActionHandlers:
-    """The handlers of all actions except those that open a view. They run in a Textual worker and may await dialogs."""
+    """The handlers of all actions except those that open a view.
+
+    Those that are not AT_ONCE run in a Textual worker and may await dialogs.
+    """
 
     def __init__(self, app: HotdashApp) -> None:
         self._app = app
@@ -49,6 +59,7 @@ class ActionHandlers:
             "commit": releases.commit,
             "rollback": releases.rollback,
             "abort": releases.abort,
+            "remove": lambda: remove_release(self._app),
             "trouble": TroubleAction(app),
             "arm": self._arm,
             "copy": self._copy,

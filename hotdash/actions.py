@@ -212,6 +212,12 @@ ACTIONS: tuple[Action, ...] = (
         command_line=lambda subject: build_command_line("abort", subject, *reason_words(subject.options)),
     ),
     Action(
+        "remove", "M", "remove", "Remove the selected release",
+        "Deletes a release that is neither running nor permanent from the node's directory.", "Releases",
+        role="operator", views=("releases",),
+        command_line=lambda subject: build_command_line("remove", subject, subject.vsn or "VSN", "--yes"),
+    ),
+    Action(
         "arm", "exclamation_mark", "arm", "Arm, or return to read-only",
         "Allows actions that change the node, for 15 minutes; the header is red meanwhile. "
         "The node also checks the role of your cookie.",

@@ -23,7 +23,7 @@ from node_runtime.protocol.run_directory import NodeAddress
 
 from . import collector_pause
 from .action_commands import CommandSubject
-from .action_handlers import ActionHandlers
+from .action_handlers import AT_ONCE, ActionHandlers
 from .actions import (
     ACTIONS,
     BY_ID,
@@ -336,6 +336,9 @@ class HotdashApp(NodeApp):
             return
         if action_id.startswith("view_"):
             await self.open_view(action_id.removeprefix("view_"))
+            return
+        if action_id in AT_ONCE:
+            await self.handlers.run(action_id)
             return
         # An action that only concerns the screen, such as the help, doesn't end a plan that is being made.
         group = f"{action.role}'s action"

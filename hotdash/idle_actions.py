@@ -1,6 +1,11 @@
-"""Actions that have nothing to do now: the footer dims their keys, and the actions say why."""
+"""Actions that have nothing to do now, and releases that can't be removed, each with the sentence that says why.
+
+The footer dims the keys of these actions.
+"""
 
 from __future__ import annotations
+
+from node_runtime.protocol import messages as m
 
 from .actions import key_of
 from .model.node_view import NodeView
@@ -21,4 +26,13 @@ def nothing_to_do(action_id: str, node: NodeView, keymap: dict[str, str]) -> str
         )
     if action_id == "abort" and not node.unfinished():
         return "There is nothing to abort: no operation is running."
+    return ""
+
+
+def not_removable(release: m.ReleaseInfo, node: NodeView) -> str:
+    """Return a sentence that says why a release can't be removed; empty if only the node knows of a reason."""
+    if release.status == "current" or (node.snapshot is not None and release.vsn == node.snapshot.info.vsn):
+        return f"Release {release.vsn} is running; install another release before you remove this one."
+    if release.status == "permanent":
+        return f"Release {release.vsn} is permanent; commit another release before you remove this one."
     return ""

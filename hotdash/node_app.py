@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from textual.app import App
-
 from .messages import (
     NamesReceived,
     OldCodeReceived,
@@ -16,9 +14,10 @@ from .messages import (
     TreeReceived,
 )
 from .model.node_view import NodeView
+from .widgets.key_order import KeyOrderApp
 
 
-class NodeApp(App[None]):
+class NodeApp(KeyOrderApp):
     """An application that shows the node `node`. `clock` returns the local time."""
 
     clock: Callable[[], float]

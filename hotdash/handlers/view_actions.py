@@ -46,13 +46,17 @@ async def export_view(app: HotdashApp) -> None:
     name = app.dashboard.view if screen is app.main_screen else screen.footer_name
     of_all = f" of {rows.total:,}" if rows.total > len(rows.rows) else ""
     proposed = f"{app.node.name}-{name}-{time.strftime('%H%M%S', time.localtime(app.clock()))}.txt"
-    typed = await app.push_screen_wait(ExportDialog(proposed, f"{name}: {plural(len(rows.rows), 'row')}{of_all}"))
-    if typed is None:
-        return
-    path = _expanded(typed)
-    _write_new(path, _content(path, rows, picture))
-    hint = f" All of them: {app.command_line()} -o json" if of_all else ""
-    app.show_toast(f"{clip_path(str(path))} was written.{hint}")
+
+    def write(typed: str) -> str:
+        path = _expanded(typed)
+        _write_new(path, _content(path, rows, picture))
+        return clip_path(str(path))
+
+    what = f"{name}: {plural(len(rows.rows), 'row')}{of_all}"
+    written = await app.push_screen_wait(ExportDialog(proposed, what, write))
+    if written is not None:
+        hint = f" All of them: {app.command_line()} -o json" if of_all else ""
+        app.show_toast(f"{written} was written.{hint}")
 
 
 def _expanded(typed: str) -> Path:

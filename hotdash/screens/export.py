@@ -1,7 +1,8 @@
-"""The dialog that asks for the file of an export."""
+"""The dialog that asks for the file of an export, and writes it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual import on
@@ -13,10 +14,15 @@ from textual.widgets import Input
 
 from hotdash.model.styled_text import line, span
 from hotdash.widgets.bars import StaticLines
+from node_runtime.protocol.exit_codes import Refused
 
 
 class ExportDialog(ModalScreen[str | None]):
-    """The dialog; its result is the typed path, or None when cancelled."""
+    """The dialog; its result is the path of the written file, or None when cancelled.
+
+    `write(typed)` writes the file that the operator names, and returns its path. If it raises Refused, the dialog stays
+    open and shows the sentence.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss", "Cancel")]
 
@@ -29,14 +35,16 @@ class ExportDialog(ModalScreen[str | None]):
             border-title-color: $foreground; border-title-style: bold;
         }
         & StaticLines { padding: 1 0; }
-        & Input { background: $foreground 10%; margin-bottom: 1; }
+        & Input { background: $foreground 10%; }
+        & #refusal { min-height: 1; padding: 0; }
     }
     """
 
-    def __init__(self, path: str, what: str) -> None:
+    def __init__(self, path: str, what: str, write: Callable[[str], str]) -> None:
         super().__init__()
         self._path = path
         self._what = what
+        self._write = write
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
@@ -44,6 +52,7 @@ class ExportDialog(ModalScreen[str | None]):
             box.border_subtitle = "enter writes, esc cancels"
             yield StaticLines()
             yield Input(self._path, compact=True, select_on_focus=False)
+            yield StaticLines(id="refusal")
 
     def on_mount(self) -> None:
         endings = ".txt, .csv and .json are the rows, .svg is a picture of the screen."
@@ -52,5 +61,12 @@ class ExportDialog(ModalScreen[str | None]):
 
     @on(Input.Submitted)
     def _submit(self, submitted: Input.Submitted) -> None:
-        if submitted.value.strip():
-            self.dismiss(submitted.value.strip())
+        typed = submitted.value.strip()
+        if not typed:
+            return
+        try:
+            written = self._write(typed)
+        except Refused as refusal:
+            self.query_one("#refusal", StaticLines).show([line(span(refusal.sentence, "bad"))])
+        else:
+            self.dismiss(written)

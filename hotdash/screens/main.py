@@ -94,7 +94,7 @@ class MainScreen(NodeScreen):
         self._focus()
 
     def _focus(self) -> None:
-        self.view.query(LineScrollView).first().focus()
+        self.set_focus(self.view.query(LineScrollView).first())
 
     def show(self, view_state: ViewState) -> None:
         self.footer_name = view_state.dashboard.view
@@ -128,7 +128,7 @@ class MainScreen(NodeScreen):
     def open_filter(self) -> None:
         """Open the filter field."""
         self._show_filter(open_it=True)
-        self.query_one("#filter").focus()
+        self.set_focus(self.query_one("#filter"))
 
     def _show_filter(self, *, open_it: bool) -> None:
         field = self.query_one("#filter", Input)

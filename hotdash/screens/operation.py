@@ -43,7 +43,7 @@ class OperationScreen(NodeScreen):
 
     def open_filter(self) -> None:
         """Open the field that filters the results."""
-        self.query_one("#filter").add_class("-shown").focus()
+        self.set_focus(self.query_one("#filter").add_class("-shown"))
 
     @on(Input.Changed, "#filter")
     def _filter(self, changed: Input.Changed) -> None:

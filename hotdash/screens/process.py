@@ -238,7 +238,7 @@ class ProcessScreen(NodeScreen):
 
     def open_filter(self) -> None:
         """Open the field that filters both outlines."""
-        self.query_one("#filter").add_class("-shown").focus()
+        self.set_focus(self.query_one("#filter").add_class("-shown"))
 
     @on(Input.Changed, "#filter")
     def _filter(self, changed: Input.Changed) -> None:
@@ -252,7 +252,7 @@ class ProcessScreen(NodeScreen):
 
     def action_search(self) -> None:
         """Open the search field."""
-        self.query_one("#search").add_class("-shown").focus()
+        self.set_focus(self.query_one("#search").add_class("-shown"))
 
     @on(Input.Submitted, "#search")
     def _search(self, submitted: Input.Submitted) -> None:
@@ -278,7 +278,7 @@ class ProcessScreen(NodeScreen):
         self.clear_filter()
 
     def _focus_outline(self) -> None:
-        self.query_one("#state").focus()
+        self.set_focus(self.query_one("#state"))
 
     def action_other_outline(self) -> None:
         """Go from one outline to the other."""

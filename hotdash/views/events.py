@@ -94,7 +94,7 @@ class EventList(View):
 
     def action_search(self) -> None:
         """Open the search field."""
-        self.query_one("#search").add_class("-shown").focus()
+        self.screen.set_focus(self.query_one("#search").add_class("-shown"))
 
     @on(Input.Submitted, "#search")
     def _search(self, submitted: Input.Submitted) -> None:
@@ -109,7 +109,7 @@ class EventList(View):
 
     def _close_search(self) -> None:
         self.query_one("#search").remove_class("-shown")
-        self.query_one(ScrollingLines).focus()
+        self.screen.set_focus(self.query_one(ScrollingLines))
 
     def close_search(self) -> bool:
         """End the search and close its field; return whether there was one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 
 from hotdash.actions import BY_ID, key_of, refusal_of
+from hotdash.idle_actions import not_removable
 from hotdash.model.releases.release_words import STATUS_TONES, direction_words, health_words, status_words
 from hotdash.model.releases.trust_lines import signature_words, trust_words
 from hotdash.model.styled_text import Line, Span, line, span
@@ -159,13 +160,17 @@ def _advice(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
         if others:
             return [first]
         return [first, line("It is the only release here. ", key("stage"), " stages another one.")]
+    removal = []
+    if not not_removable(release, view_state.node) and view_state.role != "viewer":
+        removal = [line(key("remove"), " removes it from the node's directory.")]
     if not (release.up or release.down):
         warning = f"There is no path from the running release to this one; {key_of('plan', keymap)} shows why."
-        return [line(span(warning, "warn"))]
+        return [line(span(warning, "warn")), *removal]
     verb = "upgrade" if release.up else "downgrade"
     if refusal := refusal_of(BY_ID["plan"], view_state.role, armed=view_state.armed, keymap=keymap):
         return [line(span(refusal, "muted"))]
     return [
         line(key("plan"), f" shows what the {verb} would do to every module and process; nothing is changed."),
         line(key(verb), f" {verb}s to it while the node runs."),
+        *removal,
     ]

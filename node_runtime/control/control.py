@@ -15,7 +15,7 @@ from node_runtime.protocol.cookie import ROLES, key_text
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.key_files import RESERVED_NAMES
 from node_runtime.protocol.messages import AuditEntry, Health, Operation
-from node_runtime.protocol.run_directory import replace_server_key
+from node_runtime.protocol.run_directory import update_record
 
 from .audit import AuditLog, Refusals, open_audit_log
 from .control_thread import ControlCallbacks, ControlThread
@@ -153,7 +153,7 @@ class Control:
             event_source.close,
         ]
         self._closers.append(
-            self._handler.subscribe(lambda operation: thread.run(lambda: _publish(events, audit, operation)))
+            self._handler.subscribe(lambda operation: thread.run(lambda: self._report(events, audit, operation)))
         )
         self._closers.append(
             self._handler.rehearsals.subscribe(
@@ -169,6 +169,16 @@ class Control:
         )
         return dispatch
 
+    def _report(self, events: EventLog, audit: AuditLog, operation: Operation) -> None:
+        """Publish the progress of an operation. At its end, clients already find the release that runs now."""
+        if operation.ended is not None:
+            identity = self._identity
+            try:
+                update_record(identity.own_name, identity.boot_id, vsn=self._handler.vsn)
+            except (Refused, OSError) as error:
+                logger.warning("`hotdash nodes` shows a former release, because its record can't be written: %s", error)
+        _publish(events, audit, operation)
+
     def _live_node_key(self, security: Security) -> LiveNodeKey:
         identity, thread = self._identity, self._thread
 
@@ -176,7 +186,7 @@ class Control:
             thread.set_secret_key(secret)
             self._keys = replace(self._keys, secret=secret)
             try:
-                replace_server_key(identity.own_name, identity.boot_id, self.public_key)
+                update_record(identity.own_name, identity.boot_id, server=self.public_key)
             except (Refused, OSError) as error:
                 logger.error(
                     "clients of this machine can't connect until the next boot, because the run directory has no "

@@ -37,8 +37,8 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `started` is in Unix seconds. `began` is when the node's OS process began, as `start_ticks` returns it.
     `events_port` is the same as `port`: clients of protocol 1 need it to connect, and then get the reply that they are
-    too old. `server` is the node's public key as text; it is empty in the record of an older node. `worker` is the
-    number of the worker that the process is.
+    too old. `vsn` is the release that runs now. `server` is the node's public key as text; it is empty in the record of
+    an older node. `worker` is the number of the worker that the process is.
     """
 
     name: str
@@ -158,11 +158,17 @@ def write_record(record: NodeRecord) -> None:
         raise
 
 
-def replace_server_key(name: str, boot_id: str, server: str) -> None:
-    """Write the new public key into the record of the boot `boot_id`. Raises OSError if the disk can't be written."""
+def update_record(name: str, boot_id: str, *, server: str | None = None, vsn: str | None = None) -> None:
+    """Write the node's new public key, or the release that it runs now, into the record of the boot `boot_id`.
+
+    Raises OSError if the disk can't be written.
+    """
     record = read_record(name)
-    if record is not None and record.boot_id == boot_id:
-        write_record(msgspec.structs.replace(record, server=server))
+    if record is None or record.boot_id != boot_id:
+        return
+    new = msgspec.structs.replace(record, server=server or record.server, vsn=vsn or record.vsn)
+    if new != record:
+        write_record(new)
 
 
 def remove_record(name: str, boot_id: str) -> None:

@@ -215,7 +215,8 @@ def with_failure(plan: Plan, failed: str | None) -> Plan:
     if failed is None:
         return plan
     warning = (
-        f"Release {plan.to_vsn} failed on this node before: {failed.rstrip('.')}. Pass --again to install it again."
+        f"Release {plan.to_vsn} failed on this node before: {failed.rstrip('.')}. To install it again, pass "
+        f"--again, or type the version in the dashboard."
     )
     return msgspec.structs.replace(plan, warnings=(warning, *plan.warnings))
 

@@ -15,6 +15,7 @@ from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.methods import Method
+from node_runtime.protocol.run_directory import list_records
 from node_runtime.protocol.wire import UPLOAD_CHUNK_BYTES
 from tests.support.waiting import eventually
 
@@ -196,9 +197,11 @@ async def test_a_rollback_is_followed_to_its_end(shop: Node) -> None:
     async with shop.client() as client:
         started = await client.request(methods.INSTALL, m.Install(vsn="1.1"))
         assert [state async for state in client.follow(started.operation)][-1].outcome == "installed"
+        assert [record.vsn for record in list_records()] == ["1.1"]
         back = await client.request(methods.ROLLBACK, m.Rollback())
         assert [state async for state in client.follow(back.operation)][-1].outcome == "reverted"
         assert (await client.request(methods.SNAPSHOT)).info.vsn == "1.0"
+        assert [record.vsn for record in list_records()] == ["1.0"]
 
 
 async def test_a_release_is_removed_once(shop: Node) -> None:

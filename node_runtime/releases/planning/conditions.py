@@ -38,7 +38,7 @@ from node_runtime.releases.files.relup_instructions import (
 
 from .transition import Transition
 
-WAIT_REMEDY = "wait for a safe moment with --wait SECONDS"
+WAIT_REMEDY = 'wait for a safe moment (--wait SECONDS, or "Wait up to" in the dashboard)'
 
 
 def callback_processes(*modules: str) -> list[BehaviourProcess]:

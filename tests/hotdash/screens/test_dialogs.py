@@ -9,6 +9,7 @@ import pytest
 from textual.widgets import Button, Input
 
 from hotdash.widgets.bars import KeyBar
+from node_runtime.protocol import messages as m
 from tests.support.dashboard.dashboard_pilot import Open
 from tests.support.dashboard.scripted_peer import Peer
 from tests.support.waiting import eventually
@@ -133,3 +134,32 @@ async def test_the_help_does_not_end_a_plan_that_is_being_made(opened: Open, pee
         await user.sees("esc closes")
         assert not planning.is_cancelled
         peer.silent = False
+
+
+async def test_a_release_is_removed_after_a_question(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        await user.press("5", "down", "M")
+        await user.sees("Remove 1986.b", "fil 1986.b is unpacked", "$ hotdash remove fil@127.0.0.1 1986.b --yes")
+        await user.press("enter")
+        await eventually(lambda: "Cancel" not in user.frame())
+        assert not peer.asked("remove")
+        await user.press("M")
+        await user.sees("Remove 1986.b", "Cancel")
+        await user.press("tab", "enter")
+        await user.is_notified("fil 1986.b is removed from fil@127.0.0.1.")
+        assert peer.asked("remove") == [m.ReleaseVsn(vsn="1986.b")]
+        await eventually(lambda: "1986.b" not in user.frame())
+
+
+async def test_a_release_that_cant_be_removed_is_explained_by_its_status_or_by_the_node(
+    opened: Open, peer: Peer
+) -> None:
+    peer.refuse["remove"] = "A rollback from 1986.c to 1986.a installs 1986.b on its path: commit or roll back first."
+    async with opened(read_only=False) as user:
+        await user.press("5", "M")
+        await user.is_notified("Release 1986.a is running; install another release before you remove this one.")
+        await user.press("down", "M")
+        await user.sees("Remove 1986.b", "Cancel")
+        await user.press("tab", "enter")
+        await user.is_notified("installs 1986.b on its path: commit or roll back first.")
+        assert len(peer.world.releases) == 3

@@ -14,11 +14,19 @@ from tests.support.dashboard.dashboard_pilot import DashboardUser, Open
 from tests.support.waiting import eventually
 
 
-async def export(user: DashboardUser, path: Path) -> None:
+async def open_dialog(user: DashboardUser) -> None:
     await user.press("e")
     await user.sees("Export what this view shows")
+
+
+async def enter(user: DashboardUser, path: Path) -> None:
     user.app.screen.query_one(Input).value = str(path)
     await user.press("enter")
+
+
+async def export(user: DashboardUser, path: Path) -> None:
+    await open_dialog(user)
+    await enter(user, path)
     await eventually(lambda: "Export what this view" not in user.frame())
 
 
@@ -38,14 +46,23 @@ async def test_a_view_is_written_as_text_csv_json_and_as_a_picture(opened: Open,
     assert (tmp_path / "view.txt").stat().st_mode & 0o777 == 0o600
 
 
-async def test_an_export_replaces_no_file_and_names_the_endings(opened: Open, tmp_path: Path) -> None:
+async def test_a_wrong_name_is_explained_in_the_dialog_which_stays_open(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.txt").write_text("mine")
     async with opened() as user:
         await user.press("4")
-        await export(user, tmp_path / "mine.txt")
-        await user.is_notified("mine.txt exists; choose another name.")
-        await export(user, tmp_path / "view.pdf")
-        await user.is_notified("has to end in .txt, .csv, .json or .svg; nothing was written.")
+        await open_dialog(user)
+        await enter(user, Path("mine.txt"))
+        await user.sees("mine.txt exists; choose another name.", "Export what this view shows")
+        await enter(user, Path("view.pdf"))
+        await user.sees(".json or .svg; nothing was written.", "Export what this view shows")
+        await enter(user, Path("nowhere/view.txt"))
+        await user.sees("nowhere/view.txt can't be written", "Export what this view shows")
+        await enter(user, Path("view.txt"))
+        await user.is_notified("view.txt was written.")
+        await eventually(lambda: "Export what this view" not in user.frame())
     assert (tmp_path / "mine.txt").read_text() == "mine"
     assert not (tmp_path / "view.pdf").exists()
 

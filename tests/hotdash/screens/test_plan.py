@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from node_runtime.protocol import messages as m
+from node_runtime.releases.planning.conditions import WAIT_REMEDY
 from tests.support.dashboard.dashboard_pilot import Open
 from tests.support.dashboard.fil_world import FSM, a_plan, integer, machine
 from tests.support.dashboard.scripted_peer import Peer
@@ -54,11 +55,12 @@ async def test_blockers_are_shown_with_their_remedy_and_forbid_the_upgrade(opene
         assert not peer.asked("install")
 
 
-async def test_a_transient_blocker_offers_to_wait(opened: Open, peer: Peer) -> None:
+async def test_a_transient_blocker_offers_to_wait_in_the_field_that_its_remedy_names(opened: Open, peer: Peer) -> None:
+    _, field, _ = WAIT_REMEDY.split('"')
     peer.world.plans["1986.b"] = a_plan("1986.b", blockers=(WAITING,))
     async with opened(read_only=False) as user:
         await user.press("5", "down", "U")
-        await user.sees("in state lime", "Wait up to (s)", "--wait 15")
+        await user.sees("in state lime", f"{field} (s)", "--wait 15")
         await user.type("1986.b")
         await user.press("enter", "enter")
         await eventually(lambda: peer.asked("install"))

@@ -200,7 +200,7 @@ async def test_a_state_machine_in_a_state_that_the_target_lacks_blocks_until_it_
 
     blockers = (await small.handler.plan("2")).blockers
     assert [(one.reason, one.transient) for one in blockers] == [(sentence, True)]
-    assert "--wait SECONDS" in blockers[0].remedy
+    assert '(--wait SECONDS, or "Wait up to" in the dashboard)' in blockers[0].remedy
     refused = await small.install("2")
     assert (refused.outcome, refused.error) == ("aborted", sentence)
     assert small.handler.vsn == "1"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from node_runtime import gen_server, gen_statem, runtime, send, send_after
 from node_runtime.protocol import messages as m
+from node_runtime.releases.planning.conditions import WAIT_REMEDY
 from tests.releases.live_values.test_values_in_plans import LOAD_STATUS, STATUS, STATUS_2
 from tests.support.projects.small_shop import ONLY_LIVE
 from tests.support.waiting import begun, eventually
@@ -229,7 +230,7 @@ async def test_a_message_that_cant_be_converted_is_a_blocker_that_passes_and_an_
     assert blocker.transient
     assert "a value of shop.orders:Order in a message in its mailbox" in blocker.reason
     assert blocker.reason.endswith("shop.orders:Order has a new field pieces without a default")
-    assert blocker.remedy == "give pieces a default, or wait for a safe moment with --wait SECONDS"
+    assert blocker.remedy == f"give pieces a default, or {WAIT_REMEDY}"
     assert ((refused := await small.install("2")).outcome, refused.error) == ("aborted", blocker.reason)
     operation = small.handler.install(m.Install(vsn="2", wait=60.0), "ann")
     await eventually(lambda: small.handler.operation(operation).phase == "waiting", what="the wait")

@@ -11,6 +11,7 @@ from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.behaviours.upgrade.live_processes import raw_state
 from node_runtime.processes import process_info
 from node_runtime.protocol import messages as m
+from node_runtime.releases.planning.conditions import WAIT_REMEDY
 from node_runtime.supervisor import Supervisor
 from tests.releases.live_values.test_values_in_plans import BOX, LOAD_STATUS, STATUS, STATUS_2, UPDATE_BOX
 from tests.support.waiting import eventually
@@ -56,9 +57,7 @@ async def test_the_arguments_of_a_running_call_are_a_blocker_that_passes(small: 
     await eventually(lambda: process_info("box").callback == "hold", what="the call")
     value, blocker = only(await small.handler.plan("2"))
     assert (value.place, value.path, value.outcome, blocker.transient) == ("call", "['order']", "waits", True)
-    assert blocker.remedy == (
-        "wait for a safe moment with --wait SECONDS; `hotdash restart` ends a call that does not end by itself"
-    )
+    assert blocker.remedy == (f"{WAIT_REMEDY}; `hotdash restart` ends a call that does not end by itself")
     gate.set()
     await busy
 

@@ -18,7 +18,15 @@ LOOK_SECONDS: Final = 0.04
 """The pause between two looks at the screen: each look draws all of it, which takes longer than what is waited for."""
 SCREEN_SECONDS: Final = 90.0
 """The longest wait for a text, also on a machine with much else to do."""
-KEY_NAMES: Final = {".": "full_stop", "_": "underscore"}
+KEY_NAMES: Final = {
+    ".": "full_stop",
+    "_": "underscore",
+    "/": "slash",
+    ":": "colon",
+    "\r": "enter",
+    "\x1b": "escape",
+    "\x06": "ctrl+f",
+}
 """Textual's names of the keys whose name is not their character."""
 
 

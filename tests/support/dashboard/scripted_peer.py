@@ -68,6 +68,7 @@ class Peer:
             "rollback": lambda params: self._install(self.world.permanent, "revert", params),
             "commit": self._commit,
             "abort": self._abort,
+            "remove": self._remove,
             "old_code": lambda _: m.OldCodeList(modules=tuple(self.world.old_code)),
             "source": lambda params: self.world.sources[params.module],
             "purge": self._purge,
@@ -81,6 +82,10 @@ class Peer:
     def _purge(self, params: m.PurgeModule) -> m.Purged:
         self.world.old_code = [one for one in self.world.old_code if one.module != params.module]
         return m.Purged(module=params.module, dropped=True, cancelled=("task poller (fil.poll)",))
+
+    def _remove(self, params: m.ReleaseVsn) -> m.ReleaseList:
+        self.world.releases = [one for one in self.world.releases if one.vsn != params.vsn]
+        return m.ReleaseList(releases=tuple(self.world.releases))
 
     # -------------------------------------------------------------- life
 

@@ -1,0 +1,93 @@
+"""An application that handles one key at a time, so that text typed quickly goes where it was meant to go.
+
+Textual passes each key to the widget that has the focus when the key arrives. The key then passes through the queues of
+several widgets before its binding runs. Keys that arrive meanwhile would still go to the old widget: of `/state`, typed
+at once, the letters would run the bindings of a table instead of going into the field that `/` opens.
+
+So a key is held until the key before it has had its effect. A marker shows this: it follows the key through the same
+queues. A second marker then follows the messages that the key's binding has posted, such as `Input.Submitted`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Final
+
+from textual import events, on
+from textual.app import App
+from textual.message import Message
+from textual.timer import Timer
+from textual.widget import Widget
+
+MARKERS: Final = 2
+CHECK_SECONDS: Final = 0.02
+LONGEST_SECONDS: Final = 1.0
+"""A key whose markers don't return within this time no longer holds the keys after it."""
+
+
+class KeyOrderApp(App[None]):
+    """An application that handles a key only after the key before it has had its effect."""
+
+    class KeyPassed(Message):
+        """The marker that follows a key."""
+
+        def __init__(self, left: int) -> None:
+            self.left = left
+            super().__init__()
+
+    _marker: KeyPassed | None = None
+    _marked: Widget | None = None
+    _sent = 0.0
+    _check: Timer | None = None
+
+    def __init__(self, *, ansi_color: bool | None = None) -> None:
+        super().__init__(ansi_color=ansi_color)
+        self._held: deque[events.Key | events.Paste] = deque()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Hold a key or a pasted text while an earlier one has not yet had its effect."""
+        if not isinstance(event, events.Key | events.Paste) or event.is_forwarded:
+            await super().on_event(event)
+        elif self._marker is None and not self._held:
+            await self._handle(event)
+        else:
+            self._held.append(event)
+            if self._check is None:
+                self._check = self.set_interval(CHECK_SECONDS, self._release_if_stuck)
+
+    async def _handle(self, event: events.Key | events.Paste) -> None:
+        await super().on_event(event)
+        self._sent = time.monotonic()
+        self._send_marker(MARKERS)
+
+    def _send_marker(self, left: int) -> None:
+        """Send a marker on the way that keys take now. A widget that is being removed takes no messages."""
+        self._marked = self.focused or self.screen
+        self._marker = self.KeyPassed(left)
+        if not self._marked.post_message(self._marker):
+            self._marker = None
+
+    @on(KeyPassed)
+    async def _marker_returned(self, marker: KeyPassed) -> None:
+        if marker is not self._marker:
+            return
+        if marker.left > 1:
+            self._send_marker(marker.left - 1)
+        else:
+            self._marker = None
+        await self._release()
+
+    async def _release(self) -> None:
+        while self._marker is None and self._held:
+            await self._handle(self._held.popleft())
+        if not self._held and self._check is not None:
+            self._check.stop()
+            self._check = None
+
+    async def _release_if_stuck(self) -> None:
+        """Give up a marker that can't return, because its widget was removed with a closed screen."""
+        removed = self._marked is not None and not self._marked.is_attached
+        if self._marker is not None and (removed or time.monotonic() - self._sent > LONGEST_SECONDS):
+            self._marker = None
+        await self._release()

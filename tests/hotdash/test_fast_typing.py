@@ -1,0 +1,76 @@
+"""Text that is typed at once, faster than the dashboard handles a key: no letter is lost, and none runs an action."""
+
+from __future__ import annotations
+
+from textual.widgets import Input
+
+from tests.support.dashboard.dashboard_pilot import DashboardUser, Open, upgrade_to_b
+from tests.support.dashboard.scripted_peer import Peer
+from tests.support.waiting import eventually
+
+LETTERS = "stoKecwzi1Upf"
+"""Letters and digits that all are keys of actions or movements, outside a field."""
+
+
+async def has_typed(user: DashboardUser, field: str, text: str = LETTERS) -> None:
+    """Wait until the field `field` of the topmost screen has the whole text."""
+
+    def typed() -> bool:
+        return user.app.screen.query_one(field, Input).value == text
+
+    await eventually(typed, what=f"{text!r} in the field {field}")
+
+
+async def test_letters_right_after_the_key_of_the_filter_are_its_text_in_each_view(
+    opened: Open,
+) -> None:
+    async with opened(read_only=False) as user:
+        for view in "1245678":
+            await user.type(f"{view}/{LETTERS}")
+            await has_typed(user, "#filter")
+            await user.press("escape")
+            await has_typed(user, "#filter", "")
+
+
+async def test_letters_right_after_the_key_of_the_search_are_its_text(opened: Open) -> None:
+    async with opened() as user:
+        await user.press("8")
+        await user.sees("The node has logged no warning")
+        await user.type(f"\x06{LETTERS}")
+        await has_typed(user, "#search")
+
+
+async def test_letters_right_after_the_key_of_the_filter_are_its_text_on_the_screen_of_a_process(opened: Open) -> None:
+    async with opened() as user:
+        await user.sees("● fil_color_fsm  <12>")
+        await user.type(f"3/{LETTERS}")
+        await has_typed(user, "#filter")
+        await user.press("escape")
+        await user.type(f"\x06{LETTERS}")
+        await has_typed(user, "#search")
+
+
+async def test_letters_right_after_the_key_of_the_filter_are_its_text_on_the_screen_of_an_operation(
+    opened: Open, peer: Peer
+) -> None:
+    async with opened(read_only=False) as user:
+        await upgrade_to_b(user)
+        await user.type(f"/{LETTERS}")
+        await has_typed(user, "#filter")
+
+
+async def test_a_key_right_after_enter_in_the_filter_goes_to_the_rows(opened: Open) -> None:
+    async with opened() as user:
+        await user.sees("● fil_color_fsm  <12>")
+        await user.press("2")
+        await user.sees("4 processes")
+        await user.type("/color\ri")
+        await user.sees("1 match color", "by pid, reversed")
+        await user.type("\x1b/web\r3")
+        await user.sees("around it", "web_listener")
+
+
+async def test_letters_right_after_the_key_of_the_palette_search_it(opened: Open) -> None:
+    async with opened() as user:
+        await user.type(f":{LETTERS}")
+        await has_typed(user, "CommandInput")
