@@ -7,7 +7,7 @@ from typing import Final
 
 from tests.support.sources import files, text
 
-MAX_TERMS: Final = 64
+MAX_TERMS: Final = 60
 ROW: Final = re.compile(r"^\| \*\*(?P<term>[^*]+)\*\* \| (?P<meaning>[^|]+) \| `(?P<home>[^`]+)` \|$", re.MULTILINE)
 
 
