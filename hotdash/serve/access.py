@@ -68,8 +68,9 @@ class Access:
     def refusal(self, host: str, origin: str | None, *, origin_required: bool) -> str:
         """Return why a request with these headers is refused, or an empty text.
 
-        A page of another site can make a browser send requests to this server, even by another host name that leads to
-        this address. Browsers send the header Origin with each websocket and with each request from another site.
+        A page of another site can make a browser send requests to this server, even under the site's own host name if
+        that resolves to this address. Browsers send the header Origin with each websocket and with each request from
+        another site.
         """
         if host != self.host:
             return f"This server answers only at {self.origin}."

@@ -62,8 +62,9 @@ def check(old: str | None, new: str | None, older: str | None, newer: str | None
 def generate(older: tuple[str, ...], newer: str, bump: str | None, only_print: bool) -> None:
     """Write the appups of a project, up and down, for the upgrade from an older release.
 
-    What the author has written is kept. What can't be known from the code is a question in the appup: answer it, and
-    remove its line. A tarball and a revision of git as the newer release are not changed: their appups are printed.
+    What the author has written is kept. Where the code doesn't show what the appup needs, the appup contains a
+    question: answer it, and remove its line. If the newer release is a tarball or a revision of git, its appups are
+    printed instead of written.
     """
     from node_runtime.releases.appups.generation.version_bump import bump_versions
 

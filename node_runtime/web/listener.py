@@ -181,7 +181,7 @@ def set_routes(name: str, routes: Iterable[Route | Sequence[str]]) -> None:
 
 
 def set_websockets(name: str, routes: Iterable[WebSocketRoute | Sequence[str]]) -> None:
-    """Replace the paths of a listener whose websockets are processes, from the next websocket on.
+    """Replace a listener's websocket routes, the paths whose websockets are processes, from the next websocket on.
 
     A route may also be a pair of its path and its handler, so that an appup can apply this function.
 

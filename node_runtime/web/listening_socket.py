@@ -53,8 +53,8 @@ def close_socket(bound: socket.socket) -> None:
 def _inherited(address: str | tuple[str, int]) -> socket.socket | None:
     """Return a duplicate of the inherited socket that listens on an address; None if there is none.
 
-    systemd passes the sockets to the node. The copies of the node in which upgrades are rehearsed use them, too: they
-    are children of the node.
+    systemd passes the sockets to the node. A copy of the node, in which an upgrade is rehearsed, uses the sockets, too,
+    because it is a child of the node.
     """
     if os.environ.get("LISTEN_PID") not in (str(os.getpid()), str(os.getppid())):
         return None

@@ -77,7 +77,7 @@ class ListenersInInstalls:
 
     def warnings(self, batch: Batch) -> list[str]:
         """Return a sentence for each startup that the install will run, and one for each startup function that awaits
-        tasks.
+        tasks of its own.
 
         Called in a copy of the node. There, the new application gets the old state at once, so that the plan does not
         report this state as lost.
@@ -174,8 +174,8 @@ class ListenersInInstalls:
 def _copy_state(application: NamedApplication, new: Any, batch: Batch) -> None:
     """Copy the values in Starlette's `app.state` from the old application to the new one.
 
-    Values that the body of the new module has set are kept. If an old version becomes current again, its values are
-    dropped, because they are stale.
+    Values that the body of the new module has set are kept. If an old version becomes current again, its own values
+    are dropped, because they are stale.
     """
     before = getattr(getattr(application.current(), "state", None), "_state", None)
     after = getattr(getattr(new, "state", None), "_state", None)

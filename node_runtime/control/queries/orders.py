@@ -1,8 +1,7 @@
 """Orders of processes.
 
-Some numbers are 0 for most processes, such as messages per second. A list in the order of such a number has the sorted
-processes with other values first, and then all processes with 0 in the order of their pids. So only a few processes
-have to be sorted.
+Some numbers are 0 for most processes, such as messages per second. A list in the order of such a number begins with the
+few processes whose number is not 0, and only these are sorted. All other processes follow in the order of their pids.
 """
 
 from __future__ import annotations

@@ -119,11 +119,12 @@ AuditPhase = Literal["intent", "outcome", "event"]
 class AuditEntry(WireStruct, frozen=True):
     """One line of the node's audit log.
 
-    A change that a client requests has two lines: the node writes "intent" before it carries out the request, and
-    "outcome" afterwards. An "event" has one line. `who` is the name of the client's key, which the node has verified;
-    `claim` is the user that the client claims to be. With the `role` "local", `who` is an OS user who has changed the
-    node's directory; with "node", it is the node itself; with "none", a client without a valid key. `seq` is the number
-    of the line, and `prev` the hash of the line before; see docs/formats.md.
+    A change that a client or a command of the owner requests has two lines: "intent" is written before the change, and
+    "outcome" afterwards. Anything else, such as a boot or a refused login, has one line, an "event". `who` is the name
+    of the client's key, which the node has verified; `claim` is the user that the client claims to be. With the `role`
+    "local", `who` is an OS user who has changed the node's directory; with "node", it is the node itself; with "none",
+    a client without a valid key. `seq` is the number of the line, and `prev` the hash of the line before; see
+    docs/formats.md.
     """
 
     at: float
