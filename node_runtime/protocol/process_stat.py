@@ -11,7 +11,7 @@ from typing import Final
 
 _ENDED: Final = {b"Z", b"X"}
 _RUNNING: Final = {b"R", b"D"}
-"""It runs or waits for a processor, or it waits for a disk."""
+"""The states of a process that runs or waits for a processor (R), or waits for a disk (D)."""
 
 
 def start_ticks(pid: int) -> int | None:

@@ -26,7 +26,7 @@ from node_runtime.protocol.exit_codes import Refused
 logger: Final = logging.getLogger("node_runtime")
 
 SENT_AT_ONCE: Final = Response.__call__
-"""How a response is sent whose whole body is known."""
+"""The method that sends a response whose whole body is known."""
 
 _FAILED: Final = PlainTextResponse("Internal Server Error", status_code=500)
 
