@@ -39,7 +39,7 @@ AT_ONCE: Final = frozenset(
 class ActionHandlers:
     """The handlers of all actions except those that open a view.
 
-    Those that are not AT_ONCE run in a Textual worker and may await dialogs.
+    Handlers of actions that are not in AT_ONCE run in a Textual worker, and may await dialogs.
     """
 
     def __init__(self, app: HotdashApp) -> None:

@@ -30,7 +30,7 @@ def nothing_to_do(action_id: str, node: NodeView, keymap: dict[str, str]) -> str
 
 
 def not_removable(release: m.ReleaseInfo, node: NodeView) -> str:
-    """Return a sentence that says why a release can't be removed; empty if only the node knows of a reason."""
+    """Return a sentence that says why a release can't be removed; empty if the dashboard knows no reason."""
     if release.status == "current" or (node.snapshot is not None and release.vsn == node.snapshot.info.vsn):
         return f"Release {release.vsn} is running; install another release before you remove this one."
     if release.status == "permanent":

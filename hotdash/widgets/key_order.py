@@ -62,7 +62,7 @@ class KeyOrderApp(App[None]):
         self._send_marker(MARKERS)
 
     def _send_marker(self, left: int) -> None:
-        """Send a marker on the way that keys take now. A widget that is being removed takes no messages."""
+        """Send a marker the way that a key takes now; send none if the focused widget is being removed."""
         self._marked = self.focused or self.screen
         self._marker = self.KeyPassed(left)
         if not self._marked.post_message(self._marker):
@@ -86,7 +86,7 @@ class KeyOrderApp(App[None]):
             self._check = None
 
     async def _release_if_stuck(self) -> None:
-        """Give up a marker that can't return, because its widget was removed with a closed screen."""
+        """Handle the held keys if the marker can't return (its widget was removed) or has not returned in time."""
         removed = self._marked is not None and not self._marked.is_attached
         if self._marker is not None and (removed or time.monotonic() - self._sent > LONGEST_SECONDS):
             self._marker = None

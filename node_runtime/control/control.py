@@ -170,7 +170,7 @@ class Control:
         return dispatch
 
     def _report(self, events: EventLog, audit: AuditLog, operation: Operation) -> None:
-        """Publish the progress of an operation. At its end, clients already find the release that runs now."""
+        """Publish the progress of an operation. When it has ended, first write the release that runs to the record."""
         if operation.ended is not None:
             identity = self._identity
             try:
