@@ -26,7 +26,7 @@ UNLIMITED_WIDTH = 1_000_000
 
 
 def to_builtins(value: object) -> object:
-    """Return `value` as builtins, with every field of every struct."""
+    """Return `value` in built-in types (dict, list, str and so on), with every field of every struct."""
     if isinstance(value, msgspec.Struct):
         return {field: to_builtins(getattr(value, field)) for field in value.__struct_fields__}
     if isinstance(value, dict):

@@ -2,8 +2,8 @@
 
 A forked child inherits the `flock` locks of its parent, so such a lock can outlive its holder. `fcntl` locks are not
 inherited, but a process loses its lock when it closes any descriptor of the file. Therefore a holder takes both locks,
-and writes into the file which process it is. If a fork still has the `flock` lock, or if the `fcntl` lock was lost, the
-other lock and the content of the file say whether the holder is alive.
+and writes into the file which process it is. One lock and the content of the file suffice to tell whether the holder is
+alive, so it does no harm if a fork still has the `flock` lock, or if the `fcntl` lock was lost.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ class ListenersInInstalls:
         self._update_libraries()
 
     def _update_libraries(self) -> None:
-        """Give the libraries that keep functions of modules the functions of the current versions."""
+        """Let Django and pluggy use the current versions: clear Django's caches of URLs, and register plugins again."""
         django_project.clear_url_caches()
         for plugin in self._plugins:
             plugin.register_current_version()
