@@ -42,7 +42,7 @@ W = TypeVar("W", ProcessWindow, TreeWindow)
 
 
 class WindowReader:
-    """Reads the rows (windows) and the process that the last `set_needs` named, and posts them as messages."""
+    """Reads the windows (ranges of a list's rows) and the process that the last `set_needs` named, and posts both."""
 
     def __init__(self, post: Callable[[Message], object]) -> None:
         self._post = post

@@ -75,7 +75,7 @@ def wait_option(command: Command) -> Command:
         type=Seconds(min=0),
         default=0.0,
         metavar="SECONDS",
-        help="If only temporary blockers are left, wait at most this long until they disappear.",
+        help="If only temporary blockers are left, wait up to this long for them to disappear.",
     )(command)
 
 

@@ -37,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = True
     columns: Annotated[
         dict[str, tuple[str, ...]],
-        msgspec.Meta(description="The columns of a view at the start, by the name of the view."),
+        msgspec.Meta(description="For each view, by name: the columns that it shows at first."),
     ] = msgspec.field(default_factory=dict)
     nodes: Annotated[
         dict[str, RemoteNode],

@@ -1,4 +1,4 @@
-"""Drawing of styled lines: the colours of the tones, and the base of the scrolling widgets."""
+"""Drawing of styled lines: a colour for each tone (such as "warn"), and the base class of the scrolling widgets."""
 
 from __future__ import annotations
 

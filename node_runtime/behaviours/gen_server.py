@@ -83,7 +83,7 @@ class GenServer(Behaviour, Generic[S]):
 
 
 class ServerProcess(BehaviourProcess):
-    """The process of a server. Its mailbox contains requests, (method, args, kwargs, future), and plain messages."""
+    """The process of a server. Its mailbox has plain messages, and requests: tuples (method, args, kwargs, future)."""
 
     __slots__ = ()
     kind: ClassVar[ProcessKind] = "gen_server"

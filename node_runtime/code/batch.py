@@ -127,7 +127,7 @@ class Batch:
     def carried_obstacles(self) -> list[str]:
         """Return a clause for each variable with an instance that can't adopt the new version of its class.
 
-        The variables are those that `__carry__` lists, and those of modules outside the load.
+        The variables are those in `__carry__`, and the global variables of modules outside the load.
         """
         self._expect("prepared")
         return ClassAdoption(self._table, self._versions).obstacles()
@@ -143,7 +143,7 @@ class Batch:
         return KeptCode(self._table, self._versions)
 
     def module_values(self, execute: Callable[[Version], Namespace]) -> list[ModuleValue]:
-        """Return the objects that may hold data and that belong to versions which this batch replaces or deletes.
+        """Return the objects of the replaced and deleted versions that may hold data.
 
         `execute` executes the body of a replaced version once more: see `execute_again`.
         """

@@ -199,10 +199,10 @@ class CodeServer:
     def _taken_back(self, texts: Iterable[SourceText | CompilationUnit]) -> dict[str, Version]:
         """Return the old versions that become current again: those with the same source text that can still be used.
 
-        A body may build objects from what it imports, such as a web application from imported routers. So an old
-        version can be used again only if each module that its body has used has, or gets by this load, the version that
-        the module had when the old version was last current. It can't be used again if one of those versions was
-        dropped.
+        A body may build objects from what it imports, such as a web application from imported routers. So the modules
+        that the body of an old version has used must have the same versions as when the old version was last current,
+        or this load must give them these versions. If one of these versions was dropped, the old version can't be used
+        again.
         """
         loaded = {text.source.module: text.sha256 for text in texts}
         found = {module: self._table.managed(module).old for module in loaded}
@@ -364,7 +364,8 @@ class CodeServer:
 def _app_vsn(version: Version, source: Source | None) -> str:
     """Return the version of the application that a loaded version belongs to.
 
-    An upgrade does not load an unchanged module again. Its code is also the code of the new version of its application.
+    `source` is the module's source in the current release. An upgrade does not load an unchanged module again. For such
+    a module, the result is the new version of the application, which `source` has.
     """
     unchanged = source is not None and source.app == version.app and source.sha256 == version.sha256
     return source.app_vsn if source is not None and unchanged else version.app_vsn

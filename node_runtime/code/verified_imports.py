@@ -76,7 +76,7 @@ class ListedFiles:
                 self._list(files.keys() - self._sha256.keys(), folders)
 
     def remove(self, vsn: str, used: Iterable[str] = ()) -> None:
-        """Remove the files that only this release lists, except those in the folders `used`."""
+        """Forget the files that only this release lists, except those in the folders `used`."""
         with self._lock:
             files = self._releases.pop(vsn, None)
             if files is not None:
@@ -265,9 +265,10 @@ def add_listed_files(vsn: str, files: Mapping[str, str]) -> None:
 
 
 def remove_listed_files(vsn: str, used: Iterable[str] = ()) -> None:
-    """Remove the files that only this release lists: a release of the same version may be staged with other files.
+    """Forget the files that only this release lists, so that they can no longer be imported.
 
-    Files in the folders `used`, which are relative to the node's directory, stay.
+    Afterwards, another release with the same version and other files can be staged. Files in the folders `used`, which
+    are relative to the node's directory, can still be imported.
     """
     if _listed is not None:
         _listed.remove(vsn, used)

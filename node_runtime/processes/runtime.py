@@ -213,8 +213,8 @@ class Runtime(Scheduler):
     def end(self, process: Process, reason: object, *, inside: bool = False) -> None:
         """End the process, and remove its name, links, monitors and messages.
 
-        `inside` is True if the last frame of the process itself calls this. If this end causes other ends, they are
-        queued, so that a long chain of links doesn't cause a deep recursion.
+        `inside` is True if the process itself makes this call, in its last frame. If this end causes other ends, they
+        are queued, so that a long chain of links doesn't cause a deep recursion.
         """
         if process.run_state is DEAD:
             return

@@ -54,9 +54,10 @@ class TimerRef:
         """The process whose end cancels the timer; None if the message goes to a name."""
 
     def start(self, handle: asyncio.TimerHandle, named: set[TimerRef]) -> None:
-        """Store the event loop's handle, and register the timer: with its target process, or else in `named`.
+        """Store the event loop's handle, and register the timer.
 
-        The end of the target process cancels its timers. `named` has the running timers whose messages go to names.
+        A timer whose message goes to a process is registered with this process, whose end cancels the timer. A timer
+        whose message goes to a name is registered in `named`.
         """
         self.handle = handle
         if self.process is None:

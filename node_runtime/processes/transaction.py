@@ -88,14 +88,14 @@ class Transaction:
         """Forget all changes, when the transaction has ended and nothing will be undone.
 
         The context of every timer and task that the script has created refers to the transaction for as long as the
-        timer or task exists. So the transaction must not keep old code alive.
+        timer or task exists. Without this call, the transaction would keep old code alive for that time.
         """
         for changes in (self.previous_namespaces, self.exiting, self.deferred_actions, self.undo_actions):
             changes.clear()
         self.moved_names.clear()
 
     def take_name(self, name: str, holder: Process) -> bool:
-        """Take the name from `holder` if the exit of `holder` or of an ancestor is deferred.
+        """Take the name from `holder` if the exit of `holder` or of one of its ancestors is deferred.
 
         Returns whether the name was taken.
         """

@@ -29,8 +29,11 @@ def plain(value: Any) -> Any:
 
 
 def fields(value: Any) -> dict[str, Any] | None:
-    """Return the fields of an object; None for an instance of a built-in type, a class, an enum member, or without
-    fields."""
+    """Return the fields of an object, by name.
+
+    None for a class, an enum member, an instance of a built-in type, and an object without fields. A dataclass without
+    fields has an empty result.
+    """
     cls = type(value)
     if cls.__module__ == "builtins" or isinstance(value, type | enum.Enum):
         return None
@@ -46,7 +49,7 @@ def fields(value: Any) -> dict[str, Any] | None:
 
 
 def moved(value: Any) -> Any:
-    """Return a copy of a value that the test has made, with the classes that the node has under the same names.
+    """Copy a value that the test has made, and replace the test's classes by the node's classes of the same names.
 
     Raises LookupError for a class or a member that the node lacks, and ValueError for a field that its class lacks.
     """
@@ -84,7 +87,11 @@ def with_fields(value: Any, given: Mapping[str, Any]) -> Any:
 
 
 def _filled(cls: type, found: Mapping[str, Any], defaults: Mapping[str, Any]) -> Any:
-    """Return an object of a class of the node, with fields that an object of the test's class has."""
+    """Return an object of the node's class `cls` with the fields `found`, which an object of the test's class has.
+
+    A field that only the test's class has is left out if it has its default, and raises ValueError if not. `defaults`
+    has the defaults of the test's class. Also raises ValueError if `found` lacks a field without a default.
+    """
     made: Any = object.__new__(cls)
     known = _defaults(cls) if dataclasses.is_dataclass(cls) else dict.fromkeys(found, MISSING)
     for name, each in found.items():

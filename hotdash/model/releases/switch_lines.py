@@ -56,7 +56,7 @@ def _row(cells: Sequence[Line]) -> Line:
 
 
 def _gauge(gauge: Gauge, before: list[m.Vitals], after: list[m.Vitals]) -> Line:
-    """Return the title, the sparkline before the switch, a bar, the sparkline after it, and the two averages."""
+    """Return the title, the sparkline before the switch, a separator, the sparkline after it, and the two averages."""
     values = [gauge.value(one) for one in (*before, *after)]
     scale = max((*values, gauge.min_range))
     was, now = _bars(values[: len(before)], scale), _bars(values[len(before) :], scale)

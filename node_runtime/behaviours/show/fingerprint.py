@@ -92,9 +92,9 @@ def have_equal_parts(one: object, other: object, *, seconds: float, max_parts: i
 
 
 def _compared(left: object, right: object, readers: ValueReaders) -> list[tuple[object, object]] | None:
-    """Return the parts of two values as pairs that have to be compared; None if the values differ in any other way.
+    """Return the parts of two values as pairs, for the caller to compare; None if the values differ in any other way.
 
-    There are no pairs for values without parts.
+    The list is empty for equal values without parts.
     """
     cls = type(left)
     if _name_of(cls) != _name_of(type(right)):

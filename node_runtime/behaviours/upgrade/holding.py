@@ -242,7 +242,7 @@ class Hold:
     def hold_without_waiting(self, modules: frozenset[str]) -> None:
         """Hold the processes of further modules: idle ones now, busy ones as soon as their callbacks end.
 
-        Until its callback ends, a busy process is not marked with this owner. So held processes don't answer its calls.
+        A busy process is not marked with this owner until its callback ends, so held processes don't answer its calls.
         """
         self._joining |= modules
         for process in self.hold_idle(modules):

@@ -16,9 +16,10 @@ Arguments = tuple[Any, ...]
 class RestartArguments:
     """The arguments in the table of one supervisor.
 
-    `values` has the positional and the keyword arguments of `children()`, the arguments of the template, and the
-    arguments of the specification and of the instance of each child. Children whose arguments are all plain (see
-    `plain_arguments`) are left out, because the processes are held while the arguments are read.
+    `values` has four parts: the positional arguments of `children()`, its keyword arguments, the arguments of the
+    template of a simple_one_for_one supervisor, and a pair for each child. The pair has the arguments in the child's
+    specification and, for an instance, the arguments of the instance. Processes are held while the arguments are read,
+    so reading must be short: children with only plain arguments (see `plain_arguments`) are left out.
     """
 
     __slots__ = ("_changes", "_children", "_table", "process", "values")
@@ -63,9 +64,10 @@ class RestartArguments:
 
 
 def _children_to_convert(table: ChildTable) -> list[Child]:
-    """Return each child once whose arguments are not all plain.
+    """Return the children whose arguments are not all plain, each child once.
 
-    A supervisor may have 100,000 instances with plain arguments; `has_objects` spares the loop over them.
+    A supervisor may have 100,000 instances with plain arguments; if `has_objects` is False, no loop over them is
+    needed.
     """
     if table.template is not None and not table.has_objects and are_plain(table.template.args):
         return []

@@ -57,10 +57,11 @@ def is_reusable_kind(cls: object, module: str, name: str) -> TypeGuard[type]:
 def reusable_attributes(
     name: str, classes: tuple[type, type], namespaces: tuple[Namespace, Namespace], definitions: Definitions
 ) -> VersionAttributes | None:
-    """Return the attributes that the old class takes from the new class; None if their definitions differ.
+    """Return the attributes that the old class takes from the new class; None if the old class can't be reused.
 
-    `classes` has the old and the new class, `namespaces` the old and the new namespace. If the definitions are equal,
-    new functions that refer to the new class by a closure, as `super()` does, refer to the old class from then on.
+    `classes` has the old and the new class, `namespaces` the old and the new namespace. A class can't be reused if its
+    definition has changed, for example. If it can be reused, new functions that refer to the new class by a closure, as
+    `super()` does, refer to the old class from then on.
     """
     old, new = classes
     if type(old) is not type(new) or old.__bases__ != new.__bases__ or _has_subclass_hook(new):
@@ -104,9 +105,9 @@ def _new_attributes(old: type, new: type, comparison: DefinitionComparison) -> V
 def _rebuilt_class(new: type) -> VersionAttributes:
     """Return the attribute `__weakref__` of `new` if it belongs to another class; otherwise return no attributes.
 
-    The other class is the one from which `dataclass(slots=True)` has made `new`. Python before 3.11.3 leaves the
-    attribute in `new` (gh-102069). It refers to the other class, whose functions refer to the namespace of the class's
-    version.
+    `dataclass(slots=True)` makes `new` from another class. Python before 3.11.3 leaves the `__weakref__` of that class
+    in `new` (gh-102069). The attribute refers to that class, whose functions refer to the namespace of their version.
+    So a reused class that kept its own attribute would keep the old namespace in memory.
     """
     descriptor = vars(new).get("__weakref__")
     return {} if getattr(descriptor, "__objclass__", new) is new else {"__weakref__": descriptor}

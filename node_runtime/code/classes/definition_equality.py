@@ -241,7 +241,7 @@ class DefinitionComparison:
 
 
 def _parts(old: Any, new: Any) -> list[tuple[Any, Any]] | None:
-    """Return pairs of the parts, such as items, that two values of one type have; each pair has to be compared.
+    """Pair the parts (such as items) of two values of the same type, for the caller to compare each pair.
 
     Return None if the type is unknown, or if the values differ in their number of items or in their keys.
     """

@@ -1,4 +1,4 @@
-"""Pairs of the fields that two versions of an attrs class, a pydantic model or a struct declare, for a comparison.
+"""Pairs the fields of two versions of an attrs class, a pydantic model or a struct, so that they can be compared.
 
 The libraries derive many attributes of a class from its fields. Only the fields are compared, not the derived
 attributes. The libraries are recognised by the attributes that they set on a class, and never imported.
@@ -49,7 +49,10 @@ def is_derived(cls: type, name: str, value: object) -> bool:
 
 
 def taken_attributes(cls: type) -> dict[str, Any]:
-    """Return the derived attributes that a reused class takes from `cls`: they may refer to the new namespace."""
+    """Return the attributes that a reused class takes from `cls`, the new class, because the library derives them.
+
+    The attributes may refer to the namespace of their version, so the reused class must not keep its own.
+    """
     if is_pydantic_model(cls):
         return {"__signature__": vars(cls)["__signature__"]} if "__signature__" in vars(cls) else {}
     return {name: value for name, value in vars(cls).items() if is_derived(cls, name, value)}

@@ -46,9 +46,10 @@ def data_attributes(module: str, namespace: Namespace) -> Iterator[tuple[str, An
 def carry_attributes(
     names: Iterable[str], before: Namespace, after: Namespace, reused: dict[type, VersionAttributes]
 ) -> dict[str, Any]:
-    """Give the new classes in `after` the attributes that these dotted names have in `before`; return names and values.
+    """Copy the class attributes with these dotted names from `before` to the new classes in `after`.
 
-    `reused` has the classes that both versions share; their attributes with these names stay as they are.
+    Return the values by dotted name. `reused` has the classes that both versions share; their attributes with these
+    names stay as they are.
     """
     carried = {}
     for cls, name, value in carried_attributes(names, before, after):

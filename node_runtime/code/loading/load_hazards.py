@@ -348,9 +348,9 @@ class _HazardFinder:
 
 
 def _origin_key(thing: Any) -> int:
-    """Return the key under which `_old` and `_new` have the module of a function or class.
+    """Return the `id` by which the module of a function or class is looked up.
 
-    The key of a function is the `id` of its namespace; the key of a class is the `id` of the class.
+    It is the `id` of a function's namespace, or of the class itself.
     """
     return id(thing.__globals__ if isinstance(thing, FunctionType) else thing)
 

@@ -88,8 +88,9 @@ class StagedVersion:
     """A version that is being prepared; `version` is set once its body has run.
 
     `implicit` is true if nobody requested the version, but another body has imported its module. `taken_back` is true
-    for an old version that becomes current again. The `carried_values` of such a version were made by its `__carry__`
-    function; it gets them at the commit. `registrations` are the body's registrations, even if the body has failed.
+    for an old version that becomes current again. `carried_values` are the values that the `__carry__` function of such
+    a version has made; the version gets them at the commit. `registrations` are the body's registrations, even if the
+    body has failed.
     """
 
     managed: ManagedModule

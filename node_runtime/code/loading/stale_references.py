@@ -38,7 +38,7 @@ _Place = tuple[str, Any, bool]
 
 
 class StaleReferences:
-    """The functions, classes, members and sentinels that a load replaces, and where other modules keep them.
+    """The functions, classes, enum members and sentinels that a load replaces, and where other modules keep them.
 
     `replaced` are the replaced classes, each with its "module:Class" and the new class.
     """
@@ -59,7 +59,7 @@ class StaleReferences:
                     self._code[id(value)] = managed.name
 
     def sentences(self, outside: Iterable[tuple[str, Version]]) -> Iterator[str]:
-        """Yield a sentence for each module outside the load that keeps code of a module that it imports."""
+        """Yield a sentence for each module outside the load that keeps replaced code of a module that it imports."""
         for module, version in outside:
             origins = self._imported_from(version)
             if not origins:
@@ -79,7 +79,11 @@ class StaleReferences:
                 )
 
     def keeps(self, version: Version, origin: str) -> bool:
-        """Return whether the sentences cover what a module keeps of `origin`, since its body may have put it there."""
+        """Return whether `sentences` reports the code of the module `origin` that the module of `version` keeps.
+
+        `sentences` reports it only if the module imports `origin`, directly or through other modules: otherwise the
+        module's body can't have kept the code.
+        """
         return origin in self._imported_from(version)
 
     def _imported_from(self, version: Version) -> set[str]:
@@ -119,7 +123,12 @@ class StaleReferences:
                     yield f"{name}.{attribute}", member, False
 
     def _origins(self, value: Any, is_adopted: bool, seen: set[int]) -> Iterator[str]:
-        """Yield the modules of the replaced code that a value is, is an instance of, or refers to."""
+        """Yield the modules whose replaced code a value keeps.
+
+        The value may itself be a replaced function, class or sentinel, be an instance of a replaced class, or refer to
+        such an object. With `is_adopted`, instances don't count, because they adopt the new class; enumeration members
+        always count.
+        """
         waiting = deque([value])
         while waiting and len(seen) < MAX_VISITED:
             thing = waiting.popleft()
@@ -139,7 +148,7 @@ class StaleReferences:
                 waiting.extend(part for part in gc.get_referents(thing) if part is not kind)
 
     def _origin(self, thing: Any) -> str | None:
-        """Return the module of a function, class or sentinel that the load replaces, or that an earlier one did."""
+        """Return the module of a function, class or sentinel that this or an earlier load has replaced; else None."""
         if type(thing) is FunctionType:
             module = thing.__globals__.get("__name__")
             is_replaced = module in self._batch and thing.__globals__ is not self._batch[module][1]

@@ -46,10 +46,10 @@ def code_name(suspended: Any) -> str:
 
 
 def owner(thing: Any, held: object) -> OldCodeHolder | None:
-    """Return the holder that `thing` is; None if people don't know `thing` by a name.
+    """Return `thing` as a holder, if it is an object that people know by a name, such as a task or a timer; else None.
 
-    `held` is the object to which `thing` refers. The caller fills in `does`, the clause about what the holder runs or
-    holds; it is empty in the result.
+    `held` is the object to which `thing` refers. The field `does` of the result is empty: the caller sets it to the
+    clause about what the holder runs or holds.
     """
     found: tuple[HolderKind, str] | None = None
     if is_of_node(thing):
@@ -73,10 +73,10 @@ def owner(thing: Any, held: object) -> OldCodeHolder | None:
 
 
 def ended_owner(thing: Any, held: object) -> OldCodeHolder | None:
-    """Return the holder that `thing` is if `thing` is an ended task or an exception; None for any other object.
+    """Return `thing` as a holder if it is an ended task or an exception; None for any other object.
 
-    `does` is empty in the result, as in that of `owner`. The search continues from `thing`, because an object with a
-    better-known name may refer to it.
+    The field `does` is empty, as in the result of `owner`. The caller also searches for objects that refer to `thing`,
+    because one of them may have a better-known name.
     """
     kept = f"the exception {type(held).__name__}" if isinstance(held, BaseException) else "the result"
     if isinstance(thing, Task) and thing.done():

@@ -47,12 +47,12 @@ HeldParts = dict[str, str]
 class Suspects(msgspec.Struct, frozen=True):
     """The versions that seem to be held, and what the code server and the runtime know about references to them.
 
-    `modules` are the modules whose old version seems to be held; `still_held` returns the modules whose old version is
-    held. `versions` are all versions that aren't current, and `others` the namespaces of dropped versions. `ignored`
-    counts the references that hold no version, by the `id` of the object. `owners` are the processes, by the `id` of
-    the process object and by that of its task. `idle` are the `id`s of the instances of idle processes: the classes of
-    these instances hold no version. `starter` returns the pid of the process that has started a task, or None if that
-    process has ended.
+    `modules` are the modules whose old version seems to be held; `still_held()` checks them again and returns those
+    whose old version is held. `versions` are all versions that aren't current, and `others` the namespaces of dropped
+    versions. `ignored` counts the references that hold no version, by the `id` of the object. `owners` are the
+    processes, by the `id` of the process object and by that of its task. `idle` are the `id`s of the instances of idle
+    processes: the classes of these instances hold no version. `starter` returns the pid of the process that has started
+    a task, or None if that process has ended.
     """
 
     modules: Collection[str]
@@ -110,9 +110,10 @@ class HolderSearch:
         return {module: list(holders.values()) for module, holders in found.items()}
 
     def _held_objects(self, wanted: Mapping[int, str]) -> Iterator[tuple[Any, HeldParts]]:
-        """Yield each object of the versions through which something outside reaches one of the versions.
+        """Yield the objects of the versions that other objects hold: the search begins at these objects.
 
-        Each object comes with its description, once for each module in `wanted` whose version is reached.
+        Each object comes with a dict. The dict has a key for each module in `wanted` whose version can be reached from
+        the object; each value is the description of the object.
         """
         for thing in self._graph.own_held():
             reached = [wanted[key] for key in self._graph.reached([thing]) if key in wanted]
@@ -147,10 +148,10 @@ class HolderSearch:
         return held
 
     def _specific(self, referrer: Any, thing: Any, what: str) -> str:
-        """Return the text about `referrer` in messages: its own description, or else `what`, that of `thing`.
+        """Return the text with which messages say what `referrer` runs or holds.
 
-        `referrer` is described, as in "runs shop.box.poll", if it is a method, a suspended call or an instance of the
-        held class `thing`.
+        A method, a suspended call, or an instance of the held class `thing` has a text of its own, such as "runs
+        shop.box.poll". For any other referrer, return `what`, the text of `thing`.
         """
         if not self._graph.is_own(thing):
             return what

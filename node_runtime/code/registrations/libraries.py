@@ -1,4 +1,4 @@
-"""Registries of libraries. No function here imports a library: it reads a library that the program has imported."""
+"""Registries of libraries. The functions read only libraries that the program has imported, and import none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from .registry import Registry
 
 
 def prometheus(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
-    """Yield the collectors and the names of metrics of the default registry and of registries in global variables."""
+    """Yield two registries for each CollectorRegistry: its collectors, and its names of metrics.
+
+    The CollectorRegistries are the default one of prometheus_client and those in global variables.
+    """
     for registry in {
         id(each): each for each in (module.REGISTRY, *_values(namespaces, module.CollectorRegistry))
     }.values():

@@ -75,7 +75,7 @@ class Registration:
         return f"{self.registry.title}: {'without ' * removed}{_text(self.before if removed else what)}"
 
     def slot(self) -> tuple[Hashable, int]:
-        """Return a value that is equal for registrations with the same key, or of the same object in a list."""
+        """Return a value that is equal for two registrations with the same key or, in a list, of the same object."""
         thing = self.key
         if isinstance(self.registry.container, MutableSequence):
             thing = self.before if self.value is ABSENT else self.value
@@ -86,7 +86,7 @@ class Registration:
         return self.slot(), id(self.value)
 
     def objects(self) -> tuple[Any, Any]:
-        """Return the objects that the registration may be about: the key (None in a list) and the value."""
+        """Return the key (None in a list) and the value; either of them may be the registered object."""
         key = None if isinstance(self.registry.container, MutableSequence) else self.key
         return key, self.value
 
@@ -185,7 +185,9 @@ def _list_difference(registry: Registry, before: list[Any], after: list[Any]) ->
 
 
 def switch_registrations(leaving: Iterable[Registration], entering: Iterable[Registration]) -> None:
-    """Take the registrations of versions that become old out of their registries; put those of new current versions in.
+    """Take the registrations `leaving` out of their registries, and put the registrations `entering` in.
+
+    `leaving` belong to versions that become old, `entering` to versions that become current.
 
     A registration that is in both lists is not changed. If registrations of both lists set the same key of a mapping,
     the key is set only once, so that it is never missing. A failure, for example in a library whose internals have

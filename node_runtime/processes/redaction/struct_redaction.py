@@ -14,7 +14,7 @@ S = TypeVar("S", bound=WireStruct)
 
 
 def redact_struct(struct: S) -> S:
-    """Return the struct with `shown` applied to all of its texts, except in Terms, which are already redacted."""
+    """Return the struct with all of its texts redacted and escaped, except in Terms, which are already redacted."""
     changes = {}
     for name in struct.__struct_fields__:
         before = getattr(struct, name)
