@@ -57,6 +57,7 @@ _MADE_ON_USE: Final[dict[str, frozenset[str]]] = {
             "_effective_low_priority_routes_version",
         }
     ),
+    "pydantic.type_adapter.TypeAdapter": frozenset({"pydantic_complete", "core_schema", "validator", "serializer"}),
     "jinja2.environment.Environment": frozenset({"cache"}),
     "django.urls.resolvers.URLResolver": frozenset(
         {"_populated", "_callback_strs", "_namespace_dict", "_reverse_dict", "_app_dict", "_local"}

@@ -10,7 +10,7 @@ from node_runtime.behaviours.show.raw_reads import type_name
 
 from .findings import Conversion
 from .layouts import size_of
-from .left_behind import left_behind
+from .left_behind import left_behind, used_by_others
 from .library_shapes.weak_shapes import WeakShape
 from .replaced_shapes import Shapes
 from .report import MigrationReport
@@ -120,6 +120,12 @@ class Converter:
                 self._report.add_obstacle(value, shape.label, None, refusal, shape.remedy)
             elif isinstance(shape, WeakShape):
                 continue  # it has a weak reference to itself
+            elif shape.is_found_in_target:
+                continue  # nothing is made for it
+            elif (
+                clause := used_by_others(value, shape.label or type_name(type(value)), self._is_affected)
+            ) is not None:
+                self._report.add_obstacle(value, type_name(type(value)), None, clause, "end the tasks or threads first")
             elif (clause := left_behind(value, lambda one: id(one) in inside or self._is_affected(one))) is not None:
                 self._report.add_obstacle(value, type_name(type(value)), None, clause, "keep the class")
         if self._report.is_clear():

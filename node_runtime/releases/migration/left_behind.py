@@ -1,20 +1,20 @@
-"""Finds what would stay with an old object when a new one replaces it: finalizers, and weak references from elsewhere.
+"""Finds what would stay with an old object when a new one replaces it: finalizers, weak references, and waiting tasks.
 
 As soon as nothing refers to the old object, its finalizers would run, although the new object still uses what they
-close. Weak references to the old object, such as those of a `WeakSet` in another module, would be dead.
+close. Weak references to the old object, such as those of a `WeakSet` in another module, would be dead. Tasks that wait
+for an old queue would never get what is put into the new one, and a task that holds an old lock would not release the
+new one.
 """
 
 from __future__ import annotations
 
-import enum
+import asyncio
+import queue
 import weakref
 from collections.abc import Callable
-from types import FunctionType
-from typing import Any, Final
+from typing import Any
 
 from node_runtime.behaviours.show.raw_reads import mro_of, namespace_of, type_name
-
-_NOT_COPIED: Final = (type, FunctionType, enum.Enum)
 
 
 def left_behind(value: Any, is_converted: Callable[[weakref.ref[Any]], bool]) -> str | None:
@@ -22,8 +22,6 @@ def left_behind(value: Any, is_converted: Callable[[weakref.ref[Any]], bool]) ->
 
     `is_converted` returns whether a weak reference is itself converted, so that it will lead to the new object.
     """
-    if isinstance(value, _NOT_COPIED):
-        return None
     label = type_name(type(value))
     if any("__del__" in namespace_of(base) for base in mro_of(type(value))):
         return f"{label} has a __del__, which would run when a new object replaces the old one"
@@ -36,3 +34,29 @@ def left_behind(value: Any, is_converted: Callable[[weakref.ref[Any]], bool]) ->
     if references:
         return f"weak references to an object of {label} would be lost, since a new object replaces the old one"
     return None
+
+
+def used_by_others(value: Any, label: str, is_affected: Callable[[Any], bool]) -> str | None:
+    """Return a clause if tasks or threads wait for a queue, or hold a lock, of which a copy is made; None otherwise.
+
+    The copy of a user's queue shares the items with the old queue, unless an item has to change (`is_affected`).
+    """
+    cls = type(value)
+    a_label = f"{'an' if label[0] in 'aeiou' else 'a'} {label}"
+    if issubclass(cls, queue.Queue):
+        waits = any(one._waiters for one in (value.not_empty, value.not_full, value.all_tasks_done))
+        if waits and (cls.__module__ == "queue" or is_affected(value.queue)):
+            return f"threads wait for {a_label}, and a new one would not wake them"
+    elif issubclass(cls, asyncio.Queue):
+        waits = value._getters or value._putters or value._finished._waiters
+        if waits and (cls.__module__ == "asyncio.queues" or is_affected(value._queue)):
+            return f"tasks wait for {a_label}, and a new one would not wake them"
+    elif _is_held(value):
+        return f"a task holds {a_label}, and would not release a new one"
+    return None
+
+
+def _is_held(value: Any) -> bool:
+    if issubclass(type(value), asyncio.Lock):
+        return bool(value._locked)
+    return issubclass(type(value), asyncio.BoundedSemaphore) and value._value != value._bound_value

@@ -20,14 +20,16 @@ from node_runtime.code.classes.record_fields import (
     record_fields,
 )
 
+from .closures import LOCALS, code_at_same_place, function_at_same_place
 from .enum_members import member_names, members_of
 from .layouts import Base, Layout, base_of
+from .library_shapes.code_shapes import ClosureShape
 from .library_shapes.exact_shapes import EXACT_SHAPES
 from .library_shapes.zoned_shape import ZONED_SHAPE, has_plain_zone
 from .named_objects import MISSING
 from .pydantic_models import PydanticModel
 from .report import MigrationReport
-from .shapes import KEYED, LEAF, CodeShape, PartOf, PathStep, Shape, kept_shape
+from .shapes import KEYED, LEAF, CodeShape, PartOf, PathStep, Shape, is_managed, kept_shape
 from .targets import CACHED_FUNCTION, GONE, Targets, namespace_of_class
 
 _SMALL = (type(None), bool, int, float, complex, str, bytes)
@@ -44,6 +46,8 @@ class Shapes:
             for identity, one in targets.named.items()
         }
         self._known: dict[int, Shape] = {}
+        self._functions: dict[int, tuple[types.FunctionType, Shape]] = {}
+        """The functions that were found, by their `id`, each with its shape."""
         self._classes: list[type] = []
         """The classes of the known shapes. References to them keep their `id` from being used for another class."""
 
@@ -57,7 +61,9 @@ class Shapes:
             return LEAF if known is ZONED_SHAPE and has_plain_zone(value) else known
         if issubclass(cls, type):
             return self._code(self._targets.class_for(value), value)
-        if cls is types.FunctionType or cls is CACHED_FUNCTION:
+        if cls is types.FunctionType:
+            return self._function(value)
+        if cls is CACHED_FUNCTION:
             return self._code(self._targets.function_for(value), value)
         known = self._known[id(cls)] = EXACT_SHAPES.get(id(cls)) or self._make(cls)
         self._classes.append(cls)
@@ -66,6 +72,30 @@ class Shapes:
     @staticmethod
     def _code(found: Any, value: Any) -> Shape:
         return LEAF if found is value else CodeShape(found, f"{value.__module__}:{value.__qualname__}")
+
+    def _function(self, function: types.FunctionType) -> Shape:
+        known = self._functions.get(id(function))
+        if known is None:
+            known = self._functions[id(function)] = function, self._shape_of_function(function)
+        return known[1]
+
+    def _shape_of_function(self, function: types.FunctionType) -> Shape:
+        """Return the shape of a function. One that has no name in its module is made anew, with its own variables."""
+        found = self._targets.function_for(function)
+        label = f"{function.__module__}:{function.__qualname__}"
+        own = function.__globals__
+        if found is function:
+            is_local = LOCALS in function.__code__.co_qualname and is_managed(own.get("__name__", ""))
+            is_copied = is_local and function.__closure__
+            return ClosureShape(function.__code__, own, label, replaced=False) if is_copied else LEAF
+        if found is not GONE or "<" not in label:
+            return CodeShape(found, label)
+        namespace = self._targets.function_namespace(function)
+        code = code_at_same_place(function, namespace)
+        if isinstance(code, types.CodeType):
+            return ClosureShape(code, namespace, label, replaced=True)
+        named = None if code is not None else function_at_same_place(function, namespace)
+        return CodeShape(GONE if named is None else named, label, code)
 
     def _make(self, cls: type) -> Shape:
         target = self._targets.class_for(cls)

@@ -16,6 +16,7 @@ from node_runtime.behaviours.show.raw_reads import module_of, raw_attributes, ty
 from node_runtime.code import HotModule
 from node_runtime.code.classes.record_fields import record_fields
 
+from .closures import NotFound
 from .hidden_parts import reader_for
 from .holders import RUNTIME_RECORDS, is_holder
 from .layouts import Base, Layout, base_of
@@ -133,12 +134,15 @@ class CodeShape(Shape):
     is_found_in_target = True
     remedy = "keep it"
 
-    def __init__(self, found: Any, label: str) -> None:
+    def __init__(self, found: Any, label: str, why: NotFound | None = None) -> None:
         self.label = label
         self._found = found
         if found is GONE and "<" in label:  # a lambda, or a function or class that a function has made
             self.obstacle = f"{label}, which is in use, has no name in its module, so its successor can't be found"
-            self.remedy = "use a function, method or class that a module has under its name, for example with a partial"
+            if why is not None:
+                self.obstacle, self.remedy = f"{self.obstacle}: {why.reason}", why.remedy
+            else:
+                self.remedy = ""
         elif found is GONE:
             self.obstacle = f"the target has no {label}, which is in use"
 
@@ -184,7 +188,7 @@ def kept_shape(cls: type, own_packages: Container[str]) -> Shape:
         return ObjectShape(cls, base, is_foreign=False)
     if package == _OWN_PACKAGE or issubclass(cls, enum.Enum):
         return LEAF
-    is_own = package in own_packages or _is_managed(module)
+    is_own = package in own_packages or is_managed(module)
     if base is None or not (is_own or base.cls is not object or record_fields(cls) is not None):
         return OpaqueShape(cls, is_foreign=True)
     return ObjectShape(cls, base, is_foreign=not is_own)
@@ -198,5 +202,6 @@ def _standard_shape(cls: type, base: Base | None, package: str) -> Shape:
     return OpaqueShape(cls, is_foreign=False) if is_holder(cls) and not issubclass(cls, enum.Enum) else LEAF
 
 
-def _is_managed(module: str) -> bool:
+def is_managed(module: str) -> bool:
+    """Return whether the code server manages a module."""
     return issubclass(type(sys.modules.get(module)), HotModule)

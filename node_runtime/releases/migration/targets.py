@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 from collections.abc import Mapping
 from types import FunctionType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
 from node_runtime.behaviours.show.raw_reads import module_of, mro_of, name_of, namespace_of
+from node_runtime.code.classes.record_fields import record_fields
 
 from .generic_models import generic_target
 from .named_objects import Namespaces, named_objects
@@ -67,7 +69,17 @@ class Targets:
                 found = target.get(name) if value is cls else None
                 if isinstance(found, type) and module_of(found) == module:
                     return found
-        return None
+        return self._class_of_new_place(cls)
+
+    def _class_of_new_place(self, cls: type) -> type | None:
+        """Return the only class of this name that a module has in the target and lacked until now, if it is alike."""
+        found = []
+        for module, target in self._namespaces.items():
+            one = _resolve(target, name_of(cls))
+            was = _resolve(self._before.get(module, {}), name_of(cls))
+            if isinstance(one, type) and module_of(one) == module and was is None:
+                found.append(one)
+        return found[0] if len(found) == 1 and _is_alike(cls, found[0]) else None
 
     def function_for(self, function: Any) -> Any:
         """Return the target's function for `function`, which is `function` itself if it isn't replaced.
@@ -84,6 +96,10 @@ class Targets:
             return found
         return GONE if own.get("__name__") == function.__module__ else function
 
+    def function_namespace(self, function: FunctionType) -> dict[str, Any]:
+        """Return the globals that the target has for a function of a replaced module."""
+        return cast("dict[str, Any]", self._namespaces.get(function.__globals__.get("__name__", ""), {}))
+
     def namespace(self, cls: type) -> Mapping[str, Any]:
         """Return the namespace in which the annotations of the target's class `cls` are looked up."""
         return self._namespaces.get(module_of(cls) or "") or namespace_of_class(cls) or {}
@@ -97,6 +113,18 @@ def namespace_of_class(cls: type) -> Mapping[str, Any] | None:
             if type(function) is FunctionType and function.__globals__.get("__name__") == module_of(cls):
                 return function.__globals__
     return None
+
+
+def _is_alike(old: type, new: type) -> bool:
+    """Return whether one of two classes has all fields, members and methods of the other one."""
+    if issubclass(old, enum.Enum) is not issubclass(new, enum.Enum):
+        return False
+    parts = []
+    for cls in (old, new):
+        fields = getattr(cls, "__members__", {}) if issubclass(cls, enum.Enum) else record_fields(cls) or {}
+        methods = {name for name, value in namespace_of(cls).items() if type(value) is FunctionType}
+        parts.append(({*fields}, {name for name in methods if not name.startswith("__")}))
+    return all(one <= other or other <= one for one, other in zip(*parts, strict=True))
 
 
 def _resolve(namespace: Mapping[str, Any], qualname: str) -> Any:

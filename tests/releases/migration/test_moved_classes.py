@@ -62,3 +62,51 @@ async def test_a_class_that_moves_to_another_module_goes_up_and_comes_back(small
     assert (back.outcome, back.error) == ("reverted", None)
     (point,) = live_processes.raw_state("box")["points"]
     assert (type(point).__module__, point.x, hasattr(point, "z")) == ("shop.shapes", 3, False)
+
+
+RENAMED = """
+    [[up]]
+    from = "1"
+    instructions = [
+        { add_module = "shop.geometry" },
+        { update = "shop.box", change = "advanced", deps = ["shop.geometry"] },
+        { delete_module = "shop.shapes" },
+    ]
+    [[down]]
+    to = "1"
+    instructions = [
+        { add_module = "shop.shapes" },
+        { update = "shop.box", change = "advanced", deps = ["shop.shapes"] },
+        { delete_module = "shop.geometry" },
+    ]
+"""
+
+
+async def test_a_class_whose_module_is_renamed_goes_up_and_comes_back(small: SmallNode) -> None:
+    small.write("1", {"shop.shapes": POINT, "shop.box": BOX})
+    box = BOX.replace("shapes", "geometry")
+    small.write(
+        "2", {"shop.geometry": POINT + "    z: int = 7\n", "shop.box": box}, RENAMED, probation="deadline = 600"
+    )
+    small.boot()
+    await gen_server.start(importlib.import_module("shop.box").Box, name="box")
+    plan = await small.handler.plan("2")
+    assert (plan.blockers, plan.way_back) == ((), True)
+    installed = await small.install("2")
+    assert (installed.outcome, installed.error) == ("installed", None)
+    (point,) = live_processes.raw_state("box")["points"]
+    assert (type(point).__module__, point.x, point.z) == ("shop.geometry", 3, 7)
+    back = await small.roll_back()
+    assert (back.outcome, back.error) == ("reverted", None)
+    (point,) = live_processes.raw_state("box")["points"]
+    assert (type(point).__module__, point.x) == ("shop.shapes", 3)
+
+
+async def test_a_class_of_the_same_name_with_other_fields_does_not_replace_a_deleted_one(small: SmallNode) -> None:
+    small.write("1", {"shop.shapes": POINT, "shop.box": BOX})
+    other = POINT.replace("    x: int", "    radius: int = 1")
+    small.write("2", {"shop.geometry": other, "shop.box": BOX.replace("shapes", "geometry")}, RENAMED)
+    small.boot()
+    await gen_server.start(importlib.import_module("shop.box").Box, name="box")
+    [blocker] = (await small.handler.plan("2")).blockers
+    assert "the target has no shop.shapes:Point" in blocker.reason

@@ -153,6 +153,29 @@ async def test_an_asyncio_queue_for_which_tasks_wait_is_refused(both: Versions) 
         waiting.get_nowait()
 
 
+async def test_a_users_queue_for_which_tasks_wait_is_refused_if_its_items_change() -> None:
+    source = "import asyncio\nclass Item:\n    N = {0}\nclass Jobs(asyncio.Queue):\n    N = {0}\n"
+    with versions(source.format(1), source.format(2)) as both:
+        waiting = both.old("Jobs(1)")
+        waiting.put_nowait(both.old("Item()"))
+        async with asyncio.TaskGroup() as group:
+            await begun(group.create_task(waiting.put(1)))
+            [found] = both.up(waiting).obstacles
+            assert found.reason == "tasks wait for a migrated_module:Jobs, and a new one would not wake them"
+            waiting.get_nowait()
+
+
+async def test_a_users_lock_that_a_task_holds_is_refused() -> None:
+    source = "import asyncio\nclass Guard(asyncio.Lock):\n    N = {}\n"
+    with versions(source.format(1), source.format(2)) as both:
+        guard = both.old("Guard()")
+        assert both.up(guard).obstacles == ()
+        await guard.acquire()
+        [found] = both.up(guard).obstacles
+        assert found.reason == "a task holds a migrated_module:Guard, and would not release a new one"
+        assert found.remedy == "end the tasks or threads first"
+
+
 def test_a_method_of_a_list_is_that_of_the_new_list(both: Versions) -> None:
     jobs = [both.old("Item()")]
     new = converted(both, {"jobs": jobs, "add": jobs.append, "length": len})

@@ -14,12 +14,13 @@ from node_runtime.releases.migration.aliases import ALIAS_CLASSES
 from node_runtime.releases.migration.shapes import Shape
 
 from .alias_shape import AliasShape
-from .code_shapes import BuiltinMethodShape, MethodShape, PartialShape, ProxyShape
+from .code_shapes import BuiltinMethodShape, CellShape, MethodShape, PartialShape, ProxyShape
 from .queue_shapes import AsyncQueueShape, ThreadQueueShape
 from .weak_shapes import WeakKeysShape, WeakMethodShape, WeakReferenceShape, WeakSetShape, WeakValuesShape
 from .zoned_shape import ZONED_SHAPE
 
 _SHAPES: Final[dict[type, Shape]] = {
+    types.CellType: CellShape(),
     types.MethodType: MethodShape(),
     types.BuiltinFunctionType: BuiltinMethodShape(),
     functools.partial: PartialShape(),

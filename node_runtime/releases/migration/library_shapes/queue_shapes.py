@@ -17,10 +17,6 @@ class AsyncQueueShape(Shape):
         self._cls = cls
         self.label = f"asyncio:{cls.__name__}"
 
-    def refusal(self, value: Any) -> str | None:
-        waits = value._getters or value._putters or value._finished._waiters
-        return f"tasks wait for an {self.label}, and a new one would not wake them" if waits else None
-
     def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
         for number, item in enumerate(value._queue):
             yield ("item", number), item
@@ -42,11 +38,6 @@ class ThreadQueueShape(Shape):
     def __init__(self, cls: type[queue.Queue[Any]]) -> None:
         self._cls = cls
         self.label = f"queue:{cls.__name__}"
-
-    def refusal(self, value: Any) -> str | None:
-        conditions = (value.not_empty, value.not_full, value.all_tasks_done)
-        waits = any(condition._waiters for condition in conditions)
-        return f"threads wait for a {self.label}, and a new one would not wake them" if waits else None
 
     def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
         for number, item in enumerate(value.queue):

@@ -1,0 +1,149 @@
+"""Finds the target's code for functions that have no name of their own: lambdas, and functions that a function makes.
+
+Such a function is found by its place: a lambda by the global variable, the attribute of a class, or the item of a
+global container that holds it; a function that another function has made by the code inside of that function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import CodeType, FunctionType
+from typing import Any, Final
+
+import msgspec
+
+from node_runtime.behaviours.show.raw_reads import namespace_of
+
+LOCALS: Final = ".<locals>."
+MAX_ITEMS: Final = 1_000
+"""In a larger container, no lambda is searched."""
+_VARIADIC: Final = 0x04 | 0x08
+"""The flags of functions with `*args` and `**kwargs`."""
+
+
+class NotFound(msgspec.Struct, frozen=True):
+    """Why the target's code can't be found, and what the release can do about it."""
+
+    reason: str
+    remedy: str
+
+
+def function_at_same_place(function: FunctionType, namespace: Mapping[str, Any]) -> FunctionType | None:
+    """Return the target's function at the place where the old module has a lambda; None if there is no such place."""
+    owner = function.__qualname__.rpartition(".")[0]
+    before, after = _names_in(function.__globals__, owner), _names_in(namespace, owner)
+    for name, value in list(before.items()):
+        for old, new in _same_items(_unwrapped(value), _unwrapped(after.get(name))):
+            if old is function and type(new) is FunctionType:
+                return new
+    return None
+
+
+def code_at_same_place(function: FunctionType, namespace: Mapping[str, Any]) -> CodeType | NotFound | None:
+    """Return the target's code for a function that a function of the old module has made; None for other functions."""
+    code, maker = function.__code__, function.__code__.co_qualname.rpartition(LOCALS)[0]
+    before, after = _code_named(function.__globals__, maker), _code_named(namespace, maker)
+    if not maker or before is None or code not in before.co_consts:
+        return None
+    if after is None:
+        return NotFound(f"the target has no {maker}, which makes it", f"keep {maker}")
+    old = [one for one in _inner(before) if one.co_qualname == code.co_qualname]
+    new = [one for one in _inner(after) if one.co_qualname == code.co_qualname]
+    found = next((one for one in new if _is_same(code, one)), None)
+    if found is None and len(old) == len(new):
+        changed = [one for one in new if not any(_is_same(one, other) for other in old)]
+        missing = [one for one in old if not any(_is_same(one, other) for other in new)]
+        found = changed[0] if len(changed) == len(missing) == 1 else None
+    if found is None:
+        return NotFound(f"{maker} makes {len(new) or 'no'} such functions in the target", "keep its code unchanged")
+    if _signature(found) != _signature(code):
+        return NotFound("in the target, its arguments or the variables that it uses are others", "keep them")
+    if (function.__defaults__ or function.__kwdefaults__) and not _is_same(before, after, inner=False):
+        return NotFound(f"{maker} has changed, and with it perhaps its default values", f"keep the code of {maker}")
+    return found
+
+
+def _names_in(namespace: Mapping[str, Any], owner: str) -> Mapping[str, Any]:
+    """Return the names of a class; those of the module if `owner` is ""."""
+    if not owner:
+        return namespace
+    cls = _class(namespace, owner)
+    return {} if cls is None else namespace_of(cls)
+
+
+def _unwrapped(value: Any) -> Any:
+    return value.__func__ if type(value) in (staticmethod, classmethod) else value
+
+
+def _same_items(value: Any, new: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield pairs of old and new values: the values themselves, or the items of containers."""
+    if type(value) is not type(new):
+        return
+    if type(value) in (list, tuple):
+        if len(value) == len(new) <= MAX_ITEMS:
+            yield from zip(value, new, strict=True)
+    elif type(value) is dict:
+        if len(value) <= MAX_ITEMS:
+            yield from ((one, new.get(key)) for key, one in list(value.items()) if type(key) in (str, int))
+    else:
+        yield value, new
+
+
+def _class(namespace: Mapping[str, Any], qualname: str) -> type[Any] | None:
+    names: Mapping[str, Any] = namespace
+    found: type[Any] | None = None
+    for name in qualname.split("."):
+        part: Any = names.get(name)
+        if not isinstance(part, type):
+            return None
+        found, names = part, namespace_of(part)
+    return found
+
+
+def _code_named(namespace: Mapping[str, Any], qualname: str) -> CodeType | None:
+    """Return the code of a function, which may be a method or be made by other functions."""
+    outermost, *inner = qualname.split(LOCALS)
+    owner, _, name = outermost.rpartition(".")
+    cls = _class(namespace, owner) if owner else None
+    found = namespace.get(name) if not owner else None if cls is None else namespace_of(cls).get(name)
+    code = _code_of(found, outermost)
+    for number in range(len(inner)):
+        wanted = LOCALS.join([outermost, *inner[: number + 1]])
+        same = [] if code is None else [one for one in _inner(code) if one.co_qualname == wanted]
+        code = same[0] if len(same) == 1 else None
+    return code
+
+
+def _code_of(found: Any, qualname: str) -> CodeType | None:
+    """Return the code of a function, of a method, or of the function that a decorator's wrapper wraps."""
+    for _ in range(10):
+        found = found.fget if type(found) is property else _unwrapped(found)
+        if type(found) is FunctionType and found.__code__.co_qualname == qualname:
+            return found.__code__
+        found = getattr(found, "__wrapped__", None) if type(found) is FunctionType else None
+    return None
+
+
+def _inner(code: CodeType) -> Iterator[CodeType]:
+    return (one for one in code.co_consts if type(one) is CodeType)
+
+
+def _signature(code: CodeType) -> tuple[Any, ...]:
+    count = code.co_argcount + code.co_kwonlyargcount + (code.co_flags & _VARIADIC).bit_count()
+    names = code.co_varnames[:count], code.co_freevars
+    return code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags, names
+
+
+def _is_same(code: CodeType, other: CodeType, *, inner: bool = True) -> bool:
+    """Return whether two codes do the same, wherever they stand; without `inner`, apart from the functions in them."""
+    if code.co_code != other.co_code or code.co_names != other.co_names or _signature(code) != _signature(other):
+        return False
+    if len(code.co_consts) != len(other.co_consts):
+        return False
+    for one, two in zip(code.co_consts, other.co_consts, strict=True):
+        if type(one) is CodeType and type(two) is CodeType:
+            if inner and not _is_same(one, two):
+                return False
+        elif type(one) is not type(two) or repr(one) != repr(two):
+            return False
+    return True

@@ -1,0 +1,4 @@
+"""The texts of tags."""
+
+def shown(tag):
+    return tag.name
