@@ -35,7 +35,7 @@ class CallbackVersion:
     def of(
         cls, version: type[Behaviour], module: str, qualname: str, debug: DebugRecorder | None, *, needs_call_back: bool
     ) -> CallbackVersion:
-        """Return the object that the processes of the class `version` share, or a new one for a debug recorder.
+        """Return the CallbackVersion that the processes of the class `version` share; with `debug`, return a new one.
 
         `needs_call_back` means that every request has to go through `call_back`; then `methods` is empty.
         """

@@ -92,7 +92,7 @@ class SparseAttribute(Generic[T]):
 
 
 NORMAL_END: Final[dict[str, Any]] = {"reason": "normal"}
-"""The attributes of the processes that have ended normally and have no others."""
+"""The sparse attributes of all processes that have ended normally and have no other sparse attribute."""
 
 
 class Process:

@@ -46,7 +46,8 @@ async def take_through(
     `old` and `new` are the folders of projects. If `new` has no new version or no appup yet, it gets both. `state` is
     an object, or a mapping with values for some fields of the first state. Without it, only the upgrade and the way
     back are tested, and no states are compared. `process` is the name of the process; it may be left out if only one
-    process has a state of this class. `env` has parameters of applications; each parameter that is a port is 0.
+    process has a state of this class. `env` has parameters of applications; a port that `env` does not set is 0, so a
+    free port is used.
 
     After the upgrade, the state must be `up`. Without `up`, no data may be lost, and fields that both versions have
     must have the same values. After the way back, the state must be `down`; without `down`, it must equal the state

@@ -22,9 +22,9 @@ async def shut_down_children(
 ) -> None:
     """Shut down children that all have the specification `spec`, and kill those that exceed its time limit.
 
-    The supervisor, whose pid is `parent`, sends the exit signals to all children at once, so the time limit applies to
-    all of them together. The children may have been unlinked before. `exit_reasons` has the exit reasons of children
-    that have ended already, by pid.
+    The supervisor has the title `supervisor` and the pid `parent`. It sends the exit signals to all children at once,
+    so the time limit applies to all of them together. The children may have been unlinked before. `exit_reasons` has
+    the exit reasons of children that have ended already, by pid.
     """
     node = runtime()
     processes: list[Process] = []

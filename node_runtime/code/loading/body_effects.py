@@ -23,7 +23,7 @@ _CODE: Final = (FunctionType, BuiltinFunctionType, type, staticmethod, classmeth
 
 
 class BodyEffects:
-    """Observes bodies while they run. The method `around` is an `AroundBody`.
+    """Observes bodies while they run. The method `around` makes the context in which a body runs.
 
     The working directory and the environment are compared before and after each body. The namespaces of all modules are
     compared only once, from before the first body to after the last one, because a node has many modules.

@@ -281,7 +281,7 @@ class _HazardFinder:
         return None if isinstance(value, type) else self.replaced.get(type(value), ("", None))[1]
 
     def registries(self) -> Iterator[str]:
-        """Report containers of other modules, such as registries, with functions or classes of new or old versions."""
+        """Report containers of other modules that have functions or classes of the new or the replaced versions."""
         new = self._new | {
             id(cls): module
             for module, _, version in self._loaded

@@ -247,7 +247,10 @@ class Stage:
         return executed
 
     def _bind(self, staged: StagedVersion) -> None:
-        """Make a new submodule, or the object by which it has replaced itself, an attribute of its parent."""
+        """Make a new submodule an attribute of its parent package.
+
+        If the submodule has replaced itself by another object in `sys.modules`, the attribute is that object.
+        """
         name, _, child = staged.managed.name.rpartition(".")
         parent = self._real_modules.get(name)
         module = self._replaced.get(staged.managed.name, staged.managed.module)

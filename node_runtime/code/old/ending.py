@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS: Final = 0.01
 POLLS: Final = 300
-"""How often to check whether the killed processes and cancelled tasks have ended, before the others are reported."""
+"""The number of checks whether the killed processes and cancelled tasks have ended; the rest is then reported."""
 RUNTIME: Final = "node_runtime."
 """The prefix of the names of the runtime's own modules; their tasks are left alone."""
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 MIN_DROPPED: Final = 20
-"""All garbage is collected if more dropped namespaces than this, and more than modules, are in memory."""
+"""All garbage is collected if the dropped namespaces in memory are more than this number, and more than the modules."""
 
 
 class OldVersions:
@@ -260,8 +260,8 @@ class OldVersions:
     def _counted_references(self, versions: Iterable[Version], dropped: Sequence[Namespace] = ()) -> Counter[int]:
         """Count the references that don't hold a version, by the identity of the object to which they refer.
 
-        Batches have such references, because they keep versions for a revert. So do idle processes, because they
-        replace their references at their next callback; the version of such a process may even be dropped already.
+        Batches have such references, because they keep versions for a revert. Idle processes have them, too, because
+        they replace their references at their next callback; the version of such a process may even be dropped already.
         `dropped` are the namespaces of dropped versions: their list has a reference to each of them.
         """
         counted = Counter(id(thing) for batch in self._table.living_batches() for thing in batch.references())
@@ -277,9 +277,10 @@ class OldVersions:
 
 
 def _merged(runners: Iterable[OldCodeHolder], found: Iterable[OldCodeHolder]) -> list[OldCodeHolder]:
-    """Return `runners` and `found`, the holders that the search of the heap has found, with each holder once.
+    """Merge two lists of holders, so that the result has each holder once.
 
-    For a holder in both, the text of the search is kept, because it says more exactly what the holder runs.
+    `found` are the holders that the search of the heap has found. If such a holder is also in `runners` and runs the
+    version, its text from the search is kept, because it says more exactly what the holder runs.
     """
     merged = {runner.name: runner for runner in runners}
     for holder in found:

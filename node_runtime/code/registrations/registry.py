@@ -218,8 +218,8 @@ def switch_registrations(leaving: Iterable[Registration], entering: Iterable[Reg
 def registrations_hidden(leaving: Iterable[Registration], made: Callable[[], Iterable[Registration]]) -> Iterator[None]:
     """Take the registrations `leaving` out of their registries for the block, in which new bodies run.
 
-    So the bodies can register under the same names again. After the block the registries are as before it: the
-    registrations that the bodies have made, which `made` returns, are taken out again.
+    So the bodies can register under the same names again. `made()` returns the registrations that the bodies have made.
+    After the block these are taken out, and the registries are as before the block.
     """
     hidden = [one for one in leaving if not one.registry.stays]
     switch_registrations(hidden, [])
@@ -235,10 +235,10 @@ def carry_registrations(
     carried: Iterable[object],
     discarded: Iterable[object],
 ) -> list[Registration]:
-    """Return the registrations of a version: those that its body has `made`, and those of the objects in `__carry__`.
+    """Return the registrations of a new version: those that its body has `made`, and those of objects in `__carry__`.
 
-    If the body has made and registered an object for a name in `__carry__`, the object is discarded, and its
-    registrations are undone.
+    `leaving` are the registrations of the replaced version, and `carried` the objects that `__carry__` keeps.
+    `discarded` are the objects that the body has made for names in `__carry__`; their registrations are undone.
     """
     keep, drop = _identities(carried), _identities(discarded)
     own = []
@@ -257,7 +257,7 @@ def carry_registrations(
 
 
 def _identities(things: Iterable[object]) -> set[int]:
-    """Return the identities of objects that a registration may register, and of objects in their containers.
+    """Return the identities of `things`, and of the objects in those `things` that are containers.
 
     Constants don't count, because the same constant may be in many places.
     """

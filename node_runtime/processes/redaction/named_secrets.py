@@ -101,7 +101,7 @@ FINDERS: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
 
 
 def _spans(pattern: re.Pattern[str], text: str, value: Callable[[str, re.Match[str]], Span | None]) -> Iterator[Span]:
-    """Yield the values that `value` returns for the matches of `pattern`; None means that a match has no value.
+    """Call `value` for each match of `pattern`, and yield the span that it returns, unless it returns None.
 
     The search continues after each value, so the time is linear.
     """
