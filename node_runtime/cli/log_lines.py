@@ -31,11 +31,14 @@ logger: Final = logging.getLogger("node_runtime")
 class TextFormatter(logging.Formatter):
     """Lines of text; outside of processes, name and pid are replaced by `-`.
 
+    The release is replaced by `-`, too, if the application has set a factory of its own for log records.
+
     `2026-01-31 12:00:00,123 INFO 1986.a fil_color_fsm <12> fil.colors: it is lime`
     """
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(release)s %(process_label)s %(name)s: ")
+        line = "%(asctime)s %(levelname)s %(release)s %(process_label)s %(name)s: "
+        super().__init__(line, defaults={"release": "-"})
 
     def format(self, record: logging.LogRecord) -> str:
         """Format one record. A traceback follows on separate lines."""

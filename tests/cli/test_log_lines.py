@@ -52,6 +52,11 @@ async def lines_of(formatter: logging.Formatter) -> tuple[int, list[str]]:
     return int(pid), handler.lines
 
 
+def test_a_record_of_an_applications_own_factory_has_no_release() -> None:
+    record = logging.LogRecord("shop", logging.INFO, __file__, 1, "it falls", (), None)
+    assert TextFormatter().format(record).endswith(" INFO - - shop: it falls")
+
+
 async def test_a_text_line_has_time_message_and_process(runtime: Runtime) -> None:
     pid, lines = await lines_of(TextFormatter())
     said, crash, outside = lines
