@@ -8,11 +8,17 @@ READY := $(VENV)/.ready
 PIP := -m pip install --quiet --disable-pip-version-check
 LOCKED := $(PIP) --require-hashes --only-binary :all: --requirement
 THIS := $(PIP) --no-deps --no-build-isolation --editable .
-# Each process begins with half of the tests, in their order, and takes over tests of the other one when it has no more.
-# So the tests of a file, which share a node, run in the same process but for those that it takes over.
-PARALLEL := --numprocesses 2 --dist worksteal
-# These tests copy their process for each plan, so they run in processes that have not collected all other tests.
-WITH_PLANS := tests/releases tests/conformance/releases
+# Each process begins with a third of the tests, in their order, and takes over tests of another one when it has no more.
+# So the tests of a file, which share a node, run in the same process but for those that it takes over. Tests wait for
+# other processes a quarter of their time, so three processes keep two cores busy.
+PARALLEL := --numprocesses 3 --dist worksteal
+# These tests copy their process for each plan and each search for old code, and a copy takes the longer, the more its
+# process has imported. So they run in processes that have collected no other tests.
+RELEASES := tests/releases
+WITH_PLANS := $(addprefix $(RELEASES)/,install live_values planning rehearsal) $(wildcard $(RELEASES)/test_*.py) \
+	$(wildcard tests/conformance/releases/test_release_*.py) tests/code/old tests/testing \
+	tests/control/test_orders.py tests/control/test_old_code.py \
+	$(addprefix tests/properties/test_,up_and_down.py put_back_under_calls.py generated_appups.py)
 VERSION := -c 'import platform; print(platform.python_version())'
 COMPILE := $(VENV)-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-build --no-config \
 	--no-annotate --no-header

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.matrix import slow
 from tests.support.nodes.fil_node import command
 from tests.support.nodes.tiny_node import NAME, TinyNode, install, node, running, stopped_afterwards, tarballs
 
@@ -18,7 +19,7 @@ __all__ = ["node", "running", "tarballs"]
 EVIL = "import os\nos.write(1, b'EVIL\\n')\n"
 
 
-@pytest.mark.parametrize("module", ["json", "pathlib", "sitecustomize", "usercustomize", "fcntl", "_launcher"])
+@pytest.mark.parametrize("module", ["json", "sitecustomize", "_launcher", *slow("pathlib", "usercustomize", "fcntl")])
 def test_no_module_on_pythonpath_or_beside_the_script_is_executed(node: TinyNode, module: str, tmp_path: Path) -> None:
     (tmp_path / f"{module}.py").write_text(EVIL)
     if module != "_launcher":
@@ -49,7 +50,7 @@ def test_a_bytecode_file_in_the_launcher_is_not_executed(node: TinyNode) -> None
     assert "EVIL" not in node.tiny("cookie").stdout
 
 
-@pytest.mark.parametrize("shell", ["sh", "dash", "bash", "python3"])
+@pytest.mark.parametrize("shell", ["sh", "bash", "python3", *slow("dash")])
 def test_the_script_runs_in_each_shell_and_in_python(node: TinyNode, shell: str) -> None:
     program = shutil.which(shell, path=node.environment["PATH"])
     if program is None:

@@ -18,6 +18,7 @@ import pytest
 
 from node_runtime.cli import enter
 from node_runtime.cli.heartbeat import Ending, Heartbeat
+from tests.support.nodes.built_once import own_file
 from tests.support.nodes.fil_node import command
 from tests.support.nodes.tiny_node import NAME, TinyNode, node, rewrite_manifest, running, tarballs
 from tests.support.sources import ROOT, tree
@@ -134,7 +135,7 @@ def killed(node: TinyNode) -> list[str]:
 
 def with_older_launcher(node: TinyNode) -> None:
     """Make the release one of the time before launchers had a version."""
-    first = next(node.directory.glob("lib/*/node_runtime/cli/launcher/__init__.py"))
+    first = own_file(next(node.directory.glob("lib/*/node_runtime/cli/launcher/__init__.py")))
     first.write_text('"""The launcher."""\n')
     path = node.directory / "releases/1.0/manifest.json"
     manifest = json.loads(path.read_text())

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.nodes.built_once import own_file
 from tests.support.nodes.fil_node import command
 from tests.support.nodes.tiny_node import NAME, TinyNode, is_gone, node, running, stopped_afterwards, tarballs
 from tests.support.waiting import until
@@ -42,6 +43,8 @@ def open_up(node: TinyNode) -> None:
     """Let all users reach and read the node's folder, as an older release has left it."""
     for path in (node.directory, *node.directory.rglob("*")):
         if "etc" not in path.relative_to(node.directory).parts:
+            if path.is_file() and path.stat().st_nlink > 1:
+                own_file(path)
             path.chmod(0o755 if path.is_dir() else 0o644)
     node.script.chmod(0o755)
     for folder in node.directory.parents:

@@ -160,6 +160,7 @@ def test_a_template_of_a_package_is_found_by_jinja(release: TinyNode) -> None:
 
 
 def test_a_release_starts_other_processes_with_the_same_imports(node: TinyNode) -> None:
+    library_file(node, "starlette/routing.py")
     code = """
 import subprocess
 from node_runtime.code.verified_imports import release_command

@@ -19,7 +19,7 @@ from tests.support.faults.node_state import State, boot, leftovers, state_of
 from tests.support.faults.release_operations import CASES, Case, tarballs_in
 from tests.support.matrix import matrix
 
-EVERY: Final = int(os.environ.get("CRASH_POINTS_EVERY", "29"))
+EVERY: Final = int(os.environ.get("CRASH_POINTS_EVERY", "47"))
 """One of so many crash points is tried."""
 
 

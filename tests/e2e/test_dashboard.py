@@ -98,6 +98,7 @@ def quiet(node: FilNode, color: str) -> Callable[[], bool]:
     return lambda: node.color() == color
 
 
+@pytest.mark.slow  # tests/hotdash/screens has each step on a scripted node; test_terminal.py opens a real one
 async def test_stage_plan_upgrade_results_and_downgrade(fil_node: FilNode, fil_tarballs: dict[str, Path]) -> None:
     with address_of(fil_node) as address:
         app = HotdashApp(address, DashboardOptions(keymap={}))

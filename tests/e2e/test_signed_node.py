@@ -66,6 +66,7 @@ def signature(node: TinyNode, vsn: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow  # tests/releases/test_trusted_releases.py, store/test_signed_releases.py
 def test_only_signed_releases_are_staged_and_keys_are_rotated_without_a_restart(
     signed: TinyNode, keys: Path, copies: dict[str, Path]
 ) -> None:

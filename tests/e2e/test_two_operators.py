@@ -38,6 +38,7 @@ def operations(node: FilNode) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow  # test_kills.py has two installs, and one without its client
 def test_the_second_operator_is_told_of_the_first_whose_disappearance_changes_nothing(node: FilNode) -> None:
     for verb in (("upgrade", node.name, "1986.c", "--yes"), ("plan", node.name, "1986.c")):
         done = node.hotdash(*verb, code=1)

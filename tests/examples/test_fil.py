@@ -67,6 +67,7 @@ def test_load_module_is_refused_while_the_machine_is_in_a_state_that_the_target_
     assert node_in_lime.color() == "lime"
 
 
+@pytest.mark.slow  # install/test_installation.py migrates such a machine
 def test_code_change_takes_the_machine_from_lime_to_orange_and_back_and_counts_from_zero(
     node_in_lime: FilNode, fil_tarballs: dict[str, Path]
 ) -> None:

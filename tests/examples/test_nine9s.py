@@ -101,6 +101,7 @@ def test_upgrade_and_downgrade_fail_no_request(node: Nine9sNode) -> None:
     assert int(node.get("/count")[1]) <= answers(greeted, HELLO_2) + 7
 
 
+@pytest.mark.slow  # install/test_ended_operations.py has such a correction
 def test_a_correction_can_be_installed_right_after_a_rollback(node: Nine9sNode, tmp_path: Path) -> None:
     project = shutil.copytree(EXAMPLES / "0.2.0", tmp_path / "0.2.1")
     app = project / "apps" / "nine9s"

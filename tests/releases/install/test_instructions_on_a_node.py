@@ -1,4 +1,7 @@
-"""Each instruction of an appup on a real node, up and down. All tests share the node; each has a release of its own."""
+"""Each instruction of an appup on a real node, up and down. All tests share the node; each has a release of its own.
+
+In `make test`, test_pairs_of_instructions.py has each instruction, in a node in the test's process.
+"""
 
 from __future__ import annotations
 
@@ -73,12 +76,14 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstructionNode]:
         yield InstructionNode(made, port)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def run_directory(node: InstructionNode, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NODE_RUNTIME_RUN_DIR", str(node.node.run_directory))
     monkeypatch.delenv("HOTDASH_COOKIE_FILE", raising=False)
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("run_directory")
 @pytest.mark.parametrize("name", [name for name, case in INSTRUCTIONS.items() if case.refused is None])
 async def test_an_instruction_takes_effect_up_and_down(node: InstructionNode, name: str) -> None:
     first, upgraded, downgraded = INSTRUCTIONS[name].views()
@@ -91,6 +96,8 @@ async def test_an_instruction_takes_effect_up_and_down(node: InstructionNode, na
     assert node.node.parent["node_pid"] == boot
 
 
+@pytest.mark.slow  # test_refused_instructions.py has it in the test's process
+@pytest.mark.usefixtures("run_directory")
 @pytest.mark.parametrize("name", [name for name, case in INSTRUCTIONS.items() if case.refused is not None])
 async def test_an_instruction_for_the_whole_node_is_refused_and_changes_nothing(
     node: InstructionNode, name: str

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from node_runtime.code.bytecode import BYTECODE_NAME, compiled, joined
+from tests.support.nodes.built_once import own_file
 from tests.support.nodes.release_process import EVIL, inside, library_file, printed
 from tests.support.nodes.tiny_node import TinyNode, node, tarballs
 
@@ -30,7 +31,7 @@ print(h11._version.__version__[:2], any(file.endswith("h11/_version.py") for fil
 def bytecode_of(node: TinyNode) -> tuple[Path, str]:
     """The file with the bytecode of h11, and the path of the module that `IMPORT` imports."""
     source = library_file(node, "h11/_version.py")
-    return source.parents[1] / BYTECODE_NAME, source.relative_to(node.directory).as_posix()
+    return own_file(source.parents[1] / BYTECODE_NAME), source.relative_to(node.directory).as_posix()
 
 
 def record(node: TinyNode, sha256: str) -> None:

@@ -18,7 +18,8 @@ MAX_SIBLINGS = 50
 
 def process_page(world: World, query: m.ProcessQuery) -> m.ProcessPage:
     rows = [_row(one) for one in sorted(world.processes, key=lambda one: one.pid)]
-    found = [row for row in rows if _accepts(parse_filter(query.filter), row)]
+    terms = parse_filter(query.filter)
+    found = [row for row in rows if _accepts(terms, row)]
     if query.pids or query.names:
         found = [row for row in found if row.pid in query.pids or row.name in query.names]
     if query.order != "pid":

@@ -1,7 +1,9 @@
 """Tarballs and node directories that are made once in a session: by the first of its processes that needs them.
 
 A build takes seconds, most of them for the compression of third-party code, and an installation one more; a copy takes
-a fraction of that. Tests of the build and of the installation themselves do without this.
+a fraction of that. Node directories share the files of their libraries: these are hard links, since a copy of 40 MB
+takes half a second. A test that changes such a file calls `own_file` first. Tests of the build and of the installation
+themselves do without all this.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import atexit
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -54,8 +57,44 @@ def directory_once(tarball: Path, directory: Path, install: Callable[[Path, Path
             temporary = made.with_name(f"{made.name}.new")
             install(tarball, temporary)
             temporary.rename(made)
+        libraries = _libraries(made)
+        _check_unchanged(libraries, made.with_name(f"{made.name}.libraries"))
     directory.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["cp", "-a", made, directory], check=True)
+    if made.stat().st_dev != directory.parent.stat().st_dev:
+        subprocess.run(["cp", "-a", made, directory], check=True)
+        return
+    shutil.copytree(made, directory, symlinks=True, ignore=lambda folder, _: _names_of(libraries, Path(folder)))
+    shutil.copystat(made, directory)
+    subprocess.run(["cp", "-al", *libraries, directory / "lib"], check=True)
+
+
+def own_file(path: Path) -> Path:
+    """Replace a library's file, which node directories share, by a copy that can be changed; returns its path."""
+    copy = path.with_name(f"{path.name}.own")
+    shutil.copy2(path, copy)
+    return copy.replace(path)
+
+
+def _libraries(directory: Path) -> list[Path]:
+    """The folders in lib/ that are no applications."""
+    return sorted(part for part in (directory / "lib").iterdir() if not (part / "app.toml").exists())
+
+
+def _names_of(libraries: list[Path], folder: Path) -> set[str]:
+    return {library.name for library in libraries if library.parent == folder}
+
+
+def _check_unchanged(libraries: list[Path], known: Path) -> None:
+    """Fail if a file of the libraries is not as it was at the first call, for which `known` does not exist."""
+    files = [Path(folder, name) for library in libraries for folder, _, names in os.walk(library) for name in names]
+    stats = {str(path): path.lstat() for path in files}
+    found = {path: [now.st_size, now.st_mtime_ns, now.st_mode, now.st_uid] for path, now in stats.items()}
+    if not known.exists():
+        known.write_text(json.dumps(found))
+    before = json.loads(known.read_text())
+    changed = sorted({path for path in {*before, *found} if before.get(path) != found.get(path)})
+    if changed:
+        pytest.fail(f"a test has changed {changed[0]}, which node directories share; it has to call own_file")
 
 
 def _folder() -> Path:

@@ -12,6 +12,8 @@ from tests.support.nodes.example_node import ExampleNode, running_example
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "nine9s"
 NAME = "nine9s@127.0.0.1"
+PAUSE_SECONDS = 0.002
+"""The pause between two requests of a visitor. Without it, the visitors would slow the upgrades down."""
 
 
 class Nine9sNode(ExampleNode):
@@ -63,7 +65,7 @@ class Visitor:
         try:
             connection.connect()
             first = connection.sock
-            while not self.leaving.is_set():
+            while not self.leaving.wait(PAUSE_SECONDS):
                 self.answers.append(ask(connection, self.path))
                 assert connection.sock is first, "the connection was closed"
         except Exception as error:

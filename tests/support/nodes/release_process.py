@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.nodes.built_once import own_file
 from tests.support.nodes.tiny_node import TinyNode
 
 EVIL = "print('EVIL')\n"
@@ -27,5 +28,6 @@ def printed(node: TinyNode, code: str) -> list[str]:
 
 
 def library_file(node: TinyNode, path: str) -> Path:
-    """The file of a library in the node's directory."""
-    return next(node.directory.glob(f"lib/*/{path}"))
+    """The file of a library in the node's directory, which the test may change, or the folder."""
+    found = next(node.directory.glob(f"lib/*/{path}"))
+    return own_file(found) if found.is_file() else found

@@ -102,7 +102,7 @@ class TinyNode:
             if not is_gone(pid) and str(self.script) in psutil.Process(pid).cmdline():
                 os.kill(pid, signal.SIGTERM)
                 return until(lambda: is_gone(pid), "the end of the parent", within=LIMIT)
-        if any(path.name != "staging" for path in (self.directory / "var").glob("*")):  # something has run in it
+        if (self.directory / "var/parent.lock").exists():  # a parent has run in it
             self.tiny("stop", code=None)
         return None
 
