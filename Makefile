@@ -18,7 +18,8 @@ RELEASES := tests/releases
 WITH_PLANS := $(addprefix $(RELEASES)/,install live_values planning rehearsal) $(wildcard $(RELEASES)/test_*.py) \
 	$(wildcard tests/conformance/releases/test_release_*.py) tests/code/old tests/testing \
 	tests/control/test_orders.py tests/control/test_old_code.py \
-	$(addprefix tests/properties/test_,up_and_down.py put_back_under_calls.py generated_appups.py)
+	$(addprefix tests/properties/test_,up_and_down.py put_back_under_calls.py generated_appups.py) \
+	tests/web/test_lifespans.py tests/web/websockets/test_upgrades.py
 VERSION := -c 'import platform; print(platform.python_version())'
 COMPILE := $(VENV)-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-build --no-config \
 	--no-annotate --no-header

@@ -11,7 +11,7 @@ import pytest
 from textual._compositor import Compositor
 
 from hotdash.app import DashboardOptions, HotdashApp
-from tests.support.dashboard.dashboard_pilot import DashboardUser, Open
+from tests.support.dashboard.dashboard_pilot import DashboardUser, DrawnChanges, Open
 from tests.support.dashboard.scripted_peer import Peer
 
 
@@ -23,6 +23,7 @@ def drawn_when_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """
 
     def forget_changes(compositor: Compositor, full: bool = False, **options: object) -> None:
+        DrawnChanges.count += 1
         compositor._dirty_regions.clear()
 
     monkeypatch.setattr(Compositor, "render_update", forget_changes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from tests.support.waiting import eventually
 
 LOOK_SECONDS: Final = 0.04
 """The pause between two looks at the screen: each look draws all of it, which takes longer than what is waited for."""
+REDRAW_SECONDS: Final = 0.5
+"""After this time, a look draws a screen also if Textual has reported no change of it."""
 SCREEN_SECONDS: Final = 90.0
 """The longest wait for a text, also on a machine with much else to do."""
 KEY_NAMES: Final = {
@@ -30,12 +33,21 @@ KEY_NAMES: Final = {
 """Textual's names of the keys whose name is not their character."""
 
 
+class DrawnChanges:
+    """The number of times that Textual would have drawn changes of a screen."""
+
+    count = 0
+
+
 @dataclass
 class DashboardUser:
     """An open dashboard and the keyboard in front of it."""
 
     app: HotdashApp
     pilot: Pilot[None]
+    _seen: tuple[object, int, str] = (None, 0, "")
+    """The screen that was drawn last, the number of changes before that, and its text."""
+    _seen_at: float = 0.0
 
     def frame(self) -> str:
         """The screen as lines of text. Only this method uses Textual's internal compositor."""
@@ -62,8 +74,13 @@ class DashboardUser:
             pytest.fail(f"{self.missing(texts)} not on the screen:\n{self.frame()}\n{self.toasts()}")
 
     def missing(self, texts: tuple[str, ...]) -> list[str]:
-        """Those of the texts that are not on the screen."""
-        frame = self.frame()
+        """Those of the texts that are not on the screen. A screen without changes is not drawn again."""
+        screen, changes, frame = self._seen
+        is_old = time.monotonic() - self._seen_at > REDRAW_SECONDS
+        if screen is not self.app.screen or changes != DrawnChanges.count or is_old:
+            self._seen_at, changes = time.monotonic(), DrawnChanges.count
+            frame = self.frame()
+            self._seen = (self.app.screen, changes, frame)
         return [text for text in texts if text not in frame]
 
     async def is_notified(self, text: str) -> None:
