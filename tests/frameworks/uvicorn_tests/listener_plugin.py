@@ -30,8 +30,13 @@ NOT_APPLYING: Final = {
     ),
     "test_scopes": "an application of ASGI 2 is served only if it is a class, and its scope has the version 3.0",
     "test_huge_headers_h11protocol_failure": "the test uses uvicorn's own class; a listener answers 431 instead of 400",
-    "test_large_post_request": "a listener parses a body in pieces, in turns that the test's loop doesn't have",
-    "test_invalid_http": "a listener parses it in pieces, in turns that the test's loop doesn't have",
+    "test_large_post_request": (
+        "a listener parses a body in pieces, one in each turn of the event loop, and the test runs no further turns"
+    ),
+    "test_invalid_http": (
+        "a listener parses the request in pieces, one in each turn of the event loop, and the test runs no "
+        "further turns"
+    ),
     "test_unsupported_ws_upgrade_request_warn_on_auto": ONE_WARNING,
     "test_header_upgrade_is_not_websocket_depend_installed": ONE_WARNING,
     "test_header_upgrade_is_websocket_depend_not_installed": ONE_WARNING,
