@@ -323,7 +323,7 @@ class StatemProcess(BehaviourProcess):
             self.add_pending_reply(item[3])
 
     def _queue(self, items: list[MailItem]) -> None:
-        """Put `items`, the inserted and then the postponed events, at the head of the mailbox."""
+        """Put `items` at the head of the mailbox: the inserted events, then the postponed events."""
         if items:
             self.prepend_mail(items)
             self.own_mail_count += len(items)

@@ -62,7 +62,7 @@ def _bare_fork(
 
     `before`, `in_parent` and `in_child` are Python's own handlers of a fork. The interpreter must not execute any
     bytecode between the fork and `in_child`. It might notice there that another thread has asked for its lock, and wait
-    for that thread, which doesn't exist in the child. So C code makes all calls: `map` calls `bare_fork`, then
+    for that thread. But the thread doesn't exist in the child. So C code makes all calls: `map` calls `bare_fork`, then
     `in_child` if the pid is 0, and `in_parent` if not.
     """
     before()

@@ -58,9 +58,10 @@ def _renamed(code: CodeType, path: str) -> CodeType:
 
 
 def joined(modules: Mapping[str, bytes]) -> tuple[bytes, str]:
-    """Join the bytecode files of a part of a node's directory, such as `lib/click-8.5.1`, into the content of one file.
+    """Join bytecode files into the content of one file; return this content and the hash of its index.
 
-    Return this content and the hash of its index. `modules` has the bytecode files by the paths of their sources.
+    `modules` has the bytecode files of a part of a node's directory, such as `lib/click-8.5.1`, by the paths of their
+    sources.
     """
     index: Index = {}
     size = 0

@@ -45,9 +45,9 @@ class ChildLimits(msgspec.Struct, frozen=True):
 class ForkedChild(msgspec.Struct, frozen=True):
     """A running child, as its parent sees it.
 
-    `reader` is the read end of the pipe that the child writes to. The child ends when `lifeline`, the parent's end of
-    the second pipe, is closed. `fork_seconds` is the time that the fork took. `lost_threads` is the number of the
-    parent's threads that belonged to C libraries; the child doesn't have them.
+    `reader` is the read end of the pipe that the child writes to. `lifeline` is the parent's end of the second pipe;
+    when the parent closes `lifeline`, the child ends. `fork_seconds` is the time that the fork took. `lost_threads` is
+    the number of the parent's threads that belonged to C libraries; the child doesn't have them.
     """
 
     pid: int

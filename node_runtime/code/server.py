@@ -161,8 +161,8 @@ class CodeServer:
     ) -> Batch:
         """Execute compiled sources without making them visible. To be called right after `check_free`.
 
-        If a source equals that of the module's old version, and the modules that the old version's body has used have
-        the versions of that time again, the old version becomes current at the commit and is not executed again. Each
+        An old version becomes current again at the commit, without another execution, if two conditions hold: it has
+        the same source, and the modules that its body has used have the same versions as when it was last current. Each
         body runs in the context that `around_body` returns for its module. Raises LoadFailed, with module, file and
         line, if a body raises. Raises CodeError if another load is committed or reverted while the bodies run, because
         the bodies may have seen the modules both before and after that change.

@@ -182,10 +182,10 @@ class TaskProcess(CoroutineProcess):
 class AdoptedTask(CoroutineProcess):
     """A context manager that makes the current asyncio task a process for the time of its block.
 
-    The runtime has not created the task. `function`, a function of the runtime, is shown as the code of the process.
-    The parent of the process is the calling process. If the process is killed, its task is cancelled, like the task of
-    any other process; the caller may catch the CancelledError, call `uncancel` on the task, and continue. An error is
-    reported as the crash of the process. OTP has no such process.
+    The runtime has not created the task. `function` is a function of the runtime, and is shown as the code of the
+    process. The parent of the process is the calling process. If the process is killed, its task is cancelled, like the
+    task of any other process; the caller may catch the CancelledError, call `uncancel` on the task, and continue. An
+    error is reported as the crash of the process. OTP has no such process.
     """
 
     __slots__ = ("_token", "was_killed")

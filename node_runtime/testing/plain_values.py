@@ -118,7 +118,7 @@ def _defaults(cls: type) -> dict[str, Any]:
 
 
 def _class(cls: type) -> Any:
-    """Return the class that now has the name of this one."""
+    """Return the node's class that has the name of `cls`. Raises LookupError."""
     found: Any = sys.modules.get(cls.__module__)
     for name in cls.__qualname__.split("."):
         found = getattr(found, name, None)

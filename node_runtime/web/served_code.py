@@ -17,9 +17,9 @@ MAX_NAMED: Final = 3
 
 
 def blockers(listener: str, reference: str, served: Any, kept: KeptCode) -> list[Blocker]:
-    """Return a blocker if `served`, the application that a listener serves, refers to replaced code.
+    """Return a blocker if the application that a listener serves refers to replaced code.
 
-    `reference` is the name of this application, as "module:name".
+    `served` is the application, and `reference` is its name, as "module:name".
     """
     names = kept.names_in(served)
     if not names:

@@ -32,9 +32,9 @@ class SecretComparison:
         return self
 
     def has_changed(self, path: tuple[str, ...], secret: Term) -> bool:
-        """Return whether `secret`, an unredacted Term, differs from the secret that was recorded under `path`.
+        """Return whether `secret` differs from the secret that was recorded under `path`.
 
-        Before `compare` is called, record `secret` under `path`, and return False.
+        `secret` is an unredacted Term. Before `compare` is called, record `secret` under `path`, and return False.
         """
         digest = keyed_digest(msgspec.msgpack.encode(secret))
         if not self._comparing:

@@ -48,7 +48,7 @@ class SupervisorReport:
 
 @dataclass(frozen=True, slots=True)
 class ProgressReport:
-    """`starter`, a supervisor or "application", has started `child`."""
+    """The start of a child. `starter` is the supervisor's title, or "application" if `child` is an application."""
 
     starter: str
     child: str

@@ -64,8 +64,8 @@ def mutating_reads(code: CodeType) -> frozenset[int]:
     """Return the offsets of the instructions that read a name in order to mutate its object.
 
     In `name[key] = value`, `name.attribute = value`, `name += value` and `name.append(value)`, the instruction that
-    mutates has the same source position as the one that reads the name. The same is true of longer expressions, such as
-    `name[key].append(value)`.
+    mutates has the same source position as the one that reads the name. In longer expressions, such as
+    `name[key].append(value)`, these two instructions have the same position, too.
     """
     steps = _steps(code)
     changed = {_position(step) for step in steps if _is_mutation(step)}

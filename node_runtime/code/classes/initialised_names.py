@@ -12,7 +12,7 @@ _INITIALISERS = ("__init__", "__post_init__", "__attrs_post_init__")
 
 
 def initialised_names(cls: type) -> frozenset[str]:
-    """Return the names of the attributes that an initialiser of the class or of a base assigns by `self.name = …`."""
+    """Return the names of the attributes that initialisers of `cls` or its bases assign, as in `self.name = …`."""
     functions = (namespace_of(base).get(name) for base in mro_of(cls) for name in _INITIALISERS)
     return frozenset(
         name for function in functions if isinstance(function, FunctionType) for name in _assigned(function)

@@ -49,7 +49,7 @@ def is_derived(cls: type, name: str, value: object) -> bool:
 
 
 def taken_attributes(cls: type) -> dict[str, Any]:
-    """Return the attributes that a reused class takes from `cls`, the new class, because the library derives them.
+    """Return the attributes of the new class `cls` that a reused class takes, because the library derives them.
 
     The attributes may refer to the namespace of their version, so the reused class must not keep its own.
     """

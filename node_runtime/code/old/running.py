@@ -168,8 +168,9 @@ def _add_runner(found: dict[int, Runners], frame: FrameType, owner: int | str | 
 def suspended_frames(awaiting: object) -> Iterator[FrameType]:
     """Yield the frames of a suspended coroutine and of everything that its cancellation ends.
 
-    These are the coroutines and tasks that it awaits, and also the generators that its frames iterate over, the context
-    managers that they are in, and the tasks of their task groups.
+    Its cancellation ends the coroutines and tasks that it awaits. It also ends the generators over which the
+    coroutine's frames iterate, the context managers that the frames have entered, and the tasks of the frames' task
+    groups.
     """
     waiting, seen = [awaiting], set()
     while waiting:

@@ -147,7 +147,7 @@ def _mapper_registries() -> list[Any]:
 
 
 def _either(module: Any, *names: str) -> Any:
-    """Return the attribute of `module` with the first of `names` that this version of the library has."""
+    """Return the first attribute in `names` that `module` has: the name differs between versions of the library."""
     return next(getattr(module, name) for name in names if hasattr(module, name))
 
 
