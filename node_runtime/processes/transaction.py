@@ -78,7 +78,7 @@ class Transaction:
         self.deferred_actions.append(DeferredAction(title, run))
 
     def is_exiting(self, process: Process) -> bool:
-        """Return whether the exit of the process or of an ancestor is deferred."""
+        """Return whether the exit of the process or of one of its ancestors is deferred."""
         above: Process | None = process
         while above is not None and above.pid not in self.exiting:
             above = process.runtime.processes.get(above.parent)

@@ -147,7 +147,7 @@ def _mapper_registries() -> list[Any]:
 
 
 def _either(module: Any, *names: str) -> Any:
-    """Return the first attribute in `names` that `module` has: the name differs between versions of the library."""
+    """Return the first of the attributes `names` that `module` has; the name depends on the library's version."""
     return next(getattr(module, name) for name in names if hasattr(module, name))
 
 
