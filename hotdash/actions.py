@@ -156,7 +156,7 @@ ACTIONS: tuple[Action, ...] = (
         "Processes",
         role="operator", views=("modules",), changes_nothing=True,
         command_line=lambda subject: build_command_line("modules", subject),
-        operator_reason="The source of a module is only for operators.",
+        operator_reason="Only operators can read the source of a module.",
     ),
     Action(
         "purge", "E", "end old code", "End the old code of the selected module",

@@ -204,7 +204,7 @@ class ReleaseActions:
             lines=(
                 line(span("on ", "muted"), span(app.node.name, "strong")),
                 on_probation,
-                line("After the commit, the node boots this release and no longer reverts by itself."),
+                line("After the commit, the node boots this release at each restart, and no longer reverts by itself."),
             ),
             verb="Commit",
             command_line=equivalent,

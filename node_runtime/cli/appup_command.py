@@ -28,7 +28,7 @@ def appup() -> None:
 @appup.command()
 @click.argument("old", required=False)
 @click.argument("new", required=False)
-@click.option("--from", "older", help="The older release, in place of the argument OLD.")
+@click.option("--from", "older", help="The older release; replaces the argument OLD.")
 @click.option(
     "--to", "newer", help="The newer release, whose appups are checked, in place of the argument NEW; by default `.`."
 )

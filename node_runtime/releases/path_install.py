@@ -58,7 +58,7 @@ class PathInstall:
     async def run(
         self, progress: OperationProgress, path: list[str], request: Install | Rollback, durable: asyncio.Task[None]
     ) -> Operation:
-        """Install the releases of `path`, then bring the other workers into the last one; return the ended operation.
+        """Install the releases of `path`, then install the last one in the other workers; return the ended operation.
 
         The task `durable` writes the operation's intent to the disk while the new code is prepared. Nothing on the node
         is changed before the task has ended. If another worker fails in an install, all workers return to the release

@@ -62,7 +62,7 @@ def connect(
     if not opened:
         return
     if len(opened) > 1 and (record is not None or page is not None):
-        raise Refused("The options --record and --page need exactly one node; name only one.", ExitCode.USAGE)
+        raise Refused("The options --record and --page need exactly one node; name one.", ExitCode.USAGE)
     address, cookie_file = opened[0]
     options = DashboardOptions(
         read_only=not armed,

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def in_execution_order(staged: Collection[StagedVersion]) -> list[StagedVersion]:
     """Return the versions in the order in which to start their bodies.
 
-    If an earlier body imports one of these modules, the module's body has already run when its turn comes; the caller
-    then skips it.
+    If an earlier body imports one of these modules, this body has already run at its place in the order, and the
+    caller skips it.
     """
     loaded = {
         each.managed.name: each.managed.current.execution_index for each in staged if each.managed.current is not None

@@ -1,4 +1,4 @@
-"""Structs about old versions of modules, what keeps them in memory, and requests to end what keeps them."""
+"""Structs about old versions of modules and what keeps them in memory, and the requests that end it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A finding: a value that belongs to replaced or deleted code (such as an instance of its class), and its process."""
+"""A finding: a value of replaced or deleted code, such as an instance of a class, and the process that holds it."""
 
 from __future__ import annotations
 

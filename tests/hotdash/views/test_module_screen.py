@@ -52,5 +52,5 @@ async def test_a_viewer_learns_that_sources_are_for_operators(opened: Open, peer
     peer.world.role = "viewer"
     async with opened() as user:
         await user.press("4", "enter")
-        await user.is_notified("The source of a module is only for operators.")
+        await user.is_notified("Only operators can read the source of a module.")
     assert not peer.asked("source")
