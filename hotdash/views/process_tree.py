@@ -54,7 +54,7 @@ class ProcessTree(WindowTable):
         self._hits_awaited = False
 
     def query_for(self, filter_text: str) -> m.TreeQuery:
-        """Return the query for the rows around the visible ones. With a filter, branches that the user has closed are shown open."""
+        """Return the query for the rows around the visible ones. A filter also opens branches that the user closed."""
         if filter_text != self._filter:
             self._filter = filter_text
             self._hits_awaited = True

@@ -64,8 +64,8 @@ class _PathSearch:
             yield f"{self.cut[0]}{more}: only the first {MAX_VALUES:,} values were searched for paths of old files."
         if self.is_late:
             yield (
-                f"The search for variables and states with paths of the old release's files ended after {MAX_SECONDS:g} s "
-                f"of processor time, so the plan may not list all of them."
+                f"The search for variables and states with paths of the old release's files ended after "
+                f"{MAX_SECONDS:g} s of processor time, so the plan may not list all of them."
             )
 
 
