@@ -38,7 +38,7 @@ help:
 	@echo "make lint         ruff, mypy --strict, the import contracts, the conventions of names, layout and prose"
 	@echo "make format       let ruff format the code"
 	@echo "make bench        measure processes and code server beside their peers"
-	@echo "make bench-web    measure the requests of listeners beside plain uvicorn; needs wrk"
+	@echo "make bench-web    measure listeners beside plain uvicorn, and two workers beside one; needs wrk; WEB='--only workers' takes a part"
 	@echo "make bench-upgrade  measure upgrades of many processes beside OTP's"
 	@echo "make load         upgrade sites under load, and count failed requests and lost messages; LOAD='--runs 1 --rounds 2' is short"
 	@echo "make crash        kill nodes and commands at each step on the disk, and let the disk fail there"
@@ -150,7 +150,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.hostile_viewers
 
 bench-web: $(READY)
-	$(BIN)/python -m benchmarks.web
+	$(BIN)/python -m benchmarks.web $(WEB)
 
 bench-upgrade: $(READY)
 	$(BIN)/python -m benchmarks.upgrades

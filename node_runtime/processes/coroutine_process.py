@@ -182,6 +182,9 @@ class TaskProcess(CoroutineProcess):
 class AdoptedTask(CoroutineProcess):
     """A context manager that makes the current asyncio task a process for the time of its block.
 
+    The process may begin before the task, with the call of a plain function: `begin_call`. If the function needs no
+    task, then `end_call` ends the process; otherwise, the block does.
+
     The runtime has not created the task. `function` is a function of the runtime, and is shown as the code of the
     process. The parent of the process is the calling process. If the process is killed, its task is cancelled, like the
     task of any other process; the caller may catch the CancelledError, call `uncancel` on the task, and continue. An
@@ -201,31 +204,50 @@ class AdoptedTask(CoroutineProcess):
         self.was_killed = False
         """Whether an exit signal has ended the process before the end of the block."""
 
-    def __enter__(self) -> Self:
+    def begin_call(self) -> None:
+        """Add the process to the runtime. The block, or else `end_call`, has to follow."""
         self.runtime.add_process(self)
-        self.task = asyncio.current_task(self.runtime.loop)
         self.callback_began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if not self.callback_began:
+            self.begin_call()
+        elif self.run_state is DEAD:  # killed after `begin_call`, when it had no task to be cancelled
+            self.was_killed = True
+            self.runtime.last_frame_ended(self)
+            raise asyncio.CancelledError
+        self.task = asyncio.current_task(self.runtime.loop)
         self._token = task_process.set(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         self.was_killed = self.run_state is DEAD
+        if self._token is not None:
+            task_process.reset(self._token)
+            self._token = None  # the token refers to the task's context
+        self._end(error)
+        if not self.runtime.zombies or self.pid not in self.runtime.zombies:
+            self.task = None  # the task refers to the process
+
+    def end_call(self, error: BaseException | None) -> None:
+        """End the process, which was begun for the call of a function, after the function has returned or raised."""
+        if self.run_state is DEAD:
+            self.runtime.last_frame_ended(self)
+        else:
+            self._end(error)
+
+    def _end(self, error: BaseException | None) -> None:
+        if error is None and self.run_state is BUSY and self.is_alone() and not self.runtime.subscribers:
+            self._end_alone()
+            return
         reason: object = "normal"
         if isinstance(error, asyncio.CancelledError):
             reason = "shutdown"
         elif error is not None:
             reason = error
-            if not self.was_killed:
+            if self.run_state is not DEAD:
                 report_crash(self, error, error)
-        if self._token is not None:
-            task_process.reset(self._token)
-            self._token = None  # the token refers to the task's context
-        if error is None and self.run_state is BUSY and self.is_alone() and not self.runtime.subscribers:
-            self._end_alone()
-        else:
-            self.runtime.end(self, reason, inside=True)
-        if not self.runtime.zombies or self.pid not in self.runtime.zombies:
-            self.task = None  # the task refers to the process
+        self.runtime.end(self, reason, inside=True)
 
     def _end_alone(self) -> None:
         """End normally, as `Runtime.end` does, but quickly: the process has nothing to remove and nobody to tell."""

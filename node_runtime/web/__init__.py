@@ -23,7 +23,7 @@ from .listener import (
     stop_http,
 )
 from .open_requests import OpenRequest, open_requests
-from .routes import Route
+from .routing.routes import Route
 from .server_options import ServerOptions
 from .websockets import Handshake, Rejected, WebSocketHandler, WebSocketRoute
 

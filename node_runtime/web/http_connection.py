@@ -13,6 +13,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 from .clients.client_limits import ClientLimits, LimitLog
 from .clients.client_log import ClientLogger
+from .clients.idle_connections import ConnectionLoop
 from .clients.paced_reading import PIECE_BYTES, PacedReader
 from .websockets import connection_factory
 
@@ -39,6 +40,7 @@ def _listener_connection(protocol: Any) -> Any:
         flow: Any
         headers: Any
         logger: Any
+        loop: Any
         scope: Any
         ws_protocol_class: Any
 
@@ -48,6 +50,7 @@ def _listener_connection(protocol: Any) -> Any:
             self.limits: ClientLimits = config.limits
             self.limit_log: LimitLog = config.limit_log
             self.logger = ClientLogger(self.limit_log)
+            self.loop = ConnectionLoop(self.loop, config.idle_deadlines)
             self.body_parts = self.resumed_writes = 0
             self.has_upgraded = False
             self.reader: PacedReader
@@ -141,17 +144,19 @@ def _listener_connection(protocol: Any) -> Any:
 
 
 def _with_httptools(base: Any) -> Any:
-    parse, on_body = base.take, base.on_body
+    parse, on_body, start_task = base.take, base.on_body, base._start_asgi_task
 
     class HttptoolsConnection(base):  # type: ignore[misc]
         """The connection for the parser httptools, which has no limits and parses pipelined requests ahead."""
 
-        __slots__ = ("_got_body", "_unfinished_bytes")
+        __slots__ = ("_got_body", "_may_answer_at_once", "_unfinished_bytes")
         headers: Any
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self._got_body = False
+            self._may_answer_at_once = False
+            """Whether the next request is the first of a piece. Others wait for a turn of the event loop."""
             self._unfinished_bytes = 0
             """The number of bytes of an incomplete head, or of incomplete trailers, that have arrived."""
 
@@ -160,7 +165,9 @@ def _with_httptools(base: Any) -> Any:
 
         def take(self, data: bytes) -> None:
             before = self.cycle
+            self._may_answer_at_once = True
             parse(self, data)
+            self._may_answer_at_once = False
             if self.cycle is not before or self._got_body or self.has_upgraded:  # a complete head makes a new cycle
                 self._got_body = False
                 self._unfinished_bytes = 0
@@ -168,6 +175,16 @@ def _with_httptools(base: Any) -> Any:
             self._unfinished_bytes += len(data)
             if self._unfinished_bytes > self.limits.head_bytes and not self.transport.is_closing():
                 self.refuse_head()
+
+        def _start_asgi_task(self, cycle: Any, application: Any) -> None:
+            if self._may_answer_at_once:
+                self._may_answer_at_once = False
+                if application is self.app and self.config.answer_at_once(cycle, self._start_task):
+                    return
+            start_task(self, cycle, application)
+
+        def _start_task(self, cycle: Any, application: Any) -> None:
+            start_task(self, cycle, application)
 
         def on_chunk_header(self) -> None:
             # httptools reports trailers as further headers. They are left out: a front server hasn't checked them.

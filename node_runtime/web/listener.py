@@ -17,7 +17,7 @@ from node_runtime.supervisor import ChildSpec, delete_child, start_child, termin
 from .listeners import SUPERVISOR, Listener, listeners
 from .listening_socket import close_socket, listening_socket
 from .named_application import NamedApplication
-from .routes import Route, RoutingTable, check_handlers
+from .routing.routes import Route, RoutingTable, check_handlers
 from .server_options import LIFESPAN_SECONDS, SHUTDOWN_SECONDS, ServerOptions, check_options
 from .websockets import WebSocketRoute, check_websockets, stop_handlers
 

@@ -15,7 +15,7 @@ from node_runtime.protocol.exit_codes import Refused
 
 from .listening_socket import close_socket
 from .named_application import NamedApplication
-from .routes import RoutingTable
+from .routing.routes import RoutingTable
 from .server_options import ServerOptions
 from .websockets import WebSocketRoute, WebSocketRoutes
 

@@ -17,8 +17,10 @@ from starlette.types import ASGIApp
 from .certificate_files import CertificateFiles
 from .clients.application_websocket import application_websocket_class
 from .clients.client_limits import ClientLimits, LimitLog, SlowClients
+from .clients.idle_connections import IdleDeadlines
 from .clients.request_rules import RequestRules
 from .http_connection import connection_class
+from .routing.routes import RoutingTable
 from .server_options import DEFAULTS, OwnOptions, ServerOptions
 from .websockets import WebSocketRoutes
 
@@ -43,6 +45,8 @@ class ServerConfig(uvicorn.Config):
         values: dict[str, Any] = {"h11_max_incomplete_event_size": self.limits.head_bytes, **DEFAULTS, **options}
         for own in OwnOptions.__optional_keys__:
             values.pop(own, None)
+        self.idle_deadlines = IdleDeadlines(values["timeout_keep_alive"])
+        self._table: RoutingTable | None = None
         proxied = "forwarded_allow_ips" in values
         super().__init__(
             application, lifespan="off", interface="asgi3", log_config=None, proxy_headers=proxied, **values
@@ -57,10 +61,17 @@ class ServerConfig(uvicorn.Config):
     def load(self) -> None:
         """Load the application and the classes of connections, and add the limits and rules of the listener to them."""
         super().load()
-        self.loaded_app = RequestRules(self.loaded_app, self.limits.body_bytes, self.limit_log)
+        loaded = self.loaded_app
+        self.loaded_app = self._rules = RequestRules(loaded, self.limits.body_bytes, self.limit_log)
+        self._table = loaded if isinstance(loaded, RoutingTable) else None
         self.http_protocol_class = connection_class(self.http_protocol_class)
         if self.ws_protocol_class is not None:
             self.ws_protocol_class = application_websocket_class(self.ws_protocol_class)
+
+    def answer_at_once(self, cycle: Any, start_task: Callable[..., None]) -> bool:
+        """Answer a request without a task, if that is possible; see `request_process.answer_at_once`."""
+        table = self._table
+        return table is not None and self._rules.is_simple(cycle.scope) and table.answer_at_once(cycle, start_task)
 
 
 class Server(uvicorn.Server):
@@ -69,6 +80,7 @@ class Server(uvicorn.Server):
     def __init__(self, config: ServerConfig, on_started: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_started = on_started
+        self._idle_deadlines = config.idle_deadlines
         self._slow = SlowClients(config.limits, config.limit_log)
         self._certificate: CertificateFiles | None = None
 
@@ -87,5 +99,7 @@ class Server(uvicorn.Server):
         if counter % TICKS_PER_SECOND == 0:
             if self._certificate is not None:
                 self._certificate.reload_if_changed()
-            self._slow.end_slow(self.server_state.connections, asyncio.get_running_loop().time())
+            now = asyncio.get_running_loop().time()
+            self._idle_deadlines.tick(now)
+            self._slow.end_slow(self.server_state.connections, now)
         return await super().on_tick(counter)

@@ -216,7 +216,9 @@ async def test_responses_that_stream_or_have_a_background_task_are_sent_by_thems
 
 async def test_the_end_of_a_request_is_listed_like_that_of_any_process(client: Client) -> None:
     assert await client.get("/") == (200, "hello")
-    await eventually(lambda: finished_processes(1)[0].module == "node_runtime.web.routes", what="the request's end")
+    await eventually(
+        lambda: finished_processes(1)[0].module == "node_runtime.web.routing.request_process", what="the request's end"
+    )
     [ended] = finished_processes(1)
     assert (ended.reason, ended.orderly, ended.kind, ended.name) == ("normal", True, "process", None)
     assert ended.parent == which_children("web_sup")[0].pid

@@ -230,6 +230,19 @@ async def test_clients_that_send_too_slowly_are_disconnected(node: Runtime, pars
     assert await asked(port=web.port("site")) == b"200"
 
 
+@pytest.mark.parametrize("parser", ["h11", "httptools"])
+async def test_an_idle_connection_is_closed_without_a_word(
+    node: Runtime, parser: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    await web.start_asgi("site", APP, http=parser, timeout_keep_alive=0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", web.port("site"))
+    writer.write(HELLO)
+    async with asyncio.timeout(60):
+        assert (await reader.read()).startswith(b"HTTP/1.1 200")
+    writer.close()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
 async def test_a_client_that_does_not_read_its_response_is_disconnected(
     node: Runtime, caplog: pytest.LogCaptureFixture
 ) -> None:

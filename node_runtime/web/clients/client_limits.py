@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from node_runtime.web.server_options import ServerOptions
 
+from .idle_connections import end_idle
+
 logger: Final = logging.getLogger("node_runtime")
 
 LOG_SECONDS: Final = 60.0
@@ -81,11 +83,12 @@ class SlowClients:
         self._since: dict[Any, tuple[tuple[Any, ...], float]] = {}
 
     def end_slow(self, connections: set[Any], now: float) -> None:
-        """Close the connections that have waited for their clients for longer than the limits allow."""
+        """Close the connections that have waited for their clients, or been idle, for longer than the limits allow."""
         before, self._since = self._since, {}
         for connection in list(connections):
             phase, seconds, what = self._phase(connection)
             if phase is None:
+                end_idle(connection, now)
                 continue
             known = before.get(connection)
             since = known[1] if known is not None and known[0] == phase else now
@@ -112,7 +115,7 @@ class SlowClients:
                 return phase, self._limits.stalled_seconds, "the body did not arrive"
             return None, 0.0, ""
         if getattr(connection, "timeout_keep_alive_task", None) is not None:
-            return None, 0.0, ""  # idle between two requests: uvicorn's own limit
+            return None, 0.0, ""  # idle between two requests: see `end_idle`
         return ("head", id(cycle), 0), self._limits.head_seconds, "the request did not arrive"
 
 

@@ -58,6 +58,19 @@ class RequestRules:
             return self._application(scope, receive, send)
         return self._limited(self._max_bytes, scope, receive, send)
 
+    def is_simple(self, scope: Scope) -> bool:
+        """Return whether a request breaks no rule, and has no body. For some such requests, this returns False."""
+        headers = scope["headers"]
+        values = dict(headers)
+        return (
+            b"host" in values
+            and b"content-length" not in values
+            and b"transfer-encoding" not in values
+            and len(values) == len(headers)
+            and scope["http_version"] == "1.1"
+            and scope["method"] != "CONNECT"
+        )
+
     async def _limited(self, max_bytes: int, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request that doesn't announce the size of its body."""
         got, began = 0, False

@@ -1,4 +1,4 @@
-"""The applications that `benchmarks.web` serves: a bare one, FastAPI with JSON, and the function of a route."""
+"""The applications that the servers of this benchmark serve."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from node_runtime.web import JSONResponse, Request, Response
+from node_runtime.web import Handshake, JSONResponse, Request, Response, WebSocketHandler
 
 HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"17")]
 json_app = FastAPI()
@@ -33,3 +33,23 @@ def route(request: Request) -> Response:
 async def same_as_route(scope: Any, receive: Any, send: Any) -> None:
     """What `route` answers, as a bare application of Starlette's responses."""
     await route(Request(scope, receive))(scope, receive, send)
+
+
+class Echo(WebSocketHandler[None]):
+    """A websocket that sends each message back; it is a process."""
+
+    def connected(self, request: Handshake) -> None:
+        """Accept each client."""
+
+    def handle_text(self, text: str) -> None:
+        """Send the message back."""
+        self.send_text(text)
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """The same as the coroutine of a bare application."""
+    assert scope["type"] == "websocket"
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "text": message["text"]})

@@ -1,0 +1,1 @@
+"""The routes of a listener, and the processes of their requests."""
