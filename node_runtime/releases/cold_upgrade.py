@@ -47,9 +47,9 @@ ORDINARY_BOOT: Final = ColdBoot(on_trial=False, parent=0)
 
 
 class RestartRequests(msgspec.Struct, frozen=True):
-    """Restarts the node: `restart(vsn)` boots `vsn` on probation, `restart("")` the permanent release.
+    """Restarts the node: `restart(vsn)` boots `vsn` on probation, and `restart("")` boots the permanent release.
 
-    `parent` is the version of the launcher of the node's parent.
+    `parent` is the version of the launcher that the node's parent runs.
     """
 
     restart: Callable[[str], None]
@@ -61,7 +61,7 @@ NO_RESTARTS: Final = RestartRequests(lambda vsn: None, 0)
 
 
 class ColdUpgrades:
-    """The cold upgrades of a node, and the ways back from them.
+    """The cold upgrades of a node, and the restarts that lead back from them to the permanent release.
 
     `start(operation, carry_out)` starts an operation and returns its id; `end(operation)` records its end.
     """
@@ -138,7 +138,10 @@ class ColdUpgrades:
 def cold_operation(
     kind: Literal["install", "revert"], current: str, vsn: str, who: str, claim: str = "", reason: str | None = None
 ) -> Operation:
-    """Return the operation of a cold upgrade to `vsn`, or of the way back from a cold upgrade."""
+    """Return the operation of a restart into `vsn`.
+
+    An "install" is a cold upgrade to `vsn`. A "revert" leads back from a cold upgrade to the permanent release, `vsn`.
+    """
     operation = new_operation(kind, current, vsn, who, claim=claim, reason=reason)
     return msgspec.structs.replace(operation, direction="cold")
 

@@ -63,7 +63,7 @@ class FollowingReleaseHandler(ReleaseHandler):
     def receive(self, message: WorkerMessage) -> None:
         """Handle a message from worker 1.
 
-        Orders that arrive while another order is carried out wait. Only the newest of them is carried out.
+        While an order is carried out, further orders wait. Afterwards, only the newest of them is carried out.
         """
         match message:
             case Greeting():

@@ -88,12 +88,13 @@ def check_install(request: Install, store: ReleaseStore, current: str, generatio
 
 
 def check_remove(vsn: str, store: ReleaseStore, current: str) -> None:
-    """Refuse to remove the current release, or a release that a rollback has to install on the way."""
+    """Refuse to remove the current release, or a release that a rollback would have to install in between."""
     if vsn == current:
         raise Refused(f"Release {vsn} is current: install another release first.")
     if current != store.permanent and vsn in (store.path(current, store.permanent) or ())[:-1]:
         raise Refused(
-            f"A rollback from {current} to {store.permanent} installs {vsn} on its path: commit or roll back first."
+            f"Release {vsn} can't be removed now: a rollback from {current} to {store.permanent} has to install it in "
+            f"between. Commit or roll back, then remove it."
         )
 
 

@@ -93,7 +93,10 @@ class OperationHistory:
         write_atomically(self._intent, msgspec.json.encode(operation))
 
     def end(self, operation: Operation) -> None:
-        """Store an ended operation and delete its intent. A change of the release ends earlier probations."""
+        """Store an ended operation and delete its intent.
+
+        If the operation has changed the release, earlier probations are stored as ended, too.
+        """
         has_new_release = operation.outcome in _NEW_RELEASE_OUTCOMES
         past = [_past(one) for one in self.operations if has_new_release and one.probation_until is not None]
         self._keep(*past, operation)

@@ -45,9 +45,10 @@ def end_with_error(error: BaseException, progress: OperationProgress) -> Operati
 
 
 def partly_reverted(operation: Operation, vsn: str, probation_until: float | None) -> Operation:
-    """Return the operation, with the outcome "partly reverted" if only some of its releases have been installed.
+    """Return the operation; if only some of its releases have been installed, the outcome is "partly reverted".
 
-    `vsn` is the running release. An operation that was "partly put back" keeps this outcome, and the node restarts.
+    `vsn` is the running release: if it is the first or the last of the operation's releases, the operation is returned
+    unchanged. An operation that was "partly put back" keeps this outcome, and the node restarts.
     """
     if operation.outcome == "partly put back" or vsn in {operation.from_vsn, operation.to_vsn}:
         return operation

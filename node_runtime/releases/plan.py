@@ -222,9 +222,10 @@ def with_failure(plan: Plan, failed: str | None) -> Plan:
 
 
 async def _read(transition: Transition, code: CodeServer) -> tuple[list[SourceText] | None, float, Blocker | None]:
-    """Read the new code in a thread. Return the sources, or a blocker if they can't be loaded.
+    """Read the new code in a thread; return its sources, the duration of a garbage collection, and a blocker.
 
-    The second value is the duration, in seconds, of the garbage collection that the install needs.
+    If the code can't be loaded, the sources are None, and the blocker says why; else the blocker is None. The install
+    needs the garbage collection. Its duration is in seconds.
     """
 
     def read() -> tuple[list[SourceText], float]:

@@ -32,7 +32,10 @@ MAX_REVERT_ATTEMPTS: Final = 3
 
 
 def missing_way_back(vsn: str, permanent: str, left: str, store: ReleaseStore, operation: Operation) -> str | None:
-    """Return why `vsn`, which `operation` installed from `left`, has no way back, as a sentence; None if it has one."""
+    """Return a sentence that says why only a restart leads back from `vsn` to `permanent`; None if installs do.
+
+    `operation` has installed release `vsn`; before, release `left` was running.
+    """
     path, rehearsed = store.path(vsn, permanent), operation.rehearsal
     if path is None:
         why = f"no appup leads back to release {permanent}"

@@ -121,7 +121,10 @@ def glob_for_regex(regex: str) -> str | None:
 
 
 def _regex_token(rest: str) -> tuple[str, bool]:
-    """Return the first token of a regular expression, and whether it stands for any character; "" if unknown."""
+    """Return the first token of a regular expression, and whether this token is a wildcard.
+
+    The token is "" if it is unknown.
+    """
     for known in (".", r"\d", r"\w", r"\S", "[0-9]", "[^.]", r"[^\.]", "[a-z]", "[0-9a-z]", "[a-z0-9]"):
         if rest.startswith(known):
             return known, True

@@ -311,10 +311,10 @@ class Installation:
             raise self._failed(switch, error, Pause(began, time.perf_counter()), ()) from error
 
     async def _finish(self, switch: Switch, pause: Pause, *, succeeded: bool) -> tuple[ProcessResult, ...]:
-        """Carry out the deferred exits and collect the results. A failure here is only logged.
+        """End the processes that have to exit, and return the results. An error here is only logged.
 
-        If the install has failed, end the processes that the script started, and start the ended children again
-        instead.
+        After a success, these are the deferred exits. After a failure, the processes that the script has started are
+        ended, and the children that the script has ended are started again.
         """
         try:
             await switch.end(succeeded=succeeded)

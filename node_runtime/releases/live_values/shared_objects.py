@@ -48,11 +48,11 @@ _HEAP_TYPE: Final = 1 << 9
 class SharedObjects:
     """The changeable objects that states share with other holders. Created before the switch.
 
-    `places` are the values that processes hold, and `migrated` has the pids of the processes whose states will be
-    replaced. Other holders are the given `holders` and the states that are not replaced. They may refer to many more
-    objects than the migrated states do. So they are searched only for the suspects: the objects of migrated states to
-    which, by their reference counts, something outside of the migrated states and the messages refers. This can be
-    known only before the switch, since a migration refers to the old objects, too.
+    `places` are the values that processes hold. `migrated` has the pids of the processes whose states will be replaced.
+    Other holders are the given `holders` and the states that are not replaced. They may refer to many more objects than
+    the migrated states do, so they are searched only for the suspects. A suspect is an object of a migrated state to
+    which something refers that is neither in a migrated state nor in a message. Reference counts show this, but only
+    before the switch, because a migration refers to the old objects, too.
     """
 
     def __init__(

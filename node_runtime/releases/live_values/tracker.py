@@ -177,8 +177,9 @@ class LiveValues:
     def _is_over(self, held: HeldValue, stopped: frozenset[int]) -> bool:
         """Return whether only old code can see the value.
 
-        This is so if the script stops the process, and if the process is an old coroutine. It is also so for the call
-        that a process handles now, if the install suspends this process: the install waits until the call has ended.
+        There are three such cases: the script stops the process (but its timers that send to a registered name don't
+        end); the process is an old coroutine; or the value is the call that the process handles now, and the install
+        suspends the process and so waits until the call has ended.
         """
         process = held.process
         if process.pid in stopped:

@@ -77,8 +77,9 @@ class Converter:
         return self._made
 
     def adopt(self, unchanged: Iterable[int], made: Mapping[int, Any]) -> None:
-        """Take over what other converters have found: objects that need no change, and new objects, by the `id`.
+        """Take over what other converters have found.
 
+        `unchanged` has the `id`s of objects that need no change. `made` has new objects, by the `id`s of the old ones.
         The caller keeps the old objects alive.
         """
         self._status.update(dict.fromkeys(unchanged, _UNCHANGED))

@@ -10,9 +10,9 @@ import msgspec
 class MigratedClass(msgspec.Struct, frozen=True):
     """A replaced class with instances in the value.
 
-    `cls` is its "module:Class", `path` the place of the first instance in the value (such as `.orders[1].status`; ""
-    for the value itself), `count` the number of instances. `added` are the names of the fields or members that only the
-    target's class has, and `gone` those that only the old class has.
+    `cls` is its "module:Class". `path` is the place of the first instance in the value, such as `.orders[1].status`; it
+    is "" if the value itself is that instance. `count` is the number of instances. `added` are the names of the fields
+    or members that only the target's class has. `gone` are the names of those that only the old class has.
     """
 
     cls: str

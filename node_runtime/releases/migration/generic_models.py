@@ -13,7 +13,8 @@ from .aliases import alias_parts, is_alias, rebuilt_alias
 def generic_target(cls: type, class_for: Callable[[type], Any], gone: object) -> Any:
     """Return the target's model for a parametrised pydantic model such as `Page[Item]`; None for any other class.
 
-    `class_for` returns the target's class for a class, or `gone`. The result is `cls` itself if nothing has changed.
+    `class_for(one)` returns the target's class for the class `one`, or `gone` if the target lacks it. If the target
+    lacks `Page` or `Item`, the result is `gone`. If neither has changed, the result is `cls` itself.
     """
     metadata = namespace_of(cls).get("__pydantic_generic_metadata__")
     if not isinstance(metadata, dict) or metadata.get("origin") is None:

@@ -2,7 +2,8 @@
 
 The function `gc.get_referents` is used only for types for which it returns all parts and nothing else. For a function,
 it returns too much: also the namespace of the module, which refers to everything. For other types it returns too
-little: not the time zone of a datetime, the values of a `threading.local`, or the call of a finalizer.
+little: for example, it leaves out the time zone of a datetime, the values of a `threading.local`, and the call of a
+finalizer.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ Content = list[Any]
 class Base:
     """A builtin base class and how its content is read, made and filled.
 
-    `read` returns the content. `make` makes an empty object of a class, and `fill` fills the object. If there is no
-    `fill`, `make` also gets the content.
+    `read` returns the content. `make` makes an empty object of a class, and `fill` fills the object. If `fill` is None,
+    `make` gets the content, too, and makes an object that is already filled.
     """
 
     __slots__ = ("cls", "fill", "make", "read")

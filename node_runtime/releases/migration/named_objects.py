@@ -1,7 +1,7 @@
 """Finds the objects that a module makes in its body for their identity, such as `UNSET = object()`.
 
 New code compares a value with the object of its own version. So such an object in a state has to become the new
-version's object of the same name. The same is true of the type variables and of the named types of a module.
+version's object of the same name. A module's type variables and named types are such objects, too.
 """
 
 from __future__ import annotations

@@ -341,7 +341,7 @@ class ReplacedShape(Shape):
     def _is_none_by_default(field: RecordField, value: Any) -> bool:
         """Return whether the default of the field is None.
 
-        Then None is accepted although the annotation doesn't allow it.
+        If so, the field may be None although its annotation doesn't allow None.
         """
         try:
             return field.default is not None and field.default(value) is None

@@ -87,7 +87,7 @@ def register_sources(code: CodeServer, left: UnpackedRelease, target: UnpackedRe
 def files_of_target(code: CodeServer, left: UnpackedRelease, target: UnpackedRelease) -> Iterator[None]:
     """Inside the block, make loaded modules and `priv_dir` refer to the files of `target`, as if it were current.
 
-    The bodies of the new modules run inside the block, because modules keep what their bodies read from files.
+    The bodies of the new modules run inside the block, so that they read the files of `target`.
     """
     known = applications()
     before = known.specs

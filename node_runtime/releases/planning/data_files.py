@@ -42,9 +42,9 @@ _MAKE_IT_FOLLOW: Final = (
 
 @dataclass(slots=True)
 class _PathSearch:
-    """A search for paths into `folders`, which has the old folder of each application by its name.
+    """A search for paths into `folders`, which maps the name of each application to its old folder.
 
-    `cut` has the title of each value of which only a part was searched.
+    `cut` has the titles of the values that were searched only in part.
     """
 
     folders: dict[str, str]
@@ -154,7 +154,8 @@ def _namespace(module: str) -> dict[str, Any] | None:
 def _paths_in(title: str, value: object, search: _PathSearch) -> Iterator[tuple[str, str]]:
     """Yield (place, application) for each path in `value` that leads into an old folder of an application.
 
-    A place is a step such as `.base`. `title` names `value` in a message that only a part of it was searched.
+    A place is a step such as `.base`. If only a part of `value` is searched, a message says so; there, the name of
+    `value` is `title`.
     """
     left, waiting, seen = MAX_VALUES, [("", value, 0)], set[int]()
     while waiting and search.has_time():

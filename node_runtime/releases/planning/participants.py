@@ -1,4 +1,4 @@
-"""The parts of a node that take part in installs, such as the web listeners, without being known to this layer.
+"""The parts of a node that take part in installs, such as the web listeners. This layer doesn't know them.
 
 A participant registers itself with `participants().add`. An install calls it in this order: `prepare`, when nothing is
 suspended yet; `switch` and perhaps `put_back`, which may follow each other several times; and finally `done` after a
@@ -57,16 +57,16 @@ class InstallParticipant(Protocol):
         """Undo `prepare`, when the install has failed. `prepare` may not have been called, or may not have ended."""
 
     def done(self) -> None:
-        """Begin to end what still runs in old versions, such as the old startup tasks of a web application.
+        """End what still runs in old versions, such as the old startup tasks of a web application.
 
-        Runs after all processes have been resumed.
+        Runs after all processes have been resumed, and doesn't wait for the ends.
         """
 
 
 class InstallParticipants:
-    """All parts of the runtime's node that take part in installs.
+    """The participants: all parts of the node that take part in installs.
 
-    Calls each one, in the order in which they were added.
+    Each method calls the participants in the order in which they were added.
     """
 
     def __init__(self) -> None:
@@ -120,7 +120,7 @@ class InstallParticipants:
                 logger.exception("an install failed, and undoing its preparations failed, too")
 
     def done(self) -> None:
-        """Let all participants begin to end what still runs in old versions.
+        """Let all participants end what still runs in old versions, without waiting.
 
         An error is only logged: the new code runs.
         """

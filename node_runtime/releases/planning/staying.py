@@ -34,8 +34,8 @@ def staying_warnings(
     """Return a sentence for each task, thread, timer, server or process that will stay in old code, with the remedy.
 
     `found` has what the copy of the node has found; it is None if there was no copy. `served` are the names of
-    functions and classes that an application would still serve. A blocker reports these, and its remedy is the right
-    one. So what only holds such a function or class has no sentence here.
+    functions and classes that an application would still serve. A blocker reports each of them, with the right remedy.
+    So a task (or other holder) that only holds such a function or class gets no sentence.
     """
     every = _by_name(transition, code, found or {})
     excused = {f"holds {kind}{name}" for name in served for kind in ("", "class ", "the bound method ")}
@@ -69,7 +69,7 @@ def _joined(one: OldCodeHolder, other: OldCodeHolder) -> OldCodeHolder:
 def _folded(
     holders: Sequence[tuple[OldCodeHolder, list[str]]],
 ) -> tuple[list[tuple[OldCodeHolder, list[str]]], Mapping[int | None, list[str]]]:
-    """Return the holders that belong to no process, and the names of all others by the pid of the process.
+    """Return the holders that belong to no process, and, by the pid of a process, the names of its holders.
 
     A server such as uvicorn has tasks, timers and sockets that hold the application, too. They end with the server's
     process, so the sentence about the process names them.
@@ -117,7 +117,8 @@ def _sentence(holder: OldCodeHolder, modules: Sequence[str], inner: Sequence[str
         starter = runtime().processes.get(holder.pid or 0)
         by = f", which {starter.title()} has started," if starter is not None else ""
         kill = f"`hotdash kill NODE {holder.task}` cancels it"
-        return f"The {holder.name}{by} {holder.does}: no process owns it, so it stays in {old} until it ends; {kill}."
+        stays = f"No process owns this task, so it stays in {old} until it ends; {kill}."
+        return f"The {holder.name}{by} {holder.does}. {stays}"
     if holder.kind == "thread":
         remedy = "a thread can't be ended from outside, so let its function return"
         return f"The {holder.name} {holder.does}: it stays in {old} until it ends; {remedy}."

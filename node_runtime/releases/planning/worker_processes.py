@@ -9,9 +9,9 @@ from .transition import Transition
 
 
 def worker_warnings(transition: Transition) -> list[str]:
-    """Return a sentence if worker processes run, and `transition` replaces code that they may have imported.
+    """Return a sentence if `multiprocessing` runs processes that may have imported code that `transition` replaces.
 
-    A worker looks up a function by name in the worker's own modules, so it calls the older function.
+    Such a process looks up a function by name in its own modules, so it calls the older function.
     """
     modules = [*transition.loaded, *transition.removed]
     workers = _workers() if modules else []

@@ -31,8 +31,9 @@ CodeChangeCall = Callable[[Any], tuple[Any, Sequence[LostField]]]
 class ClassPlan(msgspec.Struct, frozen=True):
     """The migration of the processes of one class.
 
-    `change` is the code_change that the install will call, which makes states for the class `new`. `back` is the
-    code_change of the way back, which makes states for the class `running` again; None if there is none.
+    `change` is the code_change that the install will call. It makes states for the class `new`. `back` is the
+    code_change that a return to the running release would call. It makes states for the class `running` again. If that
+    return has no code_change for the class, `back` is None.
     """
 
     change: CodeChangeCall

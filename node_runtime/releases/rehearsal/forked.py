@@ -191,7 +191,7 @@ class _MessageReader:
     def _is_not_interrupted(self, late: float) -> bool:
         """Return whether the child has had enough time to interrupt its call by itself.
 
-        The call is `late` seconds late.
+        The call has exceeded its time limit by `late` seconds.
         """
         if late <= 0:
             self._used_in_time, self._idle_checks = None, 0

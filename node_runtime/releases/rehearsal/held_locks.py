@@ -20,9 +20,9 @@ SEARCH_MAX_PARTS: Final = 50_000
 
 
 def waits_for_held_lock(late: BaseException, ignored_folder: str) -> bool:
-    """Return whether the code that `late` interrupted mentions a lock that is still held.
+    """Return whether the interrupted code mentions a lock that is still held.
 
-    The code is that of the innermost frame outside `ignored_folder`.
+    `late` is the error that has interrupted the code. Of its frames, the innermost one outside `ignored_folder` counts.
     """
     frame = _innermost(late.__traceback__, ignored_folder)
     if frame is None:
@@ -41,7 +41,10 @@ def _innermost(step: TracebackType | None, ignored_folder: str) -> FrameType | N
 
 
 def _mentioned(frame: FrameType) -> Iterator[Any]:
-    """Yield the values that a frame's code may use: its variables, and the attributes of these that the code names."""
+    """Yield the values that a frame's code may use.
+
+    These are its local variables, the global variables that it names, and those of their attributes that it names.
+    """
     names = frame.f_code.co_names
     values = [*frame.f_locals.values(), *(frame.f_globals[name] for name in names if name in frame.f_globals)]
     for value in values:

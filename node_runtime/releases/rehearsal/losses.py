@@ -13,13 +13,16 @@ from node_runtime.releases.planning import conditions
 
 
 class Losses:
-    """The fields that the migrations and the ways back have dropped so far."""
+    """The fields that the rehearsed migrations to the target, and back from it, have dropped so far."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, bool], LostData] = {}
 
     def add(self, process: Process, lost: Iterable[LostField], *, back: bool) -> None:
-        """Add the fields that the new state of a process lacks. `back` is whether the way back has made the state."""
+        """Add the fields that the new state of a process lacks.
+
+        `back` is whether the state was made by the way back: the conversion to the running release again.
+        """
         for one in lost:
             name = str(one)
             known = self._known.get((name, back))
@@ -45,7 +48,7 @@ def lost(rehearsal: Rehearsal, target: str) -> tuple[str, ...]:
 
 
 def dropped(rehearsal: Rehearsal, target: str) -> tuple[str, ...]:
-    """Return sentences about fields that an upgrade to the release `target` would drop, and that hold no data."""
+    """Return sentences about fields without data that an upgrade to the release `target` would drop."""
     return tuple(_sentence(one, target) for one in rehearsal.lost if not one.with_data and not one.back)
 
 

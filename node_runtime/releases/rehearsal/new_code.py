@@ -23,11 +23,11 @@ MAX_NAMED: Final = 20
 class NewCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Facts about the new code.
 
-    `blockers` are the conditions that the live node does not meet, `warnings` the load hazards. By module, `versions`
-    has the version, `needs` the other new modules that the module imports, `registers` what its body registers, and
-    `opens` the files and databases that its body opens. `module_values` are the data in global variables, and
-    `more_lost_values` is the number of further global variables whose data is lost. `served` are the names of the
-    replaced code for which a blocker says that an application would still serve it.
+    `blockers` are the conditions that the live node does not meet, and `warnings` are the load hazards. Four fields
+    have an entry for each module: `versions` has its version, `needs` the other new modules that it imports,
+    `registers` what its body registers, and `opens` the files and databases that its body opens. `module_values` are
+    the data in global variables, and `more_lost_values` is the number of further global variables whose data is lost.
+    `served` are the names of the replaced code for which a blocker says that an application would still serve it.
     """
 
     blockers: tuple[Blocker, ...]

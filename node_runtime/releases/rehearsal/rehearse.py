@@ -115,7 +115,7 @@ async def rehearse(
     """Rehearse the transition in a forked copy of the node. The node itself is not changed.
 
     `new_code` is the code that the node has executed already, or the function that executes it in the copy. With
-    `bodies_only`, nothing else is rehearsed.
+    `bodies_only`, the copy only executes the bodies of the new modules.
     """
     if isinstance(new_code, Batch) and not is_due(transition):
         return RehearsalEnd(Rehearsal(at=time.time(), seconds=0.0, stopped=0.0, pause=0.0, processes=0, reached=0))
@@ -386,9 +386,9 @@ def warnings(outcome: RehearsalEnd) -> list[str]:
 
 
 def blocks_way_back(rehearsal: Rehearsal, left: str, path: Sequence[str]) -> bool:
-    """Return whether the way back along `path`, from an install's target to the permanent release, fails.
+    """Return whether the rehearsal has shown that the way back, which installs the releases of `path`, would fail.
 
-    Only the way back to the release `left`, from which the install starts, was rehearsed.
+    Only a return to `left`, which the install replaces, was rehearsed. If `path` begins with another release, return False.
     """
     return bool(rehearsal.no_way_back) and [*path[:1]] == [left]
 

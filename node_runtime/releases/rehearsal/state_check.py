@@ -52,9 +52,9 @@ def check_state(
 
 
 def check_awaitable(returned: Any, what: str) -> None:
-    """Check that a function, which has returned `returned`, is not async. Raises WrongResult.
+    """Check that `returned`, the result of a function, is not awaitable: the function must not be async.
 
-    `what` is the name of the function in messages.
+    Raises WrongResult. `what` is the name of the function in messages.
     """
     if inspect.isawaitable(returned):
         if inspect.iscoroutine(returned):

@@ -1,4 +1,7 @@
-"""The way back of one process: converts its new state back as strictly as an install does, and compares the result."""
+"""Rehearses the way back of one process: converts its new state to a state of the running version again.
+
+The result is checked as strictly as in an install, and compared with the old state.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ FINGERPRINT_SECONDS: Final = 0.5
 
 @dataclass(slots=True)
 class WayBack:
-    """The result of a way back.
+    """The result of the way back of one process: of the conversion of its new state to the running version again.
 
     `given_back` is whether the way back restores the old state; None if that is unknown. `message` and `trace` say why
     it does not. `failed` is whether an install that takes this way back would fail. `lost` has the fields that the way
@@ -41,7 +44,8 @@ def rehearse_way_back(
 ) -> WayBack:
     """Convert the state `new`, which was made from `old`, back to a state of the running version.
 
-    In a downgrade, nothing is compared: the older version's state lacks everything that the newer version has added.
+    If the rehearsed transition is a downgrade, the result is not compared with `old`: the older version's state lacks
+    everything that the newer version has added.
     """
     verdict, back = CallVerdict(), WayBack()
     up = part.change.direction == "up"

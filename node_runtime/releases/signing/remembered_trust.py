@@ -41,7 +41,8 @@ def remembered_path(directory: Path) -> Path:
 def check_remembered(directory: Path, settings: TrustSettings) -> None:
     """Raise Refused if etc/ has lost what made the node demand signatures or approvals before.
 
-    That is the folder of the release keys, unless `settings` allow unsigned releases, or node.toml with `approvals`.
+    Signatures: if the node had release keys, their folder must exist, unless `settings` allow unsigned releases.
+    Approvals: if an install needed several people, node.toml must exist.
     """
     remembered = _read(directory)
     keys, toml = release_keys_folder(directory), node_toml(directory)

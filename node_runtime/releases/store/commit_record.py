@@ -51,8 +51,8 @@ class RecordedRelease(ManifestStruct, frozen=True):
     `failed` is the reason of the release's last failure on this node. A commit or a repair clears it. `origin` is None
     for a release that was staged by an older node, which did not record origins. `parts` are the parts of the node
     directory that the release needs (lib/<x>-<v>, releases/<vsn>, names in bin/). If `parts` is empty, the release's
-    manifest has to be read to find them. `bytecode` has the hash of the index of each part's bytecode files; see
-    `node_runtime/code/bytecode.py`.
+    manifest has to be read to find them. `bytecode` has, for each part with bytecode, the hash of the bytecode's index;
+    see `node_runtime/code/bytecode.py`.
     """
 
     status: RecordStatus

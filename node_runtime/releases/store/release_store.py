@@ -101,7 +101,10 @@ class ReleaseStore:
         if (objection := self._objection(vsn, self.trust_policy())) is None:
             return
         if not self.entry(vsn).was_committed:
-            raise Refused(f"Release {vsn} was never committed, and {objection}; stage it with another signature.")
+            raise Refused(
+                f"Release {vsn} was never committed, so it needs an accepted signature, but {objection}; stage it with "
+                f"another signature."
+            )
         logger.warning("release %s stays usable, because it was committed, although %s", vsn, objection)
 
     def _objection(self, vsn: str, policy: TrustPolicy) -> str | None:

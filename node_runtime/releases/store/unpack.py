@@ -159,7 +159,7 @@ def _record(
 
 @contextmanager
 def _emptied_on_failure(directory: Path) -> Iterator[None]:
-    """On failure, empty the directory again if it had at most etc/ before, and remove it if it did not exist."""
+    """On failure, restore a directory that did not exist, or had at most etc/. Leave any other directory as it is."""
     existed = directory.exists()
     before = {path.name for path in directory.iterdir()} if existed else set()
     try:

@@ -145,10 +145,10 @@ class LedWorkers:
     ) -> str:
         """Bring the workers into release `vsn`, one after the other; return why that failed, or "".
 
-        If a worker fails, the workers after it keep their release. The same is true if worker 1 has a problem:
-        `trouble()`, which is called before each worker, returns the problem, or "". With `forgive`, all workers are
-        brought into `vsn`, and a worker that fails is restarted. That is for an operation which is itself the way back
-        of the node.
+        If a worker fails, the remaining workers keep their release. `trouble()` is called before each worker, and
+        returns a problem of worker 1, or "". If there is a problem, the remaining workers keep their release, too. With
+        `forgive`, `trouble` is not called, a worker that fails is restarted, and the remaining workers follow. An
+        operation that returns the node to an earlier release uses this.
         """
         for one in self._workers.values():
             if not one.vsn or one.vsn == vsn:
@@ -194,7 +194,7 @@ class LedWorkers:
         self.on_repaired()
 
     async def _bring(self, one: LedWorker, order: Go) -> str:
-        """Order a worker into a release. Return why the worker failed, or "". A worker that ends has failed, too."""
+        """Send an order to a worker; return why the worker failed, or "". A worker that ends has failed, too."""
         one.order, one.answer = order, runtime().loop.create_future()
         self._requests.send(one.number, order)
         try:
@@ -249,10 +249,10 @@ class LedWorkers:
                 logger.warning("worker %s sent an unexpected %s", number, type(message).__name__)
 
     def _ended(self, one: LedWorker, why: str) -> None:
-        """Note the end of a worker. If the present release of worker 1 may be the cause, report trouble.
+        """Note the end of a worker. Report trouble if the present release of worker 1 may be the cause.
 
-        A worker that ended before it was ready may have booted the previous release of worker 1. If it ends a second
-        time, it has booted the present one.
+        If a worker ends before it is ready, it may have booted the previous release of worker 1, so its first such end
+        is not reported. At the second such end in a row, it has booted the present release.
         """
         ran, ordered = one.vsn, one.order is not None
         one.failed_boots += not ran

@@ -154,12 +154,15 @@ async def test_a_release_is_removed_after_a_question(opened: Open, peer: Peer) -
 async def test_a_release_that_cant_be_removed_is_explained_by_its_status_or_by_the_node(
     opened: Open, peer: Peer
 ) -> None:
-    peer.refuse["remove"] = "A rollback from 1986.c to 1986.a installs 1986.b on its path: commit or roll back first."
+    peer.refuse["remove"] = (
+        "Release 1986.b can't be removed now: a rollback from 1986.c to 1986.a has to install it in between. "
+        "Commit or roll back, then remove it."
+    )
     async with opened(read_only=False) as user:
         await user.press("5", "M")
         await user.is_notified("Release 1986.a is running; install another release before you remove this one.")
         await user.press("down", "M")
         await user.sees("Remove 1986.b", "Cancel")
         await user.press("tab", "enter")
-        await user.is_notified("installs 1986.b on its path: commit or roll back first.")
+        await user.is_notified("Commit or roll back, then remove it.")
         assert len(peer.world.releases) == 3

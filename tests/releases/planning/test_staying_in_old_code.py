@@ -52,8 +52,8 @@ class Site:
 STRAYS = "import contextlib\n" + STRAYS
 
 POLLER = (
-    "The task poller (shop.counter.poll), which {pid} has started, runs shop.counter.poll: no process owns it, so it "
-    "stays in the old version of shop.counter until it ends; `hotdash kill NODE poller` cancels it."
+    "The task poller (shop.counter.poll), which {pid} has started, runs shop.counter.poll. No process owns this task, "
+    "so it stays in the old version of shop.counter until it ends; `hotdash kill NODE poller` cancels it."
 )
 
 

@@ -19,7 +19,7 @@ ModuleRelease: TypeAlias = Literal["left", "target"]
 
 @dataclass
 class ChildTableModel:
-    """The children of a supervisor class that both releases have, and which children run at the present step."""
+    """A supervisor class that both releases have: its children, and which of them run at the present step."""
 
     left: SupervisorCode
     target: SupervisorCode
@@ -45,7 +45,10 @@ class ChildTableModel:
         return first.children.get(child) or second.children.get(child)
 
     def update(self) -> None:
-        """Use the specifications of the target from now on. New children do not run yet; removed children stay."""
+        """Use the specifications of the target from now on.
+
+        A new child does not run yet. For all other children, nothing changes.
+        """
         self.is_updated = True
         for child in () if self.has_template else self.target.children:
             self.running.setdefault(child, False)

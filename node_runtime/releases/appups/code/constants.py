@@ -49,7 +49,11 @@ class RecordCall:
 
 @dataclass(frozen=True)
 class ConstantScope:
-    """Evaluates the expressions at one place of a release, which has a module, local names, and the class of `self`."""
+    """Evaluates the expressions at one place in the source of a release.
+
+    `module` is the module of this place, `names` has the values of the local names there, and `cls` is the class of
+    `self`.
+    """
 
     release: ReleaseCode
     module: ModuleCode

@@ -47,7 +47,10 @@ class ListenerRoutes(msgspec.Struct, frozen=True):
 
 
 class RouteEffect(msgspec.Struct, frozen=True):
-    """A call that sets the routes of the listener `of` to `routes`. A field is None if the source doesn't show it."""
+    """A call that sets the routes of a listener.
+
+    `of` is the listener, and `routes` are its new routes. A field is None if the source doesn't show it.
+    """
 
     of: ListenerRoutes | None
     routes: RouteTable | None
@@ -142,7 +145,7 @@ def _values(scope: ConstantScope, verb: str, node: ast.Call) -> list[Any]:
 
 
 def call_argument(node: ast.Call, position: int | None, name: str) -> ast.expr | None:
-    """Return an argument of a call by its position, if it has one, or by its name; None if it is missing."""
+    """Return a call's argument at `position` or, if there is none, its keyword argument `name`; else None."""
     if position is not None and position < len(node.args):
         return node.args[position]
     return next((word.value for word in node.keywords if word.arg == name), None)

@@ -42,7 +42,7 @@ class ModuleCode:
 
     @cached_property
     def definitions(self) -> dict[str, ast.stmt]:
-        """The statement that binds each name at the top level of the module, the last one if there are several."""
+        """For each name at the top level of the module, the last statement that binds the name."""
         found: dict[str, ast.stmt] = {}
         for statement in top_level(self.tree.body):
             for name in bound_names(statement):

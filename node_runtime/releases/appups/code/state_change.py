@@ -21,8 +21,8 @@ class StateChange(msgspec.Struct, frozen=True):
     `changed` are the changed classes of objects in a state, with the file and line of each in the newer release.
     `declared` are the declared types of the state, or None if they are the same. `has_code_change` is whether the newer
     release defines a code_change; `code_change` is whether this code_change is new or differs from the older one.
-    `gone` has, for each direction, the classes that the release at its end lacks. `lost` are the fields of changed
-    classes that the newer release lacks.
+    `gone["up"]` are the classes that the newer release lacks, and `gone["down"]` those that the older release lacks.
+    `lost` are the fields of changed classes that the newer release lacks.
     """
 
     older: CallbackCode

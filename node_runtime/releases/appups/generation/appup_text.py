@@ -22,7 +22,10 @@ _TRAILING = re.compile(r"\}\s*,?\s*(#.*)$")
 
 @dataclass(slots=True)
 class EntryText:
-    """An entry as lines, with its instructions. `first` and `last` are the numbers of its first and last line."""
+    """An entry of an appup as lines, with its instructions.
+
+    `first` and `last` are the numbers of its first and last line.
+    """
 
     direction: Direction
     versions: str

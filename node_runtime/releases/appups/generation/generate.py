@@ -171,9 +171,10 @@ class _Work:
         return PlacedAppup(file.shown, exists=True, entries=[entry])
 
     def _is_current(self) -> Callable[[Mapping[str, Any]], bool]:
-        """Return `is_current` for `merge_steps`: whether an instruction that the draft lacks still makes sense.
+        """Return `is_current` for `merge_steps`: a function that tells whether an instruction still makes sense.
 
-        For example, an `update` makes sense only for a module that both releases have.
+        It is called for instructions that the draft lacks. For example, an `update` makes sense only for a module that
+        both releases have.
         """
         both = {*self.older.modules} & {*self.newer.modules}
         children = {

@@ -22,7 +22,7 @@ ModuleStepKind: TypeAlias = Literal["add", "load", "migrate", "supervisor", "del
 
 
 class ModuleStep(msgspec.Struct, frozen=True):
-    """What a script does with a module. `state` is the change of the state that makes a migration necessary."""
+    """What a script does with a module. `state` is the change of the class that requires a migration of states."""
 
     module: str
     kind: ModuleStepKind

@@ -36,8 +36,8 @@ class AppupPlace(msgspec.Struct, frozen=True):
 class ReleaseSource(msgspec.Struct, frozen=True):
     """A release as files. `view` has no appups: they are read separately, so that every mistake in them is found.
 
-    `environment` are the parameters of each application, `appups` the places of their appups, and `contents` a hash of
-    the files of each application, without its app.toml and appup.toml.
+    Three fields have an entry for each application: `environment` has its parameters, `appups` the place of its appup,
+    and `contents` a hash of its files without app.toml and appup.toml.
     """
 
     name: str

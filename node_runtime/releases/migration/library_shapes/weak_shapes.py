@@ -1,7 +1,7 @@
 """The shapes of weak references and of the containers that hold their content by weak references.
 
-The new weak references lead to the new objects. A new object to which only weak references lead would vanish at once.
-So `strong_parts` leaves out the parts that an object of such a shape does not keep alive.
+The new weak references lead to the new objects. A new object to which only weak references lead would vanish at once,
+so the migration has to know which parts an object keeps alive. `strong_parts` leaves out all other parts.
 """
 
 from __future__ import annotations

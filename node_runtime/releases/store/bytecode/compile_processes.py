@@ -41,8 +41,8 @@ Sources = dict[str, dict[str, FileEntry]]
 def make_bytecode(manifest: Manifest, directory: Path, stage: Path) -> dict[str, str]:
     """Write bytecode to the stage folder for each part of a release (such as lib/click-8.5.1) that has none yet.
 
-    Return the hash of the index of each part's bytecode. A release for another Python than this one gets no bytecode.
-    Blocks.
+    Return, for each part with bytecode, the hash of the bytecode's index. A release for another Python than this one
+    gets no bytecode. Blocks.
     """
     if manifest.python != this_python():
         return {}
@@ -75,7 +75,7 @@ def _recorded(directory: Path, parts: Iterable[str]) -> dict[str, str]:
 def _compile(sources: Sources, directory: Path, stage: Path) -> dict[str, str]:
     """Compile `sources`, the sources of each part of a release, in several OS processes.
 
-    Return the hash of the index of bytecode that was written for each part.
+    Return, for each part with new bytecode, the hash of the bytecode's index.
     """
     deadline = time.monotonic() + DEADLINE_SECONDS
     processes = []
@@ -107,9 +107,9 @@ def _start(task: bytes, stage: Path) -> subprocess.Popen[bytes]:
 
 
 def _finished(process: subprocess.Popen[bytes], deadline: float) -> Iterator[tuple[str, str]]:
-    """Wait for the end of a compile process.
+    """Wait until a compile process has ended. Yield (part, hash) for each part of the release that it has compiled.
 
-    Yield each part of the release that it has reported, with its index's hash.
+    The hash is that of the bytecode's index.
     """
     with process:
         try:
