@@ -188,7 +188,7 @@ def no_plan(
 ) -> Plan:
     """Return a plan without a script, for a target that is already current or that `obstacle` makes unreachable.
 
-    `hops` has the releases through which the target is nevertheless reachable by several installs.
+    If several installs, one after the other, nevertheless lead to the target, `hops` has their direction and releases.
     """
     direction, releases = hops
     return Plan(

@@ -33,7 +33,7 @@ FILES = (
 
 
 def launcher_files(path: Iterable[str], files: Iterable[str]) -> dict[str, str]:
-    """Return the files of the release's launcher: each name in the launcher's folder with its path in the release.
+    """Return the path in the release of each file of its launcher, by the name of the file in the launcher's folder.
 
     `path` lists the folders that are importable, and `files` the paths of all files.
     """

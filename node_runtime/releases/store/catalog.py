@@ -76,7 +76,7 @@ class Catalog:
         self._directions.clear()
 
     def removed(self, vsn: str, used: Set[str]) -> None:
-        """Forget a removed release and its files, because another release with the same version may be staged.
+        """Forget a removed release and its files, because another release with the same version may be staged later.
 
         The folders in `used`, such as lib/click-8.5.1, still exist, and their files can be read.
         """

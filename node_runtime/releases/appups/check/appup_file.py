@@ -116,7 +116,7 @@ def _read_entry(file: PlacedAppup, text: str, direction: Direction, number: int,
 def _refuse_whole(file: PlacedAppup, place: AppupPlace, refused: Refused) -> None:
     """Record the sentence of `refused` as a mistake, without the file and the line with which the sentence begins.
 
-    The line becomes the line of the mistake; it is 1 if the sentence names none.
+    The mistake gets this line, or line 1 if the sentence names none.
     """
     sentence = refused.sentence.removeprefix(str(place.path)).removeprefix(", ").removeprefix(": ").rstrip(".")
     match = re.match(r"line (\d+): ", sentence)

@@ -66,7 +66,7 @@ def project_source(
 ) -> ReleaseSource:
     """Return the source of a project in memory. Its appups are read later, from `folder`, and may be missing there.
 
-    `shown` returns how messages name a path in the project; by default, they name it with the folder.
+    `shown(path)` returns how messages name the file `path` of the project; by default, they name it with the folder.
     """
     name = shown or (lambda path: str(folder / path))
     modules = {
