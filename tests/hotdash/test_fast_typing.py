@@ -66,8 +66,8 @@ async def test_a_key_right_after_enter_in_the_filter_goes_to_the_rows(opened: Op
         await user.sees("4 processes")
         await user.type("/color\ri")
         await user.sees("1 match color", "by pid, reversed")
-        await user.type("\x1b/web\r3")
-        await user.sees("around it", "web_listener")
+        await user.type("\x1b/color\r3")
+        await user.sees("around it")
 
 
 async def test_letters_right_after_the_key_of_the_palette_search_it(opened: Open) -> None:
