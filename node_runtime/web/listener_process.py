@@ -13,7 +13,7 @@ from contextvars import copy_context
 from functools import partial
 
 from node_runtime.processes import Pid, runtime
-from node_runtime.processes.primitives import spawn_task
+from node_runtime.processes.primitives import self_pid, spawn_task
 from node_runtime.processes.process import DEAD
 from node_runtime.processes.transaction import current_transaction
 from node_runtime.protocol.exit_codes import Refused
@@ -130,17 +130,19 @@ async def _lifespan(listener: Listener) -> AsyncIterator[None]:
     if not isinstance(application, NamedApplication):
         yield
         return
-    lifespan = Lifespan(application.reference, application.current(), state={})
+    own = self_pid()
+    lifespan = Lifespan(application.reference, application.current(), own, state={})
     await lifespan.startup()
     application.adopt(lifespan)
+    del lifespan  # an upgrade may replace it, and it refers to the code of its version
     try:
         yield
     finally:
-        present = application.lifespan or lifespan  # an upgrade may have replaced it
-        application.adopt(None)
+        present = application.leave(own)
         if listener.retiring:
             await asyncio.wait(listener.retiring, timeout=LIFESPAN_SECONDS)
-        await present.shutdown(LIFESPAN_SECONDS)
+        if present is not None:
+            await present.shutdown(LIFESPAN_SECONDS)
 
 
 def _started(listener: Listener) -> None:

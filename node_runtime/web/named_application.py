@@ -17,6 +17,7 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from node_runtime.behaviours.code_references import resolve_attribute
+from node_runtime.processes import Pid
 from node_runtime.protocol.exit_codes import Refused
 
 from .lifespan.lifespan import Lifespan
@@ -30,7 +31,7 @@ class NamedApplication:
     Raises `ValueError` for a malformed name.
     """
 
-    __slots__ = ("_attribute", "_single", "lifespan", "module", "reference", "state")
+    __slots__ = ("_attribute", "_lifespans", "_single", "lifespan", "module", "reference", "state")
 
     def __init__(self, reference: str) -> None:
         self.module, _, self._attribute = reference.partition(":")
@@ -41,6 +42,8 @@ class NamedApplication:
         """The present lifespan, while the listener's process runs."""
         self.state: dict[str, Any] = {}
         """The state of which each request gets a copy as `scope["state"]`."""
+        self._lifespans: dict[Pid, Lifespan] = {}
+        """The present lifespan of each process of the listener; a killed process ends beside its successor."""
         self._single = self._attribute.isidentifier()
 
     def current(self) -> ASGIApp:
@@ -66,10 +69,21 @@ class NamedApplication:
             return None
         return application
 
-    def adopt(self, lifespan: Lifespan | None) -> None:
+    def adopt(self, lifespan: Lifespan) -> None:
         """Make `lifespan` the present lifespan: the next request gets its state."""
-        self.lifespan = lifespan
-        self.state = {} if lifespan is None else lifespan.state
+        self._lifespans[lifespan.process] = self.lifespan = lifespan
+        self.state = lifespan.state
+
+    def leave(self, process: Pid) -> Lifespan | None:
+        """Return the lifespan that the listener's process `process` has to end, or None.
+
+        If it is the present lifespan, there is none afterwards; otherwise, a successor of the process has adopted its
+        own already.
+        """
+        ending = self._lifespans.pop(process, None)
+        if ending is self.lifespan:
+            self.lifespan, self.state = None, {}
+        return ending
 
     def check(self) -> None:
         """Raise `Refused` if there is no such application, or if it can't be called."""

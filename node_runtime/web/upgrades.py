@@ -123,7 +123,7 @@ class ListenersInInstalls:
             old = application.lifespan
             assert old is not None
             _copy_state(application, new, batch)
-            lifespan = Lifespan(application.reference, new, state=dict(old.state), waits=True)
+            lifespan = Lifespan(application.reference, new, old.process, state=dict(old.state), waits=True)
             self._prepared.append(_Replacement(listener, application, old, lifespan))
             try:
                 async with asyncio.timeout(limit):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from websockets.asyncio.client import connect
 
-from node_runtime import application, web
+from node_runtime import application, exit, web
 from node_runtime.behaviours.supervision.management import which_children
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.web.lifespan.startup_functions import awaits_own_tasks
@@ -27,13 +27,14 @@ pytest_plugins = ["tests.support.nodes.small_node"]
 NOTES = """
 NOTES = []
 DOORS = []
+SOCKETS = set()
 """
 STARTUP = "    task = asyncio.create_task(tick(), name='ticker')\n"
 SITE = """
 import asyncio
 import contextlib
 from fastapi import FastAPI, Request, WebSocket
-from shop.notes import DOORS, NOTES
+from shop.notes import DOORS, NOTES, SOCKETS
 
 VSN = "{vsn}"
 
@@ -68,8 +69,12 @@ async def patient():
 @app.websocket("/ws")
 async def talk(websocket: WebSocket):
     await websocket.accept()
-    async for text in websocket.iter_text():
-        await websocket.send_text(VSN)
+    SOCKETS.add(websocket)
+    try:
+        async for text in websocket.iter_text():
+            await websocket.send_text(VSN)
+    finally:
+        SOCKETS.discard(websocket)
 """
 STEPS = """
 def fail():
@@ -193,6 +198,43 @@ async def test_a_failed_install_resumes_the_old_tasks_and_runs_the_new_shutdown(
     assert "shutdown 1" not in notes()
     assert "cancelled 1" not in notes()
     assert "tick 2" not in notes()
+
+
+async def test_a_listener_that_is_killed_ends_its_own_lifespan_and_not_that_of_its_successor(
+    shop: SmallNode, client: Client
+) -> None:
+    write(shop, "2")
+    shop.new_handler("1")
+    assert (await shop.install("2")).outcome == "installed"
+    async with connect(f"ws://127.0.0.1:{web.port('site')}/ws") as socket:
+        await socket.send("hello")
+        assert await socket.recv() == "2"
+        before = which_children("web_sup")[0].pid
+        assert before is not None
+        exit(before, "kill")
+        await eventually(lambda: notes().count("startup 2 sees 12") == 1, what="the startup of the successor")
+        await eventually(lambda: "shutdown 2" in notes(), what="the shutdown of the killed process")
+    assert notes().count("shutdown 2") == 1
+    await ticks_on("2")
+    assert (await page(client))[:2] == ["2", "2"]
+
+
+async def test_a_purge_that_ends_an_old_websocket_leaves_the_listener_and_the_new_lifespan(shop: SmallNode) -> None:
+    write(shop, "2")
+    shop.new_handler("1")
+    async with connect(f"ws://127.0.0.1:{web.port('site')}/ws") as socket:
+        await socket.send("hello")
+        assert await socket.recv() == "1"
+        assert (await shop.install("2")).outcome == "installed"
+        await ticks_on("2")
+        before = which_children("web_sup")[0].pid
+        purged = await shop.code.end_old_code("shop.site")
+        assert purged is not None
+        assert purged.dropped
+        assert purged.killed == ()
+        assert which_children("web_sup")[0].pid == before
+        assert "shutdown 2" not in notes()
+        await ticks_on("2")
 
 
 async def test_a_way_back_is_the_same(shop: SmallNode, client: Client) -> None:

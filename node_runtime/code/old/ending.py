@@ -1,9 +1,10 @@
 """Ends everything that keeps an old version, except threads, and drops the version. Follows code:purge/1.
 
 As in OTP, processes are killed, whether they run the old version or only refer to it. In OTP, nothing else keeps old
-code; here, timers and tasks that no process owns are also cancelled, and caches are cleared. A process that only refers
-to the version is killed last, and only if it still refers to the version then: a server may have referred to it only
-through the task of a connection. A thread can't be ended from outside.
+code; here, timers and tasks that no process owns are also cancelled, and caches are cleared. A task that only refers to
+the version is cancelled after those that run it, and such a process is killed last. Both are ended only if they still
+refer to the version then: a server may have referred to it only through the task of a connection. A thread can't be
+ended from outside.
 """
 
 from __future__ import annotations
@@ -56,29 +57,44 @@ async def end_old_code(
     if namespace is None or old.mark(module) != mark:
         raise Refused(f"An install has replaced the old version of {module} meanwhile; list the modules again.")
     holders = findings.holders.get(module, [])
-    killed = _kill(processes, (one for one in holders if one.does.startswith("runs ")))
-    asking = asyncio.current_task()
-    others = [task for task in processes.tasks() if task is not asking and not is_of_node(task)]
-    ending, cancelled = _cancel(others, {one.task for one in holders} - {None})
-    del others
+    may_go_on = partial(_may_go_on, old, module, mark, check)
+    running = [one for one in holders if one.does.startswith("runs ")]
+    killed = _kill(processes, running)
+    ending, cancelled = _cancel(_endable(processes), {one.task for one in running} - {None})
     cancelled += _cancel_timers(namespace)
     cancelled += [cache_title(name) for name in clear_caches([*findings.caches, *_caches(holders)])]
     del namespace
-    await _wait_for_end(old, module, ending, killed)
-    ending.clear()
-    left = await asyncio.to_thread(old.holders, module)
-    may_go_on = partial(_may_go_on, old, module, mark, check)
-    # `left` may have processes that refer to the version although the tasks have ended.
-    # Of the others, only those that were found before anything ended are killed: an ended process that is still listed
-    # may hold the version, and then every process that refers to the runtime does.
-    found = {one.pid for one in holders}
-    if may_go_on() and (later := _kill(processes, (one for one in left if one.pid in found))):
+    left = await _left_after(old, module, ending, killed)
+    # What only refers to the version may do so through what has just ended, so it is ended now, and only if it still
+    # does. What was not found at first is left alone: an ended process that is still listed may hold the version, and
+    # then every process that refers to the runtime does.
+    tasks = {one.task for one in left} & {one.task for one in holders} - {None}
+    if tasks and may_go_on():
+        ending, more = _cancel(_endable(processes), tasks)
+        cancelled += more
+        left = await _left_after(old, module, ending, ())
+    pids = {one.pid for one in holders if one.kind == "process"}
+    if may_go_on() and (later := _kill(processes, (one for one in left if one.pid in pids))):
         killed |= later
-        await _wait_for_end(old, module, [], later)
-        left = await asyncio.to_thread(old.holders, module)
+        left = await _left_after(old, module, [], later)
     dropped = old.drop(module) if may_go_on() else old.mark(module) != mark
     names = tuple(killed.values())
     return Purged(module=module, dropped=dropped, killed=names, cancelled=tuple(cancelled), left=tuple(left))
+
+
+async def _left_after(
+    old: OldVersions, module: str, ending: list[Task[Any]], killed: Collection[int]
+) -> list[OldCodeHolder]:
+    """Wait until the tasks and the processes have ended, and return what holds the version then."""
+    await _wait_for_end(old, module, ending, killed)
+    ending.clear()
+    return await asyncio.to_thread(old.holders, module)
+
+
+def _endable(processes: ProcessAdapter) -> list[Task[Any]]:
+    """Return the tasks that a purge may cancel: not its own task, and not those with which the node runs itself."""
+    asking = asyncio.current_task()
+    return [task for task in processes.tasks() if task is not asking and not is_of_node(task)]
 
 
 def _may_go_on(old: OldVersions, module: str, mark: tuple[int, float], check: Callable[[], None]) -> bool:

@@ -51,7 +51,7 @@ MAX_BLOCKERS: Final = 20
 """At most this many failing processes get a blocker each."""
 CONSENT: Final = "pass --unrehearsed to proceed anyway"
 REMEDIES: Final[dict[RehearsalOutcome, str]] = {
-    "raised": "correct the code_change and build the release again",
+    "raised": "correct the code_change and build the release under a new vsn",
     "wrong type": "let the code_change return the type that the class declares, or correct the declaration",
     "no such state": "let the code_change map the state to one that the new version defines",
     "mutated": "let the code_change return a new state and leave the old state unchanged, "
@@ -61,13 +61,13 @@ REMEDIES: Final[dict[RehearsalOutcome, str]] = {
     "died": "correct the code_change, which would end the node",
 }
 REMEDIES_LOAD: Final[dict[str, str]] = {
-    "raised": "correct the module and build the release again",
+    "raised": "correct the module and build the release under a new vsn",
     "address in use": "open the socket in a process, because the old version of the module keeps its socket open",
     "hung": "correct the module, or raise `prepare` in node.toml",
     "died": "correct the module, which would end the node",
 }
-REMEDY_CHILDREN: Final = "correct children() and build the release again"
-REMEDY_CALL: Final = "correct the function, or its args in the appup, and build the release again"
+REMEDY_CHILDREN: Final = "correct children() and build the release under a new vsn"
+REMEDY_CALL: Final = "correct the function, or its args in the appup, and build the release under a new vsn"
 
 NO_VALUES: Final = LiveValuesFound()
 

@@ -69,7 +69,7 @@ def _check_resume(process: BehaviourProcess, state: Any, wanted: StateClass) -> 
         process.make_instance(wanted.cls, state)
     except Exception as error:
         sentence = f"{wanted.cls.__qualname__} of release {wanted.vsn} can't hold its state"
-        remedy = "correct the class and build the release again"
+        remedy = "correct the class and build the release under a new vsn"
         raise WrongResult("raised", f"{sentence}: {shown(describe_reason(error))[:500]}", remedy) from error
 
 

@@ -157,7 +157,7 @@ def _wanted(reception: Reception, manifest: Manifest, data: bytes, others: Mappi
     if not _is_same(manifest, data, reception.directory):
         raise Refused(
             f"{reception.name} differs from release {manifest.vsn}, which is already unpacked; build it "
-            f"under a new vsn."
+            f"under a new vsn, for example with `node-runtime appup generate --bump VSN`."
         )
     _check_shared_parts(manifest, others)
     new = new_parts(manifest, reception.directory, is_new=commit_record.load(reception.directory) is None)

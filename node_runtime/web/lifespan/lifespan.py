@@ -9,10 +9,12 @@ import asyncio
 import contextlib
 import logging
 from contextvars import Context, copy_context
+from itertools import count
 from typing import Any, Final
 
 from starlette.types import Message
 
+from node_runtime.processes import Pid
 from node_runtime.protocol.exit_codes import Refused
 
 from .awaited_tasks import awaited_tasks, last_future, may_set
@@ -28,22 +30,30 @@ SHUTDOWN_SECONDS: Final = 60.0
 """The time limit of a shutdown after an upgrade."""
 
 
+_numbers: Final = count(1)
+
+
 class Lifespan:
     """One lifespan of the application `application`, whose name in messages is `reference`.
 
-    With `waits`, the tasks that the startup creates take their first step when the gate is opened, except those for
-    which the startup itself waits.
+    `process` is the listener's process, which ends the lifespan when it ends itself. With `waits`, the tasks that the
+    startup creates take their first step when the gate is opened, except those for which the startup itself waits.
     """
 
-    def __init__(self, reference: str, application: Any, *, state: dict[str, Any], waits: bool = False) -> None:
+    def __init__(
+        self, reference: str, application: Any, process: Pid, *, state: dict[str, Any], waits: bool = False
+    ) -> None:
         self.reference = reference
         self.application = application
+        self.process = process
         self.state = state
         """The state of which each request gets a copy as `scope["state"]`. A startup may fill it."""
         self.gate = TaskGate(closed=waits)
         self.supported = True
         """Whether the application understands the protocol."""
         self.main: asyncio.Task[None] | None = None
+        self._name = f"lifespan-{next(_numbers)} of {reference}"
+        """The name of the task `main`. It is unique, because `hotdash purge` ends tasks by their names."""
         self._events: asyncio.Queue[Message] = asyncio.Queue()
         self._received = False
         self._misused = False
@@ -59,7 +69,7 @@ class Lifespan:
         context.run(startup_gate.set, self.gate)
         self._events.put_nowait({"type": "lifespan.startup"})
         with gating_tasks(loop):
-            self.main = loop.create_task(self._run(), name=f"lifespan of {self.reference}", context=context)
+            self.main = loop.create_task(self._run(), name=self._name, context=context)
             try:
                 await self._until_started()
             except BaseException:

@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 
 import pytest
 
+from node_runtime.processes import Pid
 from node_runtime.web.http_connection import connection_class
 from node_runtime.web.lifespan.lifespan import Lifespan
 from node_runtime.web.named_application import NamedApplication
@@ -67,7 +68,7 @@ class TestedConfig(ServerConfig):
 @asynccontextmanager
 async def run_server(config: TestedConfig, sockets: Any = None) -> AsyncIterator[Server]:
     """Run a listener's server, and the lifespan of the application if the test wants one."""
-    lifespan = Lifespan(config.named.reference, config.named.current(), state={})
+    lifespan = Lifespan(config.named.reference, config.named.current(), Pid(0), state={})
     if config.with_lifespan:
         await lifespan.startup()
         config.named.adopt(lifespan)
