@@ -65,14 +65,16 @@ def _runs(holder: m.OldCodeHolder) -> bool:
 
 def purge_question(old: m.OldCode, node: str) -> str:
     """Return the question before a purge, with the number of processes and tasks that the purge ends."""
-    processes = [holder for holder in old.holders if holder.kind == "process"]
-    killed = len(processes)
-    at_most = "" if all(map(_runs, processes)) else "at most "
-    cancelled = sum(holder.kind == "task" for holder in old.holders)
-    ends = [f"kill {at_most}{plural(killed, 'process', 'processes')}"] if killed else []
-    ends += [f"cancel {plural(cancelled, 'task')}"] if cancelled else []
+    processes, tasks = ([one for one in old.holders if one.kind == kind] for kind in ("process", "task"))
+    ends = [f"kill {_at_most(processes)}{plural(len(processes), 'process', 'processes')}"] if processes else []
+    ends += [f"cancel {_at_most(tasks)}{plural(len(tasks), 'task')}"] if tasks else []
     what = f" ({' and '.join(ends)})" if ends else ""
     return f"purge the old version of {old.module} on {node}{what}?"
+
+
+def _at_most(holders: list[m.OldCodeHolder]) -> str:
+    """Return "at most " if some of the holders only refer to the version: they may not do so when their turn comes."""
+    return "" if all(map(_runs, holders)) else "at most "
 
 
 def purged_lines(purged: m.Purged) -> list[Line]:
