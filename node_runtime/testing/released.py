@@ -31,7 +31,9 @@ def last_release(project: Path, tag: str | None = None) -> Path:
     folder = tempfile.TemporaryDirectory(prefix="node-runtime-released-")
     atexit.register(folder.cleanup)
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-        archive.extractall(folder.name, filter="data")
+        # Before 3.11.4, Python has no filters. The archive is made of the project's own commits.
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(folder.name)
     return Path(folder.name)
 
 

@@ -47,7 +47,8 @@ def _folder(given: str | None = None) -> Path:
         options = ("--no-deps", "--no-binary", ":all:", "--no-build-isolation", "--dest", str(FOLDER))
         _pip("download", *options, f"uvicorn=={uvicorn.__version__}")
         with tarfile.open(FOLDER / f"{name}.tar.gz") as tarball:
-            tarball.extractall(FOLDER, filter="data")
+            tarball.extraction_filter = getattr(tarfile, "data_filter", None)  # Python has it from 3.11.4 on
+            tarball.extractall(FOLDER)
     return FOLDER / name
 
 
