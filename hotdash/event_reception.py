@@ -41,8 +41,10 @@ class EventReception:
         app.apply(app.node.with_event(event, app.clock()))
         if event.kind == "rehearsal" and app.dashboard.busy:
             app.set_busy(f"{event.text[:1].upper()}{event.text[1:]} …")
-        if operation is not None and operation.ended is not None and not operation.results:
-            app.read_operation(operation.id)
+        if operation is not None and operation.ended is not None:
+            app.handlers.releases.report_end(operation)
+            if not operation.results:
+                app.read_operation(operation.id)
 
     def forget(self) -> None:
         """Drop the events of the next batch, because another node is shown now."""

@@ -9,7 +9,7 @@ import msgspec
 
 from hotdash.actions import command_line_of, key_of
 from hotdash.idle_actions import nothing_to_do
-from hotdash.model.operation_lines import outcome_words
+from hotdash.model.operation_lines import kept_words, kind_words, outcome_words, version_words
 from hotdash.model.plan_lines import hard_blockers, plan_id, plan_title, summary, transient_blockers
 from hotdash.model.rehearsal_lines import unrehearsed
 from hotdash.model.styled_text import Line, line, span
@@ -48,6 +48,7 @@ class ReleaseActions:
         """Whether the dashboard has requested an operation whose id it does not know yet."""
         self.own: set[str] = set()
         """The ids of the operations that this dashboard has begun."""
+        self._aborting: set[str] = set()
 
     async def stage(self) -> None:
         app = self._app
@@ -261,9 +262,44 @@ class ReleaseActions:
         if idle := nothing_to_do("abort", self._app.node, self._app.dashboard.keymap):
             self._app.show_toast(idle)
             return
-        ended = await self._app.link.request(methods.ABORT, m.Abort())
-        self._app.show_toast(f"{self._app.node.name} ends operation {ended.operation}.")
+        running = self._app.node.unfinished()[-1]
+        answer = await self._app.push_screen_wait(ConfirmDialog(self._abort_question(running)))
+        if answer is None:
+            return
+        self._aborting.add(running.id)
+        ended = await self._app.link.request(methods.ABORT, m.Abort(operation=running.id, reason=answer.reason))
         await self.refresh_operation(ended.operation)
+
+    def _abort_question(self, running: m.Operation) -> Question:
+        app = self._app
+        subject = app.subject(app.selected())
+
+        def equivalent(answer: Answer) -> str:
+            return command_line_of("abort", replace(subject, options=m.InstallOptions(reason=answer.reason)))
+
+        waits = [line("It waits for ", span(running.waits_for, "warn"), ".")] if running.waits_for else []
+        began = span(f"{age(app.view_state.node_now - running.started)} ago: {running.phase}", "muted")
+        return Question(
+            title=f"Abort: {kind_words(running).lower()} {version_words(running)}",
+            lines=(
+                line(span("on ", "muted"), span(app.node.name, "strong")),
+                line("Started by ", span(running.by, "strong"), " ", began),
+                *waits,
+                line("It has changed nothing yet; ", span(running.from_vsn, "strong"), " keeps running."),
+            ),
+            verb="Abort",
+            command_line=equivalent,
+            reason="",
+        )
+
+    def report_end(self, operation: m.Operation) -> None:
+        """Say how an operation of this dashboard has ended, unless its screen is open or this operator aborted it."""
+        known = operation.id in self.own and operation.id not in self._aborting and operation.kind != "commit"
+        screens = self._app.screen_stack
+        if known and not any(isinstance(one, OperationScreen) and one.operation == operation.id for one in screens):
+            bad = operation.outcome not in ("installed", "reverted")
+            words = [f"{kind_words(operation)} {version_words(operation)}: {outcome_words(operation).text}."]
+            self._app.show_toast(" ".join([*words, operation.error or "", kept_words(operation)]).strip(), bad=bad)
 
 
 def _with_answer(consent: m.InstallOptions, answer: Answer) -> m.InstallOptions:

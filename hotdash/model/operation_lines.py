@@ -89,6 +89,8 @@ def outcome_lines(operation: m.Operation, fresh: bool, node_now: float) -> list[
         )
     if operation.error:
         lines.append((Span("  "), span(operation.error, "bad")))
+    if kept := kept_words(operation):
+        lines.append(line("  ", span(kept, "ok")))
     lines += [line(span("  ! ", "warn"), span(warning)) for warning in operation.warnings]
     if operation.outcome == "installed" and operation.probation_until is not None:
         left = operation.probation_until - node_now
@@ -102,6 +104,11 @@ def outcome_lines(operation: m.Operation, fresh: bool, node_now: float) -> list[
                 )
             )
     return lines
+
+
+def kept_words(operation: m.Operation) -> str:
+    """Return a sentence that says which release runs after an aborted operation; empty for another outcome."""
+    return f"{operation.from_vsn} keeps running." if operation.outcome == "aborted" else ""
 
 
 def _time_left(operation: m.Operation, node_now: float) -> str:

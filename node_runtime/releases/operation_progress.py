@@ -12,6 +12,7 @@ import msgspec
 from node_runtime.processes.redaction.struct_redaction import redact_struct
 from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.protocol.messages import Operation, OperationStep, ProcessResult, Rehearsal
+from node_runtime.protocol.messages.operations import requester
 
 OperationKind = Literal["install", "commit", "revert", "fallback"]
 OperationOutcome = Literal["installed", "committed", "reverted", "aborted", "put back", "restarted", "partly put back"]
@@ -65,6 +66,11 @@ class OperationProgress:
     def id(self) -> str:
         """The operation's id."""
         return self.operation.id
+
+    def name_aborter(self, reason: str | None, who: str, claim: str) -> None:
+        """Note who aborts the operation, and why."""
+        why = f": {shown(reason.rstrip('.'))}" if reason else ""
+        self.aborted = f"{requester(shown(who), shown(claim))} aborted it{why}"
 
     def enter(self, phase: str) -> bool:
         """Begin a phase. Return False, without an effect, if the operation is already in this phase."""

@@ -216,10 +216,10 @@ class ReleaseHandler:
         operation = new_operation("revert", self.vsn, path[-1], who, claim=claim, reason=request.reason)
         return self._begin(operation, path, request)
 
-    def abort(self, request: Abort, who: str) -> str:
+    def abort(self, request: Abort, who: str, claim: str = "") -> str:
         """End the running operation before it changes the node; return its id. Raises `Refused` if that is too late."""
         running = operation_checks.check_abort(request, self._running)
-        running.aborted = f"{who} aborted it{f': {request.reason}' if request.reason else ''}"
+        running.name_aborter(request.reason, who, claim)
         if self._task is not None and running.begun:  # else its first step ends it
             self._task.cancel()
         return running.id

@@ -34,13 +34,13 @@ async def test_an_install_that_waits_is_aborted_and_the_next_one_can_begin(small
         handler.rollback(m.Rollback(), "bob")
     with pytest.raises(Refused, match="The operation 123 is not running"):
         handler.abort(m.Abort(operation="123"), "bob")
-    assert handler.abort(m.Abort(operation=operation, reason="too slow"), "bob") == operation
+    assert handler.abort(m.Abort(operation=operation, reason="too slow"), "bob", "bob@desk") == operation
     ended = await small.ended(operation)
     assert (ended.outcome, ended.error) == ("aborted", "bob aborted it: too slow.")
     assert handler.vsn == "1"
     again = handler.install(m.Install(vsn="2", wait=600.0), "ann")
-    handler.abort(m.Abort(), "ann")
-    assert (await small.ended(again)).error == "ann aborted it."
+    handler.abort(m.Abort(), "operator", "ann@desk")
+    assert (await small.ended(again)).error == "operator (ann@desk) aborted it."
 
 
 async def test_a_hold_that_takes_long_is_aborted_and_its_processes_continue(small: SmallNode) -> None:

@@ -101,8 +101,7 @@ class Operation(WireStruct, frozen=True):
     @property
     def by(self) -> str:
         """The requester as text: the name of the key, and in parentheses the user that the client claims to be."""
-        user = self.claim.partition("@")[0]
-        return self.who if user in ("", self.who) else f"{self.who} ({self.claim})"
+        return requester(self.who, self.claim)
 
     @property
     def ended_in(self) -> str:
@@ -153,3 +152,9 @@ class AuditCheck(WireStruct, frozen=True):
     first: int
     last: int
     sentence: str
+
+
+def requester(who: str, claim: str) -> str:
+    """Return a requester as text: the name of the key, and in parentheses the user that the client claims to be."""
+    user = claim.partition("@")[0]
+    return who if user in ("", who) else f"{who} ({claim})"

@@ -31,9 +31,30 @@ async def test_a_waiting_operation_says_what_it_waits_for_and_can_be_aborted(ope
         )
         await user.sees("waits for: fil_color_fsm is in state lime · gives up in 59:", "A aborts it")
         await user.press("A")
-        await user.sees("aborted: nothing was changed", "alice aborted it")
+        await user.sees("Abort: upgrade 1986.a → 1986.b", "waits for fil_color_fsm is in state lime", "Reason")
+        await user.press("enter")
+        await eventually(lambda: "Cancel" not in user.frame())
+        assert not peer.asked("abort")
+        await user.press("A")
+        await user.sees("Abort: upgrade", "Cancel")
+        await user.press("shift+tab")
+        await user.type("freeze")
+        await user.sees("$ hotdash abort fil@127.0.0.1 --reason freeze")
+        await user.press("enter", "enter")
+        await user.sees("aborted: nothing was changed", "alice aborted it: freeze.", "1986.a keeps running")
         assert "waits for" not in user.frame()
-        assert len(peer.asked("abort")) == 1
+        assert peer.asked("abort") == [m.Abort(operation=peer.world.operations[-1].id, reason="freeze")]
+
+
+async def test_an_operator_whose_operation_is_aborted_is_told_by_whom_and_why(opened: Open, peer: Peer) -> None:
+    by_bob = "operator (bob@desk) aborted it: release freeze."
+    async with opened(read_only=False) as user:
+        await upgrade_to_b(user)
+        peer.advance()
+        await user.press("escape")
+        await user.sees("5 Releases", "unpacked")
+        peer.change_operation(ended=time.time(), phase="aborted", outcome="aborted", error=by_bob)
+        await user.is_notified(f"Upgrade 1986.a → 1986.b: aborted: nothing was changed. {by_bob} 1986.a keeps running.")
 
 
 async def test_there_is_nothing_to_abort_without_an_operation(opened: Open, peer: Peer) -> None:

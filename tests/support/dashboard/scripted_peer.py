@@ -280,8 +280,9 @@ class Peer:
         self.world.operations[-1] = operation
         self.emit("operation", f"{operation.kind} {operation.to_vsn}: {operation.phase}", operation)
 
-    def _abort(self, _: m.Abort) -> m.OperationStarted:
-        self.change_operation(ended=time.time(), outcome="aborted", error="alice aborted it", waits_for="")
+    def _abort(self, params: m.Abort) -> m.OperationStarted:
+        error = f"alice aborted it{f': {params.reason}' if params.reason else ''}."
+        self.change_operation(ended=time.time(), outcome="aborted", error=error, waits_for="")
         return m.OperationStarted(operation=self.world.operations[-1].id)
 
     def _end_process(self, params: m.ProcessTarget) -> m.Empty:
