@@ -28,7 +28,10 @@ _LEVEL_TONES: dict[str, Tone] = {"warning": "warn", "error": "bad", "critical": 
 
 
 class EventList(View):
-    """A list of events that is filtered, searched and folded. At its end, it follows new events."""
+    """A list of events, which can be filtered, searched and folded.
+
+    While its end is shown, the list scrolls on to each new event.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(move_keys("search"), "search", id="search", show=False),

@@ -45,7 +45,10 @@ def awaited_tasks(task: asyncio.Task[Any]) -> set[asyncio.Task[Any]]:
 
 
 def _tasks_of_frame(frame: FrameType | None) -> list[Any]:
-    """Return the tasks for whose end a function of asyncio or anyio waits by callbacks, such as a task group's exit."""
+    """Return the tasks for which the frame's function waits by callbacks, such as the exit of a task group.
+
+    Only functions of asyncio and anyio are known; for any other function, return an empty list.
+    """
     if frame is None or not str(frame.f_globals.get("__name__", "")).startswith(_LIBRARIES):
         return []
     name = frame.f_code.co_qualname

@@ -106,7 +106,10 @@ class _Draft:
         return graph
 
     def _order_module(self, graph: StepGraph[StepName], step: ModuleStep) -> None:
-        """Add to `graph`: a module is loaded after the modules that it needs, or deleted after those that need it."""
+        """Add the order of `step` to `graph`.
+
+        A module is loaded after the modules that it needs, and deleted after the modules that need it.
+        """
         node = ("module", step.module)
         if step.loads:
             for needed in self._needs(step.module):
