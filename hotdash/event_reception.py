@@ -42,7 +42,7 @@ class EventReception:
         if event.kind == "rehearsal" and app.dashboard.busy:
             app.set_busy(f"{event.text[:1].upper()}{event.text[1:]} …")
         if operation is not None and operation.ended is not None:
-            app.handlers.releases.report_end(operation)
+            app.handlers.releases.report_abort(operation)
             if not operation.results:
                 app.read_operation(operation.id)
 

@@ -292,14 +292,13 @@ class ReleaseActions:
             reason="",
         )
 
-    def report_end(self, operation: m.Operation) -> None:
-        """Say how an operation of this dashboard has ended, unless its screen is open or this operator aborted it."""
-        known = operation.id in self.own and operation.id not in self._aborting and operation.kind != "commit"
+    def report_abort(self, operation: m.Operation) -> None:
+        """Say that an operation of this dashboard was aborted, unless this operator did it or its screen is open."""
+        known = operation.outcome == "aborted" and operation.id in self.own - self._aborting
         screens = self._app.screen_stack
         if known and not any(isinstance(one, OperationScreen) and one.operation == operation.id for one in screens):
-            bad = operation.outcome not in ("installed", "reverted")
             words = [f"{kind_words(operation)} {version_words(operation)}: {outcome_words(operation).text}."]
-            self._app.show_toast(" ".join([*words, operation.error or "", kept_words(operation)]).strip(), bad=bad)
+            self._app.show_toast(" ".join([*words, operation.error or "", kept_words(operation)]), bad=True)
 
 
 def _with_answer(consent: m.InstallOptions, answer: Answer) -> m.InstallOptions:
