@@ -81,6 +81,7 @@ def purged_lines(purged: m.Purged) -> list[Line]:
     """Return lines about what a purge has ended, and about the holders that are left."""
     lines = [line("killed ", span(name, "name")) for name in purged.killed]
     lines += [line("cancelled ", span(name, "name")) for name in purged.cancelled]
+    lines += [line("cleared ", span(name, "name")) for name in purged.cleared]
     if purged.dropped:
         lines.append(line(span(f"The old version of {purged.module} is dropped.", "ok")))
     if purged.left:

@@ -66,6 +66,7 @@ async def test_a_purge_shows_what_it_would_end_and_asks(shop: Node, poller: asyn
         "killed": [],
         "cancelled": ["task ponder (shop_till.Till.ponder)"],
         "left": [],
+        "cleared": [],
     }
     assert poller.cancelled()
     lines = [json.loads(line) for line in (shop.root / "var" / "audit.jsonl").read_text().splitlines()]

@@ -15,12 +15,13 @@ import pytest_asyncio
 from starlette.background import BackgroundTask
 from starlette.responses import StreamingResponse
 
-from node_runtime import Runtime, all_processes, application, exit, finished_processes, process_info, web, whereis
+from node_runtime import Runtime, all_processes, application, exit, finished_processes, web, whereis
 from node_runtime.behaviours.supervision.management import which_children
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.web import PlainTextResponse, Request, Response, Route
 from tests.support.waiting import eventually
 from tests.support.web.http_client import Client
+from tests.support.web.site import listening, requests_of
 
 doors: list[asyncio.Event] = []
 """The events that `patient` waits for, the last one. Each test has its own, since an event belongs to a loop."""
@@ -74,12 +75,8 @@ ROUTES = [
 async def site() -> AsyncIterator[int]:
     """The port of a listener `site` with ROUTES."""
     doors.append(asyncio.Event())
-    async with Runtime():
-        application.load(web.APPLICATION)
-        await application.start("web")
-        await web.start_http("site", port=0, routes=ROUTES)
-        yield web.port("site")
-        await application.stop("web")
+    async with Runtime(), listening(ROUTES) as port:
+        yield port
 
 
 @pytest.fixture
@@ -142,7 +139,7 @@ async def test_new_routes_count_from_the_next_request_on_a_connection_that_stays
 async def test_settled_waits_for_requests_of_an_earlier_table_only(client: Client, site: int) -> None:
     asked = asyncio.create_task(client.get("/patient"))
     listener = which_children("web_sup")[0].pid
-    await eventually(lambda: _requests_of(listener), what="the request's process")
+    await eventually(lambda: requests_of(listener), what="the request's process")
     await web.settled("site")
     web.set_routes("site", [Route("/", f"{__name__}:hello")])
     settled = asyncio.create_task(web.settled("site"))
@@ -200,8 +197,8 @@ async def test_a_handler_is_looked_up_at_each_request(client: Client, handlers: 
 async def test_a_request_is_a_process_below_its_listener_and_can_be_killed(client: Client) -> None:
     listener = which_children("web_sup")[0].pid
     asked = asyncio.create_task(client.get("/patient"))
-    await eventually(lambda: _requests_of(listener), what="the request's process")
-    [request] = _requests_of(listener)
+    await eventually(lambda: requests_of(listener), what="the request's process")
+    [request] = requests_of(listener)
     exit(request, "kill")
     assert (await asked)[0] == 500
     assert await client.get("/") == (200, "hello")
@@ -230,12 +227,12 @@ async def test_the_processes_of_pipelined_requests_are_siblings(site: int) -> No
     listener = which_children("web_sup")[0].pid
     reader, writer = await asyncio.open_connection("127.0.0.1", site)
     writer.write(b"".join(f"GET {path} HTTP/1.1\r\nHost: here\r\n\r\n".encode() for path in ("/", "/patient")))
-    await eventually(lambda: _requests_of(listener) and doors[-1]._waiters, what="the second request's process")
+    await eventually(lambda: requests_of(listener) and doors[-1]._waiters, what="the second request's process")
     doors[-1].set()
     writer.write(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
     assert (await reader.read()).count(b" 200 OK") == 3
     writer.close()
-    await eventually(lambda: not _requests_of(listener), what="the end of the processes")
+    await eventually(lambda: not requests_of(listener), what="the end of the processes")
 
 
 async def test_a_crashed_listener_is_restarted_on_its_port_with_its_routes(site: int, client: Client) -> None:
@@ -283,7 +280,7 @@ async def test_without_the_application_web_a_stop_is_refused_as_a_start_is(runti
 async def test_a_request_under_way_is_answered_while_its_listener_stops(client: Client) -> None:
     asked = asyncio.create_task(client.get("/patient"))
     listener = which_children("web_sup")[0].pid
-    await eventually(lambda: _requests_of(listener), what="the request's process")
+    await eventually(lambda: requests_of(listener), what="the request's process")
     stopping = asyncio.create_task(web.stop_http("site"))
     doors[-1].set()
     assert await asked == (200, "at last")
@@ -297,7 +294,3 @@ async def test_stopping_the_application_stops_every_listener(site: int) -> None:
     assert all_processes() == []
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", site), timeout=5)
-
-
-def _requests_of(listener: object) -> list[int]:
-    return [pid for pid in all_processes() if process_info(pid).parent == listener]

@@ -58,11 +58,10 @@ async def end_old_code(
         raise Refused(f"An install has replaced the old version of {module} meanwhile; list the modules again.")
     holders = findings.holders.get(module, [])
     may_go_on = partial(_may_go_on, old, module, mark, check)
-    running = [one for one in holders if one.does.startswith("runs ")]
-    killed = _kill(processes, running)
-    ending, cancelled = _cancel(_endable(processes), {one.task for one in running} - {None})
+    killed = _kill(processes, (one for one in holders if one.does.startswith("runs ")))
+    ending, cancelled = _cancel(_running(old, processes, module))
     cancelled += _cancel_timers(namespace)
-    cancelled += [cache_title(name) for name in clear_caches([*findings.caches, *_caches(holders)])]
+    cleared = tuple(map(cache_title, clear_caches([*findings.caches, *_caches(holders)])))
     del namespace
     left = await _left_after(old, module, ending, killed)
     # What only refers to the version may do so through what has just ended, so it is ended now, and only if it still
@@ -70,7 +69,7 @@ async def end_old_code(
     # then every process that refers to the runtime does.
     tasks = {one.task for one in left} & {one.task for one in holders} - {None}
     if tasks and may_go_on():
-        ending, more = _cancel(_endable(processes), tasks)
+        ending, more = _cancel(task for task in _endable(processes) if task.get_name() in tasks)
         cancelled += more
         left = await _left_after(old, module, ending, ())
     pids = {one.pid for one in holders if one.kind == "process"}
@@ -79,7 +78,9 @@ async def end_old_code(
         left = await _left_after(old, module, [], later)
     dropped = old.drop(module) if may_go_on() else old.mark(module) != mark
     names = tuple(killed.values())
-    return Purged(module=module, dropped=dropped, killed=names, cancelled=tuple(cancelled), left=tuple(left))
+    return Purged(
+        module=module, dropped=dropped, killed=names, cancelled=tuple(cancelled), left=tuple(left), cleared=cleared
+    )
 
 
 async def _left_after(
@@ -89,6 +90,12 @@ async def _left_after(
     await _wait_for_end(old, module, ending, killed)
     ending.clear()
     return await asyncio.to_thread(old.holders, module)
+
+
+def _running(old: OldVersions, processes: ProcessAdapter, module: str) -> list[Task[Any]]:
+    """Return the tasks that run the old version. Another task may have the same name and run the current version."""
+    runners = old.running([module]).get(module)
+    return [] if runners is None else [task for task in _endable(processes) if task in runners.tasks]
 
 
 def _endable(processes: ProcessAdapter) -> list[Task[Any]]:
@@ -133,7 +140,7 @@ def stray_tasks(processes: ProcessAdapter) -> list[TaskInfo]:
 
 def cancel_tasks(processes: ProcessAdapter, name: str) -> list[str]:
     """Cancel those tasks called `name` that no process owns or waits for; return their titles."""
-    return _cancel(_without_owner(processes), {name})[1]
+    return _cancel(task for task in _without_owner(processes) if task.get_name() == name)[1]
 
 
 def _without_owner(processes: ProcessAdapter) -> Iterator[Task[Any]]:
@@ -146,9 +153,9 @@ def _without_owner(processes: ProcessAdapter) -> Iterator[Task[Any]]:
             yield task
 
 
-def _cancel(tasks: Iterable[Task[Any]], names: Iterable[str | None]) -> tuple[list[Task[Any]], list[str]]:
-    wanted = set(names)
-    found = [task for task in tasks if task.get_name() in wanted]
+def _cancel(tasks: Iterable[Task[Any]]) -> tuple[list[Task[Any]], list[str]]:
+    """Cancel the tasks; return them and their titles."""
+    found = list(tasks)
     titles = [task_name(task) for task in found]
     for task in found:
         task.add_done_callback(_forget_frames)

@@ -78,6 +78,7 @@ class OldCodeHandlers:
             killed=tuple(map(shown, purged.killed)),
             cancelled=tuple(map(shown, purged.cancelled)),
             left=tuple(map(_shown_holder, purged.left)),
+            cleared=tuple(map(shown, purged.cleared)),
         )
 
     def kill_task(self, caller: Caller, request: m.TaskTarget) -> m.TaskList:

@@ -76,7 +76,7 @@ class PurgeModule(WireStruct, frozen=True):
 
 
 class Purged(WireStruct, frozen=True):
-    """The result of a purge: the processes killed, the tasks cancelled and caches cleared, and the holders `left`.
+    """The result of a purge: the processes killed, the tasks cancelled, the caches cleared, and the holders `left`.
 
     The holders in `left` still keep code of the old version, even if the version was `dropped`. If the version was not
     dropped, some of the holders still run it, and no other version can be loaded.
@@ -87,6 +87,7 @@ class Purged(WireStruct, frozen=True):
     killed: tuple[str, ...] = ()
     cancelled: tuple[str, ...] = ()
     left: tuple[OldCodeHolder, ...] = ()
+    cleared: tuple[str, ...] = ()
 
 
 class TaskInfo(WireStruct, frozen=True):

@@ -14,6 +14,8 @@ import msgspec
 
 from node_runtime.behaviours.show.raw_reads import namespace_of
 
+from .targets import resolve_name
+
 LOCALS: Final = ".<locals>."
 MAX_ITEMS: Final = 1_000
 """In a larger container, no lambda is searched."""
@@ -67,8 +69,8 @@ def _names_in(namespace: Mapping[str, Any], owner: str) -> Mapping[str, Any]:
     """Return the names of a class; those of the module if `owner` is ""."""
     if not owner:
         return namespace
-    cls = _class(namespace, owner)
-    return {} if cls is None else namespace_of(cls)
+    cls = resolve_name(namespace, owner)
+    return namespace_of(cls) if isinstance(cls, type) else {}
 
 
 def _unwrapped(value: Any) -> Any:
@@ -89,24 +91,10 @@ def _same_items(value: Any, new: Any) -> Iterator[tuple[Any, Any]]:
         yield value, new
 
 
-def _class(namespace: Mapping[str, Any], qualname: str) -> type[Any] | None:
-    names: Mapping[str, Any] = namespace
-    found: type[Any] | None = None
-    for name in qualname.split("."):
-        part: Any = names.get(name)
-        if not isinstance(part, type):
-            return None
-        found, names = part, namespace_of(part)
-    return found
-
-
 def _code_named(namespace: Mapping[str, Any], qualname: str) -> CodeType | None:
     """Return the code of a function, which may be a method or be made by other functions."""
     outermost, *inner = qualname.split(LOCALS)
-    owner, _, name = outermost.rpartition(".")
-    cls = _class(namespace, owner) if owner else None
-    found = namespace.get(name) if not owner else None if cls is None else namespace_of(cls).get(name)
-    code = _code_of(found, outermost)
+    code = _code_of(resolve_name(namespace, outermost), outermost)
     for number in range(len(inner)):
         wanted = LOCALS.join([outermost, *inner[: number + 1]])
         same = [] if code is None else [one for one in _inner(code) if one.co_qualname == wanted]

@@ -51,7 +51,7 @@ class Targets:
             return model
         if namespace is None:
             return cls
-        found = _resolve(namespace, name_of(cls))
+        found = resolve_name(namespace, name_of(cls))
         if isinstance(found, type):
             return found
         if namespace_of_class(cls) is namespace:
@@ -75,8 +75,8 @@ class Targets:
         """Return the only class of this name that a module has in the target and lacked until now, if it is alike."""
         found = []
         for module, target in self._namespaces.items():
-            one = _resolve(target, name_of(cls))
-            was = _resolve(self._before.get(module, {}), name_of(cls))
+            one = resolve_name(target, name_of(cls))
+            was = resolve_name(self._before.get(module, {}), name_of(cls))
             if isinstance(one, type) and module_of(one) == module and was is None:
                 found.append(one)
         return found[0] if len(found) == 1 and _is_alike(cls, found[0]) else None
@@ -91,7 +91,7 @@ class Targets:
         own = getattr(plain, "__globals__", {})
         if namespace is None or own is namespace:
             return function
-        found = _resolve(namespace, function.__qualname__)
+        found = resolve_name(namespace, function.__qualname__)
         if isinstance(found, (FunctionType, CACHED_FUNCTION)):
             return found
         return GONE if own.get("__name__") == function.__module__ else function
@@ -127,7 +127,11 @@ def _is_alike(old: type, new: type) -> bool:
     return all(one <= other or other <= one for one, other in zip(*parts, strict=True))
 
 
-def _resolve(namespace: Mapping[str, Any], qualname: str) -> Any:
+def resolve_name(namespace: Mapping[str, Any], qualname: str) -> Any:
+    """Return what a qualified name means in a namespace; None if there is nothing. A method is returned as a function.
+
+    No code of a class runs.
+    """
     first, *others = qualname.split(".")
     found = namespace.get(first)
     for name in others:

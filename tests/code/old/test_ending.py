@@ -118,7 +118,7 @@ async def test_a_purge_clears_a_cache_of_the_applications_own(app: App) -> None:
         app.prepare(a=ROUTES.format(n=3))
     purged = await app.server.end_old_code("a")
     assert purged is not None
-    assert (purged.dropped, purged.left, purged.cancelled) == (True, (), ("the cache own.name",))
+    assert (purged.dropped, purged.left, purged.cleared) == (True, (), ("the cache own.name",))
     app.load(a=ROUTES.format(n=3))
 
 
@@ -175,6 +175,20 @@ async def test_a_purge_kills_no_process_that_refers_to_the_version_only_through_
     assert task.cancelled()
     assert (purged.killed, is_alive(server)) == ((), True)
     assert [one.pid for one in purged.left if one.kind == "process"] == [int(server)]
+
+
+async def test_a_purge_leaves_a_task_of_the_current_version_that_has_the_same_name(app: App, node: Runtime) -> None:
+    poll = "import asyncio\nasync def poll():\n    await asyncio.Event().wait()\n"
+    app.boot(a=poll)
+    old = asyncio.create_task(imported("a").poll(), name="poller")
+    await begun(old)
+    app.load(a=poll + "VERSION = 2\n")
+    new = asyncio.create_task(imported("a").poll(), name="poller")
+    await begun(new)
+    purged = await app.server.end_old_code("a")
+    assert purged is not None
+    assert (purged.dropped, len(purged.cancelled), old.cancelled(), new.done()) == (True, 1, True, False)
+    new.cancel()
 
 
 async def test_a_purge_never_cancels_the_main_task_of_the_node(app: App) -> None:

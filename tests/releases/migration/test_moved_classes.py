@@ -1,9 +1,11 @@
-"""A class that moves to another module, and is imported back by its old one, has a way up and a way down."""
+"""A class that moves to another module, or whose module is renamed, has a way up and a way down."""
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING
+
+import pytest
 
 from node_runtime import gen_server
 from node_runtime.behaviours.upgrade import live_processes
@@ -45,25 +47,6 @@ APPUP = """
 """
 
 
-async def test_a_class_that_moves_to_another_module_goes_up_and_comes_back(small: SmallNode) -> None:
-    small.write("1", {"shop.shapes": POINT, "shop.box": BOX})
-    moved = {"shop.shapes": "from shop.geometry import Point\n", "shop.geometry": POINT + "    z: int = 7\n"}
-    small.write("2", {**moved, "shop.box": BOX}, APPUP, probation="deadline = 600")
-    small.boot()
-    await gen_server.start(importlib.import_module("shop.box").Box, name="box")
-    plan = await small.handler.plan("2")
-    assert (plan.blockers, plan.way_back) == ((), True)
-    assert [one for one in plan.warnings if "way back" in one] == []
-    installed = await small.install("2")
-    assert (installed.outcome, installed.error) == ("installed", None)
-    (point,) = live_processes.raw_state("box")["points"]
-    assert (type(point).__module__, point.x, point.z) == ("shop.geometry", 3, 7)
-    back = await small.roll_back()
-    assert (back.outcome, back.error) == ("reverted", None)
-    (point,) = live_processes.raw_state("box")["points"]
-    assert (type(point).__module__, point.x, hasattr(point, "z")) == ("shop.shapes", 3, False)
-
-
 RENAMED = """
     [[up]]
     from = "1"
@@ -82,16 +65,23 @@ RENAMED = """
 """
 
 
-async def test_a_class_whose_module_is_renamed_goes_up_and_comes_back(small: SmallNode) -> None:
+MOVED = {"shop.geometry": POINT + "    z: int = 7\n"}
+WAYS = {
+    "to another module": ({**MOVED, "shop.shapes": "from shop.geometry import Point\n", "shop.box": BOX}, APPUP),
+    "with its module": ({**MOVED, "shop.box": BOX.replace("shapes", "geometry")}, RENAMED),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_class_that_moves_goes_up_and_comes_back(small: SmallNode, way: str) -> None:
+    modules, appup = WAYS[way]
     small.write("1", {"shop.shapes": POINT, "shop.box": BOX})
-    box = BOX.replace("shapes", "geometry")
-    small.write(
-        "2", {"shop.geometry": POINT + "    z: int = 7\n", "shop.box": box}, RENAMED, probation="deadline = 600"
-    )
+    small.write("2", modules, appup, probation="deadline = 600")
     small.boot()
     await gen_server.start(importlib.import_module("shop.box").Box, name="box")
     plan = await small.handler.plan("2")
     assert (plan.blockers, plan.way_back) == ((), True)
+    assert [one for one in plan.warnings if "way back" in one] == []
     installed = await small.install("2")
     assert (installed.outcome, installed.error) == ("installed", None)
     (point,) = live_processes.raw_state("box")["points"]
@@ -99,7 +89,7 @@ async def test_a_class_whose_module_is_renamed_goes_up_and_comes_back(small: Sma
     back = await small.roll_back()
     assert (back.outcome, back.error) == ("reverted", None)
     (point,) = live_processes.raw_state("box")["points"]
-    assert (type(point).__module__, point.x) == ("shop.shapes", 3)
+    assert (type(point).__module__, point.x, hasattr(point, "z")) == ("shop.shapes", 3, False)
 
 
 async def test_a_class_of_the_same_name_with_other_fields_does_not_replace_a_deleted_one(small: SmallNode) -> None:

@@ -10,11 +10,12 @@ import pytest
 import pytest_asyncio
 from starlette.responses import StreamingResponse
 
-from node_runtime import Runtime, all_processes, application, exit, finished_processes, process_info, self_pid, web
+from node_runtime import Runtime, exit, finished_processes, process_info, self_pid
 from node_runtime.behaviours.supervision.management import which_children
 from node_runtime.web import PlainTextResponse, Request, Response, Route
 from tests.support.waiting import eventually
 from tests.support.web.http_client import Client
+from tests.support.web.site import listening, requests_of
 
 
 def hello(_request: Request) -> Response:
@@ -78,11 +79,8 @@ async def node() -> AsyncIterator[Runtime]:
 @pytest_asyncio.fixture
 async def site(node: Runtime) -> AsyncIterator[int]:
     """The port of a listener `site` with ROUTES."""
-    application.load(web.APPLICATION)
-    await application.start("web")
-    await web.start_http("site", port=0, routes=ROUTES)
-    yield web.port("site")
-    await application.stop("web")
+    async with listening(ROUTES) as port:
+        yield port
 
 
 @pytest.fixture
@@ -96,7 +94,7 @@ async def test_a_plain_function_runs_in_a_process_and_a_context_of_its_own(clien
     listener = which_children("web_sup")[0].pid
     for name in ("ana", "ben"):
         assert await client.get(f"/visited?name={name}") == (200, f"nobody {listener}")
-    assert not _requests_of(listener)
+    assert not requests_of(listener)
 
 
 @pytest.mark.parametrize("path", ["/killed", "/exiting"])
@@ -104,7 +102,7 @@ async def test_a_plain_function_that_ends_its_process_is_an_error_500(client: Cl
     assert (await client.get(path))[0] == 500
     assert await client.get("/") == (200, "hello")
     await eventually(lambda: not node.zombies, what="the end of the process")
-    assert not _requests_of(which_children("web_sup")[0].pid)
+    assert not requests_of(which_children("web_sup")[0].pid)
 
 
 async def test_a_plain_function_may_return_what_takes_longer(client: Client) -> None:
@@ -147,7 +145,3 @@ async def test_of_pipelined_requests_only_the_first_is_answered_at_once(site: in
     unsubscribe()
     writer.close()
     assert turns == [True] * 2 + [False] * 6
-
-
-def _requests_of(listener: object) -> list[int]:
-    return [pid for pid in all_processes() if process_info(pid).parent == listener]

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 
-from node_runtime import Runtime, application, web
+from node_runtime import Runtime, web
 from node_runtime.web.listeners import listeners
+from tests.support.web.site import listening
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,8 @@ class Site:
 @contextlib.asynccontextmanager
 async def served() -> AsyncIterator[Site]:
     """A listener without routes, in the running runtime."""
-    application.load(web.APPLICATION)
-    await application.start("web")
-    await web.start_http("site", port=0, routes=())
-    yield Site()
-    await application.stop("web")
+    async with listening():
+        yield Site()
 
 
 @pytest.fixture
