@@ -52,7 +52,7 @@ def _option_words(options: m.InstallOptions) -> list[str]:
 
 
 def reason_words(options: m.InstallOptions) -> list[str]:
-    """Return the option with the reason, if there is one."""
+    """Return `--reason TEXT` as words of a command line, or no words without a reason."""
     return ["--reason", options.reason] if options.reason else []
 
 
@@ -79,7 +79,7 @@ def results_command(subject: CommandSubject) -> str:
 
 
 def overview_command(subject: CommandSubject) -> str:
-    """Return the command line that prints the selected process, or the tree."""
+    """Return the command line that prints the selected process or, if no process is selected, the tree."""
     return (
         build_command_line("tree", subject)
         if subject.pid is None

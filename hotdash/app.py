@@ -141,7 +141,7 @@ class HotdashApp(NodeApp):
         self.show_toast(sentence, bad=True)
 
     def go_to_node(self, step: int) -> None:
-        """Show another of the open nodes. Raises Refused if only one is open."""
+        """Show the open node that is `step` tabs after the shown one. Raises Refused if only one node is open."""
         raise Refused(
             f"Only {self.node.name} is open; `hotdash connect {self.node.name} OTHER` opens several nodes.",
             ExitCode.USAGE,
@@ -153,7 +153,7 @@ class HotdashApp(NodeApp):
         return self._memory.views(self.address.name, self._settings.columns)
 
     def remember(self) -> None:
-        """Write what the dashboard remembers into its file."""
+        """Write the theme and what the views remember into the memory file."""
         theme = self.theme if self.theme != self._theme_at_start else None
         self._memory.write(self.address.name, theme, self.main_screen.memory())
 
@@ -181,7 +181,10 @@ class HotdashApp(NodeApp):
         self.reception.receive(message.event)
 
     def read_operation(self, operation: str) -> None:
-        """Request an operation whose results were in no event. In a replay, do nothing: the answer is recorded."""
+        """Request an operation from the node, because no event had its results.
+
+        In a replay, do nothing, because the recording also has the node's answer.
+        """
         if self.link.live:
             self.handlers.refresh_operation(operation)
 
@@ -302,10 +305,7 @@ class HotdashApp(NodeApp):
         self._update_needs()
 
     def _update_needs(self) -> None:
-        """Tell the link which data the open view needs.
-
-        While the dashboard closes, tell it nothing, because the screens may already be closed.
-        """
+        """Tell the link which data the open view needs; do nothing while the dashboard closes."""
         if not self.is_running:
             return
         with suppress(StopIteration):

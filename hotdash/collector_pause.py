@@ -19,8 +19,10 @@ def begin_pause() -> None:
 
 
 def end_pause() -> None:
-    """Enable collections, but exempt the present objects, because nearly all of them stay. Without a pause, do
-    nothing."""
+    """Enable garbage collection again; exempt all objects made so far, because nearly all of them stay.
+
+    Do nothing if garbage collection was not paused.
+    """
     if not gc.isenabled():
         gc.freeze()
         gc.enable()

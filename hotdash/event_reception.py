@@ -59,7 +59,7 @@ class EventReception:
     def _announce(self, operation: m.Operation) -> None:
         """Announce an operation that has just begun, unless this dashboard has requested it.
 
-        An open dialog whose answer would begin another operation is frozen, and says why.
+        If a dialog is open that would begin another operation, the dialog is disabled, and shows the announcement.
         """
         app = self._app
         ours = app.handlers.releases.requesting or operation.id in app.handlers.releases.own

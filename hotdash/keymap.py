@@ -55,7 +55,7 @@ def make_keymap(table: dict[str, object], where: str) -> dict[str, str]:
 
 
 def _remaining_moves(chosen: dict[str, list[str]], owners: dict[str, str], where: str) -> Iterator[tuple[str, str]]:
-    """Yield (id, keys) of each movement whose keys the file changes, or of which the file gives a key to an action."""
+    """Yield (id, keys) of each movement whose keys are not the default keys."""
     for move in MOVES:
         default = _split(move.keys)
         keys = chosen.get(move.id, default)

@@ -95,7 +95,7 @@ class ReplayApp(HotdashApp):
         self.dashboard = replace(self.dashboard, replay=replay)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While the user types into a field, the keys of the replay are characters."""
+        """Disable the keys of the replay while the user types into a field or a dialog is open."""
         if action == "replay":
             return not isinstance(self.focused, Input) and not self.screen.is_modal
         return super().check_action(action, parameters)

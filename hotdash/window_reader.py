@@ -42,7 +42,7 @@ W = TypeVar("W", ProcessWindow, TreeWindow)
 
 
 class WindowReader:
-    """Reads the windows (ranges of a list's rows) and the process that the last `set_needs` named, and posts both."""
+    """Reads the windows (ranges of a list's rows) and the process that the last `set_needs` named, and posts them."""
 
     def __init__(self, post: Callable[[Message], object]) -> None:
         self._post = post
@@ -53,7 +53,7 @@ class WindowReader:
         self._processes: ProcessWindow | None = None
 
     def set_needs(self, needs: DataNeeds) -> None:
-        """Set what is read from now on. If only the selected process differs, only that process is read at once."""
+        """Set what is read from now on. If only the selected process has changed, only that process is read at once."""
         before, self._needs = self._needs, needs
         if not (same_question(before.tree, needs.tree) and same_question(before.processes, needs.processes)):
             self._window_due.set()

@@ -1,6 +1,6 @@
 """An OTP-like runtime for Python: processes, behaviours, releases and upgrades of a node that keeps running.
 
-The public names are imported when one of them is first used. The gateway needs only the wire types; so its process
+A public name is imported only when it is first used. The gateway's process, which needs only the wire types, therefore
 imports no code of the runtime, and starts in half the time.
 """
 

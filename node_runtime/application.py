@@ -1,6 +1,6 @@
 """The public functions on applications, such as `application.get_env("fil", "http_port", 8004)`.
 
-Follows OTP's application.
+They follow OTP's module `application`.
 """
 
 from .behaviours.application import Application, start, stop

@@ -36,10 +36,9 @@ def commit(node: str, cookie_file: Path | None, yes: bool, reason: str | None, o
 
 
 async def commit_when_healthy(client: Client, vsn: str, reason: str | None, output: str) -> m.Operation:
-    """Wait until the health of the release `vsn` is good, and commit the release.
+    """Wait until the health of the release `vsn` is good, commit the release, and return the commit as an operation.
 
-    Return the commit as an operation. If the probation ends in another way, such as a revert,
-    follow the node's newest operation to its end and return that operation.
+    If the probation ends first, for example by a revert, follow the node's newest operation instead, and return it.
     """
     if await wait_until_healthy(client, vsn, output):
         return await client.request(methods.COMMIT, m.Commit(reason=reason))

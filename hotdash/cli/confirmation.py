@@ -25,7 +25,7 @@ def confirm(question: str, yes: bool) -> None:
 
 
 def confirm_at_terminal(question: str, yes: bool) -> None:
-    """Ask `question` on a terminal, unless `yes`. Without a terminal, return without asking: a script has decided."""
+    """Ask `question` on a terminal, unless `yes`. Without a terminal, return without asking."""
     if not yes and _is_terminal():
         confirm(question, yes)
 

@@ -52,7 +52,7 @@ _mode: ContextVar[OutputMode] = ContextVar("output_mode", default=OutputMode()) 
 
 @contextmanager
 def repeated_output(paint: Callable[[RenderableType], None] | None = None) -> Iterator[None]:
-    """In the block, a verb may print several outputs, one after the other."""
+    """Let a verb print several outputs, one after the other, in the body of `with`."""
     token = _mode.set(OutputMode(True, paint))
     try:
         yield

@@ -125,7 +125,10 @@ downgrade = _install_verb(
 
 
 async def install_planned(client: Client, request: m.Install, plan: m.Plan, how: InstallManner) -> m.Operation | None:
-    """Ask for confirmation of the plan, install, and follow the operation; return None if there is nothing to do."""
+    """Ask for confirmation of the plan, install, and follow the operation to its end.
+
+    Return the operation, or None if there is nothing to do.
+    """
     done: m.Operation | None = None
     if not plan.nothing_to_do:
         _check(plan, request, how.node)
@@ -143,7 +146,7 @@ async def install_planned(client: Client, request: m.Install, plan: m.Plan, how:
 
 
 async def _install_hops(client: Client, request: m.Install, route: m.Plan, how: InstallManner) -> m.Operation | None:
-    """Install the releases on the way one after the other; return the last operation, which is not printed yet.
+    """Install the releases `route.hops`, one after the other; return the last operation without printing it.
 
     Each install has its own plan and probation, and begins when the health of the previous release is good. The first
     failure ends the sequence.
@@ -177,7 +180,7 @@ def _print(how: InstallManner, text: str, tone: Tone) -> None:
 
 
 async def _stopped(client: Client, refused: Refused, step: str, number: int, how: InstallManner) -> Refused:
-    """Return the refusal of one install in a sequence, with a sentence that names the release that now runs."""
+    """Return `refused` with a sentence that names the running release, as the error of a sequence of installs."""
     code = refused.code
     if number > 1 and code != ExitCode.UNKNOWN_OUTCOME:
         code = ExitCode.CHANGED_OTHERWISE

@@ -70,7 +70,7 @@ def _run(once: Callable[[], None]) -> None:
 
 
 def _paint(renderable: RenderableType) -> None:
-    """Draw over the last output; cut the lines that don't fit, since scrolling would hide the first lines."""
+    """Replace the previous output on the terminal. Lines that don't fit are cut, because they would make it scroll."""
     size = shutil.get_terminal_size()
     console = Console(highlight=False, emoji=False, width=size.columns)
     with console.capture() as captured:

@@ -52,7 +52,7 @@ class MemoryFile:
         return self._at_start.theme if self._at_start.theme in themes else None
 
     def views(self, node: str, columns: Mapping[str, tuple[str, ...]]) -> dict[str, ViewMemory]:
-        """Return the names that the views of `node` remember; the columns in the settings take precedence."""
+        """Return the names that the views of `node` remember. Columns in the settings replace remembered columns."""
         remembered = self._at_start.nodes.get(node, {})
         chosen = {view: {"columns": names} for view, names in columns.items()}
         return {view: remembered.get(view, {}) | chosen.get(view, {}) for view in {*remembered, *chosen}}

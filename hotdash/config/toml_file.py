@@ -13,10 +13,10 @@ MAX_FILE_BYTES = 256 * 1024
 
 
 def read_toml(path: Path, content: str) -> dict[str, Any]:
-    """Return the table of the file at `path`; an empty table without a file. `content` is the word for its content in
-    messages.
+    """Return the table in the file at `path`; an empty table if there is no file.
 
-    Raises Refused (USAGE) for a file that is too large, can't be read, or isn't TOML.
+    `content` names the content in messages, for example "settings". Raises Refused (USAGE) for a file that is too
+    large, can't be read, or isn't TOML.
     """
     try:
         with path.open("rb") as file:

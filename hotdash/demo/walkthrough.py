@@ -162,14 +162,14 @@ def plan_while_blocked(demo: DemoFolder, project: Project, known_colours: list[s
 
 
 def wait_for_change(demo: DemoFolder, before: str) -> None:
-    """Wait until the machine has left the colour `before`."""
+    """Wait until the colour of the machine is not `before` any more."""
     deadline = time.monotonic() + CYCLE_LIMIT_SECONDS
     while colour(demo) == before and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
 def wait_for_colour(demo: DemoFolder, wanted: str) -> None:
-    """Wait until the machine has entered the colour `wanted`."""
+    """Wait until the colour of the machine is `wanted`."""
     wait_for_change(demo, wanted)
     deadline = time.monotonic() + CYCLE_LIMIT_SECONDS
     while colour(demo) != wanted:

@@ -45,7 +45,7 @@ def known_nodes(settings: Settings) -> list[KnownNode]:
 
 
 def known_by_name(names: Sequence[str], settings: Settings) -> list[KnownNode]:
-    """Return the nodes with these names, each once, with their cookie files if the settings file names the nodes."""
+    """Return the nodes with these names, each once. A node has a cookie file if the settings file names one."""
     remote = {name: node.cookie_path() for name, node in settings.nodes.items()}
     return [KnownNode(name, remote.get(name)) for name in dict.fromkeys(names)]
 

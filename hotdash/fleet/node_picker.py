@@ -1,4 +1,4 @@
-"""The list of nodes that `hotdash connect` opens without a name."""
+"""The list of nodes from which the user chooses if `hotdash connect` gets no name."""
 
 from __future__ import annotations
 

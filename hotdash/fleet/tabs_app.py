@@ -31,7 +31,7 @@ _FIRST_MODE: Final = "node 1"
 
 @dataclass(slots=True)
 class _OpenNode:
-    """One of the nodes. `view` and `dashboard` have the state of its tab when it was last left, or the first state.
+    """One of the nodes. `view` and `dashboard` have its state when its tab was last left, or the initial state.
 
     `mode` is Textual's name of its stack of screens.
     """
@@ -96,7 +96,7 @@ class TabsApp(HotdashApp):
         self._show_tabs()
 
     def _show_tabs(self) -> None:
-        """Draw the tabs. The tab of the open node has no words, because the header below has them."""
+        """Draw the tabs. The tab of the open node shows only its name, because the header shows the rest."""
         tabs = tuple(
             replace(node.tab, words="") if number == self._open else node.tab
             for number, node in enumerate(self._open_nodes)
@@ -117,7 +117,7 @@ class TabsApp(HotdashApp):
             self.call_later(self._leave)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While a dialog is open, no other tab can be opened."""
+        """Disable the action that opens another tab while a dialog is open."""
         if action == "open_tab":
             return not self.screen.is_modal
         return super().check_action(action, parameters)

@@ -1,4 +1,4 @@
-"""The values of replaced code that processes hold, as styled lines."""
+"""Styled lines about live values: objects of replaced code, such as functions, that processes still hold."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _BY_NAME: tuple[m.ValuePlace, ...] = ("message", "timer", "timeout", "postponed 
 
 
 def live_value_lines(values: tuple[m.LiveValue, ...]) -> list[Line]:
-    """Return two lines for each kind of values: the processes and the outcome, then the code, its place and changes."""
+    """Return two lines for each kind of live value.
+
+    The first names the processes and what the upgrade does; the second names the code, its place and its changes.
+    """
     lines = [part for value in values[:MAX_LISTED] for part in _value(value)]
     if len(values) > MAX_LISTED:
         lines.append(line(span(f"    and {len(values) - MAX_LISTED} more", "muted")))

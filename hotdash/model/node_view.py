@@ -202,7 +202,7 @@ class NodeView:
         return self.connection.badge(self.last_heard, now, blocked)
 
     def way_out(self) -> str:
-        """Return a sentence that says how an operator ends a blocked event loop."""
+        """Return a sentence that says how an operator restarts a node whose event loop is blocked."""
         name = self.snapshot.info.release if self.snapshot is not None else "<name>"
         return f"If it stays blocked, 'bin/{name} restart' restarts the node; the states of all processes are lost."
 

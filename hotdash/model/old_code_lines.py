@@ -73,7 +73,7 @@ def purge_question(old: m.OldCode, node: str) -> str:
 
 
 def _at_most(holders: list[m.OldCodeHolder]) -> str:
-    """Return "at most " if some of the holders only refer to the version: they may not do so when their turn comes."""
+    """Return "at most " if some holders only refer to the version, since a purge may end fewer of them; else ""."""
     return "" if all(map(_runs, holders)) else "at most "
 
 

@@ -118,7 +118,7 @@ def _time_left(operation: m.Operation, node_now: float) -> str:
 
 
 def results_by_outcome(operation: m.Operation) -> list[m.ProcessResult]:
-    """Return the results, failures first, and those of each outcome by pid."""
+    """Return the results, failures first; results with the same outcome are sorted by pid."""
     ranks = {"failed": 0, "died": 1, "put back": 2}
     return sorted(operation.results, key=lambda result: (ranks.get(result.outcome, 3), result.pid))
 

@@ -47,9 +47,9 @@ def _row(line: m.TreeLine, window: TreeWindow, closed: frozenset[str]) -> TreeRo
 
 
 def tree_guides(levels: str, *, root: bool = False) -> str:
-    """Return the lines of the tree before a title, for the `levels` of a TreeLine.
+    """Return the lines that a tree draws before a title, for the `levels` of a TreeLine.
 
-    The first level is that of the applications. It is left out in the dashboard; with `root`, the node is above it.
+    Without `root`, the applications are at the left margin. With `root`, they are below the line of the node.
     """
     if root:
         above = "".join("│   " if level == "|" else "    " for level in levels[:-1])

@@ -89,11 +89,11 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class DataNeeds:
-    """The data that the open view needs: a summary every second if `snapshots`, and the state of `process`.
+    """The data that the open view needs.
 
-    `tree` and `processes` are the queries for the rows that it shows.
-
-    If `old_code`, the view also needs the list of what keeps old versions, while any module has an old version.
+    If `snapshots`, it needs a summary of the node every second. `process` is the process whose state it needs. `tree`
+    and `processes` are the queries for the rows that it shows. If `old_code`, it needs what keeps the old versions of
+    modules.
     """
 
     snapshots: bool = True

@@ -44,7 +44,7 @@ class TreeWindow:
 
 
 def same_question(one: m.ProcessQuery | m.TreeQuery | None, other: m.ProcessQuery | m.TreeQuery | None) -> bool:
-    """Return whether two queries ask for the same rows, even if they follow different processes."""
+    """Return whether two queries ask for the same rows. The row that a query follows does not matter."""
     return _bare(one) == _bare(other)
 
 
@@ -72,7 +72,7 @@ def tree_window(query: m.TreeQuery, page: m.TreePage, before: TreeWindow | None)
 
 
 def is_incomplete(window: ProcessWindow | TreeWindow) -> bool:
-    """Return whether rows are missing: the page left them out as unchanged, but the last window did not have them."""
+    """Return whether rows are missing: the page left them out as unchanged, but the previous window lacked them."""
     pids = window.page.pids if isinstance(window, ProcessWindow) else window.pids
     return window.query.since > 0 and any(pid not in window.rows for pid in pids)
 

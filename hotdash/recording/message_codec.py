@@ -32,7 +32,7 @@ def _message_classes() -> dict[str, type[Message]]:
 
 @cache
 def _fields_type(name: str) -> type[msgspec.Struct]:
-    """Return the struct with the fields of a message class, by which they are packed and checked."""
+    """Return a struct with the fields of a message class; it packs and checks the fields of a record."""
     kind = _message_classes()[name]
     hints = get_type_hints(kind)
     return msgspec.defstruct(

@@ -59,7 +59,7 @@ class ReplayLink:
             await asyncio.wait((self._running,))
 
     def set_needs(self, needs: DataNeeds) -> None:
-        """Post the state of the selected process, if the recording has one so far."""
+        """Set which data the open view needs. If it needs another process now, post that process's last state."""
         key = needs.process
         if key is not None and key != self._needs.process:
             missing = "The recording has no state of this process: another process was selected at this time."
@@ -113,7 +113,10 @@ class ReplayLink:
             await asyncio.sleep(POLL_SECONDS)
 
     def _take(self) -> list[Message]:
-        """Return the message of the next record, or no message if it can't be decoded; move to the record after it."""
+        """Return the message of the next record, and go on to the record after it.
+
+        Return no message if the record can't be decoded.
+        """
         messages: list[Message] = []
         with suppress(UnknownRecord):
             if self._next is not None:

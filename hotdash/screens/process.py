@@ -153,9 +153,9 @@ class ProcessScreen(NodeScreen):
             self._begin()
 
     def go(self, by: int) -> bool:
-        """Go to the process visited before (-1) or after (1) the present one; return False if there is none.
+        """Go to the process that was visited before (-1) or after (1) this one; return False if there is none.
 
-        After the last visited process, go to its successor, if it has ended.
+        If no process was visited after this one, and this one has ended, (1) goes to its successor.
         """
         if self.visits.go(by):
             self._begin()

@@ -49,7 +49,7 @@ def find_tarballs(typed: str) -> list[Found]:
 
 
 class TarballSuggester(Suggester):
-    """Completes a path with the first of the existing folders and tarballs, by name."""
+    """Completes a path with the first existing folder or tarball, in the order of names."""
 
     def __init__(self) -> None:
         super().__init__(use_cache=False, case_sensitive=True)

@@ -66,11 +66,11 @@ class Access:
         return bool(known) and self.clock() <= self._sessions[known[0]]
 
     def refusal(self, host: str, origin: str | None, *, origin_required: bool) -> str:
-        """Return why a request with these headers is refused, or an empty text.
+        """Return why a request with these headers is refused, or an empty text if it is allowed.
 
-        A page of another site can make a browser send requests to this server, even under the site's own host name if
-        that resolves to this address. Browsers send the header Origin with each websocket and with each request from
-        another site.
+        The headers are checked because a page of another site can make a browser send requests to this server. If the
+        site's host name resolves to this address, the header Host has that name. Browsers send the header Origin with
+        each websocket and with each request from another site.
         """
         if host != self.host:
             return f"This server answers only at {self.origin}."

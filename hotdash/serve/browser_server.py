@@ -127,7 +127,7 @@ class BrowserServer:
             response.headers[name] = value.format(websocket=websocket)
 
     async def _enter(self, request: Any) -> Any:
-        """Exchange the token of a link for a session cookie, and go to the page."""
+        """Exchange the token of a link for a session cookie, and redirect the browser to the page."""
         session = self._access.enter(request.query.get("token", ""))
         if session is None:
             text = "This link has been used or is too old; open the last link that 'hotdash serve' has printed.\n"

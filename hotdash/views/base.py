@@ -62,7 +62,7 @@ class NodeScreen(Screen[None]):
         yield KeyBar()
 
     def body(self) -> ComposeResult:
-        """Yield the widgets between header and keys."""
+        """Yield the widgets between the header and the key bar."""
         raise NotImplementedError
 
     def show(self, view_state: ViewState) -> None:

@@ -124,7 +124,7 @@ class ProcessTree(WindowTable):
         self.post_message(self.FoldingChanged())
 
     def action_close(self) -> None:
-        """Hide the rows below; on a row without any, close its parent."""
+        """Close the row. If no rows below it are shown, close its parent."""
         row = self._row()
         if row is None:
             return

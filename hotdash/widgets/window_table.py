@@ -18,7 +18,7 @@ class WindowTable(Table):
     """A table that has the content of only some rows, its window."""
 
     class WindowMoved(Message):
-        """Other rows than the known ones are visible now, so that the node has to be asked for them."""
+        """Rows that the dashboard does not know have become visible. The node has to be asked for them."""
 
     def __init__(self, columns: Sequence[Column], *, id: str | None = None, empty: str = "Nothing here.") -> None:
         super().__init__(columns, id=id, empty=empty)
@@ -58,7 +58,8 @@ class WindowTable(Table):
     def followed(self) -> tuple[Hashable | None, int]:
         """Return the key that the node's next page has to contain, and how many rows of the window precede it.
 
-        This is the key that `select` seeks or, if its row is in the window, the key under the cursor.
+        This is the key that `select` seeks. Without one, it is the key under the cursor, or None if its row is not
+        known.
         """
         if self._seeks:
             return self.key, self._wanted[1] // 3
@@ -118,7 +119,7 @@ class WindowTable(Table):
             self.post_message(self.WindowMoved())
 
     def stop_seeking(self) -> None:
-        """Leave the cursor without a row: the node has no row with the sought key."""
+        """Select no row, because the node has no row with the sought key."""
         self._seeks = False
 
     def on_resize(self) -> None:  # Textual also calls that of the base class

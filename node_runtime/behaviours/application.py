@@ -1,7 +1,7 @@
-"""Applications: the parts of a release that are started and stopped as a whole. Follows application of OTP.
+"""Applications: the parts of a release that are started and stopped as a whole. Follows OTP's module `application`.
 
-Each running application has a master process, which calls the `start` callback, watches the top
-supervisor, and shuts down this supervisor when the application is stopped.
+Each running application has a master process, which calls the `start` callback, watches the top supervisor, and shuts
+down this supervisor when the application is stopped.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ CONFIG_CHANGE_SECONDS: Final = 5.0
 class Application:
     """The callbacks of an application. Each callback runs on a new instance of the current version of the class.
 
-    Follows the callbacks of module application.
+    The callbacks are those of OTP's behaviour `application`.
     """
 
     async def start(self, start_type: str, args: Any) -> Pid:
@@ -125,9 +125,10 @@ class ApplicationMasterProcess(ServerProcess):
 
 
 def _callbacks(spec: AppSpec, earlier: Mapping[str, dict[str, Any]] | None = None) -> Application:
-    """Return an instance of the callback class.
+    """Return an instance of the application's callback class.
 
-    The class is looked up in the namespace that `earlier` has for its module or, without one, in the current version.
+    If `earlier` has a namespace for the class's module, the class is taken from this namespace, else from the module's
+    current version.
     """
     try:
         cls = resolve_in_versions(spec.mod or "", earlier or {})
@@ -235,13 +236,11 @@ async def start(name: str, type: StartType = "temporary") -> None:
 async def stop(name: str, timeout: float | None = None) -> None:
     """Stop an application cleanly; does nothing if it isn't running.
 
-    Other applications keep running, even if they need this one.
-
-    Returns when the application has stopped. If another call is already stopping the application, this call only waits
-    for the end of the other call; in a process of the application, it returns at once. After `timeout` seconds the
-    remaining processes of the application are killed; None waits forever. Raises Refused if the application isn't
-    loaded, Deadlock in a process that would wait for its own end, and ValueError for an invalid time. Follows
-    application:stop/1.
+    Other applications keep running, even if they need this one. Returns when the application has stopped. If another
+    call is already stopping the application, this call only waits for the end of the other call; but a process of the
+    application does not wait: for it, this call returns at once. After `timeout` seconds the remaining processes of the
+    application are killed; None waits forever. Raises Refused if the application isn't loaded, Deadlock in a process
+    that would wait for its own end, and ValueError for an invalid time. Follows application:stop/1.
     """
     if timeout is not None:
         check_seconds(timeout)

@@ -73,7 +73,7 @@ class Applications:
 
 
 def applications() -> Applications:
-    """Return the table of applications of the running runtime."""
+    """Return the current runtime's table of applications."""
     return runtime().singleton(Applications)
 
 

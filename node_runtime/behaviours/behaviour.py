@@ -21,8 +21,8 @@ STATE_HOOKS: Final = ("__setattr__", "__getattribute__")
 class Down:
     """The `old_vsn` of a downgrade: the version of the module to which the downgrade returns. OTP: `{down, Vsn}`.
 
-    `target` is the module in that version, so that the code_change of the newer version can make a state of the older
-    version: `old_vsn.target.State(...)`. `target` is None if `sys.change_code` calls code_change.
+    `target` is the module in the older version. With it, the code_change of the newer version can make the state to
+    return: `old_vsn.target.State(...)`. `target` is None if `sys.change_code` calls code_change.
     """
 
     vsn: Vsn
@@ -33,7 +33,7 @@ def defined_reserved_name(cls: type, attribute: str) -> str | None:
     """Return a sentence that says that a callback class, or a base of it, defines a reserved name; None if none does.
 
     `attribute` is the name of the slot for the state. The instances of a class with such a name may be unable to hold a
-    state. Without this check, an upgrade would find that out only when it resumes the processes.
+    state. This check finds such a class before an upgrade resumes the processes, which would be the first to fail.
     """
     for name in (attribute, *STATE_HOOKS):
         owner = next((base for base in cls.__mro__ if name in vars(base)), object)

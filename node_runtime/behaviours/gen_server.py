@@ -39,8 +39,8 @@ class GenServer(Behaviour, Generic[S]):
 
     Other processes may call and cast its public methods, which may be async. A method whose name begins with an
     underscore is private. Keep everything that must outlive a callback in the state: when a new version of the class is
-    loaded, the process continues with a new instance, which gets only the state. Follows the callbacks of module
-    gen_server.
+    loaded, the process continues with a new instance, which gets only the state. The callbacks are those of OTP's
+    behaviour `gen_server`.
     """
 
     __behaviour__ = True
@@ -224,7 +224,7 @@ class ServerProcess(BehaviourProcess):
 
 
 def _declared_without_none(cls: type[Any]) -> str | None:
-    """Return the S of `GenServer[S]` as a text; None if S is missing or unknown, or if a value of S may be None."""
+    """Return the state type S of `GenServer[S]` as text; None if S is missing or unknown, or allows None."""
     for base in cls.__mro__:
         for generic in vars(base).get("__orig_bases__", ()):
             if get_origin(generic) is GenServer:

@@ -19,7 +19,7 @@ from .upgrade.script_requests import script_of, serve_script
 
 
 def method_name(method: Callable[..., Any]) -> str:
-    """Return the name of a method: a request contains only this name, and not the method.
+    """Return the name of a method, which a request contains instead of the method.
 
     Raises TypeError for an object that is not a method.
     """

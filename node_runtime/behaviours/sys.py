@@ -136,9 +136,9 @@ def change_code(target: Target, old_vsn: Vsn | Down, extra: object = ()) -> None
     """Give a suspended process the state that `code_change` of its current class returns for the present state.
 
     A supervisor gets the children that `children()` of its current class returns. If `code_change` or `children()`
-    raises an error, this function raises it, and the process is unchanged. Raises NotHeld for a process that isn't
-    suspended, NoProcess, Exit for a process without callbacks, LookupError if its module no longer has the class, and
-    ValueError for invalid children. Follows sys:change_code/4.
+    raises an error, this function raises it, and the process is unchanged. Raises NoProcess if there is no such
+    process, NotHeld if it isn't suspended, Exit if it has no callbacks, LookupError if its module no longer has the
+    class, and ValueError for invalid children. Follows sys:change_code/4.
     """
     process = _with_callbacks(target)
     if process.run_state is not HELD:
@@ -326,7 +326,7 @@ def install(target: Target, function: DebugFunction, state: Any = None, *, id: H
 
 
 def remove(target: Target, id: Hashable) -> None:
-    """Remove the function that is installed under that id, if any. Raises NoProcess and Exit like `log`.
+    """Remove the function that is installed under `id`, if any. Raises NoProcess and Exit like `log`.
 
     Follows sys:remove/2.
     """

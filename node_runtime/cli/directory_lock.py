@@ -20,11 +20,11 @@ def lock_path(directory: Path, place: WorkerPlace = ONLY_WORKER) -> Path:
 def hold_directory(
     directory: Path, remedy: str, end_forks: Callable[[], object] = lambda: None, lock: Path | None = None
 ) -> Iterator[None]:
-    """Lock the directory inside the block. Raises `Refused` with `remedy` if another process has locked it.
+    """Lock the directory during the body of `with`. Raises `Refused` with `remedy` if another process has locked it.
 
     Without a lock, two nodes in one directory would overwrite each other's releases. The lock is a file, and not the
-    directory itself, because a user who can read a directory can also lock it. `end_forks()` is called if forks of a
-    node that has ended still have the lock. `lock` is the lock file of a worker other than worker 1.
+    directory itself, because a user who can read a directory can also lock it. If forks of an ended node still have the
+    lock, `end_forks()` is called. `lock` is the lock file of a worker other than worker 1.
     """
     lock = lock or lock_path(directory)
     lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The node's end of the pipe to its parent: sends heartbeats, and reports operations, readiness and the end."""
+"""The node's end of the pipe to its parent: sends heartbeats, and reports operations, readiness and the node's end."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Heartbeat:
         self._write(f"ready {run_directory.absolute()}")
 
     def phase(self, phase: str) -> None:
-        """Report the phase of the running operation; empty if none runs. Nothing is written to disk."""
+        """Report the phase of the running operation; an empty `phase` means that no operation runs."""
         self._write(f"phase {phase}")
 
     def trial(self, vsn: str) -> None:
@@ -74,8 +74,7 @@ class Heartbeat:
             self._descriptor = None
 
     def _write_surely(self, line: str) -> None:
-        """Write a report that must not get lost, after earlier reports of this kind; while the pipe is full, try
-        again."""
+        """Write a report that must not get lost, after earlier such reports; while the pipe is full, try again."""
         if self._unsent or not self._write(line):
             self._unsent.append(line)
             if len(self._unsent) == 1:

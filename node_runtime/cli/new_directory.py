@@ -43,8 +43,8 @@ def is_new(directory: Path) -> bool:
 def hold_new_directory(directory: Path) -> Iterator[None]:
     """Make the directory, lock it, and delete the leftovers of an interrupted install.
 
-    If the block fails, everything but etc/ is deleted; a directory that did not exist before is removed. Raises Refused
-    if the directory is locked.
+    If the body of `with` fails, everything but etc/ is deleted; a directory that did not exist before is removed.
+    Raises Refused if the directory is locked.
     """
     existed = directory.exists()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 """The code layer: keeps at most two loaded versions of each module, the current and the old one.
 
-A module has one module object, whose attributes are those of the current version. The exported names are imported when
-one of them is first used. The processes that unpack and compile a release need only the verified imports, so they start
-in half the time.
+A module has one module object, whose attributes are those of the current version. An exported name is imported only
+when it is first used: processes that unpack and compile a release need only the verified imports, and start in half the
+time.
 """
 
 from typing import TYPE_CHECKING

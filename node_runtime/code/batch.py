@@ -288,7 +288,7 @@ class Batch:
     # ------------------------------------------------------------ prepared before the commit
 
     def _record_live_imports(self) -> None:
-        """For each new and each replaced version, record the imported names that still have the imported objects.
+        """Record, for each new and each replaced version, which imported names still refer to the imported objects.
 
         `refresh_imports` updates these names when the version becomes current, or becomes current again.
         """

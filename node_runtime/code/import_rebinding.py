@@ -190,19 +190,19 @@ def find_live_imports(version: Version, view: NamespaceLookup) -> ImportedNames:
 
 
 def add_live_imports(version: Version, view: NamespaceLookup) -> None:
-    """Add the imported names that a revert has restored in `version` to `version.live_imports`.
+    """Add to `version.live_imports` the imported names that a revert has restored in `version`.
 
-    The names of a version are recorded when it stops being current, so those that a later revert restores are missing.
+    They are missing, because `live_imports` was recorded before the revert, when the version stopped being current.
     """
     found = find_live_imports(version, view)
     version.live_imports = tuple(dict.fromkeys((*version.live_imports, *found)))
 
 
 def refresh_imports(versions: Collection[Version], view: NamespaceLookup, journal: Journal) -> None:
-    """Give the imported names of versions that become current the present objects of the imported modules.
+    """Rebind the imported names of versions that become current to the present objects of the imported modules.
 
-    The imported modules may have changed since the names were recorded in `live_imports`. A version may import a name
-    that another of these versions has imported itself, so the update may take several rounds.
+    The imported modules may have changed since the names were recorded in `live_imports`. If these versions import
+    names through each other, the update takes several rounds.
     """
     links = [(version, list(version.live_imports)) for version in versions]
     for _ in links:

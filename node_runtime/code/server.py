@@ -144,11 +144,11 @@ class CodeServer:
     def check_free(
         self, texts: Iterable[SourceText | CompilationUnit], deleted: Iterable[str] = (), *, collect: bool = True
     ) -> float:
-        """Raise OldVersionHeld if a module to load or delete already has an old version, and something holds it.
+        """Raise OldVersionHeld, with the holders, if something holds the old version of a module to load or delete.
 
-        If only garbage and caches of libraries hold an old version, return how many seconds a garbage collection takes,
-        in which no other Python code runs; with `collect`, clear these caches and collect all garbage. The error names
-        what holds the old version. May be called in a thread.
+        Garbage and caches of libraries are not holders: with `collect`, clear these caches and collect all garbage.
+        Return how many seconds a garbage collection takes, in which no other Python code runs, or 0.0 if nothing refers
+        to the old versions. May be called in a thread.
         """
         gone = [self._table.managed(name).name for name in deleted]
         texts = list(texts)
@@ -263,11 +263,10 @@ class CodeServer:
         return self._old.drop_free(list(self._table.modules))
 
     def purge(self, module: str) -> list[int]:
-        """Kill the processes that run the old version, and drop it; return the killed pids. Follows code:purge/1.
+        """Kill the processes that run the old version, and drop the version; return the killed pids.
 
-        If a frame of a killed process or of a thread doesn't end at once, the version stays until
-        that frame ends. A function that another object keeps still works; in OTP, a fun of purged
-        code fails.
+        If a frame of a killed process or of a thread doesn't end at once, the version stays until that frame ends. A
+        function that another object keeps still works; in OTP, a fun of purged code fails. Follows code:purge/1.
         """
         return self._old.purge(module)
 

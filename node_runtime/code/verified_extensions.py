@@ -114,7 +114,7 @@ def _load_libraries(files: ListedFiles, path: str) -> None:
 
 
 def _load_library(files: ListedFiles, path: str) -> bool:
-    """Try to load a library. Return False if it can't be loaded, for example because it needs one that isn't loaded."""
+    """Try to load a library; return False if that fails, for example because a library that it needs isn't loaded."""
     from ctypes import CDLL
 
     with _private_copy(files, path) as copy:

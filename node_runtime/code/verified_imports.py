@@ -204,10 +204,7 @@ class ListedFolder:
 
 
 class VerifiedPathFinder(PathFinder):
-    """A `PathFinder`.
-
-    Below the node's directory, it finds a distribution only if the manifest lists the files that describe it.
-    """
+    """A `PathFinder` that finds, below the node's directory, only distributions that a manifest lists."""
 
     @classmethod
     def find_distributions(  # type: ignore[override]
@@ -275,7 +272,7 @@ def remove_listed_files(vsn: str, used: Iterable[str] = ()) -> None:
 
 
 def start_processes_as(vsn: str, manifest_sha256: str) -> None:
-    """Make `release_command` start processes that import another release of this node, with the same libraries.
+    """Make `release_command` start processes that import the release `vsn` of this node, with the same libraries.
 
     This is needed because the release that booted this node may be removed while the node runs another release.
     """

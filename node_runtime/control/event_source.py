@@ -115,9 +115,9 @@ class EventSource(logging.Handler):
 
 
 def _drained(waiting: deque[T]) -> list[T]:
-    """Remove and return all items, until the deque is empty.
+    """Remove and return all items. The deque must become empty, because only an item that is added to an empty deque
 
-    Only an item that is added to an empty deque schedules the next batch.
+    schedules the next batch.
     """
     items: list[T] = []
     while waiting:

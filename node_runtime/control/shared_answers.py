@@ -65,7 +65,7 @@ class SharedAnswers:
         self._questions: dict[Hashable, _Question] = {}
 
     def ask(self, question: Hashable, make: MakeAnswer, done: AnswerCallback, *, paused: bool) -> None:
-        """Call `done` with an answer to `question` that is begun now or later, never with an earlier answer.
+        """Call `done` with an answer to `question` that is begun after this call, never with one that was begun before.
 
         Of the clients that share an answer, only the first client's `make` is called. With `paused`, each answer to
         this question is followed by a pause.

@@ -79,7 +79,7 @@ class SnapshotReader:
         )
 
     def modules(self, users: dict[str, int]) -> tuple[ModuleInfo, ...]:
-        """Return the loaded modules, with the number of processes that use each."""
+        """Return the loaded modules, each with the number of processes that use it."""
         modules = self.code.loaded_modules()
         return tuple(msgspec.structs.replace(module, processes=users.get(module.name, 0)) for module in modules)
 

@@ -78,9 +78,10 @@ def connect(
 
 
 def _several(names: tuple[str, ...], cookie_file: Path | None, settings: Settings) -> list[OpenedNode]:
-    """Return the nodes with these names or, if there are no names, the nodes that the user chooses; perhaps none.
+    """Return the nodes with these names or, without names, the nodes that the user chooses from a list.
 
-    A cookie file in the settings takes precedence over `cookie_file`.
+    The result is empty if the user chooses none. A node's cookie file in the settings takes precedence over
+    `cookie_file`.
     """
     from hotdash.fleet.known_nodes import known_by_name
     from hotdash.fleet.node_picker import NodePicker

@@ -53,7 +53,10 @@ async def _serve(server: BrowserServer, bound: socket.socket) -> None:
 
 
 def _cookie_file(node: str, cookie_file: Path | None, *, operator: bool) -> Path:
-    """Return the path of the dashboards' cookie, a viewer's unless `operator`. Raises Refused if there is none."""
+    """Return the path of the cookie for the served dashboards: the viewer's, or the operator's if `operator`.
+
+    Raises Refused if the node has no such cookie, or if `cookie_file` has an operator's cookie without `operator`.
+    """
     address = locate(node, cookie_file)
     named = cookie_file or os.environ.get("HOTDASH_COOKIE_FILE")
     if named is not None:
@@ -72,7 +75,7 @@ def _cookie_file(node: str, cookie_file: Path | None, *, operator: bool) -> Path
 
 
 def _origin(url: str | None) -> str | None:
-    """Return the origin of the proxy's URL, None without a URL. Raises Refused unless it is the URL of a whole site."""
+    """Return the origin of the proxy's URL; None without a URL. Raises Refused if the URL has a path or a query."""
     if url is None:
         return None
     parts = urlsplit(url)

@@ -48,10 +48,10 @@ def build_line(release: LocalRelease, previous: Path | None) -> list[str]:
 
 
 def missing_appups(release: LocalRelease, running: Mapping[str, str]) -> list[Path]:
-    """Return the appup.toml files that an upgrade needs and that nobody has written for these versions.
+    """Return the paths of the appup.toml files that do not exist or are for another version of their application.
 
-    `running` has the versions of the applications that the node runs. An application that is new, or that has the same
-    version, needs none.
+    `running` has the versions of the applications that the node runs. An application needs no appup if it is new, or if
+    the node runs the same version.
     """
     missing = []
     for path in sorted(release.folder.glob("apps/*/app.toml")):

@@ -75,7 +75,7 @@ async def titles_of(client: Client, pids: set[int]) -> dict[int, str]:
 
 
 async def _patiently(client: Client, method: Method[P, R], query: P) -> R:
-    """Send a query; while the client has used up its budget, wait and send it again."""
+    """Send a query. If the node refuses it because the client sends too many requests, wait and send it again."""
     for _ in range(MAX_BUSY_PAUSES):
         try:
             return await client.request(method, query)

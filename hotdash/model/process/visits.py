@@ -56,7 +56,7 @@ class Visits:
         return self._at if by < 0 else len(self._keys) - 1 - self._at
 
     def see(self, look: Look) -> Look:
-        """Store the newest state of the present process; return the state with which it is compared."""
+        """Store the newest state of the visited process; return the earlier state with which it is compared."""
         key = self.present
         assert key is not None
         self._newest = look
@@ -67,7 +67,7 @@ class Visits:
         return baseline
 
     def leave(self) -> None:
-        """End the visit of the present process: the next visit compares with its newest state."""
+        """End the visit of the process. Its next visit compares with the newest state of this visit."""
         if self.present is not None and self._newest is not None:
             self._baselines[self.present] = self._newest
         self._newest = None

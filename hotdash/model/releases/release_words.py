@@ -33,7 +33,10 @@ def status_words(release: m.ReleaseInfo, node_now: float) -> Line:
 
 
 def direction_words(release: m.ReleaseInfo, running: str | None) -> str:
-    """Return "up", "down" or both for the ways from the release `running` to a release; else "running" or "no path"."""
+    """Return which changes lead from the release `running` to `release`: "up", "down", or both words.
+
+    For the running release, return "running"; if no change leads to the release, return "no path".
+    """
     if release.vsn == running:
         return "running"
     return " ".join(word for word, there in (("up", release.up), ("down", release.down)) if there) or "no path"

@@ -22,7 +22,7 @@ _AVERAGES_CELLS: Final = 20
 def switch_lines(operation: m.Operation, view_state: ViewState, width: int) -> list[Line]:
     """Return the health of the release, and a line with two sparklines for each gauge, in at most `width` cells.
 
-    The result is empty while the operation has not switched, and if the vitals around the switch are not known.
+    Return no lines before the switch, and none if the vitals around the switch are not known.
     """
     if operation.ended is None or operation.kind == "commit":
         return []

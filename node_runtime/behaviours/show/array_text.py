@@ -1,4 +1,4 @@
-"""The text of a NumPy array: its type and its shape, read by descriptors in C. NumPy is not imported."""
+"""The text of a NumPy array: its type and its shape, read through C descriptors, without importing NumPy."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _type_words(dtype: object) -> str:
 
 
 def _read(value: object, name: str) -> object:
-    """Read an attribute by the descriptor of a class that is written in C; None if there is no such descriptor."""
+    """Read an attribute through the descriptor of a class that is written in C; None if there is no such descriptor."""
     for base in mro_of(type(value)):
         if (descriptor := namespace_of(base).get(name)) is not None:
             made_in_c = not _FLAGS.__get__(base) & _HEAP_TYPE

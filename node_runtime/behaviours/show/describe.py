@@ -166,7 +166,7 @@ class _Describer:
 
 
 def is_hidden(name: str, value: object) -> bool:
-    """Return whether `value` has to be hidden because `name`, its name, is that of a secret."""
+    """Return whether `value` has to be hidden because its name, `name`, is the name of a secret."""
     return _hides(secrecy_of(name), value)
 
 
@@ -179,7 +179,7 @@ def _hides(secrecy: Secrecy, part: object) -> bool:
 
 
 def _names_secret(label: object, part: object, length: int) -> bool:
-    """Return whether `part` names a secret beside it, as in ("token", …) or in {"name": "token", "value": …}."""
+    """Return whether `part` is the name of a secret next to it: "token" in ("token", …) or in {"name": "token", …}."""
     if type(part) is not str and type(part) is not bytes:
         return False
     if not ((length == 2 and label == 0) if type(label) is int else type(label) is str and label in _NAMES_OF_VALUES):

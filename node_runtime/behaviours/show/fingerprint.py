@@ -92,10 +92,7 @@ def have_equal_parts(one: object, other: object, *, seconds: float, max_parts: i
 
 
 def _compared(left: object, right: object, readers: ValueReaders) -> list[tuple[object, object]] | None:
-    """Return the parts of two values as pairs, for the caller to compare; None if the values differ in any other way.
-
-    The list is empty for equal values without parts.
-    """
+    """Return the parts of two values as pairs, for the caller to compare; None if the values differ in any case."""
     cls = type(left)
     if _name_of(cls) != _name_of(type(right)):
         return None

@@ -30,7 +30,7 @@ def one_line(value: object, declared: Declaration | None = None) -> str:
 
 
 def message_line(item: MailItem, cls: type[Any]) -> str:
-    """Return a message to a `cls` process on one line.
+    """Return a message as one line. `cls` is the callback class of the process that receives the message.
 
     A request is written as a call with parameter names, because these names show which arguments are secret.
     """

@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 def report_process_crash(
     process: BehaviourProcess, reason: object, error: BaseException, item: MailItem | None
 ) -> None:
-    """Log the end of `process` for `reason` unless the end is orderly.
+    """Log the end of `process` for `reason`, unless the end is orderly.
 
-    `item` is the message that the process was handling; None if `terminate` failed. Most ends are
-    orderly, so the message and the state are described only for a report that shows them.
+    `item` is the message that the process was handling; None if `terminate` failed.
     """
     if is_orderly(reason) or find_refusal(reason) is not None:
         report_crash(process, reason, error)

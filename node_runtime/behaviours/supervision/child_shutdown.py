@@ -23,8 +23,8 @@ async def shut_down_children(
     """Shut down children that all have the specification `spec`, and kill those that exceed its time limit.
 
     The supervisor has the title `supervisor` and the pid `parent`. It sends the exit signals to all children at once,
-    so the time limit applies to all of them together. The children may have been unlinked before. `exit_reasons` has
-    the exit reasons of children that have ended already, by pid.
+    so the time limit applies to all of them together. Children need not be linked to it. `exit_reasons` has the exit
+    reasons of children that have ended already, by pid.
     """
     node = runtime()
     processes: list[Process] = []

@@ -124,7 +124,7 @@ class Child:
 class ChildSpecChangeCounter:
     """A counter of the changes of a node's child specifications since the node started.
 
-    The specification of a temporary child is dropped when the child ends, so adding or deleting it doesn't count.
+    Specifications of temporary children are not counted, because such a specification is dropped when its child ends.
     """
 
     def __init__(self) -> None:
@@ -302,7 +302,7 @@ class ChildTable:
 
 @contextmanager
 def _naming(supervisor: Supervisor) -> Iterator[None]:
-    """Put the name of the supervisor's class before the text of a ValueError that the block raises."""
+    """Put the name of the supervisor's class before the text of a ValueError that the body of `with` raises."""
     try:
         yield
     except ValueError as error:

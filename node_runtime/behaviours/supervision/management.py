@@ -1,4 +1,4 @@
-"""Functions by which operators, upgrades and observers use supervisors. Follows the functions of module supervisor.
+"""Functions by which operators, upgrades and observers use supervisors. They follow OTP's module `supervisor`.
 
 Errors that OTP returns are raised as ChildRefused, whose `reason` is the reason in OTP's error.
 """

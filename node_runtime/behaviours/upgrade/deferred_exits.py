@@ -147,10 +147,11 @@ async def _hold_and_exit(
 
 
 def put_back_processes(transaction: Transaction) -> None:
-    """Undo the changes of a failed script to processes, in this turn. Can't fail.
+    """Undo what a failed script has done to processes, in this turn. Can't fail.
 
-    The processes that the script has started are unlinked from the others; `end_started_processes` ends them. If one of
-    these processes had taken a name, the requests in its mailbox are moved to the process that gets the name back.
+    Processes that the script has started are unlinked from all other processes; `end_started_processes` ends them. If
+    such a process had taken another process's name, the other process gets the name back, and the requests in the
+    mailbox.
     """
     node = runtime()
     born = set(transaction.started)

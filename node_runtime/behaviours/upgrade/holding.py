@@ -120,7 +120,7 @@ _STATE: Final = attrgetter("instance.state")
 class NewInstances:
     """The instances of a new class for the processes of one group, all made before the first process resumes.
 
-    Only this part of a resume can fail: the class may be unable to hold a state.
+    Making them may fail, if the class can't hold a state; everything after that can't fail.
     """
 
     def __init__(self, code: CallbackVersion, version: type[Any], processes: list[BehaviourProcess]) -> None:
@@ -242,7 +242,7 @@ class Hold:
     def hold_without_waiting(self, modules: frozenset[str]) -> None:
         """Hold the processes of further modules: idle ones now, busy ones as soon as their callbacks end.
 
-        A busy process is not marked with this owner until its callback ends, so held processes don't answer its calls.
+        Held processes don't answer the calls of a busy process.
         """
         self._joining |= modules
         for process in self.hold_idle(modules):

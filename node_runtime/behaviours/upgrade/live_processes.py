@@ -122,10 +122,10 @@ def reload_child_specs(target: Target) -> ChildSpecChanges:
 
 @contextmanager
 def holding_started_processes(*, owner: object) -> Iterator[list[Pid]]:
-    """Hold, for `owner`, the processes that are started inside the block, after their `init`; yields their pids.
+    """Hold, for `owner`, the processes that the body of `with` starts, after their `init`; yields their pids.
 
-    A coroutine that is spawned inside begins when its process is released. Children that an `init` starts count as
-    started inside. Supervisor functions that are called inside act at once on a held supervisor.
+    A coroutine that the body spawns begins when its process is released. Children that an `init` starts are held, too.
+    Supervisor functions that the body calls act at once on a held supervisor.
     """
     transaction = Transaction(owner)
     try:

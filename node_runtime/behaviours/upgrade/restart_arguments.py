@@ -64,11 +64,7 @@ class RestartArguments:
 
 
 def _children_to_convert(table: ChildTable) -> list[Child]:
-    """Return the children whose arguments are not all plain, each child once.
-
-    A supervisor may have 100,000 instances with plain arguments; if `has_objects` is False, no loop over them is
-    needed.
-    """
+    """Return the children whose arguments are not all plain, each child once."""
     if table.template is not None and not table.has_objects and are_plain(table.template.args):
         return []
     every = {id(child): child for child in (*table.children.values(), *table.by_pid.values())}.values()
@@ -76,7 +72,7 @@ def _children_to_convert(table: ChildTable) -> list[Child]:
 
 
 def _with_args(spec: ChildSpec, args: Arguments, made: dict[int, ChildSpec]) -> ChildSpec:
-    """Return the specification with other arguments. Children that share `spec` share the new specification, too."""
+    """Return a copy of `spec` with the arguments `args`. Children that share `spec` get the same copy."""
     if spec.args is args:
         return spec
     if id(spec) not in made:

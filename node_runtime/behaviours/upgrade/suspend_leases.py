@@ -63,5 +63,5 @@ class Leases:
 
 
 def leases() -> Leases:
-    """Return the leases of the running runtime."""
+    """Return the current runtime's leases."""
     return runtime().singleton(Leases)

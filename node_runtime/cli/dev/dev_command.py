@@ -104,7 +104,7 @@ def _outside_sources(folder: Path) -> list[Path]:
 
 
 def _is_source(folder: Path) -> Callable[[Any, str], bool]:
-    """Return the filter of watchfiles: which changed paths can change the release."""
+    """Return the filter for watchfiles: a function that returns whether a changed path can change the release."""
 
     def is_source(_change: Any, name: str) -> bool:
         path = Path(name)

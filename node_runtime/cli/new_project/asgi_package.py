@@ -36,9 +36,9 @@ class AsgiPackage(msgspec.Struct, frozen=True):
 
 
 def find_package(target: str) -> AsgiPackage:
-    """Find the package below this folder, or else in this Python environment. Nothing of it is imported.
+    """Find the package below the current directory, or else in this Python environment. Nothing of it is imported.
 
-    Raises Refused if there is none, or if it lacks the module.
+    Raises Refused if there is no such package, or if the package lacks the module.
     """
     try:
         msgspec.convert(target, Callback)
@@ -91,7 +91,7 @@ def _check_module(place: Path, below: list[str], module: str) -> None:
 
 
 def _distributions(place: Path, top: str) -> set[str]:
-    """Return the distributions whose packages the code imports, except those that a node has anyway."""
+    """Return the distributions whose packages the code at `place` imports, except those that a node has anyway."""
     known = metadata.packages_distributions()
     names = {name for path in files_below(place) if path.suffix == ".py" for name in _imports(path)}
     if any(b"websocket" in path.read_bytes().lower() for path in files_below(place) if path.suffix == ".py"):

@@ -20,7 +20,7 @@ FOLDERS: Final = frozenset({"apps", "config", "deploy", "tests"})
 
 
 def check_name(name: str) -> None:
-    """Raise Refused if no application may have this name, or if its package would hide another one."""
+    """Raise Refused if no application may have this name, or if a package of this name would hide another package."""
     try:
         msgspec.convert(name, Name)
     except msgspec.ValidationError:

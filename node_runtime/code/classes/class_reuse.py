@@ -42,7 +42,7 @@ _LINE_NUMBER = "__firstlineno__"
 
 
 def is_reusable_kind(cls: object, module: str, name: str) -> TypeGuard[type]:
-    """Return whether `cls` is of a kind that can be reused, defined at the top of `module` under `name`.
+    """Return whether `cls` is defined at the top level of `module` under `name`, and of a kind that can be reused.
 
     The kinds are: classes without a metaclass of their own, enumerations, models of pydantic, and structs of msgspec.
     An abstract class can be reused only if it is a dataclass or an exception.
@@ -105,9 +105,9 @@ def _new_attributes(old: type, new: type, comparison: DefinitionComparison) -> V
 def _rebuilt_class(new: type) -> VersionAttributes:
     """Return the attribute `__weakref__` of `new` if it belongs to another class; otherwise return no attributes.
 
-    `dataclass(slots=True)` makes `new` from another class. Python before 3.11.3 leaves the `__weakref__` of that class
-    in `new` (gh-102069). The attribute refers to that class, whose functions refer to the namespace of their version.
-    So a reused class that kept its own attribute would keep the old namespace in memory.
+    Before Python 3.11.3, `dataclass(slots=True)` makes `new` from another class and leaves that class's `__weakref__`
+    in `new` (gh-102069). This attribute keeps a namespace in memory, so a reused class must not keep its old
+    `__weakref__`.
     """
     descriptor = vars(new).get("__weakref__")
     return {} if getattr(descriptor, "__objclass__", new) is new else {"__weakref__": descriptor}

@@ -144,10 +144,7 @@ def _functions(steps: list[dis.Instruction]) -> Iterator[tuple[str, CodeType]]:
 
 
 def _attribute_targets(steps: list[dis.Instruction]) -> Iterator[str]:
-    """Yield the names of objects to whose attributes the body assigns.
-
-    In `name.a.b = value`, `name` is loaded after `value`.
-    """
+    """Yield the names of objects to whose attributes the body assigns."""
     for at, step in enumerate(steps):
         if step.opname in ("STORE_ATTR", "DELETE_ATTR"):
             target = next(before for before in reversed(steps[:at]) if before.opname not in _ATTRIBUTES)

@@ -1,4 +1,4 @@
-"""Finds effects of bodies on what all versions share: the working directory, the environment, hooks, other modules.
+"""Finds effects of module bodies on what all versions share: working directory, environment, hooks, other modules.
 
 A revert can't undo such an effect.
 """
@@ -23,7 +23,7 @@ _CODE: Final = (FunctionType, BuiltinFunctionType, type, staticmethod, classmeth
 
 
 class BodyEffects:
-    """Observes bodies while they run. The method `around` makes the context in which a body runs.
+    """Observes module bodies while they run. The method `around` makes the context in which a body runs.
 
     The working directory and the environment are compared before and after each body. The namespaces of all modules are
     compared only once, from before the first body to after the last one, because a node has many modules.
@@ -39,7 +39,7 @@ class BodyEffects:
 
     @contextmanager
     def around(self, module: str) -> Iterator[None]:
-        """Attribute the effects in the `with` block to `module`, except those of modules that the body imports."""
+        """Report the effects of the `with` body as effects of `module`, except those of the modules that it imports."""
         self._compare()
         self._running.append(module)
         self._executed.add(module)

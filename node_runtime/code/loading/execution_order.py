@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 def in_execution_order(staged: Collection[StagedVersion]) -> list[StagedVersion]:
     """Return the versions in the order in which to start their bodies.
 
-    If an earlier body imports one of these modules, this body has already run at its place in the order, and the
-    caller skips it.
+    If an earlier body imports a module, the body of this module runs during that import; then the caller skips it.
     """
     loaded = {
         each.managed.name: each.managed.current.execution_index for each in staged if each.managed.current is not None

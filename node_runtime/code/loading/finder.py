@@ -126,7 +126,7 @@ class Finder:
 
 
 def make_spec(table: ModuleTable, source: Source, unit: CompilationUnit | None = None) -> ModuleSpec:
-    """Return the import system's description of a source."""
+    """Return the spec by which the import system loads a module from `source`."""
     loader = Loader(table, source, unit)
     search = source.search
     spec = spec_from_file_location(source.module, source.path, loader=loader, submodule_search_locations=search)

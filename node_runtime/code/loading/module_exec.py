@@ -72,9 +72,8 @@ def execute_body(unit: CompilationUnit, namespace: Namespace, before: Version | 
 def forget_frames(namespace: Namespace) -> None:
     """Clear the tracebacks of exceptions that the body has caught and kept.
 
-    A traceback refers to the frame of the body. It also refers to the frames of the body's callers and so to all
-    objects of this load, the previous version among them. So a kept traceback would keep the previous version in
-    memory, and each further load would add another version.
+    A traceback keeps the frame of the body in memory and, by the frames of its callers, the previous version, too. Each
+    further load would add another version.
     """
     caught = [
         value

@@ -32,10 +32,10 @@ The files at these paths are kept when their releases are removed.
 
 
 class SourceChange:
-    """Sets the sources of several applications, and the paths of their loaded modules. `undo` restores both exactly.
+    """Sets the sources that later imports of several applications load, and the paths of their loaded modules.
 
-    `on_change` is called when the sources of later imports have changed. Without `on_change`, the sources of later
-    imports stay as they are.
+    `on_change` is called when the sources are set; if it is None, only the paths are set. `undo` restores the previous
+    sources and paths exactly.
     """
 
     def __init__(

@@ -143,7 +143,7 @@ def _held_values(module: str, version: Version, imported: set[str]) -> Iterator[
 
 
 class _Data:
-    """The values in another namespace of a module, by the names that `_held_values` gives them."""
+    """The values in a namespace of a module, by the names that `_held_values` gives them."""
 
     def __init__(self, module: str, namespace: Namespace) -> None:
         self._module = module

@@ -15,10 +15,8 @@ from types import ModuleType
 class ModulesView(MutableMapping[str, ModuleType]):
     """A mapping that delegates to the dict `real`. The thread that created it also finds the modules in `added`.
 
-    If that thread assigns another object to the name of one of these modules, the object is kept in `replaced`, where
-    only this thread finds it.
-
-    Code that reads `sys.modules` while bodies run may keep this object, so it also works afterwards.
+    If this thread assigns another object to the name of such a module, the object is kept in `replaced`, where only
+    this thread finds it. Code may keep the mapping, so the mapping also works after the bodies have run.
     """
 
     def __init__(

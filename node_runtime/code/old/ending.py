@@ -1,10 +1,10 @@
 """Ends everything that keeps an old version, except threads, and drops the version. Follows code:purge/1.
 
 As in OTP, processes are killed, whether they run the old version or only refer to it. In OTP, nothing else keeps old
-code; here, timers and tasks that no process owns are also cancelled, and caches are cleared. A task that only refers to
-the version is cancelled after those that run it, and such a process is killed last. Both are ended only if they still
-refer to the version then: a server may have referred to it only through the task of a connection. A thread can't be
-ended from outside.
+code; here, timers and tasks that no process owns are also cancelled, and caches are cleared. The tasks and processes
+that run the version are ended first, then tasks that only refer to it, then processes that only refer to it. Those that
+no longer refer to it by then are not ended: a server may have referred to it only through the task of a connection. A
+thread can't be ended from outside.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class Suspects(msgspec.Struct, frozen=True):
 class HolderSearch:
     """A search for the holders of the old versions of `modules`.
 
-    It runs in a copy of the node, since nothing may change meanwhile.
+    It runs in a copy of the node, because no object must change during the search.
     """
 
     def __init__(self, modules: Collection[str], suspects: Suspects) -> None:

@@ -1,8 +1,8 @@
 """Asks a copy of the node what holds old versions, and whether only garbage does.
 
-With millions of objects, the answer takes seconds, and no object may change meanwhile. So a forked child works on its
-own copy of the memory, and writes its findings to the parent. The child first collects all garbage. This shows which
-versions only garbage held, and how long a collection would stop the node.
+With millions of objects, the search takes seconds, and no object must change during the search. So a forked child works
+on its own copy of the memory, and writes its findings to the parent. The child first collects all garbage. This shows
+which versions only garbage held, and how long a collection would stop the node.
 """
 
 from __future__ import annotations

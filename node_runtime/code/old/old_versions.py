@@ -80,11 +80,11 @@ class OldVersions:
         return [module for module, version in versions.items() if version.purged or id(version.namespace) in held]
 
     def check_free(self, modules: Iterable[str], *, collect: bool) -> float:
-        """Raise OldVersionHeld for the first of the modules whose old version is in use.
+        """Raise OldVersionHeld, with the holders, for the first of the modules whose old version is in use.
 
-        A fork of the node finds out what holds the old versions. If nothing but garbage and caches of libraries holds
-        them, return the duration of a garbage collection in seconds and, with `collect`, clear these caches and collect
-        all garbage. Return 0.0 if nothing at all holds them. Blocks the calling thread.
+        A fork of the node searches for the holders. Garbage and caches of libraries are not holders: with `collect`,
+        clear these caches and collect all garbage. Return how many seconds the fork took for a garbage collection, or
+        0.0 if nothing refers to the old versions. Blocks the calling thread.
         """
         held = self.held(modules)
         if not held:
@@ -153,7 +153,7 @@ class OldVersions:
             collect_all()
 
     def purge(self, module: str) -> list[int]:
-        """Kill the processes that run the old version, and drop it; return the killed pids.
+        """Kill the processes that run the old version, and drop the version; return the killed pids.
 
         A frame that still runs keeps the version until the frame ends.
         """

@@ -88,7 +88,7 @@ codec_searches: Final = CodecSearches()
 
 @contextmanager
 def listing_registered_functions() -> Iterator[None]:
-    """List the functions that are registered with `atexit` and `codecs` inside the block."""
+    """List the functions that the body of `with` registers with `atexit` and `codecs`."""
     vars(atexit)["register"], codecs.register = _list_exit_function, codec_searches.append
     try:
         yield

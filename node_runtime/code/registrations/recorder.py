@@ -38,7 +38,10 @@ class Recorder:
 
     @contextmanager
     def record(self) -> Iterator[list[Registration]]:
-        """Yield a list. It gets the registrations that the block makes, except those of nested blocks and libraries."""
+        """Yield a list that gets the registrations made in the body of `with`.
+
+        The list does not get registrations made by libraries, or in the bodies of nested calls.
+        """
         made: list[Registration] = []
         thread = threading.get_ident()
         if self._thread not in (None, thread):

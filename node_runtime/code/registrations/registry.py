@@ -216,10 +216,10 @@ def switch_registrations(leaving: Iterable[Registration], entering: Iterable[Reg
 
 @contextmanager
 def registrations_hidden(leaving: Iterable[Registration], made: Callable[[], Iterable[Registration]]) -> Iterator[None]:
-    """Take the registrations `leaving` out of their registries for the block, in which new bodies run.
+    """Take the registrations `leaving` out of their registries while the body of `with` executes new versions.
 
-    So the bodies can register under the same names again. `made()` returns the registrations that the bodies have made.
-    After the block these are taken out, and the registries are as before the block.
+    So the new versions can register under the same names again. At the end, the registrations that they have made,
+    `made()`, are taken out, and the registries are as before.
     """
     hidden = [one for one in leaving if not one.registry.stays]
     switch_registrations(hidden, [])

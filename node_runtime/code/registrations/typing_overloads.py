@@ -24,9 +24,9 @@ _registry: dict[str, Overloads] = getattr(typing, "_overload_registry", {})
 
 @contextmanager
 def collect_overloads(module: str) -> Iterator[Overloads]:
-    """Yield a dict. At the end of the block it gets the overloads that were registered in the block.
+    """Yield a dict that gets, at the end of the body of `with`, the overloads registered in the body.
 
-    During the block, the registry lacks the entries of the current version.
+    During the body, the registry lacks the entries of the current version.
     """
     current, own = _registry.pop(module, None), Overloads()
     try:

@@ -1,4 +1,4 @@
-"""The anchor of the audit log: a place that receives each new head of the chain, and that the node's user can't change.
+"""The anchor of the audit log: a place that gets each new head of the chain, and that the node's OS user can't change.
 
 The head is the number and the hash of the newest entry. A user who can write the log can also replace it by another
 valid chain, but that chain doesn't match the heads at the anchor.

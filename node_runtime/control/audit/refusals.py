@@ -35,7 +35,7 @@ class Refusals:
     """Counts the refusals of each source. Only one thread may use it.
 
     `write(entry)` appends to the audit log; `announce(text)` publishes an event, at the same bounded rate.
-    `later(seconds, task)` calls `task()` in that thread.
+    `later(seconds, task)` calls `task()` in the thread that uses this object.
     """
 
     def __init__(

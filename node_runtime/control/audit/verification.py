@@ -21,8 +21,7 @@ from .heads import heads_in
 class _Walk:
     """Checks the lines one after the other.
 
-    `wanted` has the known heads: it maps the number of an entry to its recorded hashes, and each of these hashes to the
-    place where it is recorded.
+    `wanted` has the known heads: for each entry number, the recorded hashes, each with the place where it is recorded.
     """
 
     directory: Path

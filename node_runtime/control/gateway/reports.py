@@ -46,7 +46,7 @@ class Reports:
         self._logins.clear()
 
     def take(self) -> Iterator[SeamMessage]:
-        """Yield the reports that are due. A report about logins is always due: the node limits its log entries."""
+        """Yield the reports that are due. Reports about logins are always due: the node limits its log entries."""
         for address, keys in self._logins.items():
             for key, count in keys.items():
                 yield LoginsRefused(address, key, count)

@@ -44,7 +44,7 @@ class SeamMessage(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
 
 
 class SeamHello(SeamMessage, frozen=True, tag=0):
-    """The first message of each end."""
+    """The first message that each end sends."""
 
     version: int
 

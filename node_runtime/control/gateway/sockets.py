@@ -12,5 +12,5 @@ _POLLIN: Final = int(zmq.POLLIN)
 
 
 def has_message(zmq_socket: zmq.Socket[bytes]) -> bool:
-    """Return whether a message has arrived. After this check, poll reports libzmq's descriptor only for a new one."""
+    """Return whether a message has arrived. After this check, poll reports libzmq's descriptor only for later ones."""
     return bool(cast(int, zmq_socket.getsockopt(_EVENTS)) & _POLLIN)

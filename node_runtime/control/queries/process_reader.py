@@ -34,7 +34,7 @@ _ARGUMENT_LIMITS: Final = DescribeLimits(depth=2, parts=4, terms=12)
 class ProcessReader:
     """Reads processes of `runtime` and the versions of their modules.
 
-    The applications and the processes in old code are read by `refresh`, and kept until the next one.
+    `refresh` reads the applications and the processes that run old code, which are kept until the next `refresh`.
     """
 
     def __init__(self, runtime: Runtime, code: CodeServer) -> None:

@@ -1,4 +1,4 @@
-"""The current callback of a process, its waits, its oldest messages, and the ends of its predecessors."""
+"""The current callback of a process, its waits, its oldest messages, and the exits of its predecessors."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def oldest_mail(process: Process) -> tuple[Term, ...]:
 
 
 def predecessors(runtime: Runtime, process: Process) -> tuple[ProcessExit, ...]:
-    """Return the last ends of processes with the same name, or with the same parent and code."""
+    """Return the last exits of processes that had the same name, or the same parent and code."""
     found = (
         ProcessExit(
             pid=int(one.pid), started=one.started, ended=one.ended, reason=shown(one.reason), orderly=one.orderly

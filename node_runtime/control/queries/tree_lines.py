@@ -34,9 +34,9 @@ UNSUPERVISED: Final = "not supervised"
 
 
 class Folding(msgspec.Struct, frozen=True):
-    """Which paths of the tree are `closed`, so that their children are hidden, and which show all their children.
+    """Which children the tree shows. The children of a path in `closed` are hidden.
 
-    A path that is not in `open` shows at most MAX_SIBLINGS children; with `unfolded`, every path shows all of them.
+    A path in `open` shows all its children, any other path at most MAX_SIBLINGS; with `unfolded`, every path shows all.
     """
 
     closed: frozenset[str] = frozenset()
