@@ -1,4 +1,4 @@
-"""Public names of a package that are imported at the first use of one, for processes that need only a part of it."""
+"""Lets a package import its public names only when one of them is first used: some processes need no public name."""
 
 from __future__ import annotations
 

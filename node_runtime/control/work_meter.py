@@ -1,4 +1,4 @@
-"""A meter for the processor time that one request takes, in whichever threads its parts run."""
+"""Measures the processor time of one request, in all threads that work on the request."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ T = TypeVar("T")
 
 
 class WorkMeter:
-    """Adds up the time of the parts of a request in `seconds`. Awaited parts of an async handler don't count."""
+    """Adds up, in `seconds`, the processor time of the code that it has run for a request. Waits don't count."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
 
     def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call `work`, and add its time."""
+        """Call `work(*args, **kwargs)`, add the processor time of the call to `seconds`, and return the result."""
         began = thread_time()
         try:
             return work(*args, **kwargs)
@@ -25,7 +25,7 @@ class WorkMeter:
             self.seconds += thread_time() - began
 
     def run_slices(self, slices: Generator[None, None, T]) -> Generator[None, None, T]:
-        """Run a generator, and add the time of each of its slices, but not the time between them."""
+        """Run a generator, and return its result. Only the time of its steps counts, not the time between two steps."""
         while True:
             try:
                 self.run(next, slices)

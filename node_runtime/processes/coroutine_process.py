@@ -64,7 +64,7 @@ class CoroutineProcess(Process):
         return qualname
 
     def _named_code(self) -> Any:
-        """Return the function itself, or the class of a callable that is not a function.
+        """Return the function that the process runs; for another callable, return the class of the callable.
 
         Reading an attribute of such a callable could run user code.
         """
@@ -180,15 +180,15 @@ class TaskProcess(CoroutineProcess):
 
 
 class AdoptedTask(CoroutineProcess):
-    """A context manager that makes the current asyncio task a process for the time of its block.
-
-    The process may begin before the task, with the call of a plain function: `begin_call`. If the function needs no
-    task, then `end_call` ends the process; otherwise, the block does.
+    """A context manager that makes the current asyncio task a process while its block runs.
 
     The runtime has not created the task. `function` is a function of the runtime, and is shown as the code of the
     process. The parent of the process is the calling process. If the process is killed, its task is cancelled, like the
     task of any other process; the caller may catch the CancelledError, call `uncancel` on the task, and continue. An
     error is reported as the crash of the process. OTP has no such process.
+
+    Without a task, a process can run a plain function: `begin_call` begins the process before the call, and `end_call`
+    ends it afterwards. If the function turns out to need a task, the task enters the block instead of `end_call`.
     """
 
     __slots__ = ("_token", "was_killed")
@@ -205,7 +205,7 @@ class AdoptedTask(CoroutineProcess):
         """Whether an exit signal has ended the process before the end of the block."""
 
     def begin_call(self) -> None:
-        """Add the process to the runtime. The block, or else `end_call`, has to follow."""
+        """Begin the process before there is a task. Afterwards, a task enters the block, or `end_call` is called."""
         self.runtime.add_process(self)
         self.callback_began = time.monotonic()
 
@@ -230,7 +230,7 @@ class AdoptedTask(CoroutineProcess):
             self.task = None  # the task refers to the process
 
     def end_call(self, error: BaseException | None) -> None:
-        """End the process, which was begun for the call of a function, after the function has returned or raised."""
+        """End a process that `begin_call` began, after the plain function has returned (None) or has raised `error`."""
         if self.run_state is DEAD:
             self.runtime.last_frame_ended(self)
         else:

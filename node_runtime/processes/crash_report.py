@@ -34,10 +34,10 @@ COUNTED: Final = "counted_failure"
 
 
 class FailureCounter:
-    """The failures of a runtime since its start, counted where they happen.
+    """Counts the failures of a runtime since its start.
 
-    They are not counted in the log, because their log records may reach nobody: a program that configures `logging` can
-    disable each logger and handler.
+    The code that sees a failure counts it. The log records of failures are not counted, because they may reach nobody:
+    a program that configures `logging` can disable each logger and handler.
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class FailureCounter:
 
 
 def failures() -> FailureCounter:
-    """Return the failures of the running runtime."""
+    """Return the failure counter of the running runtime."""
     return runtime().singleton(FailureCounter)
 
 
@@ -142,9 +142,9 @@ def _sentence(report: CrashReport) -> str:
 
 
 def find_refusal(reason: object) -> Refused | None:
-    """Return the Refused that caused an exit, or None if there is none.
+    """Return the Refused that caused an exit, or None if no Refused caused it.
 
-    It is `reason` itself, or the reason with which a called process or a child ended.
+    The Refused is `reason` itself, or the reason with which a called process or a child ended.
     """
     while issubclass(type(reason), (Refused, Exit, tuple)):  # isinstance could run user code of other types
         if isinstance(reason, Refused):

@@ -1,4 +1,4 @@
-"""The running runtime, in a module attribute, so that `call` and `send` need no function to find it."""
+"""The running runtime, in a module attribute: `call` and `send` read it without a function call."""
 
 from __future__ import annotations
 

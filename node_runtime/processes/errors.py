@@ -32,7 +32,8 @@ They end only the process that raised them, or fail only the request.
 def is_being_cancelled() -> bool:
     """Return whether the running task is being cancelled.
 
-    If the task has caught a CancelledError and isn't being cancelled, code that the task called has raised the error.
+    A task may catch a CancelledError although this function returns False. Then nobody has cancelled the task: code
+    that the task called has raised the error.
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
@@ -105,8 +106,8 @@ class Deadlock(Exit):
 class WouldWait(Exit):
     """`call_now` would have to wait for the reply, but a plain callback can't wait.
 
-    The method was not called, unless the text of the error says that it continues. OTP has no such error, because there
-    every callback may wait.
+    The method was not called, unless the text of the error says that the method continues. OTP has no such error,
+    because there every callback may wait.
     """
 
     def __init__(self, sentence: str) -> None:

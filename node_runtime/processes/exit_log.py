@@ -64,15 +64,15 @@ class ExitLog:
         (self._orderly if orderly else self._others).append(ended)
 
     def add_alone(self, process: Process) -> None:
-        """Add a process that has ended normally and refers to nothing of the release: the object itself is kept."""
+        """Add a process that has ended normally. The log keeps the process object: it refers to no release's code."""
         self._orderly.append((process, time.time()))
 
     def failures(self) -> list[Finished]:
-        """Return the ends that were not orderly, the newest last."""
+        """Return the processes whose end was not orderly, the newest last."""
         return list(self._others)
 
     def newest(self, limit: int) -> list[Finished]:
-        """Return at most `limit` ends, orderly or not, the newest first."""
+        """Return at most `limit` ended processes, the newest first, whether their end was orderly or not."""
         orderly = (one if isinstance(one, Finished) else _finished(*one, True, "normal") for one in self._orderly)
         both = sorted((*orderly, *self._others), key=attrgetter("ended"), reverse=True)
         return both[:limit]

@@ -1,8 +1,8 @@
 """The state that every process has: identity, mailbox, links, and the run state that decides whether callbacks may run.
 
-`run_state` is None exactly while the process is idle and a callback may begin. Otherwise it is one of the constants
-below. So a call learns from this one attribute whether the process is free, and needs no further tests for suspended or
-ended processes.
+`run_state` is None exactly while the process is idle and a callback may begin. Otherwise it is a constant of this
+module, such as `BUSY` or `DEAD`. So a call that finds None needs no further test whether the process is suspended or
+has ended.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ class Process:
         """Called when the last frame of the ended process has ended, too. Subclasses override it."""
 
     def add_link(self, other: Process) -> None:
-        """Add one side of a link. A single link, which most processes have, is stored without a container."""
+        """Add `other` to the linked processes. A single link, the most frequent case, is stored without a container."""
         links = self.links
         if links is None:
             self.links = other
@@ -240,7 +240,7 @@ class Process:
     def waits_for(self) -> Collection[Process]:
         """Return the processes whose reply or exit the current callback awaits.
 
-        Other tasks that the process has started don't count.
+        If the process has started other tasks, what they await doesn't count.
         """
         asked = (self.awaited_calls or {}).get(self.task)
         if asked is None or self.task is None or self.run_state is DEAD:

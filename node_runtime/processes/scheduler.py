@@ -215,7 +215,7 @@ class Scheduler:
         return now
 
     def count_inline_call(self, process: Process, began: float) -> None:
-        """Add the time of an ended inline call to `process`.
+        """Add the time of a call that has run in its caller's turn to the time of `process`.
 
         `began` is what `inline_start_time` returned for this call.
         """
@@ -230,7 +230,7 @@ class Scheduler:
             self.check_clock_at = self.inline_credit
 
     def _loop_is_due(self, now: float) -> bool:
-        """Return whether the event loop has to run before the next inline call: 256 calls or 1 ms are used up."""
+        """Return whether the event loop has to run first: 256 calls, or 1 ms of calls, ran in their callers' turns."""
         return self._loop_watched and (not self.inline_credit or now >= self._inline_until)
 
     def _loop_ran(self) -> None:

@@ -26,7 +26,7 @@ class DeferredAction(NamedTuple):
 
 
 class Transaction:
-    """The changes that one owner's script has made so far.
+    """The changes that the script of one upgrade has made so far.
 
     `seconds` is the time limit for suspending a busy process on which the script acts.
     """

@@ -48,7 +48,7 @@ class Cookie:
 
 @dataclass(frozen=True, slots=True)
 class NodeKeys:
-    """The keys of a node's control endpoint: its own secret key, and the role of each client's public key."""
+    """The keys of a node's control endpoint: the node's secret key, and the clients' public keys with their roles."""
 
     secret: bytes = field(repr=False)
     roles: dict[bytes, Role]

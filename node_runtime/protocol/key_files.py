@@ -54,7 +54,7 @@ class PersonKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
     @property
     def until(self) -> float | None:
-        """The time at which the key's validity ends or has ended; None if it has no end."""
+        """The Unix time at which the key expires, or was revoked; None if it never expires."""
         return min((end for end in (self.not_after, self.revoked) if end is not None), default=None)
 
 
@@ -93,9 +93,9 @@ def fingerprint(public: bytes) -> str:
 
 
 def read_person(directory: Path, name: str) -> PersonKeys:
-    """Return the keys of `name`; a person without a file has none. Raises Refused if the file is damaged.
+    """Return the keys of the person `name`; without a file, the person has none. Raises Refused if the file is damaged.
 
-    The result for a role has the role's default key, unless that key is revoked.
+    `name` may also be a role. Then the result has the role's default key, unless that key is revoked.
     """
     path = people_folder(directory) / f"{name}.json"
     try:
@@ -115,9 +115,9 @@ def read_person(directory: Path, name: str) -> PersonKeys:
 
 
 def _with_default_key(directory: Path, person: PersonKeys, role: Role) -> PersonKeys:
-    """Return `person` with the key in etc/keys/<role>, which is valid without an end unless the role's key is revoked.
+    """Return `person` with the key in etc/keys/<role>, which never expires. If that key is revoked, return `person`.
 
-    If `person` has an end for this key, an interrupted rotation has written it.
+    If `person` has an expiry time for the key, an interrupted rotation has written that time, and it is ignored.
     """
     path = directory / "etc" / "keys" / role
     current = key_text(read_key(path))

@@ -1,4 +1,4 @@
-"""The key ring of a node: the client keys that it knows, each with its holder, its role and the end of its validity."""
+"""The key ring of a node: the client keys that the node knows, each with its holder, its role and its expiry time."""
 
 from __future__ import annotations
 

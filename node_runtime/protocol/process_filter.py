@@ -43,11 +43,11 @@ class FilterTerm(msgspec.Struct, frozen=True):
     negated: bool = False
 
     def accepts_text(self, value: str) -> bool:
-        """Return whether the text of a field matches."""
+        """Return whether the term matches `value`, the text of a field."""
         return text_matches(self.text, value[:MAX_COMPARED].lower())
 
     def accepts_number(self, value: float) -> bool:
-        """Return whether the number of a field matches."""
+        """Return whether the term matches `value`, the number of a field."""
         match self.operator:
             case ">":
                 return value > self.number

@@ -38,7 +38,7 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
     `started` is in Unix seconds. `began` is when the node's OS process began, as `start_ticks` returns it.
     `events_port` is the same as `port`: clients of protocol 1 need it to connect, and then get the reply that they are
     too old. `vsn` is the release that runs now. `server` is the node's public key as text; it is empty in the record of
-    an older node. `worker` is the number of the worker that the process is.
+    an older node. `worker` is the number of the worker that runs in this OS process.
     """
 
     name: str

@@ -66,7 +66,7 @@ def prepare_socket(socket: zmq.Socket[Any], max_frame: int) -> None:
 
 
 def send_heartbeats(socket: zmq.Socket[Any]) -> None:
-    """Let a client's socket send heartbeats. With them, each end notices that the other was suspended or unplugged.
+    """Let a client's socket send heartbeats: node and client each notice that the other was suspended or unplugged.
 
     Each heartbeat has the time for which the client may be silent before the node closes the connection. The node's
     socket sends no heartbeats: libzmq's timer for heartbeats aborts the process if a peer disconnects while messages of

@@ -120,7 +120,7 @@ class ColdUpgrades:
         self.restarts.restart(operation.to_vsn if operation.kind == "install" else "")
 
     def begin_probation(self, current: str, settings: ProbationSettings) -> None:
-        """Begin the probation of the release that the parent has booted, and end the cold upgrade."""
+        """Begin the probation of the release that the parent has booted, and record that the cold upgrade has ended."""
         self._booted = current
         began = self._history.continued or cold_operation("install", self._store.permanent, current, "parent")
         self._start(began, partial(self._begin_probation, settings))

@@ -110,10 +110,10 @@ class HealthMonitor(logging.Handler):
             root.addHandler(self)
 
     def _expect_next_failure(self) -> None:
-        """Require a longer time without failures before health is good: twice the time between the last two failures.
+        """After a failure, require a longer time without failures: twice the time between the last two failures.
 
-        The limit is the settings' `healthy` times `MAX_QUIET_FACTOR`. Without this rule, health would be good between
-        two failures of a slow series.
+        Without this rule, health would be good between two failures that are far apart. The required time is at most
+        the settings' `healthy` times `MAX_QUIET_FACTOR`.
         """
         now = time.monotonic()
         between, self._last_failure = now - self._last_failure, now
@@ -174,7 +174,7 @@ def _applications_with_health() -> list[tuple[str, str]]:
 
 
 async def _ask_application(name: str, mod: str) -> HealthAnswer:
-    """Call an application's health check. Return its answer (None: unknown) and, unless it is True, a sentence."""
+    """Call an application's health check. Return its answer (None: unknown), and a sentence if it is not True."""
     try:
         cls = resolve_reference(mod)
         if cls.health is Application.health:

@@ -23,7 +23,7 @@ def transition_to(vsn: str, store: ReleaseStore, current: str) -> Transition:
 
 
 def check_free(running: Operation | None, removed: str | None) -> None:
-    """Refuse while an operation runs, or while the release `removed` is being removed."""
+    """Raise Refused while an operation runs, or while the release `removed` is being removed."""
     if removed is not None:
         raise Refused(f"Release {removed} is being removed; wait until the removal has ended.")
     if running is not None:
@@ -88,7 +88,7 @@ def check_install(request: Install, store: ReleaseStore, current: str, generatio
 
 
 def check_remove(vsn: str, store: ReleaseStore, current: str) -> None:
-    """Refuse to remove the current release, or a release that a rollback would have to install in between."""
+    """Raise Refused for the current release, and for a release that a rollback would have to install on its way."""
     if vsn == current:
         raise Refused(f"Release {vsn} is current: install another release first.")
     if current != store.permanent and vsn in (store.path(current, store.permanent) or ())[:-1]:

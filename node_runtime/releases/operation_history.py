@@ -175,7 +175,7 @@ class OperationHistory:
 
 
 def _past(operation: Operation) -> Operation:
-    """Return the operation without its probation."""
+    """Return the operation as one whose probation has ended."""
     phase = operation.outcome or operation.phase
     return msgspec.structs.replace(operation, phase=phase, probation_until=None)
 
@@ -189,7 +189,7 @@ def _decoded(line: bytes) -> Operation | None:
 
 
 async def write_intent(history: OperationHistory, operation: Operation) -> None:
-    """Write an operation's intent to disk. If that fails, a revert continues; other operations raise `Refused`."""
+    """Write an operation's intent to disk. If that fails, a revert logs it and continues; others raise `Refused`."""
     try:
         await asyncio.to_thread(history.begin, operation)
     except OSError as error:

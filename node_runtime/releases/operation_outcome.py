@@ -61,7 +61,7 @@ def partly_reverted(operation: Operation, vsn: str, probation_until: float | Non
 
 
 def failed_release(operation: Operation, vsn: str, permanent: str) -> str | None:
-    """Return the release whose install was undone, or whose probation ended in a revert; else None.
+    """Return the release whose install was undone, or whose probation ended in a revert; None if there is none.
 
     `vsn` is the running release.
     """

@@ -117,7 +117,7 @@ class PathInstall:
         durable: asyncio.Task[None],
         effects: Effects,
     ) -> None:
-        """Return worker 1 and the workers that have followed it to release `vsn`, because another worker failed.
+        """Return worker 1 to release `vsn`, and the workers that have followed it, because another worker has failed.
 
         `failure` says why that worker failed. Raises `PutBack` if worker 1 can't return; the node then has to restart.
         """

@@ -222,10 +222,10 @@ def with_failure(plan: Plan, failed: str | None) -> Plan:
 
 
 async def _read(transition: Transition, code: CodeServer) -> tuple[list[SourceText] | None, float, Blocker | None]:
-    """Read the new code in a thread; return its sources, the duration of a garbage collection, and a blocker.
+    """Read the new code in a thread. Return its sources, the seconds of a garbage collection, and a blocker or None.
 
-    If the code can't be loaded, the sources are None, and the blocker says why; else the blocker is None. The install
-    needs the garbage collection. Its duration is in seconds.
+    If the code can't be loaded, the sources are None, and the blocker says why. The seconds are the time of the garbage
+    collection that the install needs if only garbage holds an old version; else 0.
     """
 
     def read() -> tuple[list[SourceText], float]:

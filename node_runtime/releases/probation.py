@@ -32,7 +32,7 @@ MAX_REVERT_ATTEMPTS: Final = 3
 
 
 def missing_way_back(vsn: str, permanent: str, left: str, store: ReleaseStore, operation: Operation) -> str | None:
-    """Return a sentence that says why only a restart leads back from `vsn` to `permanent`; None if installs do.
+    """Return a sentence that says why only a restart leads back from `vsn` to `permanent`; None if an install does.
 
     `operation` has installed release `vsn`; before, release `left` was running.
     """
@@ -92,7 +92,7 @@ class Probation:
         self.restart_deadline()
 
     def restart_deadline(self) -> None:
-        """Begin the time until the deadline anew. Called when all workers have followed: nobody can commit earlier."""
+        """Begin the time until the deadline anew, when all workers run the release: nobody could commit it earlier."""
         if self._monitor is None or self._deadline <= 0 or self._why not in (None, LATE):
             return
         self._cancel_timers()

@@ -57,7 +57,7 @@ class ReleaseHandler:
 
     `name` is the name of all its releases. `vsn` is the running release; at boot, it is the release that booted.
     `permanent` is the release that the next boot starts. `generation` counts the changes of the node that make earlier
-    plans stale: installs, commits and changes of child specifications. `last` says how the node exited before.
+    plans stale: installs, commits and changes of child specifications. `last` is the node's exit before this boot.
     """
 
     def __init__(
@@ -270,7 +270,7 @@ class ReleaseHandler:
         await self._end(progress.finish("restarted", error=why))
 
     def _mark_lost(self, last: PreviousExit) -> None:
-        """If the node itself caused its last exit, mark the interrupted release as failed."""
+        """If the node itself caused its last exit, mark the release of the interrupted operation as failed."""
         lost = self._history.lost
         if lost is not None and last.own_fault and lost in self._store.record.releases:
             with suppress(OSError):
@@ -361,14 +361,14 @@ class ReleaseHandler:
         self._repair_workers()
 
     def _repair_workers(self) -> None:
-        """Bring workers that booted another release into the current one. While an operation runs, do nothing."""
+        """Bring workers that booted another release into the current release. While an operation runs, do nothing."""
         if self._running is None and not self._stopping:
             self.workers.repair(self.vsn, operation_outcome.LEADER)
 
     # ------------------------------------------------------------------ probation
 
     def _revert(self, why: str) -> None:
-        """Begin the revert. If another operation runs, its end triggers the next attempt."""
+        """Begin the revert. If another operation runs, the revert is tried again when that operation has ended."""
         if self._running is not None or self._removed is not None or self.workers.is_repairing:
             return
         if self.cold.is_on_trial(self.vsn):

@@ -25,7 +25,7 @@ from .parameters import AppParameters, parameters_toml, with_ports
 class PrivateNode:
     """A running node. `name` is its name; `client` is connected to it, with an operator's rights.
 
-    `parameters` has the parameters that the applications got, with a free port for each port.
+    `parameters` has the parameters that the applications got. Each parameter for a port has the number of a free port.
     """
 
     def __init__(self, node: SourceNode, client: Client, project: Project, parameters: AppParameters) -> None:

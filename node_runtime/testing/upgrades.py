@@ -43,11 +43,11 @@ async def take_through(
 ) -> StateJourney:
     """Boot `old`, give a process a state, upgrade to `new`, go back, and compare the states.
 
-    `old` and `new` are the folders of projects. If `new` has no new version or no appup yet, it gets both. `state` is
-    an object, or a mapping with values for some fields of the first state. Without it, only the upgrade and the way
-    back are tested, and no states are compared. `process` is the name of the process; it may be left out if only one
-    process has a state of this class. `env` has parameters of applications; a port that `env` does not set is 0, so a
-    free port is used.
+    `old` and `new` are the folders of projects. If `new` has the same version as `old`, or no appup from it, it gets a
+    new version and a generated appup. `state` is an object, or a mapping with values for some fields of the state with
+    which the process has started. Without `state`, only the upgrade and the way back are tested, and no states are
+    compared. `process` is the name of the process that gets the state; it may be left out if the state can belong to
+    only one process. `env` has parameters of applications; a port that `env` does not set is 0, so a free port is used.
 
     After the upgrade, the state must be `up`. Without `up`, no data may be lost, and fields that both versions have
     must have the same values. After the way back, the state must be `down`; without `down`, it must equal the state
@@ -129,7 +129,7 @@ def _check_operation(operation: Operation, wanted: str) -> None:
 
 
 def _compare(state: Any, wanted: Any, when: str, *, partly: bool) -> None:
-    """Raise UpgradeFailed if the state differs from the wanted one; `partly` ignores fields that only one has."""
+    """Raise UpgradeFailed if `state` differs from `wanted`. With `partly`, only fields that both have are compared."""
     if partly and isinstance(state, dict) and isinstance(wanted, dict):
         shared = state.keys() & wanted.keys()
         state, wanted = ({key: each[key] for key in shared} for each in (state, wanted))

@@ -85,7 +85,7 @@ async def _start(listener: Listener) -> Pid:
 
 
 def _ended(listener: Listener, pid: Pid, reason: object) -> None:
-    """Forget a process that has ended. If it has not accepted connections yet, the listener's start fails."""
+    """Record the end of a listener's process. If it has not accepted connections yet, the listener's start fails."""
     listener.processes.discard(pid)
     starting = listener.starting
     if starting is not None and not starting.done():

@@ -75,10 +75,9 @@ class NamedApplication:
         self.state = lifespan.state
 
     def leave(self, process: Pid) -> Lifespan | None:
-        """Return the lifespan that the listener's process `process` has to end, or None.
+        """Return the lifespan that the listener's process `process` has to end; None if there is none.
 
-        If it is the present lifespan, there is none afterwards; otherwise, a successor of the process has adopted its
-        own already.
+        If it is still the present lifespan of the application, the application has no present lifespan afterwards.
         """
         ending = self._lifespans.pop(process, None)
         if ending is self.lifespan:

@@ -68,7 +68,7 @@ def _described(listener: Listener, task: asyncio.Task[Any]) -> OpenRequest:
 
 
 def describe_open_requests(holders: list[HeldModules]) -> tuple[list[str], list[HeldModules]]:
-    """Separate open requests from other holders of old code: return sentences about the requests, and the others."""
+    """Return sentences about the open requests among the holders of old code, and a list of all other holders."""
     known = {one.task: one for listener in listeners().values() for one in _open(listener)}
     found: dict[tuple[str, tuple[str, ...]], Counter[RequestKind]] = {}
     others = []

@@ -174,8 +174,8 @@ class ListenersInInstalls:
 def _copy_state(application: NamedApplication, new: Any, batch: Batch) -> None:
     """Copy the values in Starlette's `app.state` from the old application to the new one.
 
-    Values that the body of the new module has set are kept. If an old version becomes current again, its own values
-    are dropped, because they are stale.
+    Values that the body of the new module has set are kept. An exception is a version that was replaced and becomes
+    current again: its own values are stale, so they are dropped.
     """
     before = getattr(getattr(application.current(), "state", None), "_state", None)
     after = getattr(getattr(new, "state", None), "_state", None)

@@ -1,6 +1,6 @@
 """Finds passwords in command lines after options whose names don't mention a password: `curl -u ana:…`, `mysql -p…`.
 
-As in the other modules of this package, each pattern is possessive and examines only parts of limited length.
+Each pattern is possessive (it never gives back what it has matched) and examines only parts of limited length.
 """
 
 from __future__ import annotations

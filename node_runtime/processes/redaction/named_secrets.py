@@ -76,12 +76,12 @@ def paired_values(text: str) -> Iterator[Span]:
 
 
 def option_values(text: str) -> Iterator[Span]:
-    """Yield the arguments of a command line that follow an option with a secret's name."""
+    """Yield the arguments that follow an option named like a secret, such as `--password`, in a command line."""
     return _spans(_OPTION, text, _option_value)
 
 
 def element_texts(text: str) -> Iterator[Span]:
-    """Yield the texts of XML elements with a secret's name."""
+    """Yield the texts of XML elements whose tag is the name of a secret: `<password>…`."""
     return _spans(_ELEMENT, text, lambda text, found: found.span(2) if is_secret_name(found[1]) else None)
 
 
@@ -101,9 +101,9 @@ FINDERS: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
 
 
 def _spans(pattern: re.Pattern[str], text: str, value: Callable[[str, re.Match[str]], Span | None]) -> Iterator[Span]:
-    """Call `value` for each match of `pattern`, and yield the span that it returns, unless it returns None.
+    """Call `value` for each match of `pattern`, and yield the spans that `value` returns; a None is left out.
 
-    The search continues after each value, so the time is linear.
+    After a span, the search continues behind it, so the time is linear.
     """
     at = 0
     while (found := pattern.search(text, at)) is not None:

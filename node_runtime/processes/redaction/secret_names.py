@@ -65,7 +65,7 @@ _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def is_secret_name(name: str) -> bool:
-    """Return whether a text with this name is a secret. A number with this name may be shown: see `secrecy_of`."""
+    """Return whether a text is a secret if its name is `name`. A number of this name may be shown: see `secrecy_of`."""
     return secrecy_of(name) is not Secrecy.OPEN
 
 
@@ -78,7 +78,7 @@ def is_secret_header(name: str) -> bool:
 
 
 def secrecy_of(name: str) -> Secrecy:
-    """Return which part of a value the name hides. The time is bounded, whatever the name."""
+    """Return which part of a value must be hidden if its name is `name`. The time is bounded, whatever the name."""
     return _secrecy(name[-MAX_NAME_LENGTH:])
 
 

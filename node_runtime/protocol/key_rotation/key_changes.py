@@ -97,7 +97,7 @@ class KeyChanges(msgspec.Struct, frozen=True):
             return ", ".join(fingerprint(parse_key(key.public)) for key in accepted)
 
     def rotate_node_key(self, grace: float) -> NextKey:
-        """Make a new key for the node itself, which replaces the present one in `grace` seconds. Raises Refused."""
+        """Make a new key for the node itself. It replaces the node's present key in `grace` seconds. Raises Refused."""
         with self._changing():
             following = plan_next_key(self.directory, grace)
         replace_key_if_due(self.directory)

@@ -1,4 +1,4 @@
-"""Structs about one process in depth: its relations, timeouts and recorded messages, and requests to record it."""
+"""Structs for the details of one process: relations, timeouts and recorded messages, and requests to record them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ an answer; "state": changed the state of a state machine; "postpone": postponed 
 
 
 class InspectProcess(WireStruct, frozen=True):
-    """The request for one process in depth."""
+    """The request for all details of one process."""
 
     pid: int
 
@@ -64,15 +64,15 @@ class ProcessTrace(WireStruct, frozen=True):
 
 
 class ProcessView(StateView, frozen=True, kw_only=True):
-    """One process in depth. Lists of pids have at most 50 pids; the fields that end in `_count` say how many there are.
+    """All details of one process. A list of pids has at most 50 pids; for the whole number, see the field `…_count`.
 
-    `ancestors` begin with the parent. `waited_by` are the processes that await its reply or exit. `related` describes
-    the live processes of all lists. `callback_seconds` is the time for which the async callback `running` has run, and
-    `spent` the time that all its callbacks have taken. `relations_age` is the age of `children`, `monitored_by` and
-    `waited_by` in seconds: if there are very many processes, the node searches for them less often. `suspended_by` are
-    the owners of a suspend. `timeouts` are the timeouts of a state machine and the messages of `send_after`, the next
-    one first, at most 20. `postponed` is the number of postponed events. `log` has the newest messages, at most 50; it
-    is None while no log is kept.
+    `ancestors` begin with the parent. `waited_by` are the processes that await the reply or the exit of this process.
+    `related` describes the live processes of all lists. `callback_seconds` is the time for which the async callback
+    `running` has run, and `spent` the time that all callbacks have taken. `relations_age` is the age of `children`,
+    `monitored_by` and `waited_by` in seconds: if there are very many processes, the node searches for them less often.
+    `suspended_by` are the owners of a suspend. `timeouts` are the timeouts of a state machine and the messages of
+    `send_after`, the next one first, at most 20. `postponed` is the number of postponed events. `log` has the newest
+    messages, at most 50; it is None while no log is kept.
     """
 
     boot_id: str
@@ -99,7 +99,7 @@ class ProcessView(StateView, frozen=True, kw_only=True):
 
 
 class LogProcess(WireStruct, frozen=True):
-    """The request to keep a log of the newest messages of a process, or, if not `on`, to end and forget it."""
+    """The request to keep a log of the newest messages of a process. If `on` is false, the log ends and is deleted."""
 
     pid: int
     boot_id: str

@@ -165,10 +165,11 @@ class Health(WireStruct, frozen=True):
 class ReleaseInfo(WireStruct, frozen=True):
     """A release in the node's directory. `probation_until` and `health` are set while the release is on probation.
 
-    `no_way_back` is a sentence that says why a revert from this release needs a restart, which loses all states.
-    `up` or `down` is true if there is a relup from the current release to this release, for that direction.
-    `failed` is a sentence that describes its last failure on this node. `damaged` is a sentence that describes the
-    damage to its files and the remedy; the other fields of a damaged release carry no information.
+    `no_way_back` is a sentence that says why a revert from this release needs a restart, which loses all states. `up`
+    is true if a relup upgrades the current release to this one, and `down` if a relup downgrades the current release to
+    this one. `failed` is a sentence that describes the last failure of this release on this node. `damaged` is a
+    sentence that describes the damage to its files and the remedy; the other fields of a damaged release carry no
+    information.
     """
 
     name: str
@@ -227,7 +228,7 @@ class Snapshot(NodeSummary, frozen=True, kw_only=True):
 
 
 class ProcessExit(WireStruct, frozen=True):
-    """The end of an earlier process: its pid, its times, and the reason as text."""
+    """A process that has ended: its pid, when it started and ended, and its exit reason as text."""
 
     pid: int
     started: float
@@ -240,8 +241,9 @@ class StateView(WireStruct, frozen=True):
     """The live state of one process; `stack` has the positions of its suspended frames.
 
     `running` is the name of the async callback that runs, and `waits_for` are the processes whose reply or exit it
-    awaits. `mail` describes the oldest queued messages, at most 10. `exits` are the last ends of processes with the
-    same name or, if it has none, the same parent and code, the newest first, at most 5. For `blocked` see NodeSummary.
+    awaits. `mail` describes the oldest queued messages, at most 10. `exits` are at most 5 processes that ended most
+    recently, the newest first: those with the same name or, for a process without a name, those with the same parent
+    and code. For `blocked` see NodeSummary.
     """
 
     process: ProcessSummary

@@ -1,4 +1,4 @@
-"""Structs about old versions of modules and what keeps them in memory, and the requests that end it."""
+"""Structs about old versions of modules and what keeps them in memory, and the requests that purge old versions."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class OldCodeList(WireStruct, frozen=True):
 
 
 class PurgeModule(WireStruct, frozen=True):
-    """The request to end what keeps the old version of `module`, and to drop the version.
+    """The request to purge the old version of `module`: to end what keeps it in memory, and to drop it.
 
     The node refuses the request if it has booted again since the client listed the holders.
     """

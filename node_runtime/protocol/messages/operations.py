@@ -40,9 +40,8 @@ class OperationStep(WireStruct, frozen=True):
 class Operation(WireStruct, frozen=True):
     """An install, a revert or a commit. The node continues it even if the client disconnects.
 
-    A "fallback" is an operation of the parent process: the permanent release did not boot, and the
-    release that did boot is permanent now. `outcome` is None while the operation runs, and then one
-    of these:
+    A "fallback" is an operation of the parent process: the permanent release did not boot, and the release that did
+    boot is permanent now. `outcome` is None while the operation runs, and then one of these:
 
     - "installed": the release is current and on probation
     - "committed": the release is permanent
@@ -55,9 +54,8 @@ class Operation(WireStruct, frozen=True):
 
     `touched` is the number of affected processes. `results` has the results of some of these processes, failures first.
     `rehearsal` is the rehearsal before the install; only its results with a problem are kept. `warnings` are sentences
-    about failures after the processes were resumed; these failures don't change the outcome. `direction`
-    of an install says whether it is an upgrade or a downgrade. It is "cold" if the node restarts into the release: then
-    the operation ends in the next run of the node.
+    about failures after the processes were resumed; these failures don't change the outcome. `direction` of an install
+    is "up", "down" or "cold". A "cold" install restarts the node into the release, and ends after the restart.
     """
 
     id: str

@@ -114,10 +114,10 @@ class PlannedFile(WireStruct, frozen=True):
 class RehearsalResult(WireStruct, frozen=True):
     """The result of code_change on a copy of one process's state.
 
-    `given_back`: whether the code_change of the downgrade turned the new state back into a state equal
-    to the old one. It is False if the way back would fail for this process, and None if that is unknown. `message`
-    and `trace` describe a failure or a state that was not given back. `remedy` says what the release has to change;
-    it is None if that follows from the outcome.
+    `given_back`: whether the code_change of the downgrade turned the new state back into a state equal to the old one.
+    It is False if the way back would fail for this process, and None if that is unknown. `message` and `trace` describe
+    a failure or a state that was not given back. `remedy` says what the release has to change; it is None if the remedy
+    is the same for every failure with this outcome.
     """
 
     pid: int
@@ -176,11 +176,11 @@ ValueOutcome = Literal["migrated", "blocked", "waits", "kept"]
 
 
 class LiveValue(WireStruct, frozen=True):
-    """Values that processes hold of a class or function that the target release replaces or lacks.
+    """Values of a class or function that the target release replaces or lacks, and that live processes hold.
 
     One LiveValue is for all processes of one class that hold such values at the same kind of place, such as a timer.
-    `pid`, `name` and `path` refer to the first process. `processes` is the number of processes. `code` is the class
-    or function, "module:name", and `sort` says what the value is: "instance", "exception", "class", "function", "bound
+    `pid`, `name` and `path` refer to the first process. `processes` is the number of processes. `code` is the class or
+    function, "module:name", and `sort` says what the value is: "instance", "exception", "class", "function", "bound
     method", "coroutine" or "generator". `added`, `removed` and `changed` are names of fields, or of members of an
     enumeration. `gone` is whether the target lacks the class or function. `detail` is the id of a child, or the name of
     a timeout.
@@ -223,12 +223,13 @@ class Rehearsal(WireStruct, frozen=True):
     code_changes. `around` is the rest of an install's pause: the time that suspending, switching, applied functions and
     resuming took in the copy. `processes` is the number of processes with a code_change. Of these processes, `reached`
     were tried, `failed` would make the upgrade fail, and `unrehearsed` can't be tried. `not_given_back` is the number
-    of states that the downgrade does not restore, and `no_way_back` the number of processes for which the way back
-    fails. `results`: failures first, at most 100. `calls`: the applied functions whose outcome is not "ok". `error` is
-    the reason for an early end, if any. `bodies` is the time that the bodies of the new modules took in the copy: an
-    install stops the event loop for about this time. `bodies` is None if there are no bodies, or if they need the real
-    node. `search` is the time, in seconds, that the search for values of replaced code took; `not_searched` is the
-    number of processes whose values it did not see completely. `lost`: what the default migration drops.
+    of states that the downgrade does not restore. `no_way_back` is the number of processes whose states the downgrade
+    can't convert. `results`: failures first, at most 100. `calls`: the applied functions whose outcome is not "ok".
+    `error` says why the rehearsal ended early; None if it ran to the end. `bodies` is the time that the bodies of the
+    new modules took in the copy: an install stops the event loop for about this time. `bodies` is None if there are no
+    bodies, or if they need the real node. `search` is the time, in seconds, that the search for values of replaced code
+    took; `not_searched` is the number of processes whose values it did not see completely. `lost`: the fields that the
+    default migration drops.
     """
 
     at: float

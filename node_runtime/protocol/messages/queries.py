@@ -38,10 +38,10 @@ class ProcessRow(ProcessSummary, frozen=True):
 class ProcessQuery(WireStruct, frozen=True):
     """The request for a page of the processes that match `filter`, sorted by `order`.
 
-    `pids` and `names`, if there are any, are the only processes to consider; at most 10 names. The page begins at
-    `offset` and has at most `limit` rows. If the process `follow` matches, the page begins `lead` rows before it
-    instead. `since` is the generation of an earlier page, or 0: rows that have not changed after it are left out.
-    `details` are the costly parts of the rows.
+    If `pids` or `names` are given, only these processes are considered; at most 10 names. The page has at most `limit`
+    rows, and begins at the row `offset`. If the process `follow` matches, the page begins `lead` rows before that
+    process, and not at `offset`. `since` is the generation of an earlier page, or 0: rows that have not changed after
+    it are left out. `details` names those costly fields that the rows should have.
     """
 
     filter: str = ""
@@ -102,8 +102,8 @@ class TreeLine(WireStruct, frozen=True):
     """One visible line of the tree: a process, a child that does not run, an application, or folded siblings.
 
     `levels` has one character for each ancestor, beginning with the application, and one for the line itself: "|" if
-    more siblings follow, else " ".
-    `below` is the number of its children, `hidden` the number of siblings that a line of folded siblings replaces.
+    more siblings follow, else " ". `below` is the number of children of the process or the application. `hidden` is the
+    number of siblings that a line of folded siblings replaces.
     """
 
     path: str

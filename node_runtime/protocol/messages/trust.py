@@ -23,9 +23,9 @@ class ReleaseKeyInfo(WireStruct, frozen=True):
 class ReleaseTrust(WireStruct, frozen=True):
     """The rules by which a node accepts releases.
 
-    Without `keys`, it accepts all releases. With keys, it accepts signed releases and, if `allow_unsigned`, others.
-    `approvals` is the number of people that an install needs, including the person who stages the release. `error` is a
-    sentence if the keys or settings can't be read; then the node accepts no release.
+    Without `keys`, the node accepts all releases. With keys, it accepts signed releases and, if `allow_unsigned` is
+    true, also unsigned ones. `approvals` is the number of people that an install needs, including the person who stages
+    the release. `error` is a sentence if the keys or settings can't be read; then the node accepts no release.
     """
 
     keys: tuple[ReleaseKeyInfo, ...] = ()

@@ -61,9 +61,9 @@ def check_owners(modules: Mapping[str, Collection[str]]) -> None:
 def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) -> None:
     """Raise `Refused` for a mistake in the appup, which is the content of the file `path`.
 
-    Mistakes are a version other than that of `app`, a second point_of_no_return, and an instruction
-    for a module that `app` must have but lacks, or must lack but has. `modules` are the modules of
-    `app`. The modules of the other version of the application are not known here.
+    Mistakes are a version other than that of `app`, a second point_of_no_return, and an instruction for a module that
+    `app` must have but lacks, or must lack but has. `modules` are the modules of `app`. The modules of the earlier
+    version, which the appup upgrades, are not known here, so they are not checked.
     """
     if appup.vsn != app.vsn:
         raise refusal_at(

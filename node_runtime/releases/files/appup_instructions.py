@@ -112,7 +112,7 @@ class _InstructionReader:
         return Refused(f"{_toml_text(self.table)}: {key} must be {expected}, not {_value_text(self.table.get(key))}.")
 
     def text(self, key: str, kind: Any) -> str:
-        """Return the value at `key`, if it is a string that `kind` accepts, such as `Module` in names.py."""
+        """Return the string at `key`. It must match `kind`, a type in names.py such as `Module`. Raises `Refused`."""
         value = self.table[key]
         if not _is(kind, value):
             raise self.refusal(key, describe(kind))

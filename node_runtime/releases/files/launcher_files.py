@@ -33,7 +33,7 @@ FILES = (
 
 
 def launcher_files(path: Iterable[str], files: Iterable[str]) -> dict[str, str]:
-    """Return the path in the release of each file of its launcher, by the name of the file in the launcher's folder.
+    """Return the launcher's files in a release: their paths in the release, by their names in the launcher's folder.
 
     `path` lists the folders that are importable, and `files` the paths of all files.
     """
@@ -46,7 +46,7 @@ def launcher_files(path: Iterable[str], files: Iterable[str]) -> dict[str, str]:
 
 
 def bin_path(release: str, name: str) -> str:
-    """Return where the tarball of `release` has its copy of the file `name` in the launcher's folder."""
+    """Return the path, in the tarball of `release`, of the copy of the launcher's file `name`."""
     return f"bin/{release}" if name == SCRIPT else f"bin/_launcher/{name}"
 
 

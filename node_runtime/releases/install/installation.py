@@ -55,9 +55,9 @@ SEARCH_AGAIN_SECONDS = 0.25
 
 
 class InstallListeners(msgspec.Struct, frozen=True):
-    """The callbacks of an install: `on_rehearsal` receives the progress of the rehearsal.
+    """The functions that an install calls: `on_rehearsal` with the progress of the rehearsal, and `on_resumed`.
 
-    `on_resumed` is called when the processes have been resumed in the target. A later failure undoes nothing.
+    `on_resumed` is called when the processes have been resumed in the target. A failure after that undoes nothing.
     """
 
     on_rehearsal: rehearsal.ProgressCallback
@@ -130,10 +130,9 @@ class Installation:
             raise Aborted(refused.sentence) from refused
 
     async def _until_free(self, code: Sequence[SourceText | CompilationUnit]) -> None:
-        """Wait until no process, task or other object holds an old version that is in the way of the install.
+        """Wait until nothing holds an old version of a module that the install replaces or removes.
 
-        A module has at most one old version, so its old version must be free before the install replaces the current
-        one.
+        The reason is that a module has at most one old version, and the install makes the current version old.
         """
         while True:
             try:
@@ -311,10 +310,10 @@ class Installation:
             raise self._failed(switch, error, Pause(began, time.perf_counter()), ()) from error
 
     async def _finish(self, switch: Switch, pause: Pause, *, succeeded: bool) -> tuple[ProcessResult, ...]:
-        """End the processes that have to exit, and return the results. An error here is only logged.
+        """End the processes that have to end now, and return the results. An error here is only logged.
 
-        After a success, these are the deferred exits. After a failure, the processes that the script has started are
-        ended, and the children that the script has ended are started again.
+        After a success, the exits that the script has deferred happen now. After a failure, the processes that the
+        script has started end, and the children that the script has ended are started again.
         """
         try:
             await switch.end(succeeded=succeeded)
@@ -362,7 +361,7 @@ async def let_others_run() -> None:
 
 
 def _count_affected(switch: Switch, pause: Pause) -> int:
-    """Return the number of affected processes; 0 if they can't be counted, which changes no outcome."""
+    """Return the number of affected processes. An error while they are counted is only logged, and gives 0."""
     try:
         return count_affected(switch, pause)
     except Exception:

@@ -59,7 +59,7 @@ def _steps(transition: Transition, batch: Batch, ahead: MadeAhead) -> Iterator[N
 
 
 def _migrates_by_default(process: BehaviourProcess, transition: Transition, batch: Batch) -> bool:
-    """Return whether the install migrates processes of this class, and neither version defines a code_change."""
+    """Return whether the install migrates `process`, and neither version of its class defines a code_change."""
     code = process.code
     if code.module not in transition.migrated:
         return False

@@ -24,7 +24,7 @@ logger = logging.getLogger("node_runtime")
 
 
 class ScriptCalls:
-    """The calls of one run of a script. `before_waiting` is called before a call waits and other code runs."""
+    """The calls of one run of a script. `before_waiting` is called before a call waits, which lets other code run."""
 
     def __init__(self, transaction: Transaction, seconds: float, before_waiting: Callable[[], None]) -> None:
         self._transaction = transaction
@@ -100,7 +100,7 @@ class ScriptCalls:
         await restart_child(supervisor.pid, step.child)
 
     def forget_ended_children(self) -> None:
-        """After a failure, record in the restored states of supervisors that the ended children do not run."""
+        """After a failure, record in the restored child tables of supervisors which children have ended."""
         for supervisor, id in self._ended_children:
             table = _table(supervisor)
             child = None if table is None else table.find(id)

@@ -222,7 +222,7 @@ class Switch:
         return self.arguments.prepare(self._default_migration) if replaces else []
 
     def _change_sources(self) -> None:
-        """Give later imports, and the modules that stay loaded, the paths of the target's files."""
+        """Make later imports find the target's files, and give the modules that stay loaded the paths of those."""
         if self._sources is None:
             self._sources = register_sources(self.code, self.transition.left, self.transition.target)
 
@@ -367,7 +367,7 @@ class Switch:
         self.mutated = list(self.mutation_check.mutated())
 
     async def end(self, *, succeeded: bool) -> None:
-        """End the processes that the script stopped. If the script failed, end those that it started instead."""
+        """End the processes that a successful script has stopped, or those that a failed script has started."""
         try:
             await (live_processes.run_deferred_exits(self._transaction) if succeeded else self._end_failed())
         finally:

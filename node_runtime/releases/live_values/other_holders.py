@@ -1,4 +1,4 @@
-"""The tasks, threads, timers and modules that may hold an object of a state, too."""
+"""The tasks, threads, timers and modules that may hold an object that a process's state holds as well."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from node_runtime.releases.planning.staying import ending
 
 
 class OtherHolder(msgspec.Struct, frozen=True):
-    """A holder of an object that a state has, too: its name in a plan, and how to end it ("" if it can't be ended)."""
+    """A holder of an object that a state holds as well: its name in a plan, and how to end it ("" if impossible)."""
 
     title: str
     ending: str

@@ -42,14 +42,14 @@ class SwitchedNames:
         return id(cls) in self._switched
 
     def has_function(self, function: FunctionType) -> bool:
-        """Return False: only values of classes are found."""
+        """Return False: only instances of classes are sought."""
         return False
 
     def named_object(self, value: object) -> None:
-        """Return None: only values of classes are found."""
+        """Return None: only instances of classes are sought."""
 
     def has_frame(self, frame: FrameType | None) -> bool:
-        """Return False: only values of classes are found."""
+        """Return False: only instances of classes are sought."""
         return False
 
     def search(self, places: Sequence[HeldValue]) -> None:

@@ -1,10 +1,10 @@
-"""New objects that are made while the processes still run, before an install holds them.
+"""Makes new objects while the processes still run, before an install holds the processes.
 
 The states of a service may hold tens of thousands of records, such as the messages of rooms. A record is an object of a
 replaced class that holds few other objects. Its new object is made ahead. When the processes are held, the new object
-is used only if the record has not changed meanwhile. This check takes a fraction of the time of making the object,
-since loops in C compare the references of many records at once. Only if these differ are the records compared one by
-one.
+is used only if the record has not changed meanwhile. This check takes a fraction of the time of making the object:
+loops in C compare the references of many records at once. Records are compared one by one only if this comparison finds
+a difference.
 
 Everything else is made when the processes are held: larger values, values that can't be checked in this way, and values
 that need code of the release, such as a validator. Such code may use other modules, whose old versions still run.
@@ -34,7 +34,7 @@ _COPIED: Final = (ObjectShape, ReplacedShape)
 
 @dataclass(slots=True)
 class _RecordContent:
-    """The references of a record's objects at one moment.
+    """What the objects of a record, `holders`, referred to at one moment: shows later whether the record has changed.
 
     Keeps all these objects alive, so that no `id` is used again.
     """
@@ -49,13 +49,13 @@ class _RecordContent:
 
     @classmethod
     def of(cls, holders: list[Any], copied: list[Any]) -> _RecordContent:
-        """Return the present content of a record: the objects to which its objects, `holders`, refer."""
+        """Return what the objects of a record, `holders`, refer to now."""
         dicts = [one for one in holders if isinstance(one, dict)]
         return cls(holders, dicts, copied, gc.get_referents(*holders), _keys(dicts))
 
     @classmethod
     def together(cls, contents: Iterable[_RecordContent]) -> _RecordContent:
-        """Return one content with the references of all `contents`, so that one comparison checks many records."""
+        """Join the contents of several records, so that one comparison checks all of them."""
         every = ((one.holders, one.dicts, one.copied, one.parts, one.keys) for one in contents)
         return cls(*(list(chain.from_iterable(lists)) for lists in zip(*every, strict=True)))
 
@@ -78,7 +78,7 @@ def _keys(dicts: list[dict[Any, Any]]) -> list[Any]:
 class _Record:
     """The new objects for a record, or for several records that are checked together; see `Converter.adopt`.
 
-    A record is an old object with the few other objects of which it consists.
+    A record is an old object of a replaced class, together with the few objects that it holds.
     """
 
     content: _RecordContent
@@ -88,7 +88,7 @@ class _Record:
 
     @classmethod
     def together(cls, records: list[_Record]) -> _Record:
-        """Combine several records into one, so that one comparison checks all of them."""
+        """Join several records to one, so that one comparison checks all of them."""
         made: dict[int, Any] = {}
         for record in records:
             made.update(record.made)
@@ -107,7 +107,7 @@ class MadeAhead:
         """The record of each object that gets a new object in its place."""
 
     def __len__(self) -> int:
-        """Return the number of old objects (records) whose new object has been made."""
+        """Return the number of records, which are old objects, whose new object has been made."""
         return len(self._records)
 
     def make(self, value: Any) -> Iterator[None]:

@@ -66,7 +66,7 @@ def code_at_same_place(function: FunctionType, namespace: Mapping[str, Any]) -> 
 
 
 def _names_in(namespace: Mapping[str, Any], owner: str) -> Mapping[str, Any]:
-    """Return the names of a class; those of the module if `owner` is ""."""
+    """Return the namespace of the class with the name `owner`, or of the module if `owner` is ""."""
     if not owner:
         return namespace
     cls = resolve_name(namespace, owner)
@@ -78,7 +78,7 @@ def _unwrapped(value: Any) -> Any:
 
 
 def _same_items(value: Any, new: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield pairs of old and new values: the values themselves, or the items of containers."""
+    """Yield pairs of an old and a new value: the two values, or the items of two containers at the same place."""
     if type(value) is not type(new):
         return
     if type(value) in (list, tuple):
@@ -92,7 +92,7 @@ def _same_items(value: Any, new: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _code_named(namespace: Mapping[str, Any], qualname: str) -> CodeType | None:
-    """Return the code of a function, which may be a method or be made by other functions."""
+    """Return the code of the function with the qualified name `qualname`; None if it isn't found, or isn't unique."""
     outermost, *inner = qualname.split(LOCALS)
     code = _code_of(resolve_name(namespace, outermost), outermost)
     for number in range(len(inner)):
@@ -123,7 +123,7 @@ def _signature(code: CodeType) -> tuple[Any, ...]:
 
 
 def _is_same(code: CodeType, other: CodeType, *, inner: bool = True) -> bool:
-    """Return whether two codes do the same, wherever they stand; without `inner`, apart from the functions in them."""
+    """Return whether two codes do the same, on whatever lines; with inner=False, the functions in them are ignored."""
     if code.co_code != other.co_code or code.co_names != other.co_names or _signature(code) != _signature(other):
         return False
     if len(code.co_consts) != len(other.co_consts):

@@ -24,7 +24,7 @@ Content = list[Any]
 
 
 class Base:
-    """A builtin base class and how its content is read, made and filled.
+    """A builtin base class, with the functions that read the content of an object, and make and fill a new object.
 
     `read` returns the content. `make` makes an empty object of a class, and `fill` fills the object. If `fill` is None,
     `make` gets the content, too, and makes an object that is already filled.
@@ -122,7 +122,7 @@ def size_of(value: Any) -> int:
 
 
 def base_of(cls: type) -> Base | None:
-    """Return the builtin base of a class; None if its objects have contents that can't be read."""
+    """Return the builtin base of a class; None if its objects have a content that can't be read."""
     if is_struct(cls):
         return _struct_base(cls)
     base = next(base for base in _BASES if issubclass(cls, base.cls))

@@ -37,9 +37,10 @@ def left_behind(value: Any, is_converted: Callable[[weakref.ref[Any]], bool]) ->
 
 
 def used_by_others(value: Any, label: str, is_affected: Callable[[Any], bool]) -> str | None:
-    """Return a clause if tasks or threads wait for a queue, or hold a lock, of which a copy is made; None otherwise.
+    """Return a clause if tasks or threads wait for the queue `value`, or a task holds the lock `value`; None otherwise.
 
-    The copy of a user's queue shares the items with the old queue, unless an item has to change (`is_affected`).
+    They would keep the old object when the migration has replaced it by a copy. For a queue of a user's own class, the
+    result is None: the copy shares the items of the old queue, unless `is_affected` returns True for the items.
     """
     cls = type(value)
     a_label = f"{'an' if label[0] in 'aeiou' else 'a'} {label}"

@@ -80,7 +80,7 @@ class Shapes:
         return known[1]
 
     def _shape_of_function(self, function: types.FunctionType) -> Shape:
-        """Return the shape of a function. One that has no name in its module is made anew, with its own variables."""
+        """Return the shape of a function. A function without a name in its module is made anew, with its variables."""
         found = self._targets.function_for(function)
         label = f"{function.__module__}:{function.__qualname__}"
         own = function.__globals__

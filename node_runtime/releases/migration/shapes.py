@@ -72,7 +72,7 @@ class Shape:
         return self.obstacle
 
     def begin(self, value: Any) -> Any:
-        """Return a new object without its parts; None if the object can only be made together with its parts."""
+        """Return a new object without its parts; return None if the object can only be made together with its parts."""
         return None
 
     def finish(self, value: Any, new: Any, part: PartOf) -> Any:

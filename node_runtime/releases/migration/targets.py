@@ -72,7 +72,10 @@ class Targets:
         return self._class_of_new_place(cls)
 
     def _class_of_new_place(self, cls: type) -> type | None:
-        """Return the only class of this name that a module has in the target and lacked until now, if it is alike."""
+        """Return the only class that is named like `cls` and new in a module of the target; None if it isn't alike.
+
+        Two classes are alike if one of them has all fields, members and methods of the other one.
+        """
         found = []
         for module, target in self._namespaces.items():
             one = resolve_name(target, name_of(cls))

@@ -91,7 +91,10 @@ def vanished_names(transition: Transition, batch: Batch) -> Iterator[Blocker]:
 
 
 def left_behind(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """Yield a blocker for each class outside the script that depends on a replaced class, for example as its base."""
+    """Yield a blocker for each class that the script leaves in old code, although it depends on a replaced class.
+
+    For example, a class depends on its base.
+    """
     for dependent in batch.dependents():
         yield Blocker(
             reason=f"{dependent}, which release {transition.target.vsn} replaces without loading {dependent.module}",

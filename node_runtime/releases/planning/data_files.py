@@ -1,4 +1,4 @@
-"""The data files of the applications that a transition changes, and the paths that still lead to the old files.
+"""The data files of the applications that a transition changes, and the paths that would still lead to old files.
 
 A function that looks up a file when it needs the file finds the target's file. A path that was computed earlier still
 leads to the old file. Such a path may be in a module that is not loaded again, or in the state of a process.

@@ -1,4 +1,4 @@
-"""The parts of a node that take part in installs, such as the web listeners. This layer doesn't know them.
+"""The parts of a node that take part in installs, such as the web listeners. This package doesn't import them.
 
 A participant registers itself with `participants().add`. An install calls it in this order: `prepare`, when nothing is
 suspended yet; `switch` and perhaps `put_back`, which may follow each other several times; and finally `done` after a
@@ -42,7 +42,7 @@ class InstallParticipant(Protocol):
         """
 
     def staying(self, transition: Transition, holders: list[HeldModules]) -> tuple[list[str], list[HeldModules]]:
-        """Return sentences about holders of old code that this participant knows, and a list of the other holders."""
+        """Return sentences about the holders of old code that this participant knows, and a list of all others."""
 
     async def prepare(self, transition: Transition, batch: Batch) -> None:
         """Do the part of the change that may take long or fail. An error aborts the install."""
@@ -132,5 +132,5 @@ class InstallParticipants:
 
 
 def participants() -> InstallParticipants:
-    """Return the participants of the running runtime."""
+    """Return the parts of this node that take part in its installs."""
     return runtime().singleton(InstallParticipants)

@@ -69,7 +69,7 @@ def _joined(one: OldCodeHolder, other: OldCodeHolder) -> OldCodeHolder:
 def _folded(
     holders: Sequence[tuple[OldCodeHolder, list[str]]],
 ) -> tuple[list[tuple[OldCodeHolder, list[str]]], Mapping[int | None, list[str]]]:
-    """Return the holders that belong to no process, and, by the pid of a process, the names of its holders.
+    """Return the holders of old code that belong to no process, and the names of all other holders, by process.
 
     A server such as uvicorn has tasks, timers and sockets that hold the application, too. They end with the server's
     process, so the sentence about the process names them.
@@ -148,7 +148,10 @@ def ending(pid: int) -> str:
 
 
 def _child(process: Process) -> tuple[str, str | None] | None:
-    """Return the id of a child and the name of its supervisor; None for a process that no supervisor restarts."""
+    """Return the child id of `process` and its supervisor's name; None if no supervisor restarts the process.
+
+    The name is None, too, if the process can't be restarted by its id.
+    """
     supervisor = runtime().processes.get(process.parent)
     table = supervisor.raw_state() if isinstance(supervisor, SupervisorProcess) else None
     child = None if table is None else table.by_pid.get(process.pid)

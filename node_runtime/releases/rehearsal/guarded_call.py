@@ -35,7 +35,10 @@ class TimeLimitExceeded(BaseException):
 
 
 class WrongResult(Exception):
-    """The guarded code returned a value that an install can't use. `remedy` is None if the outcome implies it."""
+    """The guarded code returned a value that an install can't use.
+
+    `remedy` is None if the remedy is the same for every failure with this `outcome`.
+    """
 
     def __init__(self, outcome: RehearsalOutcome, message: str, remedy: str | None = None) -> None:
         super().__init__(message)

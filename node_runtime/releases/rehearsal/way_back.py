@@ -27,9 +27,9 @@ FINGERPRINT_SECONDS: Final = 0.5
 class WayBack:
     """The result of the way back of one process: of the conversion of its new state to the running version again.
 
-    `given_back` is whether the way back restores the old state; None if that is unknown. `message` and `trace` say why
-    it does not. `failed` is whether an install that takes this way back would fail. `lost` has the fields that the way
-    back drops.
+    `given_back` is whether the way back restores the old state; None if that is unknown. If it does not, `message` and
+    `trace` say why. `failed` is whether an install that takes this way back would fail. `lost` has the fields that the
+    way back drops.
     """
 
     given_back: bool | None = None

@@ -1,4 +1,4 @@
-"""Checks the instructions of a script as OTP's systools does, and also that each code_change has a suspend."""
+"""Checks the instructions of a script as OTP's systools does. Also checks that each code_change has a suspend."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .script_modules import script_modules
 
 
 def check_low_level(written: Iterable[RelupInstruction]) -> None:
-    """Raise `Refused` for the first mistake in the low-level instructions of the appups.
+    """Raise `Refused` for the first mistake in `written`, the low-level instructions that the appups contain.
 
-    `written` has only the low-level instructions of the appups. They must be complete without the instructions that
-    are translated from high-level instructions.
+    These instructions must be complete by themselves: instructions that are translated from high-level ones don't
+    count.
     """
     modules = script_modules(written)
     read = set(modules.read)

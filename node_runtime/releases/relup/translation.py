@@ -53,7 +53,7 @@ APPLICATION = "node_runtime.application"
 
 
 class NoPath(Refused):
-    """The appup of an application has no entry for the other version of the application."""
+    """No entry of an application's appup leads from one of the two versions of the application to the other."""
 
 
 class Relup(msgspec.Struct, frozen=True):

@@ -154,9 +154,9 @@ class ReleaseStore:
         return self._path(start, end, ("up", "down"))
 
     def hops(self, start: str, end: str) -> tuple[Direction, list[str]]:
-        """Return a direction, and a path from `start` to `end` of which each step has this direction.
+        """Return the releases to install to get from `start` to `end` by upgrades only, or else by downgrades only.
 
-        If there is no such path, the list is empty.
+        The direction of all these installs is returned, too. If there is no such path, the list is empty.
         """
         direction: Direction
         for direction in ("up", "down"):

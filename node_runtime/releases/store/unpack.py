@@ -159,7 +159,10 @@ def _record(
 
 @contextmanager
 def _emptied_on_failure(directory: Path) -> Iterator[None]:
-    """On failure, restore a directory that did not exist, or had at most etc/. Leave any other directory as it is."""
+    """If the block fails, empty the directory again, or remove it if it didn't exist before. An etc/ in it stays.
+
+    If the directory had any other content before the block, nothing is removed.
+    """
     existed = directory.exists()
     before = {path.name for path in directory.iterdir()} if existed else set()
     try:

@@ -1,8 +1,8 @@
-"""Changes the release of the other workers: worker 1 orders them, one after the other, to install it.
+"""Brings the other workers to the release of worker 1: orders them, one after the other, to install it.
 
 Worker 1 changes first. Then each other worker prepares, rehearses and installs the release by itself, on its own
 states, when worker 1 orders it. Only worker 1 gives orders. If worker 1 ends during a change, its successor brings all
-workers into one release.
+workers to one release.
 """
 
 from __future__ import annotations
@@ -145,10 +145,10 @@ class LedWorkers:
     ) -> str:
         """Bring the workers into release `vsn`, one after the other; return why that failed, or "".
 
-        If a worker fails, the remaining workers keep their release. `trouble()` is called before each worker, and
-        returns a problem of worker 1, or "". If there is a problem, the remaining workers keep their release, too. With
-        `forgive`, `trouble` is not called, a worker that fails is restarted, and the remaining workers follow. An
-        operation that returns the node to an earlier release uses this.
+        If a worker fails, the remaining workers keep their release. Before each worker, `trouble()` is called; if it
+        returns a problem of worker 1 (not ""), the remaining workers keep their release, too. `forgive` is for a return
+        to an earlier release: then `trouble` is not called, a worker that fails is restarted, and the remaining workers
+        follow.
         """
         for one in self._workers.values():
             if not one.vsn or one.vsn == vsn:

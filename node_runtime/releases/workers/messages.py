@@ -24,7 +24,7 @@ it boots the release of worker 1, and so its runtime. `Greeting` and `At` carry 
 
 
 class WorkerStruct(msgspec.Struct, frozen=True, tag=True):
-    """The base class of the messages. Fields that another runtime has added are ignored."""
+    """The base class of the messages. Unknown fields, which a newer node_runtime may have sent, are ignored."""
 
 
 class Greeting(WorkerStruct, frozen=True):

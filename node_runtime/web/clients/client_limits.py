@@ -66,7 +66,7 @@ class LimitLog:
         self.note(f"ended connections: {what}")
 
     def note(self, what: str) -> None:
-        """Count something that a client did. Logged with its number at most once a minute: listener <name> <what>."""
+        """Count that a client did `what`. At most once a minute, the log gets `what` and the count."""
         self._numbers[what] += 1
         now = asyncio.get_running_loop().time()
         if now - self._logged.get(what, -LOG_SECONDS) >= LOG_SECONDS:

@@ -72,7 +72,7 @@ class RequestRules:
         )
 
     async def _limited(self, max_bytes: int, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request that doesn't announce the size of its body."""
+        """Serve a request that doesn't announce the size of its body. A body above `max_bytes` is answered with 413."""
         got, began = 0, False
 
         async def limited() -> Message:

@@ -28,7 +28,7 @@ _content_types: Final[dict[Header, bytes]] = {}
 
 
 class _DefaultLines:
-    """The lines of the headers that uvicorn adds to all responses within one second; None if uvicorn must do it."""
+    """The lines of the headers that uvicorn adds to all responses within one second; None if uvicorn must add them."""
 
     __slots__ = ("_headers", "_lines")
 

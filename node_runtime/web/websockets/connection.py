@@ -273,7 +273,7 @@ class WebSocketConnection(asyncio.Protocol):
             self._end_within(CLOSE_SECONDS)
 
     def _end_within(self, seconds: float) -> None:
-        """Give the client this time to close the connection, and read its data until then."""
+        """Give the client `seconds` seconds to close the connection. Until then, continue to read its data."""
         self._is_ending = True
         if self._timer is not None:
             self._timer.cancel()

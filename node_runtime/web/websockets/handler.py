@@ -122,7 +122,7 @@ class WebSocketHandler(GenServer[S], Generic[S]):
         return state
 
     def connection_ended(self, code: int, reason: str) -> Any:
-        """Handle the end of the connection, which is its listener's last cast to this process."""
+        """Handle the listener's last cast to this process: the connection has ended. Ends the process, too."""
         result = self.disconnected(code, reason)
         if inspect.isawaitable(result):
             return _stop_later(result)

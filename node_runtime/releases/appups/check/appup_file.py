@@ -114,9 +114,9 @@ def _read_entry(file: PlacedAppup, text: str, direction: Direction, number: int,
 
 
 def _refuse_whole(file: PlacedAppup, place: AppupPlace, refused: Refused) -> None:
-    """Record the sentence of `refused` as a mistake, without the file and the line with which the sentence begins.
+    """Record as a mistake why `file` can't be read at all: the sentence of `refused`, without its file and line.
 
-    The mistake gets this line, or line 1 if the sentence names none.
+    The mistake is at the line that the sentence names, or at line 1 if the sentence names none.
     """
     sentence = refused.sentence.removeprefix(str(place.path)).removeprefix(", ").removeprefix(": ").rstrip(".")
     match = re.match(r"line (\d+): ", sentence)

@@ -100,6 +100,6 @@ def _touched(script: CheckedScript) -> Iterator[str]:
 
 
 def application_modules(script: CheckedScript, change: ApplicationChange) -> list[str]:
-    """Return the modules that `change`, an instruction for a whole application, loads and removes."""
+    """Return all modules that an application has in one of the two releases: `change` loads or removes them."""
     views = (script.left.view.app(change.application), script.target.view.app(change.application))
     return [module for view in views if view is not None for module in view.modules]

@@ -1,4 +1,4 @@
-"""Checks that no remaining code refers to a removed module, that no child runs it, and that no route leads to it."""
+"""Checks that nothing needs a removed module any more: no remaining code, no running child, and no route."""
 
 from __future__ import annotations
 

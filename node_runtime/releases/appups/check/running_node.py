@@ -45,10 +45,7 @@ class ChildTableModel:
         return first.children.get(child) or second.children.get(child)
 
     def update(self) -> None:
-        """Use the specifications of the target from now on.
-
-        A new child does not run yet. For all other children, nothing changes.
-        """
+        """Give the supervisor the child specifications of the target. Its new children don't run yet."""
         self.is_updated = True
         for child in () if self.has_template else self.target.children:
             self.running.setdefault(child, False)
@@ -175,7 +172,7 @@ class RunningNode:
         }
 
     def running_modules_without(self, table: ChildTableModel, child: str) -> set[str]:
-        """Return the modules that running children run. `child` of the supervisor of `table` doesn't count."""
+        """Return the modules that running children run, without `child` of the supervisor with the child `table`."""
         runs = table.running.get(child, False)
         table.running[child] = False
         try:

@@ -42,7 +42,7 @@ class SupervisorCode(msgspec.Struct, frozen=True):
 
     If `is_complete` is False, there may be other children, whose specifications depend on values that only a node has.
     If `has_template` is True, the children are instances of one specification, and only application code starts them.
-    `is_named` is whether all names are known.
+    `is_named` is True if `names` has the names of all processes.
     """
 
     cls: CallbackCode
@@ -209,7 +209,7 @@ def _assign(scope: ConstantScope, statement: ast.stmt) -> None:
 def _mentioned(
     release: ReleaseCode, method: tuple[ModuleCode, ast.ClassDef, ast.FunctionDef | ast.AsyncFunctionDef] | None
 ) -> list[Any]:
-    """Return the calls in a method, evaluated one by one. Some of them are child specifications."""
+    """Return the results of the calls in a method, each evaluated for itself. Some of them are child specifications."""
     if method is None:
         return []
     module, cls, function = method

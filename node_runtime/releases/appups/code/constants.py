@@ -49,10 +49,10 @@ class RecordCall:
 
 @dataclass(frozen=True)
 class ConstantScope:
-    """Evaluates the expressions at one place in the source of a release.
+    """Evaluates the expressions at one place in the source of a release, such as a method.
 
-    `module` is the module of this place, `names` has the values of the local names there, and `cls` is the class of
-    `self`.
+    `module` is the module of the place, `names` has the values of the local names at this place, and `cls` is the class
+    of `self`.
     """
 
     release: ReleaseCode

@@ -44,7 +44,7 @@ class Definition(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class ReleaseCode:
-    """The modules of release `vsn` by name. `known` are the names of its modules and of the other release's modules."""
+    """The modules of release `vsn` by name. `known` are the names of the modules of both compared releases."""
 
     vsn: str
     modules: Mapping[str, ModuleCode]
@@ -67,7 +67,7 @@ class ReleaseCode:
         return self.resolve(module, text) if text else ""
 
     def definition(self, absolute: str) -> Definition | None:
-        """Return where the release defines an absolute name; None for a name of another package."""
+        """Return the module that defines an absolute name, and the rest of the name; None if no module has it."""
         parts = absolute.split(".")
         for length in range(len(parts) - 1, 0, -1):
             if (module := self.modules.get(".".join(parts[:length]))) is not None:

@@ -14,7 +14,11 @@ from .draft import DraftStep, apply, question
 
 
 class ChildStep(msgspec.Struct, frozen=True):
-    """A child that a script starts, stops, or both. `old` and `new` are its specifications, None if it has none."""
+    """A child that a script starts, stops or restarts.
+
+    `old` is the child's specification before, None for a new child. `new` is its specification afterwards, None for a
+    removed child.
+    """
 
     supervisor: str
     supervisor_module: str

@@ -1,4 +1,4 @@
-"""Merges a drafted script with the instructions that its author has written: their options, order and additions."""
+"""Merges a drafted script with the script that its author has written: keeps the author's options and additions."""
 
 from __future__ import annotations
 

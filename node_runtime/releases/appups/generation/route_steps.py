@@ -27,8 +27,8 @@ SETTLED = "node_runtime.web:settled"
 class RouteStep(msgspec.Struct, frozen=True):
     """The change of one listener's routes from `before` to `after`.
 
-    `setter` is the name of a function that sets these routes; it is "" if neither release has such a function.
-    Otherwise, the function exists in the left release, in the target, or in both.
+    `setter` is the name of a function of the releases that sets these routes; "" if neither release has such a
+    function. The function exists in the left release, in the target, or in both.
     """
 
     of: ListenerRoutes

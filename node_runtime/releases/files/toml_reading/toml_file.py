@@ -76,7 +76,7 @@ def refusal_at(path: Path, key_path: TomlPath, sentence: str) -> Refused:
 
 
 def _check_values(path: Path, text: str, value: object, key_path: TomlPath) -> None:
-    """Refuse data that is nested too deeply for the recursive functions that read it, and integers above 64 bits."""
+    """Raise Refused for an integer above 64 bits, and for data too deeply nested for the functions that read it."""
     if len(key_path) > MAX_DEPTH:
         raise Refused(f"{path}, line {line_of(text, key_path[:1])}: {_TOO_DEEP}.")
     if isinstance(value, int) and not -MAX_INTEGER <= value <= MAX_INTEGER:
@@ -87,7 +87,7 @@ def _check_values(path: Path, text: str, value: object, key_path: TomlPath) -> N
 
 
 def _refuse_cookie(path: Path, text: str, value: object, key_path: TomlPath) -> None:
-    """Refuse a key `cookie`: in a release's tarball, a cookie would not be secret."""
+    """Raise Refused if there is a key `cookie`: in a release's tarball, a cookie would not be secret."""
     if isinstance(value, dict):
         if "cookie" in value:
             line = line_of(text, (*key_path, "cookie"))
