@@ -94,8 +94,9 @@ def route_questions(left: ReleaseFacts, target: ReleaseFacts, app_modules: set[s
             continue
         if _route_source(left, of) != _route_source(target, of):
             yield question(
-                f'The routes of the listener "{of.listener}" are not literals, and their code changes: do they differ '
-                f"in {target.code.vsn}? If so, apply a function that calls web.{of.setter}."
+                f'Do the routes of the listener "{of.listener}" differ in {target.code.vsn}? The routes are not '
+                "literals, and the code that makes them differs. If the routes differ, add an `apply` of a function "
+                f"that calls web.{of.setter}."
             )
 
 

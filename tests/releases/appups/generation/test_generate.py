@@ -201,7 +201,7 @@ async def start():
         (
             {"pages": PAGES.replace("MORE = ROUTES", "MORE = more()").replace("=ROUTES)", "=MORE)")},
             {"pages": PAGES.replace("MORE = ROUTES", "MORE = most()").replace("=ROUTES)", "=MORE)")},
-            'The routes of the listener "http" are not literals, and their code changes: do they differ in 2.0?',
+            'Do the routes of the listener "http" differ in 2.0? The routes are not literals, and the code that makes',
         ),
     ],
 )
