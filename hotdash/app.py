@@ -244,7 +244,7 @@ class HotdashApp(NodeApp):
         self.notify(sentence, markup=False, severity="error" if bad else "information", timeout=12 if bad else 6)
 
     def set_busy(self, sentence: str = "") -> None:
-        """Show `sentence`, which names the work that the dashboard waits for; an empty text removes the line."""
+        """Show `sentence`, which names the work that the dashboard waits for; without a sentence, show nothing."""
         self.dashboard = replace(self.dashboard, busy=sentence)
         self.draw()
 

@@ -22,7 +22,7 @@ class DashboardOptions:
     `page` is the URL of the page that the node serves, for display. `cookie_file` is only for the command lines that
     the dashboard shows. `keymap` replaces the keymap file. `memory` is the path of the file in which the dashboard
     remembers its theme and the names of columns and rows; without it, the dashboard remembers nothing. `open_link`
-    returns the link that replaces a NodeLink. `record` is the writer of a recording.
+    makes the link; by default, the link is a NodeLink. `record` is the writer of a recording.
     """
 
     read_only: bool = True

@@ -1,7 +1,7 @@
 """Remapped keys: `$XDG_CONFIG_HOME/hotdash/keys.toml`, one line per action, such as `upgrade = "ctrl+u"`.
 
-A key has one meaning. If the file gives an action a key that moves in lists, the movement loses this key, because each
-movement has another key. If the file gives an action the key of another action, the file is refused.
+A key has one meaning. If the file gives an action a key that moves in lists, the movement keeps only its other keys. If
+the file gives an action the key of another action, the file is refused.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class StateReceived(Message):
 
 @dataclass
 class RequestAnswered(Message):
-    """The node answered a request of a dialog or an action: `params` and `result` are packed."""
+    """The node answered a request of a dialog or an action. `params` and `result` are packed with MessagePack."""
 
     method: str
     params: bytes

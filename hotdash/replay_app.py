@@ -101,7 +101,7 @@ class ReplayApp(HotdashApp):
         return super().check_action(action, parameters)
 
     async def action_act(self, action_id: str) -> None:
-        """Run an action; a replay can't be armed."""
+        """Run an action, except `arm`: a replay can't be armed."""
         if action_id == "arm":
             self.show_toast("This is a recording: nothing can be changed, so there is nothing to arm.", bad=True)
         else:

@@ -46,7 +46,7 @@ Importing all of these modules takes about twice the time of importing one.
 
 
 class VerbGroup(click.Group):
-    """A group that imports a verb when it is first needed."""
+    """A group of verbs that imports a verb only when the verb is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(VERBS)

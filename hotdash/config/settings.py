@@ -15,7 +15,7 @@ from .toml_file import read_toml
 
 
 class RemoteNode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A node that is not one of this user's nodes on this machine."""
+    """A node of another machine or of another user."""
 
     cookie_file: Annotated[str, msgspec.Meta(description="The file with the node's cookie; ~ is the home directory.")]
 

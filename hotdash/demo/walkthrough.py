@@ -132,7 +132,7 @@ def colour(demo: DemoFolder) -> str:
 
 
 def watch_colours(demo: DemoFolder) -> list[str]:
-    """Watch the colour until it repeats; print its cycle and return it."""
+    """Watch the page until a colour appears again; print the cycle of colours and return it."""
     print(f"\nGET {demo.url}/which-color.json, again and again")
     seen = [colour(demo)]
     deadline = time.monotonic() + CYCLE_LIMIT_SECONDS

@@ -39,7 +39,7 @@ class NodeReport:
 
 
 def known_nodes(settings: Settings) -> list[KnownNode]:
-    """Return this user's nodes on this machine, and then those of the settings file."""
+    """Return this user's nodes on this machine, and then the nodes in the settings file."""
     local = [KnownNode(record.name, worker=record.worker) for record in list_records()]
     return [*local, *(KnownNode(name, node.cookie_path()) for name, node in sorted(settings.nodes.items()))]
 

@@ -33,9 +33,10 @@ _COLUMNS = (
 
 
 class NodePicker(App[tuple[KnownNode, ...]]):
-    """The list of nodes. Its result is a tuple of the marked nodes, or of the chosen node if none is marked, or None.
+    """The list of nodes. Its result is a tuple of the marked nodes or, if none is marked, of the chosen node.
 
-    When the list changes, the cursor and the marks stay on their nodes.
+    If the list is closed without a choice, the result is None. When the list changes, the cursor and the marks stay on
+    their nodes.
     """
 
     TITLE = "hotdash"
@@ -86,7 +87,7 @@ class NodePicker(App[tuple[KnownNode, ...]]):
         self._show()
 
     def action_show_workers(self) -> None:
-        """List each worker of a node, or only worker 1, which leads the others."""
+        """Switch between a list of all workers and a list of each node's worker 1, which leads the other workers."""
         self._all_workers = not self._all_workers
         self._show()
 

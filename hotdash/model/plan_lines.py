@@ -167,7 +167,7 @@ def _module(module: m.PlannedModule, plan: m.Plan) -> list[Line]:
 
 
 def _module_values(plan: m.Plan) -> list[Line]:
-    """Return a line for each global variable of the plan, unless the new version makes it anew without losing data."""
+    """Return a line for each global variable in the plan, except those that the new version makes anew without loss."""
     return [_module_value(value) for value in plan.module_values if value.fate != "made anew"]
 
 

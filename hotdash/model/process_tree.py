@@ -1,8 +1,8 @@
 """The supervision tree as rows, from the lines that the node sends.
 
-The key of a row identifies one process or other object; its path consists of names. The selection is stored as a key,
-so it never moves to another process. Closed branches are stored as paths, so they stay closed when a process is
-restarted.
+A row has a key, which identifies one process or other object, and a path, which consists of names. The selection is
+stored as a key, so it never moves to another process. Closed branches are stored as paths, so they stay closed when a
+process is restarted.
 """
 
 from __future__ import annotations

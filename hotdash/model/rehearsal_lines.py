@@ -15,9 +15,10 @@ _MAX_DIFF_LINES = 8
 
 
 def unrehearsed(plan: m.Plan) -> str | None:
-    """Return what could not be rehearsed, such as "the code_change of 3 processes"; None if all was rehearsed.
+    """Return what could not be rehearsed, such as "the code_change of 3 processes".
 
-    An install needs an operator's consent to this.
+    Return None if all was rehearsed, and also if there was no rehearsal or it failed. An install of a plan with
+    something unrehearsed needs an operator's consent.
     """
     rehearsal = plan.rehearsal
     if rehearsal is None or rehearsal.failed:

@@ -52,7 +52,7 @@ def _open(term: Term) -> bool:
 
 
 def _parts(term: Term) -> dict[str, Term]:
-    """Return the parts by label. Labels of several keys with the same short form are numbered."""
+    """Return the parts by label. If several keys have the same short form, their labels are numbered."""
     parts: dict[str, Term] = {}
     for label, part in term.items:
         unique, number = label, 2

@@ -30,7 +30,7 @@ POLL_SECONDS = 0.05
 
 
 class ReplayLink:
-    """Has the interface of `NodeLink`. It calls `post` with the messages of `recording` when the clock reaches them."""
+    """A link with the interface of `NodeLink`. Calls `post` with each message of `recording` at the message's time."""
 
     live = False
 

@@ -1,11 +1,11 @@
 """An application that handles one key at a time, so that text typed quickly goes where it was meant to go.
 
 Textual passes each key to the widget that has the focus when the key arrives. The key then passes through the queues of
-several widgets before its binding runs. Keys that arrive meanwhile would still go to the old widget: of `/state`, typed
-at once, the letters would run the bindings of a table instead of going into the field that `/` opens.
-
-So a key is held until the key before it has had its effect. A marker shows this: it follows the key through the same
-queues. A second marker then follows the messages that the key's binding has posted, such as `Input.Submitted`.
+several widgets before its binding runs. Keys that arrive meanwhile would still go to the old widget: if `/state` is
+typed quickly, the letters would run the bindings of a table instead of going into the field that `/` opens. So a key is
+held until the key before it has had its effect. To find out when that is, the application sends a marker through the
+same queues after the key. A second marker then follows the messages that the key's binding has posted, such as
+`Input.Submitted`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class KeyOrderApp(App[None]):
         self._send_marker(MARKERS)
 
     def _send_marker(self, left: int) -> None:
-        """Send a marker the way that a key takes now; send none if the focused widget is being removed."""
+        """Send a marker through the queues that a key takes now; send none if the focused widget is being removed."""
         self._marked = self.focused or self.screen
         self._marker = self.KeyPassed(left)
         if not self._marked.post_message(self._marker):

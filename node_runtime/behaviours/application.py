@@ -143,7 +143,7 @@ async def _run_hook(
 ) -> str | None:
     """Call a callback, plain or async.
 
-    If it fails, log the error and return it as text, so that the caller can continue.
+    If the callback fails, log the error and return it as text, so that the caller can continue; otherwise, return None.
     """
     try:
         result = getattr(callbacks or _callbacks(spec), callback)(*arguments)
@@ -191,7 +191,7 @@ async def notify_config_changes(before: Mapping[str, Mapping[str, Any]]) -> list
 
 
 async def _change_config(spec: AppSpec, difference: tuple[Any, ...]) -> str | None:
-    """Call `config_change` in a process of its own, so that neither a failure nor a delay affects the application.
+    """Call `config_change` in a new process, so that neither a failure nor a delay affects the application.
 
     If the call fails, returns the predicate of a sentence about the failure, such as "failed: ValueError".
     """

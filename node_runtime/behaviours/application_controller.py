@@ -97,9 +97,9 @@ def load(spec: AppSpec, env: dict[str, Any] | None = None) -> None:
 
 
 def unload(name: str) -> None:
-    """Unload a stopped application and its environment. Raises Refused if it is running or isn't loaded.
+    """Unload a stopped application and its environment.
 
-    Follows application:unload/1.
+    Raises Refused if the application is running or isn't loaded. Follows application:unload/1.
     """
     known = applications_to_change()
     known.spec(name)

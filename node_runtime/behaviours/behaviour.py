@@ -129,7 +129,7 @@ class Behaviour(metaclass=BehaviourType):
 def behaviour_of(cls: object) -> type[Behaviour] | None:
     """Return the behaviour that a class follows, or None if it follows none.
 
-    For a supervisor this is Supervisor, although Supervisor is a subclass of GenServer.
+    For a subclass of Supervisor, the result is Supervisor, and not its base class GenServer.
     """
     if not isinstance(cls, BehaviourType):
         return None

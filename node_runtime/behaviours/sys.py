@@ -345,7 +345,7 @@ def no_debug(target: Target) -> None:
 def _recording(target: Target) -> Iterator[tuple[BehaviourProcess, DebugRecorder]]:
     """Yield the process and its recorder.
 
-    Afterwards, install the recorder if it records anything, or else remove it.
+    After the body of `with`, install the recorder if it records anything, or else remove it.
     """
     process = _with_callbacks(target)
     debug = process.debug or DebugRecorder()

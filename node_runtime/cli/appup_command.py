@@ -114,7 +114,7 @@ def check_build(previous: str, folder: Path) -> None:
 
 @contextmanager
 def read_releases(older: str, newer: str) -> Iterator[tuple[ReleaseSource, ReleaseSource]]:
-    """Read two releases. The files that this unpacks exist until the context ends. Raises `Refused`."""
+    """Read two releases. Files that this unpacks are deleted after the body of `with`. Raises `Refused`."""
     from node_runtime.releases.appups.sources.release_argument import read_release_argument
 
     project = Path(newer)

@@ -1,4 +1,4 @@
-"""The directory of a new node. The first install either completes the directory, or leaves nothing of its own there."""
+"""The directory of a new node. The first install either completes the directory, or removes what it has made there."""
 
 from __future__ import annotations
 

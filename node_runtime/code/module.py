@@ -50,7 +50,7 @@ class HotModule(_Plain):
 class ModuleWithGetattr(HotModule):
     """A module object for versions that define `__getattr__` (PEP 562).
 
-    It is a class of its own, so that the attributes of other modules are looked up without this method.
+    Only modules of such versions have this class, so look-ups in other modules never call `__getattr__`.
     """
 
     def __getattr__(self, name: str) -> Any:

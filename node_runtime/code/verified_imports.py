@@ -256,7 +256,7 @@ def adopt(module: ModuleType, path: str) -> None:
 
 
 def add_listed_files(vsn: str, files: Mapping[str, str]) -> None:
-    """Add the files of another release of this node, with their hashes, so that its modules can be imported."""
+    """Add the files of the release `vsn` of this node, with their hashes, so that its modules can be imported."""
     if _listed is not None:
         _listed.add(vsn, files)
 

@@ -90,7 +90,7 @@ class ControlThread:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread after its queued tasks, and the gateway after the queued replies."""
+        """Run the queued tasks and end the thread; send the queued replies and end the gateway."""
         self._stopping = True
         self._wake_up()
         if self._thread.ident is None:

@@ -1,4 +1,4 @@
-"""`hotdash config`: the user's files, and the schema of the settings file."""
+"""`hotdash config`: the files with the user's settings and keys, and the schema of the settings file."""
 
 from __future__ import annotations
 

@@ -15,12 +15,12 @@ from hotdash.model.styled_text import sanitize
 
 @dataclass(frozen=True, slots=True)
 class DeploymentOutput:
-    """Prints the steps; `as_json` decides how."""
+    """Prints the steps: as JSON Lines if `as_json`, else as lines for people."""
 
     as_json: bool
 
     def begin(self, line: Sequence[str]) -> None:
-        """Print the command of the next step, as `set -x` of a shell does; in JSON, it is part of the step's result."""
+        """Print the command of the next step, as `set -x` of a shell does; nothing in JSON, where `end` prints it."""
         if not self.as_json:
             click.echo(f"+ {sanitize(shlex.join(line))}")
 

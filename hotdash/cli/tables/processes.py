@@ -46,7 +46,7 @@ class ProcessTable:
         self._widths: list[int] = []
 
     def rows(self, page: Sequence[m.ProcessRow]) -> RenderableType:
-        """Return one page. The first one has the titles, and its columns are folded to fit the terminal."""
+        """Return one page. Only the first page has the titles; its cells are folded to fit the terminal."""
         if not self._widths:
             table = columns(*self._chosen, right=tuple(name for name in self._chosen if PROCESS_COLUMNS[name][1]))
             cells = [[PROCESS_COLUMNS[name][0](row) for name in self._chosen] for row in page]

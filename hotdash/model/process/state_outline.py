@@ -24,7 +24,7 @@ MAX_BEFORE = 40
 
 
 def state_outline(view: m.ProcessView, before: Look | None) -> tuple[OutlineNode, ...]:
-    """Return what has changed since `before`, the state, and the timeouts of a state machine."""
+    """Return three sections: the changes since `before`, the state, and the timeouts of a state machine."""
     changes = diff(before.state, view.state) if before is not None else ()
     nodes = []
     if before is not None and changes:

@@ -1,4 +1,4 @@
-"""The processes that the operator has visited, back and forth, and their states at the last visit."""
+"""The history of the operator's visits to processes, and the states of the processes at the last visit."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Visits:
         return self._keys[self._at] if self._keys else None
 
     def visit(self, key: ProcessKey) -> None:
-        """Go to a process. The processes that were ahead are forgotten, as in a browser."""
+        """Go to a process. As in a browser, the processes to which one could go forth are forgotten."""
         self.leave()
         if key != self.present:
             self._keys = [*self._keys[: self._at + 1], key][-MAX_VISITS:]
@@ -52,7 +52,7 @@ class Visits:
         return True
 
     def ahead(self, by: int) -> int:
-        """Return how many processes there are behind (-1) or ahead (1)."""
+        """Return how many processes of the history are behind (-1) or ahead of (1) the visited one."""
         return self._at if by < 0 else len(self._keys) - 1 - self._at
 
     def see(self, look: Look) -> Look:

@@ -171,7 +171,7 @@ def is_hidden(name: str, value: object) -> bool:
 
 
 def _hides(secrecy: Secrecy, part: object) -> bool:
-    """Return whether `part` has to be hidden, if `secrecy` is the secrecy of its name."""
+    """Return whether `part` has to be hidden; `secrecy` is the secrecy of its name."""
     cls = type(part)
     if secrecy is Secrecy.OPEN or any(cls is shown for shown in _ALWAYS_SHOWN):
         return False

@@ -36,7 +36,7 @@ class Fingerprint:
     """The recorded parts of `value`.
 
     `alive` keeps references to the parts, so that no new object can get the identity of a part. `held` is True if a
-    part was a lock that was held; only a walk while no other thread ran detects this.
+    part was a lock that was held; this is detected only in a walk during which no other thread runs.
     """
 
     value: object

@@ -15,9 +15,10 @@ _KEY: Final = secrets.token_bytes(32)
 
 
 class SecretComparison:
-    """Compares the secrets in two values: records those of the first value until `compare` is called.
+    """Compares the secrets in two values.
 
-    After `compare`, it compares the secrets of the second value with the recorded ones.
+    Until `compare` is called, this object records the secrets of the first value. After that, it compares the secrets
+    of the second value with the recorded ones.
     """
 
     __slots__ = ("_comparing", "_digests")

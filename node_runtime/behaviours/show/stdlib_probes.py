@@ -46,8 +46,8 @@ def is_followed(kind: type[Any], root: str) -> bool:
 def probe_contents(value: Any) -> ProbeResult | None:
     """Return what an object contains in addition to its attributes; None for a class without a probe.
 
-    The result is (mark, objects): the mark differs when the object has changed, and `objects` are those it refers to.
-    For an object that can't be read because it is closed, the result is (None, ()).
+    The result is (mark, objects): the mark differs when the object has changed, and `objects` are the objects to which
+    it refers. For an object that can't be read because it is closed, the result is (None, ()).
     """
     kind = type(value)
     probe = _EXACT.get(id(kind))  # by identity: a metaclass may run code when a class is hashed or compared

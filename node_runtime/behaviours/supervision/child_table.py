@@ -51,8 +51,8 @@ class BackOff:
 class Flags:
     """The settings of a supervisor: how it restarts children, and when it ends.
 
-    It makes at most `intensity` restarts in `period` seconds. Raises ValueError for invalid values.
-    Follows supervisor:sup_flags().
+    The supervisor makes at most `intensity` restarts in `period` seconds. Raises ValueError for invalid values. Follows
+    supervisor:sup_flags().
     """
 
     strategy: RestartStrategy
@@ -115,7 +115,7 @@ class Child:
         return "restarting" if self.restarting else "not running" if self.pid is None else str(self.pid)
 
     def ensure_retry_state(self) -> RetryState:
-        """Return `retry_state`; make it first if it is None, as it is for most children."""
+        """Return `retry_state`, which is created first if it is None."""
         if self.retry_state is None:
             self.retry_state = RetryState()
         return self.retry_state

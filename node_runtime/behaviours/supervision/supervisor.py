@@ -369,7 +369,7 @@ def _key_text(key: str | int) -> str:
 
 
 def _is_own_end(error: BaseException) -> bool:
-    """Return whether this error ends the supervisor itself, and is not an error of the start function."""
+    """Return whether this error ends the supervisor itself; otherwise, it is an error of the start function."""
     task = asyncio.current_task()
     return isinstance(error, GeneratorExit) or (
         isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

@@ -1,7 +1,7 @@
-"""The exits, starts and supervisor changes of an upgrade's script. If the script fails, they are undone.
+"""The exits, starts and supervisor changes of an upgrade's script, which are undone if the script fails.
 
 The script's transaction records them. A process whose exit is deferred stays alive and held (suspended), and so do its
-descendants. The script treats it as ended: another process may be started under its name. When the script has
+descendants. The script treats the process as ended: another process may be started under its name. When the script has
 succeeded, the process exits, with the code that it had when the exit was deferred.
 """
 
@@ -66,7 +66,7 @@ def defer_exit(
 
 
 def end_at_once(transaction: Transaction, pid: Pid) -> None:
-    """Let a process end inside the transaction: its exit is not deferred, and its descendants are released now."""
+    """Let a process exit during the script, instead of deferring its exit; release it and its descendants now."""
     transaction.ends_at_once.add(pid)
     _release_all(transaction.owner, [process.pid for process in _tree(pid)])
 

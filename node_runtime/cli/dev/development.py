@@ -54,7 +54,7 @@ class Development:
         return self._node
 
     async def run(self, changes: AsyncIterator[Any]) -> None:
-        """Start the node, and upgrade it whenever `changes` yields, until it ends or the task is cancelled."""
+        """Start the node, and upgrade it whenever `changes` yields, until the node ends or the task is cancelled."""
         with tempfile.TemporaryDirectory(prefix="node-runtime-dev-") as scratch:
             self._scratch = Path(scratch)
             change = asyncio.ensure_future(anext(changes, _END))  # begins to watch before the files are read

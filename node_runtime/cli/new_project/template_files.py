@@ -34,7 +34,7 @@ def filled(text: str, words: Mapping[str, str]) -> str:
 
 
 def _files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:
-    """Yield the files below a folder of the package, with their paths in it."""
+    """Yield the files below a folder of the package, each with its path relative to the outermost folder."""
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.is_dir():
             yield from _files(entry, f"{prefix}{entry.name}/")

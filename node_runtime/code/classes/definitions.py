@@ -166,7 +166,7 @@ def _position(step: dis.Instruction) -> tuple[int, int]:
 
 
 def _instructions_from(steps: list[dis.Instruction], end: int, position: tuple[int, int]) -> list[dis.Instruction]:
-    """Return those of `steps` directly before the index `end` whose source position is `position` or later."""
+    """Return the instructions directly before the index `end` whose source positions are `position` or later."""
     begin = end
     while begin and _position(steps[begin - 1]) >= position:
         begin -= 1

@@ -59,8 +59,8 @@ class LoadFindings(msgspec.Struct, frozen=True):
 def load_refusal(source: Source, table: ModuleTable) -> str | None:
     """Return why a source can't be loaded into a running node; None if it can.
 
-    A module that was imported without the code server can't be loaded. But if the code server has a version of the
-    module, then the module has replaced itself in `sys.modules` by another object, and it can be loaded.
+    A module that was imported without the code server can't be loaded. An exception is a module of which the code
+    server has a version: such a module has replaced itself in `sys.modules` by another object.
     """
     file = str(getattr(sys.modules.get(source.module), "__file__", source.path))
     if source.module == "__main__":

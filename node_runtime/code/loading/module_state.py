@@ -71,10 +71,11 @@ Fate = Literal["carried", "migrated", "made anew", "lost"]
 class ModuleValue(msgspec.Struct, frozen=True):
     """An object that a global variable, a class or a function of a replaced version holds, and its fate.
 
-    "carried": `__carry__` keeps it; "migrated": a `__carry__` function makes the new value; "made anew": the new
-    version has its own object, and no data is lost; "lost": the object holds data that the new version's object does
-    not have. `entries` is the number of its entries, None if it has none; `size` estimates its bytes. `in_function` is
-    whether a function holds it, as a cache of `functools` does; then `__carry__` can't list it.
+    The fate is "carried" if `__carry__` keeps the object; "migrated" if a `__carry__` function makes the new value;
+    "made anew" if the new version has its own object, and no data is lost; "lost" if the object holds data that the new
+    version's object does not have. `entries` is the number of the object's entries, None if it has none; `size`
+    estimates its bytes. `in_function` is whether a function holds the object, as a cache of `functools` does; then
+    `__carry__` can't list it.
     """
 
     module: str

@@ -109,7 +109,7 @@ class StagedVersion:
 class Stage:
     """A context manager in which new versions are executed under the invariant of this module.
 
-    Only one thread at a time can be in a stage; others wait.
+    Only one thread at a time can be in a stage; other threads wait.
     """
 
     def __init__(self, table: ModuleTable, deleted: Iterable[str], around_body: AroundBody = without_context) -> None:

@@ -79,10 +79,10 @@ class StaleReferences:
                 )
 
     def keeps(self, version: Version, origin: str) -> bool:
-        """Return whether `sentences` reports the code of the module `origin` that the module of `version` keeps.
+        """Return whether `sentences` reports that the module of `version` keeps code of the module `origin`.
 
-        `sentences` reports it only if the module imports `origin`, directly or through other modules: otherwise the
-        module's body can't have kept the code.
+        It does so only if the module imports `origin`, directly or through other modules: otherwise, the module's body
+        can't have kept the code.
         """
         return origin in self._imported_from(version)
 
@@ -104,7 +104,7 @@ class StaleReferences:
         return found
 
     def _places(self, module: str, version: Version) -> Iterator[_Place]:
-        """Yield the places in which the body of a module may have kept something."""
+        """Yield the places in which the body of a module may have kept replaced code."""
         namespace = version.namespace
         imported = {entry.alias for entry in version.imports.entries if entry.bound}
         starred = [self._table.namespace(one.module) or {} for one in version.imports.entries if one.name == "*"]

@@ -150,7 +150,7 @@ class HolderSearch:
     def _specific(self, referrer: Any, thing: Any, what: str) -> str:
         """Return the text with which messages say what `referrer` runs or holds.
 
-        A method, a suspended call, or an instance of the held class `thing` has a text of its own, such as "runs
+        A method, a suspended call, or an instance of the held class `thing` has a more exact text, such as "runs
         shop.box.poll". For any other referrer, return `what`, the text of `thing`.
         """
         if not self._graph.is_own(thing):
@@ -180,8 +180,7 @@ class HolderSearch:
     def _ended_tasks(self, level: Mapping[int, tuple[Any, HeldParts]]) -> Iterator[Task[Any]]:
         """Yield the tasks that have ended with one of the exceptions in `level`.
 
-        `gc.get_referrers` doesn't find these tasks. It has each object visit its references until one matches, but a
-        task doesn't report a match of its exception.
+        `gc.get_referrers` doesn't find these tasks, because a task doesn't report that it refers to its exception.
         """
         if any(isinstance(thing, BaseException) for thing, _ in level.values()):
             for task in (one for one in gc.get_objects() if issubclass(type(one), Task) and one.done()):

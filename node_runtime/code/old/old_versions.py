@@ -49,7 +49,7 @@ class OldVersions:
     def of(self, managed: ManagedModule) -> Version | None:
         """Return the old version of a module; None if it has none, or if it was purged and its last frame has ended.
 
-        In the latter case, this call drops the old version.
+        A purged version whose last frame has ended is dropped by this call.
         """
         old = managed.old
         if old is not None and old.purged and not self._runners([old])[id(old.namespace)]:
@@ -262,7 +262,7 @@ class OldVersions:
 
         Batches have such references, because they keep versions for a revert. Idle processes have them, too, because
         they replace their references at their next callback; the version of such a process may even be dropped already.
-        `dropped` are the namespaces of dropped versions: their list has a reference to each of them.
+        `dropped` are the namespaces of dropped versions: the references of this list are counted, too.
         """
         counted = Counter(id(thing) for batch in self._table.living_batches() for thing in batch.references())
         counted.update(map(id, dropped))

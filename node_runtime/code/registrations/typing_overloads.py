@@ -40,7 +40,7 @@ def collect_overloads(module: str) -> Iterator[Overloads]:
 def switch_overloads(module: str, leaving: Version | None, entering: Version | None, journal: Journal) -> None:
     """Replace the entries of `leaving` in the registry of overloads by those of `entering`, which becomes current.
 
-    The entries of `leaving` are kept in it, for a revert. None means that there is no such version.
+    The version `leaving` keeps its entries for a revert. None means that there is no such version.
     """
     shown = _registry.get(module)
     if leaving is not None and shown is not None:

@@ -37,7 +37,10 @@ DROP: Final = "audit_drop"
 
 
 class AuditLog:
-    """The audit log of the node in `directory`. Only one thread may write to it; other processes may write, too."""
+    """The audit log of the node in `directory`.
+
+    In this process, only one thread may write to the log; other processes may write to it, too.
+    """
 
     def __init__(self, directory: Path, anchor: Anchor) -> None:
         self._directory = directory.resolve()

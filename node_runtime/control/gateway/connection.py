@@ -1,4 +1,7 @@
-"""One connection of a gateway. Counts the bytes that the client has sent, and those that it has not acknowledged."""
+"""One connection of a gateway.
+
+Counts the bytes that the client has sent, and the bytes that it was sent and has not acknowledged.
+"""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ class Seam(Generic[In]):
 
     @property
     def unsent(self) -> int:
-        """The number of bytes that wait to be sent until the other end reads."""
+        """The number of queued bytes that can be sent only when the other end reads."""
         return len(self._unsent)
 
     def put(self, message: SeamMessage) -> None:

@@ -31,7 +31,7 @@ Key = Callable[[Process], Any]
 
 
 class OrderedProcesses:
-    """The processes `first`, then the other processes of `all`. `all` is in the order of the pids.
+    """Processes in an order: those in `first`, then the other processes of `all`, which is in the order of the pids.
 
     `pids` are the pids of the processes in `first`; they are not needed if `first` has all processes.
     """
