@@ -9,7 +9,7 @@ from typing import Any
 
 
 def names_at_first_use(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return the functions `__getattr__` and `__dir__` of `package`, whose module `public_names` has its public names.
+    """Return functions `__getattr__` and `__dir__` for `package`: they import the names in `package.public_names`.
 
     Follows PEP 562. A name that `public_names.__all__` lacks raises AttributeError.
     """

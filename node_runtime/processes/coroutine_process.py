@@ -250,7 +250,7 @@ class AdoptedTask(CoroutineProcess):
         self.runtime.end(self, reason, inside=True)
 
     def _end_alone(self) -> None:
-        """End normally, as `Runtime.end` does, but quickly: the process has nothing to remove and nobody to tell."""
+        """End normally, as `Runtime.end` does, but faster. Only for a process for which `is_alone` returns True."""
         self.spent, self.callback_began = self.busy_seconds(), 0.0
         self.run_state = DEAD
         self.sparse = NORMAL_END

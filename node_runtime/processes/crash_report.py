@@ -96,11 +96,11 @@ class CrashReport:
 def report_crash(
     process: Process, reason: object, error: BaseException, *, vsn: str = "", last_message: str = "", state: str = ""
 ) -> None:
-    """Log the end of `process` unless the end is orderly; `error` is the exception that the code of `process` raised.
+    """Log the end of `process`, unless the end is orderly. `error` is the exception that the code of `process` raised.
 
-    If a `Refused` caused the end, only its sentence is logged, without a traceback: the sentence tells an operator what
-    to do, and no code has failed. If an application ends because a process that it starts has failed, only one sentence
-    is logged, too, because the crash report of that process has the traceback.
+    If a `Refused` caused the end, the log gets only the sentence of the Refused, without a traceback: no code has
+    failed. If an application ends because a process that it starts has failed, the log gets only one sentence, too: the
+    crash report of that process has the traceback.
     """
     if not is_orderly(reason):
         refused = find_refusal(reason)

@@ -1,8 +1,7 @@
 """The log of the processes that ended most recently, with their exit reasons.
 
-Orderly ends and other ends are kept in two separate lists of limited length. A node that spawns a
-process for each request has many orderly ends; in a common list, they would displace the few
-crashes.
+There are two lists of limited length, one for orderly ends and one for crashes. In a common list, the many orderly ends
+of a node that spawns a process for each request would displace the few crashes.
 """
 
 from __future__ import annotations

@@ -72,9 +72,9 @@ def process_info(target: Target) -> ProcessInfo:
 
 
 def finished_processes(limit: int = MAX_ENDS_KEPT) -> list[Finished]:
-    """Return the processes that ended most recently and their reasons, the newest first, at most `limit` of them.
+    """Return at most `limit` of the processes that ended most recently, each with its exit reason, the newest first.
 
-    The runtime remembers 200 orderly and 200 other ends. OTP keeps no such list.
+    The runtime remembers 200 orderly ends and 200 other ends. OTP keeps no such list.
     """
     return runtime().exit_log.newest(limit)
 

@@ -40,10 +40,10 @@ class TIMEOUT:
 
 @dataclass(frozen=True, slots=True)
 class ProcessEvent:
-    """The start, end or registration of a process; subscribers are called at once.
+    """An event that subscribers get at once: a process has started, has ended, or has got or lost its registered name.
 
-    `reason` is set for "ended". A "registered" event whose `name` is None reports that the name was
-    removed. OTP reports such events through erlang:trace/3.
+    `reason` is set for "ended". A "registered" event whose `name` is None reports that the name was removed. OTP
+    reports such events through erlang:trace/3.
     """
 
     kind: Literal["born", "ended", "registered"]

@@ -65,9 +65,9 @@ task_process: ContextVar[Process | None] = ContextVar("node_runtime.process", de
 class SparseAttribute(Generic[T]):
     """An attribute that most processes never set; it is None until it is assigned, and takes no memory until then.
 
-    A slot would take 8 bytes in each process. Instead, a process has one dictionary for all such values. The dictionary
-    is never changed: an assignment puts a new one in its place. So processes with equal values can share a dictionary,
-    and an install that suspends a thousand processes needs only one for all of them.
+    A slot would take 8 bytes in each process. Instead, a process has one dictionary for all sparse attributes. An
+    assignment replaces the dictionary and never changes it, so processes with equal values can share one: an install
+    that suspends a thousand processes needs only one dictionary.
     """
 
     def __set_name__(self, owner: type[Process], name: str) -> None:

@@ -1,8 +1,8 @@
 """A future that wakes its waiting task through the runtime's scheduler, and not through asyncio.
 
-asyncio wakes a waiting task by a callback that the event loop runs in its next turn, after a poll of its selector. This
-poll costs more than all the rest of a call. `ReplyFuture` queues the wake-up in the scheduler instead, which runs many
-wake-ups in one turn of the event loop.
+asyncio wakes a waiting task in the next turn of the event loop, after a poll of the selector. The poll costs more than
+all the rest of a call. `ReplyFuture` queues the wake-up in the scheduler instead, which runs many wake-ups in one turn
+of the event loop.
 """
 
 from __future__ import annotations

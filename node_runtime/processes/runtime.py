@@ -1,7 +1,7 @@
 """The runtime: all processes of a node, their names, their signals, and the steps that end a process.
 
-Signals take effect at once. An exit signal that isn't trapped ends its target even in the middle of a callback. All
-other processes then see the target as ended; the runtime's functions refuse calls from its frames that still run.
+Signals take effect at once. An exit signal that isn't trapped ends its target even in the middle of a callback. The
+callback may still run, but can no longer call the runtime's functions.
 """
 
 from __future__ import annotations
@@ -213,8 +213,8 @@ class Runtime(Scheduler):
     def end(self, process: Process, reason: object, *, inside: bool = False) -> None:
         """End the process, and remove its name, links, monitors and messages.
 
-        `inside` is True if the process itself makes this call, in its last frame. If this end causes other ends, they
-        are queued, so that a long chain of links doesn't cause a deep recursion.
+        `inside` is True if the process itself makes this call, in its last frame. Linked processes that end, too, are
+        queued, so that a long chain of links doesn't cause a deep recursion.
         """
         if process.run_state is DEAD:
             return

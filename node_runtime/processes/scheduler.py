@@ -248,7 +248,7 @@ class Scheduler:
     def park(self, process: Process, task: asyncio.Task[None]) -> ReplyFuture:
         """Keep an idle task, so that the next async callback of `process` can run in it.
 
-        The returned future gets True when such a callback needs the task, and False when the task has to end.
+        The returned future gets True when an async callback needs the task, and False when the task has to end.
         """
         needed = ReplyFuture(self)
         self._parked[process] = (task, needed)

@@ -48,9 +48,9 @@ def refuse_deadlock(caller: Process | None, process: Process) -> None:
 async def wait_for_end(process: Process, stop_request: MailItem | None = None) -> object:
     """Wait for the end of the process and return its reason.
 
-    `stop_request` is the request to end, if one was sent to the process. If the process waits for a reply from the
-    calling process, neither of the two could ever continue; in this case, the call that the process has made fails with
-    Deadlock. If the process later begins to wait for the end of the calling process, this function raises Deadlock.
+    `stop_request` is the request to end that was sent to the process, if any. If the process is in a call that waits
+    for the calling process, the call fails with Deadlock. If the process later begins to wait for the end of the
+    calling process, this function raises Deadlock.
     """
     if process.run_state is DEAD:
         return process.reason

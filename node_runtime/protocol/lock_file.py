@@ -1,9 +1,9 @@
 """Lock files that only their owner can open, and therefore lock.
 
-A forked child inherits the `flock` locks of its parent, so such a lock can outlive its holder. `fcntl` locks are not
-inherited, but a process loses its lock when it closes any descriptor of the file. Therefore a holder takes both locks,
-and writes into the file which process it is. One lock and the content of the file suffice to tell whether the holder is
-alive, so it does no harm if a fork still has the `flock` lock, or if the `fcntl` lock was lost.
+A forked child inherits the `flock` locks of its parent, so a `flock` lock can outlive its holder. A `fcntl` lock is not
+inherited, but a process loses it when it closes any descriptor of the file. So a holder takes both locks, and writes
+into the file which process it is. Either lock together with the content of the file shows whether the holder is alive,
+so it does no harm if a fork keeps the `flock` lock, or if the `fcntl` lock is lost.
 """
 
 from __future__ import annotations

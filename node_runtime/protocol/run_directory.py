@@ -68,7 +68,7 @@ class NodeAddress:
 
 
 def run_directory() -> Path:
-    """Return the run directory, and make it if necessary. Raises Refused if other users own it or may write to it."""
+    """Return the run directory; make it if necessary. Raises Refused if another user owns it or may write to it."""
     path = _run_directory_path()
     if not str(path).isprintable():  # the parent process reads the path as a line of UTF-8
         raise Refused(

@@ -1,7 +1,7 @@
 """The wire format: packing of structs, size limits, and the options of every socket.
 
 Structs are packed as MessagePack by msgspec and decoded against a declared type; there is no pickle and no eval. The
-sizes and intervals are defined here once, because both ends must agree on them.
+node and its clients must agree on the sizes and intervals, so these are defined only here.
 """
 
 from __future__ import annotations

@@ -61,9 +61,9 @@ NO_RESTARTS: Final = RestartRequests(lambda vsn: None, 0)
 
 
 class ColdUpgrades:
-    """The cold upgrades of a node, and the restarts that lead back from them to the permanent release.
+    """The cold upgrades of a node, and the restarts that return from a cold upgrade to the permanent release.
 
-    `start(operation, carry_out)` starts an operation and returns its id; `end(operation)` records its end.
+    `start(operation, carry_out)` starts an operation and returns its id; `end(operation)` records that it has ended.
     """
 
     def __init__(

@@ -200,8 +200,8 @@ def set_websockets(name: str, routes: Iterable[WebSocketRoute | Sequence[str]]) 
 async def settled(name: str) -> None:
     """Wait until all requests that arrived before the last `set_routes` are answered.
 
-    For an upgrade: remove a route, await this, then remove the code of its handler. Raises `Refused` when there is no
-    such listener, or it has no routes. OTP has no such function.
+    To remove a handler in an upgrade: remove its route, call this function, then remove its code. Raises `Refused` when
+    there is no such listener, or it has no routes. OTP has no such function.
     """
     await _routing_table(name).settled()
 

@@ -96,7 +96,7 @@ def _ended(listener: Listener, pid: Pid, reason: object) -> None:
 async def serve(name: str) -> None:
     """Run the listener's process: the application's startup, the server, and the application's shutdown.
 
-    When the process is cancelled, running requests have the time that the listener's options give them; then the
+    When the process is cancelled, running requests have `timeout_graceful_shutdown` seconds to finish; then the
     connections are closed.
     """
     listener = listeners().named(name)

@@ -97,7 +97,7 @@ def _sentence(listener: str, modules: tuple[str, ...], kinds: Counter[RequestKin
 
 
 def _drain_seconds(listener: str, modules: tuple[str, ...]) -> float | None:
-    """Return the time in which the listener closes its websockets if an install loads `modules`; None if it doesn't."""
+    """Return within how many seconds a listener closes its websockets after an install of `modules`; None: never."""
     application = listeners()[listener].application
     if isinstance(application, NamedApplication) and application.module in modules:
         return listeners()[listener].options.get("drain_websockets")

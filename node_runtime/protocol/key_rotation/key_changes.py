@@ -44,8 +44,8 @@ DEFAULT_GRACE_SECONDS: Final = 3600.0
 class KeyChanges(msgspec.Struct, frozen=True):
     """Changes the keys of the node in `directory`.
 
-    `hand_over(cookie)` is called with each new cookie, before the node accepts the cookie's key. If it raises, the key
-    is not stored, because nobody would have its cookie. All methods may raise Refused.
+    `hand_over(cookie)` is called with each new cookie, before the node accepts the cookie's key. If `hand_over` raises,
+    the key is not stored, because nobody would have its cookie. All methods may raise Refused.
     """
 
     directory: Path

@@ -35,7 +35,7 @@ class NextKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def change_of_cookies(following: NextKey) -> str:
-    """Return sentences that tell the holders of cookies what to do."""
+    """Return sentences that tell the holders of cookies when to replace the node's key in them, and by what."""
     when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(following.at))
     return (
         f"The node's own key is replaced at {when}. From then on, cookies with the former key don't work. The node "

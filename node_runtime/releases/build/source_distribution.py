@@ -59,7 +59,7 @@ def needed_distributions(distribution: metadata.Distribution) -> list[Requiremen
 
 
 def check_requirements(folder: Path, name: str, requirements: Iterable[str]) -> None:
-    """Raise Refused if the release also requires the distribution, or lacks one that the distribution needs."""
+    """Raise Refused if the requirements of the release contain the distribution, or lack one that it needs."""
     required = {canonicalize_name(Requirement(line).name) for line in requirements}
     app_toml, key = folder / "app.toml", ("source",)
     if canonicalize_name(name) in required:

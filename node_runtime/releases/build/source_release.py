@@ -1,7 +1,7 @@
 """Releases without libraries, for nodes that run from an environment in which node_runtime is installed.
 
-The development node and the tests of upgrades use them: such a release has only the project's own files, so it is made
-in milliseconds.
+Such a release has only the project's own files, so it is made in milliseconds. The development node and the tests of
+upgrades use such releases.
 """
 
 from __future__ import annotations

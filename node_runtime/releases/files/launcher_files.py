@@ -53,8 +53,8 @@ def bin_path(release: str, name: str) -> str:
 def check_launcher(manifest: Manifest) -> None:
     """Raise ValueError if a file in bin/ is not a copy of a file of the release's own launcher.
 
-    If the release has no node_runtime (such a release can't run), only the names of the files in bin/ are checked: each
-    must be the name of a file in this version's launcher.
+    A release without node_runtime can't run, and has no launcher. For such a release, each name in bin/ must be the
+    name of a file in this version's launcher.
     """
     launcher = launcher_files(manifest.path, manifest.files)
     copies = {bin_path(manifest.name, name): manifest.files[path].sha256 for name, path in launcher.items()}

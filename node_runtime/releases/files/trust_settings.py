@@ -1,8 +1,8 @@
 """The settings that only etc/node.toml may have: which releases the node accepts, and the anchor of its audit log.
 
 The anchor is a place that receives each new hash of the log, and that the node's user can't change. A release's
-node.toml is refused if it has one of these settings. So a release can neither make the node accept more nor redirect
-the anchor.
+node.toml is refused if it has one of these settings. So a release can't make the node accept further releases, and
+can't move the anchor.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The versions that an entry of an appup covers: one version, a pattern with `*` and `?`, or a range.
 
-An appup comes with a tarball, which may be malicious, so a match must take a bounded time: there are no regular
-expressions, and the time of a match is at most proportional to the product of two short lengths. Versions have
-an order only in ranges.
+An appup may come from a malicious tarball. So there are no regular expressions, and the time of a match is at most
+proportional to the product of two short lengths. Versions have an order only in ranges.
 """
 
 from __future__ import annotations

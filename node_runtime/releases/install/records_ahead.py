@@ -69,9 +69,9 @@ def _migrates_by_default(process: BehaviourProcess, transition: Transition, batc
 
 
 async def _within(deadline: float, steps: Iterator[None]) -> bool:
-    """Take all `steps`, and let other callbacks run after every few of them.
+    """Take all `steps`, and let other callbacks run after every few steps.
 
-    Return False if `deadline` passes before the end.
+    Return False if `deadline` passes before the last step.
     """
     until = time.perf_counter() + SLICE_SECONDS
     for _ in steps:

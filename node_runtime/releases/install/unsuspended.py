@@ -1,9 +1,9 @@
 """Holds the processes that a script does not suspend, although it loads or removes their modules.
 
-From the switch to the resume, no callback of these processes may begin. Such a callback would run code that the script
-has removed, or new code although the install may still be undone. A script that never waits needs no hold for this,
-because nothing else runs before its end. So these processes are held only when the script waits for the first time
-after the switch. Coroutines can't be held: they continue in the version in which they began.
+From the switch to the resume, no callback of these processes may begin. It would run removed code, or new code although
+the install may still be undone. If the script never waits, nothing else runs before its end. So these processes are
+held only when the script waits for the first time after the switch. Coroutines can't be held: they continue in the
+version in which they began.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class UnsuspendedProcesses:
     def hold(self) -> None:
         """Hold the processes after the switch, unless they are held already. Doesn't wait for their callbacks to end.
 
-        Processes of loaded modules still answer requests from the script. Otherwise, the script would wait for itself.
+        Held processes of loaded modules still answer requests from the script: otherwise, the script would wait for
+        itself.
         """
         if self.switched and self.held_at is None:
             self.held_at = perf_counter()

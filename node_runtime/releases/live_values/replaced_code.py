@@ -63,9 +63,9 @@ class ReplacedCode:
         return frame is not None and id(frame.f_globals) in self._modules
 
     def _is_made_of_replaced(self, cls: type[Any]) -> bool:
-        """Return whether `cls` is a pydantic model such as `Page[Item]` and `Page` or `Item` is replaced.
+        """Return whether `cls` is a pydantic model such as `Page[Item]`, and `Page` or `Item` is replaced.
 
-        Such a model is in no module under its own name, so `has_class` can't look it up there.
+        A module has no variable with the name of such a model, so `has_class` can't look it up there.
         """
         return any(part is not cls and self.has_class(part) for part in classes_in(cls))
 

@@ -53,9 +53,9 @@ _WHATS: Final = {
 
 @dataclass(slots=True)
 class Group:
-    """Findings that a plan names in one sentence: of the same class or function, at the same place, such as "state".
+    """Findings that a plan names in one sentence: about one class or function, and one place, such as "state".
 
-    The processes are of the same class, too.
+    All findings are about processes of one class.
     """
 
     findings: list[Finding]

@@ -49,10 +49,10 @@ class SharedObjects:
     """The changeable objects that states share with other holders. Created before the switch.
 
     `places` are the values that processes hold. `migrated` has the pids of the processes whose states will be replaced.
-    Other holders are the given `holders` and the states that are not replaced. They may refer to many more objects than
-    the migrated states do, so they are searched only for the suspects. A suspect is an object of a migrated state to
-    which something refers that is neither in a migrated state nor in a message. Reference counts show this, but only
-    before the switch, because a migration refers to the old objects, too.
+    The other holders are the given `holders` and all states that are not replaced. They may refer to very many objects,
+    so they are searched only for suspects: objects of a migrated state to which something refers that is neither in a
+    migrated state nor in a message. Reference counts show the suspects. They are read before the switch, because a
+    migration refers to the old objects, too.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class SharedObjects:
     def _walk(
         self, roots: Sequence[Any], budget: TimeBudget, counts: dict[int, int] | None = None, ends: Container[int] = ()
     ) -> Iterator[tuple[Any, Trail]]:
-        """Yield the roots and all objects below them, each with its trail. The search ends at the objects in `ends`.
+        """Yield the roots and all objects below them, each with its trail. Objects below those in `ends` are left out.
 
         `counts` receives the number of references to each object, by its id.
         """

@@ -1,8 +1,8 @@
 """Finds live values whose class stays loaded, although a changed module now means another class by the same name.
 
-For example, a module imports `Counter` from one of two modules that both stay loaded, the faster one if it exists. If
-an upgrade makes it import the other `Counter`, the live counters are still of the first class, so the new code's
-`isinstance(value, Counter)` is false for them.
+For example, two modules that stay loaded each define a class `Counter`, and an upgrade makes a third module import the
+other `Counter`. The live counters are still of the first class, so `isinstance(value, Counter)` in the new code is
+false for them.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ class ValueSearch:
             self._share_findings()
 
     def _advance(self, root: int, stack: list[tuple[Any, Trail]], limit: int) -> None:
-        """Visit the objects on the stack and those that they refer to, until the limit or the end of the budget."""
+        """Visit the objects on the stack, and those to which they refer: at most `limit`, and until the time is up."""
         kinds, seen, readers = self._kinds, self._seen, self._readers
         until_clock = _BETWEEN_CLOCK_READS
         while stack and limit > 0:

@@ -184,7 +184,7 @@ class MadeAhead:
         return True
 
     def _is_owned(self, copied: list[Any]) -> bool:
-        """Return whether another record has one of the objects `copied`, too.
+        """Return whether one of the objects `copied` belongs to another record, too.
 
         Each of the two records has then made a new object for the shared object, so neither record is usable.
         """

@@ -1,7 +1,7 @@
 """Finds the target's code for functions that have no name of their own: lambdas, and functions that a function makes.
 
-Such a function is found by its place: a lambda by the global variable, the attribute of a class, or the item of a
-global container that holds it; a function that another function has made by the code inside of that function.
+Such a function is found by its place. A lambda is in a global variable, in an attribute of a class, or in an item of a
+global container. The code of a function that another function has made is inside the code of that other function.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class NotFound(msgspec.Struct, frozen=True):
 
 
 def function_at_same_place(function: FunctionType, namespace: Mapping[str, Any]) -> FunctionType | None:
-    """Return the target's function at the place where the old module has a lambda; None if there is no such place."""
+    """Return the target's function at the place where the old module has the lambda `function`; else None."""
     owner = function.__qualname__.rpartition(".")[0]
     before, after = _names_in(function.__globals__, owner), _names_in(namespace, owner)
     for name, value in list(before.items()):

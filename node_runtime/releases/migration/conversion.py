@@ -112,7 +112,7 @@ class Converter:
             self._made.pop(id(value), None)
 
     def _make_all(self, search: _Search) -> None:
-        """Make the new objects, parts first. Objects in cycles get some of their parts only at the end."""
+        """Make the new objects, parts first. An object that is in a cycle gets some of its parts only at the end."""
         self._report.parents = search.parents
         self._find_weakly_held(search)
         inside = {id(reference) for value, shape in search.affected for reference in shape.references(value)}
@@ -200,10 +200,10 @@ class _Search:
     """A walk through a value, depth first.
 
     `found` has each object that no earlier walk has visited. `affected` has the objects that have to change, each with
-    its shape; parts come before the objects that hold them. `back` has (holder, part) for each reference that closes a
-    cycle: the part contains the holder, and is still being visited. `parents` has the holder of each affected object,
-    and the step from the holder to the object. In `back` and `parents`, an `id` represents an object. With `is_strong`,
-    the walk does not follow weak references.
+    its shape; parts come before the objects that hold them. `parents` has, for each affected object, the object that
+    holds it, and the step from the holder to the object. `back` has (holder, part) for each reference that closes a
+    cycle: the part holds the holder, too. In `back` and `parents`, an `id` represents an object. With `is_strong`, the
+    walk does not follow weak references.
     """
 
     def __init__(self, shapes: Shapes, status: dict[int, int], in_cycles: set[int], *, is_strong: bool = False) -> None:

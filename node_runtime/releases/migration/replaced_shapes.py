@@ -152,9 +152,9 @@ class MemberShape(Shape):
 
 
 class ReplacedShape(Shape):
-    """The shape of the objects of a replaced class. A new object gets the old fields and attributes by name.
+    """The shape of the objects of a replaced class. A new object gets the old object's fields and attributes by name.
 
-    If the class is a container, such as a subclass of dict, the new object gets the old content, too.
+    If the class is a container, such as a subclass of dict, the new object gets the old object's content, too.
     """
 
     replaced = True

@@ -117,8 +117,7 @@ def stopped_processes(step: RelupInstruction) -> Iterator[Process]:
 def stopped_before_their_change(script: Sequence[RelupInstruction]) -> set[int]:
     """Return the pids of the processes that the script stops before it changes the code that they run.
 
-    The exits of these processes are deferred until the script has ended. Until then, they are suspended and keep their
-    code.
+    Until the script has ended, these processes are suspended and keep their code; then they exit.
     """
     changed: set[str] = set()
     stopped: set[int] = set()
@@ -186,7 +185,7 @@ def _below(top: Process) -> Iterator[Process]:
 def _killed(step: RelupInstruction, brutal: set[str]) -> Iterator[Process]:
     """Yield the processes that a brutal purge kills, because they run the purged code.
 
-    `brutal` collects the modules that an earlier instruction has loaded or removed with "brutal_purge".
+    `brutal` collects the modules that instructions load or remove with "brutal_purge".
     """
     match step:
         case Load() | Remove():

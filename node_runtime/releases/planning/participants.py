@@ -59,12 +59,12 @@ class InstallParticipant(Protocol):
     def done(self) -> None:
         """End what still runs in old versions, such as the old startup tasks of a web application.
 
-        Runs after all processes have been resumed, and doesn't wait for the ends.
+        Runs after all processes have been resumed. Doesn't wait until the old tasks have ended.
         """
 
 
 class InstallParticipants:
-    """The participants: all parts of the node that take part in installs.
+    """All parts of the node that take part in installs: the participants.
 
     Each method calls the participants in the order in which they were added.
     """

@@ -2,7 +2,7 @@
 
 An install moves processes with callbacks to the new code. Everything else that runs or holds a replaced version
 continues with that version. The copy of the node finds these holders by a search over its heap. Without a copy, only
-the tasks and threads that run the version are known.
+the tasks and threads that run the old version are known.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ Staying = Mapping[str, Sequence[OldCodeHolder]]
 def staying_warnings(
     transition: Transition, code: CodeServer, found: Staying | None, served: Collection[str] = ()
 ) -> list[str]:
-    """Return a sentence for each task, thread, timer, server or process that will stay in old code, with the remedy.
+    """Return a sentence, with a remedy, for each task, thread, timer, server or process that will stay in old code.
 
     `found` has what the copy of the node has found; it is None if there was no copy. `served` are the names of
-    functions and classes that an application would still serve. A blocker reports each of them, with the right remedy.
-    So a task (or other holder) that only holds such a function or class gets no sentence.
+    functions and classes that an application would still serve. A holder that only holds one of these gets no sentence,
+    because a blocker reports the function or class with the right remedy.
     """
     every = _by_name(transition, code, found or {})
     excused = {f"holds {kind}{name}" for name in served for kind in ("", "class ", "the bound method ")}

@@ -3,8 +3,8 @@
 The child, a copy of the whole node, sends messages through a pipe, each preceded by its size. A `ProgressMarker` in
 shared memory shows which process the child is rehearsing. When the child has sent everything or has exceeded a time
 limit, the node kills the child and every OS process that the child has started. The module `forked_child` isolates the
-child from the node. If a thread holds a lock of the C library at the fork, the child can't even start. In this case,
-the node forks again.
+child from the node. If a thread of the node holds a lock of the C library at the moment of the fork, the child can't
+start; then the node forks again.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Finds out whether late code in the copy of the node waits for a lock that a thread of the node held at the fork.
+"""Finds out whether interrupted code in the copy of the node waited for a lock of a thread that only the node has.
 
-Late code is code that was interrupted because it exceeded its time limit. The copy has none of the node's other
-threads, so nothing releases the lock in the copy; in the node, the thread would release it. A lock that the late code
-itself took by `with` isn't found: the interruption has already released it.
+The code was interrupted because it exceeded its time limit. In the node, the thread would release the lock. The copy
+has no other threads, so nothing releases a lock that was held at the fork. A lock that the interrupted code itself took
+by `with` isn't found: the interruption has already released it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SEARCH_MAX_PARTS: Final = 50_000
 def waits_for_held_lock(late: BaseException, ignored_folder: str) -> bool:
     """Return whether the interrupted code mentions a lock that is still held.
 
-    `late` is the error that has interrupted the code. Of its frames, the innermost one outside `ignored_folder` counts.
+    `late` is the error that has interrupted the code. Only its innermost frame outside `ignored_folder` is examined.
     """
     frame = _innermost(late.__traceback__, ignored_folder)
     if frame is None:

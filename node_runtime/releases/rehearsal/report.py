@@ -15,11 +15,11 @@ class Report(msgspec.Struct, forbid_unknown_fields=True):
     """A message about a rehearsal's progress. Numbers are totals so far.
 
     `pause` is the seconds that the code_changes took, and `around` the seconds of the rest of the pause. `bodies` is
-    the seconds that the bodies took, or None if they did not all run; `body` is the module whose body runs.
-    `code` describes the new code, and `refusal` says why it can't be loaded. `cautions` are sentences that the
-    plan repeats as warnings. `live_values` are the values of replaced or deleted code; a later report replaces them.
+    the seconds that the bodies took, or None if they did not all run; `body` is the module whose body runs. `code`
+    describes the new code, and `refusal` says why it can't be loaded. `cautions` are sentences that the plan repeats as
+    warnings. `live_values` are all values of replaced or deleted code; None if they are as in an earlier report.
     `stays` has, by module, what will keep the replaced version. `lost` is known at the end. `results`, `children`,
-    `calls`, `cautions`, `code` and `live_values` contain only what was found since the last report.
+    `calls`, `cautions` and `code` contain only what was found since the last report.
     """
 
     processes: int = 0

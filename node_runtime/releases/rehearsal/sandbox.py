@@ -4,7 +4,7 @@ Rehearsed code runs in a copy of the node. A call to the runtime would seem to s
 other OS processes are the real ones. So the sandbox raises an error before such an access; it recognises most of them
 by Python's audit events. It also records the access, in case the code swallows the error. Accesses stay blocked between
 two code_changes, because the finalizers of dropped objects may run then. Reading the applications' environment is
-allowed. C code that raises no audit event can use only descriptors that are closed in the copy. Such code gets an
+allowed. C code may raise no audit event. It can use only file descriptors that are closed in the copy, so it gets an
 error, and the sandbox recognises that error, even as the cause of another error.
 
 The bodies of new modules may do more than a code_change: an access that affects only the bodies' OS process affects

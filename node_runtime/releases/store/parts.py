@@ -35,7 +35,7 @@ def new_parts(manifest: Manifest, directory: Path, *, is_new: bool) -> set[str]:
 
 
 def files_by_part(manifest: Manifest) -> dict[str, dict[str, FileEntry]]:
-    """Return the files of each part of a release, by the part's path, such as lib/click-8.5.1, and the file's path."""
+    """Return the files of each part of a release (such as lib/click-8.5.1): for each part, the files by their path."""
     parts: defaultdict[str, dict[str, FileEntry]] = defaultdict(dict)
     for path, entry in manifest.files.items():
         parts[part_of(path)][path] = entry

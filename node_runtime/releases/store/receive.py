@@ -151,7 +151,7 @@ def _wanted(reception: Reception, manifest: Manifest, data: bytes, others: Mappi
     """Return the files to write: those in new parts, and those in existing parts that differ from the manifest.
 
     A part is a folder such as lib/click-8.5.1. `data` are the bytes of the manifest. Raises `Refused` if the release
-    doesn't fit the node, or contradicts a release that is already there.
+    doesn't fit the node, or contradicts a release that the node already has.
     """
     _check_fit(reception, manifest, others)
     if not _is_same(manifest, data, reception.directory):

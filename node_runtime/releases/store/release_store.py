@@ -30,8 +30,8 @@ logger = logging.getLogger("node_runtime")
 class ReleaseStore:
     """The releases in `root`. Methods may be called in any thread; they may block on the disk.
 
-    `used_paths()` returns the paths of files that loaded code may still read. The folders with these files, such as
-    lib/click-8.5.1, stay until the next boot.
+    `used_paths()` returns the paths of files that loaded code may still read. Folders that contain such files, for
+    example lib/click-8.5.1, are not deleted before the next boot.
     """
 
     def __init__(self, root: Path, used_paths: Callable[[], set[str]] = set) -> None:
@@ -184,8 +184,7 @@ class ReleaseStore:
     def describe_reachable(self, start: str, end: str) -> str:
         """Return a clause that says how to get from `start` to `end` by several installs.
 
-        If there is no such path, the clause lists the releases that one install reaches from
-        `start`.
+        If no installs lead to `end`, the clause lists the releases that one install reaches from `start`.
         """
         path = self.path(start, end)
         if path is not None and len(path) > 1:

@@ -251,8 +251,8 @@ class LedWorkers:
     def _ended(self, one: LedWorker, why: str) -> None:
         """Note the end of a worker. Report trouble if the present release of worker 1 may be the cause.
 
-        If a worker ends before it is ready, it may have booted the previous release of worker 1, so its first such end
-        is not reported. At the second such end in a row, it has booted the present release.
+        A worker that ends before it is ready may have booted the previous release of worker 1. So only the second such
+        end in a row is reported: then the worker has booted the present release.
         """
         ran, ordered = one.vsn, one.order is not None
         one.failed_boots += not ran

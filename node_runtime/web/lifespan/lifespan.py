@@ -36,8 +36,8 @@ _numbers: Final = count(1)
 class Lifespan:
     """One lifespan of the application `application`, whose name in messages is `reference`.
 
-    `process` is the listener's process, which ends the lifespan when it ends itself. With `waits`, the tasks that the
-    startup creates take their first step when the gate is opened, except those for which the startup itself waits.
+    When the listener's process, `process`, ends, it ends the lifespan. With `waits`, the tasks that the startup creates
+    take their first step only when the gate is opened, except tasks for which the startup itself waits.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Lifespan:
             self._free_awaited(all_of_them=asyncio.get_running_loop().time() - began > FREE_ALL_SECONDS)
 
     def _free_awaited(self, *, all_of_them: bool) -> None:
-        """Let the parked tasks for which the startup waits run; with `all_of_them`, let all parked tasks run."""
+        """Let those parked tasks run for which the startup waits; with `all_of_them`, let all parked tasks run."""
         parked = [task for task in self.gate.tasks if not _coroutine(task).freed]
         if self._started.is_set() or self.main is None or not parked:
             return

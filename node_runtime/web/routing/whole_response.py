@@ -1,7 +1,7 @@
 """Writes a response whose body is complete: its head and its body at once, without coroutines.
 
-uvicorn takes a response as two messages, and writes its head and its body one after the other. The bytes that are
-written here are the same. A response that this module doesn't know how to write is left to uvicorn.
+uvicorn takes a response as two messages, and writes the head and the body one after the other. This module writes the
+same bytes. A response that it doesn't know how to write is left to uvicorn.
 """
 
 from __future__ import annotations

@@ -283,7 +283,7 @@ class WebSocketConnection(asyncio.Protocol):
     def _ping(self) -> None:
         """Ping the client, or end the connection if the client has not reacted since the last ping.
 
-        The client has not reacted if it has sent nothing, or if bytes wait for it and it has read none of them.
+        To react means to send something or, if bytes wait to be sent to the client, to read some of them.
         """
         assert self._wire is not None
         unsent = self.transport.get_write_buffer_size()

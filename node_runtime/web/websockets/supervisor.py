@@ -30,8 +30,7 @@ async def start_link(name: str) -> Pid:
 async def start_link_handler(reference: str, number: int) -> Pid:
     """Start a handler of the current class "module:Class" for the connection with this number; return its pid.
 
-    The callback `connected` may still run then, so a handler that waits in it doesn't delay other connections. Raises
-    Refused for an unusable class.
+    The function doesn't wait for the callback `connected`, which may take long. Raises Refused for an unusable class.
     """
     return await gen_server.spawn_link(handler_class(reference), number)
 

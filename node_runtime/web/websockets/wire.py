@@ -27,8 +27,8 @@ logger.setLevel(logging.WARNING)  # the library reports each opening and closing
 class WireState:
     """The state of an open websocket. `unfinished` are the bytes of a frame whose end hasn't arrived.
 
-    `opcode` and `fragments` belong to a message whose last fragment hasn't arrived; without such a message, `opcode` is
-    None.
+    If the last fragment of a message hasn't arrived, `opcode` and `fragments` are those of the message; otherwise,
+    `opcode` is None.
     """
 
     max_message_bytes: int

@@ -1,4 +1,4 @@
-"""Checks that routes lead to loaded handlers whose servers run, and that a script ends with the target's routes."""
+"""Checks that each route leads to a loaded handler whose server runs, and that a script sets the target's routes."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ ModuleRelease: TypeAlias = Literal["left", "target"]
 
 @dataclass
 class ChildTableModel:
-    """A supervisor class that both releases have: its children, and which of them run at the present step."""
+    """A supervisor class that both releases have: its children, and which of them run after the steps so far."""
 
     left: SupervisorCode
     target: SupervisorCode
@@ -183,7 +183,8 @@ class RunningNode:
     def live_modules(self, without: str) -> set[str]:
         """Return the modules whose code may run now: handlers, children, applications, and the modules that they call.
 
-        Calls through the module `without` don't count. If some routes can't be read, any module of the node may run.
+        The module `without` is left out, and so are modules that are called only through it. If some routes can't be
+        read, all modules of the node are returned.
         """
         if not self.routes_are_known:
             return set(self.present)

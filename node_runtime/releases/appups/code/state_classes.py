@@ -25,8 +25,8 @@ def state_annotation(release: ReleaseCode, cls: CallbackCode) -> str:
 def held_classes(release: ReleaseCode, cls: CallbackCode) -> dict[str, Definition]:
     """Return the classes of the release whose objects the state has, by absolute name.
 
-    These are the classes in the declared type, the classes that `init` and `connected` call, and, for each of them, its
-    bases and the classes of its fields.
+    These are the classes in the declared type of the state, and the classes that `init` and `connected` call. The bases
+    of these classes and the classes of their fields are returned, too.
     """
     found: dict[str, Definition] = {}
     pending = [(module, part) for module, _, part in _declared(release, cls)]

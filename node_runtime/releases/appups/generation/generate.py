@@ -127,7 +127,7 @@ class _Work:
         return GeneratedAppup(app, made.text(), made.text() != before, tuple(questions))
 
     def _place(self, made: AppupText, entry: EntryText, written: EntryText | None) -> None:
-        """Put `entry` into the appup `made`: in the place of `written`, if both are for the same versions.
+        """Put `entry` into the appup `made`. It replaces `written` if both are for the same versions.
 
         Otherwise it comes above all entries of its direction, because an upgrade uses the first entry that matches.
         """

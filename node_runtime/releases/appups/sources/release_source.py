@@ -36,8 +36,8 @@ class AppupPlace(msgspec.Struct, frozen=True):
 class ReleaseSource(msgspec.Struct, frozen=True):
     """A release as files. `view` has no appups: they are read separately, so that every mistake in them is found.
 
-    Three fields have an entry for each application: `environment` has its parameters, `appups` the place of its appup,
-    and `contents` a hash of its files without app.toml and appup.toml.
+    `environment` has the parameters of each application, `appups` the place of its appup, and `contents` a hash of its
+    files without app.toml and appup.toml.
     """
 
     name: str

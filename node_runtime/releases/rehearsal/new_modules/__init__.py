@@ -1,1 +1,1 @@
-"""The bodies of new modules in a rehearsal: what they do, what they open, and which data they replace."""
+"""What the bodies of new modules do in a rehearsal, what they open, and which data they replace."""

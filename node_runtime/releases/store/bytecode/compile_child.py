@@ -25,7 +25,7 @@ MAX_COMPILE_CPU_SECONDS = 30
 
 
 class CompileTask(msgspec.Struct, frozen=True):
-    """The parameters of the process: the node directory, the stage folder `files`, the parts, and the parent's OS pid.
+    """The parameters of a process that compiles: the node directory, the stage folder `files`, and the parent's OS pid.
 
     `parts` has the sources of each part of the release; a part is a folder such as lib/click-8.5.1.
     """
@@ -37,7 +37,7 @@ class CompileTask(msgspec.Struct, frozen=True):
 
 
 class CompiledPart(msgspec.Struct, frozen=True):
-    """A line of the report: a part of the release, such as lib/click-8.5.1, whose bytecode is in the stage folder.
+    """A line of the report: a part of the release, such as lib/click-8.5.1, was compiled to the stage folder.
 
     `index_sha256` is the hash of the index of the part's bytecode.
     """
