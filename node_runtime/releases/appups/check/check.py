@@ -63,7 +63,7 @@ def script_mistakes(
     mistakes = [*wrong_module_instructions(script), *modules_without_instruction(script)]
     mistakes += states_without_code_change(script, changes)
     left, target = (older, newer) if script.direction == "up" else (newer, older)
-    node = RunningNode(left, target, (script.left.view, script.target.view))
+    node = RunningNode(left, target, (script.left.view, script.target.view), script.direction)
     mistakes += supervisors_that_stay_old(node, script)
     mistakes += walk(script, left, target)
     return mistakes

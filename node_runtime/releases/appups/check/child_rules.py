@@ -48,7 +48,7 @@ def _unknown_supervisor(node: RunningNode, name: str) -> str | None:
 
 def _unknown_child(table: ChildTableModel, effect: ChildEffect) -> str | None:
     if effect.verb == "start" and effect.child in table.target.children:
-        module = table.target.cls.module.name
+        module = table.module
         return (
             f"start child {effect.child} of {table.name}: {table.name} gets this child only by its update; "
             f'move {{ update = "{module}", type = "supervisor" }} before this step'
@@ -74,7 +74,7 @@ def users_of_a_stopped_child(
         live = node.live_modules(module)
         for reference in node.references(module):
             user = reference.user
-            if user in spec.modules or user not in live or user not in later or user == table.left.cls.module.name:
+            if user in spec.modules or user not in live or user not in later or user == table.module:
                 continue
             goes = user not in node.target.code.modules
             if node.present[user] == "target" or (not goes and node.target.uses(user, module)):
@@ -99,7 +99,7 @@ def children_at_the_end(node: RunningNode, script: CheckedScript) -> Iterator[Mi
     if not node.children_are_known:
         return
     for table in [table for table in node.tables.values() if not table.has_template]:
-        app = next((app.name for app in script.target.view.apps if table.target.cls.module.name in app.modules), "")
+        app = next((app.name for app in script.target.view.apps if table.module in app.modules), "")
         path, line = script.head(app)
         old, new = table.left.children, table.target.children
         name = table.name
@@ -110,7 +110,7 @@ def children_at_the_end(node: RunningNode, script: CheckedScript) -> Iterator[Mi
                     line,
                     f"{name} has the new child {child} ({spec.path}, line {spec.line}), but nothing starts it; add "
                     f'{{ apply = "{SUPERVISOR}:restart_child", args = ["{name}", "{child}"] }} after the update of '
-                    f"{table.target.cls.module.name}",
+                    f"{table.module}",
                 )
         for child, spec in old.items():
             if child not in new and table.target.is_complete and table.running.get(child, False):
@@ -144,6 +144,7 @@ def supervisors_that_stay_old(node: RunningNode, script: CheckedScript) -> Itera
 def changed_in_supervisor(table: ChildTableModel) -> str:
     """Return what changes in a supervisor's specification: its children or its flags; "" if nothing does."""
     old, new = table.left, table.target
-    if {id: child.text for id, child in old.children.items()} != {id: c.text for id, c in new.children.items()}:
+    before, after = ([(id, child.text) for id, child in each.children.items()] for each in (old, new))
+    if before != after:  # in another order, too: the order counts for a rest_for_one supervisor and at the end
         return "the children"
     return "the flags" if old.flags != new.flags else ""

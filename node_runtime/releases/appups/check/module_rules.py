@@ -88,6 +88,9 @@ def differing_modules(left: ReleaseSource, target: ReleaseSource, app: str) -> I
             yield module, "was removed", "delete_module"
         elif before[module] != after[module]:
             yield module, "was changed", "load_module"
+        elif left.modules[module].is_package is not target.modules[module].is_package:
+            # Its text is the same, but only a package can import the modules below it.
+            yield module, f"becomes a {'package' if target.modules[module].is_package else 'module'}", "load_module"
 
 
 def _touched(script: CheckedScript) -> Iterator[str]:

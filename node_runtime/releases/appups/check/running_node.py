@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from node_runtime.protocol.messages import Direction
 from node_runtime.releases.appups.code.children import ChildCode, SupervisorCode
+from node_runtime.releases.appups.code.continuity import next_class
 from node_runtime.releases.appups.code.effects import ChildEffect, ListenerRoutes, RouteEffect, RouteTable
 from node_runtime.releases.appups.code.module_code import ModuleCode
 from node_runtime.releases.appups.code.release_code import CodeReference
@@ -23,6 +26,8 @@ class ChildTableModel:
 
     left: SupervisorCode
     target: SupervisorCode
+    module: str
+    """The callback module of the supervisor's process: the older release's, even if the class has moved since."""
     running: dict[str, bool] = field(default_factory=dict)
     is_updated: bool = False
 
@@ -58,20 +63,34 @@ def _running(left: SupervisorCode, target: SupervisorCode) -> dict[str, bool]:
 class RunningNode:
     """The modules, children and routes of a node while a script goes from release `left` to release `target`."""
 
-    def __init__(self, left: ReleaseFacts, target: ReleaseFacts, views: tuple[ReleaseView, ReleaseView]) -> None:
+    def __init__(
+        self,
+        left: ReleaseFacts,
+        target: ReleaseFacts,
+        views: tuple[ReleaseView, ReleaseView],
+        direction: Direction = "up",
+    ) -> None:
         self.left, self.target = left, target
+        self.older, self.newer = (left, target) if direction == "up" else (target, left)
         self.views = views
         self.present: dict[str, ModuleRelease] = dict.fromkeys(left.code.modules, "left")
-        self.tables = {
-            name: ChildTableModel(one, target.supervisors[name], _running(one, target.supervisors[name]))
-            for name, one in left.supervisors.items()
-            if name in target.supervisors
-        }
+        self.tables = dict(self._tables(direction))
         self.routes: dict[ListenerRoutes, RouteTable | None] = dict(left.routes)
         self.routes_are_known = None not in self.routes.values()
         self.children_are_known = True
+        self.stopped: dict[tuple[str, str], set[str]] = {}
+        """The children that the script has stopped, by the supervisor's name and the id: the modules loaded by then."""
         self.is_set: set[ListenerRoutes] = set()
         """The listeners whose routes the script has set."""
+
+    def _tables(self, direction: Direction) -> Iterator[tuple[str, ChildTableModel]]:
+        """Yield a table, by the name of its class in `left`, for each supervisor that goes on in the target."""
+        for name, old in self.older.supervisors.items():
+            cls = next_class(self.older, self.newer, name)
+            new = self.newer.supervisors.get(cls.name) if cls is not None else None
+            if new is not None:
+                left, target = (old, new) if direction == "up" else (new, old)
+                yield left.cls.name, ChildTableModel(left, target, old.cls.module.name, _running(left, target))
 
     # ------------------------------------------------------------------ modules
 
@@ -117,14 +136,14 @@ class RunningNode:
             self.remove(module)
         for module in target.modules if target is not None and change.action != "remove" else ():
             self.load(module)
-        self.tables = {name: table for name, table in self.tables.items() if table.left.cls.module.name not in removed}
+        self.tables = {name: table for name, table in self.tables.items() if table.module not in removed}
         for of, routes in list(self.routes.items()):
             if any(handler.partition(":")[0] in removed for _, handler in routes or ()):
                 self.set_routes(RouteEffect(of, self.target.routes.get(of, ())))
 
     def tables_in(self, module: str) -> list[ChildTableModel]:
         """Return the child tables of the supervisors that a module defines."""
-        return [table for table in self.tables.values() if table.target.cls.module.name == module]
+        return [table for table in self.tables.values() if table.module == module]
 
     def references(self, module: str) -> list[CodeReference]:
         """Return the references to `module` in all modules that the node has at this step."""

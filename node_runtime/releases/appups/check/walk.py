@@ -17,6 +17,7 @@ from node_runtime.releases.files.relup_instructions import (
 
 from .apply_rules import missing_functions
 from .child_rules import child_mistakes, children_at_the_end, users_of_a_stopped_child
+from .continuity_rules import processes_that_can_not_go_on
 from .mistakes import Mistake
 from .reference_rules import references_to_a_removed_module
 from .route_rules import routes_at_the_end, routes_that_come_too_early
@@ -29,7 +30,7 @@ def walk(script: CheckedScript, left: ReleaseFacts, target: ReleaseFacts) -> Ite
 
     The instructions of modules must be right already (see `wrong_module_instructions`).
     """
-    node = RunningNode(left, target, (script.left.view, script.target.view))
+    node = RunningNode(left, target, (script.left.view, script.target.view), script.direction)
     for number, step in enumerate(script.steps):
         rest = script.steps[number + 1 :]
         for instruction in step.instructions:
@@ -43,6 +44,7 @@ def walk(script: CheckedScript, left: ReleaseFacts, target: ReleaseFacts) -> Ite
                 yield from references_to_a_removed_module(node, step, instruction.module, rest)
     if not script.restarts:
         yield from children_at_the_end(node, script)
+        yield from processes_that_can_not_go_on(node, script)
         yield from routes_at_the_end(node, script)
 
 
@@ -94,3 +96,6 @@ def _carry_out(node: RunningNode, effect: ChildEffect) -> None:
             table.running.pop(effect.child, None)
         else:
             table.running[effect.child] = effect.verb == "start"
+        if effect.verb == "stop":
+            loaded = {module for module, release in node.present.items() if release == "target"}
+            node.stopped.setdefault((table.name, effect.child), loaded)

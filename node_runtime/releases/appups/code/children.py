@@ -21,7 +21,9 @@ _FLAGS = ("strategy", "intensity", "period", "auto_shutdown", "back_off")
 class ChildCode(msgspec.Struct, frozen=True):
     """A child specification. `start` is "module:function", or "" if it can't be read; `path` and `line` are its place.
 
-    `modules` are the modules whose code the child runs. `text` is equal for equal specifications.
+    `modules` are the modules whose code the child runs. `text` is equal for equal specifications. `cls` is the absolute
+    name of the callback class that the start function starts, "" if that can't be read. `registered` is the name under
+    which it registers the process, None if that can't be read.
     """
 
     id: str
@@ -30,6 +32,8 @@ class ChildCode(msgspec.Struct, frozen=True):
     path: str
     line: int
     text: str
+    cls: str = ""
+    registered: str | None = None
 
     @property
     def module(self) -> str:
@@ -65,21 +69,29 @@ def supervisors(release: ReleaseCode) -> dict[str, SupervisorCode]:
     """Return the supervisors of a release by the absolute names of their classes."""
     classes = {name: cls for name, cls in callback_classes(release).items() if cls.kind == "supervisor"}
     names, unknown = _registered_names(release)
-    started = started_classes(release)
+    started = started_processes(release)
     return {
         name: _supervisor(release, cls, frozenset(names.get(name, ())), name not in unknown, started)
         for name, cls in classes.items()
     }
 
 
-def started_classes(release: ReleaseCode) -> dict[str, str]:
-    """Return the callback class that each start function starts, by "module:function"."""
-    found: dict[str, str] = {}
+class StartedProcess(msgspec.Struct, frozen=True):
+    """The callback class that a start function starts, and the name of the process; None if that can't be read."""
+
+    cls: str
+    registered: str | None
+
+
+def started_processes(release: ReleaseCode) -> dict[str, StartedProcess]:
+    """Return what each start function starts, by the absolute name of the function, such as "shop.till.start_link"."""
+    found: dict[str, StartedProcess] = {}
     for module in release.modules.values():
         for function in module.tree.body:
             if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
                 for call in start_calls(release, module, function):
-                    found[f"{module.name}:{function.name}"] = release.resolve_node(module, call.args[0])
+                    cls, name = release.resolve_node(module, call.args[0]), _registered_name(release, module, call)
+                    found[f"{module.name}.{function.name}"] = StartedProcess(cls, name)
     return found
 
 
@@ -99,17 +111,27 @@ def _registered_names(release: ReleaseCode) -> tuple[dict[str, set[str]], set[st
     for module in release.modules.values():
         for call in start_calls(release, module, module.tree):
             cls = release.resolve_node(module, call.args[0])
-            given = next((word.value for word in call.keywords if word.arg == "name"), None)
-            value = ConstantScope(release, module).value(given) if given is not None else None
-            if isinstance(value, str):
+            value = _registered_name(release, module, call)
+            if value is not None:
                 names.setdefault(cls, set()).add(value)
             else:
                 unknown.add(cls)
     return names, unknown
 
 
+def _registered_name(release: ReleaseCode, module: ModuleCode, call: ast.Call) -> str | None:
+    """Return the name under which a start call registers its process; None if it can't be read, or there is none."""
+    given = next((word.value for word in call.keywords if word.arg == "name"), None)
+    value = ConstantScope(release, module).value(given) if given is not None else None
+    return value if isinstance(value, str) else None
+
+
 def _supervisor(
-    release: ReleaseCode, cls: CallbackCode, names: frozenset[str], is_named: bool, started: Mapping[str, str]
+    release: ReleaseCode,
+    cls: CallbackCode,
+    names: frozenset[str],
+    is_named: bool,
+    started: Mapping[str, StartedProcess],
 ) -> SupervisorCode:
     flags = {
         flag: ast.dump(value)
@@ -123,7 +145,7 @@ def _supervisor(
     records = values if isinstance(values, list) else _mentioned(release, found)
     children = {}
     for record in records:
-        child = _child(record, started)
+        child = _child(release, record, started)
         if child is not None:
             children[child.id] = child
     is_complete = isinstance(values, list) and len(children) == len(values)
@@ -132,7 +154,7 @@ def _supervisor(
     return SupervisorCode(cls, names, is_named and bool(names), children, is_complete, template, repr(flags), source)
 
 
-def _child(record: Any, started: Mapping[str, str]) -> ChildCode | None:
+def _child(release: ReleaseCode, record: Any, started: Mapping[str, StartedProcess]) -> ChildCode | None:
     if isinstance(record, RecordCall) and record.kind == "asgi_child":
         name = record.argument(0, "name")
         text = repr((record.args, sorted(record.keywords.items())))
@@ -145,10 +167,18 @@ def _child(record: Any, started: Mapping[str, str]) -> ChildCode | None:
     start = start if isinstance(start, str) else ""
     modules = record.argument(6, "modules", ())
     named = tuple(name for name in modules if isinstance(name, str)) if isinstance(modules, tuple | list) else ()
-    cls = started.get(start, "").rpartition(".")[0]
+    process = started.get(_followed(release, start), StartedProcess("", None))
+    cls = process.cls.rpartition(".")[0]
     runs = tuple(dict.fromkeys((*named, start.partition(":")[0], *([cls] if cls else ()))))
     text = repr((record.args, sorted(record.keywords.items())))
-    return ChildCode(id, start, runs, record.path, record.line, text)
+    return ChildCode(id, start, runs, record.path, record.line, text, process.cls, process.registered)
+
+
+def _followed(release: ReleaseCode, start: str) -> str:
+    """Return the absolute name of a start function; that of its definition, if its module only imports it."""
+    absolute = start.replace(":", ".")
+    found = release.definition(absolute) if start else None
+    return release.resolve(found.module, found.rest) if found is not None and found.rest else absolute
 
 
 def _returned(

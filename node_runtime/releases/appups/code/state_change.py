@@ -10,6 +10,7 @@ from node_runtime.protocol.messages import Direction
 from node_runtime.releases.appups.sources.release_source import ReleaseSource
 
 from .behaviour_classes import CallbackCode
+from .continuity import moved_class, next_class
 from .release_code import Definition
 from .release_facts import ReleaseFacts
 from .state_classes import class_text, code_change_text, field_names, held_classes, state_annotation
@@ -37,8 +38,8 @@ class StateChange(msgspec.Struct, frozen=True):
 
     @property
     def module(self) -> str:
-        """The callback module."""
-        return self.newer.module.name
+        """The callback module of the processes: the older release's, even if the class has moved since."""
+        return self.older.module.name
 
     @property
     def needs_migration(self) -> bool:
@@ -59,11 +60,14 @@ class StateChange(msgspec.Struct, frozen=True):
 
 
 def state_changes(older: ReleaseFacts, newer: ReleaseFacts) -> dict[str, StateChange]:
-    """Return the changes of each server class that both releases have and whose states have to be migrated."""
+    """Return the changes of each server class that goes on in the newer release and whose states have to be migrated.
+
+    The key is the name of the class in the older release.
+    """
     found = {}
-    for name, new in newer.servers.items():
-        old = older.servers.get(name)
-        if old is None:
+    for name, old in older.servers.items():
+        new = next_class(older, newer, name)
+        if new is None:
             continue
         change = _state_change(older, newer, old, new)
         if change.needs_migration:
@@ -81,10 +85,12 @@ def _state_change(older: ReleaseFacts, newer: ReleaseFacts, old: CallbackCode, n
     before, after = held_classes(older.code, old), held_classes(newer.code, new)
     changed, lost = {}, []
     for name, definition in before.items():
-        target = after.get(name) or newer.code.definition(name)
+        target = after.get(name) or moved_class(older.code, newer.code, name)
         if target is None or target.statement is None:
             changed[name] = (definition.module.path, definition.statement.lineno if definition.statement else 1)
-        elif class_text(older.code, definition) != class_text(newer.code, target):
+        elif definition.module.name != target.module.name or (
+            class_text(older.code, definition) != class_text(newer.code, target)
+        ):
             changed[name] = (target.module.path, target.statement.lineno)
             fields = field_names(older.code, definition) - field_names(newer.code, target)
             lost += [f"{name}.{field}" for field in sorted(fields)]
@@ -97,11 +103,10 @@ def _state_change(older: ReleaseFacts, newer: ReleaseFacts, old: CallbackCode, n
         declared=declared if all(declared) and declared[0] != declared[1] else None,
         code_change=bool(text) and text != code_change_text(old),
         has_code_change=bool(text),
-        gone={"up": _missing(before, newer), "down": _missing(after, older)},
+        gone={"up": _missing(before, older, newer), "down": _missing(after, newer, older)},
         lost=tuple(lost),
     )
 
 
-def _missing(held: Mapping[str, Definition], target: ReleaseFacts) -> tuple[str, ...]:
-    found = ((name, target.code.definition(name)) for name in held)
-    return tuple(name for name, definition in found if definition is None or definition.statement is None)
+def _missing(held: Mapping[str, Definition], source: ReleaseFacts, target: ReleaseFacts) -> tuple[str, ...]:
+    return tuple(name for name in held if moved_class(source.code, target.code, name) is None)

@@ -7,12 +7,15 @@ functions read, has changed. A class that can't be compared counts as changed.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from hashlib import sha256
 
 from .behaviour_classes import CallbackCode
 from .module_code import ModuleCode, dotted_text
 from .release_code import Definition, ReleaseCode
+
+_ENUM = re.compile(r"enum\.\w*(Enum|Flag)")
 
 
 def state_annotation(release: ReleaseCode, cls: CallbackCode) -> str:
@@ -43,18 +46,27 @@ def held_classes(release: ReleaseCode, cls: CallbackCode) -> dict[str, Definitio
 
 
 def field_names(release: ReleaseCode, definition: Definition) -> set[str]:
-    """Return the names of the annotated fields of a class, also those of its bases that the release defines."""
+    """Return the names of the annotated fields of a class, also those of its bases that the release defines.
+
+    For an enum, these are its members.
+    """
     statement = definition.statement
     if not isinstance(statement, ast.ClassDef):
         return set()
-    own = [part.target for part in statement.body if isinstance(part, ast.AnnAssign)]
-    names = {target.id for target in own if isinstance(target, ast.Name)}
+    is_enum = any(_ENUM.fullmatch(release.resolve_node(definition.module, base)) for base in statement.bases)
+    names = {name for part in statement.body if isinstance(part, ast.AnnAssign) or is_enum for name in _fields(part)}
     for base in statement.bases:
         absolute = release.resolve_node(definition.module, base)
         found = release.definition(absolute) if absolute else None
         if found is not None and found != definition:
             names |= field_names(release, found)
     return names
+
+
+def _fields(statement: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement in the body of a class annotates or assigns."""
+    targets = [statement.target] if isinstance(statement, ast.AnnAssign) else getattr(statement, "targets", [])
+    yield from (target.id for target in targets if isinstance(target, ast.Name) and not target.id.startswith("__"))
 
 
 def class_text(release: ReleaseCode, definition: Definition) -> str:

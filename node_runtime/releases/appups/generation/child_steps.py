@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import msgspec
 
 from node_runtime.releases.appups.check.child_rules import SUPERVISOR, changed_in_supervisor
-from node_runtime.releases.appups.check.running_node import ChildTableModel
+from node_runtime.releases.appups.check.continuity_rules import lost_supervisors, why_child_restarts
+from node_runtime.releases.appups.check.running_node import ChildTableModel, RunningNode
 from node_runtime.releases.appups.code.children import ChildCode
 
 from .draft import DraftStep, apply, question
@@ -42,25 +43,33 @@ class ChildStep(msgspec.Struct, frozen=True):
         return [apply(f"{SUPERVISOR}:restart_child", self.supervisor, self.child)]
 
 
-def child_steps(tables: Mapping[str, ChildTableModel], app_modules: set[str]) -> list[ChildStep]:
+def child_steps(node: RunningNode, app_modules: set[str]) -> list[ChildStep]:
     """Return the children of an application's supervisors that a script starts or stops."""
     steps = []
-    for table in tables.values():
-        module = table.target.cls.module.name
-        if module not in app_modules or table.has_template or not _is_known(table):
+    for table in node.tables.values():
+        if table.module not in app_modules or table.has_template or not _is_known(table):
             continue
         old, new = table.left.children, table.target.children
         for child in dict.fromkeys((*new, *old)):
             before, after = old.get(child), new.get(child)
-            if before is None or after is None or before.start != after.start:
-                steps.append(ChildStep(_name(table), module, before, after))
+            if before is None or after is None or before.start != after.start or why_child_restarts(node, table, child):
+                steps.append(ChildStep(_name(table), table.module, before, after))
     return steps
 
 
-def child_questions(tables: Mapping[str, ChildTableModel], app_modules: set[str]) -> Iterator[DraftStep]:
-    """Yield a question for each supervisor whose children change in a way that can't be read."""
-    for table in tables.values():
-        if table.target.cls.module.name not in app_modules or table.has_template or _is_known(table):
+def child_questions(node: RunningNode, app_modules: set[str]) -> Iterator[DraftStep]:
+    """Yield a question for each supervisor that changes in a way that can't be read, or that no instruction can follow.
+
+    The latter is a supervisor at the top of an application whose class the target lacks.
+    """
+    for module, why, kept in lost_supervisors(node):
+        if module in app_modules:
+            yield question(
+                f"{why}. Keep the {kept}, and generate again? Or replace all instructions by restart_application, "
+                "which loses the states of the application?"
+            )
+    for table in node.tables.values():
+        if table.module not in app_modules or table.has_template or _is_known(table):
             continue
         if changed_in_supervisor(table) == "the children" or table.left.source != table.target.source:
             name = table.target.cls.name

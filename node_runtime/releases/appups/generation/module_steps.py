@@ -56,7 +56,7 @@ def module_steps(
     `changes` are the state changes by server class.
     """
     states = {change.module: change for change in changes.values()}
-    supervisors = {table.target.cls.module.name for table in tables if changed_in_supervisor(table)}
+    supervisors = {table.module for table in tables if changed_in_supervisor(table)}
     steps: dict[str, ModuleStep] = {}
     for module, word, _ in differing_modules(left, target, app):
         if module not in left.modules:

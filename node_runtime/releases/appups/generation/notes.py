@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from node_runtime.releases.appups.check.continuity_rules import why_child_restarts
+from node_runtime.releases.appups.check.running_node import RunningNode
+from node_runtime.releases.appups.code.continuity import keeping_remedy
 from node_runtime.releases.appups.code.release_facts import ReleaseFacts
 from node_runtime.releases.appups.sources.release_source import ReleaseSource
 
@@ -36,14 +39,33 @@ def generation_notes(
     for app in older.environment:
         if app not in newer.environment:
             yield f"The application {app} is removed: the node stops it by itself, without an instruction in an appup."
+    yield from _restarted_children(older, newer, facts)
     yield from _lost_states(*facts)
+
+
+def _restarted_children(
+    older: ReleaseSource, newer: ReleaseSource, facts: tuple[ReleaseFacts, ReleaseFacts]
+) -> Iterator[str]:
+    """Yield a sentence for each child that is restarted because its process can't go on: its state is lost."""
+    node = RunningNode(*facts, (older.view, newer.view))
+    for table in node.tables.values():
+        for child, old in table.left.children.items():
+            why = why_child_restarts(node, table, child)
+            if why is None:
+                continue
+            remedy = keeping_remedy(facts[1], old, table.target.children[child])
+            kept = f" To keep its state, write {remedy}, and generate again." if remedy else ""
+            yield (
+                f"The state of the child {child} of {table.name} is lost, because the upgrade and the downgrade "
+                f"restart it: {why}.{kept}"
+            )
 
 
 def _lost_states(older: ReleaseFacts, newer: ReleaseFacts) -> Iterator[str]:
     """Yield a sentence for each gen_statem class without a code_change that has lost or gained state names."""
     for name, cls in newer.servers.items():
         old = older.servers.get(name)
-        if old is None or cls.kind != "gen_statem" or cls.method("code_change") is not None:
+        if old is None or {old.kind, cls.kind} != {"gen_statem"} or cls.method("code_change") is not None:
             continue
         states = [{getattr(part, "name", "") for part in each.node.body} for each in (old, cls)]
         for lost, vsn in ((states[0] - states[1], newer.code.vsn), (states[1] - states[0], older.code.vsn)):

@@ -57,7 +57,9 @@ class _Draft:
         self.pair, self.left, self.target = pair, pair.left, pair.target
         views = tuple(source.view.app(app) for source in pair.sources)
         self.own = {module for view in views if view is not None for module in view.modules}
-        node = RunningNode(self.left, self.target, (pair.sources[0].view, pair.sources[1].view))
+        self.node = node = RunningNode(
+            self.left, self.target, (pair.sources[0].view, pair.sources[1].view), pair.direction
+        )
         self.tables = node.tables
         self.modules = module_steps(*pair.sources, app, pair.changes, list(self.tables.values()))
         loaded = {name for name, step in self.modules.items() if step.loads}
@@ -66,7 +68,7 @@ class _Draft:
         loaded |= self.modules.keys()
         for name in modules_that_assemble(self.left, self.target, loaded, self.own):
             self.modules[name] = ModuleStep(name, "load")
-        self.children = child_steps(self.tables, self.own)
+        self.children = child_steps(node, self.own)
         self.routes = route_steps(self.left, self.target, self.own)
 
     def steps(self) -> list[DraftStep]:
@@ -77,7 +79,7 @@ class _Draft:
             drafts += [step.draft(), *step.settled()]
         if early:
             drafts.append(DraftStep({"point_of_no_return": True}))
-        drafts += child_questions(self.tables, self.own)
+        drafts += child_questions(self.node, self.own)
         for name in self._graph(late).sorted():
             drafts += self._drafts(name, late)
         drafts += route_questions(self.left, self.target, self.own)
@@ -150,6 +152,9 @@ class _Draft:
                     graph.order(("module", needed), start, must=False)
         if child.old is not None:
             self._order_stop(graph, child, child.old)
+        if child.old is not None and child.new is not None and child.old.start == child.new.start:
+            for module in child.old.modules:  # the new code has no class with which this process could go on
+                graph.order(stop, ("module", module))
 
     def _order_stop(self, graph: StepGraph[StepName], child: ChildStep, old: ChildCode) -> None:
         """Add to `graph`: a child is stopped after the code that calls it has changed, before its module is deleted."""
@@ -217,8 +222,8 @@ def _module_drafts(step: ModuleStep, direction: Direction) -> Iterator[DraftStep
             )
         elif change.declared is not None and not change.code_change and not _same_class(change):
             yield question(
-                f"The state of {change.newer.name} was {change.declared[0].partition(' ')[0]} and becomes "
-                f"{change.declared[1].partition(' ')[0]}: which code_change converts it? Write one, since fields are "
+                f"The state of {change.newer.name} was {_shown_type(change.declared[0])} and becomes "
+                f"{_shown_type(change.declared[1])}: which code_change converts it? Write one, since fields are "
                 "only migrated between classes of the same name."
             )
         elif change.gone[direction] and not change.has_code_change:
@@ -247,5 +252,10 @@ def reads_extra(change: StateChange) -> bool:
 
 def _same_class(change: StateChange) -> bool:
     assert change.declared is not None
-    first, second = (text.partition(" ")[0].rpartition(".")[2] for text in change.declared)
+    first, second = (_shown_type(text).rpartition(".")[2] for text in change.declared)
     return first == second
+
+
+def _shown_type(declared: str) -> str:
+    """Return a declared type as its author has written it, without the list of the absolute names in it."""
+    return declared.rpartition(" [")[0] or declared
