@@ -131,7 +131,7 @@ def _parts(key: str) -> list[str]:
 
 
 def _exists(key: str) -> bool:
-    """Return whether `key`, without modifiers, is a key: a letter or digit, or the name of another character or key."""
+    """Return whether `key`, without modifiers, names a key: a letter or a digit, or the name of another key."""
     if len(key) == 1 or key in _KEY_NAMES:
         return True
     try:

@@ -40,7 +40,7 @@ def to_builtins(value: object) -> object:
 class OutputMode:
     """How a verb prints. If `repeated`, it prints several outputs, and each JSON output is one line.
 
-    `paint` is called with each table instead of printing it.
+    If `paint` is set, it is called with each table, and the table is not printed.
     """
 
     repeated: bool = False

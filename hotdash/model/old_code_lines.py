@@ -1,4 +1,4 @@
-"""Lines about old versions of modules: what keeps each of them, what a purge would end, and what it has ended."""
+"""Lines about old versions of modules: what keeps each of them, and what a purge would end or has ended."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ _HEADERS = {
 
 
 def bind_loopback(port: int) -> socket.socket:
-    """Return a socket that is bound to `port` of the loopback interface, or to a free port if it is 0.
+    """Return a socket that is bound to `port` of the loopback interface, or to a free port if `port` is 0.
 
     Raises Refused if the port is not free.
     """

@@ -102,7 +102,7 @@ class Outline(Table):
         self._draw()
 
     def action_choose(self) -> None:
-        """Go to the process that the line names, or open or close the line."""
+        """Go to the process that the line names; if the line names none, open or close it."""
         node = self._nodes_by_path.get(self.key)
         if node is not None and node.jump is not None:
             self.post_message(self.Jump(node.jump))

@@ -137,7 +137,7 @@ def behaviour_of(cls: object) -> type[Behaviour] | None:
 
 
 def _namespace_of(module: str) -> dict[str, Any] | None:
-    """Return the current namespace of a module; None if it isn't loaded. Any object with `__dict__` may be a module."""
+    """Return the `__dict__` of a module's entry in `sys.modules`, which may be any object; None without an entry."""
     found = sys.modules.get(module)
     return None if found is None else found.__dict__
 

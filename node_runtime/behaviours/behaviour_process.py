@@ -75,7 +75,7 @@ class BehaviourProcess(VersionedProcess):
     def serve(self, item: MailItem, run_state: str = BUSY) -> None:
         """Handle `item` in the caller's turn.
 
-        With the run state YIELDING, a suspended process handles `item` and is then suspended again.
+        `run_state` is YIELDING for a suspended process, which is suspended again after it has handled `item`.
         """
         self.run_state = run_state
         self.handled += 1

@@ -40,8 +40,8 @@ def call_now(target: Target, method: Callable[..., Any], /, *args: Any, **kwargs
     Like `gen_server.call`, but without a time limit: it takes as long as the method. Raises WouldWait, without calling
     the method, if the answer would come later: because the server is busy, is suspended or has messages, or because the
     method is async or `deferred`. Also raises WouldWait if the called method returns an awaitable; then the method
-    continues. Raises Deadlock when the server itself waits in `call_now` for the caller. OTP has no such call: there
-    every callback may wait.
+    continues, but its result is lost. Raises Deadlock when the server itself waits in `call_now` for the caller. OTP
+    has no such call: there every callback may wait.
     """
     node = runtime()
     node.refuse_zombie()

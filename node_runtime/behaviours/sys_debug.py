@@ -105,7 +105,7 @@ class TraceWriter:
         self._until = time.monotonic() + 1.0
 
     def write(self, process: Process, kind: DebugEventKind, text: Callable[[], str]) -> None:
-        """Log one event; above the rate, only count it, for the message of `finish`."""
+        """Log one event. If the rate is exceeded, only count the event; `finish` logs the count."""
         now = time.monotonic()
         if now >= self._until:
             self.finish(process)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def appup() -> None:
     """Check and generate the appups between two releases.
 
-    A release is a project folder, a tarball, or a revision of git such as HEAD, v1.0 or v1.0:services/shop. For a
-    revision without a folder, the folder of the newer project is read in that revision.
+    A release is a project folder, a tarball, or a revision of git such as HEAD, v1.0 or v1.0:services/shop. A revision
+    without a folder means the folder of the newer project in that revision.
     """
 
 

@@ -1,4 +1,4 @@
-"""Copies release keys to a new node directory before the first release is unpacked: they apply to that release, too."""
+"""Copies release keys to a new node directory, so that its first release, too, must be signed with one of them."""
 
 from __future__ import annotations
 

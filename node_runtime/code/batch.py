@@ -81,10 +81,10 @@ class Batch:
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """The modules that get another version.
+        """The modules that get another current version.
 
-        The requested modules are first, packages before their submodules. The modules that are
-        loaded only because a body imports them are last.
+        The requested modules are first, packages before their submodules. The modules that are loaded only because a
+        body imports them are last.
         """
         return tuple(managed.name for managed, _ in self._versions)
 

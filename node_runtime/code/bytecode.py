@@ -45,7 +45,7 @@ def compiled(source: bytes, path: str) -> bytes:
 def code_of(data: bytes, source: bytes, path: str) -> CodeType | None:
     """Return the code in a bytecode file, with `path` as its file name.
 
-    None if another Python has made the bytecode file, or if it was made from another source.
+    None if another version of Python has made the bytecode file, or if it was made from another source.
     """
     if data[:4] != MAGIC_NUMBER or data[8:_HEADER_BYTES] != source_hash(source):
         return None

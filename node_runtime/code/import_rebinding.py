@@ -63,10 +63,10 @@ def _copied_names(entry: Import, namespace: Namespace) -> Iterator[tuple[str, st
 
 
 def _still_has_import(version: Version, alias: str, imported: Any) -> bool:
-    """Return whether the name `alias` still has the imported object.
+    """Return whether the name `alias` still refers to the imported object.
 
-    If the body also binds the name by another statement and the object is a constant, the result is
-    False: the body may have bound an equal constant, which may be the same object.
+    If the body also binds the name by another statement and the object is a constant, the result is False: the body may
+    have bound an equal constant, which may be the same object.
     """
     if version.namespace.get(alias, ABSENT) is not imported:
         return False
@@ -169,7 +169,7 @@ def _imports_by_name(version: Version, alias: str) -> bool:
 
 
 def find_live_imports(version: Version, view: NamespaceLookup) -> ImportedNames:
-    """Return the imported names of `version` that still have the imported objects.
+    """Return the imported names of `version` that still refer to the imported objects.
 
     `view` returns the namespace of a module.
     """

@@ -43,8 +43,8 @@ class Imports(msgspec.Struct, frozen=True):
     """All imports of one version.
 
     `modules` are the imported modules. `names` are the global names that the version's code reads; they are recorded
-    only if the version has star imports. `own` are the names that its body deletes, or binds by another statement than
-    an import; they are recorded only if an import binds a name at the top level.
+    only for a version with star imports. `own` are the names that the version's body deletes, or binds by a statement
+    other than an import; they are recorded only for a version that imports names at its top level.
     """
 
     entries: tuple[Import, ...]

@@ -1,4 +1,4 @@
-"""The key ring of a running node, and the node's own key. Both follow the changes of the key files."""
+"""The key ring of a running node, and the node's own key. Both are updated when the key files change."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ async def find_process(client: Client, target: str) -> m.ProcessRow:
 
 
 async def titles_of(client: Client, pids: set[int]) -> dict[int, str]:
-    """Return the names, or else the child ids or modules, of the processes with these pids."""
+    """Return the title of each process with one of these pids: its name, else its child id, else its module."""
     if not pids:
         return {}
     page = await client.request(methods.PROCESSES, m.ProcessQuery(pids=tuple(pids)[:PAGE_ROWS], limit=PAGE_ROWS))

@@ -1,1 +1,1 @@
-"""Shell completion: the script that a shell reads, and the values that a node has for an argument."""
+"""Shell completion: the script that a shell reads, and the values with which the shell completes an argument."""

@@ -23,7 +23,7 @@ class Look:
 
 
 class Visits:
-    """The visited processes. The changes of a state are those since the end of the previous visit."""
+    """The visited processes. The changes of a process's state are counted from the end of the previous visit."""
 
     def __init__(self) -> None:
         self._keys: list[ProcessKey] = []

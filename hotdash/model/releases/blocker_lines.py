@@ -14,7 +14,7 @@ _PID: Final = re.compile(r"<\d+>")
 
 
 def blocker_lines(plan: m.Plan) -> list[Line]:
-    """Return lines for each group of blockers: the reason, the other processes, and the remedy."""
+    """Return lines for each group of blockers: the reason with one process, the other processes, and the remedy."""
     names = {process.pid: process.name for process in plan.processes if process.name}
     groups: dict[tuple[str, str, bool], list[m.Blocker]] = {}
     for blocker in plan.blockers:

@@ -62,10 +62,10 @@ def describe(
 ) -> Term:
     """Return `value` as a Term. Never raises, and never calls a function of the value's classes.
 
-    Secrets are redacted. They are recognized by the names of parts, by the declarations of classes, and by their forms.
-    `declared` is what an annotation declares about the value itself. `secrets` compares the secrets with those of
-    another value. A caller that describes many values of the same classes in a row passes the same `readers` for all of
-    them.
+    Secrets are redacted. They are recognized by the names of parts, by the declarations of classes, and by what they
+    look like. `declared` is what an annotation declares about the value itself. `secrets` compares the secrets with
+    those of another value. A caller that describes many values of the same classes in a row passes the same `readers`
+    for all of them.
     """
     return _Describer(limits or DescribeLimits(), readers or ValueReaders(), secrets).term(value, 0, declared)
 

@@ -45,5 +45,5 @@ class SecretComparison:
 
 
 def keyed_digest(content: bytes) -> bytes:
-    """Return a digest that is the same for equal contents in this OS process. Each OS process has another key."""
+    """Return a digest that is the same for equal contents in this OS process, and different in other OS processes."""
     return blake2b(content, key=_KEY, digest_size=16).digest()

@@ -51,7 +51,7 @@ async def shut_down_children(
 
 
 def _limit(spec: ChildSpec) -> tuple[bool, float | None]:
-    """Return whether the child is killed at once, and the seconds that it has to shut down; None means no limit."""
+    """Return whether the child is killed at once, and the time limit of its shutdown in seconds; None is no limit."""
     match spec.shutdown:
         case "brutal_kill":
             return True, None

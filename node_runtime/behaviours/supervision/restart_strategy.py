@@ -34,7 +34,7 @@ def stopped_for_restart(strategy: RestartStrategy, failed: C, children: Collecti
 
 
 def has_template(strategy: RestartStrategy) -> bool:
-    """Return whether all children are instances of one specification, and have pids for keys instead of ids."""
+    """Return whether all children are instances of one specification, and are identified by pids instead of ids."""
     match strategy:
         case "simple_one_for_one":
             return True

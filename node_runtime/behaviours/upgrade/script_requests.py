@@ -23,7 +23,7 @@ def script_of(process: BehaviourProcess) -> Transaction | None:
 def serve_script(process: BehaviourProcess, item: MailItem, script: Transaction) -> None:
     """Let a held process handle a request of the script, and hold the process again.
 
-    The process runs the version that its module has at this place in the script.
+    The process runs the version of its module that is current at this point of the script.
     """
     if process.code.home.__dict__ is not process.code.namespace and process.module not in script.previous_namespaces:
         process.refresh()

@@ -24,9 +24,9 @@ WEBSOCKETS: Final = "websockets"
 class AsgiPackage(msgspec.Struct, frozen=True):
     """The top-level package or module of an ASGI application `target`, such as "chat.main:app".
 
-    `place` is the folder or file of the package; None if the package belongs to an installed distribution.
-    `distribution` is the name of that distribution; a distribution with compiled modules is one of the `requirements`
-    instead. `requirements` are the distributions that the package needs, in the installed versions.
+    `place` is the folder or file of the package, or None if the package belongs to an installed distribution. In that
+    case, `distribution` is the name of the distribution; but a distribution with compiled modules is one of the
+    `requirements` instead. `requirements` are the distributions that the package needs, in the installed versions.
     """
 
     target: str

@@ -50,7 +50,7 @@ class WorkerRole:
         self._count = 1
 
     def begin(self, runtime: Runtime, wanted: int) -> None:
-        """Note how many workers the node has. `wanted` is the number in node.toml. Called before any socket listens."""
+        """Record how many workers the node has: `wanted`, the number in node.toml. Called before any socket listens."""
         self._count = wanted
         if wanted > 1 and self._parent < WORKERS_LAUNCHER_VERSION:
             remedy = "stop the node and start it with bin/<name>" if not self._parent else "stop the node and start it"

@@ -141,7 +141,7 @@ def _member_attributes(member: enum.Enum) -> dict[str, Any]:
 
 
 def _has_subclass_hook(cls: type) -> bool:
-    """Return whether a base class has an `__init_subclass__` that may have kept the new class."""
+    """Return whether a base class has an `__init_subclass__`, which may have stored the new class somewhere."""
     owner = next(base for base in cls.__mro__[1:] if "__init_subclass__" in vars(base))
     return owner.__module__ not in _HARMLESS_HOOKS
 

@@ -218,8 +218,8 @@ class DefinitionComparison:
     def _name_unchanged(self, name: str) -> bool:
         """Return whether a global name means the same in both versions.
 
-        The name has to be a builtin, the name of the class itself, or a name that one statement binds. A name that
-        several statements bind may still change while the rest of the body is executed.
+        A name counts as unchanged only if it is a builtin, the name of the class itself, or a name that one statement
+        binds. A name that several statements bind may still change while the rest of the body is executed.
         """
         times = self._definitions.bound.get(name, 0)
         if name not in self._old and not times:

@@ -68,7 +68,7 @@ class BodyEffects:
 
     @contextmanager
     def _listing_hooks(self) -> Iterator[None]:
-        """Report each call inside the block that registers a function permanently, such as `sys.addaudithook`."""
+        """Report each call in the body of `with` that registers a function permanently, such as `sys.addaudithook`."""
         original = {(module, name): getattr(module, name) for module, name in _FOR_EVER if hasattr(module, name)}
 
         def listed(module: ModuleType, name: str, *args: Any, **kwargs: Any) -> Any:

@@ -32,7 +32,7 @@ def code_in(thing: Any, others: Container[int] = (), limit: int = MAX_OBJECTS_VI
     """Yield the functions and classes that `thing` refers to, the nearest first.
 
     The search follows containers, closures, function wrappers, and instances of the classes of applications and
-    third-party libraries. Other instances of classes of the standard library and of the runtime are not followed: a
+    third-party libraries. Instances of other classes of the standard library and of the runtime are not followed: a
     logger or a task refers to too much. The search skips the objects whose identities are in `others`, because the
     caller searches them separately. It visits `limit` objects at most, and runs no code of the objects.
     """

@@ -1,9 +1,8 @@
-"""Executes the body of a new version, with unchanged classes and `__carry__` objects of the previous version.
+"""Executes the body of a new version, which takes over unchanged classes and `__carry__` objects of the previous one.
 
-An object of the previous version has to be bound before the next line of the body runs. Otherwise
-bases, defaults and registries further down would refer to the wrong object. `exec` stores each name
-that the body binds in a mapping that its caller provides. This mapping is a `BodyNames`, which
-stores the previous version's object instead of the new one.
+An object of the previous version has to be bound before the next line of the body runs. Otherwise bases, defaults and
+registries further down would refer to the wrong object. `exec` stores each name that the body binds in a mapping that
+its caller provides. This mapping is a `BodyNames`, which stores the previous version's object instead of the new one.
 """
 
 from __future__ import annotations

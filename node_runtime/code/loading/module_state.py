@@ -181,7 +181,7 @@ def _entries(value: Any) -> int | None:
 
 
 def _contexts() -> list[Context]:
-    """Return the contexts of all tasks, timers and callbacks, in which context variables have their values."""
+    """Return the contexts, which hold the values of context variables, of all tasks, timers and callbacks."""
     gc.unfreeze()  # the copy of the node has hidden its objects from the collector
     found = [one for one in gc.get_objects() if type(one) is Context]
     gc.freeze()
@@ -252,7 +252,7 @@ def _order(value: Any) -> tuple[str, str]:
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Return whether two objects have the same data. Instances of a class's two versions can be equal."""
+    """Return whether two objects have the same data. Instances of two versions of a class can have the same data."""
     waiting, seen = [(one, other)], set()
     while waiting:
         left, right = waiting.pop()

@@ -43,8 +43,8 @@ class HeldFindings(msgspec.Struct):
 def find_holders(modules: Collection[str], suspects: Callable[[], Suspects]) -> HeldFindings:
     """Return what holds the old versions of `modules`. Blocks the calling thread: call it in a worker thread.
 
-    `suspects()` determines which processes are idle, among other things. Until the fork this may change, so
-    `suspects()` is called in the child. If the child fails, the only holder of each version is UNFOUND_HOLDER.
+    The answer of `suspects()`, such as which processes are idle, may change until the fork; so `suspects()` is called
+    in the child. If the child fails, the only holder of each version is UNFOUND_HOLDER.
     """
 
     def search(writer: int) -> None:

@@ -65,7 +65,7 @@ class OldVersions:
         return {module: found[id(version.namespace)] for module, version in versions.items()}
 
     def held(self, modules: Iterable[str]) -> list[str]:
-        """Return the modules whose old version is held by something outside it.
+        """Return the modules whose old version is held by something outside of that version.
 
         A purged version counts as held as long as a frame runs it. References from other old versions that are not
         held, and from garbage of dropped versions, don't count.

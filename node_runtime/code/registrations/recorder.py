@@ -26,7 +26,10 @@ RegistryContents = dict[Hashable, tuple[Registry, Contents]]
 
 
 class Recorder:
-    """The recorder of a code server. Only one thread records at a time; bodies in other threads aren't recorded."""
+    """Records the registrations that module bodies make, for a code server.
+
+    Only one thread records at a time; bodies in other threads aren't recorded.
+    """
 
     def __init__(self, table: ModuleTable) -> None:
         self._table = table
@@ -62,7 +65,7 @@ class Recorder:
                 self._thread, self._seen = None, {}
 
     def library_begins(self) -> None:
-        """Note that the import system looks for a module that the code server doesn't manage."""
+        """Begin the import of a library: the import system looks for a module that the code server doesn't manage."""
         if self._thread == threading.get_ident() and self._running and not self._in_library:
             self._look()
             self._in_library = True

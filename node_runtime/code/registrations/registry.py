@@ -164,7 +164,7 @@ def difference(registry: Registry, before: Contents, after: Contents) -> list[Re
 
 
 def _are_same(before: dict[Any, Any], after: dict[Any, Any]) -> bool:
-    """Return whether two mappings have the same objects in the same order: the usual case. Needs no Python loop."""
+    """Return whether two mappings have the same objects in the same order, without a loop in Python."""
     return len(before) == len(after) and all(map(is_, before, after)) and all(map(is_, before.values(), after.values()))
 
 

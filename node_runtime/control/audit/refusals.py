@@ -50,7 +50,7 @@ class Refusals:
         self._sources: dict[tuple[str, ...], _RefusalCount] = {}
 
     def note_login(self, address: str, holder: str, count: int = 1) -> None:
-        """Note that `count` connections from `address` were refused because of their key.
+        """Record that `count` connections from `address` were refused because of their key.
 
         `holder` is the holder of an expired or revoked key; it is empty for an unknown key.
         """
@@ -58,7 +58,7 @@ class Refusals:
         self._note(_entry(holder, address, "login", "", outcome), ("login", address, holder), count)
 
     def note_request(self, entry: AuditEntry) -> None:
-        """Note a request that the role of the client doesn't permit."""
+        """Record that a request was refused because the role of the client doesn't permit it."""
         self._note(entry, ("request", entry.who, entry.peer), 1)
 
     def flush(self) -> None:

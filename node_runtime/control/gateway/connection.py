@@ -105,7 +105,10 @@ class OpenConnection:
 
     @contextmanager
     def _borrowed(self) -> Iterator[socket.socket]:
-        """Yield a socket with libzmq's descriptor, which stays open. Raises OSError if the connection has ended."""
+        """Yield a socket that uses libzmq's descriptor, and leave the descriptor open.
+
+        Raises OSError if the connection has ended.
+        """
         if _inode_of(self.descriptor) != self._inode:
             raise ConnectionResetError(errno.ECONNRESET, "the descriptor belongs to another connection")
         borrowed = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=self.descriptor)

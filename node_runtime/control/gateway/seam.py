@@ -254,7 +254,7 @@ class Seam(Generic[In]):
         self._socket.close()
 
     def _decoded(self, body: memoryview) -> list[In]:
-        """Return the message, or nothing if it is the hello of the other end."""
+        """Return a list with the message, or an empty list if the message is the hello of the other end."""
         try:
             message = self._decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

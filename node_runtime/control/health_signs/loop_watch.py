@@ -50,14 +50,14 @@ class LoopWatch:
         return self._place if self._asked_at is not None else ""
 
     def take_report(self) -> str:
-        """Return a sentence about a blocked time that has ended since the last call; empty if there is none."""
+        """Return a sentence about a blocking of the loop that has ended since the last call; empty without one."""
         if self._asked_at is None:
             self._end_block()
         report, self._report = self._report, ""
         return report
 
     def _end_block(self) -> None:
-        """Keep the report of a blocked time before the next test callback overwrites its duration."""
+        """Store the report about a blocking of the loop, before the next test callback overwrites its duration."""
         if self._place:
             self._report = f"the event loop was blocked for {self._lag:.1f} s at {self._place}"
             self._place = ""

@@ -20,7 +20,7 @@ WINDOW_SECONDS: Final = 60.0
 def restarting_supervisors(
     runtime: Runtime, supervisors: Iterable[SupervisorProcess]
 ) -> tuple[RestartingSupervisor, ...]:
-    """Return the supervisors with failed children in the last minute, those with the most failures first."""
+    """Return the supervisors whose children have failed in the last minute, those with the most failures first."""
     since = time.time() - WINDOW_SECONDS
     failed: dict[int, list[Finished]] = {}
     for ended in runtime.exit_log.failures():

@@ -136,7 +136,7 @@ def _few(pids: Sequence[int]) -> tuple[int, ...]:
 
 
 def _owner(owner: object) -> str:
-    """Return the name of the owner of a suspend: user code may have passed any object as the owner."""
+    """Return a text for the owner of a suspend; user code may pass any object as the owner."""
     if isinstance(owner, str):
         return clip(shown(str.__str__(owner)), MAX_SHOWN_NAME)
     return f"<{int(owner)}>" if isinstance(owner, Pid) else escape(type(owner).__name__)

@@ -21,7 +21,7 @@ _FIXED: Final = frozenset({"pid", "name", "kind", "module", "application", "call
 class ProcessFilter:
     """The filter `text`. `changes` says whether a process may begin or cease to match while it lives.
 
-    `needs_rates` says whether it compares rates. Raises Refused if the text is not a filter.
+    `needs_rates` says whether the filter compares rates. Raises Refused if the text is not a filter.
     """
 
     def __init__(self, text: str, reader: ProcessReader, activity: Activity) -> None:

@@ -44,7 +44,7 @@ class ProcessReader:
         self._old: dict[str, frozenset[int]] = {}
 
     def refresh(self, old: dict[str, frozenset[int]] | None = None) -> None:
-        """Read which applications run, and which processes run old code unless the caller passes them as `old`."""
+        """Read which applications run and, unless `old` is given, which processes run old code."""
         running = list(self._runtime.singleton(Applications).running.values())
         self._masters = {int(one.master): escape(one.spec.name) for one in running if one.master is not None}
         if old is None:

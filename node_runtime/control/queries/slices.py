@@ -97,7 +97,7 @@ class Repetition:
 
 
 def run_through(slices: Generator[None, None, T]) -> T:
-    """Do all the work without yielding, for the control thread while the event loop is blocked."""
+    """Run `slices` to its end without yielding, for the control thread while the event loop is blocked."""
     while True:
         try:
             next(slices)
