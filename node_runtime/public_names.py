@@ -1,4 +1,4 @@
-"""The public names of `node_runtime`, which imports this module at the first use of one of them."""
+"""The public names of `node_runtime`. The package imports this module when one of the names is first used."""
 
 from .behaviours.application import Application
 from .behaviours.application_controller import AppSpec

@@ -118,7 +118,7 @@ def current_transaction() -> Transaction | None:
 
 @contextmanager
 def inside_transaction(transaction: Transaction) -> Iterator[Transaction]:
-    """Run the block inside the transaction. A transaction may be entered several times."""
+    """Run the block inside `transaction`, which is yielded. A transaction may be entered several times."""
     token = transaction_variable.set(transaction)
     try:
         yield transaction

@@ -254,7 +254,7 @@ class Client:
 
     @classmethod
     async def _connected_to(cls, address: NodeAddress, hello: m.Hello, pauses: tuple[float, ...]) -> Client:
-        """Connect; if the node closes the connection before its first reply, try again after each of the pauses."""
+        """Connect. If the node closes the connection before its first reply, try again after each of the `pauses`."""
         client = cls(address)
         try:
             await client._open(hello)

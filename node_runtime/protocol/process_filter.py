@@ -128,7 +128,7 @@ def text_matches(pattern: str, text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _glob_matches(pattern: str, text: str) -> bool:
-    """Return whether a text matches a pattern. Results are cached: many processes have the same module or kind."""
+    """Return whether a text matches a pattern with `*` or `?`. Cached, since many processes have the same module."""
     place = at = 0
     star, marked = -1, 0
     while at < len(text):

@@ -25,7 +25,7 @@ from .workers import LedWorkers
 
 @dataclass(slots=True)
 class Effects:
-    """What the installs of an operation did to the processes of this worker, summed up."""
+    """What all installs of an operation together did to the processes of this worker."""
 
     pause: float = 0.0
     touched: int = 0

@@ -81,7 +81,7 @@ class Probation:
 
     @property
     def health(self) -> Health | None:
-        """The health of the release on probation, or None."""
+        """The health of the release on probation; None if no release is on probation."""
         return None if self._monitor is None else self._monitor.health
 
     def begin(self, settings: ProbationSettings) -> None:

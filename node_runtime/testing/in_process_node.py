@@ -92,5 +92,5 @@ def _place(project: Project, directory: Path) -> None:
 
 
 def _hide(names: set[str]) -> dict[str, ModuleType]:
-    """Remove modules that the test has imported, so that the node loads its own; return them."""
+    """Remove the modules `names` from sys.modules, so that the node loads its own. Return the removed modules."""
     return {name: sys.modules.pop(name) for name in names if name in sys.modules}

@@ -13,7 +13,7 @@ AppParameters = Mapping[str, Mapping[str, Any]]
 
 
 def with_ports(releases: tuple[Project, ...], port: Callable[[], int]) -> dict[str, dict[str, Any]]:
-    """Return a port for each parameter whose name is `port` or ends in `_port`, by application."""
+    """Return, for each application, a port for each parameter whose name is `port` or ends in `_port`."""
     return {
         app.app.name: {key: port() for key in app.app.env if key == "port" or key.endswith("_port")}
         for project in releases

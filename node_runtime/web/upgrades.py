@@ -105,7 +105,7 @@ class ListenersInInstalls:
     def staying(self, transition: Transition, holders: list[HeldModules]) -> tuple[list[str], list[HeldModules]]:
         """Return sentences about the open requests among `holders` of old code, and the other holders.
 
-        Omits the tasks of a lifespan that the install replaces: they end with it.
+        Omits the tasks of a lifespan that the install replaces, because they end with that lifespan.
         """
         ending = set()
         for _, application, lifespan in _running():
@@ -114,7 +114,10 @@ class ListenersInInstalls:
         return describe_open_requests([one for one in holders if one[0].task not in ending])
 
     async def prepare(self, transition: Transition, batch: Batch) -> None:
-        """Run the startups of the new versions. Raises `Refused` if one fails or takes longer than `prepare` allows."""
+        """Run the startups of the new versions.
+
+        Raises `Refused` if one fails, or exceeds the limit `prepare` of node.toml.
+        """
         self._plugins = find_plugins()
         if self._prepared:
             return  # an install that waits for a condition calls this method again

@@ -91,7 +91,7 @@ def spoken_values(text: str) -> Iterator[Span]:
 
 
 def variable_values(text: str) -> Iterator[Span]:
-    """Yield the values that follow names such as DB_PASSWORD after a blank, if they have both letters and digits."""
+    """Yield each value that follows a name such as DB_PASSWORD and a blank, and that has both letters and digits."""
     return _spans(_VARIABLE, text, lambda text, found: _spoken_word(text, found) if is_secret_name(found[1]) else None)
 
 

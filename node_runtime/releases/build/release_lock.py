@@ -24,7 +24,7 @@ _LINE = re.compile(r"([a-z0-9-]+)==(\S+) sha256:([0-9a-f]{64}) (\S+) (\S+)")
 
 
 def check_lock(folder: Path, distributions: Iterable[Distribution]) -> None:
-    """Raise Refused if the lock of the project lacks a distribution, or lists another version or content of it."""
+    """Raise Refused if the project's lock lacks one of `distributions`, or has it with another version or content."""
     path = folder / LOCK_FILE
     lines = _read(path)
     if lines is None:

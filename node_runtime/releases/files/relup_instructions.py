@@ -63,7 +63,7 @@ class Purge(msgspec.Struct, frozen=True):
 class SuspendedModule(msgspec.Struct, frozen=True):
     """A module whose processes are suspended.
 
-    `timeout` limits how long the processes may take to end their callbacks; None means the default.
+    `timeout` is the number of seconds in which the processes have to end their callbacks; None means the default.
     """
 
     module: str

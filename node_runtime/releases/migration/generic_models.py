@@ -1,4 +1,4 @@
-"""Finds the target's parametrised pydantic models, such as `Page[Item]`: no module has them under their names."""
+"""Finds the target's parametrised pydantic models, such as `Page[Item]`: no variable of a module has their names."""
 
 from __future__ import annotations
 

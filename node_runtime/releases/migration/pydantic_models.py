@@ -120,7 +120,7 @@ def _validator(core: Any, schema: Any) -> Any:
 
 
 def _calls_functions(schema: Any) -> bool:
-    """Return whether the validation by a schema calls any function: those of pydantic itself count, too."""
+    """Return whether the validation by a schema calls any function, even a function of pydantic itself."""
     if isinstance(schema, Mapping):
         inner = (part for key, part in schema.items() if key not in _NOT_VALIDATING)
         return "function" in schema or any(map(_calls_functions, inner))

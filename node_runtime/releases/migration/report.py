@@ -47,7 +47,7 @@ class MigrationReport:
             self._migrated[cls] = MigratedClass(cls, known.path, known.count + 1, added, gone)
 
     def add_lost(self, value: Any, cls: str, field: str, *, holds_data: bool) -> None:
-        """Record a field of an instance that the target's class lacks."""
+        """Record that the target's class lacks the field `field`, which the instance `value` has."""
         known = self._lost.get((cls, field)) or LostField(cls, field, self.path(value), 0, 0)
         self._lost[cls, field] = replace(known, count=known.count + 1, with_data=known.with_data + holds_data)
 

@@ -105,17 +105,17 @@ class Transition:
 
     @cached_property
     def sources(self) -> list[Source]:
-        """The sources of the modules that are loaded."""
+        """The sources of the modules that the script loads."""
         return [self.target.sources[module] for module in self.loaded]
 
     @cached_property
     def suspended(self) -> list[str]:
-        """The modules whose processes are suspended."""
+        """The modules whose processes the script suspends."""
         return [entry.module for entry in self.modules.suspended]
 
     @cached_property
     def migrated(self) -> set[str]:
-        """The modules whose processes go through code_change."""
+        """The modules whose processes the script takes through code_change."""
         return set(self.modules.migrated)
 
     @property
@@ -144,7 +144,7 @@ class Transition:
 
     @cached_property
     def difference(self) -> tuple[tuple[str, str, str], ...]:
-        """The parameters that change: "app.key", before, after. Secrets are redacted."""
+        """The parameters that change, as ("app.key", before, after). Secrets are redacted."""
         return config_difference.difference(self.environment, self.new_environment)
 
     def restart_reason(self) -> str | None:
@@ -189,7 +189,7 @@ def cold_remedy(node: str, vsn: str) -> str:
 def make_transition(
     catalog: Catalog, left: str, target: str, environment: Mapping[str, Mapping[str, Any]]
 ) -> Transition:
-    """Read both releases and the script between them. Raises `NoPath` or `Refused`."""
+    """Return the transition between two releases, read from their files and appups. Raises `NoPath` or `Refused`."""
     path = catalog.relup_path(left, target)
     return Transition(
         catalog.release(left),

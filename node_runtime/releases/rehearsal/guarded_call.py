@@ -117,7 +117,7 @@ class GuardedCaller:
 
     @contextmanager
     def ignoring_violations(self) -> Iterator[None]:
-        """Run the code inside in the sandbox with a time limit. Accesses to the node are blocked, but not recorded."""
+        """Run the block in the sandbox, with a time limit. Accesses to the node are blocked, but not recorded."""
         before = self.sandbox.violation
         try:
             with self._time_limited(self._limits.call_seconds):
@@ -127,7 +127,7 @@ class GuardedCaller:
 
     @contextmanager
     def _time_limited(self, seconds: float, longest: float | None = None) -> Iterator[None]:
-        """Run the code inside in the sandbox. Interrupt it with TimeLimitExceeded when it exceeds its time limit."""
+        """Run the block in the sandbox. Raise TimeLimitExceeded in the block when it exceeds its time limit."""
         with self.sandbox:
             self._marker.begin()
             self._seconds, self._longest = seconds, seconds if longest is None else longest

@@ -81,7 +81,7 @@ NOT_SHOWN: Final = Term(type="state", text="‹not shown›")
 
 @dataclass(slots=True, kw_only=True)
 class Attempt(CallVerdict):
-    """The rehearsed code_change of one process."""
+    """The rehearsal of code_change for one process, with its result."""
 
     part: ProcessCodeChange
     state: Any
@@ -105,7 +105,7 @@ FindHolders = Callable[[], dict[str, list[OldCodeHolder]]]
 
 @dataclass(slots=True)
 class RehearsalRunner:
-    """A rehearsal of a transition. Runs only in a copy of the node, which is then unusable."""
+    """A rehearsal of a transition. Runs only in a copy of the node; afterwards, the copy can't be used any more."""
 
     transition: Transition
     running: Mapping[str, Version]

@@ -51,7 +51,7 @@ class SecretKey:
 
     @property
     def public(self) -> PublicKey:
-        """The public key that belongs to this key."""
+        """The public key that belongs to this secret key."""
         return PublicKey(self.id, self._private().public_key().public_bytes_raw())
 
     def sign(self, digest: bytes, trusted_comment: str) -> Signature:

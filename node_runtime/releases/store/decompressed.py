@@ -51,7 +51,10 @@ class Decompressed:
             raise CorruptTarball("something follows the end of its archive")
 
     def _more(self) -> bytes:
-        """Return the next bytes, or b"" at the end of the gzip member. Raises `CorruptTarball` if there is no end."""
+        """Return the next bytes, or b"" at the end of the gzip member.
+
+        Raises `CorruptTarball` if the end is missing.
+        """
         try:
             while not self._inflate.eof:
                 packed = self._inflate.unconsumed_tail or self._file.read(INPUT_BLOCK_BYTES)

@@ -45,7 +45,7 @@ class ReleaseStore:
 
     @classmethod
     def at_boot(cls, root: Path, used_paths: Callable[[], set[str]]) -> ReleaseStore:
-        """Delete leftovers of interrupted stagings and removals, logging errors, and return the store."""
+        """Delete what interrupted stagings and removals have left, and return the store. Errors are only logged."""
         try:
             clear_interrupted_writes(commit_record.record_path(root).parent)
             finish_removals(root)

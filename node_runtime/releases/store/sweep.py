@@ -108,7 +108,7 @@ def _delete_unneeded(directory: Path, record: commit_record.CommitRecord, used: 
 
 @cache
 def _log_once(sentence: str) -> None:
-    """Log a warning only once, although each staging and each removal makes a sweep."""
+    """Log a warning the first time only. Otherwise, each staging and each removal would log it again."""
     logger.warning("%s", sentence)
 
 

@@ -32,7 +32,7 @@ logger: Final = logging.getLogger("node_runtime")
 
 @dataclass(slots=True)
 class LedWorker:
-    """A worker besides worker 1. `vsn` is the release that it runs; "" while it is down, for the reason `why`.
+    """A worker other than worker 1. `vsn` is the release that it runs; "" while it is down, for the reason `why`.
 
     `booted` is the release that its process has booted. `failed_boots` counts how often, since worker 1 got its present
     release, this worker has ended before it was ready.

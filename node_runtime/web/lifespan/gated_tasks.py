@@ -130,7 +130,7 @@ startup_gate: Final[ContextVar[TaskGate | None]] = ContextVar("node_runtime.star
 
 @contextmanager
 def gating_tasks(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Inside the block, the tasks that are created in the context of a startup get its gate."""
+    """Inside the block, a task that is created in the context of a startup gets the gate of this startup."""
     previous: Any = loop.get_task_factory()
 
     def factory(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:

@@ -140,7 +140,7 @@ class _RoutingTableVersion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _RouteEndpoint:
-    """Answers each request in a process, which is listed and can be ended like any other process."""
+    """Answers each request in a process of its own, which is listed and can be ended like any other process."""
 
     handler: ParsedReference
     requests: RequestCount

@@ -147,7 +147,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     @property
     def handshake(self) -> Handshake:
-        """The request of the client, until it is answered."""
+        """The client's request for the websocket. May be read only until it is answered."""
         assert self._opening is not None
         return self._opening.handshake
 

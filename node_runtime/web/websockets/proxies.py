@@ -15,7 +15,7 @@ class Proxies:
         self._middleware = ProxyHeadersMiddleware(_no_application, trusted)
 
     def correct(self, scope: Any) -> None:
-        """Replace `client` and `scheme` by those in X-Forwarded-For and X-Forwarded-Proto, if a proxy has sent them."""
+        """Replace `client` and `scheme` by what a trusted proxy has sent in X-Forwarded-For and X-Forwarded-Proto."""
         steps = self._middleware(scope, _nothing, _nothing)
         with suppress(StopIteration):
             steps.send(None)  # it waits for nothing, so its first step is its last

@@ -124,7 +124,7 @@ def children_at_the_end(node: RunningNode, script: CheckedScript) -> Iterator[Mi
 
 
 def supervisors_that_stay_old(node: RunningNode, script: CheckedScript) -> Iterator[Mistake]:
-    """Yield a mistake for each supervisor whose children or flags change, but whose process keeps the old ones."""
+    """Yield a mistake for each supervisor whose process keeps its old children or flags, although they change."""
     for step in script.steps:
         for change in step.instructions:
             if not isinstance(change, ModuleChange) or change.action not in ("load", "update"):

@@ -17,7 +17,8 @@ from .script_steps import CheckedScript, touched_module
 def wrong_module_instructions(script: CheckedScript) -> Iterator[Mistake]:
     """Yield a mistake for each instruction that doesn't fit its module, and for each second instruction for a module.
 
-    For example, `load_module` doesn't fit a module that both releases lack, nor `add_module` one that both have.
+    For example, `load_module` doesn't fit a module that both releases lack, and `add_module` doesn't fit a module that
+    both releases have.
     """
     seen: dict[str, int | None] = {}
     for step in script.steps:

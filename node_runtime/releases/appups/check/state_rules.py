@@ -14,7 +14,10 @@ from .script_steps import CheckedScript
 
 
 def states_without_code_change(script: CheckedScript, changes: Mapping[str, StateChange]) -> Iterator[Mistake]:
-    """Yield a mistake for each server whose states must change, but whose module the script only loads, or omits."""
+    """Yield a mistake for each server whose states must be migrated, although the script doesn't migrate them.
+
+    The script only loads the module of the server, or doesn't name the module at all.
+    """
     if script.restarts:
         return
     migrated = {module for step in script.steps for each in step.instructions for module in _migrated(script, each)}

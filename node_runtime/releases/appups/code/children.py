@@ -37,7 +37,7 @@ class ChildCode(msgspec.Struct, frozen=True):
 
     @property
     def module(self) -> str:
-        """The module of the start function."""
+        """The module of the child's start function."""
         return self.start.partition(":")[0]
 
 
@@ -61,7 +61,10 @@ class SupervisorCode(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """The registered name for messages; the class's name if there is no name or more than one."""
+        """The registered name of the supervisor's process, for messages.
+
+        If no or several names are known, the class's name.
+        """
         return next(iter(self.names)) if len(self.names) == 1 else self.cls.name
 
 

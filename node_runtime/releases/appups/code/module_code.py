@@ -23,7 +23,7 @@ class ImportBinding(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class ModuleCode:
-    """A module of a release, which is not executed. `path` is the path that messages show."""
+    """The source of a module of a release, which is never executed. `path` is the path that messages show."""
 
     name: str
     path: str

@@ -62,7 +62,7 @@ class ReleaseCode:
         return self._followed(absolute)
 
     def resolve_node(self, module: ModuleCode, node: ast.expr) -> str:
-        """Return the absolute form of a dotted expression; "" for another expression."""
+        """Return the absolute form of an expression such as `web.set_routes`; "" if it is no dotted name."""
         text = dotted_text(node)
         return self.resolve(module, text) if text else ""
 

@@ -40,7 +40,7 @@ class ReleaseFacts:
 
     @cached_property
     def users(self) -> Mapping[str, frozenset[str]]:
-        """The modules that refer to each module."""
+        """For each module, the modules that refer to it."""
         found: dict[str, set[str]] = {}
         for user, references in self.code.references.items():
             for reference in references:

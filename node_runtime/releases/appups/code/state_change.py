@@ -43,7 +43,7 @@ class StateChange(msgspec.Struct, frozen=True):
 
     @property
     def needs_migration(self) -> bool:
-        """Whether the states have to go through code_change."""
+        """Whether the states of the server class have to go through code_change."""
         return bool(self.changed) or self.declared is not None or self.code_change
 
     @property

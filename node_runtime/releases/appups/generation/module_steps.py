@@ -40,7 +40,7 @@ class ModuleStep(msgspec.Struct, frozen=True):
 
     @property
     def loads(self) -> bool:
-        """Whether the target has the module."""
+        """Whether the target release has the module."""
         return self.kind != "delete"
 
 

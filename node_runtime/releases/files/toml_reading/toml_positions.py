@@ -31,7 +31,7 @@ def line_of(text: str, key_path: TomlPath) -> int:
 
 @lru_cache(maxsize=2)
 def _lines(text: str) -> dict[TomlPath, int]:
-    """Return the line of each value. Cached, because a check of an appup asks for the line of each instruction."""
+    """Return the line of each value in a TOML file. Cached, because each check of an appup instruction needs a line."""
     return _Scanner(text).lines()
 
 

@@ -1,1 +1,1 @@
-"""What the bodies of new modules do in a rehearsal, what they open, and which data they replace."""
+"""The bodies of new modules in a rehearsal: their actions, what they open, and the data that they replace."""
