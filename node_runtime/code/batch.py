@@ -22,8 +22,8 @@ from .loading.class_adoption import ClassAdoption
 from .loading.class_data import carried_attributes, named_value
 from .loading.data_folders import folders_below
 from .loading.kept_code import KeptCode
+from .loading.module_data.module_state import ModuleValue, execute_again, module_values
 from .loading.module_exec import carried_names
-from .loading.module_state import ModuleValue, execute_again, module_values
 from .module_table import loaded_children
 from .registrations import typing_overloads
 

@@ -7,6 +7,7 @@ dotted name.
 from __future__ import annotations
 
 import enum
+import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,14 +33,14 @@ def named_value(namespace: Namespace, name: str) -> Any:
 def data_attributes(module: str, namespace: Namespace) -> Iterator[tuple[str, Any]]:
     """Yield the attributes of the module's own classes that may hold data, each with its dotted name.
 
-    Members of enumerations, descriptors such as methods, and objects of libraries don't count as data.
+    Members of enumerations, descriptors such as methods, and objects of third-party libraries don't count as data.
     """
-    package = module.partition(".")[0]
+    homes = {module.partition(".")[0], *sys.stdlib_module_names}
     for name, cls in own_classes(module, namespace):
         for attribute, value in list(vars(cls).items()) if not isinstance(cls, enum.EnumType) else ():
             home = type(value).__module__.partition(".")[0]
-            is_data = home in ("builtins", "collections", package) and not hasattr(type(value), "__get__")
-            if is_data and not attribute.startswith("__"):
+            is_data = home in homes and not hasattr(type(value), "__get__")
+            if is_data and not attribute.startswith(("__", "_abc_")):
                 yield f"{name}.{attribute}", value
 
 

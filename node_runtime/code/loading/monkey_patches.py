@@ -43,4 +43,6 @@ def added_names(version: Version) -> set[str]:
         return set()
     module = version.unit.source.module
     unknown = version.namespace.keys() - names_mentioned(version.unit.code)
-    return {name for name in unknown if not name.startswith("__") and f"{module}.{name}" not in sys.modules}
+    # pydantic adds a parametrised model under a name such as "Box[int]"
+    own = {name for name in unknown if name.isidentifier() and not name.startswith("__")}
+    return {name for name in own if f"{module}.{name}" not in sys.modules}

@@ -7,8 +7,9 @@ from node_runtime.code.drift import Drift
 from node_runtime.code.errors import CodeError, LoadFailed, OldVersionHeld
 from node_runtime.code.loading.body_effects import BodyEffects
 from node_runtime.code.loading.kept_code import KeptCode
+from node_runtime.code.loading.module_data.module_state import ModuleValue
+from node_runtime.code.loading.module_data.thread_values import thread_values_read
 from node_runtime.code.loading.module_files import SourceChange
-from node_runtime.code.loading.module_state import ModuleValue
 from node_runtime.code.loading.staging import AroundBody, without_context
 from node_runtime.code.module import HotModule, module_view
 from node_runtime.code.server import CodeServer, current
@@ -36,5 +37,6 @@ __all__ = [
     "compile_apart",
     "current",
     "module_view",
+    "thread_values_read",
     "without_context",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from node_runtime.code import Batch, CodeServer
+from node_runtime.code import Batch, CodeServer, thread_values_read
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import (
     Blocker,
@@ -139,7 +139,8 @@ async def rehearse(
             RehearsalRunner(*args).run()
 
     try:
-        copy = await run_in_forked_copy(work, receiver.receive, marker, limits)
+        with thread_values_read(running.values()):
+            copy = await run_in_forked_copy(work, receiver.receive, marker, limits)
         early = None if receiver.report.complete else _ended_early(transition, marker, limits, receiver, copy)
     except CopyNotStarted as failure:
         return _unrehearsed(transition, at, str(failure), executed=isinstance(new_code, Batch))

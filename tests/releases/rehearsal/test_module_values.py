@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from tests.support.projects.small_shop import COUNTER, COUNTER_2, LOAD_COUNTER
@@ -340,3 +343,81 @@ async def test_a_context_variable_that_is_set_in_a_task_is_lost_unless_it_is_car
     await small.install("3")
     assert counter.request is before
     task.cancel()
+
+
+THREADS = """
+import io, sqlite3, threading, weakref
+from abc import ABC
+from collections import ChainMap, UserDict
+import attrs, click
+@attrs.define
+class Item:
+    tags: list = attrs.Factory(list)
+    up: object = None
+class Reader(ABC): pass
+class File(Reader): pass
+@click.command()
+def hello(): pass
+class Request(threading.local):
+    user = None
+    def __init__(self): self.stack = []
+request = Request()
+local = threading.local()
+local.depth = 0
+watched = threading.local()
+members = weakref.WeakSet()
+rooms = weakref.WeakValueDictionary()
+settings = UserDict()
+layers = ChainMap({{}}, {{"a": 1}})
+report = io.StringIO()
+rows = sqlite3.connect(":memory:")
+rows.execute("create table word (text)")
+class Hub:
+    current = threading.local()
+    members = weakref.WeakSet()
+    rows = None
+class Member: pass
+N = {n}
+def work(used, gate):
+    watched.at = None
+    request.stack
+    used.set()
+    gate.wait()
+def enter(used, gate):
+    request.stack.append("ann")
+    local.depth = 1
+    Hub.current.user = "ann"
+    used.set()
+    gate.wait()
+"""
+
+
+async def test_data_of_threads_and_in_weak_containers_is_lost(small: SmallNode) -> None:
+    small.write("1", {"shop.counter": THREADS.format(n=1) + COUNTER})
+    small.write("2", {"shop.counter": THREADS.format(n=2) + COUNTER_2}, LOAD_COUNTER)
+    small.boot()
+    counter: Any = importlib.import_module("shop.counter")
+    gate = threading.Event()
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            counter.hello.main([], standalone_mode=False)
+            assert isinstance(counter.File(), counter.Reader)
+            pool.submit(counter.work, used := threading.Event(), gate)
+            assert used.wait(60)
+            assert (await small.handler.plan("2")).lost == ()
+            pool.submit(counter.enter, used := threading.Event(), gate)
+            assert used.wait(60)
+            member = counter.Member()
+            for holder in (counter.members, counter.Hub.members):
+                holder.add(member)
+            counter.rooms["lobby"] = member
+            counter.settings["debug"] = counter.layers["debug"] = True
+            counter.report.write("done")
+            counter.Hub.rows = sqlite3.connect(":memory:")
+            counter.rows.execute("insert into word values ('tea')")
+            lost = {one.partition(" ")[0] for one in (await small.handler.plan("2")).lost}
+            names = "request local members rooms settings layers report rows Hub.current Hub.members Hub.rows"
+            assert lost == {f"shop.counter.{name}" for name in names.split()}
+        finally:
+            gate.set()
+    assert counter.rows.execute("select count(*) from word").fetchall() == [(1,)]

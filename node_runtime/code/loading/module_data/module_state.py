@@ -7,27 +7,33 @@ object of the new version, and also from what the old version's body makes when 
 from __future__ import annotations
 
 import asyncio
+import enum
 import gc
 import itertools
 import queue
+import sqlite3
 import sys
+import threading
+import weakref
 from array import array
-from collections import deque
+from collections import ChainMap, UserDict, UserList, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import Context, ContextVar
 from functools import cached_property
+from io import BytesIO, StringIO
 from types import BuiltinFunctionType, FunctionType, GeneratorType, MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
 from node_runtime.code.classes.definitions import names_rebound
+from node_runtime.code.loading.class_data import data_attributes, named_value
+from node_runtime.code.loading.finder import fresh_namespace
+from node_runtime.code.loading.function_data import CACHE, NamedValue, function_data
 from node_runtime.code.module import HotModule
 from node_runtime.code.registrations import Registration, registrations_hidden
 
-from .class_data import data_attributes, named_value
-from .finder import fresh_namespace
-from .function_data import CACHE, NamedValue, function_data
+from .thread_values import values_by_thread
 
 if TYPE_CHECKING:
     from node_runtime.code.module import Namespace
@@ -39,10 +45,16 @@ MAX_PARTS: Final = 100_000
 _PLAIN: Final = (type(None), bool, int, float, complex, str, bytes)
 _BUFFERS: Final = (bytearray, array)
 _CONTAINERS: Final = (dict, list, set, frozenset, tuple, deque, *_BUFFERS)
+_COUNTED: Final = (
+    *_CONTAINERS,
+    *(UserDict, UserList, ChainMap),
+    *(weakref.WeakSet, weakref.WeakValueDictionary, weakref.WeakKeyDictionary),
+)
+"""The classes whose instances have a number of entries."""
 _QUEUES: Final = (queue.Queue, asyncio.Queue)
-_STEPPED: Final = (itertools.count, GeneratorType)
-"""Objects whose only data is their progress."""
-_INSPECTED: Final = frozenset({"queue", "types", "argparse"})
+_STEPPED: Final = (itertools.count, GeneratorType, StringIO, BytesIO, sqlite3.Connection)
+"""Objects that are compared by their progress: by what `_progress` returns."""
+_INSPECTED: Final = frozenset({"queue", "types", "argparse", "collections", "weakref", "_weakrefset"})
 """Modules of the standard library whose instances are compared by their attributes, like instances of applications."""
 _CODE: Final = (ModuleType, HotModule, FunctionType, BuiltinFunctionType, type, staticmethod, classmethod, property)
 
@@ -59,6 +71,7 @@ _MADE_ON_USE: Final[dict[str, frozenset[str]]] = {
     ),
     "pydantic.type_adapter.TypeAdapter": frozenset({"pydantic_complete", "core_schema", "validator", "serializer"}),
     "jinja2.environment.Environment": frozenset({"cache"}),
+    "click.core.Command": frozenset({"_help_option"}),
     "django.urls.resolvers.URLResolver": frozenset(
         {"_populated", "_callback_strs", "_namespace_dict", "_reverse_dict", "_app_dict", "_local"}
     ),
@@ -162,11 +175,11 @@ class _Data:
 
 
 def _may_hold_data(value: Any, rebound: bool) -> bool:
-    if isinstance(value, _PLAIN):
+    if isinstance(value, (*_PLAIN, enum.Enum)):
         return rebound
     if isinstance(value, (*_CODE, MappingProxyType)):
         return False
-    known = isinstance(value, (*_CONTAINERS, *_STEPPED, CACHE, ContextVar))
+    known = isinstance(value, (*_CONTAINERS, *_STEPPED, CACHE, ContextVar, threading.local))
     return rebound or known or _attributes(value) is not None
 
 
@@ -177,7 +190,9 @@ def _entries(value: Any) -> int | None:
         return value.qsize()
     if isinstance(value, ContextVar):
         return sum(value in context for context in _contexts())
-    return len(value) if isinstance(value, _CONTAINERS) else None
+    if isinstance(value, threading.local):
+        return sum(map(len, values_by_thread(value)))
+    return len(value) if isinstance(value, _COUNTED) else None
 
 
 def _contexts() -> list[Context]:
@@ -224,6 +239,9 @@ def _parts(value: Any) -> Iterator[tuple[Any, Any]]:
     The label is the key or the index of an item, or "." and the name of an attribute. A label never depends on an
     identity, so the parts of two values can be compared label by label.
     """
+    if isinstance(value, threading.local):
+        yield from enumerate(values_by_thread(value))
+        return
     if isinstance(value, Mapping) and isinstance(value, dict):
         yield from dict.items(value)
     elif isinstance(value, (list, tuple, deque)):
@@ -259,30 +277,63 @@ def _equal(one: Any, other: Any) -> bool:
         if left is right or (id(left), id(right)) in seen:
             continue
         seen.add((id(left), id(right)))
-        if len(seen) > MAX_PARTS or _kind(left) != _kind(right):
+        pairs = None if len(seen) > MAX_PARTS or _kind(left) != _kind(right) else _pairs(left, right)
+        if pairs is None:
             return False
-        if isinstance(left, (*_PLAIN, *_BUFFERS)):
-            if left != right:
-                return False
-        elif isinstance(left, _STEPPED):
-            if _progress(left) != _progress(right):
-                return False
-        elif type(left) in (CACHE, ContextVar):
-            if _entries(left) != _entries(right):
-                return False
-        elif not isinstance(left, _CODE):
-            mine, others = dict(_hashed(left)), dict(_hashed(right))
-            if mine.keys() != others.keys():
-                return False
-            waiting += [(part, others[label]) for label, part in mine.items()]
+        waiting += pairs
     return True
 
 
+def _pairs(left: Any, right: Any) -> list[tuple[Any, Any]] | None:
+    """Return the pairs of parts that have to be equal if two objects of one kind are; None if the objects differ."""
+    if isinstance(left, threading.local):
+        return _pairs_of_threads(left, right)
+    if isinstance(left, (*_PLAIN, *_BUFFERS)):
+        same = left == right
+    elif isinstance(left, _STEPPED):
+        same = _progress(left) == _progress(right)
+    elif type(left) in (CACHE, ContextVar):
+        same = _entries(left) == _entries(right)
+    elif isinstance(left, _CODE):
+        same = True
+    else:
+        mine, others = dict(_hashed(left)), dict(_hashed(right))
+        return [(part, others[label]) for label, part in mine.items()] if mine.keys() == others.keys() else None
+    return [] if same else None
+
+
+def _pairs_of_threads(left: threading.local, right: threading.local) -> list[tuple[Any, Any]] | None:
+    """Pair the values of each thread in `left` with those that the body or the class gives a thread in `right`."""
+    made, pairs = values_by_thread(right), []
+    for values in filter(None, values_by_thread(left)):
+        same = next((one for one in made if one.keys() == values.keys()), None)
+        if same is None:
+            return None
+        pairs.append((values, same))
+    return pairs
+
+
 def _progress(value: Any) -> Any:
-    """Return how far an `itertools.count` or a generator has come, as a value that can be compared with `==`."""
+    """Return how far an object of `_STEPPED` has come, as a value that can be compared with `==`.
+
+    A database counts only if it is in memory: a file keeps its data.
+    """
     if isinstance(value, itertools.count):
         return repr(value)
+    if isinstance(value, (StringIO, BytesIO)):
+        return None if value.closed else value.getvalue()
+    if isinstance(value, sqlite3.Connection):
+        return _rows_in_memory(value)
     return None if value.gi_frame is None else value.gi_frame.f_lasti
+
+
+def _rows_in_memory(database: sqlite3.Connection) -> int:
+    """Return how many rows a program has written to a database in memory; 0 for another or a closed database."""
+    try:
+        _, _, file = sqlite3.Connection.execute(database, "PRAGMA database_list").fetchone()
+    except (sqlite3.Error, TypeError, ValueError):
+        return 0
+    return 0 if file else database.total_changes
 
 
 def _hashed(value: Any) -> Iterator[tuple[Any, Any]]:
