@@ -42,6 +42,10 @@ FIGURES: Final = {
     ("node_runtime", "gap_before"): "gap while node_runtime prepares the code and rehearses",
     ("node_runtime", "gap"): "gap from the hold on, node_runtime",
     ("OTP", "gap"): "gap during the install, OTP",
+    (
+        "node_runtime",
+        "prepare",
+    ): "preparing the code (compiling it, executing it in a copy and in the node), node_runtime",
     ("node_runtime", "install"): "whole install without preparing and rehearsing, node_runtime",
     ("OTP", "install"): "whole install, OTP",
     ("node_runtime", "pause"): "pause (hold, code_change, resume), node_runtime",
