@@ -195,7 +195,7 @@ class HotdashApp(NodeApp):
         self.apply(view)
 
     def add_operation(self, operation: m.Operation) -> None:
-        """Apply an operation that the node has returned."""
+        """Add an operation that the node has returned to the known state of the node, and draw the state."""
         self.apply(self.node.with_operation(operation))
 
     # -------------------------------------------------------------- drawing

@@ -122,7 +122,7 @@ class NodePicker(App[tuple[KnownNode, ...]]):
         self.query_one("#about", StaticLines).show([*refused, keys])
 
     def on_table_cursor_moved(self, message: Table.CursorMoved) -> None:
-        """Show why the selected node can't be asked."""
+        """Show why the status of the selected node can't be requested."""
         self._show_selected(message.key)
 
     def on_table_row_chosen(self, message: Table.RowChosen) -> None:

@@ -1,4 +1,4 @@
-"""The action that ends the old code of a module."""
+"""The action that purges the old version of a module: it ends the processes and tasks that keep the version."""
 
 from __future__ import annotations
 

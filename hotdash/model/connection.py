@@ -27,7 +27,7 @@ class Connection:
     """Whether the node has refused the cookie."""
 
     def fresh(self, last_heard: float, now: float) -> bool:
-        """Return whether the displayed data is current."""
+        """Return whether the displayed data is up to date."""
         return self.state == "live" and now - last_heard < STALE_SECONDS
 
     def badge(self, last_heard: float, now: float, blocked: str = "") -> tuple[str, Tone]:

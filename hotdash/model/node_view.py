@@ -146,7 +146,7 @@ class NodeView:
     # -------------------------------------------------------------- queries
 
     def fresh(self, now: float) -> bool:
-        """Return whether the snapshot is current."""
+        """Return whether the snapshot is up to date."""
         return self.connection.fresh(self.last_heard, now)
 
     def node_now(self, now: float) -> float:

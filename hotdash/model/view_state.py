@@ -62,7 +62,7 @@ class ViewState:
 
     @property
     def fresh(self) -> bool:
-        """Whether the displayed data is current."""
+        """Whether the displayed data is up to date."""
         return self.node.fresh(self.now)
 
     @property

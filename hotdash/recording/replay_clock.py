@@ -43,7 +43,7 @@ class ReplayClock:
         self.paused = not self.paused
 
     def change_speed(self, steps: int) -> None:
-        """Increase the speed by so many steps; decrease it for a negative number."""
+        """Increase the speed by `steps` steps; a negative number decreases it."""
         self.move_to(self.time())
         index = SPEEDS.index(self.speed) + steps
         self.speed = SPEEDS[max(0, min(index, len(SPEEDS) - 1))]

@@ -1,7 +1,7 @@
 """The HTTP server of `hotdash serve`: textual-serve's pages, behind the checks of `Access`.
 
-textual-serve starts one process for each websocket and connects it with the page. It checks nothing itself, so each
-request passes through one function here, whatever its route.
+textual-serve starts one process for each websocket and connects it with the page. textual-serve itself checks nothing,
+so each request passes through one function here, whatever its route.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The filter of a view of processes while it is typed.
 
-A word that begins with `~` or `!~` is a regular expression. It is never sent to the node, because it could keep the
-node busy for ever. The dashboard applies it to the rows that it has.
+A word that begins with `~` or `!~` is a regular expression. Regular expressions are never sent to the node, because
+they could keep the node busy for ever. The dashboard applies them to the rows that it has.
 """
 
 from __future__ import annotations

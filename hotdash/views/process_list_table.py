@@ -151,7 +151,7 @@ class ProcessListTable(WindowTable):
         return Row(key, tuple(cells))
 
     def action_next_order(self, by: int) -> None:
-        """Sort by the next or the previous column that has an order."""
+        """Sort by the next (1) or the previous (-1) column by which the node can sort."""
         at = ORDERS.index(self.order) if self.order in ORDERS else 0
         self.sort(ORDERS[(at + by) % len(ORDERS)], reverse=False)
 

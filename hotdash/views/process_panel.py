@@ -21,7 +21,7 @@ from node_runtime.protocol import messages as m
 class ProcessPanel(Vertical):
     """Details and state of one process.
 
-    It keeps the title of the shown process, to show the title after the process has ended.
+    The panel keeps the title of the shown process, to show the title after the process has ended.
     """
 
     SCOPED_CSS = False  # the rules for small screens begin with a class of the screen

@@ -100,7 +100,7 @@ class Processes(View):
         self.panel.show_process(key, row, self._view_state)
 
     def on_process_list_table_order_changed(self) -> None:
-        """Ask the node for the new order, and draw the marks."""
+        """Ask the node for the rows in the new order, and draw the marks."""
         if self._view_state is not None:
             self.show(self._view_state)
         self.table.post_message(self.table.WindowMoved())

@@ -2,10 +2,11 @@
 
 Textual passes each key to the widget that has the focus when the key arrives. The key then passes through the queues of
 several widgets before its binding runs. Keys that arrive meanwhile would still go to the old widget: if `/state` is
-typed quickly, the letters would run the bindings of a table instead of going into the field that `/` opens. So a key is
-held until the key before it has had its effect. To find out when that is, the application sends a marker through the
-same queues after the key. A second marker then follows the messages that the key's binding has posted, such as
-`Input.Submitted`.
+typed quickly, the letters would run the bindings of a table instead of going into the field that `/` opens.
+
+So a key is held until the key before it has had its effect. To find out when that is, the application sends a marker
+through the same queues after the key. A second marker then follows the messages that the key's binding has posted, such
+as `Input.Submitted`.
 """
 
 from __future__ import annotations

@@ -236,11 +236,13 @@ async def start(name: str, type: StartType = "temporary") -> None:
 async def stop(name: str, timeout: float | None = None) -> None:
     """Stop an application cleanly; does nothing if it isn't running.
 
-    Other applications keep running, even if they need this one. Returns when the application has stopped. If another
-    call is already stopping the application, this call only waits for the end of the other call; but a process of the
-    application does not wait: for it, this call returns at once. After `timeout` seconds the remaining processes of the
-    application are killed; None waits forever. Raises Refused if the application isn't loaded, Deadlock in a process
-    that would wait for its own end, and ValueError for an invalid time. Follows application:stop/1.
+    Other applications keep running, even if they need this one.
+
+    Returns when the application has stopped. If another call is already stopping the application, this call only waits
+    for the end of the other call; but a process of the application does not wait: for it, this call returns at once.
+    After `timeout` seconds the remaining processes of the application are killed; None waits forever. Raises Refused if
+    the application isn't loaded, Deadlock in a process that would wait for its own end, and ValueError for an invalid
+    time. Follows application:stop/1.
     """
     if timeout is not None:
         check_seconds(timeout)

@@ -58,8 +58,8 @@ class BehaviourType(type):
     """The metaclass of callback classes: gives each class empty slots, so that its instances hold only the state.
 
     `__public__` maps the names of the class's own public methods to the methods: the requests that its processes
-    answer, or the states of a state machine. It does not contain methods that the behaviour itself defines. Methods
-    marked with `deferred` are in `__deferred__` instead.
+    answer, or the states of a state machine. `__public__` does not contain methods that the behaviour itself defines.
+    Methods marked with `deferred` are in `__deferred__` instead.
     """
 
     __public__: dict[str, FunctionType]

@@ -208,7 +208,7 @@ class StatemProcess(BehaviourProcess):
         return None if event is None else self._transition(event, item)
 
     def conclude(self, item: MailItem, result: Any) -> None:
-        """Do nothing, because the transition is complete."""
+        """Do nothing, because `call_back` has carried out the transition."""
 
     def _event(self, item: MailItem) -> Event | None:
         kind, first, token, future = item

@@ -71,10 +71,10 @@ async def suspend(
 
     While it is suspended, the process handles only its parent's exit and `terminate`; other messages queue up.
 
-    The suspend belongs to `owner`, by default the calling process, or "sys" outside of processes. It ends after `lease`
-    seconds. If the owner is a process, the suspend also ends when the owner ends; only a process may suspend without a
-    lease. Suspending again renews the lease. A process that several owners have suspended continues when the last of
-    them has resumed it.
+    The suspend belongs to `owner`, by default the calling process, or "sys" outside of processes. The suspend ends
+    after `lease` seconds. If the owner is a process, the suspend also ends when the owner ends; only a process may
+    suspend without a lease. Suspending again renews the lease. A process that several owners have suspended continues
+    when the last of them has resumed it.
 
     Raises NotHeld if the process has no callbacks, or has not ended its callback after `timeout` seconds. Raises
     NoProcess (also if the owner has ended), Deadlock for a process that waits for the caller, Exit for the calling

@@ -317,7 +317,7 @@ def _reset_signals() -> None:
 
 
 def _read_all(descriptor: int) -> bytes:
-    """Return the bytes of the parent's pipe, and close it."""
+    """Read the parent's pipe to its end, close it, and return the bytes."""
     with open(descriptor, "rb") as pipe:
         return pipe.read()
 

@@ -1,7 +1,7 @@
 """The control thread, which inspects the node and answers requests, even while the event loop is blocked.
 
 It polls the seam to the gateway, the OS process that owns the ZeroMQ socket. Other threads pass tasks to it with `run`,
-which wakes it through a socket pair. It must never wait for the event loop.
+which wakes it through a socket pair. The control thread must never wait for the event loop.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ logger: Final = logging.getLogger("node_runtime.control")
 class ControlCallbacks(msgspec.Struct, frozen=True):
     """The functions that the control thread calls.
 
-    It calls `on_request(peer, body)` for each request, `on_gone(routing_id)` for each client that has gone, and
+    The thread calls `on_request(peer, body)` for each request, `on_gone(routing_id)` for each client that has gone, and
     `on_logins_refused(address, key, count)` for connections that were refused because of their key.
     """
 

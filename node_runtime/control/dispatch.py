@@ -66,12 +66,12 @@ class MethodEntry(Generic[P, R]):
     `where` is where the handler runs. "control" is the control thread, for a quick and thread-safe handler. "loop" is
     the event loop; the handler may be async. "slices" is the event loop, too; the handler is a generator, and other
     callbacks run at each `yield`. "worker" is a separate thread, for a slow handler. If the event loop is blocked,
-    `fallback` replies from the control thread; its last argument is a clause that says where the loop is blocked.
-    A method with a `subject` is written to the audit log; `subject(params)` is the object of the change. If
-    `audit_required` is false, the method runs even if the audit log can't be written. Otherwise, the request is then
-    refused, and `unaudited(params)` releases what the request refers to, such as an upload. If `shared`, clients of one
-    role that send the same parameters at about the same time share one answer; then the answer must not depend on the
-    client, except on its role.
+    `fallback` replies from the control thread; its last argument is a clause that says where the loop is blocked. A
+    method with a `subject` is written to the audit log; `subject(params)` is the object of the change. If
+    `audit_required` is false, the method runs even if the audit log can't be written. If it is true, the request is
+    refused in this case, and `unaudited(params)` releases what the request refers to, such as an upload. If `shared`,
+    clients of one role that send the same parameters at about the same time share one answer; then the answer must not
+    depend on the client, except on its role.
     """
 
     method: Method[P, R]

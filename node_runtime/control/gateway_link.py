@@ -134,9 +134,10 @@ class GatewayLink:
             self._handle(message)
 
     def close(self) -> None:
-        """Stop the gateway, which first sends its pending messages. Its last reports are read until it closes the seam.
+        """Stop the gateway, which first sends its pending messages.
 
-        Takes at most about `CLOSE_SECONDS` and two times `END_SECONDS`, whatever the gateway does.
+        The last reports of the gateway are read until the gateway closes the seam. Takes at most about `CLOSE_SECONDS`
+        and two times `END_SECONDS`, whatever the gateway does.
         """
         process, seam = self._process, self._seam
         self._process = self._seam = None

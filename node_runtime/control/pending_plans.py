@@ -24,9 +24,10 @@ class PendingPlans:
         self._pending: dict[bytes, asyncio.Task[Plan]] = {}
 
     async def plan(self, client: bytes, vsn: str) -> Plan:
-        """Return the plan to install `vsn`. It replaces a plan that is being made for the connection `client`.
+        """Return the plan to install `vsn`.
 
-        Raises Refused when too many plans are being made, and when another request replaces this one.
+        This request replaces a plan that is being made for the connection `client`. Raises Refused when too many plans
+        are being made, and when another request replaces this one.
         """
         if client not in self._pending and len(self._pending) >= MAX_PENDING_PLANS:
             raise Refused(

@@ -38,7 +38,7 @@ from .steps import DeploymentOutput
 
 @dataclass(frozen=True, slots=True)
 class _Deployment:
-    """What is deployed to which node, and how."""
+    """The options of a deployment: what is deployed to which node, and how."""
 
     node: str
     cookie_file: Path | None

@@ -25,7 +25,7 @@ class DeploymentOutput:
             click.echo(f"+ {sanitize(shlex.join(line))}")
 
     def end(self, step: str, line: Sequence[str], result: object, table: Callable[[], RenderableType] | None) -> None:
-        """Print the result of a step; as text, only if `table` is given."""
+        """Print the result of a step: in JSON always, as text only if `table` is given."""
         if self.as_json:
             print_line({"step": step, "command": shlex.join(line), "result": result})
         elif table is not None:

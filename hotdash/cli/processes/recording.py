@@ -97,7 +97,7 @@ class _NewEvents:
         self._seen: tuple[m.RecordedEvent, ...] = ()
 
     def of(self, trace: m.ProcessTrace) -> Iterator[m.RecordedEvent]:
-        """Yield the events after the last one that was yielded."""
+        """Yield the events that are newer than the last event that an earlier call has yielded."""
         seen, self._seen = self._seen, trace.events
         if seen and seen[-1] in trace.events:
             yield from trace.events[len(trace.events) - trace.events[::-1].index(seen[-1]) :]

@@ -36,7 +36,7 @@ Choices = Iterable[tuple[str, str]]
 
 
 def complete_nodes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete a node of this machine, or of the settings file."""
+    """Complete the name of a node on this machine or in the settings file."""
     found: list[tuple[str, str]] = []
     with suppress(Refused, OSError):
         found += [(record.name, f"{record.release} {record.vsn}") for record in list_records()]

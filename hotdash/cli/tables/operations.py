@@ -109,7 +109,7 @@ def event_line(event: m.NodeEvent) -> RenderableType:
 
 
 def events(listed: Sequence[m.NodeEvent]) -> RenderableType:
-    """Return the newest events, except the vitals, of which there is an event each second."""
+    """Return the newest events, without those that report the node's vitals each second."""
     lines = [event_line(event) for event in listed if event.kind != "vitals"]
     return Group(*lines) if lines else text("There are no events yet.")
 

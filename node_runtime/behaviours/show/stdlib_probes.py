@@ -78,7 +78,7 @@ def _lock(lock: Any) -> ProbeResult:
 
 
 def _by_repr(value: Any) -> ProbeResult:
-    """Probe a C class whose repr is its complete state."""
+    """Probe a C class whose repr shows its complete state."""
     return repr(value), ()
 
 

@@ -30,7 +30,7 @@ class WorkerMail:
             os.set_blocking(descriptor, False)
 
     def send(self, number: int, message: WorkerMessage) -> None:
-        """Send a message to worker `number`. It gets lost if that worker doesn't run."""
+        """Send a message to worker `number`. The message gets lost if that worker doesn't run."""
         self._heart.mail(number, encode(message))
 
     def receive(self, handle: Callable[[int, WorkerMessage], None]) -> None:

@@ -30,7 +30,7 @@ def struct_fields(cls: Any) -> Iterator[tuple[str, Callable[[], Any] | None, Any
 
 
 def struct_maker(cls: Any) -> Callable[[], Any]:
-    """Return a function that makes objects of a struct's class. Their fields are None, and no initialiser is called.
+    """Return a function that makes objects of a struct's class, with None in each field, without an initialiser.
 
     msgspec refuses `object.__new__`, and every other way calls `__post_init__`. So an object is made by a subclass in
     which that method does nothing. Then the object gets the struct's class.

@@ -1,8 +1,8 @@
 """Gives instances in module globals the new version of their class, so that they show the new behaviour at once.
 
-The instances are those in `__carry__`, and those in global variables of modules that the load leaves alone. Their
-attributes stay. Fields that only the new class has get their defaults. An instance can adopt a class only if the old
-and the new class have the same layout: the same slots, and the same base class written in C.
+The instances are those in `__carry__`, and those in global variables of modules that the load leaves alone. The
+instances keep their attributes. Fields that only the new class has get their defaults. An instance can adopt a class
+only if the old and the new class have the same layout: the same slots, and the same base class written in C.
 """
 
 from __future__ import annotations

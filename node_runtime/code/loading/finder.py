@@ -87,7 +87,7 @@ class Loader(SourceFileLoader):
         return self._source.is_package
 
     def get_resource_reader(self, name: str | None = None) -> Any:
-        """Return the reader for `importlib.resources`. It compares the files of a release with the manifest."""
+        """Return the reader for `importlib.resources`. The reader compares the files of a release with the manifest."""
         return resource_reader(self.path) or super().get_resource_reader(name)
 
 
@@ -110,8 +110,8 @@ class Finder:
     def _unlisted(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
         """Refuse a source file that is in a managed package although the application does not list it.
 
-        It may be the file of a deleted module, and other finders would load it. An extension module
-        in the package, and a folder that has data files only, are imported as usual.
+        Such a file may belong to a deleted module, and other finders would load it. An extension module in the package,
+        and a folder that has data files only, are imported as usual.
         """
         package = self._table.sources.get(name.rpartition(".")[0])
         if package is None:

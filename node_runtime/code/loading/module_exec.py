@@ -92,7 +92,10 @@ def forget_frames(namespace: Namespace) -> None:
 
 
 def call_on_load(namespace: Namespace, before: Version | None) -> None:
-    """Call `__on_load__(old_namespace)`; an exception refuses the load. Follows the -on_load attribute of Erlang."""
+    """Call `__on_load__(old_namespace)`; if it raises an exception, the load is refused.
+
+    Follows the -on_load attribute of Erlang.
+    """
     hook = namespace.get(ON_LOAD)
     if hook is None:
         return

@@ -1,8 +1,9 @@
 """Finds what the modules outside a load would still use of a replaced version, because their bodies have kept it.
 
 A commit rebinds the names that a module has imported. It does not change what the module's body has made with these
-names: default values of functions, attributes of classes, constants, tables, type aliases and type adapters. They keep
-functions, classes, members of enumerations and sentinels of the replaced version until the module is loaded again.
+names: default values of functions, attributes of classes, constants, tables, type aliases and type adapters. Such
+objects keep functions, classes, members of enumerations and sentinels of the replaced version until the module is
+loaded again.
 """
 
 from __future__ import annotations

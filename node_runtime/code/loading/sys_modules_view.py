@@ -16,7 +16,9 @@ class ModulesView(MutableMapping[str, ModuleType]):
     """A mapping that delegates to the dict `real`. The thread that created it also finds the modules in `added`.
 
     If this thread assigns another object to the name of such a module, the object is kept in `replaced`, where only
-    this thread finds it. Code may keep the mapping, so the mapping also works after the bodies have run.
+    this thread finds it.
+
+    Code may keep the mapping, so the mapping also works after the bodies have run.
     """
 
     def __init__(

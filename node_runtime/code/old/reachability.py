@@ -183,7 +183,7 @@ class ReferenceGraph:
 
 
 def _is_known(cls: type) -> bool:
-    """Return whether the class is bound to its name in its module, so that it belongs to that module."""
+    """Return whether the class is bound to its name in its module; if so, it belongs to that module."""
     module = sys.modules.get(cls.__module__)
     return module is not None and cls.__qualname__.partition(".")[0] in module.__dict__
 

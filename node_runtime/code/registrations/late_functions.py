@@ -28,7 +28,7 @@ class ExitFunction:
         return f"{self.function.__module__}.{getattr(self.function, '__qualname__', self.function)}"
 
     def call(self) -> None:
-        """Make the call, unless the version that has registered it is not current."""
+        """Make the call if the version that has registered it is current."""
         if self in exit_functions:
             self.function(*self._args, **self._kwargs)
 

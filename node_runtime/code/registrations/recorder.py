@@ -1,8 +1,8 @@
 """Records which body has made which registration, by comparing the registries before and after the body.
 
-A body may import modules of libraries. Their registrations don't belong to the body, because the libraries stay when
-the body's module is loaded again. So the recorder compares the registries whenever a body or the import of a library
-begins or ends.
+A body may import modules of libraries. The registrations of these libraries don't belong to the body, because the
+libraries stay when the body's module is loaded again. So the recorder compares the registries whenever a body or the
+import of a library begins or ends.
 """
 
 from __future__ import annotations

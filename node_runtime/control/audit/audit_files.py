@@ -71,7 +71,7 @@ class AuditFiles:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Let no other process append inside the block. Raises OSError."""
+        """Let no other process append during the body of `with`. Raises OSError."""
         descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             deadline = time.monotonic() + LOCK_SECONDS

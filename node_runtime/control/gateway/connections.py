@@ -1,10 +1,10 @@
 """The open connections of a gateway: whose they are, and which of them have to be closed.
 
 libzmq reports through its monitor when it accepts a connection and when a connection ends, and attaches the
-connection's descriptor to each message. It can't close a single connection of a ROUTER socket, so the gateway shuts the
-descriptor down. Nor can libzmq stop accepting connections without closing all of them. So when too many connections are
-silent, the gateway closes the oldest silent connection. Therefore a client with a valid key can connect even during a
-flood of connections.
+connection's descriptor to each message. libzmq can't close a single connection of a ROUTER socket, so the gateway shuts
+the descriptor down. Nor can libzmq stop accepting connections without closing all of them. So when too many connections
+are silent, the gateway closes the oldest silent connection. Therefore a client with a valid key can connect even during
+a flood of connections.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ class Connections:
         """Accept only ids that libzmq assigns after `routing_id`. For each connection, libzmq increments the id.
 
         libzmq also lets a client choose its id. The client could choose the id of an earlier client and get an answer
-        that is meant for the earlier client. It could also choose the id that libzmq will assign next; libzmq then
-        aborts the process.
+        that is meant for the earlier client. The client could also choose the id that libzmq will assign next; libzmq
+        then aborts the process.
         """
         self._last_id_before = int.from_bytes(routing_id[1:], "big")
 

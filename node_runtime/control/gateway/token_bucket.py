@@ -13,7 +13,7 @@ class Refill(NamedTuple):
 
 
 class TokenBucket:
-    """A bucket that is full at first. It may owe tokens: then nothing can be taken until it is refilled.
+    """A bucket that is full at first. The bucket may owe tokens: then nothing can be taken until it is refilled.
 
     `now` is the time in seconds, always of the same clock.
     """

@@ -66,7 +66,7 @@ class ProcessHandlers:
     def _torn(self) -> ProcessQueries:
         """Return the queries that the control thread answers while the event loop is blocked.
 
-        They are kept for `TORN_KEPT_SECONDS`, because the first answer reads all processes.
+        They are kept for `TORN_KEPT_SECONDS`, so that not every request has to read all processes.
         """
         queries = self._torn_queries
         if queries is None or time.monotonic() - self._torn_since > TORN_KEPT_SECONDS:

@@ -1,4 +1,4 @@
-"""Evaluates a filter on processes. It compares what would be shown, never a value that redaction hides."""
+"""Evaluates a filter on processes. The filter compares what would be shown, never a value that redaction hides."""
 
 from __future__ import annotations
 
