@@ -19,6 +19,6 @@ def clip(text: str, limit: int) -> str:
 
 
 def clip_path(path: str | PurePath) -> str:
-    """Return the path. If it is very long, return an ellipsis and its end, which has the name of the file."""
+    """Return the path. If it is very long, return an ellipsis and the end of the path, which has the file's name."""
     text = str(path)
     return text if len(text) <= MAX_SHOWN_PATH else f"…{text[-MAX_SHOWN_PATH:]}"

@@ -34,7 +34,10 @@ _TERM: Final = re.compile(r"([a-z_]+)(:|>=|<=|>|<|=)(.*)", re.DOTALL)
 
 
 class FilterTerm(msgspec.Struct, frozen=True):
-    """One term: a `field` ("" for any), an operator (":" for text), and a text in lower case or a number."""
+    """One term of a filter: a `field` ("" for any field), an operator (":" for text), and the value to compare.
+
+    The value is a number, or a text in lower case.
+    """
 
     field: str
     operator: str

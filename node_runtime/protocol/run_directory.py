@@ -143,7 +143,10 @@ def hold_node_name(name: str) -> Iterator[None]:
 
 
 def write_record(record: NodeRecord) -> None:
-    """Write `record` atomically. Call it with the node's name reserved. Raises OSError if the disk can't be written."""
+    """Write `record` atomically.
+
+    The caller must have reserved the node's name. Raises OSError if the disk can't be written.
+    """
     check_node_name(record.name)
     path = run_directory() / f"{record.name}.json"
     temporary = path.with_name(f".{path.name}.new")  # the next boot replaces a file that an interrupted boot has left
@@ -245,7 +248,7 @@ def locate(node: str, cookie_file: Path | None = None) -> NodeAddress:
 
 
 def _parent_is_alive(record: NodeRecord) -> bool:
-    """Return whether the parent process, which restarts the node, is alive. A live parent holds a lock."""
+    """Return whether the parent process, which restarts the node, is alive: then the parent's lock is taken."""
     try:
         with (Path(record.directory) / "var" / "parent.lock").open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -289,7 +292,7 @@ def _running_nodes() -> str:
 def _read(path: Path) -> NodeRecord | None:
     """Return the record in a file; None if the file is damaged or does not belong to this user.
 
-    Other users may have put records of false nodes into the run directory while it was open to them.
+    A file of another user may be the record of a false node, written while the run directory was open to that user.
     """
     try:
         with open(path, "rb", opener=_open_no_link) as file:

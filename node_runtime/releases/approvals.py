@@ -25,7 +25,8 @@ MAX_APPROVED: Final = 100
 class Approvals:
     """The approvals since the boot. `plan_id(vsn)` returns the id that a plan for `vsn` has now, or raises Refused.
 
-    A person is identified by the name of a key, never by a name that a client claims. Only for the event loop's thread.
+    A person is identified by the name of a key, never by a name that a client claims. May be used only in the event
+    loop's thread.
     """
 
     def __init__(self, store: ReleaseStore, plan_id: Callable[[str], str]) -> None:

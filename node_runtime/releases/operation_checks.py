@@ -45,7 +45,10 @@ def find_operation(operations: tuple[Operation, ...], id: str | None) -> Operati
 
 
 def check_abort(request: Abort, running: OperationProgress | None) -> OperationProgress:
-    """Return the operation to abort. Raises Refused if it isn't running, or has begun to change the node."""
+    """Return the running operation, which is to be aborted.
+
+    Raises Refused if it has ended or has begun to change the node.
+    """
     if running is None:
         raise Refused("No operation is running, so there is nothing to abort.")
     if request.operation not in (None, running.id):

@@ -95,7 +95,7 @@ class OperationHistory:
     def end(self, operation: Operation) -> None:
         """Store an ended operation and delete its intent.
 
-        If the operation has changed the release, earlier probations are stored as ended, too.
+        If the operation has changed the running release, the probations of earlier operations are stored as ended, too.
         """
         has_new_release = operation.outcome in _NEW_RELEASE_OUTCOMES
         past = [_past(one) for one in self.operations if has_new_release and one.probation_until is not None]

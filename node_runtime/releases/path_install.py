@@ -33,7 +33,7 @@ class Effects:
 
 
 class PathInstall:
-    """Installs releases, one after the other, on the live node.
+    """Installs a list of releases, one after the other, on the live node.
 
     `current()` returns the running release. `switched(transition)` is called when the running release changes.
     """

@@ -123,7 +123,7 @@ class Probation:
             self._begin_revert(why)
 
     def operation_ended(self, *, tried: bool) -> None:
-        """Retry a due revert when an operation has ended; after too many attempts, restart.
+        """An operation has ended: if a revert is due, try it again or, after too many attempts, restart the node.
 
         `tried` is whether that operation was itself a failed attempt to revert.
         """

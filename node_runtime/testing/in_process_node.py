@@ -56,9 +56,10 @@ class InProcessNode:
 async def in_process_node(
     directory: Path, releases: tuple[Project, ...], environment: AppParameters
 ) -> AsyncIterator[InProcessNode]:
-    """Boot the first of the releases in an empty directory; at the end, restore the modules of the test's process.
+    """Boot the first of the releases in an empty directory; yield the node, and stop it at the end.
 
-    While the node runs, the test's process sees the node's modules, not those that the test has imported.
+    While the node runs, the test's process sees the node's modules, not those that the test has imported. At the end,
+    the test's modules are restored.
     """
     for project in releases:
         _place(project, directory)

@@ -107,7 +107,7 @@ def _filled(cls: type, found: Mapping[str, Any], defaults: Mapping[str, Any]) ->
 
 
 def _defaults(cls: type) -> dict[str, Any]:
-    """Return the fields of a dataclass with their defaults; those without one have MISSING."""
+    """Return the fields of a dataclass with their defaults; a field without a default has MISSING."""
     made: dict[str, Any] = {}
     for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
         if field.default_factory is not dataclasses.MISSING:

@@ -1,4 +1,4 @@
-"""The names that `node_runtime.testing` exports; its own `__init__.py` imports this file at the first use of one."""
+"""The names that `node_runtime.testing` exports. The package imports this file when one of them is first used."""
 
 from .private_node import PrivateNode
 from .released import last_release

@@ -1,4 +1,4 @@
-"""The last release of a project, with which a test compares the present one."""
+"""The last release of a project, with which a test compares the project's present state."""
 
 from __future__ import annotations
 

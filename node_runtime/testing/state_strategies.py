@@ -15,7 +15,7 @@ S = TypeVar("S")
 def states(cls: type[S]) -> SearchStrategy[S]:
     """Return a strategy for objects of a state class, with random values in all fields, including fields with defaults.
 
-    Fields and their items may be dataclasses, too. Numbers are never nan, because nan differs from itself.
+    A field, or an item of a field, may be a dataclass, too. Numbers are never nan, because nan differs from itself.
     """
     strategy: SearchStrategy[S] = _strategy(cls)
     return strategy

@@ -109,7 +109,7 @@ async def _class_of_state(name: str) -> str | None:
 
 
 def _class_name(state: Any) -> str:
-    """Return the class of a state; for a state machine's pair, that of its data."""
+    """Return the class of a state. The state of a state machine is a pair: return the class of its data."""
     data = state[1] if isinstance(state, tuple) and len(state) == 2 and isinstance(state[0], str) else state
     return f"{type(data).__module__}.{type(data).__qualname__}"
 

@@ -22,7 +22,7 @@ _COLLECTED: Final = {"_reverse_dict": dict, "_namespace_dict": dict, "_app_dict"
 
 
 def blockers(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """Yield a blocker for each module of the batch that Django reads only once, and one for URLs with replaced code."""
+    """Yield a blocker for each module of the batch that Django reads only once, and one if URLs use replaced code."""
     if "django.urls" not in sys.modules:
         return
     remedy = cold_remedy(transition.configuration.node.name, transition.target.vsn)
@@ -60,7 +60,7 @@ def clear_url_caches() -> None:
 
 
 def _url_modules(batch: Batch | None = None) -> Iterator[tuple[str, Any]]:
-    """Yield the name and the `urlpatterns` of each module that has them; for a module of `batch`, the new ones."""
+    """Yield the name and the `urlpatterns` of each module that has them; of `batch`, the new `urlpatterns`."""
     for name, module in list(sys.modules.items()):
         if issubclass(type(module), HotModule):
             is_new = batch is not None and name in batch.modules

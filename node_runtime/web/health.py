@@ -32,7 +32,7 @@ async def ready(_request: Request) -> Response:
 
 
 async def metrics(_request: Request) -> Response:
-    """Return the metrics of the node, and those that the release has registered with prometheus_client."""
+    """Return the metrics of the node, and the metrics that the release has registered with prometheus_client."""
     lines = "".join(f"{line}\n" for line in _lines()).encode()
     if importlib.util.find_spec("prometheus_client") is not None:
         lines += importlib.import_module("prometheus_client").generate_latest()

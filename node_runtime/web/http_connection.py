@@ -23,7 +23,7 @@ HEAD_TOO_LARGE: Final = (
 
 
 def connection_class(protocol: Any) -> Any:
-    """Return the subclass of `protocol`, uvicorn's class for one of its parsers, that a listener uses."""
+    """Return the class that a listener uses instead of `protocol`, uvicorn's class for one of its parsers."""
     of_listener = _listener_connection(protocol)
     return _with_httptools(of_listener) if hasattr(protocol, "on_headers_complete") else _with_h11(of_listener)
 
@@ -147,7 +147,7 @@ def _with_httptools(base: Any) -> Any:
     parse, on_body, start_task = base.take, base.on_body, base._start_asgi_task
 
     class HttptoolsConnection(base):  # type: ignore[misc]
-        """The connection for the parser httptools, which has no limits and parses pipelined requests ahead."""
+        """The connection for the parser httptools, which itself has no limits, and parses pipelined requests ahead."""
 
         __slots__ = ("_got_body", "_may_answer_at_once", "_unfinished_bytes")
         headers: Any

@@ -125,7 +125,7 @@ async def serve(name: str) -> None:
 
 @asynccontextmanager
 async def _lifespan(listener: Listener) -> AsyncIterator[None]:
-    """Run the startup of the listener's application; after the block, run the shutdowns of all its versions."""
+    """Run the startup of the listener's application; after the block, run the shutdowns of all versions of it."""
     application = listener.application
     if not isinstance(application, NamedApplication):
         yield

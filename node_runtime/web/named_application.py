@@ -97,7 +97,7 @@ class NamedApplication:
         raise Refused(f"the application {self.reference!r} can't be used: {why}; correct its name")
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
-        """Return the application's own coroutine for a request. uvicorn logs an error if its result isn't None."""
+        """Return the application's coroutine for a request. uvicorn logs an error if the result isn't None."""
         scope["state"] = self.state.copy()
         if scope["type"] == "websocket" and (task := asyncio.current_task()) is not None:
             task.set_name(f"websocket-{next(_numbers)}:{scope['path']}")

@@ -43,7 +43,7 @@ class Plugin:
         return {id(one.function) for one in registered} != current
 
     def _keep_place(self, caller: Any, before: list[Any]) -> None:
-        """Give the new function of a hook the place that the old function had among the functions of other plugins."""
+        """Give a hook's new function the place that the old function has had among the functions of other plugins."""
         now = caller.get_hookimpls()
         new = next(one for one in now if one.plugin is self.module)
         old = next((one for one in before if one.plugin is self.module), None)

@@ -209,7 +209,7 @@ def _running() -> Iterator[tuple[Listener, NamedApplication, Lifespan]]:
 def _replaced(batch: Batch) -> Iterator[tuple[Listener, NamedApplication, Any]]:
     """Yield (listener, application, new) for each application that is another object in its module's new version.
 
-    `application` is the listener's present one; `new` is the object in the new version.
+    `application` is the present application of the listener; `new` is the object in the new version.
     """
     for listener, application, _ in _running():
         if application.module not in batch.modules:

@@ -1,4 +1,5 @@
-"""Finds secrets in texts by names and forms, and redacts them. Every text that leaves a node passes through here.
+"""Finds secrets in texts, by the name before a secret or by the secret's own form, and redacts them.
 
-This package handles only texts: `node_runtime/behaviours/show/` redacts values, with the same words and patterns.
+Every text that leaves a node passes through here. This package handles only texts: `node_runtime/behaviours/show/`
+redacts values, with the same words and patterns.
 """

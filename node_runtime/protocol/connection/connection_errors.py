@@ -10,7 +10,10 @@ from node_runtime.protocol.wire import HANDSHAKE_LIMIT_SECONDS
 
 
 class ClosedEarly(Refused):
-    """The node has closed a connection before its first reply. Another attempt may succeed, even during a flood."""
+    """The node has closed a connection before its first reply.
+
+    Another attempt may succeed, even during a flood of clients.
+    """
 
 
 def unreachable(address: NodeAddress, how: str, kind: type[Refused] = Refused) -> Refused:

@@ -77,7 +77,7 @@ class KeyChanges(msgspec.Struct, frozen=True):
             return self._add(PersonKeys(name, ended), role, None)
 
     def revoke(self, name: str, *, even_the_last: bool = False) -> str:
-        """Revoke all keys of a holder at once; return the fingerprints of the valid keys, separated by commas.
+        """Revoke all keys of a holder at once; return the fingerprints of those that were valid, separated by commas.
 
         Refuses to revoke the last operator's key, unless `even_the_last` is true.
         """

@@ -68,7 +68,7 @@ def plan_next_key(directory: Path, grace: float) -> NextKey:
 def replace_key_if_due(directory: Path) -> bool:
     """Replace the node's key if its replacement is due; return whether it was replaced. Raises Refused and OSError.
 
-    The default cookies get the new key, too. If this is interrupted at any step, the next call completes it.
+    The default cookies get the new key, too. If a replacement is interrupted at any step, the next call completes it.
     """
     if (following := read_next_key(directory)) is None or following.at > time.time():
         return False

@@ -41,7 +41,8 @@ class Distribution(msgspec.Struct, frozen=True):
         """The path of the distribution in the node directory.
 
         If only this Python can load a file, such as `_zmq.cpython-311-x86_64-linux-gnu.so`, the name of the folder ends
-        with the version of this Python. So a node can have releases for two Pythons, with two builds of one version.
+        with the version of this Python. So a node can have releases for two Pythons, each with its own build of a
+        distribution.
         """
         is_bound = any(f".{sys.implementation.cache_tag}-" in path for path in self.files)
         python = "+cp{}{}".format(*sys.version_info) if is_bound else ""

@@ -86,7 +86,10 @@ AppupInstruction: TypeAlias = ModuleChange | ApplicationChange | RelupInstructio
 
 
 def parse_instruction(table: Mapping[str, Any]) -> AppupInstruction:
-    """Return the instruction in `table`. Raises `Refused` for a wrong key or value, and for an open question."""
+    """Return the instruction in `table`. Raises `Refused` for a wrong key or value, and for an unanswered question.
+
+    A question stands where the generator of appups did not know the instruction.
+    """
     if QUESTION in table:
         raise Refused(f"this question is open: {table[QUESTION]} Answer it, and remove the line")
     name = next((key for key in _READERS if key in table), None)
@@ -342,7 +345,7 @@ def _is(kind: Any, value: Any) -> bool:
 
 
 def _not_json(value: Any) -> str | None:
-    """Describe the first part of a TOML value that JSON can't represent; return None if there is none."""
+    """Return a description of the first part of a TOML value that JSON can't represent; None if there is none."""
     if isinstance(value, dict | list):
         parts = value.values() if isinstance(value, dict) else value
         return next((found for part in parts if (found := _not_json(part))), None)

@@ -34,7 +34,7 @@ def member_header(path: str, size: int, mode: int) -> bytes:
 
 
 def padding(size: int) -> bytes:
-    """Return the zeros that follow `size` bytes up to the end of their last block."""
+    """Return the zeros after a file of `size` bytes, which fill its last block."""
     return bytes(-size % BLOCK_BYTES)
 
 

@@ -42,7 +42,7 @@ class ScriptCalls:
             self._undos.append((step.undo, undo, step.args))
 
     def _function(self, reference: str) -> Callable[..., Any]:
-        """Return a function in the version that its module has at this place in the script.
+        """Return a function in the version that its module has when the script has reached the present instruction.
 
         All modules are switched at the first load. Until the script loads a module, its old functions are called.
         """

@@ -379,7 +379,7 @@ class Switch:
         await self._calls.start_ended_children()
 
     def forget_errors(self) -> None:
-        """Drop the errors. Their tracebacks refer to this object, so they would form reference cycles with it."""
+        """Drop the errors that this object keeps. Their tracebacks refer to this object: a reference cycle."""
         self.failed = None
         self._new_instances = []
         self._default = self.ahead = None

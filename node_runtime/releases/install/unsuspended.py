@@ -43,7 +43,8 @@ class UnsuspendedProcesses:
     def hold_removed(self) -> None:
         """Hold the processes of the removed modules until `release_removed`.
 
-        These processes have no code any more. Those that the script has stopped exit before `release_removed`.
+        These processes have no code any more. Those that the script has stopped exit before `release_removed` is
+        called.
         """
         if self._transition.removed:
             self._hold.hold_without_waiting(frozenset(self._transition.removed))

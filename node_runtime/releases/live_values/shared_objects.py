@@ -98,8 +98,8 @@ class SharedObjects:
     def _referred_to_from_outside(self, places: Iterable[HeldValue], migrated: Container[int]) -> set[int]:
         """Return the ids of the suspects: the changeable objects of migrated states to which something outside refers.
 
-        The reference count of a state itself doesn't show that, because the process and the callers refer to the state
-        anyway.
+        Their reference counts show this. The count of a state itself doesn't, because the process and the callers refer
+        to the state anyway. So the other holders are searched for the states.
         """
         arguments, states = list[Any](), list[Any]()
         for held in places:

@@ -63,7 +63,7 @@ class SwitchedNames:
                         self._found[int(places[number].process.pid), id(one.thing)] = places[number], one
 
     def check_migrated(self, pid: int, state: Any) -> bool:
-        """Forget those findings in the old state of process `pid` that its new state `state` doesn't have any more.
+        """Forget the findings that are in the old state of process `pid` and not in its new state, `state`.
 
         Return whether any finding was forgotten.
         """

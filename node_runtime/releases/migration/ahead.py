@@ -97,7 +97,7 @@ class _Record:
 
 
 class MadeAhead:
-    """New objects that are made before the processes are held, each for a small object (a record) in a state."""
+    """New objects that are made before the processes are held, one for each record (a small object in a state)."""
 
     def __init__(self, shapes: Shapes) -> None:
         self._shapes = shapes
@@ -199,7 +199,7 @@ def _is_allowed(shape: Shape) -> bool:
 
 
 def _attribute_dicts(holders: list[Any]) -> list[Any]:
-    """Return the containers in which the interpreter keeps the attributes of objects."""
+    """Return the dicts or other containers in which the interpreter keeps the attributes of `holders`."""
     known = set(map(id, holders))
     inner = {id(one): one for one in gc.get_referents(*holders) if isinstance(one, _CONTAINERS)}
     return [one for identity, one in inner.items() if identity not in known]

@@ -24,7 +24,7 @@ _VARIADIC: Final = 0x04 | 0x08
 
 
 class NotFound(msgspec.Struct, frozen=True):
-    """Why the target's code can't be found, and what the release can do about it."""
+    """The reason why the target's code can't be found, and what the release can do about it."""
 
     reason: str
     remedy: str
@@ -42,7 +42,7 @@ def function_at_same_place(function: FunctionType, namespace: Mapping[str, Any])
 
 
 def code_at_same_place(function: FunctionType, namespace: Mapping[str, Any]) -> CodeType | NotFound | None:
-    """Return the target's code for a function that a function of the old module has made; None for other functions."""
+    """Return the target's code for `function` if a function of the old module has made it; None for other functions."""
     code, maker = function.__code__, function.__code__.co_qualname.rpartition(LOCALS)[0]
     before, after = _code_named(function.__globals__, maker), _code_named(namespace, maker)
     if not maker or before is None or code not in before.co_consts:

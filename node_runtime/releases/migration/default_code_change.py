@@ -45,7 +45,10 @@ class DefaultMigration:
             ahead.adopt_into(self._converter)
 
     def migrate(self, state: Any, owner: str) -> tuple[Any, Sequence[LostField]]:
-        """Return the new state and the fields that it lacks. Raises NotMigratable. `owner` is the callback class."""
+        """Return the new state, and the fields that the migration has dropped. Raises NotMigratable.
+
+        `owner` is the name of the callback class.
+        """
         done = self._converter.convert(state)
         if done.obstacles:
             raise NotMigratable(done.obstacles, owner)

@@ -25,8 +25,8 @@ class MigratedClass(msgspec.Struct, frozen=True):
 class LostField(msgspec.Struct, frozen=True):
     """A field that the target's class lacks.
 
-    `count` instances have the field, and in `with_data` of these instances it holds data. A field holds no data if it
-    is None, empty, or has its default.
+    `count` is the number of instances that have the field, and `with_data` the number of instances whose field holds
+    data. A field holds no data if it is None, empty, or has its default.
     """
 
     cls: str

@@ -1,4 +1,4 @@
-"""The layout of objects: reads, makes and fills them without running code of their classes."""
+"""Reads, makes and fills objects without running code of their classes."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def base_of(cls: type) -> Base | None:
 
 
 def _maker(cls: type) -> type | None:
-    """Return the base, written in C, whose `__new__` has to make the objects of `cls`; None for an exception class."""
+    """Return the base class, written in C, whose `__new__` has to make the objects; None for an exception class."""
     if issubclass(cls, BaseException):
         return None
     return next(one for one in mro_of(cls) if type(namespace_of(one).get("__new__")) is types.BuiltinFunctionType)

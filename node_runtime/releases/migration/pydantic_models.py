@@ -101,7 +101,7 @@ class PydanticModel:
 
 
 def _are_plainly_equal(one: Any, other: Any) -> bool:
-    """Return whether two values are the same, equal constants, or equal lists of constants: a quick first check."""
+    """Return whether two values are the same object, equal constants, or equal lists of constants: a quick check."""
     if one is other:
         return True
     if type(one) is not type(other):

@@ -80,7 +80,7 @@ class Shape:
         return value
 
     def check(self, value: Any, new: Any) -> None:
-        """Report what is wrong with the new object, when all new objects are complete."""
+        """Report what is wrong with the new object. Called when all new objects are complete."""
 
 
 class ObjectShape(Shape):

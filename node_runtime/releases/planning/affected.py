@@ -47,7 +47,7 @@ Action = Literal["load", "suspend", "migrate", "stop", "kill"]
 
 
 def numbered_instructions(script: Sequence[RelupInstruction]) -> Iterator[tuple[int, RelupInstruction]]:
-    """Yield the instructions with their numbers in a plan: from 1, without the point of no return."""
+    """Yield each instruction with its number in a plan. The numbers begin at 1; the point of no return has none."""
     return enumerate((step for step in script if not isinstance(step, PointOfNoReturn)), 1)
 
 

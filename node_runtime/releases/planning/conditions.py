@@ -148,10 +148,10 @@ def _uncallable(step: Apply, batch: Batch, reached: set[str]) -> Iterator[Blocke
 
 
 def _found(reference: str, batch: Batch, reached: set[str]) -> Any:
-    """Return the function that a script applies; None if it does not exist.
+    """Return the function `reference` that a script applies; None if it does not exist.
 
-    `reached` contains the modules that earlier instructions load or remove; in these, the function
-    is looked up in the new version.
+    `reached` contains the modules that earlier instructions load or remove. In such a module, the function is looked up
+    in the new version, in any other module in the old version.
     """
     module = reference.partition(":")[0]
     if module in reached and module not in batch.modules:

@@ -68,7 +68,7 @@ def _flat(environment: Mapping[str, Any], prefix: str = "", depth: int = 0) -> d
 
 
 def _shown_change(key: str, left: Mapping[str, Any], right: Mapping[str, Any]) -> tuple[str, str]:
-    """Return both values for display. If they differ only in secrets, the second text says that."""
+    """Return both values for display, redacted. If they differ only in secrets, the second text says that."""
     before, after = _shown(key, left), _shown(key, right)
     return before, after.replace(REDACTED, CHANGED) if before == after else after
 
@@ -83,7 +83,7 @@ def _shown(key: str, flat: Mapping[str, Any]) -> str:
 
 
 def _masked(value: Any, depth: int = 0) -> Any:
-    """Return a copy of the value in which every part with a secret name, at any depth, is masked."""
+    """Return a copy of the value in which every part whose name is that of a secret is masked, at any depth."""
     if depth < MAX_DEPTH and (type(value) is list or type(value) is tuple):
         return [_masked(part, depth + 1) for part in value]
     if depth < MAX_DEPTH and type(value) is dict:

@@ -129,7 +129,10 @@ def _data_files(release: UnpackedRelease, name: str) -> dict[str, str]:
 
 
 def _holders(transition: Transition, search: _PathSearch) -> Iterator[tuple[str, str]]:
-    """Yield (place, application) for each global variable or state with a path into an old folder of an application."""
+    """Yield (place, application) for each global variable or state with a path into an old folder of an application.
+
+    A place is, for example, "shop.site.BASE".
+    """
     if not search.folders:
         return
     gone = {*transition.loaded, *transition.removed}

@@ -44,7 +44,7 @@ def lasting_blockers(transition: Transition, batch: Batch) -> list[Blocker]:
 def unusable_classes(transition: Transition, batch: Batch) -> Iterator[Blocker]:
     """Yield a blocker for each live process that can't continue in the new version of its class.
 
-    If the script stops a process before it gives new code to the module's processes, the process needs no new class.
+    A process needs no new class if the script stops it before the processes of its module get new code.
     """
     known: dict[CallbackVersion, str | None] = {}
     stopped = affected.stopped_before_their_change(transition.script)

@@ -38,7 +38,7 @@ class InstallParticipant(Protocol):
     def served(self, batch: Batch) -> list[str]:
         """Return the names of the replaced code that applications would still serve.
 
-        `blockers` reports these applications.
+        `blockers` names these applications.
         """
 
     def staying(self, transition: Transition, holders: list[HeldModules]) -> tuple[list[str], list[HeldModules]]:

@@ -61,7 +61,7 @@ def _by_name(transition: Transition, code: CodeServer, found: Staying) -> list[t
 
 
 def _joined(one: OldCodeHolder, other: OldCodeHolder) -> OldCodeHolder:
-    """Join two descriptions of one holder. `other` may be from the search over the heap, and then is more exact."""
+    """Join two descriptions of one holder. If `other` is from the search over the heap, it is the more exact one."""
     does = other.does if other.does.startswith("runs ") else one.does
     return replace(one, does=does, pid=other.pid if one.pid is None else one.pid)
 
@@ -87,7 +87,7 @@ def _folded(
 
 
 def _belongs_to(holder: OldCodeHolder, process: OldCodeHolder) -> bool:
-    """Return whether a holder belongs to `process`: it is a task, timer or server that holds the same code."""
+    """Return whether `holder` is a task, timer or server that belongs to `process`, because it holds the same code."""
     if holder.kind == "task":
         return holder.pid == process.pid and holder.does.startswith("holds ")
     return holder.kind in ("timer", "server") and holder.does == process.does

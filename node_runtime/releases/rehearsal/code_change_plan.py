@@ -106,7 +106,7 @@ def _down_to(version: Version) -> Down:
 
 
 def _one_after_the_other(changes: Sequence[CodeChangeCall]) -> CodeChangeCall:
-    """Return a call that gives each code_change the state that the previous one has returned."""
+    """Return a function that calls several code_changes, each with the state that the previous one has returned."""
 
     def change_all(state: Any) -> tuple[Any, Sequence[LostField]]:
         lost: list[LostField] = []

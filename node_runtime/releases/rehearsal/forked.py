@@ -189,10 +189,7 @@ class _MessageReader:
         return seconds > limits.total_seconds or self._is_not_interrupted(late)
 
     def _is_not_interrupted(self, late: float) -> bool:
-        """Return whether the child has had enough time to interrupt its call by itself.
-
-        The call has exceeded its time limit by `late` seconds.
-        """
+        """Return whether the child should have interrupted its call itself, `late` seconds after the time limit."""
         if late <= 0:
             self._used_in_time, self._idle_checks = None, 0
             return False

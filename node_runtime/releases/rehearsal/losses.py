@@ -21,7 +21,8 @@ class Losses:
     def add(self, process: Process, lost: Iterable[LostField], *, back: bool) -> None:
         """Add the fields that the new state of a process lacks.
 
-        `back` is whether the state was made by the way back: the conversion to the running release again.
+        `back` is True if the state was converted to the running release again, and False if it was converted to the
+        target.
         """
         for one in lost:
             name = str(one)

@@ -233,7 +233,7 @@ class Receiver:
 def _ended_early(
     transition: Transition, marker: ProgressMarker, limits: RehearsalLimits, receiver: Receiver, copy: CopyEnd
 ) -> RehearsalResult | RehearsedCall | LoadRefusal | str:
-    """Return a result for the process, function or body during which the copy of the node ended or hung.
+    """Return a result for what the copy of the node was doing (a process, function or body) when it ended or hung.
 
     If the copy ended for another reason, return that reason as a clause.
     """

@@ -161,7 +161,7 @@ def _audit_hook(block: Callable[[str, tuple[Any, ...]], None]) -> Callable[[str,
 
 
 class BlockedRuntime:
-    """Replaces the runtime inside the sandbox: the node's singletons can be used; any other access is blocked."""
+    """Replaces the runtime inside the sandbox. The node's singletons can be used; any other access is blocked."""
 
     def __init__(self, sandbox: Sandbox, node: Runtime | None) -> None:
         self._sandbox = sandbox
@@ -189,7 +189,7 @@ def _is_harmless_database(name: object) -> bool:
 
 
 def _is_closed(error: BaseException) -> bool:
-    """Return whether an error, or one in its chain of causes, reports a closed descriptor."""
+    """Return whether an error, or one in its chain of causes, reports a closed file descriptor."""
     seen: set[int] = set()
     at: BaseException | None = error
     while at is not None and id(at) not in seen:
@@ -201,7 +201,7 @@ def _is_closed(error: BaseException) -> bool:
 
 
 def _reports_closed(error: BaseException) -> bool:
-    """Return whether an error's errno, its SQLite error code or its text reports a closed descriptor."""
+    """Return whether an error's errno, its SQLite error code or its text reports a closed file descriptor."""
     if isinstance(error, OSError):
         return error.errno in _CLOSED_ERRNOS
     attributes = vars(error)

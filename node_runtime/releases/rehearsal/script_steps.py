@@ -63,7 +63,7 @@ class SwitchStep(msgspec.Struct, frozen=True):
 
 
 class ApplyCall(msgspec.Struct, frozen=True):
-    """The function that instruction `step` applies, and the function that undoes its effect, if any."""
+    """The function that instruction `step` applies and, if there is one, the function that undoes the effect."""
 
     step: int
     function: str
@@ -130,7 +130,7 @@ def rehearsal_steps(transition: Transition) -> Iterator[RehearsalStep]:
 
 
 def stale_supervisors(transition: Transition) -> list[SupervisorProcess]:
-    """Return the live supervisors whose modules the script loads, but for which it has no code_change."""
+    """Return the live supervisors whose modules the script loads without a code_change."""
     modules = [module for module in transition.loaded if module not in transition.migrated]
     users = conditions.callback_processes(*modules) if modules else []
     return [process for process in users if isinstance(process, SupervisorProcess)]

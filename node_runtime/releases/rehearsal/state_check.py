@@ -27,7 +27,7 @@ class StateClass(msgspec.Struct, frozen=True):
 def check_state(
     process: BehaviourProcess, returned: Any, wanted: StateClass, given: Any, before: StateClass, what: str
 ) -> None:
-    """Check that `returned` can be the state of a process of the class `wanted`. Raises WrongResult.
+    """Raise WrongResult unless `returned` can be the state of a process of the class `wanted`.
 
     The state was made from `given`, a state of the class `before`. If `given` already violates the state type that
     `before` declares, the type of the new state isn't checked. `what` is the name of the called function in messages.
@@ -52,9 +52,9 @@ def check_state(
 
 
 def check_awaitable(returned: Any, what: str) -> None:
-    """Check that `returned`, the result of a function, is not awaitable: the function must not be async.
+    """Raise WrongResult if `returned`, the result of a function, is awaitable: the function must not be async.
 
-    Raises WrongResult. `what` is the name of the function in messages.
+    `what` is the name of the function in messages.
     """
     if inspect.isawaitable(returned):
         if inspect.iscoroutine(returned):
@@ -64,7 +64,7 @@ def check_awaitable(returned: Any, what: str) -> None:
 
 
 def _check_resume(process: BehaviourProcess, state: Any, wanted: StateClass) -> None:
-    """Make an instance of the class with the state, as the resume does. Raises WrongResult."""
+    """Make an instance of the class `wanted` with the state, as the resume does. Raises WrongResult."""
     try:
         process.make_instance(wanted.cls, state)
     except Exception as error:

@@ -136,10 +136,10 @@ class _Translation:
     def concatenated(
         self, scripts: Iterable[Sequence[AppupInstruction]]
     ) -> tuple[list[LoadObjectCode | Apply], list[ModuleChange | RelupInstruction]]:
-        """Return the instructions of all scripts before their points of no return, and those after them.
+        """Return the instructions of all scripts before their points of no return, and the instructions after them.
 
-        If a script has no point of no return, all its instructions count as after one. An instruction that reads code
-        always counts as before it.
+        In a script without a point of no return, all instructions come after it. An instruction that reads code always
+        counts as before it.
         """
         before: list[LoadObjectCode | Apply] = []
         after: list[ModuleChange | RelupInstruction] = []
@@ -233,7 +233,7 @@ class _Translation:
     def grouped(
         self, after: Sequence[ModuleChange | RelupInstruction], changes: dict[str, ModuleChange]
     ) -> tuple[list[LoadObjectCode], list[RelupInstruction]]:
-        """Return the instructions that read code, and all others. A component is in the place of its first member."""
+        """Return the instructions that read code, and all others. Those of a component are where its first one was."""
         groups = {
             member: group
             for group in components({name: change.deps for name, change in changes.items()})
@@ -336,7 +336,7 @@ def _start(app: AppView, start: ReleaseStartType | None) -> list[Apply]:
 
 
 def _preparing(step: AppupInstruction) -> LoadObjectCode | Apply:
-    """Return the instruction if it may precede the point of no return. Raises `Refused` if it must not."""
+    """Return `step` if it may precede the point of no return; otherwise, raise `Refused`."""
     match step:
         case LoadObjectCode() | Apply():
             return step
@@ -383,7 +383,7 @@ def _split(steps: Iterable[LoadObjectCode | Apply]) -> tuple[list[LoadObjectCode
 def _merged_object_code(steps: Iterable[LoadObjectCode]) -> list[LoadObjectCode]:
     """Merge the instructions so that each application has one. Raises `Refused` for two versions of an application.
 
-    If several instructions name a module, the last of them determines the module's place.
+    A module that several instructions name is at the place of the last of them.
     """
     merged: dict[str, LoadObjectCode] = {}
     modules: defaultdict[str, dict[str, None]] = defaultdict(dict)

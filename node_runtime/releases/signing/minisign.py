@@ -93,8 +93,8 @@ def decode_signature(data: bytes) -> Signature:
 def is_valid(signature: Signature, key: PublicKey, digest: bytes) -> bool:
     """Return whether `key` has signed both the trusted comment and the file whose BLAKE2b-512 digest is `digest`.
 
-    The import of `cryptography` is inside the function, because it needs 14 MB of memory and a fifth of the time of a
-    boot, and only nodes with release keys call this function.
+    `cryptography` is imported inside the function, because only nodes with release keys need it: the import takes 14 MB
+    of memory and a fifth of the time of a boot.
     """
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey

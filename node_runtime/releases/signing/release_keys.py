@@ -72,7 +72,8 @@ def release_keys_folder(directory: Path) -> Path:
 def read_node_keys(directory: Path) -> tuple[ReleaseKey, ...]:
     """Read the release keys of the node in `directory`; none if the node has no folder for keys. Raises Refused.
 
-    A folder without a key is refused: its keys may be on a disk that is not mounted, or their files have wrong names.
+    A folder without a key is refused, because something is wrong: a disk with the keys may not be mounted, or the files
+    may have wrong names.
     """
     folder = release_keys_folder(directory)
     keys = read_release_keys(folder)

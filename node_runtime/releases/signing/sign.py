@@ -21,8 +21,8 @@ def sign_tarball(
 ) -> ReleaseStatement:
     """Write the signature of `tarball` beside it, valid for `days`; return the signed statement. Raises Refused.
 
-    `manifest` is the tarball's, and `manifest_bytes` its encoded form. The build id has the time of the build that is
-    in the manifest, or the present time if the manifest has none.
+    `manifest` is the tarball's, and `manifest_bytes` its encoded form. The build id has the time of the build. If the
+    manifest has no such time, the build id has the present time.
     """
     now = datetime.now(UTC).replace(microsecond=0)
     sha256, digest = tarball_hashes(tarball)

@@ -23,7 +23,7 @@ class TrustPolicy(msgspec.Struct, frozen=True):
     error: str | None = None
 
     def standing(self, key_id: str | None) -> SignatureStanding:
-        """Return the standing of a release that the key with this id has signed; for an unsigned release, pass None."""
+        """Return "signed", "unknown key" or "revoked" for the key that has signed a release; "unsigned" for None."""
         if key_id is None:
             return "unsigned"
         key = next((key for key in self.keys if str(key.public) == key_id), None)

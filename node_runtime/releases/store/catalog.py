@@ -78,7 +78,7 @@ class Catalog:
     def removed(self, vsn: str, used: Set[str]) -> None:
         """Forget a removed release and its files, because another release with the same version may be staged later.
 
-        The folders in `used`, such as lib/click-8.5.1, still exist, and their files can be read.
+        The folders in `used`, such as lib/click-8.5.1, are not removed yet, and their files can still be read.
         """
         self.forget(vsn)
         remove_listed_files(vsn, used)

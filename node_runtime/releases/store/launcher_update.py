@@ -118,7 +118,7 @@ def _replacements(folder: Path) -> list[int]:
 
 
 def _remove_old(folder: Path) -> None:
-    """Remove all folders `_launcher-<version>` except the newest two: a command may be loading the older of these."""
+    """Remove all folders `_launcher-<version>` except the newest two: a command may be loading the older one."""
     for version in _replacements(folder)[:-2]:
         removed = folder / f"{_STAGE_PREFIX}{version}"
         (folder / f"{FIRST}-{version}").replace(removed)  # so that an interruption leaves no incomplete launcher

@@ -118,7 +118,7 @@ def others_of(release: UnpackedRelease, reception: Reception) -> list[str]:
 
 
 def translate_relups(release: UnpackedRelease, other: str, reception: Reception) -> None:
-    """Translate the relups between a received release and another release of the node directory.
+    """Try to translate the relups between a received release and another release of the node directory.
 
     This only tests that the translation takes little time and memory; the relups are discarded. If there is no relup,
     or if an appup is wrong for the other release, a plan reports that later.
@@ -177,7 +177,7 @@ def _wanted(reception: Reception, manifest: Manifest, data: bytes, others: Mappi
 
 
 def _is_same(manifest: Manifest, data: bytes, directory: Path) -> bool:
-    """Return whether the release is new, or has the same manifest as the recorded release with its version.
+    """Return whether the release is new to the node, or has the manifest that is recorded for its version.
 
     The manifest is compared with the hash in the commit record, because the manifest on the disk may be damaged.
     """

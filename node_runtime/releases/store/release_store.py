@@ -84,7 +84,8 @@ class ReleaseStore:
     def trust_policy(self) -> TrustPolicy:
         """Return the release keys and the settings of the node, which an operator may have changed since the boot.
 
-        The node remembers them, so that a loss of etc/ makes it accept nothing instead of everything.
+        The node records outside of etc/ that it has them. So if etc/ is lost, the node accepts no release instead of
+        every release.
         """
         policy = read_trust_policy(self.root)
         if policy.error is None:
@@ -285,13 +286,13 @@ class ReleaseStore:
         return {part_of(path.removeprefix(prefix)) for path in self._used_paths() if path.startswith(prefix)}
 
     def _third_party_parts(self, vsn: str) -> set[str]:
-        """Return the folders, such as lib/click-8.5.1, with the third-party code of a process that has booted `vsn`."""
+        """Return the folders, such as lib/click-8.5.1, with the third-party code that the release `vsn` imports."""
         with suppress(Refused):
             return set(self.catalog.release(vsn).manifest.path)
         return set()  # it has been removed, but for these parts
 
     def _read_name(self) -> str:
-        """Return the name in the permanent release's manifest or, if that can't be read, in another manifest."""
+        """Return the name of the releases, from the permanent release's manifest or, if unreadable, another one."""
         for vsn in (self.permanent, *self.record.releases):
             with suppress(Refused):
                 return self.catalog.release(vsn).manifest.name

@@ -141,7 +141,10 @@ def _record(
     *,
     repaired: bool,
 ) -> None:
-    """Add the release to the commit record. `repaired` says whether any files of the release were written."""
+    """Add the release to the commit record.
+
+    With `repaired`, files of the release were written, so it isn't failed any more.
+    """
     record = commit_record.load(directory)
     parts = tuple(sorted(parts_of(manifest)))
     if record is None:

@@ -174,7 +174,7 @@ class LedWorkers:
         return ""
 
     def repair(self, vsn: str, who: str) -> None:
-        """Bring workers that run another release than worker 1 into its release `vsn`, or restart them."""
+        """Bring workers that run another release than worker 1 to its release, `vsn`, or restart them."""
         if self._repair is None and any(one.vsn not in ("", vsn) for one in self._workers.values()):
             self._repair = runtime().loop.create_task(self._repair_all(vsn, who))
 

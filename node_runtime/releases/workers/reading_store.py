@@ -10,7 +10,7 @@ from node_runtime.releases.store.release_store import ReleaseStore
 
 
 class ReadingStore(ReleaseStore):
-    """A `ReleaseStore` that never writes. `read_again` makes it see what worker 1 has changed."""
+    """A `ReleaseStore` that never writes. After a change by worker 1, `read_again` has to be called."""
 
     def read_again(self, vsn: str) -> None:
         """Read the commit record and the release `vsn` again. Raises `Refused`."""

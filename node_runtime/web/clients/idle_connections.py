@@ -14,7 +14,7 @@ from typing import Any, Final
 
 
 class IdleDeadline:
-    """What an idle connection has in place of a timer; `at` is in seconds of the event loop's clock."""
+    """The deadline of an idle connection, instead of a timer; `at` is in seconds of the event loop's clock."""
 
     __slots__ = ("at",)
 
@@ -26,7 +26,10 @@ class IdleDeadline:
 
 
 class IdleDeadlines:
-    """The deadlines of a listener's connections, which may be idle for `seconds` seconds, and at most 2 s longer."""
+    """The deadlines of a listener's connections.
+
+    A connection may be idle for `seconds` seconds, and at most 2 s longer.
+    """
 
     __slots__ = ("_seconds", "current")
 
@@ -41,7 +44,7 @@ class IdleDeadlines:
 
 
 class ConnectionLoop:
-    """The event loop, as uvicorn's connections use it, but its `call_later` starts no timer."""
+    """Replaces the event loop for uvicorn's connections; its `call_later` starts no timer."""
 
     __slots__ = ("_deadlines", "_loop", "create_task")
 

@@ -23,7 +23,7 @@ class BodyTooLarge(HTTPException):
 
 
 class RequestRules:
-    """An application behind these rules: it gets no ambiguous request, and no body of more than `max_bytes` bytes.
+    """An application behind rules: it gets no ambiguous request, and no body of more than `max_bytes` bytes.
 
     If `max_bytes` is None, a body may have any size. A request that breaks a rule is answered with 400 or 413, and its
     connection is closed.
@@ -59,7 +59,7 @@ class RequestRules:
         return self._limited(self._max_bytes, scope, receive, send)
 
     def is_simple(self, scope: Scope) -> bool:
-        """Return whether a request breaks no rule, and has no body. For some such requests, this returns False."""
+        """Return True if it is certain at once that a request breaks no rule and has no body; otherwise False."""
         headers = scope["headers"]
         values = dict(headers)
         return (

@@ -90,7 +90,7 @@ def last_future(task: asyncio.Task[Any]) -> object | None:
 
 
 def may_set(task: asyncio.Task[Any], future: object) -> bool:
-    """Return whether the arguments and variables of a task refer to a future, directly or, say, through an event."""
+    """Return whether the arguments and variables of a task refer to a future, directly or, for example, by an event."""
     coroutine: Any = task.get_coro()
     frame = getattr(coroutine, "cr_frame", None)
     if frame is None:

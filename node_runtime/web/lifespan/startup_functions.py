@@ -29,7 +29,7 @@ def startup_functions(application: Any) -> list[Callable[..., Any]] | None:
 
 
 def _of_the_user(function: Any) -> Iterator[Callable[..., Any]]:
-    """Yield the functions that users wrote, without the wrappers of the libraries."""
+    """Yield the functions that users wrote, out of the wrappers that libraries have put around them."""
     while isinstance(function, functools.partial):
         function = function.func
     function = inspect.unwrap(function) if callable(function) else function

@@ -55,7 +55,7 @@ class RequestCount:
 
 
 class Begun(NamedTuple):
-    """A request whose handler, a plain function, has returned `response`, which a task has to send."""
+    """A request whose handler, a plain function, has returned `response`. A task has to send the response."""
 
     process: AdoptedTask
     response: object

@@ -106,7 +106,7 @@ def _parts(default_headers: list[Header], response: Response) -> list[bytes] | N
 
 
 def _line(header: Header) -> bytes | None:
-    """Return the line of a header, or None if uvicorn has to write or to refuse it."""
+    """Return the line of a header; None if only uvicorn can write it, or has to refuse it."""
     name, value = header
     if type(name) is not bytes or type(value) is not bytes:
         return None

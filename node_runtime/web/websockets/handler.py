@@ -48,7 +48,7 @@ class Rejected(Stop):
 class WebSocketHandler(GenServer[S], Generic[S]):
     """The server of one websocket. Its state is `self.state`; the connection itself belongs to the listener.
 
-    Like the methods of any server, those below can be called and cast by other processes, for example
+    Like the methods of any server, the methods of this class can be called and cast by other processes, for example
     `cast(pid, Member.send_text, "hello")`. Don't define `init`. Follows the behaviour cowboy_websocket.
     """
 

@@ -1,4 +1,4 @@
-"""The websockets of a runtime: those that wait for their process, and those that have one."""
+"""The websockets of a runtime: those that wait for their process, and those that have a process."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ HEAD_END: Final = b"\r\n\r\n"
 
 
 class Opening:
-    """The handshake of one connection. The bytes that the methods produce are returned by `output`.
+    """The handshake of one connection. `output` returns the bytes that the methods have produced.
 
     The handler's class is used only here, and not kept: a connection must not keep an old version of it.
     """
@@ -49,7 +49,10 @@ class Opening:
         return self._protocol.data_to_send()
 
     def receive(self, data: bytes, routes: WebSocketRoutes, transport: asyncio.Transport) -> bool:
-        """Parse bytes from the client. Return True when the request is complete, and a handler should answer it."""
+        """Parse bytes from the client.
+
+        Return True when the request is complete and accepted, so that its handler is started.
+        """
         self._received += data
         if self._response is not None:
             return False

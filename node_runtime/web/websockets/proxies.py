@@ -1,4 +1,4 @@
-"""Finds the client of a websocket behind proxies, from the headers that they add, by uvicorn's rule."""
+"""Finds the client of a websocket behind proxies: by uvicorn's rule, from the headers that proxies add."""
 
 from __future__ import annotations
 

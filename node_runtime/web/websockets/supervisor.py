@@ -1,4 +1,4 @@
-"""The supervisor of a listener's websockets, which is started for the first of them."""
+"""The supervisor of a listener's websockets. It is started when the listener's first websocket is opened."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHUTDOWN_SECONDS = 5.0
 
 
 class WebSocketSup(Supervisor):
-    """The supervisor of the handlers. The end of one doesn't affect others, and no handler is restarted."""
+    """The supervisor of the handlers. The end of a handler doesn't affect others, and no handler is restarted."""
 
     strategy, intensity, period = "simple_one_for_one", 0, 1.0
 
@@ -36,9 +36,10 @@ async def start_link_handler(reference: str, number: int) -> Pid:
 
 
 async def start_handler(above: Target, listener: str, reference: str, number: int) -> None:
-    """Start the handler of a connection below its listener's supervisor of websockets, which is a child of `above`.
+    """Start the handler of a connection below its listener's supervisor of websockets.
 
-    Raises Refused, and Exit if a supervisor ends meanwhile.
+    The supervisor is a child of `above`, and is started if necessary. Raises Refused, and Exit if a supervisor ends
+    meanwhile.
     """
     name = supervisor_name(listener)
     if name not in runtime().names:

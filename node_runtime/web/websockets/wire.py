@@ -38,7 +38,7 @@ class WireState:
 
 
 class Wire:
-    """An open websocket's protocol. The bytes that the methods produce are returned by `output`."""
+    """An open websocket's protocol. `output` returns the bytes that the methods have produced."""
 
     __slots__ = ("_fragments", "_max_message_bytes", "_opcode", "_protocol", "_unfinished", "closed_by_client")
 

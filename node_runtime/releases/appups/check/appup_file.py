@@ -58,7 +58,7 @@ class PlacedAppup:
     is_readable: bool = True
 
     def entry_for(self, direction: Direction, vsn: str) -> PlacedEntry | None:
-        """Return the entry of a direction for another version of the application; None if there is none."""
+        """Return the entry for an upgrade from, or a downgrade to, the version `vsn`; None if there is none."""
         for entry in self.entries:
             if entry.direction == direction and matches_version(entry.versions, vsn):
                 return entry

@@ -53,14 +53,17 @@ class CheckedScript(msgspec.Struct, frozen=True):
         return any(isinstance(step, ends) for each in self.steps for step in each.instructions)
 
     def head(self, app: str) -> tuple[str, int]:
-        """Return the file and line for a mistake about a missing instruction: where the application's entry begins."""
+        """Return the file and the line at which the entry of `app` begins.
+
+        Mistakes about missing instructions have this place.
+        """
         return self.heads.get(app) or next(iter(self.heads.values()))
 
 
 def checked_script(
     older: ReleaseSource, newer: ReleaseSource, direction: Direction, appups: Mapping[str, PlacedAppup]
 ) -> CheckedScript:
-    """Return the steps from one release to the other. Each application that differs must have an entry."""
+    """Return the steps from one release to the other. Each application that differs must have an entry in its appup."""
     left, target = (older, newer) if direction == "up" else (newer, older)
     added = [app.name for app in target.view.apps if left.view.app(app.name) is None]
     removed = [app.name for app in reversed(left.view.apps) if target.view.app(app.name) is None]

@@ -32,7 +32,7 @@ _ROUTE_KEYWORDS: Final[dict[str, Literal["set_routes", "set_websockets"]]] = {
 
 
 class ChildEffect(msgspec.Struct, frozen=True):
-    """The start, stop or deletion of a child. `supervisor` and `child` are None if they can't be read."""
+    """The start, stop or deletion of a child. `supervisor` and `child` are None if the source doesn't show them."""
 
     verb: Literal["start", "stop", "delete"]
     supervisor: str | None

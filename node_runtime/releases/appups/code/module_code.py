@@ -37,7 +37,7 @@ class ModuleCode:
 
     @cached_property
     def bindings(self) -> dict[str, str]:
-        """The full dotted name of what is imported, by the name that the import binds."""
+        """For each name that an import binds, the full dotted name of the imported module or attribute."""
         return {each.name: each.dotted for each in self.imports if each.name != "*"}
 
     @cached_property

@@ -87,7 +87,7 @@ def code_change_text(cls: CallbackCode) -> str:
 
 
 def _declared(release: ReleaseCode, cls: CallbackCode) -> Iterator[tuple[ModuleCode, ast.ClassDef, ast.expr]]:
-    """Yield the declared type of the state: the parameter of the base class, else what `init` returns."""
+    """Yield the declared type of the state: the type argument of the base class, else the type that `init` returns."""
     for module, node in cls.lineage:
         for base in node.bases:
             if isinstance(base, ast.Subscript) and release.is_runtime(
@@ -151,7 +151,7 @@ def _absolute_text(release: ReleaseCode, module: ModuleCode, node: ast.expr) -> 
 
 
 def _texts(release: ReleaseCode, definition: Definition, seen: set[str]) -> Iterator[str]:
-    """Yield the text of a definition, and those of the definitions that it reads."""
+    """Yield the text of a definition, and the texts of the definitions that it reads."""
     statement, module = definition.statement, definition.module
     name = f"{module.name}.{definition.rest}"
     if statement is None or name in seen:

@@ -46,7 +46,7 @@ class RouteStep(msgspec.Struct, frozen=True):
 
     @property
     def is_early(self) -> bool:
-        """Whether the routes can be set before any code is loaded: neither a route nor their setter is new."""
+        """Whether the routes can be set before any code is loaded: no route is new, and the setter isn't new either."""
         return set(self.after) <= set(self.before) and (self.in_left or not self.setter)
 
     @property

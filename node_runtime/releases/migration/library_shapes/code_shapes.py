@@ -16,7 +16,8 @@ from node_runtime.releases.migration.shapes import PartOf, PathStep, Shape
 class ClosureShape(Shape):
     """A function that has no name in its module: a lambda, or a function that a function has made.
 
-    The new function has the code and the globals that it is given, and the default values and variables of the old one.
+    The shape has the code and the globals of the new function. The default values and the closure come from the old
+    function.
     """
 
     def __init__(self, code: types.CodeType, namespace: dict[str, Any], label: str, *, replaced: bool) -> None:
@@ -42,7 +43,7 @@ class ClosureShape(Shape):
 
 
 class CellShape(Shape):
-    """A variable of a closure. Functions that share it share the new one."""
+    """A variable of a closure. Functions that share the old variable share the new one."""
 
     def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
         with suppress(ValueError):  # it is empty
