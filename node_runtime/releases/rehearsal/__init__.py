@@ -6,7 +6,6 @@ from .new_modules.bodies import PrepareCode
 from .new_modules.module_values import lost_values
 from .progress import RehearsalProgress
 from .rehearse import (
-    REMEDIES_LOAD,
     ProgressCallback,
     RehearsalEnd,
     blockers,
@@ -19,6 +18,7 @@ from .rehearse import (
     sentence,
     warnings,
 )
+from .remedies import REMEDIES_LOAD
 
 __all__ = [
     "REMEDIES_LOAD",
