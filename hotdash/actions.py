@@ -318,7 +318,7 @@ def key_of(action_id: str, keymap: dict[str, str]) -> str:
 
 
 def help_of(action: Action, keymap: dict[str, str]) -> str:
-    """Return the help of an action, with the keys as they are mapped."""
+    """Return the help of an action, with the keys that the keymap gives to the actions in the text."""
     return re.sub(r"\{(\w+)\}", lambda name: key_of(name.group(1), keymap), action.help)
 
 

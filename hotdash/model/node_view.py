@@ -179,7 +179,7 @@ class NodeView:
         return next((one for one in self.operations if one.id == operation_id), None)
 
     def unfinished(self) -> tuple[m.Operation, ...]:
-        """Return the operations whose end has not been reported."""
+        """Return the operations that have not ended, as far as the node has reported."""
         return tuple(one for one in self.operations if one.ended is None)
 
     def release(self, vsn: str) -> m.ReleaseInfo | None:

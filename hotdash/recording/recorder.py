@@ -1,4 +1,4 @@
-"""Records what a node link posts, on the way to the dashboard."""
+"""Records the messages of a node link on their way to the dashboard."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class ApplicationMaster(GenServer[MasterState]):
             raise Stop(message.reason)
 
     async def terminate(self, reason: object) -> None:
-        """Stop the top supervisor, whatever the reason for the end of the master."""
+        """Stop the top supervisor, whatever the exit reason of the master is."""
         await _end(self.state.top)
 
 
@@ -127,8 +127,7 @@ class ApplicationMasterProcess(ServerProcess):
 def _callbacks(spec: AppSpec, earlier: Mapping[str, dict[str, Any]] | None = None) -> Application:
     """Return an instance of the application's callback class.
 
-    If `earlier` has a namespace for the class's module, the class is taken from this namespace, else from the module's
-    current version.
+    The class is taken from the namespace that `earlier` has for its module, else from the module's current version.
     """
     try:
         cls = resolve_in_versions(spec.mod or "", earlier or {})
@@ -239,10 +238,10 @@ async def stop(name: str, timeout: float | None = None) -> None:
     Other applications keep running, even if they need this one.
 
     Returns when the application has stopped. If another call is already stopping the application, this call only waits
-    for the end of the other call; but a process of the application does not wait: for it, this call returns at once.
-    After `timeout` seconds the remaining processes of the application are killed; None waits forever. Raises Refused if
-    the application isn't loaded, Deadlock in a process that would wait for its own end, and ValueError for an invalid
-    time. Follows application:stop/1.
+    for the end of the other call; but in a process of the application, it returns at once. After `timeout` seconds the
+    remaining processes of the application are killed; None waits forever. Raises Refused if the application isn't
+    loaded, Deadlock in a process that would wait for its own end, and ValueError for an invalid time. Follows
+    application:stop/1.
     """
     if timeout is not None:
         check_seconds(timeout)

@@ -35,7 +35,7 @@ def call_now(
 @overload
 def call_now(target: Target, method: Callable[Concatenate[Any, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
 def call_now(target: Target, method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """Call a method of an idle server in the current turn: for plain callbacks, which can't await a `call`.
+    """Call a method of an idle server at once: for plain callbacks, which can't await a `call`.
 
     Like `gen_server.call`, but without a time limit: it takes as long as the method. Raises WouldWait, without calling
     the method, if the answer would come later: because the server is busy, is suspended or has messages, or because the

@@ -120,7 +120,7 @@ def _owner(owner: Hashable | None) -> Hashable:
 def terminate(target: Target, reason: object = "normal") -> None:
     """Let the process handle the messages in its mailbox and then terminate. A suspended process terminates at once.
 
-    Doesn't wait for the end of the process. Raises NoProcess, and Exit for a process without callbacks. Follows
+    Doesn't wait until the process has ended. Raises NoProcess, and Exit for a process without callbacks. Follows
     sys:terminate/2.
     """
     node = runtime()

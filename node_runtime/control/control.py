@@ -214,7 +214,7 @@ def _emit_health(events: EventLog, vsn: str, health: Health) -> None:
 
 
 def _publish(events: EventLog, audit: AuditLog, operation: Operation) -> None:
-    """Publish the progress of an operation as an event, and write its end to the audit log."""
+    """Publish the progress of an operation as an event; when it has ended, write its outcome to the audit log."""
     progress = operation.outcome or operation.phase
     preposition = "of" if operation.kind in ("install", "commit") else "to"
     line = f"{operation.kind} {preposition} {operation.to_vsn} by {operation.by}: {progress}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def report_process_crash(
     process: BehaviourProcess, reason: object, error: BaseException, item: MailItem | None
 ) -> None:
-    """Log the end of `process` for `reason`, unless the end is orderly.
+    """Log that `process` exits with `reason`, unless the exit is orderly.
 
     `item` is the message that the process was handling; None if `terminate` failed.
     """

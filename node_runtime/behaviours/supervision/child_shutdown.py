@@ -64,6 +64,6 @@ def _limit(spec: ChildSpec) -> tuple[bool, float | None]:
 
 
 def _report_end(supervisor: str, spec: ChildSpec, pid: Pid, reason: object) -> None:
-    """Report the end of a child that was stopped, unless its end was orderly."""
+    """Report the exit of a child that was stopped, unless the exit was orderly."""
     if not (reason_is(reason, "shutdown") or (is_orderly(reason) and not spec.restarts_after(reason))):
         report_child("shutdown_error", supervisor, spec, pid, reason)

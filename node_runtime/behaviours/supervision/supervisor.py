@@ -77,11 +77,10 @@ class Supervisor(GenServer[ChildTable]):
     - "simple_one_for_one" has one specification and any number of instances, started by `start_child`. An instance that
       ends is restarted with the same arguments.
 
-    A failed restart is retried in a later turn, and each retry counts as a restart. `back_off` delays retries.
-    `auto_shutdown` ends the supervisor, with the reason shutdown, when a significant child has
-    ended by itself and is not restarted ("any_significant"), or when all significant children have
-    ended in this way ("all_significant"). Follows the behaviour supervisor and its
-    supervisor:sup_flags().
+    A failed restart is retried in a later turn of the event loop, and each retry counts as a restart. `back_off` delays
+    retries. `auto_shutdown` ends the supervisor, with the reason shutdown, when a significant child has ended by itself
+    and is not restarted ("any_significant"), or when all significant children have ended in this way
+    ("all_significant"). Follows the behaviour supervisor and its supervisor:sup_flags().
     """
 
     __behaviour__ = True
@@ -118,7 +117,7 @@ class Supervisor(GenServer[ChildTable]):
         return table
 
     async def handle_info(self, message: Any) -> None:
-        """Handle the end of a child; other messages are logged and ignored."""
+        """Handle the exit of a child; other messages are logged and ignored."""
         if not isinstance(message, EXIT):
             super().handle_info(message)
             return

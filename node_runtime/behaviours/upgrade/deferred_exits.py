@@ -147,7 +147,7 @@ async def _hold_and_exit(
 
 
 def put_back_processes(transaction: Transaction) -> None:
-    """Undo what a failed script has done to processes, in this turn. Can't fail.
+    """Undo what a failed script has done to processes, in one turn of the event loop. Can't fail.
 
     Processes that the script has started are unlinked from all other processes; `end_started_processes` ends them. If
     such a process had taken another process's name, the other process gets the name back, and the requests in the

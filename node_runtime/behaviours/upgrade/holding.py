@@ -87,7 +87,7 @@ def _answer_calls_of(process: Process) -> None:
 
 
 def hold_when_idle(process: BehaviourProcess, owner: object) -> None:
-    """Suspend the process now if it is idle, else when its callback ends. Does not wait for that end."""
+    """Suspend the process now if it is idle, else when its callback ends. Returns before the callback ends."""
     process.suspend_owners = {*(process.suspend_owners or ()), owner}
     if process.run_state is None:
         process.run_state = HELD
@@ -240,7 +240,7 @@ class Hold:
         self.groups.setdefault(process.code, []).append(process)
 
     def hold_without_waiting(self, modules: frozenset[str]) -> None:
-        """Hold the processes of further modules: idle ones now, busy ones as soon as their callbacks end.
+        """Hold the processes of `modules`, too: idle ones now, busy ones as soon as their callbacks end.
 
         Held processes don't answer the calls of a busy process.
         """
@@ -266,7 +266,7 @@ class Hold:
         ]
 
     def release(self, *, but: Container[CallbackVersion] = ()) -> None:
-        """Resume all groups of processes except `but`, in one turn. Can't fail."""
+        """Resume all groups of processes except `but`, in one turn of the event loop. Can't fail."""
         self._joining = frozenset(code.module for code in self.groups if code in but and code.module in self._joining)
         for code, group in self.groups.items():
             if code not in but:

@@ -89,7 +89,7 @@ class AuditFiles:
             os.close(descriptor)
 
     def earlier(self) -> list[Path]:
-        """Return the earlier files, oldest first."""
+        """Return the files with earlier entries, oldest first."""
         return sorted(self._earlier.glob("[0-9]" * 12 + ".jsonl"))
 
     def lines(self) -> Iterator[tuple[Path, int, bytes]]:
@@ -135,7 +135,7 @@ class AuditFiles:
         return Head(0, last)
 
     def move_full(self, first_seq: int) -> None:
-        """Move the newest file to the earlier files. Raises OSError."""
+        """Move the newest file, which is full, to the files with earlier entries. Raises OSError."""
         self._earlier.mkdir(mode=0o700, exist_ok=True)
         self.current.replace(self._earlier / f"{first_seq:012}.jsonl")
 

@@ -99,7 +99,7 @@ class ProcessInspector:
         )
 
     def _find(self, pid: int) -> Process:
-        """Return a process. Raises Refused, with the reason of its end, when it has ended."""
+        """Return a process. Raises Refused, with the exit reason, when the process has ended."""
         process = self._runtime.processes.get(pid) or self._runtime.zombies.get(pid)
         if process is not None:
             return process
