@@ -188,7 +188,8 @@ class AdoptedTask(CoroutineProcess):
     error is reported as the crash of the process. OTP has no such process.
 
     Without a task, a process can run a plain function: `begin_call` begins the process before the call, and `end_call`
-    ends it afterwards. If the function turns out to need a task, the task enters the block instead of `end_call`.
+    ends it afterwards. If the function turns out to need a task, the task enters the block, and `end_call` is not
+    called.
     """
 
     __slots__ = ("_token", "was_killed")
@@ -230,7 +231,7 @@ class AdoptedTask(CoroutineProcess):
             self.task = None  # the task refers to the process
 
     def end_call(self, error: BaseException | None) -> None:
-        """End a process that `begin_call` began, after the plain function has returned (None) or has raised `error`."""
+        """End a process that `begin_call` began: its plain function has returned, or it has raised `error`."""
         if self.run_state is DEAD:
             self.runtime.last_frame_ended(self)
         else:

@@ -33,7 +33,7 @@ def is_being_cancelled() -> bool:
     """Return whether the running task is being cancelled.
 
     A task may catch a CancelledError although this function returns False. Then nobody has cancelled the task: code
-    that the task called has raised the error.
+    that the task called has raised the CancelledError.
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -1,7 +1,7 @@
 """The log of the processes that ended most recently, with their exit reasons.
 
-There are two lists of limited length, one for orderly ends and one for crashes. In a common list, the many orderly ends
-of a node that spawns a process for each request would displace the few crashes.
+There are two lists of limited length, one for orderly ends and one for all others. In a common list, the many orderly
+ends of a node that spawns a process for each request would displace the few crashes.
 """
 
 from __future__ import annotations

@@ -354,7 +354,7 @@ class Runtime(Scheduler):
             process.watchers.pop(ref, None)
 
     def drop_messages(self, process: Process, unwanted: Callable[[Any], bool]) -> None:
-        """Remove messages, but no calls and casts, from the mailbox of the running `process` if `unwanted` is true."""
+        """Remove the messages that are `unwanted`, but no calls and casts, from the mailbox of a running process."""
         mail = process.mail
         if mail:
             kept = [item for item in mail if item[0] is not None or not unwanted(item[1])]

@@ -66,7 +66,7 @@ class PersonKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def check_key_name(name: str) -> None:
-    """Raise Refused (USAGE) unless people may use `name` for a key."""
+    """Raise Refused (USAGE) unless `name` is allowed as the name of a key."""
     if not _KEY_NAME.fullmatch(name):
         raise Refused(
             f"{name!r} can't be the name of a key; use 1 to 32 of the characters a-z, 0-9, '.', '_' and '-', and begin "

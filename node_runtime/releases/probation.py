@@ -32,7 +32,7 @@ MAX_REVERT_ATTEMPTS: Final = 3
 
 
 def missing_way_back(vsn: str, permanent: str, left: str, store: ReleaseStore, operation: Operation) -> str | None:
-    """Return a sentence that says why only a restart leads back from `vsn` to `permanent`; None if an install does.
+    """Return a sentence that says why only a restart, and no install, leads back from `vsn` to `permanent`; else None.
 
     `operation` has installed release `vsn`; before, release `left` was running.
     """

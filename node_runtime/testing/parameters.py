@@ -22,7 +22,7 @@ def with_ports(releases: tuple[Project, ...], port: Callable[[], int]) -> dict[s
 
 
 def parameters_toml(defaults: AppParameters, environment: AppParameters) -> str:
-    """Return the text of sys.toml. JSON's strings, numbers and lists are TOML's, too."""
+    """Return the text of a sys.toml: the parameters `defaults`, overridden by `environment`."""
     names = sorted({*defaults, *environment})
     tables = {name: {**defaults.get(name, {}), **environment.get(name, {})} for name in names}
     return "".join(

@@ -72,7 +72,7 @@ async def take_through(
 
 
 def _relabelled(project: Project) -> Project:
-    """Return the same project as a release of another version, which changes nothing."""
+    """Return the same project as a release of another version, with no other change."""
     return with_release_vsn(project, f"{project.release.vsn}+next")
 
 

@@ -12,7 +12,7 @@ logger: Final = logging.getLogger("node_runtime")
 
 
 class CertificateFiles:
-    """The files of the certificate and the key of `server`, whose configuration has been loaded."""
+    """The files of the certificate and the key that the loaded configuration of a server names."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         self._config = config

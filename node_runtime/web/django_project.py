@@ -60,7 +60,10 @@ def clear_url_caches() -> None:
 
 
 def _url_modules(batch: Batch | None = None) -> Iterator[tuple[str, Any]]:
-    """Yield the name and the `urlpatterns` of each module that has them; of `batch`, the new `urlpatterns`."""
+    """Yield the name and the `urlpatterns` of each module that has them.
+
+    A module of `batch` has the new `urlpatterns`.
+    """
     for name, module in list(sys.modules.items()):
         if issubclass(type(module), HotModule):
             is_new = batch is not None and name in batch.modules

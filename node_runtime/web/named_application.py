@@ -70,7 +70,7 @@ class NamedApplication:
         return application
 
     def adopt(self, lifespan: Lifespan) -> None:
-        """Make `lifespan` the present lifespan: the next request gets its state."""
+        """Make `lifespan` the present lifespan: the next request gets the state of this lifespan."""
         self._lifespans[lifespan.process] = self.lifespan = lifespan
         self.state = lifespan.state
 

@@ -199,7 +199,7 @@ def _served_after(application: NamedApplication, batch: Batch) -> Any:
 
 
 def _running() -> Iterator[tuple[Listener, NamedApplication, Lifespan]]:
-    """Yield the listeners that serve an application now, with its present lifespan."""
+    """Yield (listener, application, present lifespan) for each listener that serves an application now."""
     for listener in listeners().values():
         application = listener.application
         if isinstance(application, NamedApplication) and application.lifespan is not None:

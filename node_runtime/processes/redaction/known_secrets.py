@@ -45,7 +45,7 @@ _SCHEMES_WITH_USERS: Final = ("ssh", "sftp", "rsync", "git", "sip", "sips", "xmp
 
 
 def known_tokens(text: str) -> Iterator[Span]:
-    """Yield tokens with a known beginning. The beginning is hidden, too."""
+    """Yield tokens that begin like those of known services: `ghp_…`, `AKIA…`. The beginning is hidden, too."""
     for found in _TOKEN.finditer(text):
         yield found.span()
 

@@ -55,7 +55,7 @@ class ClientSocket:
         self._read_events()
 
     def send(self, data: bytes) -> bool:
-        """Send one message; return False if too many wait to be sent."""
+        """Send one message; return False if too many messages wait to be sent."""
         try:
             self._dealer.send(data, zmq.NOBLOCK)
         except zmq.Again:

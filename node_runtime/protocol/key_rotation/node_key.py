@@ -30,7 +30,7 @@ class NextKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def public(self) -> str:
-        """The public key as text, in the form in which cookies contain it."""
+        """The public key of the next key, in the form in which cookies contain it."""
         return key_text(zmq.curve_public(parse_key(self.secret)))
 
 

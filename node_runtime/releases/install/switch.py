@@ -222,7 +222,7 @@ class Switch:
         return self.arguments.prepare(self._default_migration) if replaces else []
 
     def _change_sources(self) -> None:
-        """Make later imports find the target's files, and give the modules that stay loaded the paths of those."""
+        """Make later imports find the target's files. The modules that stay loaded get the paths of these files."""
         if self._sources is None:
             self._sources = register_sources(self.code, self.transition.left, self.transition.target)
 

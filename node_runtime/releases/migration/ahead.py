@@ -107,7 +107,7 @@ class MadeAhead:
         """The record of each object that gets a new object in its place."""
 
     def __len__(self) -> int:
-        """Return the number of records, which are old objects, whose new object has been made."""
+        """Return the number of records (old objects) for which a new object has been made."""
         return len(self._records)
 
     def make(self, value: Any) -> Iterator[None]:

@@ -18,7 +18,7 @@ CONTINUES = "it runs a coroutine, which can't be suspended: it continues in the 
 def coroutines_left(transition: Transition) -> Iterator[tuple[str, list[Process]]]:
     """Yield the changed or suspended modules, each with the live processes that run its coroutines.
 
-    Processes that the script stops are left out. A module without any other such process is left out, too.
+    Processes that the script stops are left out. So is a module if no other process runs its coroutines.
     """
     stopped = affected.pids_of_stopped(transition.script)
     for module in dict.fromkeys((*transition.suspended, *transition.loaded, *transition.removed)):

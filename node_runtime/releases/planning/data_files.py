@@ -157,8 +157,8 @@ def _namespace(module: str) -> dict[str, Any] | None:
 def _paths_in(title: str, value: object, search: _PathSearch) -> Iterator[tuple[str, str]]:
     """Yield (place, application) for each path in `value` that leads into an old folder of an application.
 
-    A place is a step such as `.base`. If `value` is too large to be searched completely, a sentence of `search` names
-    it by `title`.
+    A place is a step such as `.base`. If `value` is too large to be searched completely, its `title` is added to
+    `search.cut`.
     """
     left, waiting, seen = MAX_VALUES, [("", value, 0)], set[int]()
     while waiting and search.has_time():

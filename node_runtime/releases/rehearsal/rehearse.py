@@ -371,8 +371,7 @@ def warnings(outcome: RehearsalEnd) -> list[str]:
 def blocks_way_back(rehearsal: Rehearsal, left: str, path: Sequence[str]) -> bool:
     """Return whether the rehearsal has shown that the way back, which installs the releases of `path`, would fail.
 
-    The rehearsal tries only the return to `left`, the release before the install. So return False if the way back
-    begins with another release.
+    Only a return to `left` was rehearsed. So return False if the way back begins with another release.
     """
     return bool(rehearsal.no_way_back) and [*path[:1]] == [left]
 

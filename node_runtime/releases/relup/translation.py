@@ -233,7 +233,7 @@ class _Translation:
     def grouped(
         self, after: Sequence[ModuleChange | RelupInstruction], changes: dict[str, ModuleChange]
     ) -> tuple[list[LoadObjectCode], list[RelupInstruction]]:
-        """Return the instructions that read code, and all others. Those of a component are where its first one was."""
+        """Return the instructions that read code, and all others. A component is at the place of its first module."""
         groups = {
             member: group
             for group in components({name: change.deps for name, change in changes.items()})

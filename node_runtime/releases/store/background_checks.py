@@ -33,7 +33,7 @@ class BackgroundChecks:
         threading.Thread(target=self._run, name="node_runtime.releases.checks", daemon=True).start()
 
     def forget(self, name: str) -> None:
-        """Allow a further request for `name`."""
+        """Forget that `name` was requested, so that its check can be requested again."""
         with self._lock:
             self._known.discard(name)
 

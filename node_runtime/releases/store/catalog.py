@@ -93,7 +93,7 @@ class Catalog:
             start_processes_as(vsn, recorded or sha256((self.root / manifest_path(vsn)).read_bytes()))
 
     def configuration(self, vsn: str) -> Configuration:
-        """Read the configuration that the node would have with this release. Raises `Refused`."""
+        """Read the configuration that the node would have with the release `vsn`. Raises `Refused`."""
         return read_configuration(self.root, vsn)
 
     def relup_path(self, start: str, end: str) -> RelupPath:

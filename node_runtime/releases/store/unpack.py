@@ -141,10 +141,7 @@ def _record(
     *,
     repaired: bool,
 ) -> None:
-    """Add the release to the commit record.
-
-    With `repaired`, files of the release were written, so it isn't failed any more.
-    """
+    """Add the release to the commit record. With `repaired`, the release is no longer marked as failed."""
     record = commit_record.load(directory)
     parts = tuple(sorted(parts_of(manifest)))
     if record is None:

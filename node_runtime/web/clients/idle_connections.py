@@ -22,7 +22,7 @@ class IdleDeadline:
         self.at: Final = at
 
     def cancel(self) -> None:
-        """Do nothing: the connection forgets its timer after it has cancelled it."""
+        """Do nothing: after this call, the connection forgets its deadline anyway."""
 
 
 class IdleDeadlines:

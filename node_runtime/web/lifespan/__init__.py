@@ -1,1 +1,1 @@
-"""The lifespans of ASGI applications. An upgrade starts the new lifespan beside the old one, and can go back to it."""
+"""The lifespans of ASGI applications. An upgrade starts a new lifespan beside the old one, to which it can return."""

@@ -169,7 +169,7 @@ async def _awaited(handler: ParsedReference, response: object) -> Response:
 
 
 def _failed(handler: ParsedReference, request: Request) -> Response:
-    """Report the exception of a handler, and return the response to the client."""
+    """Log the exception that a handler has raised, and return the response for the client."""
     failures().crashes += 1
     extra = {COUNTED: True}
     logger.exception("%s failed to answer %s %s", handler, request.method, request.url.path, extra=extra)

@@ -85,7 +85,7 @@ class RoutingTable:
         self._settled.set()
 
     async def settled(self) -> None:
-        """Wait until no request that uses earlier routes is running."""
+        """Wait until no running request uses routes that were replaced."""
         while self._earlier:
             self._settled.clear()
             await self._settled.wait()

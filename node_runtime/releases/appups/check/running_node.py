@@ -41,7 +41,7 @@ class ChildTableModel:
 
     @property
     def name(self) -> str:
-        """The supervisor's registered name, or its class."""
+        """The supervisor's registered name or, without one, the name of its class."""
         return self.left.name
 
     def spec(self, child: str) -> ChildCode | None:

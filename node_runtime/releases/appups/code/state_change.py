@@ -21,10 +21,9 @@ class StateChange(msgspec.Struct, frozen=True):
 
     `changed` are the changed classes of objects in a state, with the file and line of each in the newer release.
     `declared` are the declared types of the state in both releases, or None if the types are the same.
-    `has_code_change` is whether the newer release defines a code_change, and `code_change` is whether the older release
-    has no such code_change or another one. `gone["up"]` are the classes that the newer release lacks, and
-    `gone["down"]` those that the older release lacks. `lost` are the fields of changed classes that the newer release
-    lacks.
+    `has_code_change` is whether the newer release defines a code_change, and `code_change` is whether this code_change
+    is new or has changed. `gone["up"]` are the classes that the newer release lacks, and `gone["down"]` those that the
+    older release lacks. `lost` are the fields of changed classes that the newer release lacks.
     """
 
     older: CallbackCode
