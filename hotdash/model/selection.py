@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ProcessKey:
-    """One process: a pid is never reused within a boot."""
+    """The identity of one process: a pid is never reused within a boot."""
 
     boot_id: str
     pid: int

@@ -17,7 +17,7 @@ Q = TypeVar("Q", m.ProcessQuery, m.TreeQuery)
 
 @dataclass(frozen=True, slots=True)
 class ProcessWindow:
-    """The newest page of a process query. Unlike the page, `rows` also has the rows that have not changed."""
+    """A query for processes, and its newest page. `page` has only the rows that have changed; `rows` has all rows."""
 
     query: m.ProcessQuery
     page: m.ProcessPage
@@ -31,7 +31,7 @@ class ProcessWindow:
 
 @dataclass(frozen=True, slots=True)
 class TreeWindow:
-    """The newest page of the tree. Unlike the page, `rows` also has the rows that have not changed."""
+    """A query for the tree, and its newest page. `page` has only the rows that have changed; `rows` has all rows."""
 
     query: m.TreeQuery
     page: m.TreePage

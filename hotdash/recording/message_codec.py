@@ -1,4 +1,4 @@
-"""The messages of the node link as records, and back. Only the message classes in `hotdash.messages` can be decoded."""
+"""Converts messages of the node link to records, and back. Only the classes in `hotdash.messages` can be decoded."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from .table import Column, Row, Table
 
 
 class WindowTable(Table):
-    """A table that has the content of only some rows, its window."""
+    """A table that has the content of only some rows: these rows are its window."""
 
     class WindowMoved(Message):
         """Rows that the dashboard does not know have become visible. The node has to be asked for them."""

@@ -1,8 +1,8 @@
 """Probes for the hidden contents of standard library objects, read without running user code.
 
 The contents of locks, iterators, buffers, closures and timers can change while all attributes stay the same. In a walk
-during which nothing else runs, probes detect such changes. Other walks don't use probes, because other code changes
-these objects all the time.
+during which nothing else runs, probes detect such changes. In other walks, probes are not used, because other code may
+change these objects at any time.
 """
 
 from __future__ import annotations

@@ -277,7 +277,7 @@ class _HazardFinder:
                     yield f"`__carry__` keeps {module}.{name}, which keeps a replaced version in memory."
 
     def _new_class(self, value: Any) -> type | None:
-        """Return the class that a carried instance adopts at the commit; None if it keeps its class."""
+        """Return the class that an instance in `__carry__` adopts at the commit; None if it keeps its class."""
         return None if isinstance(value, type) else self.replaced.get(type(value), ("", None))[1]
 
     def registries(self) -> Iterator[str]:

@@ -263,12 +263,12 @@ class Stage:
     # ------------------------------------------------------------ the preparing thread's view
 
     def namespace(self, module: HotModule) -> Namespace:
-        """Return the namespace in which the preparing thread sets the attributes of `module`."""
+        """Return the namespace in which the thread that prepares the new versions sets the attributes of `module`."""
         staged = self._namespaces.get(module)
         return staged.namespace if staged is not None else object.__getattribute__(module, "__dict__")
 
     def get(self, module: HotModule, name: str) -> Any:
-        """Return the value of `module.name` for the preparing thread."""
+        """Return the value of `module.name` for the thread that prepares the new versions."""
         added = self._new_children.get(module, {})
         if name in added:
             return added[name]
@@ -318,9 +318,10 @@ class Stage:
         return self._real_modules[top] if top in self._real_modules else self.staged[top].managed.module
 
     def _import_absolute(self, name: str) -> ModuleType | None:
-        """Return a module. If it is staged or managed, first execute its parents and then the module itself.
+        """Return a module; first execute its parents and, if it is part of the load or not loaded, the module itself.
 
-        The result is None if neither the code server nor `sys.modules` has the module.
+        The result is None if neither the code server nor `sys.modules` has the module. Raises ModuleNotFoundError if
+        the load deletes the module.
         """
         parent = name.rpartition(".")[0]
         if parent:

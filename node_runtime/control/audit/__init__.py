@@ -1,4 +1,4 @@
-"""The audit log of a node: a chain of entries in files, anchored where the node's user can't write."""
+"""The audit log of a node: a chain of entries in files, anchored where the node's OS user can't write."""
 
 from .audit_log import AuditLog, open_audit_log
 from .entries import node_entry

@@ -164,7 +164,7 @@ class ProcessQueries:
         return known
 
     def _tidy(self) -> None:
-        """Drop answers and rates that nobody has asked for lately: an ended process in them would keep its old code.
+        """Drop answers and rates that nobody has asked for lately, since they may keep ended processes and so old code.
 
         While a query that may use them is being answered, drop nothing; the next call will.
         """
