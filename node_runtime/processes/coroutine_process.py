@@ -1,8 +1,8 @@
-"""Processes without callbacks, which run a coroutine function that calls `receive`, or plain asyncio code.
+"""Processes without callbacks: they run a coroutine function that calls `receive`, or plain asyncio code.
 
 A process of the kind "process" uses the runtime's functions, such as `receive`; an exit signal ends it at once, as in
 OTP. A process of the kind "task" runs plain asyncio code, which doesn't have to know about the runtime. An exit signal
-cancels this code; its `finally` blocks may then run until the supervisor kills the process.
+cancels this code. Its `finally` blocks may then run until the supervisor kills the process.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Crash reports: one log record for each process that ends because its own code failed; and a counter of failures.
 
 The record has a sentence as its message, the report as its attribute `report`, and a traceback with the source lines of
-the code version that ran. Callers, links and monitors get the exception as the exit reason. So `report_crash` removes
-the traceback from the exception: it would keep the frames of the dead process and their code alive.
+the code version that ran. Callers, links and monitors get the exception as the exit reason, but without its traceback:
+the traceback would keep the frames of the dead process and their code alive.
 """
 
 from __future__ import annotations

@@ -42,9 +42,9 @@ def is_being_cancelled() -> bool:
 class Exit(DescribedError):
     """A call failed, or a process could not start; `reason` says why.
 
-    `reason` is the exit reason of the process that has ended without a reply, or that could not start. It is "badcall"
-    if the called process can't handle the request. In a zombie, the functions of the runtime raise Exit with the
-    zombie's own exit reason.
+    If the called process has ended without a reply, or a process could not start, `reason` is the exit reason of that
+    process. If the called process can't handle the request, `reason` is "badcall". In a zombie, the functions of the
+    runtime raise Exit with the zombie's own exit reason.
 
     Most subclasses correspond to a reason with which OTP's gen_server:call/2 exits, or to an error that
     gen_server:start_link/3 returns.

@@ -19,9 +19,9 @@ class ProcessInfo:
     """Information about a process at one moment.
 
     `started` is in seconds since the epoch. `mailbox` counts the queued messages, `messages` the handled messages.
-    `spent` is the time in callbacks, in seconds. It includes the awaits of callbacks, because the process can handle no
-    other message during them. It doesn't include a coroutine's waits in `receive`. `callback` names the current async
-    callback. `awaiting` has the position of each suspended frame, outermost first: "file:line function". Follows
+    `spent` is the time in callbacks, in seconds. An `await` in a callback counts, because the process can handle no
+    other message meanwhile; a coroutine's waits in `receive` don't count. `callback` names the current async callback.
+    `awaiting` has the position of each suspended frame, outermost first: "file:line function". Follows
     erlang:process_info/1.
     """
 
@@ -83,9 +83,9 @@ def finished_processes(limit: int = MAX_ENDS_KEPT) -> list[Finished]:
 class StrayTask:
     """An asyncio task that is not a process: user code started it without the runtime.
 
-    It is not supervised, and no exit signal reaches it. `owner` is the process that started it, or
-    None if no process did; before Python 3.12, it is always None. `awaiting` has the same meaning
-    as in ProcessInfo. OTP has no such tasks.
+    The task is not supervised, and no exit signal reaches it. `owner` is the process that started the task, or None if
+    no process did; before Python 3.12, it is always None. `awaiting` has the same meaning as in ProcessInfo. OTP has no
+    such tasks.
     """
 
     name: str

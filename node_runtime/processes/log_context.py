@@ -17,11 +17,11 @@ from .process import Process, task_process
 
 
 def add_process_to_log_records(release: Callable[[], str]) -> Callable[[], None]:
-    """Add three attributes to every log record of this OS process; returns a function that undoes this.
+    """Add `pid`, `registered` and `release` to every log record of this OS process; return a function that stops this.
 
     `pid` is the number of the process that logs, and `registered` is its name; both are None outside of processes.
-    `release` is the text that the function `release` returns for each record. The function is called in the thread that
-    logs, and must be quick.
+    `release` is what the function `release` returns for each record. That function is called in the thread that logs,
+    and must be quick.
     """
     before = logging.getLogRecordFactory()
 

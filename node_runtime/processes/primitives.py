@@ -284,9 +284,8 @@ def is_alive(pid: int) -> bool:
 async def until_ended(target: Target) -> object:
     """Wait for the end of a process and return its exit reason. Works inside and outside of processes.
 
-    There is no time limit. Raises NoProcess. Raises Deadlock at once if the target is the calling
-    process or waits for it. OTP has no such function: there the caller monitors the process and
-    receives its DOWN.
+    There is no time limit. Raises NoProcess. Raises Deadlock at once if the target is the calling process or waits for
+    the calling process. OTP has no such function: there the caller monitors the process and receives its DOWN.
     """
     node = runtime()
     process = node.find(target)

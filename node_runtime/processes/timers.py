@@ -87,8 +87,8 @@ Deadline: TypeAlias = "list[tuple[float, AnyReplyFuture, Callable[..., Exception
 class Deadlines:
     """Deadlines of equal duration. The first to be added is the first to expire, so one timer serves all of them.
 
-    A timer of the event loop for each call would cost more than the call. When a call gets its reply, its entry becomes
-    empty. Empty entries leave the queue when the next call is added, or when the timer fires.
+    A timer for each call would cost more than the call. When a call gets its reply, its deadline becomes an empty
+    entry. Empty entries leave the queue when the next deadline is added, or when the timer fires.
     """
 
     def __init__(self, seconds: float, loop: asyncio.AbstractEventLoop, context: Context) -> None:

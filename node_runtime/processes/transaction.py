@@ -1,8 +1,7 @@
 """The changes that an upgrade's script makes. Until the script has succeeded, all of them can be undone.
 
-A process that the script starts is held (suspended) as soon as it is idle. If the script ends a process, the end is
-deferred: the process is held, and ends when the script has succeeded. For every other change, the transaction has a
-function that undoes it.
+A process that the script starts is held (suspended) as soon as it is idle. A process that the script ends is held, too,
+and ends only when the script has succeeded. For every other change, the transaction has a function that undoes it.
 """
 
 from __future__ import annotations

@@ -65,8 +65,8 @@ _GONE = {zmq.Event.DISCONNECTED, zmq.Event.CLOSED}
 class MissedEvents:
     """A gap in a stream of events: earlier events may be missing, so the reader takes a new snapshot.
 
-    A stream begins with a MissedEvents, because it doesn't contain the events before its start. Another MissedEvents
-    marks each gap that the client finds. `count` is the number of missing events, or 0 if that is unknown.
+    Each stream begins with a MissedEvents, because it has no events from before its start. Another MissedEvents marks
+    each gap that the client finds. `count` is the number of missing events, or 0 if the number is unknown.
     """
 
     count: int = 0

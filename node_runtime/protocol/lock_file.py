@@ -28,9 +28,10 @@ NOBODY: Final = "0 0"
 def hold_lock(path: Path, end_forks: Callable[[], object] = lambda: None) -> Iterator[None]:
     """Hold the lock at `path` inside the block. Raises BlockingIOError if another process holds it.
 
-    The file is created if necessary, with mode 0600. It is not deleted afterwards, because another process that wants
-    the lock may have opened it. The system releases the lock when the process ends, however it ends. If the holder has
-    ended but its forks keep the file locked, `end_forks()` is called, and the lock is taken even if forks remain.
+    The file is created if necessary, with mode 0600. It is not deleted afterwards, because another process that waits
+    for the lock may have opened it. The system releases the lock when the process ends, however it ends. If the holder
+    has ended but its forked children keep the file locked, `end_forks()` is called, and the lock is taken even if such
+    children remain.
     """
     descriptor, pid = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), os.getpid()
     try:

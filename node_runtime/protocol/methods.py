@@ -27,9 +27,9 @@ class Method(Generic[P, R]):
     """A method: its name, the types of its parameters and its result, and the minimum role that may call it.
 
     `cost` is the price of a request in tokens. A client can spend a limited number of tokens per second; a token is
-    worth about a tenth of a millisecond of the node's time. `doc` describes the method in one line. Some tokens and
-    places in queues are reserved for an operator who has to stop a failure: only an `urgent` method can use them.
-    If `reads` is set for an operator's method, the method does not change the node.
+    worth about a tenth of a millisecond of the node's time. `doc` describes the method in one line. An `urgent` method
+    can use tokens and places in queues that are reserved for an operator who has to stop a failure. If `reads` is set
+    for an operator's method, the method does not change the node.
     """
 
     name: str

@@ -1,9 +1,10 @@
 """The filter expressions of process queries: `state:lime module:fil.* mail>10 !kind:task`.
 
 A term is a word, `field:text`, or a comparison of a number; `!` in front inverts it. A process matches if all terms
-match. A word matches if one of WORD_FIELDS contains it. In a text, `*` matches any characters, and `?` one character. A
-text with `*` or `?` has to match the whole field; any other text has to match a part of it. Upper and lower case are
-the same. There are no regular expressions, because one of them could keep the node busy for ever.
+match. A word matches if one of the fields in WORD_FIELDS contains it. In a text, `*` stands for any characters, and `?`
+for one character. A text with `*` or `?` has to match the whole field; any other text has to match a part of the field.
+Upper and lower case are the same. There are no regular expressions, because one of them could keep the node busy for
+ever.
 """
 
 from __future__ import annotations

@@ -212,9 +212,9 @@ def is_node_alive(record: NodeRecord) -> bool:
 def locate(node: str, cookie_file: Path | None = None) -> NodeAddress:
     """Return the address of `node`: "fil@127.0.0.1" on this machine, or "name@host:port" on any machine.
 
-    The cookie comes from `cookie_file`, else from the file that `$HOTDASH_COOKIE_FILE` names, else, for a node of this
-    user on this machine, from the node's directory. Raises Refused: UNREACHABLE if the node is unknown or its process
-    has ended, NOT_ALLOWED if the cookie can't be used.
+    The cookie comes from `cookie_file`. Without it, the cookie comes from the file that `$HOTDASH_COOKIE_FILE` names
+    or, for a node of this user on this machine, from the node's directory. Raises Refused: UNREACHABLE if the node is
+    unknown or its process has ended, NOT_ALLOWED if the cookie can't be used.
     """
     if cookie_file is None and (named := os.environ.get("HOTDASH_COOKIE_FILE")):
         cookie_file = Path(named)

@@ -1,9 +1,9 @@
 """Cold upgrades: the node restarts into another release, which is then on probation. All states are lost.
 
-Cold upgrades are for changes that can't be loaded into a running node: changes of third-party packages, of Python or
-of node_runtime. The node asks its parent to boot the release once, and the parent keeps this request only in memory.
-The commit record doesn't change before the commit. Therefore, whatever ends the node before the commit, even a crash of
-the machine, the permanent release boots next.
+Cold upgrades are for changes that can't be loaded into a running node: changes of third-party packages, of Python or of
+node_runtime. The node asks its parent to boot the release once. The parent keeps this request only in memory, and the
+commit record doesn't change before the commit. So if anything ends the node before the commit, even a crash of the
+machine, the permanent release boots next.
 """
 
 from __future__ import annotations

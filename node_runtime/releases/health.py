@@ -1,7 +1,7 @@
 """The health of a release on probation: crashes, restarts, logged errors, event loop lag, applications' health checks.
 
 The runtime counts crashes and restarts, so that no settings of `logging` can hide them. Errors that the release itself
-logs are read from the log; an error counts only if the release's log settings let it reach the root logger.
+logs are read from the log: an error counts only if it reaches the root logger.
 """
 
 from __future__ import annotations

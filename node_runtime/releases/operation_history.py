@@ -1,10 +1,9 @@
 """The history of the node's operations: one line of JSON for each ended operation, and a file for the running one.
 
-The file is called the intent of the operation. The node writes it before the operation suspends a
-process or changes the commit record, and deletes it when the operation has ended. If, at boot, an
-intent exists whose operation has no line, the node ended during that operation. An interrupted
-commit counts as done if its release is permanent. Any other interrupted operation gets the outcome
-"restarted".
+The file is called the intent of the operation. The node writes it before the operation suspends a process or changes
+the commit record, and deletes it when the operation has ended. If there is an intent at boot, but no line for its
+operation, the node ended during that operation. An interrupted commit counts as done if its release is permanent. Any
+other interrupted operation gets the outcome "restarted".
 """
 
 from __future__ import annotations

@@ -61,8 +61,8 @@ class PathInstall:
         """Install the releases of `path`, then install the last one in the other workers; return the ended operation.
 
         The task `durable` writes the operation's intent to the disk while the new code is prepared. Nothing on the node
-        is changed before the task has ended. If another worker fails in an install, all workers return to the release
-        that ran before.
+        is changed before this task has ended. If another worker fails in an install, all workers return to the release
+        that ran before the operation.
         """
         before, effects = self._current(), Effects()
         await self._go_along(path, progress, request, durable, effects)

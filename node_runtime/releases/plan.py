@@ -49,8 +49,8 @@ class _Findings(msgspec.Struct, frozen=True):
 
     `rehearsed` is None if the new code can't be loaded. `obstacles` are the blockers found outside of the rehearsal.
     `drift` lists the modules whose running code differs from the code in their release. `affected` lists the processes
-    that the script affects. If only garbage keeps an old version, the install collects the garbage, which takes
-    `collection` seconds.
+    that the script affects. `collection` is the time, in seconds, of the garbage collection that the install needs if
+    only garbage keeps an old version.
     """
 
     rehearsed: rehearsal.RehearsalEnd | None

@@ -87,9 +87,9 @@ def with_fields(value: Any, given: Mapping[str, Any]) -> Any:
 
 
 def _filled(cls: type, found: Mapping[str, Any], defaults: Mapping[str, Any]) -> Any:
-    """Return an object of the node's class `cls` with the fields `found`, which an object of the test's class has.
+    """Return an object of the node's class `cls` with the fields `found` of an object of the test's class.
 
-    A field that only the test's class has is left out if it has its default, and raises ValueError if not. `defaults`
+    A field that only the test's class has is left out if it has its default; otherwise, raises ValueError. `defaults`
     has the defaults of the test's class. Also raises ValueError if `found` lacks a field without a default.
     """
     made: Any = object.__new__(cls)

@@ -1,8 +1,8 @@
 """Finds the replaced code that an application would still serve after an upgrade.
 
-The body of a module makes an application, which keeps the functions of its routers, routes and middleware. If an
-upgrade loads the module of such a function, but not the module that has made the application, requests would still run
-the old version.
+The body of a module makes an application, which keeps the functions of its routers, routes and middleware. An upgrade
+may load the module of such a function, but not the module that has made the application. Then requests would still run
+the old version of the function.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Replaces the applications of listeners in installs: a new version starts before the switch, beside the old version.
 
-The new startup sees the state of the old application. If it fails, the install is aborted. At the switch, the tasks
-that the old startup has created are parked, and those of the new startup take their first step. A failed install does
-the reverse, and runs the shutdown of the new version. After a success, the old tasks are cancelled, and the old
-shutdown runs when the last request that began before the switch has ended.
+The startup of the new version sees the state of the old application. If the startup fails, the install is aborted. At
+the switch, the tasks that the old startup has created are parked, and those of the new startup take their first step.
+If the install fails, the old tasks continue, and the shutdown of the new version runs. After a success, the old tasks
+are cancelled, and the old shutdown runs when the last request that began before the switch has ended.
 """
 
 from __future__ import annotations

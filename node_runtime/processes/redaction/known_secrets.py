@@ -1,7 +1,7 @@
 """Finds secrets by their own form: URL credentials, tokens, JWTs, keys in PEM, authorization headers.
 
-Each function yields the start and the end of each part that must be hidden. The time is proportional to the length of
-the text: a pattern scans no part of the text twice, unless the length of this part is limited.
+Each function yields the start and the end of each part that must be hidden. Its time is proportional to the length of
+the text, because no pattern scans more than a limited part of the text twice.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Makes, rotates and revokes the keys of clients. A running node notices each change within a second.
 
 Each change is one atomic write of a person's file; only this file decides whether the person may connect. A change of a
-default key also replaces etc/keys/<role> and the cookie. If a change was interrupted, repeating it completes it.
+default key also replaces etc/keys/<role> and the cookie. To complete an interrupted change, repeat it.
 """
 
 from __future__ import annotations

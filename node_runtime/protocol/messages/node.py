@@ -66,9 +66,9 @@ class GrowingMailbox(WireStruct, frozen=True):
 class Vitals(WireStruct, frozen=True):
     """The load and the resource usage of the node, measured once a second.
 
-    `blocked` is the code that blocks the event loop now; it is empty if the loop is not blocked. While the loop is
-    blocked, `loop_lag` is the time for which it has been blocked. `restarting` and `mailboxes` have only the few
-    entries with the greatest values.
+    `blocked` is the code that blocks the event loop now, or "" if nothing does. While the loop is blocked, `loop_lag`
+    is the time for which it has been blocked. `restarting` and `mailboxes` have only the few entries with the greatest
+    values.
     """
 
     at: float
@@ -204,9 +204,9 @@ class WorkerInfo(WireStruct, frozen=True):
 class NodeSummary(WireStruct, frozen=True, kw_only=True):
     """The state of the node at event number `seq`, without its processes.
 
-    If the event loop didn't answer in time, another thread made the answer, and its parts may be of different
-    moments. Then `blocked` is a clause that names the code that blocks the event loop. `workers` is empty if the node
-    has only one OS process. All other fields describe the worker that replies.
+    If the event loop doesn't reply in time, another thread replies. The parts of its reply may be of different moments,
+    and `blocked` is a clause that names the code that blocks the event loop. `workers` is empty if the node has only
+    one OS process. All other fields describe the worker that replies.
     """
 
     seq: int

@@ -33,8 +33,8 @@ class OldCodeHolder(WireStruct, frozen=True):
 
     `name` is the holder's name in messages, such as "box <12>", "task Task-3 (shop.box.poll)" or
     "shop.tables.HANDLERS". `does` is a clause such as "runs shop.box.poll" or "holds an instance of shop.box.Item".
-    `pid` is the process itself or, for a task, the process that has started it; None if that process is unknown. `task`
-    is the name of a task. `cache` is the name of a cache of `functools`, "module:name".
+    `pid` is the pid of the process or, for a task, of the process that has started the task; None if unknown. `task` is
+    the name of a task. `cache` is the name of a cache of `functools`, "module:name".
     """
 
     kind: HolderKind
@@ -78,8 +78,8 @@ class PurgeModule(WireStruct, frozen=True):
 class Purged(WireStruct, frozen=True):
     """The result of a purge: the processes killed, the tasks cancelled, the caches cleared, and the holders `left`.
 
-    The holders in `left` still keep code of the old version, even if the version was `dropped`. If the version was not
-    dropped, some of the holders still run it, and no other version can be loaded.
+    The holders in `left` still keep code of the old version, even if the node has `dropped` the version. If it has not,
+    some of these holders still run the old version, and no other version can be loaded.
     """
 
     module: str

@@ -83,11 +83,11 @@ ChildChange = Literal["added", "replaced", "removed", "left out"]
 
 
 class PlannedChild(WireStruct, frozen=True):
-    """The change of one child, when its supervisor reads its child specifications again.
+    """The change of one child when its supervisor reads its child specifications again.
 
     `change`: "added" (but not started), "replaced" (gets another specification at its next start), "removed" (not in
-    the new specifications, but runs until it is stopped), "left out" (not added again, because it is temporary and has
-    ended). `step`: the number, from 1, of the instruction that starts an added child or stops a removed child.
+    the new specifications, but runs until it is stopped), "left out" (not added again, because the child is temporary
+    and has ended). `step`: the number, from 1, of the instruction that starts an added child or stops a removed child.
     `unread`: the script doesn't make the supervisor read its specifications, so the change takes effect only at the
     supervisor's next start.
     """
@@ -138,7 +138,7 @@ class LostData(WireStruct, frozen=True):
 
     `field` is "module:Class.field". `process` is the label of the first process that has the field, and `path` is the
     place in the state of that process. `objects` is the number of objects with the field, and `with_data` the number of
-    these that hold data in it. If `back` is true, the way back drops the field; otherwise the upgrade does.
+    objects with data in the field. If `back` is true, the way back drops the field; otherwise the upgrade does.
     """
 
     field: str

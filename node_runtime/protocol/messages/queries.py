@@ -26,7 +26,8 @@ class ProcessRow(ProcessSummary, frozen=True):
     """One process in a page, with its rates between the last two readings, at least half a second apart.
 
     The rates are None for a process that was read for the first time. `busy` is a share from 0 to 1. `arguments` are
-    the arguments with which its supervisor has started it, as text. `children` is the number of its child processes.
+    the arguments with which the supervisor has started the process, as text. `children` is the number of its child
+    processes.
     """
 
     rate: float | None = None

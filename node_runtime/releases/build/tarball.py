@@ -1,7 +1,7 @@
 """Builds a release's tarball from a project: everything that a node needs except Python, in one deterministic file.
 
-Equal projects in equal environments give equal bytes: names are sorted, times are zero, and no owners are recorded. The
-variable SOURCE_DATE_EPOCH is part of the environment: if it is set, the manifest has its time as the time of the build.
+Equal projects in equal environments give equal bytes: names are sorted, times are zero, and no owners are recorded. If
+the environment variable SOURCE_DATE_EPOCH is set, the manifest has its value as the time of the build.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The instructions of an appup, read from TOML tables into typed values. Follows OTP's appup(4).
 
-In a TOML table, one key names the instruction, and the other keys are its options:
-`{ update = "fil.fil_color_fsm", timeout = 10 }`. A high-level instruction becomes a `ModuleChange` or an
-`ApplicationChange`. A low-level instruction becomes a `RelupInstruction`; the translation to a relup doesn't change it.
+In a TOML table, one key names the instruction, and the other keys are its options: `{ update = "fil.fil_color_fsm",
+timeout = 10 }`. A high-level instruction becomes a `ModuleChange` or an `ApplicationChange`. A low-level instruction
+becomes a `RelupInstruction`, which the relup contains unchanged.
 """
 
 from __future__ import annotations

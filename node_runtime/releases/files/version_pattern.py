@@ -47,7 +47,7 @@ def matches_version(pattern: str, vsn: str) -> bool:
 def version_key(vsn: str, other: str) -> list[tuple[int, int | str]]:
     """Return a key by which `vsn` can be compared with `other`.
 
-    A version consists of numbers and words; other characters only separate them, and what follows a "+" doesn't count.
+    A version consists of numbers and words; other characters only separate them. Everything after a "+" is ignored.
     Numbers are compared as numbers, words alphabetically; a word is less than a number, and a missing part is 0. So
     1.0-rc1 < 1.0 = 1.0.0 < 1.0.1 < 1.10.
     """

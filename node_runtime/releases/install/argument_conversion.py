@@ -1,7 +1,7 @@
 """Converts the arguments with which supervisors restart their children, if the arguments hold replaced code.
 
-The default migration makes the new arguments. The supervisors get them in the turn of the event loop that switches the
-code, because a child may be restarted right after this turn. If the install fails, the supervisors get the same
+The default migration makes the new arguments. Right after the turn of the event loop that switches the code, a child
+may be restarted. So the supervisors get the new arguments in the same turn. If the install fails, they get the same
 argument objects back.
 """
 

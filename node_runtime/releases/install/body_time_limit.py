@@ -1,7 +1,7 @@
 """Limits the time for which the bodies of new modules may stop the event loop.
 
-Before this, the same bodies were executed in a copy of the node. So a body can hang here only if it did not hang in the
-copy, or if an operator has consented to an install that could not be rehearsed.
+The bodies were executed in a copy of the node before. So a body can hang here only if it did not hang in the copy, or
+if an operator has consented to an install that could not be rehearsed.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def body_time_limit(seconds: float) -> Iterator[None]:
     """Raise BodyTooSlow in the `with` block after `seconds`.
 
     This has no effect outside the main thread, or if the program uses the signal SIGALRM or its timer. C code that does
-    not return is not interrupted; in this case, the parent process restarts the node, as it does for any callback that
-    blocks too long.
+    not return is not interrupted. Then the parent process restarts the node, as it does for any callback that blocks
+    too long.
     """
     if (
         threading.current_thread() is not threading.main_thread()

@@ -22,9 +22,9 @@ from node_runtime.protocol.messages import ValuePlace
 class HeldValue:
     """A value that a process holds at one place.
 
-    `detail` says more about the place: it is the id of a child or the name of a timeout. If a timer sends its message
-    to a registered name, `detail` is that name: the timer does not end with `process`, and the message goes to whatever
-    process has the name when the timer fires.
+    `detail` says more about the place: it is the id of a child or the name of a timeout. If a timer sends the value to
+    a registered name, `detail` is that name. Such a timer goes on when `process` has ended: the process that has the
+    name when the timer fires gets the message.
     """
 
     process: Process

@@ -1,8 +1,8 @@
 """The classes and functions of the module versions that a load replaces or deletes.
 
 In this package, "replaced" means replaced or deleted. A class is replaced if the new version of its module does not
-have the same class object under its name; so a reused class is not replaced. A function is replaced if its namespace is
-that of a replaced or deleted version.
+have the same class object under the same name; so a reused class is not replaced. A function is replaced if its globals
+are those of a replaced version.
 """
 
 from __future__ import annotations

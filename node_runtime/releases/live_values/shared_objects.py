@@ -1,8 +1,8 @@
 """Finds the objects that a state shares with tasks, threads, timers or modules, and that a code_change replaces.
 
-After the upgrade, the task (or other holder) has the old object and the state has the new one. What the task adds to
-the old object never reaches the new state, and what the new code adds to the new object never reaches the task. Runs in
-the copy of the node.
+After the upgrade, a task (or other holder) has the old object and the state has the new one. What the task adds to the
+old object never reaches the new state, and what the new code adds to the new object never reaches the task. Runs in the
+copy of the node.
 """
 
 from __future__ import annotations

@@ -177,9 +177,9 @@ class LiveValues:
     def _is_over(self, held: HeldValue, stopped: frozenset[int]) -> bool:
         """Return whether only old code can see the value.
 
-        There are three such cases: the script stops the process (but its timers that send to a registered name don't
-        end); the process is an old coroutine; or the value is the call that the process handles now, and the install
-        suspends the process and so waits until the call has ended.
+        That is so if the script stops the process (but its timers that send to a registered name go on); if the process
+        is an old coroutine; or if the value is the call that the process is handling and the install suspends the
+        process: the call ends before the suspend.
         """
         process = held.process
         if process.pid in stopped:

@@ -1,12 +1,12 @@
 """A search through values for functions of replaced or deleted versions, and for instances of their classes.
 
 The search follows the references that the cycle collector sees, and those that `migration/hidden_parts.py` reads. So
-the search runs no code of the values, and also finds values that C code holds. It is iterative and visits each object
-once; an object below several roots is visited once for all of them.
+the search runs no code of the values, and also finds values that C code holds. Each object is visited once, even if it
+is below several roots.
 
 Loggers, event loops, tasks and threads are not followed, because they refer to everything in a node. The runtime's own
-objects are followed only if they hold values for their owner. The target of a weak reference is checked, but the search
-does not continue below the target, which belongs to another object.
+objects are followed only if they hold values for their owner. The target of a weak reference is checked, but not
+followed, because it belongs to another object.
 """
 
 from __future__ import annotations

@@ -10,9 +10,10 @@ import msgspec
 class MigratedClass(msgspec.Struct, frozen=True):
     """A replaced class with instances in the value.
 
-    `cls` is its "module:Class". `path` is the place of the first instance in the value, such as `.orders[1].status`; it
-    is "" if the value itself is that instance. `count` is the number of instances. `added` are the names of the fields
-    or members that only the target's class has. `gone` are the names of those that only the old class has.
+    `cls` is the name "module:Class". `path` is the place of the first instance in the value, such as
+    `.orders[1].status`; it is "" if the value itself is the first instance. `count` is the number of instances. `added`
+    are the names of the fields or members that only the target's class has, and `gone` the names of those that only the
+    old class has.
     """
 
     cls: str
@@ -42,8 +43,8 @@ class LostField(msgspec.Struct, frozen=True):
 class Obstacle(msgspec.Struct, frozen=True):
     """A reason why a value can't be migrated by default.
 
-    `reason` is a clause that names the class and the field; `remedy` says what the release has to change.
-    `path` is the place of the first part with this obstacle, and `count` the number of parts with it. `is_misfit` is
+    `reason` is a clause that names the class and the field; `remedy` says what the release has to change. `path` is the
+    place of the first part of the value with this obstacle, and `count` the number of such parts. `is_misfit` is
     whether the new value of a field doesn't fit the type that the target declares for the field.
     """
 

@@ -1,9 +1,8 @@
 """Reads the parts of an object: the objects to which it refers.
 
 The function `gc.get_referents` is used only for types for which it returns all parts and nothing else. For a function,
-it returns too much: also the namespace of the module, which refers to everything. For other types it returns too
-little: for example, it leaves out the time zone of a datetime, the values of a `threading.local`, and the call of a
-finalizer.
+it would also return the namespace of the module, which refers to everything. For other types it leaves parts out: for
+example, the time zone of a datetime, the values of a `threading.local`, and the call of a finalizer.
 """
 
 from __future__ import annotations

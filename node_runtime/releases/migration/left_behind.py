@@ -1,9 +1,8 @@
 """Finds what would stay with an old object when a new one replaces it: finalizers, weak references, and waiting tasks.
 
-As soon as nothing refers to the old object, its finalizers would run, although the new object still uses what they
-close. Weak references to the old object, such as those of a `WeakSet` in another module, would be dead. Tasks that wait
-for an old queue would never get what is put into the new one, and a task that holds an old lock would not release the
-new one.
+The finalizers of the old object would run as soon as nothing refers to it, and close what the new object still uses.
+Weak references to the old object, such as those of a `WeakSet` in another module, would be dead. Tasks that wait for an
+old queue would never get what is put into the new one. A task that holds an old lock would not release the new one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Finds the objects that a module makes in its body for their identity, such as `UNSET = object()`.
 
-New code compares a value with the object of its own version. So such an object in a state has to become the new
-version's object of the same name. A module's type variables and named types are such objects, too.
+New code compares a value with the object of its own version. So if a state holds such an object, it must become the
+object that has the same name in the new version. A module's type variables and named types are such objects, too.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class NamedObject:
 def named_objects(before: Namespaces, after: Namespaces) -> dict[int, NamedObject]:
     """Return, by `id`, the objects in the versions `before` that exist for their identity, such as `UNSET = object()`.
 
-    These are the plain `object()`s; the type variables, `NewType`s and type aliases; and some objects of the module's
-    own classes: the class has no `__eq__`, and the object has no attributes, or the same plain attributes in both
+    These are the plain `object()`s; the type variables, `NewType`s and type aliases; and instances of the module's own
+    classes, if the class has no `__eq__`, and the instance has no attributes, or the same plain attributes in both
     versions.
     """
     found: dict[int, NamedObject] = {}

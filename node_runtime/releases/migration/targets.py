@@ -22,10 +22,10 @@ GONE: Final = object()
 
 
 class TargetNamespaces(msgspec.Struct, frozen=True):
-    """The namespaces of the modules that the target replaces, by module; that of a deleted module is empty.
+    """The namespaces of the modules that the target replaces, by module; the namespace of a deleted module is empty.
 
-    `before` has the namespaces of the replaced versions, as far as they are known. They show under which names a module
-    imported classes of other modules. If the target's version of the module itself defines a class of such a name, the
+    `before` has the namespaces of the replaced versions, as far as they are known. They show which classes a module has
+    imported from other modules. If the target's version of the module itself defines a class of the same name, the
     imported class has moved into the module.
     """
 

@@ -1,7 +1,7 @@
 """The conditions that the live node must meet before code is switched. Checking them sends no message.
 
 Each unmet condition is a blocker. A lasting blocker can only be removed by a change of the release. A `transient`
-blocker may pass by itself; it is checked again in the turn of the event loop that switches the code.
+blocker may pass by itself. It is checked again in the turn of the event loop that switches the code.
 """
 
 from __future__ import annotations
@@ -180,9 +180,9 @@ def accepts_arguments(function: Any, args: Sequence[Any]) -> bool:
 def unready_state_machines(transition: Transition, batch: Batch, stopped: Container[int]) -> Iterator[Blocker]:
     """Yield a blocker for each state machine whose state the new code does not define.
 
-    The next event would crash such a state machine. If a state machine is in a callback, all states
-    of its running version are checked, because the callback could end in any of them. State machines
-    whose pids are in `stopped` are left out: the script stops them, so they handle no event in the new code.
+    The next event would crash such a state machine. If a state machine is in a callback, all states of its running
+    version are checked, because the callback could end in any of them. State machines whose pids are in `stopped` are
+    left out, because the script stops them.
     """
     modules = [module for module in transition.loaded if module not in transition.migrated]
     for process in callback_processes(*modules) if modules else ():

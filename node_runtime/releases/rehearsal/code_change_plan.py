@@ -32,8 +32,8 @@ class ClassPlan(msgspec.Struct, frozen=True):
     """The migration of the processes of one class.
 
     `change` is the code_change that the install will call. It makes states for the class `new`. `back` is the
-    code_change that a return to the running release would call. It makes states for the class `running` again. If that
-    return has no code_change for the class, `back` is None.
+    code_change that a return to the running release would call; None if the return would call none. It makes states for
+    the class `running` again.
     """
 
     change: CodeChangeCall

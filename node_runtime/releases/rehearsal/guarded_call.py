@@ -92,8 +92,8 @@ class GuardedCaller:
         """Call `work` and record its outcome in `verdict`.
 
         `what` is the subject of the messages, such as "its code_change". `seconds` is the time limit; the default is
-        the limit for one call of a user's function. If `longest` is given (at least `seconds`), `seconds` limits only
-        the processor time, and `longest` limits the time by the clock. So a busy machine does not cut the call short.
+        the limit for one call of a user's function. With `longest`, `seconds` limits only the processor time, and
+        `longest` (at least `seconds`) limits the time by the clock. So a busy machine does not cut the call short.
         """
         limit, began = self._limits.call_seconds if seconds is None else seconds, time.process_time()
         try:

@@ -27,7 +27,7 @@ class NewCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     have an entry for each module: `versions` has its version, `needs` the other new modules that it imports,
     `registers` what its body registers, and `opens` the files and databases that its body opens. `module_values` are
     the data in global variables, and `more_lost_values` is the number of further global variables whose data is lost.
-    `served` are the names of the replaced code for which a blocker says that an application would still serve it.
+    `served` are the names of the replaced code that an application would still serve: a blocker reports each of them.
     """
 
     blockers: tuple[Blocker, ...]

@@ -61,10 +61,10 @@ class RehearsalEnd(msgspec.Struct, frozen=True):
     """The result of a rehearsal.
 
     `children` are the changes of supervisors' children. `not_compared` is the number of states that were too large to
-    check for mutation. `code` describes the new code; it is None if a copy of the node has not executed the code.
+    check for mutation. `code` describes the new code; it is None if no copy of the node has executed the code.
     `refusal` says why the new code can't be loaded. `cautions` are sentences about facts that don't block the upgrade.
-    `live_values` are the values of replaced or deleted code that live processes hold. `stays` has what will stay in old
-    code, by module.
+    `live_values` are the values of replaced or deleted code that live processes hold. `stays` has, by module, what will
+    stay in old code.
     """
 
     rehearsal: Rehearsal

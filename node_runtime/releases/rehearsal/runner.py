@@ -1,6 +1,6 @@
 """The rehearsal itself, in the copy of the node: executes the new code, then runs one code_change after the other.
 
-All of it runs in the sandbox. Each code_change runs as it would in the install: in the same class, with the same
+All of this runs in the sandbox. Each code_change runs as it would in the install: in the same class, with the same
 arguments, with the state object of the process, and at the same place in the script.
 """
 

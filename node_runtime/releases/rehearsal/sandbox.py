@@ -64,10 +64,11 @@ class NotRehearsable(BaseException):
 
 
 class Sandbox:
-    """A context manager that prevents the code inside from using the node.
+    """A context manager that prevents the code in its block from using the node.
 
     `violation` describes the first access that was blocked; it is None if there was none. `runs_bodies` is whether the
-    code inside consists of bodies of modules, which may do more.
+    block runs bodies of modules, which may do more.
+
     Create a sandbox only once, in the forked child, because an audit hook can't be removed.
     """
 

@@ -1,9 +1,8 @@
 """Groups of module changes that an upgrade carries out together, because their `deps` in the appup connect them.
 
 Follows OTP's release handling: modules that `deps` connect, directly or not, form one component. In a component, a
-module comes before the modules that it depends on. Where the dependencies leave the order open, or form a cycle, the
-modules keep the order of the appup. Apart from a sort, the time is proportional to the number of modules and
-dependencies.
+module comes before the modules that it depends on. Otherwise, the modules keep the order of the appup, also in a cycle.
+Apart from a sort, the time is proportional to the number of modules and dependencies.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """The admission of a tarball: its signature is checked before anything in it is decompressed or parsed.
 
-If a node has release keys, only a release that one of these keys has signed is admitted. The signature binds two
-hashes: the hash of the tarball, which is checked here, and the hash of the manifest, which `Admission.check_manifest`
-checks when the manifest has been read. So the unpacked files are the signed ones, even if the tarball is replaced in
-between.
+If a node has release keys, it admits only a release that one of these keys has signed. The signature contains two
+hashes. The hash of the tarball is checked here. The hash of the manifest is checked by `Admission.check_manifest` when
+the manifest has been read, so the unpacked files are the signed ones even if the tarball has been replaced meanwhile.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Remembers, in the node's var/, whether the node demands signatures and approvals.
 
-A node that finds no etc/release-keys can't know by itself whether it never had keys, or whether its etc/ was deleted,
-replaced or not mounted. So a running node records outside of etc/ that it had keys. If the keys are missing later,
-every release is refused until an operator restores them, or states in etc/node.toml that the node needs no signatures.
+If a node finds no etc/release-keys, it may never have had keys, or its etc/ may have been deleted, replaced or not
+mounted. So a running node records outside of etc/ that it had keys. If the keys are missing later, every release is
+refused until an operator restores them, or states in etc/node.toml that the node needs no signatures.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The commit record: the releases in a node directory, and which of them boots.
 
-It corresponds to OTP's RELEASES file. As in OTP, the status `current` is never on disk, so a node
-that dies before a commit boots the permanent release. A directory in releases/ whose release is not
-in the record is not used.
+It corresponds to OTP's RELEASES file. As in OTP, the record doesn't say which release is current, so a node that dies
+before a commit boots the permanent release. A directory in releases/ whose release is not in the record is not used.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ RecordStatus = Literal["unpacked", "permanent", "old"]
 
 
 class ReleaseOrigin(ManifestStruct, frozen=True):
-    """What was staged, who signed it, and who staged it.
+    """The origin of a release: which tarball was staged, who signed it, and who staged it.
 
     `tarball` and `manifest` are the SHA-256 of the tarball and of its manifest.json. `key` is the id of the release key
-    that signed it, `signed_by` the name of that key at the staging, and `build` the signed build id; all are None for
-    an unsigned release. `staged_by` is the name of the person whose key staged it; None if it was unpacked while the
-    node was down.
+    that signed the tarball, `signed_by` the name that this key had at the staging, and `build` the signed build id; all
+    three are None for an unsigned release. `staged_by` is the name of the person whose key staged the release; None if
+    it was unpacked while the node was down.
     """
 
     tarball: str

@@ -1,7 +1,8 @@
 """Receives a tarball: compares it with the node directory, writes the new files to a stage folder, and reads them.
 
-This module changes no file of the node's releases. A received release has exactly the files in its manifest, and all
-its TOML files can be read. Each relup between it and another release either can be made or is refused with a sentence.
+This module changes no file of the node's releases. A received release has exactly the files in its manifest, and its
+TOML files can be read. The relups between it and the other releases have been tried: each can be made, or is refused
+with a sentence.
 """
 
 from __future__ import annotations
@@ -100,8 +101,8 @@ def read_received(manifest: Manifest, reception: Reception) -> UnpackedRelease:
 def receive_here(tarball: BinaryIO, name: str, directory: Path, stage: Path) -> None:
     """Receive and read a tarball in this OS process. The parameters are those of `run_stage_process`.
 
-    A development node does this. An OS process with limits would protect it from a malicious tarball, but takes longer
-    to start than the whole rest of an upgrade, and the node executes its developer's code a moment later anyway.
+    Used in a development node. An OS process with limits would protect the node from a malicious tarball, but it takes
+    longer to start than the whole rest of an upgrade. And the node executes its developer's code a moment later anyway.
     """
     reception = Reception(name, directory.absolute(), stage)
     try:

@@ -239,9 +239,9 @@ class ReleaseStore:
         """Remove a release, and delete the parts (such as lib/click-8.5.1) that no other release needs.
 
         `current` is the running release, or None if no node runs. `vsn` may be the release that the node booted, if
-        another release runs now. `booted` are the releases that other workers have booted; their third-party code stays
-        until the next boot of the node. Raises `Refused` for the permanent release. Also raises `Refused` if the disk
-        fails; in this case, the next boot deletes the remaining files.
+        another release runs now. `booted` are the releases that other workers have booted; the third-party code of
+        these releases stays until the next boot of the node. Raises `Refused` for the permanent release, and if the
+        disk fails; after a failure of the disk, the next boot deletes the remaining files.
         """
         with self._disk:
             if current is not None:

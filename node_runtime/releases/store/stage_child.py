@@ -1,8 +1,8 @@
 """The OS process that reads a tarball. `run_stage_process` starts it and gets its report through a pipe.
 
 The tarball may be malicious, so the memory, the time, the open files and the file size of this process are limited. If
-it reaches a limit, it ends, and the node is not affected. It writes only to its stage folder. It also ends when the
-process that started it has ended.
+the process reaches a limit, it ends, and the node is not affected. The process writes only to its stage folder. It also
+ends when the process that started it has ended.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Starts the OS process that reads a tarball, and waits for its report.
 
-The process is a new Python with the same libraries as this one, which are verified in the same way. It inherits no open
-file except the tarball, and almost no environment. If anything goes wrong in it, the tarball is refused.
+The process is a new Python with the same libraries as this process; the libraries are verified in the same way. It
+inherits no open file except the tarball, and almost no environment. If anything goes wrong in the process, the tarball
+is refused.
 """
 
 from __future__ import annotations

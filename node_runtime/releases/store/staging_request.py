@@ -80,10 +80,10 @@ def release_origin(admission: Admission, manifest: bytes, request: StageRequest)
 
 
 def check_not_older(file_name: str, vsn: str, origin: ReleaseOrigin, record: CommitRecord | None) -> None:
-    """Refuse a release that is new to the node but was built before a release that the node has committed.
+    """Raise Refused for a release that is new to the node, but was built before a release that the node has committed.
 
-    Such a tarball may be an old build with a known fault that someone presents as a new release. This check does not
-    prevent a downgrade to a release that is already in the directory.
+    Such a tarball may be an old build with a known fault, presented as a new release. Downgrades to a release that is
+    already in the directory stay possible.
     """
     if record is None or vsn in record.releases or origin.build is None or record.newest_build is None:
         return

@@ -1,9 +1,8 @@
 """Removes releases from a node directory, and the leftovers of interrupted operations.
 
 A removal first changes the commit record, and then deletes the files. If the disk is too full for a new record, the
-removal deletes the files first. A crash after that could leave a damaged release. To prevent this, the removal renames
-the release's folder before it deletes any file. Renaming needs no space, and `finish_removals` finds the renamed folder
-at the next boot.
+files are deleted first. Then a crash could leave a damaged release, so the removal renames the release's folder before
+it deletes any file. Renaming needs no space, and `finish_removals` finds the renamed folder at the next boot.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Members are neither interpreted nor extracted. For each file of the manifest, the reader computes the header, and the
 header in the tarball must be equal. A file is hashed while it is read, and is never in memory as a whole. The time is
-proportional to the bytes of the tarball and of the files that its manifest promises.
+proportional to the size of the tarball and of the files in its manifest.
 """
 
 from __future__ import annotations

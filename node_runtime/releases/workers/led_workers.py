@@ -66,9 +66,9 @@ NO_REQUESTS: Final = ParentRequests(lambda number, message: None, lambda number:
 class LedWorkers:
     """Workers 2 to `count` of the node.
 
-    `on_changed()` is called when a worker has started or has changed its release, `on_repaired()` when a repair has
-    ended, and `on_trouble(why)` when a worker has ended unexpectedly, or its health is bad. `on_event(text)` gets the
-    texts of events for clients. Call all methods except `infos` on the event loop.
+    `on_changed()` is called when a worker has started or has changed its release, and `on_repaired()` when a repair has
+    ended. `on_trouble(why)` is called when a worker has ended unexpectedly, or the health of its release is bad.
+    `on_event(text)` gets the texts of events for clients. Call all methods except `infos` on the event loop.
     """
 
     def __init__(self, count: int = 1, requests: ParentRequests = NO_REQUESTS) -> None:

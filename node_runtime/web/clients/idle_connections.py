@@ -1,8 +1,8 @@
 """Closes idle connections without a timer for each response.
 
-uvicorn starts a timer after each response and cancels it at the next request. That takes longer than all else that a
-listener adds to a request. A listener looks at its connections once a second anyway (`client_limits`). So all its
-connections that become idle within the same second get one deadline.
+uvicorn starts a timer after each response and cancels the timer at the next request. This takes longer than all else
+that a listener adds to a request. A listener looks at its connections once a second anyway (`client_limits`). So all
+connections that become idle within the same second share one deadline.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Tasks that can be parked: while their gate is closed they take no step.
+"""Tasks that can be parked: while their gate is closed, they take no step.
 
 A task that an application's startup creates runs its coroutine through a `GatedCoroutine`. While the gate is closed,
-this object answers each step with a future that is done when the gate opens, and then takes the step. A cancellation
-passes a closed gate.
+the GatedCoroutine answers each step with a future that is done when the gate opens, and then takes the step. A
+cancellation reaches the coroutine even if the gate is closed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The process of a request that a route answers.
 
-Each request is a process below its listener, which operators can inspect and kill. A handler that is a plain function
-is called where its request is parsed: no other code of the event loop runs before its response is written, so a task
-would only cost time. All other handlers run in the task that uvicorn makes for the request.
+Each request is a process below its listener, which operators can inspect and kill. If its handler is a plain function,
+the handler is called where the request is parsed: nothing else runs on the event loop before the response is written,
+so a task would only cost time. All other handlers run in the task that uvicorn makes for the request.
 """
 
 from __future__ import annotations

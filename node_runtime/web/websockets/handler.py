@@ -87,9 +87,9 @@ class WebSocketHandler(GenServer[S], Generic[S]):
     def disconnected(self, code: int, reason: str) -> Any:
         """Called after the last message, when the connection has ended; then the process ends. May be async.
 
-        `code` is the code of the client's close frame, or else of the server's. It is 1006 if the connection was lost
-        without a close frame. If the process ends earlier, by a crash or an exit signal, this callback is not called;
-        to learn of every end, monitor the process. Follows Module:terminate/3 of cowboy.
+        `code` is the code of the client's close frame or, without one, of the server's close frame. It is 1006 if the
+        connection was lost without a close frame. If the process ends earlier, by a crash or an exit signal, this
+        callback is not called; to learn of every end, monitor the process. Follows Module:terminate/3 of cowboy.
         """
 
     # ------------------------------------------------------------------ requests, also for the callbacks themselves

@@ -1,8 +1,8 @@
 """Finds the modules that assemble a web application from the functions of other modules.
 
 `app.include_router(items.router)` and `@app.get("/")` run once, when the body of a module is executed. The application
-then keeps the functions, routers and models that it was given. So if one of these functions changes, the module that
-assembles the application has to be loaded, too, although its own text has not changed.
+then keeps the functions, routers and models that it was given. So if such a function changes, the module that assembles
+the application has to be loaded, too, even if it has not changed itself.
 """
 
 from __future__ import annotations

@@ -26,9 +26,9 @@ _VSN = re.compile(r'(vsn\s*=\s*)(".*?"|\'.*?\')')
 def bump_versions(folder: Path, older: ReleaseSource, newer: ReleaseSource, how: str) -> list[tuple[Path, str]]:
     """Write new versions to the TOML files of the project in `folder`; return the files with their versions.
 
-    `how` is "next", which increments only the versions that are still those of `older`; "hash", which appends a hash of
-    the content to the older version; "tag", which takes the output of `git describe --tags`; or a version. Raises
-    `Refused`.
+    If `how` is "next", the versions that are still those of `older` are incremented. "hash" appends a hash of the
+    content to the older version. "tag" takes the output of `git describe --tags`. Any other `how` is the version
+    itself. Raises `Refused`.
     """
     first, second = map(ReleaseFacts, read_code(older, newer))
     with_states = apps_with_states(newer, state_changes(first, second))

@@ -1,7 +1,7 @@
 """Reads the release that an argument of a command names: a project folder, a tarball, or a revision of git.
 
-A revision is read with `git archive`, so uncommitted changes are not read. `REV` names the project in the revision, in
-the folder where the project is now; `REV:FOLDER` names the project in another folder of the repository.
+`REV` is the project as of the revision, in the folder where the project is now; `REV:FOLDER` is the project in another
+folder of the repository. A revision is read with `git archive`, so uncommitted changes are not read.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ class BodyRehearsal:
     """The execution of all bodies of a load.
 
     Afterwards, `refusal` says why the code can't be loaded, or `unrehearsed` why a copy can't execute it. If both are
-    None, the code was executed, and `seconds` is how long that took. `on_body(module)` is called before the body of a
-    module runs or continues, and with None after the last one. `effects` observes the bodies.
+    None, the code was executed in `seconds` seconds. `on_body(module)` is called whenever the body of a module begins
+    or continues, and with None after the last body. `effects` observes the bodies.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Replaces, in the copy of the node, the databases and files that the bodies of new modules open.
 
-A sqlite3 database is replaced by a copy of it in memory. A file that is opened to append to it, such as the file of a
-log handler, is replaced by the null device. So a body that opens such a database or file can be rehearsed, and the plan
+A sqlite3 database is replaced by a copy of it in memory. If a file is opened for appending, such as the file of a log
+handler, it is replaced by the null device. So a body that opens a database or a file can be rehearsed, and the plan
 says what the body opens.
 """
 

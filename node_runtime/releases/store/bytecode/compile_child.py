@@ -1,8 +1,8 @@
 """An OS process that compiles the sources of some parts of a release (a part is a folder such as lib/click-8.5.1).
 
-`compile_processes` starts it. It executes nothing of the release. It has the limits of the process that reads a
-tarball, because a malicious source may take much time or memory to compile. A source that can't be compiled is left
-out.
+`compile_processes` starts the process. It executes nothing of the release. A malicious source may take much time or
+memory to compile, so the process has the same limits as the process that reads a tarball. A source that can't be
+compiled is left out.
 """
 
 from __future__ import annotations
