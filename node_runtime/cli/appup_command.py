@@ -13,6 +13,7 @@ import click
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
 if TYPE_CHECKING:
+    from node_runtime.releases.appups.generation.generate import GeneratedAppup
     from node_runtime.releases.appups.sources.release_source import ReleaseSource
 
 
@@ -76,8 +77,9 @@ def generate(older: tuple[str, ...], newer: str, bump: str | None, only_print: b
             if not writes:
                 raise Refused("--bump writes to a project; give its folder, and don't pass --print.", ExitCode.USAGE)
             with read_releases(start, newer) as (first, second):
-                for path, vsn in bump_versions(folder, first, second, bump):
-                    click.echo(f"{path}: vsn is {vsn} now.")
+                for each in bump_versions(folder, first, second, bump):
+                    stays = f"vsn stays {each.vsn}, since it is not the older release's {each.older}."
+                    click.echo(f"{each.path}: {f'vsn is {each.vsn} now.' if each.is_written else stays}")
         with read_releases(start, newer) as (first, second):
             _generate(first, second, writes)
 
@@ -93,15 +95,27 @@ def _generate(older: ReleaseSource, newer: ReleaseSource, writes: bool) -> None:
             click.echo(each.text, nl=False)
         elif each.is_new:
             place.path.write_text(each.text, encoding="utf-8")
-            click.echo(f"{place.shown}: written, from {older.vsn} and back.")
+            click.echo(f"{place.shown}: written, from {older.vsn} and back.{_kept(each)}")
         else:
-            click.echo(f"{place.shown}: unchanged.")
+            click.echo(f"{place.shown}: unchanged.{_kept(each) or ' What is generated now is what it has.'}")
         for text in each.questions:
             click.echo(f"{place.shown}: open question: {text}", err=True)
     if not made.appups:
         click.echo(f"No application of {newer.name} {newer.vsn} differs from {older.vsn}, so no appup is needed.")
     for note in made.notes:
         click.echo(f"Note: {note}", err=True)
+
+
+def _kept(made: GeneratedAppup) -> str:
+    """Return a sentence about the entries that stay as the author has written them; "" if there are none."""
+    match made.kept:
+        case ():
+            return ""
+        case (only,):
+            return f" Its entry under `{only}` for {made.from_vsn} has no mistakes, so it stays as it is."
+        case _:
+            which = " and ".join(f"`{direction}`" for direction in made.kept)
+            return f" Its entries under {which} for {made.from_vsn} have no mistakes, so they stay as they are."
 
 
 def check_build(previous: str, folder: Path) -> None:

@@ -13,16 +13,21 @@ AppParameters = Mapping[str, Mapping[str, Any]]
 
 
 def with_ports(releases: tuple[Project, ...], port: Callable[[], int]) -> dict[str, dict[str, Any]]:
-    """Return, for each application, a port for each parameter whose name is `port` or ends in `_port`."""
-    return {
-        app.app.name: {key: port() for key in app.app.env if key == "port" or key.endswith("_port")}
-        for project in releases
-        for app in project.apps
-    }
+    """Return, for each application, a port for each parameter whose name is `port` or ends in `_port`.
+
+    A parameter that several of the releases have gets one port.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for app in (app for project in releases for app in project.apps):
+        ports = found.setdefault(app.app.name, {})
+        for key in app.app.env:
+            if key not in ports and (key == "port" or key.endswith("_port")):
+                ports[key] = port()
+    return found
 
 
 def parameters_toml(defaults: AppParameters, environment: AppParameters) -> str:
-    """Return the text of a sys.toml: the parameters `defaults`, overridden by `environment`."""
+    """Return the text of sys.toml. JSON's strings, numbers and lists are TOML's, too."""
     names = sorted({*defaults, *environment})
     tables = {name: {**defaults.get(name, {}), **environment.get(name, {})} for name in names}
     return "".join(

@@ -16,16 +16,30 @@ MISSING = object()
 def plain(value: Any) -> Any:
     """Return the value with each object as the dict of its fields, and each enum member as its name.
 
-    Lists, tuples, sets and dicts keep their types. Any other value is returned unchanged.
+    Lists, tuples, sets and dicts keep their types. But the dict of an object can neither be in a set nor be a key: a
+    set of objects becomes a sorted list, and such a key becomes the text of its dict. Any other value is returned
+    unchanged.
     """
     if isinstance(value, enum.Enum):
         return value.name
     if type(value) in (list, tuple, deque):
         return type(value)(plain(each) for each in value)
+    if type(value) in (set, frozenset):
+        members = [plain(each) for each in value]
+        return type(value)(members) if all(map(_is_hashable, members)) else sorted(members, key=repr)
     if type(value) is dict:
-        return {key: plain(each) for key, each in value.items()}
+        keys = {key: plain(key) for key in value}
+        return {made if _is_hashable(made) else repr(made): plain(value[key]) for key, made in keys.items()}
     found = fields(value)
     return value if found is None else {name: plain(each) for name, each in found.items()}
+
+
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def fields(value: Any) -> dict[str, Any] | None:

@@ -171,7 +171,10 @@ def _emptied_on_failure(directory: Path) -> Iterator[None]:
         if before <= {"etc"} and directory.exists():
             for created in directory.iterdir():
                 if created.name not in before:
-                    shutil.rmtree(created)
+                    if created.is_dir() and not created.is_symlink():
+                        shutil.rmtree(created)
+                    else:
+                        created.unlink()
             if not existed:
                 directory.rmdir()
         raise

@@ -79,7 +79,17 @@ def test_generate_writes_versions_and_appups_once(tmp_path: Path, capsys: pytest
         f"{file}: written, from 1.0 and back.",
     ]
     again = appup(capsys, "generate", "--from", older, "--to", newer, "--bump")
-    assert again == f"{file}: unchanged.\n"
+    assert again.splitlines() == [
+        f"{newer}/release.toml: vsn stays 2.0, since it is not the older release's 1.0.",
+        f"{newer}/apps/tiny/app.toml: vsn stays 2.0, since it is not the older release's 1.0.",
+        f"{file}: unchanged. Its entries under `up` and `down` for 1.0 have no mistakes, so they stay as they are.",
+    ]
+    text = file.read_text()
+    file.write_text(text.replace("load_module", "add_module", 1))
+    assert appup(capsys, "generate", "--from", older, "--to", newer) == (
+        f"{file}: written, from 1.0 and back. Its entry under `down` for 1.0 has no mistakes, so it stays as it is.\n"
+    )
+    assert file.read_text() == text
     assert appup(capsys, "generate", "--from", older, "--to", newer, "--print") == file.read_text()
     assert appup(capsys, "check", older, newer) == "The appups lead from tiny 1.0 to 2.0 and back.\n"
     assert "--bump writes to a project" in appup(

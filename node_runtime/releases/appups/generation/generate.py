@@ -34,12 +34,17 @@ from .script_draft import ReleasePair, draft_script
 
 
 class GeneratedAppup(msgspec.Struct, frozen=True):
-    """The new text of an application's appup, and the questions in it. `is_new` is whether the text has changed."""
+    """The new text of an application's appup, and the questions in it. `is_new` is whether the text has changed.
+
+    `kept` are the directions whose entry is the author's, without mistakes, for the older version `from_vsn`.
+    """
 
     app: str
     text: str
     is_new: bool
     questions: tuple[str, ...]
+    from_vsn: str
+    kept: tuple[Direction, ...]
 
 
 class Generation(msgspec.Struct, frozen=True):
@@ -124,7 +129,8 @@ class _Work:
             questions += [str(step.table[QUESTION]) for step in steps if QUESTION in step.table]
             lines = entry_lines(direction, old_vsn, steps, entry.comments if entry is not None else ())
             self._place(made, EntryText(direction, old_vsn, lines), entry)
-        return GeneratedAppup(app, made.text(), made.text() != before, tuple(questions))
+        kept = tuple(direction for direction in DIRECTIONS if (app, direction) in self.right)
+        return GeneratedAppup(app, made.text(), made.text() != before, tuple(questions), old_vsn, kept)
 
     def _place(self, made: AppupText, entry: EntryText, written: EntryText | None) -> None:
         """Put `entry` into the appup `made`. It replaces `written` if both are for the same versions.

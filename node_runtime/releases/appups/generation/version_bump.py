@@ -23,8 +23,17 @@ _LAST = re.compile(r"(\d+|[a-yA-Y])(?=[^0-9A-Za-z]*$)")
 _VSN = re.compile(r'(vsn\s*=\s*)(".*?"|\'.*?\')')
 
 
-def bump_versions(folder: Path, older: ReleaseSource, newer: ReleaseSource, how: str) -> list[tuple[Path, str]]:
-    """Write new versions to the TOML files of the project in `folder`; return the files with their versions.
+class BumpedVersion(msgspec.Struct, frozen=True):
+    """The version in a TOML file, and that in the older release. `is_written` is whether the file has changed."""
+
+    path: Path
+    vsn: str
+    older: str
+    is_written: bool
+
+
+def bump_versions(folder: Path, older: ReleaseSource, newer: ReleaseSource, how: str) -> list[BumpedVersion]:
+    """Write new versions to the TOML files of the project in `folder`; return the version of each file that differs.
 
     If `how` is "next", the versions that are still those of `older` are incremented. "hash" appends a hash of the
     content to the older version. "tag" takes the output of `git describe --tags`. Any other `how` is the version
@@ -35,11 +44,13 @@ def bump_versions(folder: Path, older: ReleaseSource, newer: ReleaseSource, how:
     changed = [app for app in newer.apps if app in older.apps and (app in with_states or _differs(older, newer, app))]
     added = [app for app in newer.apps if app not in older.apps]
     release = _new_vsn(folder, how, older.vsn, newer.vsn, _release_hash(newer))
-    vsns = {folder / "release.toml": release} if changed or added or newer.apps.keys() != older.apps.keys() else {}
+    differs = changed or added or newer.apps.keys() != older.apps.keys()
+    vsns = [(folder / "release.toml", release, older.vsn)] if differs else []
     for app in changed:
-        vsn = _new_vsn(folder, how, older.apps[app].vsn, newer.apps[app].vsn, newer.contents[app])
-        vsns[folder / "apps" / app / "app.toml"] = vsn
-    return [(path, vsn) for path, vsn in vsns.items() if _write_vsn(path, vsn)]
+        before = older.apps[app].vsn
+        vsn = _new_vsn(folder, how, before, newer.apps[app].vsn, newer.contents[app])
+        vsns.append((folder / "apps" / app / "app.toml", vsn, before))
+    return [BumpedVersion(path, vsn, before, _write_vsn(path, vsn)) for path, vsn, before in vsns]
 
 
 def _differs(older: ReleaseSource, newer: ReleaseSource, app: str) -> bool:
