@@ -207,8 +207,8 @@ class NodeView:
         return f"If it stays blocked, 'bin/{name} restart' restarts the node; the states of all processes are lost."
 
     def draining(self) -> tuple[m.ModuleInfo, ...]:
-        """Return the modules whose old version a process still runs."""
-        return tuple(module for module in self.old_versions() if module.old_pids)
+        """Return the modules whose old version a process or a task still runs."""
+        return tuple(module for module in self.old_versions() if module.old_pids or module.old_tasks)
 
     def notice(self, now: float) -> str:
         """Return the most urgent sentence for the top of the screen; an empty string if there is none."""

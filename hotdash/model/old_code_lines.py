@@ -13,6 +13,7 @@ from .units import plural
 _ENDS: Final[dict[m.HolderKind, tuple[str, Tone]]] = {
     "process": ("a purge kills it", "bad"),
     "task": ("a purge cancels it", "warn"),
+    "requests": ("a purge closes them", "warn"),
     "timer": ("a purge cancels it, if it calls the old version itself", "warn"),
     "callback": ("it ends when the event loop has run it", "muted"),
     "thread": ("it can't be ended from outside: let its function return, or restart the node", "warn"),
@@ -24,14 +25,36 @@ _ENDS: Final[dict[m.HolderKind, tuple[str, Tone]]] = {
 
 
 def draining_words(module: m.ModuleInfo) -> Span:
-    """Return words that say how many processes still run a module's old version; empty without an old version."""
+    """Return words that say how much still runs a module's old version; empty without an old version."""
     if module.old_vsn is None:
         return Span("")
-    if not module.old_pids:
-        return span("drained", "ok")
-    if len(module.old_pids) <= 2:
-        return span("draining " + " ".join(f"<{pid}>" for pid in module.old_pids), "warn")
-    return span(f"draining {plural(len(module.old_pids), 'process', 'processes')}", "warn")
+    parts = []
+    if 0 < len(module.old_pids) <= 2:
+        parts.append(" ".join(f"<{pid}>" for pid in module.old_pids))
+    elif module.old_pids:
+        parts.append(plural(len(module.old_pids), "process", "processes"))
+    if module.old_tasks:
+        parts.append(plural(module.old_tasks, "task"))
+    return span("draining " + ", ".join(parts), "warn") if parts else span("drained", "ok")
+
+
+def running_number(modules: Iterable[m.ModuleInfo]) -> int:
+    """Return how many processes and tasks run old versions of the modules."""
+    processes, tasks = _running(modules)
+    return processes + tasks
+
+
+def running_words(modules: Iterable[m.ModuleInfo]) -> str:
+    """Return how many processes and tasks run old versions of the modules, such as "1 process and 2 tasks"."""
+    processes, tasks = _running(modules)
+    counted = [plural(processes, "process", "processes")] if processes else []
+    return " and ".join([*counted, *([plural(tasks, "task")] if tasks else [])])
+
+
+def _running(modules: Iterable[m.ModuleInfo]) -> tuple[int, int]:
+    """Return the numbers of processes and of tasks. Tasks have no identity here: most of them run all modules."""
+    listed = list(modules)
+    return len({pid for one in listed for pid in one.old_pids}), max((one.old_tasks for one in listed), default=0)
 
 
 def pids_of(modules: Iterable[m.OldCode]) -> set[int]:
@@ -51,6 +74,8 @@ def _holder_line(holder: m.OldCodeHolder, names: Mapping[int, str]) -> Line:
     ends, tone = _ENDS[holder.kind]
     if holder.cache is not None:
         ends = "a purge clears it"
+    elif holder.kind == "requests" and holder.number == 1:
+        ends = "a purge closes it"
     elif holder.kind == "process" and not _runs(holder):
         ends = "a purge kills it, unless it stops referring to the old version when the tasks end"
     starter = ""
@@ -60,7 +85,7 @@ def _holder_line(holder: m.OldCodeHolder, names: Mapping[int, str]) -> Line:
 
 
 def _runs(holder: m.OldCodeHolder) -> bool:
-    return holder.does.startswith("runs ")
+    return holder.does.startswith("run")
 
 
 def purge_question(old: m.OldCode, node: str) -> str:
@@ -68,6 +93,8 @@ def purge_question(old: m.OldCode, node: str) -> str:
     processes, tasks = ([one for one in old.holders if one.kind == kind] for kind in ("process", "task"))
     ends = [f"kill {_at_most(processes)}{plural(len(processes), 'process', 'processes')}"] if processes else []
     ends += [f"cancel {_at_most(tasks)}{plural(len(tasks), 'task')}"] if tasks else []
+    requests = sum(one.number for one in old.holders if one.kind == "requests")
+    ends += [f"close {plural(requests, 'open request')}"] if requests else []
     what = f" ({' and '.join(ends)})" if ends else ""
     return f"purge the old version of {old.module} on {node}{what}?"
 
@@ -79,7 +106,8 @@ def _at_most(holders: list[m.OldCodeHolder]) -> str:
 
 def purged_lines(purged: m.Purged) -> list[Line]:
     """Return lines about what a purge has ended, and about the holders that are left."""
-    lines = [line("killed ", span(name, "name")) for name in purged.killed]
+    lines = [line("closed ", span(name, "name")) for name in purged.closed]
+    lines += [line("killed ", span(name, "name")) for name in purged.killed]
     lines += [line("cancelled ", span(name, "name")) for name in purged.cancelled]
     lines += [line("cleared ", span(name, "name")) for name in purged.cleared]
     if purged.dropped:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
-from hotdash.model.old_code_lines import draining_words, holder_lines
+from hotdash.model.old_code_lines import draining_words, holder_lines, running_number, running_words
 from hotdash.model.process_details import version
 from hotdash.model.styled_text import Line, Span, line, span
 from hotdash.model.units import age, plural
@@ -102,10 +102,10 @@ def _verdict(view_state: ViewState) -> Line:
         return line(span(f"No old code: every process runs {snapshot.info.vsn}.", "ok"))
     if not draining:
         them = "it" if len(old) == 1 else "them"
-        return line(span(f"{plural(len(old), 'old version')} loaded; no process runs {them}.", "muted"))
-    running = {pid for module in draining for pid in module.old_pids}
-    processes = plural(len(running), "process runs", "processes run")
-    return line(span(f"{processes} old code of {plural(len(draining), 'module')}.", "warn"))
+        return line(span(f"{plural(len(old), 'old version')} loaded; no process or task runs {them}.", "muted"))
+    runs = "runs" if running_number(draining) == 1 else "run"
+    modules = plural(len(draining), "module")
+    return line(span(f"{running_words(draining)} {runs} old code of {modules}.", "warn"))
 
 
 def _cells(module: m.ModuleInfo, view_state: ViewState) -> tuple[Line, ...]:
@@ -139,9 +139,11 @@ def _module_lines(module: m.ModuleInfo, names: dict[int, str], node_now: float) 
     lines.append(
         line(span("old ", "muted"), span(module.old_vsn, "warn"), span(f"  from {module.old_path or '?'}", "muted"))
     )
-    if not module.old_pids:
-        return [*lines, line(span("Drained: no process runs the old version.", "ok"))]
+    if not module.old_pids and not module.old_tasks:
+        return [*lines, line(span("Drained: no process or task runs the old version.", "ok"))]
     processes = [
         part for pid in module.old_pids for part in (span(names.get(pid, "?"), "name"), span(f" <{pid}>  ", "muted"))
     ]
+    if module.old_tasks:
+        processes.append(span(plural(module.old_tasks, "task"), "name"))
     return [*lines, line(span("still run by ", "warn"), *processes)]

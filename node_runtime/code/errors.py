@@ -36,11 +36,17 @@ class OldVersionHeld(CodeError):
     """A module can't be loaded or deleted, because something holds its old version.
 
     At most two versions of a module can be loaded. Follows the error `not_purged` of code:load_file/1. `pids` and
-    `threads` run the old version. `holders` has everything that runs or holds it.
+    `threads` run the old version. `holders` has everything that runs or holds it, and `vsn` is the
+    version of its application.
     """
 
     def __init__(
-        self, module: str, pids: Sequence[int], threads: Sequence[str] = (), holders: Sequence[OldCodeHolder] = ()
+        self,
+        module: str,
+        pids: Sequence[int],
+        threads: Sequence[str] = (),
+        holders: Sequence[OldCodeHolder] = (),
+        vsn: str = "",
     ) -> None:
         runners = ", ".join([*(f"<{int(pid)}>" for pid in pids), *(f"thread {name}" for name in threads)])
         others = "that other objects refer to, although no process or thread runs it"
@@ -50,3 +56,4 @@ class OldVersionHeld(CodeError):
         self.pids = tuple(pids)
         self.threads = tuple(threads)
         self.holders = tuple(holders)
+        self.vsn = vsn

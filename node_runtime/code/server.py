@@ -24,6 +24,7 @@ from .old.ending import cancel_tasks, end_old_code, stray_tasks
 from .old.holder_search import UNNAMED_HOLDER
 from .old.old_versions import OldVersions
 from .old.process_adapter import RuntimeProcessAdapter
+from .old.running import Runners
 from .registrations import registrations_hidden
 from .version import CompilationUnit, ManagedModule, Source, SourceText, Version, compile_text, read_text
 
@@ -343,6 +344,7 @@ class CodeServer:
             version, old = managed.current, managed.old
             if version is None:
                 continue
+            runners = running.get(managed.name, Runners())
             info = ModuleInfo(
                 name=managed.name,
                 application=version.app,
@@ -354,7 +356,8 @@ class CodeServer:
                 old_vsn=None if old is None else old.vsn,
                 old_app_vsn=None if old is None else old.app_vsn,
                 old_path=None if old is None else old.path,
-                old_pids=tuple(int(pid) for pid in running[managed.name].pids) if managed.name in running else (),
+                old_pids=tuple(map(int, runners.pids)),
+                old_tasks=len(runners.tasks) + len(runners.threads),
             )
             listed.append(info)
         return tuple(sorted(listed, key=lambda info: info.name))

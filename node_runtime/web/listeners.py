@@ -6,7 +6,8 @@ import asyncio
 import socket
 from collections.abc import Iterable
 from contextvars import Context
-from typing import Final
+from typing import Any, Final
+from weakref import WeakSet
 
 import uvicorn
 
@@ -29,6 +30,7 @@ class Listener:
         "application",
         "closes_with_process",
         "context",
+        "draining",
         "name",
         "options",
         "processes",
@@ -58,8 +60,13 @@ class Listener:
         """The processes that serve the listener: two while an upgrade replaces one by another."""
         self.context: Context | None = None
         """The context of the listener's process."""
-        self.retiring: set[asyncio.Task[None]] = set()
-        """The tasks that end the lifespans of earlier versions when the last requests of these versions have ended."""
+        self.retiring: dict[asyncio.Task[None], frozenset[str]] = {}
+        """The tasks that end the lifespans of earlier versions when the last requests of these versions have ended.
+
+        Each comes with the names of its lifespan's own tasks.
+        """
+        self.draining: WeakSet[asyncio.Task[Any]] = WeakSet()
+        """The tasks of the websockets that the listener closes soon, because of its option `drain_websockets`."""
         self.server: uvicorn.Server | None = None
         self.starting: asyncio.Future[None] | None = None
         """Done when the listener's new process accepts connections; None if no process is being started."""

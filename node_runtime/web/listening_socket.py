@@ -16,6 +16,11 @@ from .server_options import BACKLOG_LIMIT, ServerOptions
 
 FIRST_INHERITED: Final = 3
 """The first descriptor that systemd passes (SD_LISTEN_FDS_START)."""
+PROBE_SECONDS: Final = 60
+"""A connection on which nothing is sent for this time is probed."""
+PROBE_INTERVAL_SECONDS: Final = 15
+PROBES: Final = 4
+"""A connection is ended when this number of probes has got no answer: 2 minutes after the last data."""
 SHARED_REMEDY: Final = "set `workers = 1` in the table [web] of etc/node.toml"
 
 
@@ -65,6 +70,8 @@ def _inherited(address: str | tuple[str, int]) -> socket.socket | None:
         except OSError:
             continue
         if _fits(found.getsockname(), address):
+            if found.family is not socket.AF_UNIX:
+                _detect_vanished_clients(found)
             return found
         found.close()
     return None
@@ -84,6 +91,7 @@ def _bind_port(host: str, port: int, *, reuse_port: bool) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if reuse_port:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        _detect_vanished_clients(bound)
         bound.bind((host, port))
         bound.listen(BACKLOG_LIMIT)
     except OSError as error:
@@ -95,6 +103,18 @@ def _bind_port(host: str, port: int, *, reuse_port: bool) -> socket.socket:
             sentence = f"port {port} can't be bound on {host}: {error.strerror}; {remedy}"
         raise Refused(sentence) from None
     return bound
+
+
+def _detect_vanished_clients(bound: socket.socket) -> None:
+    """Let the system end a connection whose client has vanished without a word.
+
+    Otherwise, a request that waits, such as an event stream without events, would stay open for ever. The connections
+    that a socket accepts inherit its options.
+    """
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("IDLE", PROBE_SECONDS), ("INTVL", PROBE_INTERVAL_SECONDS), ("CNT", PROBES)):
+        if (option := getattr(socket, f"TCP_KEEP{name}", None)) is not None:
+            bound.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _bind_path(path: str) -> socket.socket:

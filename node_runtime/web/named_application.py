@@ -98,6 +98,9 @@ class NamedApplication:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Return the application's coroutine for a request. uvicorn logs an error if the result isn't None."""
+        # The connection keeps its scope. A framework puts the application, its routes and functions into the scope that
+        # it gets, and an idle connection, or one that a timer refers to, must not keep those.
+        scope = {**scope}
         scope["state"] = self.state.copy()
         if scope["type"] == "websocket" and (task := asyncio.current_task()) is not None:
             task.set_name(f"websocket-{next(_numbers)}:{scope['path']}")

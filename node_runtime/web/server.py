@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -81,6 +82,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._on_started = on_started
         self._idle_deadlines = config.idle_deadlines
+        self._limits = config.limits
         self._slow = SlowClients(config.limits, config.limit_log)
         self._certificate: CertificateFiles | None = None
 
@@ -88,10 +90,25 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
-    async def startup(self, sockets: Any = None) -> None:
-        """Accept connections from now on."""
-        self._certificate = CertificateFiles(self.config)
-        await super().startup(sockets)
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections on the sockets from now on."""
+        config, loop = self.config, asyncio.get_running_loop()
+        self._certificate = CertificateFiles(config)
+
+        def connection() -> asyncio.Protocol:
+            protocol: Any = config.http_protocol_class
+            made: asyncio.Protocol = protocol(config=config, server_state=self.server_state, app_state={}, _loop=loop)
+            return made
+
+        # uvicorn's own method, which this replaces, sets no limit for the TLS handshake.
+        limit = None if config.ssl is None else self._limits.head_seconds
+        self.servers = [
+            await loop.create_server(
+                connection, sock=bound, ssl=config.ssl, backlog=config.backlog, ssl_handshake_timeout=limit
+            )
+            for bound in sockets or ()
+        ]
+        self.started = True
         self._on_started()
 
     async def on_tick(self, counter: int) -> bool:

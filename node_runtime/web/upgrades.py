@@ -9,22 +9,21 @@ are cancelled, and the old shutdown runs when the last request that began before
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from node_runtime.code import Batch
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.protocol.messages import Blocker
-from node_runtime.releases.planning.participants import HeldModules, participants
+from node_runtime.protocol.messages import Blocker, OldCodeHolder
+from node_runtime.releases.planning.participants import FindOldCodeHolders, HeldModules, participants
 from node_runtime.releases.planning.transition import Transition
 
-from . import django_project, served_code
+from . import django_project, old_requests, old_states, served_code
 from .lifespan.lifespan import Lifespan
 from .lifespan.startup_functions import awaits_own_tasks, startup_functions
 from .listeners import Listener, listeners
 from .named_application import NamedApplication
-from .open_requests import describe_open_requests
 from .plugins import Plugin, find_plugins
 from .websocket_drain import drain_websockets
 
@@ -61,7 +60,7 @@ class _Replacement:
         self.old.gate.cancel()
         waiting, self.requests = [task for task in self.requests if not task.done()], set()
         if (seconds := self.listener.options.get("drain_websockets")) is not None:
-            drain_websockets(waiting, seconds)
+            self.listener.draining |= drain_websockets(waiting, seconds)
         if waiting:
             await asyncio.wait(waiting)
         waiting.clear()
@@ -76,16 +75,21 @@ class ListenersInInstalls:
         self._plugins: list[Plugin] = []
 
     def warnings(self, batch: Batch) -> list[str]:
-        """Return a sentence for each startup that the install will run, and one for each startup function that awaits
-        tasks of its own.
+        """Return a sentence for each startup that the install will run, for each startup function that awaits tasks of
+        its own, and for each value of an application's state that stays an instance of a replaced class.
 
         Called in a copy of the node. There, the new application gets the old state at once, so that the plan does not
         report this state as lost.
         """
         found: list[str] = []
-        for _, application, new in _replaced(batch):
+        for _, application, new in list(_replaced(batch)):
             _copy_state(application, new, batch)
             found += _warnings(application, new)
+            if application.lifespan is not None:
+                application.lifespan.application = None  # so that the copy finds no holder that the switch frees
+        kept = batch.kept_code()
+        for _, application, _ in _running():
+            found += old_states.warnings(application, _served_after(application, batch), kept)
         return found
 
     def blockers(self, transition: Transition, batch: Batch) -> list[Blocker]:
@@ -110,8 +114,16 @@ class ListenersInInstalls:
         ending = set()
         for _, application, lifespan in _running():
             if application.module in transition.loaded:
-                ending |= {task.get_name() for task in (lifespan.main, *lifespan.gate.tasks) if task is not None}
-        return describe_open_requests([one for one in holders if one[0].task not in ending])
+                ending |= lifespan.task_names()
+        return old_requests.sentences([one for one in holders if one[0].task not in ending])
+
+    def counted(self, holders: Sequence[OldCodeHolder]) -> list[OldCodeHolder]:
+        """Return the holders of an old version, with a single holder for all open requests of a listener."""
+        return old_requests.counted(holders)
+
+    async def close(self, find_holders: FindOldCodeHolders) -> list[str]:
+        """Close the websockets and streams among the holders of an old version; return what was closed, in words."""
+        return await old_requests.close(find_holders)
 
     async def prepare(self, transition: Transition, batch: Batch) -> None:
         """Run the startups of the new versions.
@@ -170,8 +182,8 @@ class ListenersInInstalls:
             task = loop.create_task(
                 one.retire(), name=f"end of the old {one.application.reference}", context=one.listener.context
             )
-            one.listener.retiring.add(task)
-            task.add_done_callback(one.listener.retiring.discard)
+            one.listener.retiring[task] = frozenset(one.old.task_names())
+            task.add_done_callback(one.listener.retiring.pop)
 
 
 def _copy_state(application: NamedApplication, new: Any, batch: Batch) -> None:
@@ -180,9 +192,8 @@ def _copy_state(application: NamedApplication, new: Any, batch: Batch) -> None:
     Values that the body of the new module has set are kept. An exception is a version that was replaced and becomes
     current again: its own values are stale, so they are dropped.
     """
-    before = getattr(getattr(application.current(), "state", None), "_state", None)
-    after = getattr(getattr(new, "state", None), "_state", None)
-    if isinstance(before, dict) and isinstance(after, dict) and before is not after:
+    before, after = old_states.values(application.current()), old_states.values(new)
+    if before is not None and after is not None and before is not after:
         own = {} if application.module in batch.taken_back else after.copy()
         after.clear()
         after.update(before | own)

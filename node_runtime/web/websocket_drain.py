@@ -14,18 +14,20 @@ from typing import Any
 from node_runtime.processes import runtime
 
 
-def drain_websockets(tasks: Iterable[asyncio.Task[Any]], seconds: float) -> None:
-    """Close each websocket that one of the server's tasks serves, at a random time within `seconds`.
+def drain_websockets(tasks: Iterable[asyncio.Task[Any]], seconds: float) -> set[asyncio.Task[Any]]:
+    """Close each websocket that one of the server's tasks serves, at a random time within `seconds`; return its task.
 
     The application gets the event `websocket.disconnect` with the code 1012. Other requests are left alone.
     """
-    loop = runtime().loop
+    loop, found = runtime().loop, set[asyncio.Task[Any]]()
     for task in tasks:
         frame = getattr(task.get_coro(), "cr_frame", None)
         connection = None if frame is None else frame.f_locals.get("self")  # uvicorn's object for one websocket
         if (getattr(connection, "scope", None) or {}).get("type") == "websocket":
             # Weak references, because a timer must not keep the objects of a connection that has ended before.
             loop.call_later(random.uniform(0.0, seconds), _close, weakref.ref(task), weakref.ref(connection))
+            found.add(task)
+    return found
 
 
 def _close(task: weakref.ref[asyncio.Task[Any]], connection: weakref.ref[Any]) -> None:

@@ -67,6 +67,7 @@ async def test_a_purge_shows_what_it_would_end_and_asks(shop: Node, poller: asyn
         "cancelled": ["task ponder (shop_till.Till.ponder)"],
         "left": [],
         "cleared": [],
+        "closed": [],
     }
     assert poller.cancelled()
     lines = [json.loads(line) for line in (shop.root / "var" / "audit.jsonl").read_text().splitlines()]

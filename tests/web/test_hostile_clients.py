@@ -314,3 +314,11 @@ async def test_a_client_that_pings_and_reads_no_answer_is_not_read_and_then_disc
         with pytest.raises(ConnectionError):
             await ping_without_end(writer)
     assert caplog.text.count("did not read its response") == 1
+
+
+async def test_a_client_of_an_application_that_answers_no_ping_is_disconnected(node: Runtime) -> None:
+    await web.start_asgi("site", APP, ws_ping_interval=0.05, ws_ping_timeout=0.05)
+    async with connection(b"GET /application HTTP/1.1\r\n" + HANDSHAKE + b"\r\n") as (reader, _):
+        await opened(reader)
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read()  # pings, and perhaps a close frame, until the end of the connection

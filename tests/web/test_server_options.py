@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 from node_runtime import Runtime, application, web
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.web import listening_socket
+from node_runtime.web.listeners import listeners
 from tests.support.waiting import answered, eventually
 
 HELLO = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -270,3 +271,36 @@ async def test_more_connections_than_the_limit_are_closed(node: Runtime) -> None
         return True if await asked(port=port) == b"200" else None
 
     await answered(admitted, "the place of a connection that has ended")
+
+
+async def test_a_tls_handshake_that_does_not_end_is_ended(node: Runtime, tmp_path: Path) -> None:
+    write_certificate(tmp_path, "one")
+    both = tmp_path / "both.pem"
+    await web.start_asgi("site", APP, ssl_certfile=both, ssl_keyfile=both, timeout_head=0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", web.port("site"))
+    assert await certificate_name(web.port("site")) == "one"
+    async with asyncio.timeout(60):
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def test_the_system_probes_whether_a_silent_client_is_still_there(node: Runtime) -> None:
+    await web.start_asgi("site", APP)
+    reader, writer = await asyncio.open_connection("127.0.0.1", web.port("site"))
+    await eventually(lambda: connections("site"), what="the connection")
+    (accepted,) = connections("site")
+    bound = accepted.transport.get_extra_info("socket")
+    assert bound.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    assert bound.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+    assert (
+        bound.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL)
+        * bound.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT)
+        == 60
+    )
+    writer.close()
+    del reader
+
+
+def connections(name: str) -> list[Any]:
+    server = listeners()[name].server
+    return [] if server is None else [*server.server_state.connections]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hotdash.model.node_view import NodeView
+from hotdash.model.old_code_lines import running_words
 from hotdash.model.releases.worker_lines import worker_troubles
 from hotdash.model.selection import ProcessKey
 from hotdash.model.styled_text import Tone
@@ -119,13 +120,10 @@ def _operations(node: NodeView) -> Iterator[Trouble]:
 
 
 def _modules(node: NodeView) -> Iterator[Trouble]:
-    draining = [module for module in node.draining() if module.old_pids]
+    draining = node.draining()
     if draining:
-        running = len({pid for module in draining for pid in module.old_pids})
-        processes = plural(running, "process", "processes")
-        yield Trouble(
-            "warn", f"{plural(len(draining), 'module')} draining in {processes}", "modules", module=draining[0].name
-        )
+        words = f"{plural(len(draining), 'module')} draining in {running_words(draining)}"
+        yield Trouble("warn", words, "modules", module=draining[0].name)
 
 
 def _log(node: NodeView, node_now: float) -> Iterator[Trouble]:

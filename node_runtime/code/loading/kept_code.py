@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from node_runtime.code.classes.dependents import replaced_classes
 
-from .code_in_containers import code_in, named_containers
+from .code_in_containers import ObjectWalk, code_in, named_containers
 
 if TYPE_CHECKING:
     from node_runtime.code.module_table import ModuleTable
@@ -40,6 +40,14 @@ class KeptCode:
                     found[f"{module}.{code.__qualname__}"] = None
             elif code in self._classes:
                 found[self._classes[code].replace(":", ".")] = None
+        return list(found)
+
+    def classes_of_instances_in(self, thing: Any) -> list[str]:
+        """Return the names, such as "shop.items.Item", of the replaced classes of which `thing` has instances."""
+        found: dict[str, None] = {}
+        for one in ObjectWalk().objects_in(thing, ""):
+            if type(one) in self._classes:
+                found[self._classes[type(one)].replace(":", ".")] = None
         return list(found)
 
     def keepers(self) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from asyncio import AbstractServer, Handle, Task
+from asyncio import AbstractEventLoop, AbstractServer, Handle, Task
 from concurrent.futures import Executor
 from threading import Thread
 from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
 from node_runtime.behaviours.upgrade.live_processes import CallbackVersion
+from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol.messages import OldCodeHolder
 
 from .caches import CACHE, cache_name, cache_title
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 NODE: Final = "the node itself"
 """The name of the node's own tasks and threads as a holder; nothing ends them."""
 _OWN_PACKAGES: Final = "node_runtime.cli.", "node_runtime.control.", "node_runtime.releases."
+_NODE_OBJECTS: Final = Runtime, AbstractEventLoop
+"""Objects to which every process and task refers, so that following them further would name all of these."""
 WITH_FRAME: Final = (CoroutineType, GeneratorType, AsyncGeneratorType)
 _FRAMES: Final = "cr_frame", "gi_frame", "ag_frame"
 
@@ -52,7 +55,7 @@ def owner(thing: Any, held: object) -> OldCodeHolder | None:
     clause about what the holder runs or holds.
     """
     found: tuple[HolderKind, str] | None = None
-    if is_of_node(thing):
+    if is_of_node(thing) or isinstance(thing, _NODE_OBJECTS):
         found = "object", NODE
     elif isinstance(thing, dict) and "__spec__" in thing:
         name = next((name for name, value in thing.items() if value is held), "?")

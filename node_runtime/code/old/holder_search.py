@@ -124,19 +124,34 @@ class HolderSearch:
 
     def _step(self) -> Iterator[tuple[str, OldCodeHolder]]:
         level, self._level = _narrowed(self._level), {}
-        for referrer in (*_referrers([thing for thing, _ in level.values()]), *self._ended_tasks(level)):
+        referrers = [*_referrers([thing for thing, _ in level.values()]), *self._ended_tasks(level)]
+        named_ids = self._values_of_variables(referrers, level)
+        beyond = {key: value for key, value in level.items() if key not in named_ids}
+        for referrer in referrers:
             if isinstance(referrer, _RECORDS) or self._graph.is_own(referrer):
                 continue
             visited = self._visited.setdefault(id(referrer), set())
-            held = self._held_by(referrer, level)
+            held = self._held_by(referrer, level if _is_namespace(referrer) else beyond)
             named = self._named(referrer, held, level)
             self._note_ended(referrer, held, level)
             for module, what in held.items():
                 if named is not None:
                     yield module, replace(named, does=_does(what))
-            if named is None and not _is_other_namespace(referrer):
+            if named is None and not _is_namespace(referrer):
                 self._follow(referrer, {module: what for module, what in held.items() if module not in visited})
                 visited.update(held)
+
+    def _values_of_variables(self, referrers: Iterable[Any], level: Mapping[int, tuple[Any, HeldParts]]) -> set[int]:
+        """Return the identities of those objects in `level` that are values of global variables of current modules.
+
+        Whoever else refers to such a value, such as the task that uses it, can't free the version by its end. So only
+        the variable is named. The version's own functions and classes are left out: each of their users is named.
+        """
+        found: set[int] = set()
+        for referrer in referrers:
+            if _is_namespace(referrer) and is_current_namespace(referrer) and not self._graph.is_own(referrer):
+                found.update(id(value) for value in referrer.values() if id(value) in level)
+        return {key for key in found if not self._graph.is_own(level[key][0])}
 
     def _held_by(self, referrer: Any, level: Mapping[int, tuple[Any, HeldParts]]) -> HeldParts:
         held: HeldParts = {}
@@ -223,5 +238,5 @@ def _does(what: str) -> str:
     return what if what.startswith("runs ") else f"holds {what}"
 
 
-def _is_other_namespace(thing: Any) -> bool:
+def _is_namespace(thing: Any) -> bool:
     return isinstance(thing, dict) and "__spec__" in thing

@@ -80,6 +80,10 @@ def _find(suspects: Suspects) -> HeldFindings:
         free = held - set(suspects.still_held())
         found.update({module: [] for module in free})
         held -= free  # the next search finds holders that the caches have concealed, or more caches
+    for module, holders in found.items():  # if others keep the version, too, these caches are still only caches
+        own = [one for one in holders if not only_library_caches([one])]
+        caches.update(one.cache for one in holders if one not in own and one.cache is not None)
+        found[module] = own
     return HeldFindings(found, seconds, sorted(caches))
 
 

@@ -95,7 +95,9 @@ class OldVersions:
         if kept:
             first = next((module for module in kept if running.get(module)), kept[0])
             found = running.get(first, Runners())
-            raise OldVersionHeld(first, found.pids, found.threads, findings.holders[first])
+            old = self._versions([first]).get(first)
+            vsn = "" if old is None else old.app_vsn
+            raise OldVersionHeld(first, found.pids, found.threads, findings.holders[first], vsn)
         if collect:
             clear_caches(findings.caches)
             collect_all()

@@ -172,6 +172,20 @@ def suspended_frames(awaiting: object) -> Iterator[FrameType]:
     coroutine's frames iterate, the context managers that the frames have entered, and the tasks of the frames' task
     groups.
     """
+    for _, frame in _ending_together(awaiting):
+        if frame is not None:
+            yield frame
+
+
+def tasks_ending_with(task: Task[Any]) -> Iterator[Task[Any]]:
+    """Yield the other tasks that a task's cancellation ends: those that it awaits, and those of its task groups."""
+    for one, _ in _ending_together(task):
+        if isinstance(one, Task) and one is not task:
+            yield one
+
+
+def _ending_together(awaiting: object) -> Iterator[tuple[object, FrameType | None]]:
+    """Yield `awaiting` and everything that its cancellation ends, each with its frame, if it has one."""
     waiting, seen = [awaiting], set()
     while waiting:
         awaitable = waiting.pop()
@@ -191,8 +205,8 @@ def suspended_frames(awaiting: object) -> Iterator[FrameType]:
             following = list(getattr(awaitable, "_children", ()))  # the children of asyncio.gather
         else:
             following = _wrapped_awaitables(awaitable)
+        yield awaitable, frame
         if frame is not None:
-            yield frame
             following += _ending_with(awaitable)
         waiting += following
 
@@ -201,7 +215,7 @@ def _ending_with(suspended: object) -> Iterator[object]:
     """Yield what ends together with a suspended frame: generators, context managers and tasks that it doesn't await."""
     for one in gc.get_referents(suspended):
         kind = type(one)
-        if kind not in _ENDS_WITH_FRAME:
+        if kind not in _ENDS_WITH_FRAME and not _is_task_group_of_anyio(kind):
             continue
         held: Any = one
         if kind is MethodType:  # a `with` keeps its exit method
@@ -211,10 +225,14 @@ def _ending_with(suspended: object) -> Iterator[object]:
             yield held
         elif kind in _MANAGERS:
             yield held.gen
-        elif kind is TaskGroup:
+        elif kind is TaskGroup or _is_task_group_of_anyio(kind):
             yield from tuple(held._tasks)
         elif kind is Task and getattr(suspended, "cr_code", None) is _WAIT_FOR_CODE:
             yield held
+
+
+def _is_task_group_of_anyio(kind: type) -> bool:
+    return kind.__name__ == "TaskGroup" and kind.__module__ == "anyio._backends._asyncio"
 
 
 def _wrapped_awaitables(awaitable: object) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -13,6 +14,7 @@ from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.clip import MAX_SHOWN_NAME, clip
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.planning.participants import participants
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +57,7 @@ class OldCodeHandlers:
         began = time.monotonic()
         if caller.role == "viewer" and began < self._kept_until:
             return self._kept
-        self._kept = m.OldCodeList(modules=tuple(_shown(one) for one in self._code.old_code()))
+        self._kept = m.OldCodeList(modules=tuple(map(_shown, map(_counted, self._code.old_code()))))
         ended = time.monotonic()
         self._kept_until = ended + max(MIN_KEPT_SECONDS, KEPT_FACTOR * (ended - began))
         return self._kept
@@ -67,6 +69,13 @@ class OldCodeHandlers:
     async def purge(self, caller: Caller, request: m.PurgeModule) -> m.Purged:
         self._check(request.boot_id)
         self._check_unchanging()
+
+        async def holders() -> tuple[m.OldCodeHolder, ...]:
+            found = await asyncio.to_thread(self._code.holders, request.module)
+            self._check_unchanging()
+            return found
+
+        closed = await participants().close(holders)
         purged = await self._code.end_old_code(request.module, self._check_unchanging)
         if purged is None:
             known = clip(request.module, MAX_SHOWN_NAME)
@@ -77,8 +86,9 @@ class OldCodeHandlers:
             purged,
             killed=tuple(map(shown, purged.killed)),
             cancelled=tuple(map(shown, purged.cancelled)),
-            left=tuple(map(_shown_holder, purged.left)),
+            left=tuple(map(_shown_holder, participants().counted(purged.left))),
             cleared=tuple(map(shown, purged.cleared)),
+            closed=tuple(map(shown, closed)),
         )
 
     def kill_task(self, caller: Caller, request: m.TaskTarget) -> m.TaskList:
@@ -99,6 +109,10 @@ class OldCodeHandlers:
     def _check(self, boot_id: str) -> None:
         if boot_id != self._boot_id:
             raise Refused(f"{self._name} was restarted after its modules were listed; list them again.")
+
+
+def _counted(old: m.OldCode) -> m.OldCode:
+    return replace(old, holders=participants().counted(old.holders))
 
 
 def _shown(old: m.OldCode) -> m.OldCode:

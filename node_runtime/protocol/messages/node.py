@@ -129,7 +129,11 @@ class ApplicationInfo(WireStruct, frozen=True):
 
 
 class ModuleInfo(WireStruct, frozen=True):
-    """A managed module: its current version, and its old version as long as something may still run it."""
+    """A managed module: its current version, and its old version as long as something may still run it.
+
+    `old_pids` are the processes that run the old version now, and `old_tasks` is the number of tasks and threads that
+    run it and belong to no process, such as the tasks of websockets.
+    """
 
     name: str
     application: str
@@ -143,6 +147,7 @@ class ModuleInfo(WireStruct, frozen=True):
     old_app_vsn: str | None = None
     old_path: str | None = None
     old_pids: tuple[int, ...] = ()
+    old_tasks: int = 0
 
 
 class Health(WireStruct, frozen=True):

@@ -25,7 +25,7 @@ class ModuleSource(WireStruct, frozen=True):
     drift: str = ""
 
 
-HolderKind = Literal["process", "task", "thread", "timer", "callback", "executor", "server", "object"]
+HolderKind = Literal["process", "task", "requests", "thread", "timer", "callback", "executor", "server", "object"]
 
 
 class OldCodeHolder(WireStruct, frozen=True):
@@ -34,7 +34,8 @@ class OldCodeHolder(WireStruct, frozen=True):
     `name` is the holder's name in messages, such as "box <12>", "task Task-3 (shop.box.poll)" or
     "shop.tables.HANDLERS". `does` is a clause such as "runs shop.box.poll" or "holds an instance of shop.box.Item".
     `pid` is the pid of the process or, for a task, of the process that has started the task; None if unknown. `task` is
-    the name of a task. `cache` is the name of a cache of `functools`, "module:name".
+    the name of a task. `cache` is the name of a cache of `functools`, "module:name". A holder of the kind "requests" is
+    a number of open requests of a web listener, such as "2 websockets of the listener site"; `number` is this number.
     """
 
     kind: HolderKind
@@ -43,6 +44,7 @@ class OldCodeHolder(WireStruct, frozen=True):
     pid: int | None = None
     task: str | None = None
     cache: str | None = None
+    number: int = 1
 
 
 class OldCode(WireStruct, frozen=True):
@@ -78,6 +80,8 @@ class PurgeModule(WireStruct, frozen=True):
 class Purged(WireStruct, frozen=True):
     """The result of a purge: the processes killed, the tasks cancelled, the caches cleared, and the holders `left`.
 
+    `closed` are open requests of web listeners, such as "2 websockets of the listener site".
+
     The holders in `left` still keep code of the old version, even if the node has `dropped` the version. If it has not,
     some of these holders still run the old version, and no other version can be loaded.
     """
@@ -88,6 +92,7 @@ class Purged(WireStruct, frozen=True):
     cancelled: tuple[str, ...] = ()
     left: tuple[OldCodeHolder, ...] = ()
     cleared: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
 
 
 class TaskInfo(WireStruct, frozen=True):

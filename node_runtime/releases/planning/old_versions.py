@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 from node_runtime.code import CodeServer, OldVersionHeld
 from node_runtime.protocol.messages import Blocker, OldCodeHolder
 
 from .conditions import WAIT_REMEDY
+from .participants import participants
 
 logger: Final = logging.getLogger("node_runtime")
 
@@ -27,24 +29,37 @@ async def drop_old_versions(code: CodeServer) -> None:
 
 def held_blocker(held: OldVersionHeld) -> Blocker:
     """Return a blocker that names what runs or holds the old version."""
+    holders, vsn = participants().counted(held.holders), f" ({held.vsn})" if held.vsn else ""
     return Blocker(
-        reason=f"{held.module} still has an old version: {holders_clause(held.holders)}",
-        remedy=_remedy(held),
-        pid=next((one.pid for one in held.holders if one.kind == "process"), None),
+        reason=f"{held.module} still has an old version{vsn}: {holders_clause(holders)}",
+        remedy=_remedy(held.module, holders),
+        pid=next((one.pid for one in holders if one.kind == "process"), None),
         transient=True,
     )
 
 
-def _remedy(held: OldVersionHeld) -> str:
-    thread = next((one.name for one in held.holders if one.kind == "thread"), None)
+def _remedy(module: str, holders: Sequence[OldCodeHolder]) -> str:
+    thread = next((one.name for one in holders if one.kind == "thread"), None)
     if thread is not None:
         return (
             f"a purge can't end {thread}: let its function return, or restart the node into the current release with "
             f"`hotdash commit NODE` and then `bin/<name> restart`"
         )
-    purge = f"`hotdash purge NODE {held.module}` ends what keeps the old version"
-    passes = any(one.kind == "process" and one.does.startswith("runs") for one in held.holders)
+    if all(one.kind == "requests" for one in holders):
+        return f"close {_them(holders)} with `hotdash purge NODE {module}`, or {WAIT_REMEDY}"
+    variable = next((one.name for one in holders if one.kind == "object" and one.cache is None), None)
+    if variable is not None and all(one.kind in ("object", "requests") for one in holders):
+        return (
+            f"a purge can't change {variable}: let the running code replace what it holds, or restart the node into "
+            f"the current release with `hotdash commit NODE` and then `bin/<name> restart`"
+        )
+    purge = f"`hotdash purge NODE {module}` ends what keeps the old version"
+    passes = any(one.kind in ("process", "requests") and one.does.startswith("run") for one in holders)
     return f"{WAIT_REMEDY}, or free it: {purge}" if passes else f"free it: {purge}"
+
+
+def _them(holders: Sequence[OldCodeHolder]) -> str:
+    return "it" if sum(one.number for one in holders) == 1 else "them"
 
 
 def holders_clause(holders: tuple[OldCodeHolder, ...]) -> str:

@@ -8,7 +8,7 @@ success, or `discard` after a failure.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 from node_runtime.code import Batch
@@ -21,6 +21,10 @@ logger: Final = logging.getLogger("node_runtime")
 
 HeldModules = tuple[OldCodeHolder, list[str]]
 """Something that will stay in old code, and the modules whose old versions it keeps."""
+
+
+FindOldCodeHolders = Callable[[], Awaitable[Sequence[OldCodeHolder]]]
+"""Returns what keeps an old version. The search takes a while, so it is called only if needed."""
 
 
 class InstallParticipant(Protocol):
@@ -43,6 +47,18 @@ class InstallParticipant(Protocol):
 
     def staying(self, transition: Transition, holders: list[HeldModules]) -> tuple[list[str], list[HeldModules]]:
         """Return sentences about the holders of old code that this participant knows, and a list of all others."""
+
+    def counted(self, holders: Sequence[OldCodeHolder]) -> list[OldCodeHolder]:
+        """Return the holders of an old version, with one holder in place of many that this participant knows.
+
+        May be called in a thread.
+        """
+
+    async def close(self, find_holders: FindOldCodeHolders) -> list[str]:
+        """Close what this participant can close among the holders of an old version, for a purge.
+
+        Return what was closed, in words. What is not closed is killed or cancelled afterwards.
+        """
 
     async def prepare(self, transition: Transition, batch: Batch) -> None:
         """Do the part of the change that may take long or fail. An error aborts the install."""
@@ -95,6 +111,16 @@ class InstallParticipants:
             found, left = one.staying(transition, left)
             sentences += found
         return sentences, left
+
+    def counted(self, holders: Sequence[OldCodeHolder]) -> tuple[OldCodeHolder, ...]:
+        """Return the holders of an old version, with one holder in place of many that a participant knows."""
+        for one in self._all:
+            holders = one.counted(holders)
+        return tuple(holders)
+
+    async def close(self, find_holders: FindOldCodeHolders) -> tuple[str, ...]:
+        """Let all participants close what they can close among the holders; return what was closed, in words."""
+        return tuple([closed for one in self._all for closed in await one.close(find_holders)])
 
     async def prepare(self, transition: Transition, batch: Batch) -> None:
         """Prepare all participants, one after the other. Raises the first error."""

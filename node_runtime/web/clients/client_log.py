@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import sys
 from typing import Any, Final
 
 from .client_limits import LimitLog
 
+CANCELLED: Final = "cancelled requests before they had ended, because of a purge, a kill or the listener's stop"
 UVICORN: Final = logging.getLogger("uvicorn.error")
 
 
@@ -32,7 +35,10 @@ class ClientLogger:
         UVICORN.info(message, *arguments)
 
     def error(self, message: str, *arguments: Any, exc_info: Any = None) -> None:
-        """Log an error of the application as uvicorn does."""
+        """Log an error of the application as uvicorn does. Count a request that was cancelled."""
+        if isinstance(exc_info, asyncio.CancelledError):
+            self._limit_log.note(CANCELLED)
+            return
         UVICORN.error(message, *arguments, exc_info=exc_info)
 
     def warning(self, message: str) -> None:
@@ -40,8 +46,13 @@ class ClientLogger:
         self._limit_log.note(message.rstrip("."))
 
     def exception(self, message: str, *arguments: Any) -> None:
-        """Log an error of the application with its traceback. Count a text that isn't UTF-8: the client has sent it."""
-        if message.startswith("Invalid UTF-8"):
+        """Log an error of the application with its traceback. Count a websocket that was cancelled.
+
+        A text that isn't UTF-8 is only counted, too, because the client has sent it.
+        """
+        if isinstance(sys.exc_info()[1], asyncio.CancelledError):
+            self._limit_log.note(CANCELLED)
+        elif message.startswith("Invalid UTF-8"):
             self._limit_log.note(message.rstrip("."))
         else:
             UVICORN.exception(message, *arguments)

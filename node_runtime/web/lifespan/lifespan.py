@@ -79,6 +79,10 @@ class Lifespan:
             await self.end_at_once()
             raise Refused(f"the startup of {self.reference} failed: {self._failure}")
 
+    def task_names(self) -> set[str]:
+        """Return the names of the tasks that end with this lifespan."""
+        return {task.get_name() for task in (self.main, *self.gate.tasks) if task is not None}
+
     async def _until_started(self) -> None:
         began = asyncio.get_running_loop().time()
         while not self._started.is_set():

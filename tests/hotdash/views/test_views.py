@@ -56,7 +56,7 @@ async def test_modules_show_that_there_is_no_old_code_or_which_processes_run_it(
         await user.sees("still run by fil_color_fsm <12>")
         peer.world.modules[1] = msgspec.structs.replace(peer.world.modules[1], old_pids=())
         peer.emit("module", "fil.color_fsm 1986.a drained")
-        await user.sees("1 old version loaded; no process runs it.", "drained")
+        await user.sees("1 old version loaded; no process or task runs it.", "drained")
         assert "1 old" not in user.frame().replace("1 old version loaded", "")
 
 

@@ -1,0 +1,37 @@
+"""Finds the values in the state of an application that stay instances of replaced classes after an upgrade.
+
+The new version of an application gets the values of the old version's state themselves, since both versions use them
+while old requests are open. So such values are not converted, and their methods are the old code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from node_runtime.code import KeptCode
+
+from .named_application import NamedApplication
+
+
+def values(application: Any) -> dict[str, Any] | None:
+    """Return the values in Starlette's `app.state`; None if the application has no such state."""
+    found = getattr(getattr(application, "state", None), "_state", None)
+    return found if isinstance(found, dict) else None
+
+
+def warnings(application: NamedApplication, served: Any, kept: KeptCode) -> Iterator[str]:
+    """Yield a sentence for each value of the state that has instances of replaced classes.
+
+    `served` is the application that is served after the switch.
+    """
+    named = {f"app.state.{name}": value for name, value in (values(served) or {}).items()}
+    named |= {f'scope["state"]["{name}"]': value for name, value in application.state.items()}
+    for name, value in named.items():
+        classes = kept.classes_of_instances_in(value)
+        if classes:
+            yield (
+                f"{name} of {application.reference} keeps instances of the replaced {' and '.join(classes)}, which "
+                "continue to run the old code: convert them in the startup of the new version, or keep such a state in "
+                "a process."
+            )
