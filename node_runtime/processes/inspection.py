@@ -115,13 +115,13 @@ def stray_tasks() -> list[StrayTask]:
 
 
 def all_processes() -> list[Pid]:
-    """Return the pids of all live processes, oldest first, then those of the zombies. Follows erlang:processes/0."""
+    """Return the pids of all live processes, oldest first, then the pids of the zombies. Follows erlang:processes/0."""
     node = runtime()
     return [process.pid for process in (*node.processes.values(), *node.zombies.values())]
 
 
 def awaiting(process: Process) -> tuple[str, ...]:
-    """Return the positions of the process's suspended frames, outermost first, then those of its threads' frames.
+    """Return the positions of the process's suspended frames, outermost first, then the positions in its threads.
 
     The result is empty if the process has no frames.
     """

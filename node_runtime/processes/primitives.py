@@ -122,7 +122,7 @@ def send(target: Target, message: Any) -> None:
 def send_after(seconds: float, target: Target, message: Any) -> TimerRef:
     """Send `message` after `seconds` seconds; returns the timer.
 
-    If `target` is a name, it is looked up when the timer fires. If `target` is a pid, the end of that process cancels
+    A `target` that is a name is looked up when the timer fires. If `target` is a pid, the end of that process cancels
     the timer. Raises ValueError for an invalid time. Follows erlang:send_after/3.
     """
     check_seconds(seconds)

@@ -183,7 +183,10 @@ class Process:
         """Called when the process has just ended. A subclass overrides it to release resources of its own."""
 
     def on_last_frame_ended(self) -> None:
-        """Called when the last frame of the ended process has ended, too. Subclasses override it."""
+        """Called when the last frame of a process that has ended before has ended, too.
+
+        Subclasses override this method.
+        """
 
     def add_link(self, other: Process) -> None:
         """Add `other` to the linked processes. A single link, the most frequent case, is stored without a container."""

@@ -373,7 +373,7 @@ class Runtime(Scheduler):
     # ------------------------------------------------------------------ subscribers
 
     def subscribe(self, callback: Callable[[ProcessEvent], None]) -> Callable[[], None]:
-        """Call `callback(event)` at every start, end and registration of a process; return a function that undoes this.
+        """Call `callback(event)` at each start, end and registration of a process; return a function that stops this.
 
         The calls are synchronous: the callback must be quick and change nothing. Its exceptions are only logged.
         """

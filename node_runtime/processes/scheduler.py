@@ -258,7 +258,7 @@ class Scheduler:
         return needed
 
     def parked_task(self, process: Process) -> asyncio.Task[None] | None:
-        """Return the task that was kept for the process, and wake it; None if no task was kept."""
+        """Return the task that was kept for the process, and wake the task; None if no task was kept."""
         parked = self._parked.pop(process, None)
         if parked is None:
             return None

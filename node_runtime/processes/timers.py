@@ -99,9 +99,9 @@ class Deadlines:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, future: AnyReplyFuture, error: Callable[..., Exception], *args: Any) -> Deadline:
-        """Set a deadline: unless `future` is done in time, it fails with `error(*args)`.
+        """Set a deadline: if `future` is not done in time, the future fails with `error(*args)`.
 
-        The caller empties the returned entry when the future is done earlier.
+        When the future is done earlier, the caller empties the returned entry.
         """
         queue = self._queue
         while queue and not queue[0]:

@@ -79,7 +79,7 @@ async def wait_for_end(process: Process, stop_request: MailItem | None = None) -
 async def wait_for_ends(processes: Iterable[Process]) -> None:
     """Wait until all the processes have ended.
 
-    If one of the processes is in a call that waits for the calling process, this call fails with Deadlock.
+    If one of the processes is in a call that waits for the calling process, that call fails with Deadlock.
     """
     left = {process: None for process in processes if process.run_state is not DEAD}
     caller = next(iter(left)).runtime.calling_process() if left else None

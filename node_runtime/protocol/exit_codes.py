@@ -26,7 +26,7 @@ class ExitCode(IntEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> ExitCode:
-        """Return REFUSED for a code that this version doesn't know. A newer node may have sent it."""
+        """Return REFUSED for a number that is no exit code of this version: a newer node may have sent it."""
         return cls.REFUSED
 
 
@@ -34,7 +34,7 @@ class Refused(Exception):
     """A failed request or command, with the exit code of the command.
 
     `sentence` names the affected thing and the remedy; `operation` is the id of the failed operation, if there was one.
-    If a node sends OK as the code of a failure, REFUSED replaces it.
+    OK is no code of a failure: if a node sends it, REFUSED replaces it.
     """
 
     def __init__(self, sentence: str, code: ExitCode = ExitCode.REFUSED, operation: str | None = None) -> None:

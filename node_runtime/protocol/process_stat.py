@@ -29,7 +29,8 @@ def is_alive(pid: int, began: int) -> bool:
 def is_runnable(pid: int) -> bool:
     """Return whether a process runs, or would run if the processors and disks were free.
 
-    It is False for a process that waits for a lock or for data, and where the system doesn't report it.
+    Return False for a process that waits for a lock or for data, and if the system doesn't report what the process
+    does.
     """
     fields = _fields(pid)
     return bool(fields) and fields[0] in _RUNNING

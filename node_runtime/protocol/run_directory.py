@@ -1,7 +1,7 @@
 """The run directory, which holds one record for each running node of this user.
 
-The run directory is `$NODE_RUNTIME_RUN_DIR`, else `$XDG_RUNTIME_DIR/node_runtime`, else `/tmp/node_runtime-$UID`. It
-belongs to one user (mode 0700), because another user with write access could direct an operator to a false node.
+The run directory is `$NODE_RUNTIME_RUN_DIR`, else `$XDG_RUNTIME_DIR/node_runtime`, else `/tmp/node_runtime-$UID`. Only
+its owner may write to it (mode 0700): another user could direct an operator to a false node.
 """
 
 from __future__ import annotations

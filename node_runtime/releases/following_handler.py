@@ -1,4 +1,4 @@
-"""The release handler of each worker except worker 1: it changes its release only when worker 1 orders it."""
+"""The release handler of each worker except worker 1. Only an order of worker 1 makes it change the release."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ logger: Final = logging.getLogger("node_runtime")
 
 
 class FollowingReleaseHandler(ReleaseHandler):
-    """Installs the releases that worker 1 orders. It receives no operators' requests that change releases.
+    """Installs the releases that worker 1 orders. Operators' requests that change releases go to worker 1 only.
 
     `send` sends a message to worker 1. This worker monitors the health of a release on probation and reports bad health
     to worker 1. Worker 1 decides whether the node reverts, and applies the deadline of the probation.

@@ -32,9 +32,8 @@ _NEW_RELEASE_OUTCOMES = ("installed", "committed", "reverted", "partly reverted"
 class PreviousExit(msgspec.Struct, frozen=True):
     """How the node exited before this boot, as reported by its parent process.
 
-    `why` is a sentence with the cause; it is empty if the exit was clean or is unknown. `phase` is
-    the phase of the operation that was running. `own_fault` is whether the node itself caused the
-    exit.
+    `why` is a sentence with the cause, or "" if the exit was clean or is unknown. `phase` is the phase of the operation
+    that was running. `own_fault` is whether the node itself caused the exit.
     """
 
     why: str = ""

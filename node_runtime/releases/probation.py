@@ -53,9 +53,8 @@ def missing_way_back(vsn: str, permanent: str, left: str, store: ReleaseStore, o
 class Probation:
     """Monitors the installed release until it is committed, reverted or replaced.
 
-    `revert(why)` begins the revert. `restart(why)` restarts the node; it is called if reverting
-    fails. `bootable()` returns the releases that could boot after a restart; it blocks. `on_health`
-    is called at each change of health.
+    `revert(why)` begins the revert. If reverting fails, `restart(why)` restarts the node. `bootable()` returns the
+    releases that could boot after a restart; it blocks. `on_health` is called at each change of health.
     """
 
     def __init__(

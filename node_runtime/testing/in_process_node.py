@@ -25,8 +25,7 @@ from .parameters import AppParameters, parameters_toml, with_ports
 
 
 class InProcessNode:
-    """A node that runs the first of its releases. It listens on free ports, and has neither control plane nor
-    parent."""
+    """A node that runs the first of its releases. It listens on free ports, without a control plane and a parent."""
 
     def __init__(self, directory: Path, handler: ReleaseHandler) -> None:
         self._directory = directory

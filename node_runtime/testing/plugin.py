@@ -28,7 +28,7 @@ except ImportError:  # then pytest itself reports a test that uses an asynchrono
 
 @asynchronous_fixture
 async def runtime() -> AsyncIterator[Runtime]:
-    """A running runtime in the test's own process; its processes end after the test."""
+    """A running runtime in the test's own process. The processes of the runtime end after the test."""
     from node_runtime import Runtime
 
     async with Runtime() as running:
@@ -49,7 +49,8 @@ async def node(
 ) -> AsyncIterator[Callable[..., Awaitable[PrivateNode]]]:
     """The function that starts a real node in a private directory: `running = await node(PROJECT)`.
 
-    It takes the folder of a project, and parameters of applications as `env`. The nodes are stopped after the test.
+    The function takes the folder of a project, and parameters of applications as `env`. The nodes are stopped after the
+    test.
     """
     from .private_node import private_node
 

@@ -1,7 +1,7 @@
 """The process of a listener: it runs the server on a duplicate of the listener's socket.
 
-If the process crashes, its supervisor starts it again on the same socket. So a client that connects meanwhile waits in
-the socket's queue and is not refused.
+If the process crashes, its supervisor starts it again on the same socket. A client that connects meanwhile waits in the
+socket's queue and is not refused.
 """
 
 from __future__ import annotations

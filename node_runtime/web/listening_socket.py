@@ -44,7 +44,7 @@ def listening_socket(host: str, port: int, options: ServerOptions) -> socket.soc
 
 
 def close_socket(bound: socket.socket) -> None:
-    """Close the socket of a listener, and remove its path, unless systemd keeps it."""
+    """Close the socket of a listener. Remove its path, too, unless systemd keeps the socket."""
     path = bound.getsockname() if bound.family is socket.AF_UNIX and bound.fileno() >= 0 else ""
     bound.close()
     if path and isinstance(path, str):

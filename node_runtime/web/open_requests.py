@@ -18,7 +18,7 @@ RequestKind = Literal["websocket", "event stream", "streaming response", "reques
 
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
-    """A request, an open stream or a websocket of a listener. `task` is the name of the task that serves it.
+    """A request, an open stream or a websocket of a listener. `task` is the name of the task that serves the request.
 
     OTP has no such record: cowboy has a process for each request.
     """

@@ -31,7 +31,7 @@ TICKS_PER_SECOND: Final = 10
 
 
 class ServerConfig(uvicorn.Config):
-    """The configuration of one listener's server. Unlike uvicorn's, it does not configure logging for the listener.
+    """The configuration of one listener's server. Unlike uvicorn's configuration, it leaves logging alone.
 
     `websockets` are the paths whose websockets are processes; other websockets are the application's.
     """

@@ -75,11 +75,12 @@ class ListenersInInstalls:
         self._plugins: list[Plugin] = []
 
     def warnings(self, batch: Batch) -> list[str]:
-        """Return a sentence for each startup that the install will run, for each startup function that awaits tasks of
-        its own, and for each value of an application's state that stays an instance of a replaced class.
+        """Return the sentences that a plan has about the applications of listeners.
 
-        Called in a copy of the node. There, the new application gets the old state at once, so that the plan does not
-        report this state as lost.
+        There is one for each startup that the install will run, for each startup function that awaits tasks of its
+        own, and for each value of an application's state that stays an instance of a replaced class. Called in a copy
+        of the node. There, the new application gets the old state at once, so that the plan does not report the old
+        state as lost.
         """
         found: list[str] = []
         for _, application, new in list(_replaced(batch)):

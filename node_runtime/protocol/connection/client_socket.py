@@ -23,10 +23,10 @@ libzmq may drop a reply that has arrived right before the connection ended.
 
 
 class ClientSocket:
-    """A socket for the node at `address`, with the keys of its cookie; it never reconnects.
+    """A socket for the node at `address`, with the keys of its cookie; the socket never reconnects.
 
-    It calls `on_message(data)` for each message that arrives, and `on_event(event)` for each of libzmq's events about
-    the connection, a `zmq.Event`.
+    `on_message(data)` is called for each message that arrives, and `on_event(event)` for each `zmq.Event` by which
+    libzmq reports a change of the connection.
     """
 
     def __init__(

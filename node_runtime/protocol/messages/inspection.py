@@ -35,7 +35,7 @@ class RelatedProcess(WireStruct, frozen=True):
 
 
 class PendingTimeout(WireStruct, frozen=True):
-    """A timeout of a state machine, or a message of `send_after`. It fires in `seconds`; None: as the next event."""
+    """A timeout of a state machine, or a message of `send_after`, that fires in `seconds`; None: as the next event."""
 
     name: str
     scope: TimeoutScope

@@ -14,8 +14,8 @@ class NodeInfo(WireStruct, frozen=True):
     """The identity, the release and the protocol parameters of the node.
 
     `trust` says which releases the node accepts. `role` is the role of the caller. `who` is the name of the caller's
-    key; only the reply to `hello` has it, because several callers may get the same snapshot. A node with `development`
-    runs a project from its sources, and is not meant for production.
+    key. Only the reply to `hello` has `who`, because several callers may get the same snapshot. A node with
+    `development` runs a project from its sources, and is not meant for production.
     """
 
     name: str
@@ -39,8 +39,8 @@ class NodeInfo(WireStruct, frozen=True):
 class RestartingSupervisor(WireStruct, frozen=True):
     """A supervisor whose children have failed `per_minute` times in the last minute.
 
-    It has made `used` restarts in the last `period` seconds, and ends if it makes more than `intensity` in that time.
-    `child` is the child that has failed last, at the time `at`; `reason` is its exit reason.
+    The supervisor has made `used` restarts in the last `period` seconds; above `intensity` restarts in that time, it
+    ends. `child` is the child that has failed last, at the time `at`, with the exit reason `reason`.
     """
 
     pid: int

@@ -48,7 +48,7 @@ class OldCodeHolder(WireStruct, frozen=True):
 
 
 class OldCode(WireStruct, frozen=True):
-    """The old version of a module, and what keeps it.
+    """The old version of a module, and what keeps this version in memory.
 
     If only garbage keeps the version, `holders` is empty, and `collection` is the number of seconds for which a garbage
     collection would stop the node; otherwise `collection` is None.
@@ -96,7 +96,7 @@ class Purged(WireStruct, frozen=True):
 
 
 class TaskInfo(WireStruct, frozen=True):
-    """A task of the event loop that no process owns. `pid` is the process that started it, if known."""
+    """A task of the event loop that no process owns. `pid` is the process that started the task, if known."""
 
     name: str
     title: str

@@ -12,8 +12,8 @@ from .term import Term
 class ProcessResult(WireStruct, frozen=True):
     """The result of an install for one process, with its state before and after the install.
 
-    `seconds` is the time for which the process was held (suspended). A process that runs a coroutine can't be held: its
-    `reason` says that it continues in the old version.
+    `seconds` is the time for which the process was held (suspended). A process that runs a coroutine can't be held:
+    then `reason` says that the process continues in the old version.
     """
 
     pid: int

@@ -37,8 +37,8 @@ class ReleaseTrust(WireStruct, frozen=True):
 class ReleaseSignature(WireStruct, frozen=True):
     """The signature of a release: the key that made it, and the signed build id.
 
-    `warning` is a sentence if the node no longer accepts the key. Then the node can still boot a release that it has
-    committed, or go back to it, but it installs no other release with this key.
+    `warning` is a sentence if the node no longer accepts the key. The node can still boot a release with this key that
+    it has committed, or go back to it, but installs no other release with this key.
     """
 
     standing: SignatureStanding = "unsigned"

@@ -72,8 +72,8 @@ def resolve_distributions(
     """Return the distributions that satisfy `requirements`, and their dependencies, sorted by name.
 
     `runtime` are the requirements of the runtime. `unused` maps a distribution to those of its dependencies that the
-    runtime does not use: these are left out unless `requirements` depend on them. pip downloads missing distributions
-    to `downloads`. Raises Refused if pip can't download a distribution, or if the installed files of a
+    runtime does not use: such a dependency is left out unless `requirements` depend on it. pip downloads missing
+    distributions to `downloads`. Raises Refused if pip can't download a distribution, or if the installed files of a
     distribution are not those of its wheel.
     """
     found: dict[str, metadata.Distribution] = {}

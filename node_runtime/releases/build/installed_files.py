@@ -1,7 +1,7 @@
 """Reads the files of an installed distribution, and compares them with the hashes in its RECORD.
 
-A release has exactly the files that a RECORD lists with a hash, and the bytes that are compared are the bytes that are
-packed. Other files in site-packages never get into a release.
+A release has exactly the files that a RECORD lists with a hash, with exactly the compared bytes. Other files in
+site-packages never get into a release.
 """
 
 from __future__ import annotations

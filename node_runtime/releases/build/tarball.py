@@ -131,7 +131,7 @@ def _check(project: Project, manifest: Manifest) -> None:
 
 
 def write_tarball(target: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None:
-    """Write the tarball. The manifest comes first, so that a reader can verify each file as it reads it."""
+    """Write the tarball. The manifest comes first, so that a reader can verify each file while reading it."""
     temporary = target.with_name(f".{target.name}.new")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

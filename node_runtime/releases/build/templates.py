@@ -44,7 +44,10 @@ def compile_templates(app: Path, templates: Templates) -> dict[str, bytes]:
 
 
 def compile_template(path: Path) -> bytes:
-    """Return the Python source of a template; equal templates give equal bytes. Raises `Refused` for an error in it."""
+    """Return the Python source of a template; equal templates give equal bytes.
+
+    Raises `Refused` for a faulty template.
+    """
     environment = jinja2.Environment(autoescape=True)
     try:
         text = path.read_text(encoding="utf-8")

@@ -131,7 +131,7 @@ class _InstructionReader:
         return value
 
     def json(self, key: str, value: Any) -> Any:
-        """Return a value if JSON can represent it, as a relup requires. Raises `Refused` if not."""
+        """Return `value` if JSON can represent it, because a relup is JSON. Otherwise, raise `Refused`."""
         if found := _not_json(value):
             raise Refused(
                 f"{_toml_text(self.table)}: {key} contains {found}, which a relup can't contain; write it as a string."

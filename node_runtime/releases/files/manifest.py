@@ -90,7 +90,7 @@ def sbom_path(vsn: str) -> str:
 def read_manifest(directory: Path, vsn: str, wanted_sha256: str | None = None) -> Manifest:
     """Read the manifest of an unpacked release in a node directory. Raises `Refused`.
 
-    If `wanted_sha256` is given, it must be the hash of the file.
+    If `wanted_sha256` is given, it must be the hash of the manifest's file.
     """
     path = directory / manifest_path(vsn)
     try:

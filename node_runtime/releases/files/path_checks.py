@@ -32,10 +32,10 @@ def folders_of(paths: Iterable[str]) -> set[str]:
 
 
 def find_clash(files: Iterable[str], folders: Iterable[str]) -> tuple[str, str] | None:
-    """Return two paths that can't both exist on every file system; None if there are none.
+    """Return two paths that can't both exist on every file system; None if there are no such paths.
 
-    Such paths are a file and a folder with the same path, and two paths that differ only in case or in the Unicode form
-    of their characters: some file systems treat these as one path.
+    These are a file and a folder with the same path, and two paths that differ only in case or in the Unicode form of
+    their characters, because some file systems treat them as one path.
     """
     seen: dict[str, str] = {}
     for path in (*files, *folders):

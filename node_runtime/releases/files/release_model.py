@@ -11,9 +11,9 @@ from .version_pattern import matches_version
 
 
 class AppupEntry(msgspec.Struct, frozen=True):
-    """An entry of an appup: the instructions of an upgrade from other versions, or of a downgrade to them.
+    """An entry of an appup: the instructions of an upgrade from other versions, or of a downgrade to other versions.
 
-    `versions` describes the other versions: it is one version, a pattern, or a range.
+    `versions` describes the other versions: one version, a pattern, or a range.
     """
 
     versions: str

@@ -27,7 +27,7 @@ class LoadObjectCode(msgspec.Struct, frozen=True):
 
 
 class PointOfNoReturn(msgspec.Struct, frozen=True):
-    """Separates the instructions before it, which check and prepare, from those that change the node."""
+    """Separates the instructions that check and prepare from the instructions after it, which change the node."""
 
     name: ClassVar[str] = "point_of_no_return"
 

@@ -61,7 +61,7 @@ class Templates(TomlStruct, frozen=True):
 
 
 class App(TomlStruct, frozen=True):
-    """An application. An application without `mod` is a library: the node has nothing to start for it.
+    """An application. Without `mod`, an application is a library, and the node has nothing to start.
 
     `source` is a path, relative to the application's folder, of code that is not in `src`, or "distribution:NAME" for
     the code of an installed distribution.
@@ -180,7 +180,10 @@ def read_environment(path: Path) -> Environment:
 
 
 class _Regex(TomlStruct, frozen=True):
-    """A regular expression, as older appups have it. It is read only to report which pattern replaces it."""
+    """A regular expression, as in appups of older projects.
+
+    It is read only so that an error can name its replacement.
+    """
 
     regex: str
 

@@ -84,7 +84,7 @@ def _header_block(name: bytes, size: int, mode: int, kind: bytes) -> bytes:
 
 
 def _pax_record(path: str) -> bytes:
-    """Return the record `<length> path=<path>`; its length counts the digits of the length itself."""
+    """Return the record `<length> path=<path>`. The length includes its own digits."""
     rest = b" path=" + path.encode() + b"\n"
     length = len(rest) + 1
     while len(str(length)) + len(rest) != length:

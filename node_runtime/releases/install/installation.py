@@ -94,7 +94,10 @@ class Installation:
         self._to_be_stopped: frozenset[int] = frozenset()
 
     async def run(self) -> Installed:
-        """Install the target. A failure raises `Aborted`; after the point of no return, it raises `PutBack`."""
+        """Install the target.
+
+        A failure before the point of no return raises `Aborted`; a later one raises `PutBack`.
+        """
         if reason := self.transition.restart_reason():
             raise Aborted(f"{reason}: this needs a restart of the node.")
         self.progress.abortable = True
@@ -254,7 +257,7 @@ class Installation:
     async def _switch(self, batch: Batch, ahead: MadeAhead) -> Installed | list[Blocker]:
         """Suspend the processes, run the script and resume the processes.
 
-        After a failure, everything is undone. If new blockers caused the failure, they are returned.
+        After a failure, everything is undone. If new blockers caused the failure, return the blockers.
         """
         if self.transition.suspended:
             self.progress.enter("holding")

@@ -24,10 +24,10 @@ def short_thread_switches() -> Iterator[None]:
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Pause the garbage collector in the block. It would free nothing, because the new states stay alive.
+    """Pause the garbage collector in the block. A collection would free nothing, because the new states stay alive.
 
-    At the end, all objects are moved to the oldest generation, so that collections of young objects
-    do not visit them. If the program has called gc.freeze itself, nothing is moved.
+    At the end, all objects are moved to the oldest generation, so that collections of young objects do not visit them.
+    If the program has called gc.freeze itself, nothing is moved.
     """
     enabled = gc.isenabled()
     gc.disable()

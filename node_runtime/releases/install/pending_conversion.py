@@ -35,7 +35,7 @@ class PendingConversion:
     def prepare(self, default: Callable[[], DefaultMigration], stopped: Container[int]) -> list[Blocker]:
         """Make the new values for all processes. Return a blocker for each process whose values can't be converted.
 
-        `stopped` are the pids of the processes that the script stops: their values are not converted.
+        `stopped` are the pids of the processes that the script stops. The values of these processes are not converted.
         """
         self._converted, blockers = [], []
         for pending in pending_values(runtime(), self._hold):

@@ -111,7 +111,7 @@ def _held(switch: Switch, only: Container[int] | None = None) -> Iterator[_Affec
 
 
 def _loaded(switch: Switch, pause: Pause) -> Iterator[_Affected]:
-    """Yield the processes whose modules are loaded without a suspend: they get the new code at their next message."""
+    """Yield the processes that get new code at their next message: their modules are loaded without a suspend."""
     began = time() - (perf_counter() - pause.began)
     for module in switch.transition.loaded:
         if module not in switch.transition.suspended:

@@ -308,7 +308,7 @@ class Switch:
     # ------------------------------------------------------------------ resume, or put back
 
     def resume(self) -> None:
-        """Give each process its new state and resume all processes, in this turn of the event loop. This can't fail."""
+        """Give each process its new state and resume all processes, in this turn of the event loop. Can't fail."""
         self._pending.apply()
         for made in self._new_instances:
             self.hold.resume_as(made)

@@ -51,7 +51,10 @@ class PendingTrials:
         self._guard = guard
 
     def obstacles(self, values: Mapping[int, HeldValue]) -> dict[int, Obstacle]:
-        """Try to convert `values`. Return, for each that can't be converted, its number in `values` and the reason."""
+        """Try to convert `values`.
+
+        Return the reason for each value that can't be converted, by its number in `values`.
+        """
         found: dict[int, Obstacle] = {}
         until, until_cpu = time.monotonic() + CLOCK_SECONDS, time.process_time() + TRIALS_SECONDS
         by_process: dict[int, list[tuple[int, HeldValue]]] = {}

@@ -14,7 +14,7 @@ MAX_WARNINGS: Final = 20
 
 
 def limited(warnings: Sequence[str], rest: str) -> list[str]:
-    """Return the first `MAX_WARNINGS` of some warnings, and a sentence about the others: their number and `rest`."""
+    """Return the first `MAX_WARNINGS` of `warnings`, and a sentence about the others: their number, then `rest`."""
     more = len(warnings) - MAX_WARNINGS
     return [*warnings[:MAX_WARNINGS], *([f"And {more:,} more {rest}."] if more > 0 else [])]
 

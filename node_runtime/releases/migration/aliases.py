@@ -36,7 +36,7 @@ def alias_parts(alias: Any) -> dict[str, Any]:
 def rebuilt_alias(alias: Any, origin: Any, arguments: tuple[Any, ...]) -> Any:
     """Return an alias of the same kind with another origin and other arguments.
 
-    It is not made by `origin[arguments]`, which would run code of the class, and which typing would cache.
+    The alias is not made by `origin[arguments]`: that would run code of the class, and typing would cache the result.
     """
     kind: Any = type(alias)
     if isinstance(alias, types.UnionType):

@@ -163,7 +163,7 @@ class Converter:
     def _check_size(self, old: Any, new: Any) -> None:
         """Report an obstacle if `new`, a dict or set, has fewer entries than `old`.
 
-        In this case, entries that differ in the old code are equal in the target, so the new container has lost some of
+        Then entries that are different in the old code are equal in the target, and the new container has lost some of
         them.
         """
         before, after = size_of(old), size_of(new)
@@ -272,7 +272,7 @@ class _Search:
 
 
 class _Visit:
-    """An object whose parts are being visited. `step` leads to the object from the object that holds it."""
+    """An object whose parts are being visited. `step` leads to the object from the object that holds it as a part."""
 
     __slots__ = ("affected", "parts", "shape", "step", "value")
 

@@ -35,7 +35,7 @@ class NotMigratable(Exception):
 class DefaultMigration:
     """The default migration to the namespaces of one target, for all processes of an install or of a rehearsal.
 
-    It keeps all old and new values, so drop it when the migration has ended.
+    A DefaultMigration keeps all old and new values, so drop it when the migration has ended.
     """
 
     def __init__(self, target_namespaces: TargetNamespaces, ahead: MadeAhead | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Tells which classes are holders: their objects may hold objects of replaced classes.
+"""Tells which classes are holders: a holder is a class whose objects may hold objects of replaced classes.
 
 Objects of all other classes are not searched: they hold only numbers and texts, or refer to everything in the node.
 """

@@ -45,7 +45,7 @@ class Targets:
         """The top-level packages of the replaced modules."""
 
     def class_for(self, cls: type) -> Any:
-        """Return the target's class for `cls`: `cls` itself if it isn't replaced, GONE if the target lacks it."""
+        """Return the target's class for `cls`: `cls` itself if it stays, GONE if the target lacks the class."""
         namespace = self._namespaces.get(module_of(cls) or "")
         if (model := generic_target(cls, self.class_for, GONE)) is not None:
             return model
@@ -109,7 +109,7 @@ class Targets:
 
 
 def namespace_of_class(cls: type) -> Mapping[str, Any] | None:
-    """Return the namespace of the module version that made a class; None if no function of the class refers to it."""
+    """Return the namespace of the module version that made `cls`; None if no function of `cls` shows it."""
     for base in mro_of(cls):
         for value in namespace_of(base).values():
             function = getattr(value, "__func__", value)

@@ -149,7 +149,7 @@ def stopped_before_their_change(script: Sequence[RelupInstruction]) -> set[int]:
 
 
 def pids_of_stopped(script: Sequence[RelupInstruction]) -> frozenset[int]:
-    """Return the pids of all processes that the script stops. Until they exit, they are suspended."""
+    """Return the pids of all processes that the script stops. These processes are suspended until they exit."""
     return frozenset(int(process.pid) for step in script for process in stopped_processes(step))
 
 

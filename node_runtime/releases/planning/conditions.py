@@ -53,7 +53,7 @@ def callback_processes(*modules: str) -> list[BehaviourProcess]:
 def coroutine_processes(module: str) -> list[Process]:
     """Return the live processes that run a coroutine of `module` and have no callbacks.
 
-    An upgrade does not change their code: they run the old version until they end.
+    An upgrade does not change the code of such a process: it runs the old version until it ends.
     """
     return [process for process in _processes_running(module) if not isinstance(process, BehaviourProcess)]
 

@@ -1,7 +1,7 @@
 """Compares and renders the applications' parameters before and after an install.
 
-A parameter was read from a file or set on the live node. A value that was set on the live node may be any object, so
-the comparison runs none of its methods, such as `__eq__` or `__str__`.
+A parameter comes from a file, or was set on the live node. A value that was set on the live node may be any object, so
+the comparison runs no methods of values, such as `__eq__` or `__str__`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Warnings about updated modules that define no callback class: their update calls no code_change."""
+"""Warnings about updated modules without a callback class: the update of such a module calls no code_change."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class ApplyRehearsal:
             self._undos.append((call, undo))
 
     def undo(self) -> None:
-        """Rehearse the undo functions, last first, in the order in which a failed install would call them."""
+        """Rehearse the undo functions in the order in which a failed install would call them: the last one first."""
         while self._undos:
             call, undo = self._undos.pop()
             verdict = self._rehearse(call, undo, f"its undo {call.undo}")

@@ -1,6 +1,6 @@
 """Checks a state against the type that its class declares: the `S` of `GenServer[S]`, the `D` of `GenStatem[D]`.
 
-Only the value itself is checked, not its parts: any list is accepted as a `list[int]`. If the check can't decide, it
+Only the value itself is checked, not its parts: any list is accepted as a `list[int]`. A check that can't decide
 succeeds.
 """
 

@@ -13,7 +13,7 @@ from node_runtime.releases.planning import conditions
 
 
 class Losses:
-    """The fields that the rehearsed migrations to the target, and back from it, have dropped so far."""
+    """The fields that the rehearsed migrations have dropped so far: to the target, and back to the running release."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, bool], LostData] = {}

@@ -12,7 +12,7 @@ from node_runtime.behaviours.upgrade.live_processes import ChildTable, Superviso
 
 
 def lowered_intensity(process: SupervisorProcess, before: ChildTable, after: ChildTable) -> str | None:
-    """Return a sentence if the new limit of restarts is lower and earlier restarts count against it; else None."""
+    """Return a sentence if a lower limit of restarts will apply and earlier restarts count against it; else None."""
     old, new = before.flags, after.flags
     if new.intensity >= old.intensity and new.period <= old.period:
         return None

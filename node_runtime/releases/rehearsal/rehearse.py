@@ -80,7 +80,7 @@ class RehearsalEnd(msgspec.Struct, frozen=True):
 def is_due(transition: Transition) -> bool:
     """Return whether an install has something to rehearse.
 
-    This is the case if the script replaces, removes or migrates a module, or applies a function of the release.
+    An install has if its script replaces, removes or migrates a module, or applies a function of the release.
     """
     replaces = any(module in transition.left.sources for module in transition.loaded)
     return replaces or bool(transition.removed or transition.migrated) or script_steps.applies_functions(transition)
@@ -377,6 +377,6 @@ def blocks_way_back(rehearsal: Rehearsal, left: str, path: Sequence[str]) -> boo
 
 
 def problems_only(rehearsal: Rehearsal) -> Rehearsal:
-    """Return a copy of the rehearsal for the record of an operation. It has only those results that show a problem."""
+    """Return a copy of the rehearsal with only those results that show a problem, for the record of an operation."""
     kept = tuple(one for one in rehearsal.results if one.outcome != "ok" or one.given_back is False)
     return msgspec.structs.replace(rehearsal, results=kept)

@@ -151,7 +151,7 @@ class Sandbox:
 
 
 def _audit_hook(block: Callable[[str, tuple[Any, ...]], None]) -> Callable[[str, tuple[Any, ...]], None]:
-    """Return the audit hook. It is minimal, because even each `id()` raises an audit event."""
+    """Return the audit hook. The hook is minimal, because even each `id()` raises an audit event."""
     blocked = _BLOCKED_EVENTS | {"open"}
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:

@@ -34,7 +34,7 @@ def components(deps: Mapping[str, Sequence[str]]) -> list[list[str]]:
 
 
 def _dependents_first(nodes: Sequence[str], deps: Mapping[str, Sequence[str]]) -> list[str]:
-    """Sort `nodes` so that each node comes before the nodes that it depends on; otherwise, the given order is kept.
+    """Sort `nodes` so that each node comes before the nodes that it depends on; otherwise, keep the given order.
 
     The nodes of a cycle stay together, at the place of the cycle's first node.
     """

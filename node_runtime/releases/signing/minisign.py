@@ -22,7 +22,7 @@ TRUSTED_PREFIX: Final = "trusted comment: "
 
 
 class MalformedFile(ValueError):
-    """A file that is not in minisign's format. The message is a clause that says what is wrong with it."""
+    """A file that is not in minisign's format. The message is a clause that says what is wrong with the file."""
 
 
 class PublicKey(msgspec.Struct, frozen=True):

@@ -41,8 +41,8 @@ def remembered_path(directory: Path) -> Path:
 def check_remembered(directory: Path, settings: TrustSettings) -> None:
     """Raise Refused if etc/ has lost what made the node demand signatures or approvals before.
 
-    Signatures: if the node had release keys, their folder must exist, unless `settings` allow unsigned releases.
-    Approvals: if an install needed several people, node.toml must exist.
+    If the node had release keys, their folder must exist, unless `settings` allow unsigned releases. If an install
+    needed several people, node.toml must exist.
     """
     remembered = _read(directory)
     keys, toml = release_keys_folder(directory), node_toml(directory)

@@ -16,7 +16,10 @@ from .remembered_trust import check_remembered
 
 
 class TrustPolicy(msgspec.Struct, frozen=True):
-    """The release keys and settings of a node. `error` is a sentence if they can't be read; then no key is accepted."""
+    """The release keys and settings of a node.
+
+    `error` is a sentence if these can't be read; then no key is accepted.
+    """
 
     keys: tuple[ReleaseKey, ...]
     settings: TrustSettings

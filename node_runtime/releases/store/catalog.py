@@ -47,7 +47,7 @@ class Catalog:
         return self._releases[vsn]
 
     def damage(self, vsn: str) -> str | None:
-        """Return the damage and its remedy in a sentence; None if none was found yet.
+        """Return a sentence about the damage of the release `vsn` and the remedy; None if no damage was found yet.
 
         Doesn't wait for a verification: if the release was never verified, another thread begins to verify it.
         """
@@ -120,7 +120,7 @@ class Catalog:
         return self._directions[pair]
 
     def _read(self, vsn: str) -> UnpackedRelease:
-        """Read the release's manifest, compare its TOML files with the manifest, and then parse them."""
+        """Read the manifest of the release, compare the TOML files with it, and then parse the TOML files."""
         try:
             manifest = self._manifest(vsn)
             verify(self.root, manifest, toml_paths(manifest))

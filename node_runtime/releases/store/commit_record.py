@@ -45,13 +45,13 @@ class ReleaseOrigin(ManifestStruct, frozen=True):
 
 
 class RecordedRelease(ManifestStruct, frozen=True):
-    """A release in the record. `staged` and `committed` are the times of its staging and last commit, in Unix seconds.
+    """A release in the record. `staged` and `committed` are the Unix times of its staging and its last commit.
 
-    `failed` is the reason of the release's last failure on this node. A commit or a repair clears it. `origin` is None
-    for a release that was staged by an older node, which did not record origins. `parts` are the parts of the node
-    directory that the release needs (lib/<x>-<v>, releases/<vsn>, names in bin/). If `parts` is empty, the release's
-    manifest has to be read to find them. `bytecode` has, for each part with bytecode, the hash of the bytecode's index;
-    see `node_runtime/code/bytecode.py`.
+    `failed` is the reason of the release's last failure on this node; a commit or a repair of the release clears it.
+    `origin` is None for a release that was staged by an older node, which did not record origins. `parts` are the parts
+    of the node directory that the release needs (lib/<x>-<v>, releases/<vsn>, names in bin/). If `parts` is empty, the
+    release's manifest has to be read to find the parts. `bytecode` has, for each part with bytecode, the hash of the
+    bytecode's index; see `node_runtime/code/bytecode.py`.
     """
 
     status: RecordStatus
@@ -64,7 +64,7 @@ class RecordedRelease(ManifestStruct, frozen=True):
 
     @property
     def was_committed(self) -> bool:
-        """Whether the release is or was permanent. If so, the node may always boot it and return to it."""
+        """Whether the release is or was permanent. The node may always boot such a release, and return to it."""
         return self.status in ("permanent", "old")
 
 

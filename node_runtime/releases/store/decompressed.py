@@ -13,7 +13,7 @@ _GZIP_FORMAT = 31
 
 
 class CorruptTarball(Exception):
-    """The tarball is not as the build writes tarballs. The message is a clause about it, such as "it is cut off"."""
+    """The tarball differs from what the build writes. The message is a clause about it, such as "it is cut off"."""
 
 
 class Decompressed:

@@ -213,7 +213,7 @@ def _check_fit(reception: Reception, manifest: Manifest, others: Mapping[str, Ma
 
 
 def _check_shared_parts(manifest: Manifest, others: Mapping[str, Manifest | None]) -> None:
-    """Refuse a release if a part of it, such as lib/click-8.5.1, has different content in another release."""
+    """Raise Refused if a part of the release, such as lib/click-8.5.1, has different content in another release."""
     own = files_by_part(manifest)
     for vsn, other in others.items():
         for part, files in files_by_part(other).items() if other is not None else ():

@@ -32,9 +32,10 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def remove(directory: Path, vsn: str, used: Set[str] = frozenset()) -> None:
-    """Remove a release from the commit record, then from the directory. Raises `Refused` if it is permanent.
+    """Remove a release from the commit record, then from the directory. Raises `Refused` for the permanent release.
 
-    `used` are the parts, such as lib/click-8.5.1, that the running node still reads: these stay until the next boot.
+    `used` are the parts, such as lib/click-8.5.1, that the running node still reads. These parts stay until the next
+    boot.
     """
     record = commit_record.load(directory)
     if record is None:

@@ -103,7 +103,7 @@ def _moves(files: Path, directory: Path, manifest: Manifest) -> list[str]:
 def _check_used(directory: Path, vsn: str, changed: Set[str]) -> None:
     """Raise Refused if the new release would change a part of a removed release that the node still reads.
 
-    `changed` are the parts, such as lib/click-8.5.1, that the node reads and that the new release would change.
+    `changed` are the parts, such as lib/click-8.5.1, that would be changed and that the node reads.
     """
     record = commit_record.load(directory)
     recorded = {part for entry in record.releases.values() for part in entry.parts} if record is not None else changed

@@ -84,7 +84,8 @@ def _read_appup(entry: AppEntry, find: Callable[[str], Path]) -> Appup:
 def check_whole(manifest: Manifest, locate: Callable[[str], Path]) -> None:
     """Raise `Refused` if a TOML file is missing or unreadable, or if a TOML file or a module contradicts the manifest.
 
-    A node checks this before it accepts a release. It checks node.toml and sys.toml, too, which only a boot uses.
+    A node checks this before it accepts a release. node.toml and sys.toml are checked, too, although only a boot uses
+    them.
     """
     config = f"releases/{manifest.vsn}"
     for path in (

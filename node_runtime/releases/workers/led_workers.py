@@ -268,7 +268,7 @@ class LedWorkers:
     def _restart_stranger(self, one: LedWorker, version: int) -> None:
         """Restart a worker whose node_runtime sends messages of another `version`.
 
-        It then boots the release of worker 1.
+        The worker then boots the release of worker 1.
         """
         why = (
             f"its node_runtime sends messages of version {version}, and that of worker 1 understands version {VERSION}"

@@ -13,7 +13,7 @@ from .reading_store import ReadingStore
 
 
 class WorkerPlace(msgspec.Struct, frozen=True):
-    """A worker of the node. Worker 1 leads: it alone changes the releases and the commit record."""
+    """A worker of the node. Worker 1 leads: only worker 1 changes the releases and the commit record."""
 
     number: int = 1
 
@@ -33,7 +33,10 @@ class WorkerPlace(msgspec.Struct, frozen=True):
         return name if self.leads else f"{node}.{self.number}@{host}"
 
     def open_store(self, root: Path, used_paths: Callable[[], set[str]]) -> ReleaseStore:
-        """Return the node's releases. Only worker 1 changes them, and deletes the leftovers of interrupted changes."""
+        """Return the store of the node's releases. Only worker 1 gets a store that can change the releases.
+
+        For worker 1, the leftovers of interrupted changes are deleted.
+        """
         return ReleaseStore.at_boot(root, used_paths) if self.leads else ReadingStore(root, used_paths)
 
 

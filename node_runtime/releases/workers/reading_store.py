@@ -19,7 +19,7 @@ class ReadingStore(ReleaseStore):
         self.entry(vsn)
 
     def trust_policy(self) -> TrustPolicy:
-        """Return the release keys and the settings of the node. Unlike in worker 1, they are not remembered in var/."""
+        """Return the release keys and the settings of the node. Unlike worker 1, don't remember them in var/."""
         return read_trust_policy(self.root)
 
     def _change(self, change: Callable[[commit_record.CommitRecord], commit_record.CommitRecord]) -> None:

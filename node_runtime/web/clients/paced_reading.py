@@ -1,6 +1,6 @@
 """Passes the data of a client to a protocol in small pieces, one in each turn of the event loop.
 
-A transport reads up to 256 KB at once. These may be 40,000 tiny frames or 10,000 requests. While they are parsed, all
+A transport reads up to 256 KB at once, for example 40,000 tiny frames or 10,000 requests. While these are parsed, all
 other clients wait, and the parsed objects take a hundred times as much memory as the bytes. So the rest of a long read
 waits as bytes, and the transport is not read meanwhile.
 """

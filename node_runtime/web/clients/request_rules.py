@@ -1,8 +1,7 @@
 """Refuses requests that two servers could understand differently, and bodies that are too large.
 
-A front server and this server have to agree where each request ends and for which host it is. Otherwise a client can
-smuggle a request past the front server. Each of uvicorn's parsers accepts some requests that a server must refuse
-according to RFC 9112.
+If a front server and this server disagree where a request ends or for which host it is, a client can smuggle a request
+past the front server. Each of uvicorn's parsers accepts some requests that a server must refuse according to RFC 9112.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ class RequestRules:
         self._log = log
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Return the coroutine that answers a request. For most requests, this is the application's own coroutine."""
+        """Return the coroutine that answers a request; for most requests, the application's own coroutine."""
         if scope["type"] != "http":
             return self._application(scope, receive, send)
         headers, version = scope["headers"], scope["http_version"]

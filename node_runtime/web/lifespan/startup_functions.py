@@ -43,7 +43,7 @@ def _of_the_user(function: Any) -> Iterator[Callable[..., Any]]:
 
 
 def awaits_own_tasks(function: Callable[..., Any]) -> str | None:
-    """Return how a startup waits for tasks that it creates, such as "asyncio.gather in line 12"; None if it doesn't."""
+    """Return how a startup waits for tasks that it creates, such as "asyncio.gather in line 12"; else None."""
     try:
         lines, first = inspect.getsourcelines(function)
         tree = ast.parse(textwrap.dedent("".join(lines)))

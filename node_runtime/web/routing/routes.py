@@ -98,7 +98,7 @@ class RoutingTable:
         return respond(endpoint.handler, endpoint.requests, scope, receive, send)
 
     def answer_at_once(self, cycle: Any, start_task: Callable[..., None]) -> bool:
-        """Answer a request without a body now, if a plain function handles it; return whether that was done.
+        """Answer a request without a body now, if a plain function handles it; return whether the request was answered.
 
         See `request_process.answer_at_once`.
         """

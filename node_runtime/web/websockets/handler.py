@@ -1,7 +1,7 @@
-"""The callback class of a websocket: each connection has a server, and the client's messages are casts to it.
+"""The callback class of a websocket: each connection has a server, and the client's messages are casts to the server.
 
 So a connection survives an upgrade as every server does: messages wait in the mailbox while the upgrade holds the
-server, and `code_change` converts its state.
+server, and `code_change` converts the server's state.
 """
 
 from __future__ import annotations
@@ -95,11 +95,11 @@ class WebSocketHandler(GenServer[S], Generic[S]):
     # ------------------------------------------------------------------ requests, also for the callbacks themselves
 
     def send_text(self, text: str) -> None:
-        """Send a text message. It is dropped if the connection is closing."""
+        """Send a text message. If the connection is closing, the message is dropped."""
         open_websockets().of(self_pid()).send(text)
 
     def send_bytes(self, data: bytes) -> None:
-        """Send a binary message. It is dropped if the connection is closing."""
+        """Send a binary message. If the connection is closing, the message is dropped."""
         open_websockets().of(self_pid()).send(data)
 
     def close(self, code: int = 1000, reason: str = "") -> None:

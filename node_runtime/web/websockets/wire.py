@@ -1,4 +1,4 @@
-"""The protocol of an open websocket, without I/O: it converts bytes to messages, and messages to bytes.
+"""The protocol of an open websocket, without I/O: converts bytes to messages, and messages to bytes.
 
 The library `websockets` parses and makes the frames. No extension is negotiated, so no frame depends on earlier frames.
 Therefore the state between any two bytes of a client can be exported: see `WireState`.

@@ -1,4 +1,4 @@
-"""Checks that each function that an `apply` calls exists in the version of its module that is loaded at that step."""
+"""Checks that the functions that an `apply` calls exist in the loaded versions of their modules at that step."""
 
 from __future__ import annotations
 

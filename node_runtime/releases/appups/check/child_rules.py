@@ -142,7 +142,7 @@ def supervisors_that_stay_old(node: RunningNode, script: CheckedScript) -> Itera
 
 
 def changed_in_supervisor(table: ChildTableModel) -> str:
-    """Return what changes in a supervisor's specification: its children or its flags; "" if nothing does."""
+    """Return what changes in the specification of a supervisor: its children or its flags; "" if nothing changes."""
     old, new = table.left, table.target
     before, after = ([(id, child.text) for id, child in each.children.items()] for each in (old, new))
     if before != after:  # in another order, too: the order counts for a rest_for_one supervisor and at the end

@@ -14,7 +14,10 @@ from .script_steps import CheckedStep, touched_module
 def references_to_a_removed_module(
     node: RunningNode, step: CheckedStep, module: str, rest: Sequence[CheckedStep]
 ) -> Iterator[Mistake]:
-    """Yield a mistake for whatever still needs `module`, which `step` removes. `rest` are the steps after it."""
+    """Yield a mistake for everything that still needs `module`, which `step` removes.
+
+    `rest` are the steps after `step`.
+    """
     later = {name: each for each in rest for part in each.instructions if (name := touched_module(part)) is not None}
     reported: set[str] = set()
     for reference in node.references(module):

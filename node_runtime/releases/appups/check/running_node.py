@@ -33,9 +33,9 @@ class ChildTableModel:
 
     @property
     def has_template(self) -> bool:
-        """Whether all children are instances of one specification (simple_one_for_one).
+        """Whether all children of the supervisor are instances of one specification (simple_one_for_one).
 
-        No script starts or stops them.
+        No script starts or stops such children.
         """
         return self.left.has_template or self.target.has_template
 

@@ -99,7 +99,7 @@ def _steps(app: str, shown: str, steps: Iterable[PlacedInstruction]) -> list[Che
 
 
 def _joined(steps: list[CheckedStep]) -> list[CheckedStep]:
-    """Join the steps of modules that `deps` connect into one step, in the place of the first of them.
+    """Join the steps of modules that `deps` connect into one step, in the place of the first of these steps.
 
     The translation to a relup does the same.
     """

@@ -36,7 +36,7 @@ class CallbackCode(msgspec.Struct, frozen=True):
         return f"{self.module.name}.{self.node.name}"
 
     def method(self, name: str) -> tuple[ModuleCode, ast.ClassDef, ast.FunctionDef | ast.AsyncFunctionDef] | None:
-        """Return a method, with the class of the lineage that defines it; None if the release defines none."""
+        """Return a method and the class of the lineage that defines it; None if the release defines no such method."""
         for module, node in self.lineage:
             for statement in node.body:
                 if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) and statement.name == name:

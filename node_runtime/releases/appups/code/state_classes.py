@@ -178,7 +178,7 @@ def _texts(release: ReleaseCode, definition: Definition, seen: set[str]) -> Iter
 
 
 def _annotation_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the syntax nodes in the annotations of `node`. Running code doesn't read the names in them."""
+    """Yield the syntax nodes in the annotations of `node`: running code doesn't read the names in annotations."""
     annotations = (getattr(node, "annotation", None), getattr(node, "returns", None))
     for annotation in annotations:
         if isinstance(annotation, ast.AST):

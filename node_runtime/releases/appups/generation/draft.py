@@ -19,8 +19,8 @@ _MODULE_INSTRUCTIONS = ("update", "load_module", "add_module", "delete_module")
 class DraftStep(msgspec.Struct, frozen=True):
     """An instruction as a table.
 
-    `comments` are the comment lines above it, and `trailing` is the comment at the end of its line. If the step is a
-    question to the author, `about` is the key of the instruction that would answer it.
+    `comments` are the comment lines above the instruction, and `trailing` is the comment at the end of its line. If the
+    step is a question to the author, `about` is the key of the instruction that would answer the question.
     """
 
     table: Mapping[str, Any]

@@ -179,8 +179,8 @@ class _Work:
     def _is_current(self) -> Callable[[Mapping[str, Any]], bool]:
         """Return `is_current` for `merge_steps`: a function that tells whether an instruction still makes sense.
 
-        It is called for instructions that the draft lacks. For example, an `update` makes sense only for a module that
-        both releases have.
+        `merge_steps` calls it for instructions that the draft lacks. For example, an `update` makes sense only for a
+        module that both releases have.
         """
         both = {*self.older.modules} & {*self.newer.modules}
         children = {

@@ -13,10 +13,10 @@ from .draft import DraftStep, StepKey
 def merge_steps(
     drafts: list[DraftStep], written: list[DraftStep], is_current: Callable[[Mapping[str, Any]], bool]
 ) -> list[DraftStep]:
-    """Return the drafted steps, with the options and comments of the written ones, and with the steps added by hand.
+    """Return the drafted steps, with the options and comments of the written steps, and with the steps added by hand.
 
-    `is_current` returns whether an instruction that is not drafted still makes sense. A question is left out if
-    `written` lacks the question, but has the instruction that answers it.
+    `is_current` returns whether an instruction that is not drafted still makes sense. A drafted question is left out if
+    `written` has the instruction that answers it, and doesn't have the question any more.
     """
     by_key = {step.key: step for step in written}
     merged: list[DraftStep] = []

@@ -56,7 +56,7 @@ class ReleaseSource(msgspec.Struct, frozen=True):
 
 
 def read_project_source(folder: Path, shown: Callable[[str], str] | None = None) -> ReleaseSource:
-    """Read the project in `folder`. `shown` returns how messages name a path in it. Raises `Refused`."""
+    """Read the project in `folder`. `shown(path)` returns how messages name a file of the project. Raises `Refused`."""
     environment = read_environment(folder / "config" / "sys.toml")
     return project_source(read_project(folder, appups=False), environment, folder, shown)
 
@@ -66,7 +66,8 @@ def project_source(
 ) -> ReleaseSource:
     """Return the source of a project in memory. Its appups are read later, from `folder`, and may be missing there.
 
-    `shown(path)` returns how messages name the file `path` of the project; by default, they name it with the folder.
+    `shown(path)` returns how messages name the file `path` of the project; by default, messages name the path with the
+    folder.
     """
     name = shown or (lambda path: str(folder / path))
     modules = {

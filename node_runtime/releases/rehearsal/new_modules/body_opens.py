@@ -26,7 +26,7 @@ MAX_DATABASE_BYTES: Final = 64 << 20
 class BodyOpens:
     """Replaces the functions that open files and databases, while bodies run.
 
-    `by_module` maps each module to a dict. Its keys are clauses such as "file /var/log/a", one for each thing that the
+    `by_module` maps each module to a dict whose keys are clauses such as "file /var/log/a": one for each thing that the
     body of the module has opened, in the order of the opening.
     """
 

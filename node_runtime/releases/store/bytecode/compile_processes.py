@@ -1,8 +1,8 @@
 """Starts the OS processes that compile the sources of a release.
 
 The processes start when the whole tarball has been read and, if the node has release keys, its signature has been
-checked. A release is accepted even if they fail: a module without bytecode is compiled from its source when it is
-imported.
+checked. If the processes fail, the release is accepted anyway: a module without bytecode is compiled from its source
+when it is imported.
 """
 
 from __future__ import annotations
