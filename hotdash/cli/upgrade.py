@@ -125,9 +125,9 @@ downgrade = _install_verb(
 
 
 async def install_planned(client: Client, request: m.Install, plan: m.Plan, how: InstallManner) -> m.Operation | None:
-    """Ask for confirmation of the plan, install, and follow the operation to its end.
+    """Ask for confirmation of the plan, install, and follow the operation; with `how.commit`, commit the release.
 
-    Return the operation, or None if there is nothing to do.
+    Return the last operation, or None if there is nothing to do.
     """
     done: m.Operation | None = None
     if not plan.nothing_to_do:

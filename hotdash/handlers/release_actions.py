@@ -293,7 +293,7 @@ class ReleaseActions:
         )
 
     def report_abort(self, operation: m.Operation) -> None:
-        """Report that an operation of this dashboard was aborted, unless this operator did it or its screen is open."""
+        """Report that somebody else has aborted an operation of this dashboard, unless its screen is open."""
         known = operation.outcome == "aborted" and operation.id in self.own - self._aborting
         screens = self._app.screen_stack
         if known and not any(isinstance(one, OperationScreen) and one.operation == operation.id for one in screens):

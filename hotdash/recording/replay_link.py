@@ -59,7 +59,7 @@ class ReplayLink:
             await asyncio.wait((self._running,))
 
     def set_needs(self, needs: DataNeeds) -> None:
-        """Set which data the open view needs. If it needs another process now, post that process's last state."""
+        """Set which data the open view needs. For another process, post its last state, or why none is known."""
         key = needs.process
         if key is not None and key != self._needs.process:
             missing = "The recording has no state of this process: another process was selected at this time."

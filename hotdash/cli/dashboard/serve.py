@@ -75,7 +75,10 @@ def _cookie_file(node: str, cookie_file: Path | None, *, operator: bool) -> Path
 
 
 def _origin(url: str | None) -> str | None:
-    """Return the origin of the proxy's URL; None without a URL. Raises Refused if the URL has a path or a query."""
+    """Return the origin of the proxy's URL; None without a URL.
+
+    Raises Refused unless the URL is an HTTP or HTTPS URL without path and query.
+    """
     if url is None:
         return None
     parts = urlsplit(url)
