@@ -6,6 +6,8 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Literal, cast
 
+import msgspec
+
 from .errors import CodeError
 from .import_rebinding import (
     NamespaceChanges,
@@ -279,6 +281,7 @@ class Batch:
             self._carry_values,
             self._reused_attributes,
         ) = [], [], {}, {}, {}, []
+        self._findings = msgspec.structs.replace(self._findings, find_warnings=tuple)  # the former one has all versions
         self.status = status
 
     def _managed(self) -> Iterator[ManagedModule]:

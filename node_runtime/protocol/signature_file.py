@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +23,10 @@ def read_signature(tarball: Path) -> bytes | None:
     """Return the content of the signature file beside `tarball`; None if there is none. Raises Refused."""
     path = signature_path(tarball)
     try:
-        with path.open("rb") as file:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe without a writer doesn't block
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "it is not a regular file")
             data = file.read(MAX_SIGNATURE_BYTES + 1)
     except FileNotFoundError:
         return None

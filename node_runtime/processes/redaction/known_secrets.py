@@ -21,7 +21,9 @@ MAX_URL_LENGTH: Final = 2000
 _TOKEN: Final = re.compile(
     r"(?<![A-Za-z0-9])(?:"
     r"(?:gh[pousr]_|github_pat_|glpat-|xox[a-z]-|xapp-|[sr]k_(?:live|test)_|shpat_|dop_v1_|hvs\.|ya29\.|AIza|pypi-"
-    r"|\$2[aby]\$|\$argon2\w{1,4}\$|AGE-SECRET-KEY-|untrusted comment: minisign encrypted secret key\s{1,2})"
+    r"|gsk_|whsec_|glsa_|shpss_|doo_v1_|lin_api_|sntry[su]_|nfp_|figd_|pscale_(?:tkn|pw)_|CFPAT-|ATATT3|tskey-|hvb\."
+    r"|sq0csp-|v[1-4]\.local\.|xprv9|\$[156y]\$|\$2[aby]\$|\$argon2\w{1,4}\$|pbkdf2[_:]sha\d{1,3}[$:]"
+    r"|AGE-SECRET-KEY-|untrusted comment: minisign encrypted secret key\s{1,2})"
     r"[A-Za-z0-9_\-./+=$,]{8,}+"
     r"|(?:AKIA|ASIA)[A-Z0-9]{12,}+"
     r"|sk-[A-Za-z0-9_\-]{16,}+"

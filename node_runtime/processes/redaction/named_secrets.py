@@ -19,31 +19,42 @@ CHANGED: Final = "‹redacted, changed›"
 """The text that replaces a secret that differs from the secret with which it is compared."""
 _REDACTED: Final = re.compile(f"{REDACTED}|{CHANGED}")
 
-_NAMED: Final = re.compile(r"(?<![\w.\-])([\w.\-]++)(['\"]?\]?+)([ \t]{0,4}+)(=>|:=|==?|:(?!//))([ \t]*+)", re.ASCII)
-"""A name, perhaps a quote and a bracket, and a separator."""
+_NAMED: Final = re.compile(r"(?<![\w.\-])([\w.\-]++)(\\{0,7}+['\"]?\]?+)([ \t]{0,4}+)(=>|->|→|:=|==?|:(?!//))([ \t]*+)")
+"""A name, perhaps a quote and a bracket, and a separator. The quote may be escaped, as in JSON inside a string."""
 _PAIR: Final = re.compile(r"[(\[]\s{0,4}+[bru]?(['\"])([\w.\-]{1,100}+)\1\s{0,4}+,\s{0,4}+(?=[bru]?['\"])", re.ASCII)
 """The beginning of a pair of quoted texts, such as a header in a list."""
 _PAIR_END: Final = re.compile(r"['\"]\s{0,4}+,?\s{0,4}+[)\]]")
 _OPTION: Final = re.compile(r"(?<![\w\-])--?([A-Za-z][\w\-]*+)(['\"]?,?)[ \t]++(?!-)", re.ASCII)
 """An option, in a command line or in a list of arguments."""
-_ELEMENT: Final = re.compile(r"<([\w.\-]++)>([^<]++)</", re.ASCII)
+_ELEMENT: Final = re.compile(r"<([\w.\-]++)(?:\s[^<>]{0,200}+)?>(?:<!\[CDATA\[)?+([^<]++)</", re.ASCII)
 _SPOKEN: Final = re.compile(
     r"\b(?:password|passwd|passphrase|passcode|pwd|secret|token|api[ _\-]?key|credentials?|jwt|cookie)s?"
-    r"(?:[ \t]++|[ \t]*+:?[ \t]*+\r?\n[ \t]*+)((?:is|was|are|were)[ \t]++"
-    r"|(?:for|of)[ \t]++[^\s:]{1,100}+(?:[ \t]*+[:=][ \t]*+|[ \t]++(?:is|was|are|were)[ \t]++))?(?=(['\"])|[^\s,;]{6})",
+    r"(?:[ \t]*+:[ \t]++|[ \t]++|[ \t]*+:?[ \t]*+\r?\n[ \t]*+)"
+    r"(?:(?:provided|given|received|supplied|sent|mismatch|expected|got)[ \t]*+[:,]?+[ \t]*+){0,3}+"
+    r"((?:is|was|are|were)[ \t]++|(?:for|of)[ \t]++[^\s:]{1,100}+"
+    r"(?:[ \t]*+[:=][ \t]*+|[ \t]++(?:is|was|are|were)[ \t]++|[ \t]++(?=[(\[])))?[(\[]?(?=(['\"])|[^\s,;]{6})",
     re.IGNORECASE,
 )
-"""The words before a secret in a sentence such as "wrong password 'x'" or "the token abc123 has expired".
+"""The words before a secret in sentences such as "wrong password 'x'", "the token abc123 has expired" or "Incorrect API
+key provided: abc123".
 
 The words may also end a line, if the secret begins the next line.
 """
-_VARIABLE: Final = re.compile(r"(?<![\w.\-])([A-Z][A-Z0-9]*+(?:_[A-Z0-9]++)++)[ \t]++(?=[^\s=:,;]{6})", re.ASCII)
-"""The name of an environment variable, a blank and its value."""
+_VARIABLE: Final = re.compile(
+    r"(?<![\w.\-])([A-Za-z][A-Za-z0-9]*+(?:_[A-Za-z0-9]++)++|_?[a-z]++[A-Z]\w*+)[ \t]++(?=[^\s=:,;]{6})", re.ASCII
+)
+"""A name of several words, such as that of an environment variable, a blank and its value."""
 _SPOKEN_VALUE: Final = re.compile(r"(?=[^\s,;]{0,80}[0-9])(?=[^\s,;]{0,80}[A-Za-z])[^\s,;]++")
 MIN_SPOKEN_LENGTH: Final = 4
 """A secret after a word such as `password`, without a separator, has at least this many characters."""
 
 _QUOTE: Final = re.compile(r"[A-Za-z]{0,2}+(['\"])")
+_ESCAPED_QUOTE: Final = re.compile(r"[A-Za-z]{0,2}+(\\{1,7}+['\"])")
+_NEXT_LINE: Final = re.compile(r"[ \t]*+\r?\n[ \t]{0,100}+(?=[A-Za-z]{0,2}+['\"])")
+"""The end of a line before a quoted value, as `pprint` writes long ones."""
+_BLOCK: Final = re.compile(r"[|>][+\-]?[ \t]*+\r?\n[ \t]++([^\n]*+(?:\n[ \t]++[^\n]*+)*+)")
+"""A block of lines in YAML: the lines that are indented."""
+_IN_ANGLES: Final = re.compile(r"<[^<>\n]{1,500}+>")
 _QUOTED: Final = {
     "'": re.compile(r"[^'\\]*+(?:\\.[^'\\]*+)*+(?=')", re.DOTALL),
     '"': re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+(?=")', re.DOTALL),
@@ -62,6 +73,8 @@ _NUMBER: Final = re.compile(r"[+\-]?[0-9][0-9_]*+(?:\.[0-9]*+)?(?![\w.])", re.AS
 _REFERENCE: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9.]*+", re.ASCII)
 _TRAILING: Final = ".,;:)]}>\"'"
 _HEADERS: Final = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
+_CODE: Final = re.compile(r"(?=[^\s&#]{0,40}[0-9])(?=[^\s&#]{0,40}[A-Za-z])[^\s&#]{8}")
+"""The beginning of a code by which OAuth's clients get a token."""
 _SIGNATURES: Final = frozenset({"sig", "signature", "x-amz-signature", "x-goog-signature"})
 
 
@@ -118,7 +131,9 @@ def _named_value(text: str, found: re.Match[str]) -> Span | None:
     name, separator, blanks = found[1].rpartition(".")[2], found[4], found[5]
     secrecy = secrecy_of(name)
     if secrecy is Secrecy.OPEN:
-        if name.lower() not in _SIGNATURES or text[max(0, found.start(1) - 1)] not in "?&":
+        if text[max(0, found.start(1) - 1)] not in "?&":
+            return None
+        if name.lower() not in _SIGNATURES and not (name == "code" and _CODE.match(text, found.end())):
             return None
     elif separator == ":" and not blanks and "." in found[1] and _REFERENCE.match(text, found.end()):
         return None  # module:function
@@ -130,7 +145,7 @@ def _named_value(text: str, found: re.Match[str]) -> Span | None:
 
 
 def _paired_value(text: str, found: re.Match[str]) -> Span | None:
-    span = _quoted(text, found.end()) if is_secret_header(found[2]) else None
+    span = quoted(text, found.end()) if is_secret_header(found[2]) else None
     if span is None or not (_PAIR_END.match(text, span[1]) or span[1] == len(text)):
         return None
     return span
@@ -139,11 +154,11 @@ def _paired_value(text: str, found: re.Match[str]) -> Span | None:
 def _option_value(text: str, found: re.Match[str]) -> Span | None:
     if len(found[1]) == 1 or not is_secret_name(found[1]):
         return None
-    return _quoted(text, found.end()) or _word(text, found.end())
+    return quoted(text, found.end()) or _word(text, found.end())
 
 
 def _spoken_value(text: str, found: re.Match[str]) -> Span | None:
-    span = (_quoted(text, found.end()) if found[2] else None) or _spoken_word(text, found)
+    span = (quoted(text, found.end()) if found[2] else None) or _spoken_word(text, found)
     shortest = 1 if found[1] else MIN_SPOKEN_LENGTH  # after "is" or a colon, a value must follow
     return span if span is not None and span[1] - span[0] >= shortest else None
 
@@ -160,10 +175,17 @@ def _value(text: str, begin: int, name: str, separator: str) -> Span | None:
     """
     if _REDACTED.match(text, begin) or _OPEN_VALUE.match(text, begin):
         return None
-    if (quoted := _quoted(text, begin)) is not None:
-        return None if _REDACTED.fullmatch(text, *quoted) else quoted
+    if separator in (":", "=") and (next_line := _NEXT_LINE.match(text, begin)) is not None:
+        begin = next_line.end()
+    span = quoted(text, begin)
+    if span is None and (block := _BLOCK.match(text, begin)) is not None:
+        span = block.span(1)
+    if span is None and (angles := _IN_ANGLES.match(text, begin)) is not None:
+        span = angles.start() + 1, angles.end() - 1
+    if span is not None:
+        return None if _REDACTED.fullmatch(text, *span) else span
     if _OPENING.match(text, begin):
-        return begin, _end_of_brackets(text, begin)
+        return begin, end_of_brackets(text, begin)
     if name in _HEADERS:
         found = _HEADER_LINE.match(text, begin)
         span = (begin, begin) if found is None else found.span()
@@ -176,19 +198,23 @@ def _value(text: str, begin: int, name: str, separator: str) -> Span | None:
     return (begin, end) if end > begin else None
 
 
-def _quoted(text: str, begin: int) -> Span | None:
+def quoted(text: str, begin: int) -> Span | None:
     """Return the span between the quotes that open at `begin`; None without a quote at `begin`.
 
     Without a closing quote, the span extends to the end of the text.
     """
     opening = _QUOTE.match(text, begin)
     if opening is None:
-        return None
+        escaped = _ESCAPED_QUOTE.match(text, begin)
+        if escaped is None:
+            return None
+        end = text.find(escaped[1], escaped.end())
+        return escaped.end(), len(text) if end < 0 else end
     found = _QUOTED[opening[1]].match(text, opening.end())
     return (opening.end(), len(text) if found is None else found.end())
 
 
-def _end_of_brackets(text: str, begin: int) -> int:
+def end_of_brackets(text: str, begin: int) -> int:
     """Return the end of the container or object that begins at `begin`; the end of the text if no bracket closes it."""
     depth = 0
     for found in _BRACKET.finditer(text, begin):

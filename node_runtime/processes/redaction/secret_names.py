@@ -7,6 +7,7 @@ words count as one, too, so `pass_word` and `session_id` are `password` and `ses
 from __future__ import annotations
 
 import re
+import unicodedata
 from enum import IntEnum
 from functools import lru_cache
 from itertools import pairwise
@@ -29,9 +30,14 @@ SECRET_WORDS: Final = frozenset({
     "jwt", "bearer", "credential", "cred", "cookie", "authorization", "dsn", "csrf", "xsrf", "mnemonic", "seedphrase",
     "connectionstring", "sessionid", "sessid", "phpsessid", "jsessionid", "apikey", "authkey", "accesskey",
     "accountkey", "privatekey", "privkey", "secretkey", "sessionkey", "sharedkey", "sshkey", "userpass", "dbpass",
-    "authcode", "kennwort", "motdepasse", "wachtwoord", "contrasena", "senha", "pincode",
+    "authcode", "connstr", "recoverycode", "backupcode", "kennwort", "motdepasse", "wachtwoord",
+    "contrasena", "senha", "losenord", "salasana", "heslo", "parola", "pincode",
 })  # fmt: skip
 """Words that make a name secret at any place in it, unless the last word of the name is one of ABOUT_WORDS."""
+FOREIGN_WORDS: Final = (
+    "contraseña", "lösenord", "hasło", "şifre", "пароль", "密码", "密碼", "口令", "パスワード", "비밀번호", "סיסמה",
+)  # fmt: skip
+"""Words for passwords that are not ASCII. They make a name secret wherever they are in it."""
 SECRET_ENDINGS: Final = ("password", "passwd", "passphrase", "secret", "token", "apikey", "credential")
 """A word with one of these endings is treated as a SECRET_WORD: `pgpassword`, `authtoken`, `clientsecret`."""
 SECRET_LAST_WORDS: Final = frozenset({
@@ -84,6 +90,8 @@ def secrecy_of(name: str) -> Secrecy:
 
 @lru_cache(maxsize=4096)
 def _secrecy(name: str) -> Secrecy:
+    if not name.isascii() and any(word in unicodedata.normalize("NFC", name.lower()) for word in FOREIGN_WORDS):
+        return Secrecy.HIDDEN
     words = [word.lower() for word in _WORD.findall(name)]
     if not words:
         return Secrecy.OPEN

@@ -13,6 +13,7 @@ from typing import Final
 from node_runtime.protocol.escape import escape
 
 from .command_secrets import command_passwords
+from .indirect_names import INDIRECT_FINDERS
 from .known_secrets import (
     Span,
     authorizations,
@@ -23,6 +24,7 @@ from .known_secrets import (
     urls_without_scheme,
 )
 from .named_secrets import FINDERS, REDACTED
+from .secret_names import FOREIGN_WORDS
 
 MAX_TEXT_LENGTH: Final = 1 << 16
 """The number of characters of a text that are examined and kept; the rest is left out."""
@@ -38,19 +40,24 @@ The check for this comes first, because most texts that a node sends are single 
 # Most texts have no secret. So a text is first searched for hints: every text with a secret contains one.
 _HINTS: Final = (
     "//", "hotdash1:", "pass", "pwd", "secret", "token", "key", "cred", "jwt", "cookie", "bearer", "basic",
-    "negotiate", "kennwort", "curl", "wget", "mysql", "mariadb", "mongo", "redis-cli", "docker", "ldap", "smbclient",
+    "negotiate", "kennwort", "identified", "auth ", "%3d", "pbkdf2",
+    "curl", "wget", "mysql", "mariadb", "mongo", "redis-cli", "docker", "ldap", "smbclient",
 )  # fmt: skip
 """Hints, in lower case. Every text with a secret contains one of them, or a separator and one of `_HINTS_IN_NAMES`, or
 one of `_TOKEN_BEGINS`.
 """
 _HINTS_IN_NAMES: Final = (
     "auth", "dsn", "salt", "otp", "sid", "cvv", "cvc", "psk", "pswd", "pw", "csrf", "xsrf", "sess", "sig", "mnemonic",
-    "seed", "connection", "userinfo", "pincode", "motdepasse", "wachtwoord", "contrasena", "senha",
+    "seed", "conn", "kty", "recovery", "backup",
+    "?code=", "&code=", "losenord", "salasana", "heslo", "parola",
+    "userinfo", "pincode", "motdepasse", "wachtwoord", "contrasena", "senha",
 )  # fmt: skip
 _TOKEN_BEGINS: Final = (
     "eyJ", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "xapp-", "k_live_", "k_test_", "sk-",
     "hvs.", "shpat_", "dop_v1_", "ya29", "AIza", "pypi-", "npm_", "hf_", "SG.", "AKIA", "ASIA", "AGE-SECRET", "$2",
-    "$argon2", "hooks.slack", "/webhooks/", ":AA",
+    "$argon2", "$1$", "$5$", "$6$", "$y$", "gsk_", "whsec_", "glsa_", "shpss_", "doo_v1_", "lin_api_", "sntry", "nfp_",
+    "figd_", "pscale_", "CFPAT-", "ATATT3", "tskey-", "hvb.", "sq0csp-", ".local.", "xprv9", "hooks.slack",
+    "/webhooks/", ":AA",
 )  # fmt: skip
 """Parts of tokens, in upper and lower case as issuers write them. Every text with a token contains one of these."""
 _KNOWN: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
@@ -70,7 +77,7 @@ def redact(text: str) -> str:
         return f"{redact(text[:MAX_TEXT_LENGTH])}… ({rest:,} more characters)"
     if not _may_contain_secret(text):
         return text
-    spans = [span for finder in (*_KNOWN, *FINDERS) for span in finder(text)]
+    spans = [span for finder in (*_KNOWN, *FINDERS, *INDIRECT_FINDERS) for span in finder(text)]
     return _without(text, sorted(spans)) if spans else text
 
 
@@ -82,6 +89,8 @@ def shown(text: str) -> str:
 def _may_contain_secret(text: str) -> bool:
     small = text.lower()
     if _contains(small, _HINTS):
+        return True
+    if not text.isascii() and _contains(small, FOREIGN_WORDS):
         return True
     separated = "=" in small or ":" in small or "'" in small or '"' in small or "<" in small or "-" in small
     if separated and _contains(small, _HINTS_IN_NAMES):

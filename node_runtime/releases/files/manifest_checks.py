@@ -5,6 +5,7 @@ Each check takes time in proportion to the size of the manifest, which may come 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from importlib.machinery import all_suffixes
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,8 @@ from .tarball_limits import MAX_FILES, MAX_PARTS, MAX_TOTAL_BYTES
 if TYPE_CHECKING:
     from .manifest import AppEntry, Manifest
 
+RECORD_NAME: Final = "record.json"
+"""The name of the commit record, which is in releases/, beside the folders of the releases."""
 NODE_PACKAGES: Final = ("node_runtime", "hotdash")
 """The packages of the node itself. Each may be in only one of the folders for sys.path."""
 
@@ -31,6 +34,8 @@ def check_manifest(manifest: Manifest, own_path: str) -> None:
         raise ValueError(f"it lists more than {MAX_FILES:,} files, or more than {MAX_TOTAL_BYTES >> 30} GiB in all")
     if len({tuple(path.split("/", 2)[:2]) for path in files}) > MAX_PARTS:
         raise ValueError(f"its files are in more than {MAX_PARTS:,} folders of lib/")
+    if manifest.vsn.lower() == RECORD_NAME:
+        raise ValueError(f"it is that of release {manifest.vsn}, which is the name of a file of the node in releases/")
     own_folder = f"releases/{manifest.vsn}/"
     for path in files:
         is_placed = path.startswith(("bin/", own_folder)) or (path.startswith("lib/") and path.count("/") > 1)
@@ -68,10 +73,15 @@ def _top_level_names(file: str, entries: set[str]) -> Iterable[tuple[str, str]]:
         if folder in entries:
             name, *below = file[len(folder) + 1 :].split("/", 1)
             if below:
-                yield folder, name
+                yield folder, imported_as(name)
             elif name.endswith(tuple(all_suffixes())):
-                yield folder, name.partition(".")[0]
+                yield folder, imported_as(name.partition(".")[0])
         folder = folder.rpartition("/")[0]
+
+
+def imported_as(name: str) -> str:
+    """Return the name that Python looks up when source code imports `name`: Python normalizes identifiers."""
+    return name if name.isascii() else unicodedata.normalize("NFKC", name)
 
 
 def _check_apps(apps: tuple[AppEntry, ...], path: tuple[str, ...]) -> None:
@@ -79,10 +89,11 @@ def _check_apps(apps: tuple[AppEntry, ...], path: tuple[str, ...]) -> None:
         raise ValueError("it lists an application twice")
     owners: dict[str, str] = {}
     for app in apps:
-        if app.directory in path:
-            raise ValueError(f"its application {app.name} has the folder {app.directory}, which is for libraries")
+        inside = next((folder for folder in path if f"{folder}/".startswith(f"{app.directory}/")), None)
+        if inside is not None:
+            raise ValueError(f"its application {app.name} has the folder {inside}, which is for libraries")
         for name, module in app.modules.items():
-            root, source = name.partition(".")[0], f"{app.directory}/src/{name.replace('.', '/')}"
+            root, source = imported_as(name.partition(".")[0]), f"{app.directory}/src/{name.replace('.', '/')}"
             if "/" in name or module.path not in (f"{source}.py", f"{source}/__init__.py"):
                 raise ValueError(f"it lists the module {name!r} at {module.path!r}, not at its place in {app.name}")
             if root in RESERVED_PACKAGES:

@@ -1,10 +1,13 @@
-"""The minimum patch levels of Python: versions below them have faults that concern nodes, builds or applications."""
+"""The oldest Python that a node runs on, and the minimum patch levels: versions below them have known faults."""
 
 from __future__ import annotations
 
 import sys
 
 import msgspec
+
+OLDEST_PYTHON = (3, 11)
+"""The oldest minor version of Python that can run a node."""
 
 
 class PythonFault(msgspec.Struct, frozen=True):
@@ -38,6 +41,11 @@ FAULTS: dict[tuple[int, int], tuple[PythonFault, ...]] = {
     ),
 }
 """The faults by minor version of Python, oldest first. The last one sets the minimum; new faults are added by hand."""
+
+
+def is_too_old(python: str) -> bool:
+    """Return whether no node can run on a version of Python in the form of a manifest, such as "3.11"."""
+    return tuple(int(number) for number in python.split(".") if number) < OLDEST_PYTHON
 
 
 def python_warning(version: tuple[int, int, int] = sys.version_info[:3]) -> str | None:

@@ -17,10 +17,10 @@ from node_runtime.protocol.clip import MAX_SHOWN_NAME, clip
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.durable import write_atomically
 from node_runtime.releases.files.manifest import ManifestStruct
+from node_runtime.releases.files.manifest_checks import RECORD_NAME
 from node_runtime.releases.files.names import VsnString
 from node_runtime.releases.files.regular_file import read_regular
 
-RECORD_NAME = "record.json"
 MAX_RECORD_BYTES = 64 << 20
 """Greatest size of the record. A release adds a few hundred bytes, and some more for each of its parts."""
 

@@ -26,6 +26,7 @@ from node_runtime.releases.files.manifest import (
     this_platform,
     this_python,
 )
+from node_runtime.releases.files.python_floor import OLDEST_PYTHON, is_too_old
 from node_runtime.releases.files.tarball_limits import DISK_RESERVE_BYTES, DISK_RESERVE_FILES
 
 from . import commit_record
@@ -198,6 +199,12 @@ def _check_fit(reception: Reception, manifest: Manifest, others: Mapping[str, Ma
         raise Refused(
             f"{reception.name} is a release of {manifest.name}, but {reception.directory} is a node of {name}; stage a "
             f"release of {name}."
+        )
+    if is_too_old(manifest.python):
+        oldest = ".".join(map(str, OLDEST_PYTHON))
+        raise Refused(
+            f"{reception.name} was built for Python {manifest.python}, but a node needs Python {oldest} or newer; "
+            f"build the release with Python {this_python()}."
         )
     if manifest.python != this_python() and shutil.which(f"python{manifest.python}") is None:
         raise Refused(

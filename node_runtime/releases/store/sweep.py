@@ -18,6 +18,7 @@ from typing import Final
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.private_files import sync_directory
 from node_runtime.releases.files.manifest import read_manifest
+from node_runtime.releases.files.manifest_checks import RECORD_NAME
 
 from . import commit_record
 from .parts import parts_of
@@ -25,7 +26,7 @@ from .parts import parts_of
 logger: Final = logging.getLogger("node_runtime")
 STAGE_PREFIX = "unpack-"
 """The prefix of the folders in var/staging to which releases are unpacked."""
-_KEPT = frozenset({f"releases/{commit_record.RECORD_NAME}"})
+_KEPT = frozenset({f"releases/{RECORD_NAME}"})
 _REMOVED_PREFIX = ".removed-"
 """The prefix that the folder releases/<vsn> gets if its files are deleted before its entry in the commit record."""
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})

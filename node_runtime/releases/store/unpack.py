@@ -3,8 +3,8 @@
 A separate OS process reads the tarball and writes its files to a folder in var/staging; then other OS processes compile
 the sources. A development node starts none of these processes. This module renames the files to their places. An
 interruption leaves behind at most the folder in var/staging, and parts that no release in the commit record needs;
-`sweep` deletes them. After a failure, a node directory that did not exist before is removed, and a node directory that
-was empty is emptied.
+`sweep` deletes them, also after a failure. Then a node directory that did not exist before is removed, and one that was
+empty is emptied.
 
 A part (lib/<x>-<v>, releases/<vsn> or bin/<name>) that several releases share is stored once; a tarball with different
 content for a shared part is refused. etc/ is never changed. bin/ is written only in a new node directory, because the
@@ -17,7 +17,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -76,8 +76,9 @@ def _unpack(file: BinaryIO, directory: Path, admission: Admission, request: Stag
             moved = _moves(stage / STAGED_FILES, directory, manifest)
             changed = [path for path in moved if Path(path).name != BYTECODE_NAME]
             _check_used(directory, manifest.vsn, used & set(map(part_of, changed)))
-            _move(stage / STAGED_FILES, directory, moved)
-        _record(manifest, directory, origin, bytecode, repaired=bool(changed))
+            with _swept_on_failure(directory, used):
+                _move(stage / STAGED_FILES, directory, moved)
+                _record(manifest, directory, origin, bytecode, repaired=bool(changed))
         return manifest
 
 
@@ -131,6 +132,17 @@ def _move(files: Path, directory: Path, paths: list[str]) -> None:
         (files / path).replace(directory / path)
     for parent in {directory, *((directory / path).parent for path in paths)}:
         sync_directory(parent)
+
+
+@contextmanager
+def _swept_on_failure(directory: Path, used: Set[str]) -> Iterator[None]:
+    """On failure, delete the new parts that were moved already, as far as the disk allows it."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError, Refused):
+            sweep(directory, used)
+        raise
 
 
 def _record(

@@ -665,6 +665,18 @@ def test_old_versions_that_hold_only_each_other_are_freed_together(app: App) -> 
     assert app.server.versions("b")[1] is None
 
 
+def test_a_reverted_batch_does_not_hold_the_old_version_that_it_had_taken_back(app: App) -> None:
+    a, b, c = "def f(): ...\nN = {n}\n", "from a import f\nN = {n}\n", "from b import *\nN = {n}\n"
+    app.boot(a=a.format(n=1), b=b.format(n=1), c=c.format(n=1))
+    imported("c")
+    app.load(a=a.format(n=2), b=b.format(n=2))
+    batch = app.load(a=a.format(n=3), b=b.format(n=1), c=c.format(n=2))
+    assert batch.taken_back == {"b"}
+    batch.revert()
+    app.load(a=a.format(n=4))
+    assert batch.status == "reverted"
+
+
 def test_a_batch_kept_for_a_revert_does_not_hold_the_version_it_would_restore(app: App) -> None:
     text = "from dataclasses import dataclass\n@dataclass\nclass D:\n    x: int\ndef f(): ...\nN = {n}\n"
     app.boot(a=text.format(n=1), b="from a import f\n")

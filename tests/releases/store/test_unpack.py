@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -87,6 +89,23 @@ def test_a_second_release_is_unpacked_beside_the_first(node: Path, tmp_path: Pat
     assert known is not None
     assert {vsn: held.status for vsn, held in known.releases.items()} == {"1": "permanent", "2": "unpacked"}
     assert {"lib/a-1/src/a.py", "lib/a-2/src/a.py"} <= set(tree(node))
+
+
+def test_a_disk_that_fails_while_the_files_are_moved_leaves_none_of_them(
+    node: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, replace = tree(node), os.replace
+
+    def fail(source: Path, target: Path) -> None:
+        if Path(target).parent.name == "releases":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(Refused, match="Input/output error"):
+        unpack(handmade_tarball(tmp_path / "r-2.tar.gz", "2"), node)
+    assert tree(node) == before
+    assert not (node / "lib/a-2").exists()
 
 
 def test_the_same_tarball_again_changes_nothing(node: Path, tmp_path: Path) -> None:
@@ -221,8 +240,8 @@ def test_a_release_of_something_else_or_for_another_python_is_refused(
     manifest, files = handmade("2", name="other")
     assert "is a release of other" in refused(packed(tmp_path / "o.tar.gz", members(manifest, files)), node)
     manifest, files = handmade("2")
-    old = msgspec.structs.replace(manifest, python="2.7")
-    assert "built for Python 2.7" in refused(packed(tmp_path / "p.tar.gz", members(old, files)), node)
+    other = msgspec.structs.replace(manifest, python="3.99")
+    assert "built for Python 3.99" in refused(packed(tmp_path / "p.tar.gz", members(other, files)), node)
     far = msgspec.structs.replace(manifest, platform="plan9-vax")
     assert "built for plan9-vax" in refused(packed(tmp_path / "m.tar.gz", members(far, files)), node)
 
@@ -230,13 +249,28 @@ def test_a_release_of_something_else_or_for_another_python_is_refused(
 def test_a_release_for_another_python_that_is_on_path_is_accepted(
     node: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = tmp_path / "elsewhere" / "python2.7"
-    other.parent.mkdir()
-    other.write_text("#!/bin/sh\n")
-    other.chmod(0o700)
-    monkeypatch.setenv("PATH", f"{other.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("PATH", f"{folder_with('python3.99', tmp_path)}:/usr/bin:/bin")
     manifest, files = handmade("2")
-    unpack(packed(tmp_path / "p.tar.gz", members(msgspec.structs.replace(manifest, python="2.7"), files)), node)
+    unpack(packed(tmp_path / "p.tar.gz", members(msgspec.structs.replace(manifest, python="3.99"), files)), node)
+
+
+@pytest.mark.parametrize("python", ["2.7", "3.10", "3"])
+def test_a_release_for_a_python_that_can_run_no_node_is_refused_even_if_it_is_on_path(
+    node: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: str
+) -> None:
+    monkeypatch.setenv("PATH", f"{folder_with(f'python{python}', tmp_path)}:/usr/bin:/bin")
+    manifest, files = handmade("2")
+    old = packed(tmp_path / "p.tar.gz", members(msgspec.structs.replace(manifest, python=python), files))
+    assert "a node needs Python 3.11 or newer" in refused(old, node)
+
+
+def folder_with(program: str, tmp_path: Path) -> Path:
+    """A folder for PATH with a program."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / program).write_text("#!/bin/sh\n")
+    (folder / program).chmod(0o700)
+    return folder
 
 
 def test_the_script_of_the_permanent_release_stays_the_nodes_parent(node: Path, tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ VALUES = [
     value("version with a NUL", vsn="2.0\0"),
     value("version of 200 digits", vsn="2" * 200),
     value("version of an unpacked release", vsn="1.0"),
+    value("version named like the commit record", vsn="record.json"),
     value("another version than its path", vsn="2.1"),
     value("Python of another time", "invalid", python="2.7"),
     value("Python as number", python=3.11),
@@ -152,6 +153,8 @@ def entry(label: str, path: object, verdict: Verdict = "corrupt") -> HostileTarb
 
 PATHS = [
     entry("up and out", "../../tmp"),
+    entry("in the application", "lib/tiny-2.0/src"),
+    entry("in the application, deep", "lib/tiny-2.0/src/tiny"),
     entry("absolute", "/tmp"),
     entry("empty", ""),
     entry("dot", "."),

@@ -1,0 +1,110 @@
+"""Finds secrets whose names are not beside them as in `password=…`, but in a neighbouring field, a class or a command.
+
+As in the other modules of this package, each pattern is possessive and examines only parts of limited length.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from .known_secrets import Span
+from .named_secrets import REDACTED, end_of_brackets, quoted
+from .secret_names import is_secret_header, is_secret_name
+
+_QUOTES: Final = r"\\{0,7}+['\"]?"
+_FIELD_AND_VALUE: Final = re.compile(
+    rf"(?<![\w.\-])(?:name|key|field|header|variable){_QUOTES}\s{{0,4}}+[:=]\s{{0,4}}+{_QUOTES}([\w.\-]{{1,100}}+){_QUOTES}"
+    rf"[\s,;]{{1,20}}+{_QUOTES}(?:value|val|content){_QUOTES}\s{{0,4}}+[:=]\s{{0,4}}+",
+    re.ASCII | re.IGNORECASE,
+)
+"""A field with a name and one with its value, as in `{"name": "API_KEY", "value": …}`."""
+_BARE: Final = re.compile(rf"(?!{REDACTED})[^\s,;}}\]>]++")
+_END_OF_LINE: Final = r"(?:\r?\n|\\r\\n)"
+_FORM_FIELD: Final = re.compile(
+    rf"\bname=\\?['\"]?([\w.\-]{{1,100}}+)\\?['\"]?(?:;[^\r\n\\]{{0,200}}+)?"
+    rf"(?:{_END_OF_LINE}(?![\r\n\\])[^\r\n\\]{{1,200}}+){{0,4}}+{_END_OF_LINE}{{2}}((?:(?!\\r\\n)[^\r\n])++)",
+    re.ASCII,
+)
+"""A field of a form as browsers send it: a header with the field's name, an empty line, and the value."""
+_CLASS: Final = re.compile(r"(?<!\w)([A-Z]\w{1,100}+)\((?=[bru]?['\"]|[A-Za-z_]\w{0,100}+=)", re.ASCII)
+"""The beginning of an object's repr."""
+_COMPLAINT: Final = re.compile(r"_*(?:Invalid|Missing|Bad|No|Not|Expired|Unknown|Wrong|Incorrect|Unexpected)(?![a-z])")
+"""The beginning of the name of an exception that complains about a secret, such as InvalidToken."""
+_ENCODED: Final = re.compile(
+    r"(?:%[0-9A-Fa-f]{2}|(?<![\w.\-%]))([\w.\-]{1,100}+)%3[DdAa]((?:(?!%26)[^\s&'\"<>])++)", re.ASCII
+)
+"""A name and a value in a URL's parameter that is itself a URL or a form: `token%3D…`."""
+_IDENTIFIED: Final = re.compile(
+    r"\bidentified\s{1,4}+(?:with\s{1,4}+[^\s]{1,60}+\s{1,4}+)?+(?:by|as)\s{1,4}+(?:password\s{1,4}+)?+(?=['\"])",
+    re.IGNORECASE,
+)
+"""The words before a password in SQL."""
+_LOGIN: Final = re.compile(
+    r"(?<![\w.\-])(?:PASS|AUTH(?: (?:PLAIN|LOGIN|XOAUTH2|CRAM-MD5|default))?+) "
+    r"(?=[^\s'\"]{0,80}[0-9=])(?=[^\s'\"]{0,80}[A-Za-z])([^\s'\"\\]{6,}+)",
+    re.ASCII,
+)
+"""A password in a command of SMTP, POP3, FTP or Redis."""
+_KEY_TYPE: Final = re.compile(r"['\"]kty\\{0,7}+['\"]")
+_KEY_PART: Final = re.compile(rf"(?<!\w)(['\"])(?:d|k|p|q|dp|dq|qi)\\{{0,7}}+['\"]\s{{0,4}}+:\s{{0,4}}+(?={_QUOTES}\w)")
+"""A private part of a JSON Web Key."""
+
+
+def neighbour_values(text: str) -> Iterator[Span]:
+    """Yield the values of fields whose names are the values of the fields before them."""
+    for found in _FIELD_AND_VALUE.finditer(text):
+        if is_secret_header(found[1]):
+            bare = _BARE.match(text, found.end())
+            span = quoted(text, found.end()) or (None if bare is None else bare.span())
+            if span is not None:
+                yield span
+
+
+def form_values(text: str) -> Iterator[Span]:
+    """Yield the values of the fields of a form that have a secret's name."""
+    for found in _FORM_FIELD.finditer(text):
+        if is_secret_name(found[1]):
+            yield found.span(2)
+
+
+def object_contents(text: str) -> Iterator[Span]:
+    """Yield the contents of the reprs of objects whose class has a secret's name, such as `ApiKey('…')`."""
+    at = 0
+    while (found := _CLASS.search(text, at)) is not None:
+        at = found.end()
+        if is_secret_name(found[1]) and not _COMPLAINT.match(found[1]):
+            end = end_of_brackets(text, at - 1)
+            yield at, max(at, end - text.endswith(")", at, end))
+            at = max(at, end)
+
+
+def encoded_values(text: str) -> Iterator[Span]:
+    """Yield the values that follow a secret's name in an encoded URL or form."""
+    for found in _ENCODED.finditer(text):
+        if is_secret_header(found[1]):
+            yield found.span(2)
+
+
+def login_passwords(text: str) -> Iterator[Span]:
+    """Yield the passwords in statements of SQL, and in commands of protocols."""
+    for found in _IDENTIFIED.finditer(text):
+        if (span := quoted(text, found.end())) is not None:
+            yield span
+    for found in _LOGIN.finditer(text):
+        yield found.span(1)
+
+
+def private_key_parts(text: str) -> Iterator[Span]:
+    """Yield the private parts of JSON Web Keys."""
+    if _KEY_TYPE.search(text) is None:
+        return
+    for found in _KEY_PART.finditer(text):
+        if (span := quoted(text, found.end())) is not None:
+            yield span
+
+
+INDIRECT_FINDERS: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
+    neighbour_values, form_values, object_contents, encoded_values, login_passwords, private_key_parts,
+)  # fmt: skip
