@@ -120,7 +120,7 @@ class Shapes:
 
 
 class MemberShape(Shape):
-    """A member of a replaced enumeration. The new object is the target's member of the same name."""
+    """The shape of a member of a replaced enumeration. The new object is the target's member of the same name."""
 
     replaced = True
     is_found_in_target = True

@@ -84,7 +84,7 @@ class Shape:
 
 
 class ObjectShape(Shape):
-    """A container, or an object with attributes, of a class that the target keeps."""
+    """The shape of a container, or an object with attributes, of a class that the target keeps."""
 
     def __init__(self, cls: type, base: Base, *, is_foreign: bool) -> None:
         self.cls = cls
@@ -128,7 +128,7 @@ class ObjectShape(Shape):
 
 
 class CodeShape(Shape):
-    """A class or a function of a replaced module, found by its name in the target."""
+    """The shape of a class or a function of a replaced module: each is found by its name in the target."""
 
     replaced = True
     is_found_in_target = True
@@ -151,7 +151,7 @@ class CodeShape(Shape):
 
 
 class OpaqueShape(Shape):
-    """An object whose parts can be read, but that can't be copied."""
+    """The shape of an object whose parts can be read, but that can't be copied."""
 
     def __init__(self, cls: type, *, is_foreign: bool) -> None:
         self._layout = Layout(cls)

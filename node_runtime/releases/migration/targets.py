@@ -109,7 +109,7 @@ class Targets:
 
 
 def namespace_of_class(cls: type) -> Mapping[str, Any] | None:
-    """Return the namespace of the module version that made `cls`; None if no function of `cls` shows it."""
+    """Return the namespace of the module version that made `cls`, found by a function of `cls`; else None."""
     for base in mro_of(cls):
         for value in namespace_of(base).values():
             function = getattr(value, "__func__", value)

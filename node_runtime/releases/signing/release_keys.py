@@ -138,7 +138,7 @@ def _decode(name: str, data: bytes) -> ReleaseKey:
 
 
 def _check_owner_only(path: Path) -> None:
-    """Raise Refused for a file or folder that other users may change: such a user could add an own key."""
+    """Raise Refused for a file or folder that other users may change: such a user could add a key."""
     found = path.stat()
     mode = stat.S_IMODE(found.st_mode)
     if mode & 0o022:

@@ -292,7 +292,7 @@ class ReleaseStore:
         return set()  # it has been removed, but for these parts
 
     def _read_name(self) -> str:
-        """Return the name of the releases, from the permanent release's manifest or, if unreadable, another one."""
+        """Return the name of the node's releases, from the manifest of the permanent or, else, another release."""
         for vsn in (self.permanent, *self.record.releases):
             with suppress(Refused):
                 return self.catalog.release(vsn).manifest.name

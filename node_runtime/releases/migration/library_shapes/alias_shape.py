@@ -10,7 +10,7 @@ from node_runtime.releases.migration.shapes import PartOf, PathStep, Shape
 
 
 class AliasShape(Shape):
-    """A union, or a generic class with its arguments: `list[Point]`, or the `__orig_class__` of a `Box[int](…)`."""
+    """The shape of a union, or of a generic class with arguments: `list[Point]`, `__orig_class__` of a `Box[int]()`."""
 
     def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
         for name, inner in alias_parts(value).items():

@@ -14,7 +14,7 @@ from node_runtime.releases.migration.shapes import PartOf, PathStep, Shape
 
 
 class ClosureShape(Shape):
-    """A function that has no name in its module: a lambda, or a function that a function has made.
+    """The shape of a function that has no name in its module: a lambda, or a function that a function has made.
 
     The shape has the code and the globals of the new function. The default values and the closure come from the old
     function.
@@ -43,7 +43,7 @@ class ClosureShape(Shape):
 
 
 class CellShape(Shape):
-    """A variable of a closure. Functions that share the old variable share the new one."""
+    """The shape of a variable of a closure. Functions that share the old variable share the new one."""
 
     def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
         with suppress(ValueError):  # it is empty
@@ -58,7 +58,7 @@ class CellShape(Shape):
 
 
 class MethodShape(Shape):
-    """A bound method."""
+    """The shape of a bound method."""
 
     def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
         yield ("attribute", "__self__"), value.__self__
@@ -69,7 +69,7 @@ class MethodShape(Shape):
 
 
 class PartialShape(Shape):
-    """A `functools.partial`."""
+    """The shape of a `functools.partial`."""
 
     def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
         for name in ("func", "args", "keywords"):
@@ -80,7 +80,7 @@ class PartialShape(Shape):
 
 
 class ProxyShape(Shape):
-    """A read-only view of a dict."""
+    """The shape of a read-only view of a dict."""
 
     def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
         yield ("attribute", "mapping"), gc.get_referents(value)[0]
@@ -90,7 +90,7 @@ class ProxyShape(Shape):
 
 
 class BuiltinMethodShape(Shape):
-    """A method of a builtin object, such as the `append` of a list."""
+    """The shape of a method of a builtin object, such as the `append` of a list."""
 
     def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
         yield ("attribute", "__self__"), value.__self__

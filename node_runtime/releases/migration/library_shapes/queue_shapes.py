@@ -11,7 +11,7 @@ from node_runtime.releases.migration.shapes import PartOf, PathStep, Shape
 
 
 class AsyncQueueShape(Shape):
-    """An `asyncio.Queue`, or an object of one of its subclasses in `asyncio`."""
+    """The shape of an `asyncio.Queue`, or of an object of its subclasses in `asyncio`."""
 
     def __init__(self, cls: type[asyncio.Queue[Any]]) -> None:
         self._cls = cls
@@ -33,7 +33,7 @@ class AsyncQueueShape(Shape):
 
 
 class ThreadQueueShape(Shape):
-    """A `queue.Queue`, or an object of one of its subclasses in `queue`."""
+    """The shape of a `queue.Queue`, or of an object of its subclasses in `queue`."""
 
     def __init__(self, cls: type[queue.Queue[Any]]) -> None:
         self._cls = cls

@@ -27,7 +27,7 @@ class WeakShape(Shape):
 
 
 class WeakReferenceShape(WeakShape):
-    """A weak reference, or a proxy of the object to which it refers weakly."""
+    """The shape of a weak reference, or of a proxy of the object to which it refers weakly."""
 
     def __init__(self, make: Callable[[Any], Any], label: str) -> None:
         self._make = make
@@ -51,7 +51,7 @@ class WeakReferenceShape(WeakShape):
 
 
 class WeakMethodShape(WeakReferenceShape):
-    """A `weakref.WeakMethod`: a weak reference to a method's object, and another one to its function."""
+    """The shape of a `weakref.WeakMethod`: a weak reference to a method's object, and another to its function."""
 
     def __init__(self) -> None:
         super().__init__(weakref.WeakMethod, "weakref.WeakMethod")
@@ -71,7 +71,7 @@ class WeakMethodShape(WeakReferenceShape):
 
 
 class WeakSetShape(WeakShape):
-    """A `weakref.WeakSet`."""
+    """The shape of a `weakref.WeakSet`."""
 
     def targets(self, value: Any) -> Iterable[Any]:
         return [target for reference in list(value.data) if (target := target_of(reference)) is not None]
@@ -96,7 +96,7 @@ class WeakSetShape(WeakShape):
 
 
 class WeakValuesShape(WeakShape):
-    """A `weakref.WeakValueDictionary`."""
+    """The shape of a `weakref.WeakValueDictionary`."""
 
     def targets(self, value: Any) -> Iterable[Any]:
         return [target for _, target in self._items(value)]
@@ -128,7 +128,7 @@ class WeakValuesShape(WeakShape):
 
 
 class WeakKeysShape(WeakShape):
-    """A `weakref.WeakKeyDictionary`."""
+    """The shape of a `weakref.WeakKeyDictionary`."""
 
     def targets(self, value: Any) -> Iterable[Any]:
         return [key for key, _ in self._items(value)]

@@ -11,7 +11,7 @@ from node_runtime.releases.migration.shapes import PartOf, PathStep, Shape
 
 
 class ZonedShape(Shape):
-    """A datetime or a time whose time zone may hold objects of replaced classes: see `has_plain_zone`."""
+    """The shape of datetimes and times whose time zones may hold objects of replaced classes: see `has_plain_zone`."""
 
     def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
         yield ("attribute", "tzinfo"), zone_of(value)
