@@ -13,13 +13,13 @@ THIS := $(PIP) --no-deps --no-build-isolation --editable .
 # other processes a quarter of their time, so three processes keep two cores busy.
 PARALLEL := --numprocesses 3 --dist worksteal
 # These tests copy their process for each plan and each search for old code, and a copy takes the longer, the more its
-# process has imported. So they run in processes that have collected no other tests.
+# process has imported. So they run in processes that have collected no other tests, and no tests that import libraries.
 RELEASES := tests/releases
-WITH_PLANS := $(addprefix $(RELEASES)/,install live_values planning rehearsal) $(wildcard $(RELEASES)/test_*.py) \
-	$(wildcard tests/conformance/releases/test_release_*.py) tests/code/old tests/testing \
-	tests/control/test_orders.py tests/control/test_old_code.py \
-	$(addprefix tests/properties/test_,up_and_down.py put_back_under_calls.py generated_appups.py) \
-	tests/web/test_lifespans.py tests/web/websockets/test_upgrades.py
+WITH_LIBRARIES := $(RELEASES)/install/test_faults.py $(RELEASES)/install/test_instructions_on_a_node.py \
+	$(RELEASES)/test_trusted_releases.py
+WITH_PLANS := $(filter-out $(WITH_LIBRARIES),$(wildcard \
+	$(addprefix $(RELEASES)/,$(addsuffix test_*.py,install/ live_values/ planning/ rehearsal/) test_*.py)) \
+	$(wildcard tests/code/old/test_*.py)) tests/conformance/releases/test_release_handler.py
 VERSION := -c 'import platform; print(platform.python_version())'
 COMPILE := $(VENV)-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-build --no-config \
 	--no-annotate --no-header

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Final
 
 import pytest
 
 from node_runtime import Runtime
+from tests.support.nodes.left_nodes import start_killer
 
 # Those that other tests import have to be here: pytest can't rewrite the assertions of an imported module.
 pytest_plugins = ("tests.support.nodes.built_once", "tests.support.nodes.fil_node", "tests.support.nodes.small_node")
@@ -50,6 +51,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         of_releases = item.nodeid.startswith("tests/conformance/releases/")
         if of_releases and "uvloop" in item.nodeid.partition("[")[2] and item.get_closest_marker("each_loop") is None:
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_nodes_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Kill nodes that the session leaves running, also if the session itself is killed."""
+    with start_killer(tmp_path_factory.getbasetemp()):
+        yield
 
 
 @pytest.fixture(params=[True, False], ids=["inline", "queued"])

@@ -179,15 +179,17 @@ async def test_an_operation_goes_on_when_its_client_is_gone(shop: Node) -> None:
 async def test_a_stale_plan_is_refused_and_the_audit_says_so(shop: Node) -> None:
     async with shop.client() as client:
         plan = await client.request(methods.PLAN, m.MakePlan(vsn="1.1"))
-        orders: list[tuple[Method[Any, m.OperationStarted], m.WireStruct]] = [
-            (methods.INSTALL, m.Install(vsn="1.1")),
-            (methods.ROLLBACK, m.Rollback()),
+        orders: list[tuple[Method[Any, m.OperationStarted], m.WireStruct, str]] = [
+            (methods.INSTALL, m.Install(vsn="1.1"), "installed"),
+            (methods.ROLLBACK, m.Rollback(), "reverted"),
         ]
-        for method, params in orders:
+        for method, params, outcome in orders:
             operation = (await client.request(method, params)).operation
-            assert [state async for state in client.follow(operation)][-1].ended is not None
+            ended = [state async for state in client.follow(operation)][-1]
+            assert (ended.outcome, ended.error) == (outcome, None)
         error = await refused(client, methods.INSTALL, m.Install(vsn="1.1", plan_id=plan.id))
-        assert (error.code, "stale" in error.sentence) == (ExitCode.REFUSED, True)
+        assert error.code == ExitCode.REFUSED
+        assert "stale" in error.sentence
     last = audit_lines(shop)[-1]
     assert (last["method"], last["phase"], last["plan_id"]) == ("install", "outcome", plan.id)
     assert "stale" in last["outcome"]

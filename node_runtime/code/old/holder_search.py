@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from node_runtime.behaviours.upgrade.live_processes import CallbackVersion
 from node_runtime.code.batch import Batch
+from node_runtime.code.module import HotModule
 from node_runtime.code.version import ManagedModule, Version
 from node_runtime.protocol.messages import OldCodeHolder
 
@@ -39,6 +40,8 @@ UNNAMED_HOLDER: Final = OldCodeHolder(kind="object", name="something without a n
 UNFOUND_HOLDER: Final = OldCodeHolder(kind="object", name="something not found in time", does="holds it")
 
 _RECORDS: Final = (Batch, Version, ManagedModule, ReferenceGraph, CallbackVersion)
+
+_RECORD_PACKAGES: Final = "node_runtime.code.", "node_runtime.releases."
 
 HeldParts = dict[str, str]
 """The parts that a referrer holds, as texts by module."""
@@ -137,7 +140,7 @@ class HolderSearch:
             for module, what in held.items():
                 if named is not None:
                     yield module, replace(named, does=_does(what))
-            if named is None and not _is_namespace(referrer):
+            if named is None and not _is_namespace(referrer) and not _is_record_of_node(referrer):
                 self._follow(referrer, {module: what for module, what in held.items() if module not in visited})
                 visited.update(held)
 
@@ -236,6 +239,16 @@ def _referrers(things: list[Any]) -> Iterable[Any]:
 
 def _does(what: str) -> str:
     return what if what.startswith("runs ") else f"holds {what}"
+
+
+def _is_record_of_node(thing: Any) -> bool:
+    """Return whether `thing` is a record that the node keeps of an upgrade, such as a finding of the rehearsal.
+
+    What refers to such a record holds no version. In a rehearsal, most referrers of a version are such records, and
+    each of their own referrers would cost a pass over the whole heap.
+    """
+    kind = type(thing)
+    return kind is not HotModule and str(kind.__module__).startswith(_RECORD_PACKAGES)
 
 
 def _is_namespace(thing: Any) -> bool:
