@@ -216,7 +216,7 @@ async def test_the_third_version_is_refused_by_the_name_of_what_holds_the_first(
     plan = await small.handler.plan("3")
     (blocker,) = plan.blockers
     assert blocker.reason == (
-        "shop.counter still has an old version: task poller (shop.counter.poll) runs shop.counter.poll"
+        "shop.counter still has an old version (1): task poller (shop.counter.poll) runs shop.counter.poll"
     )
     assert blocker.remedy == "free it: `hotdash purge NODE shop.counter` ends what keeps the old version"
     purged = await small.code.end_old_code("shop.counter")

@@ -1,8 +1,8 @@
 """Kills the nodes that a session of tests has left running, also if somebody has killed the session's process.
 
-Nodes are processes in sessions of their own, so nothing else would end them. The process that kills them runs this file,
-and waits until the other end of its standard input is closed, which the kernel does when the session's process ends.
-Fixtures stop their own nodes before that.
+Nodes are processes in sessions of their own, so nothing else would end them. The process that kills them runs this
+file, and waits until the other end of its standard input is closed, which the kernel does when the session's process
+ends. Fixtures stop their own nodes before that.
 """
 
 import os

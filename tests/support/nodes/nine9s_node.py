@@ -12,7 +12,7 @@ from tests.support.nodes.example_node import ExampleNode, running_example
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "nine9s"
 NAME = "nine9s@127.0.0.1"
-PAUSE_SECONDS = 0.002
+PAUSE_SECONDS = 0.02
 """The pause between two requests of a visitor. Without it, the visitors would slow the upgrades down."""
 
 
