@@ -16,9 +16,9 @@ MISSING = object()
 def plain(value: Any) -> Any:
     """Return the value with each object as the dict of its fields, and each enum member as its name.
 
-    Lists, tuples, sets and dicts keep their types. But the dict of an object can neither be in a set nor be a key: a
-    set of objects becomes a sorted list, and such a key becomes the text of its dict. Any other value is returned
-    unchanged.
+    Lists, tuples, sets and dicts keep their types. But the dict of an object can't be in a set, and can't be a key of a
+    dict. So a set of objects becomes a sorted list, and an object that is a key becomes the text of its dict. Any other
+    value is returned unchanged.
     """
     if isinstance(value, enum.Enum):
         return value.name

@@ -106,10 +106,10 @@ def _bind_port(host: str, port: int, *, reuse_port: bool) -> socket.socket:
 
 
 def _detect_vanished_clients(bound: socket.socket) -> None:
-    """Let the system end a connection whose client has vanished without a word.
+    """Let the system end a connection whose client has vanished without closing it.
 
-    Otherwise, a request that waits, such as an event stream without events, would stay open for ever. The connections
-    that a socket accepts inherit its options.
+    Otherwise, a waiting request, such as an event stream without events, would stay open for ever. The options of a
+    socket also hold for the connections that it accepts.
     """
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (("IDLE", PROBE_SECONDS), ("INTVL", PROBE_INTERVAL_SECONDS), ("CNT", PROBES)):

@@ -28,7 +28,7 @@ _PLURALS: Final[Mapping[RequestKind, str]] = {
 
 @dataclass(slots=True)
 class _RequestGroup:
-    """The requests of one listener that keep old versions. With `drains`, they are websockets that it closes soon."""
+    """The requests of one listener that keep old versions. With `drains`, the listener closes these websockets soon."""
 
     listener: Listener
     drains: bool
@@ -45,9 +45,9 @@ class _RequestGroup:
 
 
 def sentences(holders: list[HeldModules]) -> tuple[list[str], list[HeldModules]]:
-    """Separate open requests from other holders of versions that an install will replace.
+    """Return sentences about the open requests among `holders`, and a list of all other holders.
 
-    Return sentences about the requests, and the other holders.
+    `holders` are the holders of the versions that an install will replace.
     """
     groups, others = _separated(holders, _will_drain)
     return [_sentence(group) for group in groups], others
@@ -73,7 +73,7 @@ async def close(find_holders: FindOldCodeHolders) -> list[str]:
 
 
 def _closed(holders: Sequence[OldCodeHolder]) -> tuple[set[asyncio.Task[Any]], list[str]]:
-    """Begin to close websockets and streams; return their tasks, and what was closed, in words."""
+    """Begin to close websockets and streams. Return their tasks, and a text for each group that says what is closed."""
     tasks, titles = set[asyncio.Task[Any]](), list[str]()
     for group in _separated([(one, []) for one in holders], _drains)[0]:
         group.requests = [one for one in group.requests if one[0].request.kind != "request" and one[0].connection]
@@ -92,9 +92,10 @@ def _closed(holders: Sequence[OldCodeHolder]) -> tuple[set[asyncio.Task[Any]], l
 
 
 def _separated(holders: list[HeldModules], drains: Any) -> tuple[list[_RequestGroup], list[HeldModules]]:
-    """Return the open requests among `holders` by listener, and the holders that end with none of them.
+    """Return the open requests among `holders`, grouped by listener, and the other holders.
 
-    `drains(served, modules)` returns whether the listener will close the request soon.
+    Holders that end together with a request are left out. `drains(served, modules)` returns whether the listener will
+    close the request soon.
     """
     known = {served.task.get_name(): served for served in served_requests()}
     groups: dict[tuple[str, bool], _RequestGroup] = {}
@@ -115,7 +116,7 @@ def _separated(holders: list[HeldModules], drains: Any) -> tuple[list[_RequestGr
 
 
 def _tasks_of_requests(requests: Iterable[ServedRequest]) -> set[str]:
-    """Return the names of the tasks that end with a request. A name that other tasks have, too, is left out."""
+    """Return the names of the tasks that end with a request, except names that other tasks have, too."""
     tasks = {id(task): task for served in requests for task in tasks_ending_with(served.task)}
     names = {task.get_name() for task in tasks.values()}
     return names - {task.get_name() for task in _all_tasks() if id(task) not in tasks}
@@ -127,7 +128,7 @@ def _all_tasks() -> Iterator[asyncio.Task[Any]]:
 
 
 def _lifespans_that_wait(listener: Listener) -> Iterator[str]:
-    """Yield the names of the tasks that wait for the last request of an earlier version to end."""
+    """Yield the names of the tasks that wait for the end of the last request of an earlier version."""
     for task, names in tuple(listener.retiring.items()):
         yield task.get_name()
         yield from names
@@ -180,7 +181,10 @@ def _some(modules: Sequence[str]) -> str:
 
 
 def _covering(group: _RequestGroup) -> list[str]:
-    """Return few modules such that each request keeps the old version of one of them, the application's first."""
+    """Return a few modules, so that each request keeps the old version of one of them.
+
+    Of equally good modules, the module of the application comes first.
+    """
     left = [modules for _, modules in group.requests]
     found = []
     while left:

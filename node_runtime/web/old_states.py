@@ -1,7 +1,7 @@
 """Finds the values in the state of an application that stay instances of replaced classes after an upgrade.
 
-The new version of an application gets the values of the old version's state themselves, since both versions use them
-while old requests are open. So such values are not converted, and their methods are the old code.
+While old requests are open, the old and the new version of an application use the same values. So the new version gets
+the values themselves, not converted ones, and their methods are the old code.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def values(application: Any) -> dict[str, Any] | None:
 
 
 def warnings(application: NamedApplication, served: Any, kept: KeptCode) -> Iterator[str]:
-    """Yield a sentence for each value of the state that has instances of replaced classes.
+    """Yield a sentence for each value in the state of `application` that contains instances of replaced classes.
 
     `served` is the application that is served after the switch.
     """

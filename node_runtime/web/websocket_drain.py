@@ -15,7 +15,7 @@ from node_runtime.processes import runtime
 
 
 def drain_websockets(tasks: Iterable[asyncio.Task[Any]], seconds: float) -> set[asyncio.Task[Any]]:
-    """Close each websocket that one of the server's tasks serves, at a random time within `seconds`; return its task.
+    """Close each websocket that one of `tasks` serves, at a random time within `seconds`; return these tasks.
 
     The application gets the event `websocket.disconnect` with the code 1012. Other requests are left alone.
     """

@@ -1,6 +1,6 @@
-"""Finds secrets whose names are not beside them as in `password=…`, but in a neighbouring field, a class or a command.
+"""Finds secrets whose names are not right before them, but in the field before, in a class name or in a command.
 
-As in the other modules of this package, each pattern is possessive and examines only parts of limited length.
+Each pattern is possessive (it never gives back what it has matched) and examines only parts of limited length.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _KEY_PART: Final = re.compile(rf"(?<!\w)(['\"])(?:d|k|p|q|dp|dq|qi)\\{{0,7}}+['\
 
 
 def neighbour_values(text: str) -> Iterator[Span]:
-    """Yield the values of fields whose names are the values of the fields before them."""
+    """Yield the values in pairs of fields: the first field gives a secret's name, the second field its value."""
     for found in _FIELD_AND_VALUE.finditer(text):
         if is_secret_header(found[1]):
             bare = _BARE.match(text, found.end())
@@ -63,14 +63,14 @@ def neighbour_values(text: str) -> Iterator[Span]:
 
 
 def form_values(text: str) -> Iterator[Span]:
-    """Yield the values of the fields of a form that have a secret's name."""
+    """Yield the values of those fields of a form whose names are those of secrets."""
     for found in _FORM_FIELD.finditer(text):
         if is_secret_name(found[1]):
             yield found.span(2)
 
 
 def object_contents(text: str) -> Iterator[Span]:
-    """Yield the contents of the reprs of objects whose class has a secret's name, such as `ApiKey('…')`."""
+    """Yield the contents of reprs of objects whose class is named like a secret, such as `ApiKey('…')`."""
     at = 0
     while (found := _CLASS.search(text, at)) is not None:
         at = found.end()
@@ -81,7 +81,7 @@ def object_contents(text: str) -> Iterator[Span]:
 
 
 def encoded_values(text: str) -> Iterator[Span]:
-    """Yield the values that follow a secret's name in an encoded URL or form."""
+    """Yield the values that follow the name of a secret in an encoded URL or form."""
     for found in _ENCODED.finditer(text):
         if is_secret_header(found[1]):
             yield found.span(2)

@@ -131,8 +131,8 @@ class ApplicationInfo(WireStruct, frozen=True):
 class ModuleInfo(WireStruct, frozen=True):
     """A managed module: its current version, and its old version as long as something may still run it.
 
-    `old_pids` are the processes that run the old version now, and `old_tasks` is the number of tasks and threads that
-    run it and belong to no process, such as the tasks of websockets.
+    `old_pids` are the processes that run the old version now. `old_tasks` is the number of those tasks and threads that
+    run the old version and belong to no process, such as the tasks of websockets.
     """
 
     name: str

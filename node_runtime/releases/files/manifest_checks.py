@@ -80,7 +80,7 @@ def _top_level_names(file: str, entries: set[str]) -> Iterable[tuple[str, str]]:
 
 
 def imported_as(name: str) -> str:
-    """Return the name that Python looks up when source code imports `name`: Python normalizes identifiers."""
+    """Return the name that Python looks up for `import name`: Python normalizes identifiers."""
     return name if name.isascii() else unicodedata.normalize("NFKC", name)
 
 

@@ -44,7 +44,7 @@ FAULTS: dict[tuple[int, int], tuple[PythonFault, ...]] = {
 
 
 def is_too_old(python: str) -> bool:
-    """Return whether no node can run on a version of Python in the form of a manifest, such as "3.11"."""
+    """Return whether a version of Python, such as "3.11", is too old for every node."""
     return tuple(int(number) for number in python.split(".") if number) < OLDEST_PYTHON
 
 

@@ -49,15 +49,15 @@ class InstallParticipant(Protocol):
         """Return sentences about the holders of old code that this participant knows, and a list of all others."""
 
     def counted(self, holders: Sequence[OldCodeHolder]) -> list[OldCodeHolder]:
-        """Return the holders of an old version, with one holder in place of many that this participant knows.
+        """Return the holders of an old version. One holder replaces all similar ones that this participant knows.
 
         May be called in a thread.
         """
 
     async def close(self, find_holders: FindOldCodeHolders) -> list[str]:
-        """Close what this participant can close among the holders of an old version, for a purge.
+        """Close what this participant can close among the holders of an old version, for a purge. Return it in words.
 
-        Return what was closed, in words. What is not closed is killed or cancelled afterwards.
+        Afterwards, the purge kills or cancels the holders that are left.
         """
 
     async def prepare(self, transition: Transition, batch: Batch) -> None:
@@ -113,7 +113,7 @@ class InstallParticipants:
         return sentences, left
 
     def counted(self, holders: Sequence[OldCodeHolder]) -> tuple[OldCodeHolder, ...]:
-        """Return the holders of an old version, with one holder in place of many that a participant knows."""
+        """Return the holders of an old version. One holder replaces all similar ones that a participant knows."""
         for one in self._all:
             holders = one.counted(holders)
         return tuple(holders)

@@ -136,7 +136,7 @@ def _move(files: Path, directory: Path, paths: list[str]) -> None:
 
 @contextmanager
 def _swept_on_failure(directory: Path, used: Set[str]) -> Iterator[None]:
-    """On failure, delete the new parts that were moved already, as far as the disk allows it."""
+    """If the block fails, delete the new parts that were already moved, unless the disk fails, too."""
     try:
         yield
     except BaseException:

@@ -35,7 +35,7 @@ class ClientLogger:
         UVICORN.info(message, *arguments)
 
     def error(self, message: str, *arguments: Any, exc_info: Any = None) -> None:
-        """Log an error of the application as uvicorn does. Count a request that was cancelled."""
+        """Log an error of the application as uvicorn does. A request that was cancelled is only counted."""
         if isinstance(exc_info, asyncio.CancelledError):
             self._limit_log.note(CANCELLED)
             return
@@ -46,7 +46,7 @@ class ClientLogger:
         self._limit_log.note(message.rstrip("."))
 
     def exception(self, message: str, *arguments: Any) -> None:
-        """Log an error of the application with its traceback. Count a websocket that was cancelled.
+        """Log an error of the application with its traceback. A websocket that was cancelled is only counted.
 
         A text that isn't UTF-8 is only counted, too, because the client has sent it.
         """

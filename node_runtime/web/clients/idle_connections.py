@@ -39,7 +39,7 @@ class IdleDeadlines:
         """The deadline of the connections that become idle now. It is never reached before the first `tick`."""
 
     def tick(self, now: float) -> None:
-        """Begin a new second."""
+        """Begin a new second: `now` is its time on the event loop's clock."""
         self.current = IdleDeadline(now + 1.0 + self._seconds)
 
 

@@ -27,9 +27,9 @@ def why_child_restarts(node: RunningNode, table: ChildTableModel, child: str) ->
 
 
 def lost_supervisors(node: RunningNode) -> Iterator[tuple[str, str, str]]:
-    """Yield each supervisor at the top of an application that can't go on: its module, a sentence, and what to keep.
+    """Yield (module, sentence, what to keep) for each supervisor at the top of an application that can't go on.
 
-    Nothing is said if some children can't be read, because then the supervisor may be one of them.
+    If some children can't be read, yield nothing, because a supervisor may be one of these children.
     """
     every = [*node.left.supervisors.values(), *node.target.supervisors.values()]
     if not all(one.is_complete for one in every):
@@ -53,7 +53,7 @@ def lost_supervisors(node: RunningNode) -> Iterator[tuple[str, str, str]]:
 
 
 def processes_that_can_not_go_on(node: RunningNode, script: CheckedScript) -> Iterator[Mistake]:
-    """Yield a mistake for each process that can't go on and that the script does not stop."""
+    """Yield a mistake for each process that can't go on in the target, although the script does not stop it."""
     steps = {
         module: (step.path, step.line)
         for step in script.steps

@@ -22,8 +22,8 @@ class ChildCode(msgspec.Struct, frozen=True):
     """A child specification. `start` is "module:function", or "" if it can't be read; `path` and `line` are its place.
 
     `modules` are the modules whose code the child runs. `text` is equal for equal specifications. `cls` is the absolute
-    name of the callback class that the start function starts, "" if that can't be read. `registered` is the name under
-    which it registers the process, None if that can't be read.
+    name of the callback class that the start function starts, and `registered` is the name under which it registers the
+    process. If these can't be read, `cls` is "" and `registered` is None.
     """
 
     id: str
@@ -80,14 +80,14 @@ def supervisors(release: ReleaseCode) -> dict[str, SupervisorCode]:
 
 
 class StartedProcess(msgspec.Struct, frozen=True):
-    """The callback class that a start function starts, and the name of the process; None if that can't be read."""
+    """The callback class that a start function starts, and the registered name of the process; None if unreadable."""
 
     cls: str
     registered: str | None
 
 
 def started_processes(release: ReleaseCode) -> dict[str, StartedProcess]:
-    """Return what each start function starts, by the absolute name of the function, such as "shop.till.start_link"."""
+    """Return the class and the name of the process that each start function, such as "shop.till.start_link", starts."""
     found: dict[str, StartedProcess] = {}
     for module in release.modules.values():
         for function in module.tree.body:
@@ -123,7 +123,7 @@ def _registered_names(release: ReleaseCode) -> tuple[dict[str, set[str]], set[st
 
 
 def _registered_name(release: ReleaseCode, module: ModuleCode, call: ast.Call) -> str | None:
-    """Return the name under which a start call registers its process; None if it can't be read, or there is none."""
+    """Return the name under which a call that starts a process registers it; None without a name that can be read."""
     given = next((word.value for word in call.keywords if word.arg == "name"), None)
     value = ConstantScope(release, module).value(given) if given is not None else None
     return value if isinstance(value, str) else None
@@ -178,7 +178,10 @@ def _child(release: ReleaseCode, record: Any, started: Mapping[str, StartedProce
 
 
 def _followed(release: ReleaseCode, start: str) -> str:
-    """Return the absolute name of a start function; that of its definition, if its module only imports it."""
+    """Return the absolute name of a start function.
+
+    If its module only imports it, return the name of the definition.
+    """
     absolute = start.replace(":", ".")
     found = release.definition(absolute) if start else None
     return release.resolve(found.module, found.rest) if found is not None and found.rest else absolute

@@ -1,4 +1,4 @@
-"""Finds the classes with which the processes of an older release go on in a newer one, and those that have none."""
+"""Finds the classes with which the processes of an older release go on in a newer one, and classes that can't go on."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .release_facts import ReleaseFacts
 
 
 def class_named(release: ReleaseFacts, absolute: str) -> CallbackCode | None:
-    """Return the callback class that a release has under an absolute name.
+    """Return the callback class that a release has under an absolute name; None if there is none.
 
-    The name may also be an import of the class, or another name for it (`Server = Till`). None if there is no class.
+    The name may also be an import of the class, or another name for it (`Server = Till`).
     """
     definition = _bound(release.code, absolute)
     return None if definition is None else release.classes.get(f"{definition.module.name}.{definition.rest}")
@@ -22,8 +22,8 @@ def class_named(release: ReleaseFacts, absolute: str) -> CallbackCode | None:
 def next_class(older: ReleaseFacts, newer: ReleaseFacts, name: str) -> CallbackCode | None:
     """Return the class with which a process of the older release's class `name` goes on in the newer release.
 
-    None if the newer release has no class of this name, or one of another behaviour: no code_change leads to such a
-    class.
+    Return None if the newer release has no class of this name, or only one of another behaviour, because no code_change
+    leads to such a class.
     """
     old, new = older.classes.get(name), class_named(newer, name)
     return new if old is not None and new is not None and old.kind == new.kind else None
@@ -49,9 +49,9 @@ def moved_class(source: ReleaseCode, target: ReleaseCode, name: str) -> Definiti
 
 
 def why_restarted(older: ReleaseFacts, newer: ReleaseFacts, old: ChildCode, new: ChildCode) -> str | None:
-    """Return why the process of a child can't go on after an upgrade, for a message; None if it can.
+    """Return a clause that says why the process of a child can't go on after an upgrade; None if it can.
 
-    Both specifications have the same start function. Nothing is said of a class or a name that can't be read.
+    Both specifications have the same start function. A class or a name that can't be read is no reason.
     """
     if old.registered is not None and new.registered is not None and old.registered != new.registered:
         return f"it is registered as {old.registered} in {older.code.vsn}, and as {new.registered} in {newer.code.vsn}"
@@ -64,7 +64,7 @@ def why_restarted(older: ReleaseFacts, newer: ReleaseFacts, old: ChildCode, new:
 
 
 def keeping_remedy(newer: ReleaseFacts, old: ChildCode, new: ChildCode) -> str:
-    """Return how the author can keep the process of a child whose class gets another name; "" if that is not the cause.
+    """Return how the author can keep the process of a child whose class gets another name; "" for any other cause.
 
     The former module has to have the class under its former name, too.
     """
@@ -81,7 +81,7 @@ def keeping_remedy(newer: ReleaseFacts, old: ChildCode, new: ChildCode) -> str:
 
 
 def _bound(release: ReleaseCode, absolute: str) -> Definition | None:
-    """Return the definition that a name leads to, through imports and assignments of another name."""
+    """Return the definition to which a name leads, through imports and assignments such as `Server = Till`."""
     for _ in range(2):
         found = release.definition(absolute)
         if found is None or not found.rest:

@@ -37,7 +37,7 @@ class StateChange(msgspec.Struct, frozen=True):
 
     @property
     def module(self) -> str:
-        """The callback module of the processes: the older release's, even if the class has moved since."""
+        """The callback module of the processes in the older release, even if the class has moved since."""
         return self.older.module.name
 
     @property
@@ -59,7 +59,7 @@ class StateChange(msgspec.Struct, frozen=True):
 
 
 def state_changes(older: ReleaseFacts, newer: ReleaseFacts) -> dict[str, StateChange]:
-    """Return the changes of each server class that goes on in the newer release and whose states have to be migrated.
+    """Return the changes of each server class whose processes go on in the newer release and need a migration.
 
     The key is the name of the class in the older release.
     """

@@ -46,9 +46,9 @@ def held_classes(release: ReleaseCode, cls: CallbackCode) -> dict[str, Definitio
 
 
 def field_names(release: ReleaseCode, definition: Definition) -> set[str]:
-    """Return the names of the annotated fields of a class, also those of its bases that the release defines.
+    """Return the names of the annotated fields of a class and of those of its bases that the release defines.
 
-    For an enum, these are its members.
+    The fields of an enum are its members.
     """
     statement = definition.statement
     if not isinstance(statement, ast.ClassDef):

@@ -58,9 +58,9 @@ def child_steps(node: RunningNode, app_modules: set[str]) -> list[ChildStep]:
 
 
 def child_questions(node: RunningNode, app_modules: set[str]) -> Iterator[DraftStep]:
-    """Yield a question for each supervisor that changes in a way that can't be read, or that no instruction can follow.
+    """Yield a question for each supervisor with a change that can't be read, or that no instruction can carry out.
 
-    The latter is a supervisor at the top of an application whose class the target lacks.
+    No instruction can carry out that the target lacks the class of a supervisor at the top of an application.
     """
     for module, why, kept in lost_supervisors(node):
         if module in app_modules:

@@ -30,7 +30,7 @@ class DraftStep(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> StepKey:
-        """The subject of the instruction."""
+        """The key that `step_key` returns for the instruction."""
         return step_key(self.table)
 
 

@@ -36,7 +36,8 @@ from .script_draft import ReleasePair, draft_script
 class GeneratedAppup(msgspec.Struct, frozen=True):
     """The new text of an application's appup, and the questions in it. `is_new` is whether the text has changed.
 
-    `kept` are the directions whose entry is the author's, without mistakes, for the older version `from_vsn`.
+    The older version is `from_vsn`. `kept` are the directions for which the author has written the entry without
+    mistakes.
     """
 
     app: str

@@ -46,7 +46,7 @@ def generation_notes(
 def _restarted_children(
     older: ReleaseSource, newer: ReleaseSource, facts: tuple[ReleaseFacts, ReleaseFacts]
 ) -> Iterator[str]:
-    """Yield a sentence for each child that is restarted because its process can't go on: its state is lost."""
+    """Yield a sentence for each child that is restarted and loses its state, because its process can't go on."""
     node = RunningNode(*facts, (older.view, newer.view))
     for table in node.tables.values():
         for child, old in table.left.children.items():

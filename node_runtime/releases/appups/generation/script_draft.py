@@ -257,5 +257,5 @@ def _same_class(change: StateChange) -> bool:
 
 
 def _shown_type(declared: str) -> str:
-    """Return a declared type as its author has written it, without the list of the absolute names in it."""
+    """Return a declared type as its author has written it, without the absolute names that follow."""
     return declared.rpartition(" [")[0] or declared

@@ -24,7 +24,10 @@ _VSN = re.compile(r'(vsn\s*=\s*)(".*?"|\'.*?\')')
 
 
 class BumpedVersion(msgspec.Struct, frozen=True):
-    """The version in a TOML file, and that in the older release. `is_written` is whether the file has changed."""
+    """The version in a TOML file, and the version in the older release.
+
+    `is_written` is whether the file has changed.
+    """
 
     path: Path
     vsn: str
