@@ -1,8 +1,9 @@
 """Authentication of client keys: the ZAP handler (RFC 27) that libzmq asks about each connection.
 
 A connection is accepted only with a known CURVE key in the right domain. Any other connection is refused with status
-400, and with 500 if the handler itself fails. The handler returns the key as the User-Id, which libzmq attaches to
-every message of the connection; so a client is identified by its key, never by what it claims.
+400, and with 500 if the handler itself fails. The handler returns the key as the User-Id, and the number of the
+handshake. libzmq attaches both to every message of the connection. So a client is identified by its key, never by what
+it claims, and the messages of two connections differ even if they have had the same descriptor.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from .sockets import has_message
 
 ZAP_ENDPOINT: Final = "inproc://zeromq.zap.01"
 ZAP_DOMAIN: Final = b"hotdash"
+HANDSHAKE: Final = "X-Handshake"
+"""The property of a message that has the number of its connection's handshake."""
 
 logger: Final = logging.getLogger("node_runtime.control.gateway")
 
@@ -40,14 +43,18 @@ class ZapHandler:
     ) -> None:
         self.ring = ring
         self._on_refused = on_refused
+        self.handshakes = 0
+        """The number of connections that were accepted. Their handshakes are numbered from 1."""
         self.socket: zmq.Socket[bytes] = context.socket(zmq.REP)
         self.socket.linger = 0
         self.socket.bind(ZAP_ENDPOINT)
 
-    def answer_all(self) -> None:
-        """Answer the requests that have arrived."""
+    def answer_all(self, before_each: Callable[[], None]) -> None:
+        """Answer the requests that have arrived; call `before_each` after receiving each, before its answer."""
         while has_message(self.socket):
-            self._answer(self.socket.recv_multipart())
+            request = self.socket.recv_multipart()
+            before_each()
+            self._answer(request)
 
     def _answer(self, request: list[bytes]) -> None:
         try:
@@ -56,8 +63,12 @@ class ZapHandler:
         except Exception:
             logger.exception("the check of a client's key failed, so the connection was refused")
             status = (b"500", b"error", b"")
+        properties = b""
+        if status[2]:
+            self.handshakes += 1
+            properties = _property(HANDSHAKE, str(self.handshakes))
         request_id = request[1] if len(request) > 1 else b""
-        self.socket.send_multipart([b"1.0", request_id, *status, b""])
+        self.socket.send_multipart([b"1.0", request_id, *status, properties])
 
     def _known_key(self, request: list[bytes]) -> bytes | None:
         version, _, domain, address, _, mechanism, *credentials = request
@@ -70,3 +81,8 @@ class ZapHandler:
             return key
         self._on_refused(address.decode("ascii", "replace"), key)
         return None
+
+
+def _property(name: str, value: str) -> bytes:
+    """Return a property in the form of ZMTP's metadata: name and value, each after its length."""
+    return bytes([len(name)]) + name.encode() + len(value).to_bytes(4, "big") + value.encode()

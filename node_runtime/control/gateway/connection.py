@@ -37,18 +37,20 @@ class OpenConnection:
     systems other than Linux, the number of unread messages and the memory of the gateway are the only limits.
 
     At any time, libzmq may close the descriptor and get the same number for its next connection. So the descriptor is
-    used only while it has the inode that it had when the connection was accepted.
+    used only while it has the inode that it had when the connection was accepted. `handshakes_before` is the number of
+    the last handshake before this connection was accepted.
     """
 
     __slots__ = (
-        "_acked", "_bytes", "_inode", "_messages", "_received", "_second", "address", "closing", "descriptor", "key",
-        "messages_in_second", "opened", "role", "routing_id", "unread",
+        "_acked", "_bytes", "_inode", "_messages", "_received", "_second", "address", "closing", "descriptor",
+        "handshakes_before", "key", "messages_in_second", "opened", "role", "routing_id", "unread",
     )  # fmt: skip
 
-    def __init__(self, descriptor: int, opened: float, limits: RoleLimits) -> None:
+    def __init__(self, descriptor: int, opened: float, limits: RoleLimits, handshakes_before: int = 0) -> None:
         self.descriptor = descriptor
         self._inode = _inode_of(descriptor)
         self.opened = opened
+        self.handshakes_before = handshakes_before
         self.closing = False
         self.routing_id: RoutingId = b""
         self.key = b""

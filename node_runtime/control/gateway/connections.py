@@ -1,10 +1,11 @@
 """The open connections of a gateway: whose they are, and which of them have to be closed.
 
 libzmq reports through its monitor when it accepts a connection and when a connection ends, and attaches the
-connection's descriptor to each message. libzmq can't close a single connection of a ROUTER socket, so the gateway shuts
-the descriptor down. Nor can libzmq stop accepting connections without closing all of them. So when too many connections
-are silent, the gateway closes the oldest silent connection. Therefore a client with a valid key can connect even during
-a flood of connections.
+connection's descriptor to each message. Late messages of a connection that has ended may have the descriptor of another
+connection, but the number of their handshake is lower. libzmq can't close a single connection of a ROUTER socket, so
+the gateway shuts the descriptor down. Nor can libzmq stop accepting connections without closing all of them. So when
+too many connections are silent, the gateway closes the oldest silent connection. Therefore a client with a valid key
+can connect even during a flood of connections.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import zmq
 
 from node_runtime.protocol.messages.struct import Role
 
+from .authentication import HANDSHAKE, ZapHandler
 from .connection import OpenConnection
 from .limits import GatewayLimits
 from .reports import Reports
@@ -35,10 +37,12 @@ class Connections:
     def __init__(
         self,
         router: zmq.Socket[bytes],
+        zap: ZapHandler,
         limits: GatewayLimits,
         reports: Reports,
         on_gone: Callable[[RoutingId], None],
     ) -> None:
+        self._zap = zap
         self._limits = limits
         self._reports = reports
         self._on_gone = on_gone
@@ -82,7 +86,7 @@ class Connections:
         self._forget(descriptor)
         self._accepted += 1
         self._open[descriptor] = self._silent[descriptor] = OpenConnection(
-            descriptor, time.monotonic(), self._limits.viewer
+            descriptor, time.monotonic(), self._limits.viewer, self._zap.handshakes
         )
 
     def _forget(self, descriptor: int) -> None:
@@ -115,6 +119,8 @@ class Connections:
         connection = self._open.get(int(request.get("__fd")))
         if connection is None or connection.closing:
             return None  # the connection has ended in the meantime
+        if int(str(request.get(HANDSHAKE))) <= connection.handshakes_before:
+            return None  # so has this one, and another connection has got its descriptor
         key = str(request.get("User-Id")).encode()
         role = role_of(key)
         if not self._is_assigned(routing_id):
@@ -124,9 +130,6 @@ class Connections:
         elif role == "viewer" and self._of_viewers.wait(1, time.monotonic()) > 0:
             self.close(connection, "they were viewers, and all viewers together sent too many messages")
         else:
-            if not connection.silent:  # late messages of an earlier connection with the same descriptor
-                del self._clients[connection.routing_id]
-                self._on_gone(connection.routing_id)
             address = str(request.get("Peer-Address"))
             connection.introduce(routing_id, key, role, address, self._limits.of(role))
             self._silent.pop(connection.descriptor, None)

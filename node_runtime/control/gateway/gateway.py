@@ -85,7 +85,7 @@ class Gateway:
         self._context.set(zmq.MAX_SOCKETS, 64)
         self._zap = ZapHandler(self._context, settings.ring, self._reports.login_refused)
         self._router = self._make_router()
-        self._connections = Connections(self._router, self._limits, self._reports, self._on_gone)
+        self._connections = Connections(self._router, self._zap, self._limits, self._reports, self._on_gone)
         self._outbox = Outbox(self._router, self._connections, self._limits)
         self._stopping = False
         self._next_check = 0.0
@@ -109,7 +109,7 @@ class Gateway:
         port = int(self._router.getsockopt_string(zmq.LAST_ENDPOINT).rpartition(":")[2])
         local = "127.0.0.1" if host in ("*", "0.0.0.0") else host
         public = zmq.curve_public(self._settings.secret_key)
-        if not refuses_strangers(public, local, port, meanwhile=self._zap.answer_all):
+        if not refuses_strangers(public, local, port, meanwhile=self._answer_logins):
             self._tell_failure(
                 f"A self-test failed: the control port {local}:{port} did not refuse an unknown key within "
                 f"{HANDSHAKE_SECONDS:g} s, so it is closed; restart the node, and report a bug if this happens again."
@@ -131,7 +131,7 @@ class Gateway:
                 for message in self._seam.take():
                     self._obey(message)
             if zap in ready:
-                self._zap.answer_all()
+                self._answer_logins()
             if monitor in ready:
                 self._connections.follow()
             # Look for messages in any case: libzmq signals new ones only once, and sending may consume the signal.
@@ -168,6 +168,10 @@ class Gateway:
         first.close(linger=0)
         self._router.unbind(FIRST_ENDPOINT)
         return routing_id
+
+    def _answer_logins(self) -> None:
+        # `follow` comes first, so that a connection is known before its handshake has a number.
+        self._zap.answer_all(before_each=self._connections.follow)
 
     def _tell_failure(self, sentence: str) -> None:
         self._seam.put(CannotListen(sentence))
