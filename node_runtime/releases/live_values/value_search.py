@@ -73,8 +73,8 @@ class FoundValue:
 class ValueSearch:
     """One search below several roots, which are numbered in their order, for at most `seconds` of processor time.
 
-    Afterwards, `found` has the findings of each root by its number, and `missed` the roots that were not searched
-    completely.
+    Afterwards, `found` has the findings of each root by its number, and `missed` has the numbers of the roots that were
+    not searched completely.
     """
 
     def __init__(self, code: SoughtCode, seconds: float) -> None:

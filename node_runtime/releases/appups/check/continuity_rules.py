@@ -15,9 +15,9 @@ from .script_steps import CheckedScript, touched_module
 
 
 def why_child_restarts(node: RunningNode, table: ChildTableModel, child: str) -> str | None:
-    """Return why the process of a child can't go on, for a message; None if it can, or if one release lacks the child.
+    """Return a clause that says why a child's process can't go on; None if it can, or if a release lacks the child.
 
-    A child with another start function has another process in any case; None, too.
+    Also return None for a child with another start function: its process is another one in any case.
     """
     left, target = table.left.children.get(child), table.target.children.get(child)
     if left is None or target is None or left.start != target.start:

@@ -30,10 +30,10 @@ def next_class(older: ReleaseFacts, newer: ReleaseFacts, name: str) -> CallbackC
 
 
 def moved_class(source: ReleaseCode, target: ReleaseCode, name: str) -> Definition | None:
-    """Return where `target` defines the class that `source` has under the absolute name `name`.
+    """Return where `target` defines the class that has the absolute name `name` in `source`; None if it lacks it.
 
-    A class may have moved to another module, if one of the releases imports it from there into the module that it had.
-    The code server then converts its objects. None if `target` has no such class.
+    The class may have moved to another module if its module in one release imports it from its module in the other
+    release. The code server then converts its objects.
     """
     found = _bound(target, name)
     if found is not None and found.statement is not None:

@@ -58,9 +58,9 @@ def child_steps(node: RunningNode, app_modules: set[str]) -> list[ChildStep]:
 
 
 def child_questions(node: RunningNode, app_modules: set[str]) -> Iterator[DraftStep]:
-    """Yield a question for each supervisor with a change that can't be read, or that no instruction can carry out.
+    """Yield a question for each supervisor whose change can't be read, or can't be made by an instruction.
 
-    No instruction can carry out that the target lacks the class of a supervisor at the top of an application.
+    There is no instruction if the target lacks the class of a supervisor at the top of an application.
     """
     for module, why, kept in lost_supervisors(node):
         if module in app_modules:
