@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_parents_handlers: dict[int, Any] = {}
+"""In a child, the signal handlers that the parent had at the fork."""
+
+
 class ChildLimits(msgspec.Struct, frozen=True):
     """The limits of a child: seconds of processor time, and bytes of memory in addition to the parent's.
 
@@ -157,11 +161,16 @@ def _exit_with_parent(alive: int) -> None:
     os._exit(0)  # the parent has exited already
 
 
+def parents_signal_handler(number: int) -> Any:
+    """Return the handler of a signal; in a child, the handler that the parent had at the fork."""
+    return _parents_handlers.get(number, signal.getsignal(number))
+
+
 def _reset_signals() -> None:
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         try:
-            signal.signal(number, signal.SIG_DFL)
+            _parents_handlers[number] = signal.signal(number, signal.SIG_DFL)
         except (OSError, ValueError):
             continue  # the C library reserves some signals
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

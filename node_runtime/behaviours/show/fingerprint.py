@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -65,11 +66,16 @@ def fingerprint(
     return Fingerprint(value, walk.marks, walk.alive, walk.readers, alone, walk.held) if walk.record(value) else None
 
 
-def have_equal_parts(one: object, other: object, *, seconds: float, max_parts: int = 20_000) -> bool | None:
+LeftOut = Callable[[type[Any], str], bool]
+
+
+def have_equal_parts(
+    one: object, other: object, *, seconds: float, max_parts: int = 20_000, left_out: LeftOut | None = None
+) -> bool | None:
     """Return whether two values consist of equal parts; None if the comparison exceeds `seconds` or `max_parts`.
 
     Classes are compared by name, so that values of two versions of a class can be equal. Objects that are not inspected
-    are compared by their short text only.
+    are compared by their short text only. `left_out(class, name)` returns whether an attribute doesn't count.
     """
     budget = TimeBudget(seconds)
     waiting: list[tuple[object, object]] = [(one, other)]
@@ -82,7 +88,7 @@ def have_equal_parts(one: object, other: object, *, seconds: float, max_parts: i
         if left is right or (id(left), id(right)) in seen:
             continue
         seen.add((id(left), id(right)))
-        pairs = _compared(left, right, readers)
+        pairs = _compared(left, right, readers, left_out)
         if pairs is None:
             return False
         waiting += pairs
@@ -91,7 +97,9 @@ def have_equal_parts(one: object, other: object, *, seconds: float, max_parts: i
     return None
 
 
-def _compared(left: object, right: object, readers: ValueReaders) -> list[tuple[object, object]] | None:
+def _compared(
+    left: object, right: object, readers: ValueReaders, left_out: LeftOut | None
+) -> list[tuple[object, object]] | None:
     """Return the parts of two values as pairs, for the caller to compare; None if the values differ in any case."""
     cls = type(left)
     if _name_of(cls) != _name_of(type(right)):
@@ -99,7 +107,7 @@ def _compared(left: object, right: object, readers: ValueReaders) -> list[tuple[
     if id(cls) in _PLAIN:
         return [] if left == right else None
     if _is_open(readers.of(cls), alone=True):
-        return _pairs(left, right, readers)
+        return _pairs(left, right, readers, left_out)
     return [] if _short(left) == _short(right) else None
 
 
@@ -112,10 +120,17 @@ def _name_of(cls: type[Any]) -> tuple[object, object]:
     return (_MODULE.__get__(cls), _NAME.__get__(cls))
 
 
-def _pairs(left: object, right: object, readers: ValueReaders) -> list[tuple[object, object]] | None:
+def _pairs(
+    left: object, right: object, readers: ValueReaders, left_out: LeftOut | None
+) -> list[tuple[object, object]] | None:
     """Return the parts of two values of one class, pair by pair; None if the parts differ in number or names."""
     length, parts = _all_parts(readers.of(type(left)), left)
     length_right, parts_right = _all_parts(readers.of(type(right)), right)
+    if left_out is not None and parts and not isinstance(left, _CONTAINERS):
+        parts, parts_right = (
+            [pair for pair in each or () if not left_out(type(left), str(pair[0]))] for each in (parts, parts_right)
+        )
+        length, length_right = len(parts), len(parts_right)
     if length != length_right or (parts is None) is not (parts_right is None):
         return None
     left_parts, right_parts = list(parts or ()), list(parts_right or ())

@@ -105,3 +105,14 @@ def _names_stored_in_cells(code: CodeType) -> set[str]:
     """Return the variables of closures that a function, or a function in it, binds."""
     names = {step.argval for step in dis.get_instructions(code) if step.opname in ("STORE_DEREF", "DELETE_DEREF")}
     return names.union(*map(_names_stored_in_cells, inner_code(code)))
+
+
+def member_function(member: Any) -> Any:
+    """Return the function behind a member of a class: a method, a property or the like; None for any other member."""
+    if isinstance(member, (staticmethod, classmethod)):
+        member = member.__func__
+    elif isinstance(member, property):
+        member = member.fget
+    elif isinstance(member, functools.cached_property):
+        member = member.func
+    return member if isinstance(member, FunctionType) else None

@@ -9,9 +9,7 @@ already had these effects. docs/code-server.md has the list.
 from __future__ import annotations
 
 import abc
-import functools
 import inspect
-import signal
 import sys
 from functools import partial
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -28,8 +26,10 @@ from node_runtime.code.registrations import REGISTRIES, failures
 
 from .class_data import named_value
 from .code_in_containers import code_in, named_containers
+from .function_data import CACHE, member_function
 from .module_exec import carried_names
 from .monkey_patches import added_names, replaced_names
+from .process_hooks import kept_hooks
 from .stale_references import StaleReferences
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _find_warnings(
         *finder.listed_subclasses(),
         *finder.generic_functions(),
         *finder.virtual_bases(),
-        *finder.signal_handlers(),
+        *finder.process_hooks(),
         *finder.metrics(),
         *finder.patches(),
         *finder.code_kept_elsewhere(),
@@ -144,6 +144,7 @@ class _HazardFinder:
         }
         self._old = {id(before.namespace): module for module, before, _ in self._loaded}
         self._new = {id(version.namespace): managed.name for managed, version in versions}
+        self._versions = {managed.name: version.namespace for managed, version in versions}
         self._outside = [
             (managed.name, managed.current)
             for managed in list(table.modules.values())
@@ -160,7 +161,8 @@ class _HazardFinder:
                     self._reported.add(f"{module}:{name}")
                     yield (
                         f"The definition of {module}:{name} calls {hook.__module__}:{hook.__qualname__}: "
-                        f"if that code keeps classes, it now has the old and the new class."
+                        f"if that code keeps classes, it now has the old and the new class, unless `{REGISTRIES}` of "
+                        f"{hook.__module__} lists the container."
                     )
 
     def _definition_hook(self, cls: type) -> type | None:
@@ -199,14 +201,16 @@ class _HazardFinder:
                             f"The load recreates the generic function {title} without the "
                             f"implementation that {origin} has registered: load {origin} too."
                         )
-                elif home in self._new:
+                elif home in self._new and id(implementation) not in self._registered:
                     origin = self._new[home]
                     yield f"The body of {origin} registers a function with {title}; a revert does not undo this."
-                elif cls in self.replaced and self.replaced[cls][1] not in registry:
-                    yield (
-                        f"{title} has an implementation for the old class {self.replaced[cls][0]}, "
-                        f"but not for the new class."
-                    )
+                elif home not in self._old and (origin := self._stale.origin(cls)) is not None:
+                    new = self._table.namespace(origin) if origin not in self._versions else self._versions[origin]
+                    if (new or {}).get(cls.__qualname__) not in registry:
+                        yield (
+                            f"{title} has an implementation for the old class {origin}:{cls.__qualname__}, but not for "
+                            f"the new class: let the appup load {implementation.__module__} too."
+                        )
 
     def virtual_bases(self) -> Iterator[str]:
         """Report abstract classes with which an old class is registered (`abc.ABC.register`) and the new one isn't."""
@@ -223,14 +227,14 @@ class _HazardFinder:
                         f"but the new class isn't."
                     )
 
-    def signal_handlers(self) -> Iterator[str]:
-        """Report signal handlers that are functions of a replaced version."""
-        for number in sorted(signal.valid_signals()):
-            handler = signal.getsignal(number)
-            module = self._old.get(id(getattr(handler, "__globals__", None)))
-            if module is not None and id(handler) not in self._registered:
-                name = signal.Signals(number).name
-                yield f"The handler of {name} is still a function of the replaced version of {module}."
+    def process_hooks(self) -> Iterator[str]:
+        """Report handlers of signals, and hooks of the process, that are functions of a replaced version."""
+        for title, hook, module in kept_hooks(self._stale.origin):
+            if id(hook) not in self._registered:
+                yield (
+                    f"{title} is still a function of the replaced version of {module}: set it again after the upgrade, "
+                    f"or let the body of {module} set it, so that a load replaces it."
+                )
 
     def metrics(self) -> Iterator[str]:
         """Report metrics, such as counters of prometheus_client, that the load creates again and so resets."""
@@ -248,21 +252,27 @@ class _HazardFinder:
                 yield f"{module}.{name} was set by other code; the new version does not have it."
 
     def code_kept_elsewhere(self) -> Iterator[str]:
-        """Report functions of a replaced version in modules outside the load: patches, and results of decorators."""
+        """Report functions and classes of a replaced version in modules outside the load.
+
+        They are patches, results of decorators, and names that a function of the module has looked up and bound.
+        """
         for module, version in self._outside:
             followed = {entry.alias for entry in version.imports.entries if entry.bound}
             starred = [
                 self._table.namespace(entry.module) or {} for entry in version.imports.entries if entry.name == "*"
             ]
             for name, value in list(version.namespace.items()):
-                origin = self._old.get(id(value.__globals__)) if isinstance(value, FunctionType) else None
+                origin = self._stale.origin(value) if isinstance(value, (FunctionType, type)) else None
+                if origin is not None and isinstance(value, type) and self._stale.keeps(version, origin):
+                    continue
                 if any(is_exported(namespace, name) and namespace.get(name) is value for namespace in starred):
                     continue
                 if origin is not None and name not in followed:
                     yield f"{module}.{name} uses the replaced version of {origin} until {module} is loaded again."
             for name, cls in own_classes(module, version.namespace):
                 for member, value in list(vars(cls).items()):
-                    origin = self._old.get(id(getattr(_member_function(value), "__globals__", None)))
+                    function = member_function(value)
+                    origin = None if function is None else self._stale.origin(function)
                     if origin is not None:
                         title = f"{module}.{name}.{member}"
                         yield f"{title} uses the replaced version of {origin} until {module} is loaded again."
@@ -288,9 +298,6 @@ class _HazardFinder:
             for name, cls in own_classes(module, version.namespace)
             if cls not in version.reused_classes and f"{module}:{name}" not in self._reported
         }
-        old = self._old | {
-            id(cls): title.partition(":")[0] for cls, (title, _) in self.replaced.items() if title not in self._reported
-        }
         found = [
             (module, name, holder)
             for module, version in self._outside
@@ -300,12 +307,24 @@ class _HazardFinder:
         named = {id(holder) for _, _, holder in found}
         outside = dict(self._outside)
         for module, name, holder in found:
-            keys = [_origin_key(thing) for thing in code_in(holder, named)]
-            for origin in _origins(keys, new):
-                yield f"The body of {origin} registers code in {module}.{name}; a revert does not undo this."
-            for origin in _origins(keys, old):
+            code = list(code_in(holder, named))
+            registering = _origins([_origin_key(thing) for thing in code], new)
+            declare = f"let `{REGISTRIES}` of {module} list the container"
+            for origin in registering:
+                yield f"The body of {origin} registers code in {module}.{name}; a revert does not undo this: {declare}."
+            for origin in filter(None, dict.fromkeys(map(self._unreported_origin, code))):
                 if not self._stale.keeps(outside[module], origin):
-                    yield f"{module}.{name} keeps the replaced version of {origin} in memory."
+                    again = "register the code anew after the upgrade, for example in a code_change"
+                    way_out = declare if origin in registering else again
+                    if type(holder) is CACHE:
+                        way_out = f"after the upgrade, `hotdash purge NODE {origin}` clears the cache"
+                    yield f"{module}.{name} keeps the replaced version of {origin}, and still uses it: {way_out}."
+
+    def _unreported_origin(self, thing: Any) -> str | None:
+        """Return the module of a replaced function or class; None for a class that another sentence has reported."""
+        origin = self._stale.origin(thing)
+        is_reported = isinstance(thing, type) and f"{origin}:{thing.__qualname__}" in self._reported
+        return None if is_reported else origin
 
     def stale_references(self) -> Iterator[str]:
         """Report modules outside the load whose bodies have kept code of the replaced versions."""
@@ -353,17 +372,6 @@ def _origin_key(thing: Any) -> int:
     It is the `id` of a function's namespace, or of the class itself.
     """
     return id(thing.__globals__ if isinstance(thing, FunctionType) else thing)
-
-
-def _member_function(member: Any) -> Any:
-    """Return the function behind a member of a class: a method, a property or the like; None for any other member."""
-    if isinstance(member, (staticmethod, classmethod)):
-        member = member.__func__
-    elif isinstance(member, property):
-        member = member.fget
-    elif isinstance(member, functools.cached_property):
-        member = member.func
-    return member if isinstance(member, FunctionType) else None
 
 
 def _origins(keys: list[int], modules: dict[int, str]) -> list[str]:

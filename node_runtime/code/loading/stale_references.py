@@ -134,9 +134,9 @@ class StaleReferences:
         while waiting and len(seen) < MAX_VISITED:
             thing = waiting.popleft()
             kind = type(thing)
-            origin = self._origin(thing)
+            origin = self.origin(thing)
             if origin is None and (issubclass(kind, enum.Enum) or not is_adopted):
-                origin = self._origin(kind)
+                origin = self.origin(kind)
             if origin is not None:
                 yield origin
                 continue
@@ -148,7 +148,7 @@ class StaleReferences:
             elif is_followed(thing) or _is_alias(kind):
                 waiting.extend(part for part in gc.get_referents(thing) if part is not kind)
 
-    def _origin(self, thing: Any) -> str | None:
+    def origin(self, thing: Any) -> str | None:
         """Return the module of a function, class or sentinel that this or an earlier load has replaced; else None."""
         if type(thing) is FunctionType:
             module = thing.__globals__.get("__name__")

@@ -6,9 +6,11 @@ A registration belongs to the version whose body made it, and is in its registry
 from .adapters import REGISTRIES, declared_registries, failures
 from .recorder import Recorder
 from .registry import Registration, Registry, carry_registrations, registrations_hidden, switch_registrations
+from .views import Hooks
 
 __all__ = [
     "REGISTRIES",
+    "Hooks",
     "Recorder",
     "Registration",
     "Registry",

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, MutableMapping, Mutabl
 from typing import TYPE_CHECKING, Any, Final
 
 from . import libraries
+from .generic_functions import generic_functions
 from .late_functions import codec_searches, exit_functions
 from .registry import Registry
 from .views import Hooks, LoggerSettings, SignalHandlers, WarningFilters, loggers
@@ -48,6 +49,11 @@ def _process(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Regi
     yield Registry("the functions of copyreg", copyreg.dispatch_table, "copyreg")
 
 
+def _functools(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
+    for implementations in generic_functions(namespaces):
+        yield Registry(f"the implementations of {implementations.title}", implementations, implementations.key)
+
+
 def _warnings(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
     yield Registry("the filters of warnings", _WARNING_FILTERS, "warnings")
 
@@ -60,6 +66,7 @@ def _sqlite3(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Regi
 ADAPTERS: Final[tuple[tuple[str, Adapter], ...]] = (
     ("sys", _import_system),
     ("sys", _process),
+    ("functools", _functools),
     ("logging", _logging),
     ("warnings", _warnings),
     ("sqlite3", _sqlite3),
@@ -108,7 +115,7 @@ def declared_registries(namespace: dict[str, Any]) -> Iterator[Registry]:
     if callable(declared):
         named = declared()
     elif isinstance(declared, (list, tuple)) and all(isinstance(name, str) for name in declared):
-        named = {name: namespace.get(name) for name in declared}
+        named = {name: _named(namespace, name) for name in declared}
     else:
         named = None
     if not isinstance(named, dict):
@@ -120,6 +127,13 @@ def declared_registries(namespace: dict[str, Any]) -> Iterator[Registry]:
         if not isinstance(container, (MutableSequence, MutableSet, MutableMapping)):
             raise TypeError(f"{REGISTRIES} of {module} has {name!r}, which is not a list, a set or a dict")
         yield Registry(f"{module}.{name}", container, id(container))
+
+
+def _named(namespace: dict[str, Any], name: str) -> Any:
+    """Return the value of a global variable, or of the attribute of a class that a dotted name means."""
+    owner, _, attribute = name.partition(".")
+    value = namespace.get(owner)
+    return getattr(value, attribute, None) if attribute else value
 
 
 def _is_imported(name: Any, module: Any) -> bool:

@@ -15,7 +15,7 @@ import msgspec
 from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess
 from node_runtime.code.old.holder_names import task_name
 from node_runtime.processes.runtime import Runtime
-from node_runtime.releases.planning.staying import ending
+from node_runtime.releases.planning.staying import END_THREAD, ending
 
 
 class OtherHolder(msgspec.Struct, frozen=True):
@@ -87,9 +87,8 @@ def _running(runtime: Runtime) -> Iterator[tuple[OtherHolder, Sequence[Any]]]:
 
 
 def _threads(threads: ThreadValues) -> Iterator[tuple[OtherHolder, Sequence[Any]]]:
-    remedy = "a thread can't be ended from outside, so let its function return"
     for name, values in threads:
-        yield OtherHolder(f"the thread {name}", remedy), values
+        yield OtherHolder(f"the thread {name}", END_THREAD), values
 
 
 def _modules(names: Iterable[str]) -> Iterator[tuple[OtherHolder, Sequence[Any]]]:

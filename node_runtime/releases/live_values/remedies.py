@@ -88,7 +88,9 @@ def _update(finding: Finding, transition: Transition, find_obstacle: FindObstacl
     change = f"replace the {old} of {module} in {_appup(transition)} by" if old else f"add to {_appup(transition)}"
     remedy = f"{change} {instruction}: then code_change converts the value"
     obstacle = find_obstacle(finding)
-    return remedy if obstacle is None else f"{remedy}. For that, {obstacle.remedy}, or write a code_change: {obstacle}"
+    if obstacle is None:
+        return remedy
+    return f"{remedy}. For that, {_either(obstacle, 'write a code_change')}: {obstacle}"
 
 
 def _replace_suspended(finding: Finding, transition: Transition) -> str:

@@ -42,15 +42,25 @@ _MAKE_IT_FOLLOW: Final = (
 
 @dataclass(slots=True)
 class _PathSearch:
-    """A search for paths into `folders`, which maps the name of each application to its old folder.
+    """A search for paths into folders of other releases than the target.
 
-    `cut` has the titles of the values that were searched only in part.
+    `folders` maps the name of each application to the path of its folders up to the version, and `targets` to the
+    version of the target. `cut` has the titles of the values that were searched only in part.
     """
 
     folders: dict[str, str]
+    targets: dict[str, str]
     budget: TimeBudget
     cut: list[str] = field(default_factory=list)
     is_late: bool = False
+
+    def old_folder(self, path: str) -> tuple[str, str] | None:
+        """Return the application and the version into whose folder a path leads; None for any other path."""
+        for name, start in self.folders.items():
+            vsn = path.removeprefix(start).partition("/")[0] if path.startswith(start) else ""
+            if vsn and vsn != self.targets[name]:
+                return name, vsn
+        return None
 
     def has_time(self) -> bool:
         self.is_late = self.is_late or self.budget.is_spent()
@@ -95,18 +105,21 @@ def _all_changed(transition: Transition) -> list[PlannedFile]:
 
 
 def left_behind_paths(transition: Transition) -> Iterator[str]:
-    """Yield a sentence for each global variable or state that contains a path into a folder that `transition` replaces.
+    """Yield a sentence for each global variable or state that contains a path into an older folder of an application.
+
+    Only applications whose data files `transition` changes are searched. The folder may be that of any older release.
 
     The search reads whole namespaces and states, so it runs in a copy of the node. If it reaches a limit, the last
     sentences name the limit.
     """
     changed = {file.application for file in _all_changed(transition)}
-    folders = {name: f"{transition.left.root}/lib/{name}-{transition.left.apps[name].vsn}" for name in changed}
-    search = _PathSearch(folders, TimeBudget(MAX_SECONDS))
+    folders = {name: f"{transition.left.root}/lib/{name}-" for name in changed}
+    targets = {name: transition.target.apps[name].vsn for name in changed}
+    search = _PathSearch(folders, targets, TimeBudget(MAX_SECONDS))
     found = (
-        f"{holder} is a path of {name} {transition.left.apps[name].vsn}, so it will still refer to the old files when "
-        f"release {transition.target.vsn} is current; {_MAKE_IT_FOLLOW}."
-        for holder, name in _holders(transition, search)
+        f"{holder} is a path of {folder}, so it will still refer to the old files when release "
+        f"{transition.target.vsn} is current; {_MAKE_IT_FOLLOW}."
+        for holder, folder in _holders(transition, search)
     )
     for number, sentence in enumerate(found):
         if number == MAX_NAMED_PATHS:
@@ -140,13 +153,13 @@ def _holders(transition: Transition, search: _PathSearch) -> Iterator[tuple[str,
         namespace = _namespace(module)
         if source.app in search.folders and module not in gone and namespace is not None:
             own = {name: value for name, value in list(namespace.items()) if name not in _OWN_NAMES}
-            for where, name in _paths_in(module, own, search):
-                yield f"{module}{where}", name
+            for where, folder in _paths_in(module, own, search):
+                yield f"{module}{where}", folder
     for process in list(runtime().processes.values()):
         if isinstance(process, BehaviourProcess) and process.kind != "application" and search.has_time():
             label = process_label(process)
-            for where, name in _paths_in(f"The state of {label}", raw_states([process])[0], search):
-                yield f"In {label}, state{where}", name
+            for where, folder in _paths_in(f"The state of {label}", raw_states([process])[0], search):
+                yield f"In {label}, state{where}", folder
 
 
 def _namespace(module: str) -> dict[str, Any] | None:
@@ -155,7 +168,7 @@ def _namespace(module: str) -> dict[str, Any] | None:
 
 
 def _paths_in(title: str, value: object, search: _PathSearch) -> Iterator[tuple[str, str]]:
-    """Yield (place, application) for each path in `value` that leads into an old folder of an application.
+    """Yield (place, folder) for each path in `value` that leads into an old folder of an application.
 
     A place is a step such as `.base`. If `value` is too large to be searched completely, its `title` is added to
     `search.cut`.
@@ -169,11 +182,9 @@ def _paths_in(title: str, value: object, search: _PathSearch) -> Iterator[tuple[
         left -= 1
         text = _path_text(one)
         if text is not None:
-            name = next(
-                (app for app, root in search.folders.items() if text == root or text.startswith(f"{root}/")), None
-            )
-            if name is not None:
-                yield clip(where, MAX_SHOWN_NAME), name
+            folder = search.old_folder(text)
+            if folder is not None:
+                yield clip(where, MAX_SHOWN_NAME), " ".join(folder)
         elif depth < MAX_DEPTH and id(one) not in seen:
             seen.add(id(one))
             waiting += [(f"{where}{step}", part, depth + 1) for step, part in _parts(one)]

@@ -24,6 +24,13 @@ from .transition import Transition
 MAX_NAMED = 20
 """A plan names at most this many holders of old code."""
 
+END_THREAD = (
+    "no command can end a thread, so let its function return, for example when the `terminate` of a process sets a "
+    "`threading.Event`, and restart this process by a `restart_child` in the appup (the `shutdown` of an executor only "
+    "waits for functions that run)"
+)
+"""How to end a thread that runs old code."""
+
 Staying = Mapping[str, Sequence[OldCodeHolder]]
 """What will stay in old code, by the module whose old version it keeps."""
 
@@ -119,9 +126,8 @@ def _sentence(holder: OldCodeHolder, modules: Sequence[str], inner: Sequence[str
         kill = f"`hotdash kill NODE {holder.task}` cancels it"
         stays = f"No process owns this task, so it stays in {old} until it ends; {kill}."
         return f"The {holder.name}{by} {holder.does}. {stays}"
-    if holder.kind == "thread":
-        remedy = "a thread can't be ended from outside, so let its function return"
-        return f"The {holder.name} {holder.does}: it stays in {old} until it ends; {remedy}."
+    if holder.kind == "thread" and holder.does.startswith("runs"):
+        return f"The {holder.name} {holder.does}: it stays in {old} until it ends; {END_THREAD}."
     name = _with_article(holder.name)
     purge = f"`hotdash purge NODE {modules[0]}`"
     return f"{name[0].upper()}{name[1:]} {holder.does}: it stays in {old}; after the upgrade, {purge} frees it."

@@ -131,6 +131,10 @@ async def test_modules_that_stay_loaded_find_the_files_of_the_current_release(sm
     assert (await small.roll_back()).outcome == "reverted"
     assert found() == only("1")
     await small.install("2")
+    later = await handler.plan("3")
+    assert sorted(warning for warning in later.warnings if " is a path of " in warning) == [
+        warning.replace("release 2", "release 3") for warning in (first, second)
+    ], "a path of a release before the running one is named, too"
     await small.install("3")
     assert found() == only("3")
 

@@ -70,6 +70,36 @@ async def test_a_downgrade_can_make_a_state_of_the_older_class(small: SmallNode)
     assert (await small.install("2", again=True)).outcome == "installed"
 
 
+CACHED = """
+import functools
+from node_runtime import GenServer, gen_server
+async def start_link(): return await gen_server.start_link(Counter, name="counter")
+class Basket:
+    def __init__(self): self.prices = [{n}]
+    @functools.cached_property
+    def total(self): return sum(self.prices)
+class Counter(GenServer[Basket]):
+    def init(self):
+        basket = Basket()
+        assert basket.total == {n}
+        return basket
+"""
+
+
+async def test_a_cached_property_is_computed_again_and_counts_as_no_difference(small: SmallNode) -> None:
+    small.write("1", {"shop.counter": CACHED.format(n=1)})
+    small.write("2", {"shop.counter": CACHED.format(n=2)}, UPDATE_COUNTER)
+    small.boot()
+    await importlib.import_module("shop.counter").start_link()
+    plan = await small.handler.plan("2")
+    assert plan.warnings == ()
+    assert plan.rehearsal is not None
+    assert [one.given_back for one in plan.rehearsal.results] == [True]
+    assert (await small.install("2")).outcome == "installed"
+    basket = live_processes.raw_state("counter")
+    assert (dict(vars(basket)), basket.total) == ({"prices": [1]}, 1)
+
+
 @pytest.mark.parametrize("down", REASONS)
 async def test_a_downgrade_that_would_be_refused_is_no_way_back_and_the_probation_says_so_at_once(
     small: SmallNode, down: str, caplog: pytest.LogCaptureFixture

@@ -1,0 +1,47 @@
+"""Finds functions of replaced versions that the OS process and the event loop still call: signal handlers and hooks."""
+
+from __future__ import annotations
+
+import functools
+import signal
+from collections.abc import Callable, Iterator
+from types import MethodType
+from typing import Any
+
+from node_runtime.code.forked_child import parents_signal_handler
+from node_runtime.code.registrations import Hooks
+from node_runtime.processes.runtime import current_runtime
+
+
+def kept_hooks(origin: Callable[[Any], str | None]) -> Iterator[tuple[str, Any, str]]:
+    """Yield (title, function, module) for each hook that is a function of the replaced version of a module.
+
+    `origin` returns the module of a function or class that a load replaces, and None for others.
+    """
+    for title, hook in _hooks():
+        if (module := next(filter(None, map(origin, _code_of(hook))), None)) is not None:
+            yield title, hook, module
+
+
+def _hooks() -> Iterator[tuple[str, Any]]:
+    for number in sorted(signal.valid_signals()):
+        yield f"The handler of {_name(number)}", parents_signal_handler(number)
+    for (module, name), hook in Hooks().items():
+        yield f"{module.__name__}.{name}", hook
+    loop = None if current_runtime.node is None else current_runtime.node.loop
+    if loop is not None:
+        for number, handle in list(getattr(loop, "_signal_handlers", {}).items()):
+            yield f"The event loop's handler of {_name(number)}", getattr(handle, "_callback", None)
+        yield "The event loop's exception handler", loop.get_exception_handler()
+        yield "The event loop's task factory", loop.get_task_factory()
+
+
+def _name(number: int) -> str:
+    return signal.Signals(number).name if number in {*signal.Signals} else f"signal {number}"
+
+
+def _code_of(hook: Any) -> list[Any]:
+    """Return the function, and the class of the object whose method it is."""
+    while isinstance(hook, functools.partial):
+        hook = hook.func
+    return [hook.__func__, type(hook.__self__)] if isinstance(hook, MethodType) else [hook, type(hook)]
