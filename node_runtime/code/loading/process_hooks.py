@@ -10,7 +10,7 @@ from typing import Any
 
 from node_runtime.code.forked_child import parents_signal_handler
 from node_runtime.code.registrations import Hooks
-from node_runtime.processes.runtime import current_runtime
+from node_runtime.processes import current_runtime
 
 
 def kept_hooks(origin: Callable[[Any], str | None]) -> Iterator[tuple[str, Any, str]]:
