@@ -10,8 +10,9 @@ LOCKED := $(PIP) --require-hashes --only-binary :all: --requirement
 THIS := $(PIP) --no-deps --no-build-isolation --editable .
 # Each process begins with a third of the tests, in their order, and takes over tests of another one when it has no more.
 # So the tests of a file, which share a node, run in the same process but for those that it takes over. Tests wait for
-# other processes a quarter of their time, so three processes keep two cores busy.
+# other processes a quarter of their time, so three processes keep two cores busy; the tests without plans wait longer.
 PARALLEL := --numprocesses 3 --dist worksteal
+WAITING := --numprocesses 4 --dist worksteal
 # These tests copy their process for each plan and each search for old code, and a copy takes the longer, the more its
 # process has imported. So they run in processes that have collected no other tests, and no tests that import libraries.
 RELEASES := tests/releases
@@ -67,7 +68,7 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(WITH_PLANS); status=$$?; \
-		$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(WITH_PLANS:%=--ignore=%) --ignore=tests/conventions && exit $$status
+		$(BIN)/python -m pytest $(WAITING) -m "not slow" $(WITH_PLANS:%=--ignore=%) --ignore=tests/conventions && exit $$status
 
 test-all: $(READY) cases
 	$(BIN)/python -m pytest $(PARALLEL)

@@ -124,8 +124,8 @@ def _namespaces() -> Iterator[tuple[tuple[str, str], Mapping[str, Any]]]:
             continue  # an object by which a module has replaced itself
         namespace = vars(module)
         yield (name, name), namespace
-        for cls in list(namespace.values()):
-            if isinstance(cls, type) and cls.__module__ == name:
+        for cls in [value for value in namespace.values() if isinstance(value, type)]:
+            if cls.__module__ == name:
                 yield (name, f"{name}.{cls.__qualname__}"), vars(cls)
 
 
