@@ -44,6 +44,8 @@ _NO_SCHEME: Final = re.compile(r"(?<![:/\w])//[^\s/:@'\"]{1,100}+:([^\s/@'\"]{1,
 _URL_END: Final = re.compile(r"[\s\"'<>\\]")
 _SCHEMES_WITH_USERS: Final = ("ssh", "sftp", "rsync", "git", "sip", "sips", "xmpp", "imap", "smtp", "mailto")
 """If a URL with one of these schemes has no password, its user is a name. With other schemes, a user may be a token."""
+_NO_PASSWORDS: Final = ("", "x", "X", "x-oauth-basic")
+"""Passwords in URLs that only fill the place of a password, because the user is a token."""
 
 
 def known_tokens(text: str) -> Iterator[Span]:
@@ -125,6 +127,8 @@ def _credentials(scheme: str, url: str, *, cut: bool) -> Span | None:
             at = len(url)
     if at < 0:
         return None
+    if colon and url[len(user) + 1 : at] in _NO_PASSWORDS:
+        return (0, len(user)) if user else None
     if colon:
         return (len(user) + 1, at) if at > len(user) + 1 else None
     name = scheme.rpartition("+")[2].lower()

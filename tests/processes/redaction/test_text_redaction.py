@@ -60,6 +60,8 @@ WITH_SECRET = [
     f"redis://:{S}@h:1/0",
     f"mongodb+srv://u:{S}@c",
     f"https://{S}abcdefgh@host/x",
+    f"https://{S}abcdefgh:x-oauth-basic@github.com/x",
+    f"https://{S}abcdefgh:@github.com/x",
     f"go to https://x/?next=amqp://ana:{S}@mq",
     f"eyJhbGciOi.{S}.abc",
     f"{PEM}\n{S}\n{S}\n-----END RSA PRIVATE KEY-----",
