@@ -77,6 +77,9 @@ def generate(older: tuple[str, ...], newer: str, bump: str | None, only_print: b
             if not writes:
                 raise Refused("--bump writes to a project; give its folder, and don't pass --print.", ExitCode.USAGE)
             with read_releases(start, newer) as (first, second):
+                if first.vsn == second.vsn and not first.differs(second):
+                    click.echo(f"Nothing differs from {first.name} {first.vsn}: no new vsn and no appup is needed.")
+                    continue
                 for each in bump_versions(folder, first, second, bump):
                     stays = f"vsn stays {each.vsn}, since it is not the older release's {each.older}."
                     click.echo(f"{each.path}: {f'vsn is {each.vsn} now.' if each.is_written else stays}")

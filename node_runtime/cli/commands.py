@@ -16,6 +16,7 @@ import click
 
 from node_runtime.protocol.escape import escape_unencodable
 from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.protocol.file_hash import size_and_sha256
 from node_runtime.protocol.signature_file import signature_path
 
 from . import appup_command, sbom_command, signing_commands
@@ -84,7 +85,14 @@ def build(
 
     if previous is not None:
         appup_command.check_build(previous, folder)
+    before = _hash_of_build(folder, output or folder / "_build")
     tarball = build_release(folder, output or folder / "_build")
+    if before is not None and before != size_and_sha256(tarball):
+        click.echo(
+            f"Warning: {tarball} has replaced a different build of the same vsn. If a node runs the former build, give "
+            "this one another vsn.",
+            err=True,
+        )
     signature_path(tarball).unlink(missing_ok=True)  # the signature of an earlier build
     if key is not None:
         signing_commands.sign_with(tarball, key, days, password_file)
@@ -93,6 +101,15 @@ def build(
     if previous is not None and Path(previous).is_file():
         click.echo("\n".join(tarball_difference(Path(previous), tarball)), err=True)
     click.echo(tarball)
+
+
+def _hash_of_build(folder: Path, output: Path) -> tuple[int, str] | None:
+    """Return the size and the hash of the tarball that a build will replace; None if there is none."""
+    from node_runtime.releases.files.schemas import read_release
+
+    release = read_release(folder / "release.toml")
+    path = output / f"{release.name}-{release.vsn}.tar.gz"
+    return size_and_sha256(path) if path.is_file() else None
 
 
 @node_runtime.command()

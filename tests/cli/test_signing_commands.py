@@ -61,6 +61,9 @@ def test_build_signs_and_a_rebuild_leaves_no_signature_of_another_build(keys: Pa
     node_runtime("build", project)
     assert tarball.read_bytes() == before
     assert not Path(f"{tarball}.minisig").exists()
+    (project / "apps/tiny/priv/pages/hello.html").write_text("Another page")
+    done = command("node-runtime", "build", project, env=environment(tmp_path))
+    assert f"Warning: {tarball} has replaced a different build of the same vsn." in done.stderr
 
 
 def test_a_password_comes_from_a_file_or_a_descriptor(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import msgspec
+from rich.console import Group
 
 from hotdash.cli import tables
 from hotdash.cli.commit import commit_when_healthy
@@ -80,13 +81,16 @@ def deploy(
 ) -> None:
     """Bring the project in DIR to NODE: build it, stage it, plan, ask, upgrade, wait for good health, and commit.
 
-    If an application has no appup from the release that NODE runs, the appup is generated first, and written to DIR.
+    If an application has no appup from the release that NODE runs, the appup is generated first, and written to DIR. If
+    the project still has the version that NODE runs, but differs from its tarball, it gets the next version before.
     Each step is shown with the command that does only this step. With -o json, each step is one line.
     """
     output = DeploymentOutput(how.pop("output") == "json")
     deployment = _Deployment(node, cookie_file, yes, plan_only, m.InstallOptions(**how), output)
     release = read_release(folder)
     running = with_client(node, cookie_file, _running_release)
+    if running.vsn == release.vsn:
+        release = _bumped(deployment, release, previous)
     tarball_before = previous or _tarball_of(release, running.vsn)
     if running.vsn != release.vsn:
         _generate(deployment, release, running, tarball_before)
@@ -105,6 +109,20 @@ def _tarball_of(release: LocalRelease, running: str) -> Path | None:
     return tarball if running != release.vsn and tarball.is_file() else None
 
 
+def _bumped(deployment: _Deployment, release: LocalRelease, previous: Path | None) -> LocalRelease:
+    """Give the project the next version if it differs from the tarball of its version, which the node runs."""
+    tarball = previous or release.tarball(release.vsn)
+    if not tarball.is_file():
+        return release
+    line = generate_line(release, tarball, bump=True)
+    said = run_node_runtime(line)
+    bumped = read_release(release.folder)
+    if bumped.vsn != release.vsn:
+        deployment.output.begin(line)
+        deployment.output.end("bump", line, {"vsn": bumped.vsn}, lambda: Group(*map(tables.text, said)))
+    return bumped
+
+
 def _generate(deployment: _Deployment, release: LocalRelease, running: m.ReleaseInfo, previous: Path | None) -> None:
     """Write the missing appups. Raises Refused if there is no tarball of the running release."""
     missing = missing_appups(release, dict(running.apps))
@@ -119,7 +137,7 @@ def _generate(deployment: _Deployment, release: LocalRelease, running: m.Release
     deployment.output.begin(line)
     said = run_node_runtime(line)
     appups = [str(appup) for appup in missing if appup.exists()]
-    deployment.output.end("generate", line, {"appups": appups}, lambda: tables.text("\n".join(said)))
+    deployment.output.end("generate", line, {"appups": appups}, lambda: Group(*map(tables.text, said)))
 
 
 def _build(deployment: _Deployment, release: LocalRelease, previous: Path | None) -> Path:

@@ -63,9 +63,10 @@ def missing_appups(release: LocalRelease, running: Mapping[str, str]) -> list[Pa
     return missing
 
 
-def generate_line(release: LocalRelease, previous: Path) -> list[str]:
-    """Return the words of the command that writes the appups from the previous tarball."""
-    return ["node-runtime", "appup", "generate", "--from", str(previous), "--to", str(release.folder)]
+def generate_line(release: LocalRelease, previous: Path, *, bump: bool = False) -> list[str]:
+    """Return the words of the command that writes the appups from the previous tarball; `bump` writes new versions."""
+    option = ["--bump"] if bump else []
+    return ["node-runtime", "appup", "generate", *option, "--from", str(previous), "--to", str(release.folder)]
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -53,6 +53,17 @@ def test_a_project_is_planned_then_deployed_and_then_there_is_nothing_to_do(tiny
     again = tiny.hotdash("deploy", NAME, project, "--yes").stdout
     assert "Nothing to do: the node already runs 2.0." in again
     assert "hotdash commit" not in again
+    assert "generate" not in again
+
+    (project / "apps/tiny/priv/pages/hello.html").write_text("A change whose author forgets the version.")
+    bumped = tiny.hotdash("deploy", NAME, project, "--plan-only").stdout
+    assert bumped.splitlines()[:4] == [
+        f"+ node-runtime appup generate --bump --from {project}/_build/tiny-2.0.tar.gz --to {project}",
+        f"{project}/release.toml: vsn is 2.1 now.",
+        f"{project}/apps/tiny/app.toml: vsn is 2.1 now.",
+        f"{project}/apps/tiny/appup.toml: written, from 2.0 and back.",
+    ]
+    assert "Upgrade from 2.0 to 2.1" in bumped
 
 
 @pytest.mark.slow  # a build, as above

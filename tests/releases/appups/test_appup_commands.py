@@ -78,6 +78,8 @@ def test_generate_writes_versions_and_appups_once(tmp_path: Path, capsys: pytest
         f"{newer}/apps/tiny/app.toml: vsn is 2.0 now.",
         f"{file}: written, from 1.0 and back.",
     ]
+    same = appup(capsys, "generate", "--from", newer, "--to", newer, "--bump")
+    assert same == "Nothing differs from tiny 2.0: no new vsn and no appup is needed.\n"
     again = appup(capsys, "generate", "--from", older, "--to", newer, "--bump")
     assert again.splitlines() == [
         f"{newer}/release.toml: vsn stays 2.0, since it is not the older release's 1.0.",

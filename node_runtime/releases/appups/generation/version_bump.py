@@ -45,10 +45,8 @@ def bump_versions(folder: Path, older: ReleaseSource, newer: ReleaseSource, how:
     first, second = map(ReleaseFacts, read_code(older, newer))
     with_states = apps_with_states(newer, state_changes(first, second))
     changed = [app for app in newer.apps if app in older.apps and (app in with_states or _differs(older, newer, app))]
-    added = [app for app in newer.apps if app not in older.apps]
     release = _new_vsn(folder, how, older.vsn, newer.vsn, _release_hash(newer))
-    differs = changed or added or newer.apps.keys() != older.apps.keys()
-    vsns = [(folder / "release.toml", release, older.vsn)] if differs else []
+    vsns = [(folder / "release.toml", release, older.vsn)] if changed or older.differs(newer) else []
     for app in changed:
         before = older.apps[app].vsn
         vsn = _new_vsn(folder, how, before, newer.apps[app].vsn, newer.contents[app])

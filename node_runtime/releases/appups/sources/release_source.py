@@ -54,6 +54,14 @@ class ReleaseSource(msgspec.Struct, frozen=True):
         """The release's version."""
         return self.view.vsn
 
+    def differs(self, other: ReleaseSource) -> bool:
+        """Return whether anything but versions and appups differs: code, data, parameters or requirements."""
+        return self._content() != other._content()
+
+    def _content(self) -> object:
+        apps = {name: msgspec.structs.replace(app, vsn="0") for name, app in self.apps.items()}
+        return apps, self.contents, self.environment, sorted(self.requirements)
+
 
 def read_project_source(folder: Path, shown: Callable[[str], str] | None = None) -> ReleaseSource:
     """Read the project in `folder`. `shown(path)` returns how messages name a file of the project. Raises `Refused`."""

@@ -52,3 +52,5 @@ def test_an_application_that_does_not_differ_keeps_its_version(tmp_path: Path) -
     older = write_shop(tmp_path / "older", "1.0", {"one": "x = 1\n"})
     newer = write_shop(tmp_path / "newer", "1.0", {"one": "x = 1\n"})
     assert bump(older, newer, "next") == {}
+    (newer / "config/sys.toml").write_text("[shop]\nrate = 2\n")
+    assert bump(older, newer, "next") == {"release.toml": "1.1"}
