@@ -126,6 +126,7 @@ def test_mapped_classes_of_a_base_that_stays_are_loaded_again(app: App, extend: 
     for title in "def":
         app.load(models=MODELS.format(title=title, extend=extend))
         assert models.served(base) == (title, count := count + 1, count)
+    base.engine.dispose()
 
 
 VALIDATED = """

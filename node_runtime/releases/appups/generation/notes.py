@@ -14,9 +14,10 @@ from node_runtime.releases.appups.sources.release_source import ReleaseSource
 def generation_notes(
     older: ReleaseSource, newer: ReleaseSource, facts: tuple[ReleaseFacts, ReleaseFacts]
 ) -> Iterator[str]:
-    """Yield a sentence for each change of requirements, configuration or applications, and for each lost state name.
+    """Yield a sentence for each change of requirements, configuration or applications, and for what is lost.
 
-    A lost state name is one that a gen_statem lacks in one of the releases.
+    Lost are listeners that nothing starts, the states of restarted children, and the names of states that a gen_statem
+    lacks in one of the releases.
     """
     before, after = set(older.requirements), set(newer.requirements)
     if before != after:
@@ -39,8 +40,25 @@ def generation_notes(
     for app in older.environment:
         if app not in newer.environment:
             yield f"The application {app} is removed: the node stops it by itself, without an instruction in an appup."
+    yield from _listeners(*facts)
     yield from _restarted_children(older, newer, facts)
     yield from _lost_states(*facts)
+
+
+def _listeners(older: ReleaseFacts, newer: ReleaseFacts) -> Iterator[str]:
+    """Yield a sentence for each listener that only one release has, and that no supervisor has as a child."""
+    children = {child for facts in (older, newer) for one in facts.supervisors.values() for child in one.children}
+    before, after = ({of.listener for of in facts.routes} - children for facts in (older, newer))
+    for name in sorted(after - before):
+        yield (
+            f'The listener "{name}" is new: an upgrade does not call the start of an application, so the listener is '
+            "missing until the node restarts, unless the appup applies a function that starts it."
+        )
+    for name in sorted(before - after):
+        yield (
+            f'The listener "{name}" is removed: an upgrade does not call the stop of an application, so the listener '
+            "stays until the node restarts, unless the appup applies node_runtime.web:stop_http."
+        )
 
 
 def _restarted_children(

@@ -131,3 +131,12 @@ def test_a_module_that_becomes_a_package_is_loaded_and_check_demands_it(tmp_path
     (second / "apps/shop/appup.toml").write_text(text.replace('  { load_module = "shop.one" },\n', ""))
     assert all("shop.one becomes a" in each for each in mistakes(first, second))
     assert len(mistakes(first, second)) == 2
+
+
+def test_a_listener_that_only_one_version_has_is_a_note(tmp_path: Path) -> None:
+    start = APP.replace("return await sup", 'await web.start_http("NAME", port=0, routes=())\n        return await sup')
+    apps = [start.replace("NAME", name).replace("Application\n", "Application, web\n", 1) for name in ("old", "new")]
+    first, second = projects(tmp_path, {"one": TILL, "app": apps[0]}, {"one": TILL, "app": apps[1]})
+    _, questions, notes = generated(first, second)
+    assert questions == []
+    assert ["is new" in notes[0], "is removed" in notes[1]] == [True, True]
