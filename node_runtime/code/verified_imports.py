@@ -272,7 +272,7 @@ def remove_listed_files(vsn: str, used: Iterable[str] = ()) -> None:
 
 
 def start_processes_as(vsn: str, manifest_sha256: str) -> None:
-    """Make `release_command` start processes that import the release `vsn` of this node, with the same libraries.
+    """Make `release_command` start OS processes that import the release `vsn` of this node and its libraries.
 
     This is needed because the release that booted this node may be removed while the node runs another release.
     """

@@ -108,9 +108,9 @@ class ListenersInInstalls:
         return [name for _, application, _ in _running() for name in kept.names_in(_served_after(application, batch))]
 
     def staying(self, transition: Transition, holders: list[HeldModules]) -> tuple[list[str], list[HeldModules]]:
-        """Return sentences about the open requests among `holders` of old code, and the other holders.
+        """Return two lists: sentences about the open requests in `holders`, and the holders that are not open requests.
 
-        Omits the tasks of a lifespan that the install replaces, because they end with that lifespan.
+        Neither list has the tasks of a lifespan that the install replaces, because they end with that lifespan.
         """
         ending = set()
         for _, application, lifespan in _running():

@@ -120,7 +120,7 @@ def nodes(worker: int | None, output: str) -> None:
 @click.option(
     "--examples",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="A folder with the versions of fil; by default, the examples that are part of hotdash.",
+    help="A folder with the versions of the example application `fil`; by default, the folder that is part of hotdash.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), help="The port of the web page; 0 chooses a free port.")
 @click.option("--play", is_flag=True, help="Print the demonstration as commands with their output, even on a terminal.")

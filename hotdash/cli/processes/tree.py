@@ -24,7 +24,7 @@ from .pages import process_pages, tree_pages
 @click.command()
 @node_options
 @filter_option
-@click.option("--all", "everything", is_flag=True, help="Show all siblings, not only the first 50 of each row.")
+@click.option("--all", "everything", is_flag=True, help="Show all children of each process, not only the first 50.")
 @watch_option
 @output_option
 def tree(node: str, cookie_file: Path | None, everything: bool, output: str, **query: str) -> None:

@@ -60,8 +60,9 @@ def reusable_attributes(
     """Return the attributes that the old class takes from the new class; None if the old class can't be reused.
 
     `classes` has the old and the new class, `namespaces` the old and the new namespace. A class can't be reused if its
-    definition has changed, for example. If it can be reused, new functions that refer to the new class by a closure, as
-    `super()` does, refer to the old class from then on.
+    definition has changed, for example. If it can be reused, this function also
+    changes the closures of the new functions: a closure that held the new class, such as that of `super()`, holds the
+    old class afterwards.
     """
     old, new = classes
     if type(old) is not type(new) or old.__bases__ != new.__bases__ or _has_subclass_hook(new):

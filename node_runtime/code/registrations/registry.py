@@ -75,7 +75,10 @@ class Registration:
         return f"{self.registry.title}: {'without ' * removed}{_text(self.before if removed else what)}"
 
     def slot(self) -> tuple[Hashable, int]:
-        """Return a value that is equal for two registrations with the same key or, in a list, of the same object."""
+        """Return a value that is equal for two registrations in the same place.
+
+        In a dict, this means under the same key; in a list, registrations of the same object have equal values.
+        """
         thing = self.key
         if isinstance(self.registry.container, MutableSequence):
             thing = self.before if self.value is ABSENT else self.value

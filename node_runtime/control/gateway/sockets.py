@@ -12,5 +12,8 @@ _POLLIN: Final = int(zmq.POLLIN)
 
 
 def has_message(zmq_socket: zmq.Socket[bytes]) -> bool:
-    """Return whether a message has arrived. After this check, poll reports libzmq's descriptor only for later ones."""
+    """Return whether a message has arrived.
+
+    libzmq's descriptor is edge-triggered: after this check, `poll` reports it only when another message arrives.
+    """
     return bool(cast(int, zmq_socket.getsockopt(_EVENTS)) & _POLLIN)

@@ -24,7 +24,10 @@ logger = logging.getLogger("node_runtime")
 
 
 class ScriptCalls:
-    """The calls of one run of a script. `before_waiting` is called before a call waits, which lets other code run."""
+    """The calls that one run of a script makes.
+
+    Before each call that may wait, `before_waiting` is called, because other code runs during a wait.
+    """
 
     def __init__(self, transaction: Transaction, seconds: float, before_waiting: Callable[[], None]) -> None:
         self._transaction = transaction

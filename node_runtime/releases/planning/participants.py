@@ -49,9 +49,9 @@ class InstallParticipant(Protocol):
         """Return sentences about the holders of old code that this participant knows, and a list of all others."""
 
     def counted(self, holders: Sequence[OldCodeHolder]) -> list[OldCodeHolder]:
-        """Return the holders of an old version. One holder replaces all similar ones that this participant knows.
+        """Return `holders`, but with one entry in place of all those that are parts of the same thing.
 
-        May be called in a thread.
+        For example, the open requests of a listener become one entry. May be called in a thread.
         """
 
     async def close(self, find_holders: FindOldCodeHolders) -> list[str]:
@@ -113,7 +113,7 @@ class InstallParticipants:
         return sentences, left
 
     def counted(self, holders: Sequence[OldCodeHolder]) -> tuple[OldCodeHolder, ...]:
-        """Return the holders of an old version. One holder replaces all similar ones that a participant knows."""
+        """Return `holders`, but with one entry in place of all those that are parts of the same thing."""
         for one in self._all:
             holders = one.counted(holders)
         return tuple(holders)

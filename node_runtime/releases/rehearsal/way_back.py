@@ -26,11 +26,11 @@ FINGERPRINT_SECONDS: Final = 0.5
 
 @dataclass(slots=True)
 class WayBack:
-    """The result of the way back of one process: of the conversion of its new state to the running version again.
+    """The result of rehearsing the way back of one process: the conversion of its new state to the old version.
 
-    `given_back` is whether the way back restores the old state; None if that is unknown. If it does not, `message` and
-    `trace` say why. `failed` is whether an install that takes this way back would fail. `lost` has the fields that the
-    way back drops.
+    `given_back` is whether the converted state equals the old state; None if that is unknown. If the two differ,
+    `message` and `trace` say why. `failed` is whether an install in this direction would fail. `lost` has the fields
+    that the conversion drops.
     """
 
     given_back: bool | None = None
