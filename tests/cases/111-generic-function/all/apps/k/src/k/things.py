@@ -1,0 +1,3 @@
+class Thing:
+    def version(self):
+        return "@VSN@"
