@@ -69,8 +69,9 @@ class PathInstall:
         progress.abortable = False
         reverts = progress.operation.kind == "revert"
         failure = await self.workers.follow(progress, self._current(), request, self._bad_health, forgive=reverts)
-        if failure:
-            await self._go_back(before, failure, progress, durable, effects)
+        if failure and not reverts:
+            lost = await self._go_back(before, failure, progress, durable, effects)
+            failure = f"{failure.rstrip('.')}; {lost}" if lost else failure
         elif self.workers.count > 1:
             self._probation.restart_deadline()
         return progress.finish(
@@ -116,10 +117,11 @@ class PathInstall:
         progress: OperationProgress,
         durable: asyncio.Task[None],
         effects: Effects,
-    ) -> None:
+    ) -> str:
         """Return worker 1 to release `vsn`, and the workers that have followed it, because another worker has failed.
 
-        `failure` says why that worker failed. Raises `PutBack` if worker 1 can't return; the node then has to restart.
+        `failure` says why that worker failed. Return which workers have lost their states on the way back, or "".
+        Raises `PutBack` if worker 1 can't return; the node then has to restart.
         """
         request = Rollback(wait=probation.REVERT_WAIT_SECONDS, reason=failure, unrehearsed=True)
         try:
@@ -130,7 +132,7 @@ class PathInstall:
             unfinished = f"worker 1, which can't go back to release {vsn}: {why.rstrip('.')}"
             raise PutBack(failure, effects.pause, effects.results, effects.touched, unfinished) from error
         progress.abortable = False
-        await self.workers.follow(progress, vsn, request, forgive=True)
+        return await self.workers.follow(progress, vsn, request, forgive=True)
 
     def _bad_health(self) -> str:
         health = self._probation.health

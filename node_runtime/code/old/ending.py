@@ -67,7 +67,7 @@ async def end_old_code(
     # What only refers to the version may do so through what has just ended, so it is ended now, and only if it still
     # does. What was not found at first is left alone: an ended process that is still listed may hold the version, and
     # then every process that refers to the runtime does.
-    tasks = {one.task for one in left} & {one.task for one in holders} - {None}
+    tasks = {one.task for one in left if one.kind == "task"} & {one.task for one in holders} - {None}
     if tasks and may_go_on():
         ending, more = _cancel(task for task in _endable(processes) if task.get_name() in tasks)
         cancelled += more

@@ -40,6 +40,11 @@ def is_of_node(thing: object) -> bool:
     return isinstance(thing, Thread) and thing.name.startswith("node_runtime.")
 
 
+def is_of_runtime(thing: object) -> bool:
+    """Return whether `thing` is a task whose coroutine is a function of the runtime, such as a lifespan's task."""
+    return isinstance(thing, Task) and code_name(thing.get_coro()).startswith("node_runtime.")
+
+
 def code_name(suspended: Any) -> str:
     """Return the full name of the function of a coroutine or generator, such as "shop.box.poll"."""
     frame = next((frame for name in _FRAMES if (frame := getattr(suspended, name, None)) is not None), None)

@@ -22,7 +22,7 @@ from node_runtime.code.module import HotModule
 from node_runtime.code.version import ManagedModule, Version
 from node_runtime.protocol.messages import OldCodeHolder
 
-from .holder_names import WITH_FRAME, code_name, described, ended_owner, is_current_namespace, owner
+from .holder_names import WITH_FRAME, code_name, described, ended_owner, is_current_namespace, is_of_runtime, owner
 from .reachability import ReferenceGraph
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from node_runtime.code.module import Namespace
 
-MAX_SEARCH_DEPTH: Final = 16
+MAX_SEARCH_DEPTH: Final = 32
 """Largest number of references between a held object and a referrer that has a name."""
 MAX_SEARCH_WIDTH: Final = 64
 """Largest number of referrers that are followed at each depth."""
@@ -139,7 +139,9 @@ class HolderSearch:
             self._note_ended(referrer, held, level)
             for module, what in held.items():
                 if named is not None:
-                    yield module, replace(named, does=_does(what))
+                    # The runtime's own task, such as that of a lifespan, is not cancelled for what it only refers to.
+                    keeps = named.kind == "task" and is_of_runtime(referrer) and not what.startswith("runs ")
+                    yield module, replace(named, kind="object" if keeps else named.kind, does=_does(what))
             if named is None and not _is_namespace(referrer) and not _is_record_of_node(referrer):
                 self._follow(referrer, {module: what for module, what in held.items() if module not in visited})
                 visited.update(held)

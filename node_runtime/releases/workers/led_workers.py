@@ -147,9 +147,10 @@ class LedWorkers:
 
         If a worker fails, the remaining workers keep their release. Before each worker, `trouble()` is called; if it
         returns a problem of worker 1 (not ""), the remaining workers keep their release, too. `forgive` is for a return
-        to an earlier release: then `trouble` is not called, a worker that fails is restarted, and the remaining workers
-        follow.
+        to an earlier release: then `trouble` is not called, a worker that fails is restarted, the remaining workers
+        follow, and the result names the workers that have lost their states.
         """
+        lost = []
         for one in self._workers.values():
             if not one.vsn or one.vsn == vsn:
                 continue
@@ -170,8 +171,9 @@ class LedWorkers:
             if why and not forgive:
                 return f"worker {one.number}: {why}"
             if why:
+                lost.append(f"worker {one.number} lost its states: {why}")
                 self._restart(one, why, vsn)
-        return ""
+        return "; ".join(lost)
 
     def repair(self, vsn: str, who: str) -> None:
         """Bring workers that run another release than worker 1 to its release, `vsn`, or restart them."""

@@ -13,9 +13,10 @@ def with_worker_warnings(plan: Plan, workers: LedWorkers, wanted: int) -> Plan:
     """Return the plan with warnings about the other workers. `wanted` is the number of workers in the new release."""
     warnings = []
     if workers.count > 1:
+        others = "Worker 2 follows, and" if workers.count == 2 else f"Workers 2 to {workers.count} follow: each"
         warnings.append(
-            f"This plan is only for worker 1. The other workers ({workers.count - 1}) follow one after the other: each "
-            f"rehearses the upgrade on its own states, and if one fails, all return to the previous release."
+            f"This plan is only for worker 1. {others} rehearses the upgrade on its own states; if one fails, all "
+            f"return to the previous release."
         )
     if wanted != workers.count:
         warnings.append(

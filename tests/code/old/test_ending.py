@@ -235,3 +235,41 @@ async def test_a_purge_ends_nothing_once_an_install_changes_the_node(app: App, n
         assert purged is not None
         assert (purged.dropped, purged.killed, is_alive(server)) == (False, (), True)
         assert task.cancelled() is ended
+
+
+async def test_a_variable_is_named_and_not_the_tasks_that_use_its_value(app: App, node: Runtime) -> None:
+    app.boot(a=ROUTES.format(n=1), own="SHELF = []\n")
+    shelf = imported("own").SHELF
+    shelf.append(imported("a").page)
+
+    async def use(shelf: list[object]) -> None:
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(use(shelf), name="user")
+    await begun(task)
+    app.load(a=ROUTES.format(n=2))
+    (holder,) = await asyncio.to_thread(app.server.holders, "a")
+    assert holder.name == "own.SHELF"
+    purged = await app.server.end_old_code("a")
+    assert purged is not None
+    assert (purged.dropped, purged.cancelled, [one.name for one in purged.left]) == (True, (), ["own.SHELF"])
+    assert not task.done()
+    task.cancel()
+
+
+async def test_a_task_is_found_that_awaits_a_holder_through_many_coroutines(app: App, node: Runtime) -> None:
+    app.boot(a=THING)
+
+    async def nested(depth: int) -> None:
+        if depth:
+            await nested(depth - 1)
+        thing = None if depth else imported("a").Thing()
+        await asyncio.Event().wait()
+        del thing
+
+    task = asyncio.create_task(nested(20), name="deep")
+    await begun(task)
+    app.load(a=THING.replace("1", "2"))
+    (holder,) = await asyncio.to_thread(app.server.holders, "a")
+    assert holder.task == "deep"
+    task.cancel()

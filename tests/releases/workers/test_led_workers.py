@@ -115,7 +115,11 @@ async def test_a_worker_that_ends_on_the_way_back_boots_again_and_is_not_restart
     way_back = handler.rollback(m.Rollback(), "ann")
     await second.order("1")
     second.say(WorkerEnded("The node was ended by signal 9."))
-    assert (await small.ended(way_back)).outcome == "reverted"
+    operation = await small.ended(way_back)
+    assert (operation.outcome, operation.error) == (
+        "reverted",
+        "worker 2 lost its states: The node was ended by signal 9.",
+    )
     assert not second.restarts
 
 
@@ -126,7 +130,11 @@ async def test_a_worker_that_cannot_go_back_is_restarted(small: SmallNode) -> No
     await small.ended(upgrade)
     way_back = handler.rollback(m.Rollback(), "ann")
     second.say(Done((await second.order("1")).id, "2", "its state has another form"))
-    assert (await small.ended(way_back)).outcome == "reverted"
+    operation = await small.ended(way_back)
+    assert (operation.outcome, operation.error) == (
+        "reverted",
+        "worker 2 lost its states: its state has another form",
+    )
     assert second.restarts == [2]
 
 
