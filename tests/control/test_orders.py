@@ -206,6 +206,19 @@ async def test_a_rollback_is_followed_to_its_end(shop: Node) -> None:
         assert [record.vsn for record in list_records()] == ["1.0"]
 
 
+async def test_the_tree_has_the_running_version_of_an_application_right_after_an_install(shop: Node) -> None:
+    async with shop.client() as client:
+
+        async def version() -> str | None:
+            [root, *_] = (await client.request(methods.TREE, m.TreeQuery())).lines
+            return None if root.application is None else root.application.vsn
+
+        assert await version() == "1.0"
+        started = await client.request(methods.INSTALL, m.Install(vsn="1.1"))
+        assert [state async for state in client.follow(started.operation)][-1].outcome == "installed"
+        assert await version() == "1.1"
+
+
 async def test_a_release_is_removed_once(shop: Node) -> None:
     async with shop.client() as client:
         left = await client.request(methods.REMOVE, m.ReleaseVsn(vsn="1.1"))

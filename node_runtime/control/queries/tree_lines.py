@@ -98,7 +98,7 @@ class VisibleTree:
         self._folding = folding
         self._children = TreeChildren(runtime, membership)
         self._repetition = Repetition()
-        self._versions: tuple[int, int, int] | None = None
+        self._versions: tuple[object, ...] | None = None
         self._parts: list[_Run | _Single] = []
         self._matched: frozenset[int] = frozenset()
         self._shown: set[int] | None = None
@@ -118,11 +118,15 @@ class VisibleTree:
         return self._matching.age
 
     def refresh(self) -> Generator[None, None, None]:
-        """Lay the tree out anew if processes have started or ended; a large tree is laid out less often."""
+        """Lay the tree out anew if processes, child specifications or applications have changed.
+
+        A large tree is laid out less often.
+        """
         self.used_at = monotonic()
         yield from self._matching.refresh()
         specs = self._runtime.singleton(ChildSpecChangeCounter).changes
-        versions = self._membership.version, self._matching.version, specs
+        running = [(one.spec.name, one.spec.vsn) for one in self._runtime.singleton(Applications).running.values()]
+        versions = self._membership.version, self._matching.version, specs, running
         if self._versions is None or (versions != self._versions and self._repetition.due):
             yield from self._repetition.run(self._lay_out())
             self._versions = versions
