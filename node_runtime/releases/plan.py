@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
+from itertools import takewhile
 
 import msgspec
 
@@ -24,7 +25,7 @@ from node_runtime.protocol.messages import (
 
 from . import rehearsal
 from .files.config import read_configuration
-from .files.relup_instructions import Load, Remove
+from .files.relup_instructions import Load, RelupInstruction, Remove
 from .planning import affected, conditions, coroutines, without_callbacks
 from .planning.data_files import changed_files, unlisted_files
 from .planning.old_versions import collection_warning, held_blocker
@@ -284,7 +285,8 @@ def _sums(release: UnpackedRelease) -> dict[str, str]:
 def _warnings(transition: Transition) -> list[str]:
     warnings = coroutines.warnings(transition)
     for module in transition.removed:
-        if users := conditions.callback_processes(module):
+        stopped = affected.pids_of_stopped(_steps_before_removal(transition, module))
+        if users := [one for one in conditions.callback_processes(module) if int(one.pid) not in stopped]:
             label = conditions.process_label(users[0])
             warnings.append(f"{label} runs {module}, which the script deletes; stop {label} before this step.")
     brutal = [
@@ -299,3 +301,8 @@ def _warnings(transition: Transition) -> list[str]:
             f"the remedy."
         )
     return warnings
+
+
+def _steps_before_removal(transition: Transition, module: str) -> list[RelupInstruction]:
+    """Return the instructions of the script that come before the removal of a module."""
+    return list(takewhile(lambda step: not (isinstance(step, Remove) and step.module == module), transition.script))

@@ -197,6 +197,27 @@ async def test_a_child_stopped_by_the_script_has_no_code_change(small: SmallNode
     assert (await small.install("2")).outcome == "installed"
 
 
+async def test_a_deleted_module_whose_processes_the_script_ends_before_is_no_hazard(small: SmallNode) -> None:
+    """The warning names only processes that are left when the module is deleted."""
+    top, without = TOP, "from node_runtime import Supervisor\n\nclass Top(Supervisor): ...\n"
+    script = """
+        [[up]]
+        from = "1"
+        instructions = [
+          { apply = "node_runtime.supervisor:terminate_child", args = ["top", "one"] },
+          { delete_module = "shop.counter" },
+          { apply = "node_runtime.supervisor:terminate_child", args = ["top", "two"] },
+          { update = "shop.top", type = "supervisor" },
+        ]
+    """
+    small.write("1", {"shop.top": top, "shop.counter": COUNTER})
+    small.write("2", {"shop.top": without}, script)
+    small.boot()
+    await supervisor.start_link(importlib.import_module("shop.top").Top, name="top")
+    hazards = [text for text in (await small.handler.plan("2")).warnings if "which the script deletes" in text]
+    assert hazards == ["two runs shop.counter, which the script deletes; stop two before this step."]
+
+
 async def test_a_change_of_child_specifications_makes_a_plan_stale_but_a_start_does_not(small: SmallNode) -> None:
     plan = await plan_with(small, STOP + START)
     spec = ChildSpec("four", start="shop.top:start_one", args=("four",), restart="temporary")
