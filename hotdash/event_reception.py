@@ -12,6 +12,7 @@ from node_runtime.protocol import messages as m
 from .actions import key_of
 from .model.operation_lines import started_words
 from .screens.confirm import ConfirmDialog
+from .screens.waiting import WaitingDialog
 
 if TYPE_CHECKING:
     from .app import HotdashApp
@@ -39,12 +40,19 @@ class EventReception:
         if operation is not None:
             self._announce(operation)
         app.apply(app.node.with_event(event, app.clock()))
-        if event.kind == "rehearsal" and app.dashboard.busy:
-            app.set_busy(f"{event.text[:1].upper()}{event.text[1:]} …")
+        if event.kind == "rehearsal":
+            self._show_progress(f"{event.text[:1].upper()}{event.text[1:]} …")
         if operation is not None and operation.ended is not None:
             app.handlers.releases.report_abort(operation)
             if not operation.results:
                 app.read_operation(operation.id)
+
+    def _show_progress(self, sentence: str) -> None:
+        """Show how far the rehearsal is for which the dashboard waits, if it waits for one."""
+        if isinstance(self._app.screen, WaitingDialog):
+            self._app.screen.show(sentence)
+        elif self._app.dashboard.busy:
+            self._app.set_busy(sentence)
 
     def forget(self) -> None:
         """Drop the events of the next batch, because another node is shown now."""

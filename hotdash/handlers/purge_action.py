@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hotdash.actions import command_line_of
-from hotdash.model.old_code_lines import holder_lines, purged_lines
-from hotdash.model.styled_text import line, span, text_of
+from hotdash.model.old_code_lines import holder_lines, purged_text
+from hotdash.model.styled_text import line, span
 from hotdash.screens.confirm import ConfirmDialog, Question
+from hotdash.screens.waiting import waiting
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import PLAN_TIMEOUT_SECONDS
@@ -23,9 +24,12 @@ async def purge(app: HotdashApp) -> None:
     if selected.module is None or snapshot is None:
         app.show_toast("Select a module first.", bad=True)
         return
-    app.set_busy(f"Looking for what keeps the old version of {selected.module} …")
-    listed = (await app.link.request(methods.OLD_CODE, timeout=PLAN_TIMEOUT_SECONDS)).modules
-    app.set_busy()
+    if any(one.name == selected.module and one.old_vsn is None for one in snapshot.modules):
+        app.show_toast(f"{selected.module} has no old version.")
+        return
+    title = f"End the old code of {selected.module}"
+    async with waiting(app, title, f"Looking for what keeps the old version of {selected.module} …"):
+        listed = (await app.link.request(methods.OLD_CODE, timeout=PLAN_TIMEOUT_SECONDS)).modules
     old = next((one for one in listed if one.module == selected.module), None)
     if old is None:
         app.show_toast(f"{selected.module} has no old version.")
@@ -33,7 +37,7 @@ async def purge(app: HotdashApp) -> None:
     subject = app.subject(selected)
     names = app.node.titles()
     question = Question(
-        title=f"End the old code of {old.module}",
+        title=title,
         lines=(
             line(span("on ", "muted"), span(app.node.name, "strong"), span(f"  boot {snapshot.info.boot_id}", "muted")),
             *holder_lines(old, names),
@@ -46,5 +50,5 @@ async def purge(app: HotdashApp) -> None:
         return
     request = m.PurgeModule(module=old.module, boot_id=snapshot.info.boot_id)
     purged = await app.link.request(methods.PURGE, request, timeout=PLAN_TIMEOUT_SECONDS)
-    app.show_toast(" ".join(text_of(each) for each in purged_lines(purged)), bad=not purged.dropped)
+    app.show_toast(purged_text(purged), bad=not purged.dropped)
     app.link.refresh()

@@ -19,6 +19,7 @@ from hotdash.screens.operation import OperationScreen
 from hotdash.screens.plan import PlanScreen
 from hotdash.screens.restart_question import restart_question
 from hotdash.screens.stage import StageDialog
+from hotdash.screens.waiting import waiting
 from hotdash.views.releases import Releases
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
@@ -66,7 +67,9 @@ class ReleaseActions:
     async def plan(self) -> None:
         vsn = await self._selected_release("plan")
         if vsn is not None:
+            self._app.set_busy(_making_plan(vsn))
             plan = await self._fetch_plan(vsn)
+            self._app.set_busy()
             if isinstance(self._app.top_screen, PlanScreen):
                 self._app.pop_screen()
             await self._app.push_screen(PlanScreen(plan))
@@ -79,10 +82,7 @@ class ReleaseActions:
         return vsn
 
     async def _fetch_plan(self, vsn: str) -> m.Plan:
-        self._app.set_busy(f"Making the plan for release {vsn} …")
-        plan = await self._app.link.request(methods.PLAN, m.MakePlan(vsn=vsn), timeout=PLAN_TIMEOUT_SECONDS)
-        self._app.set_busy()
-        return plan
+        return await self._app.link.request(methods.PLAN, m.MakePlan(vsn=vsn), timeout=PLAN_TIMEOUT_SECONDS)
 
     async def install(self, direction: m.Direction) -> None:
         app = self._app
@@ -90,7 +90,8 @@ class ReleaseActions:
         vsn = await self._selected_release(f"{verb} to")
         if vsn is None:
             return
-        plan = await self._fetch_plan(vsn)
+        async with waiting(app, f"{verb.capitalize()} to {vsn}", _making_plan(vsn)):
+            plan = await self._fetch_plan(vsn)
         if plan.nothing_to_do:
             app.show_toast(f"{app.node.name} already runs {vsn}: nothing to do.")
             return
@@ -225,7 +226,9 @@ class ReleaseActions:
         if (idle := nothing_to_do("rollback", app.node, app.dashboard.keymap)) or snapshot is None:
             app.show_toast(idle)
             return
-        plan = await self._fetch_plan(snapshot.info.permanent)
+        vsn = snapshot.info.permanent
+        async with waiting(app, f"Roll back to {vsn}", _making_plan(vsn)):
+            plan = await self._fetch_plan(vsn)
         running = app.node.running()
         if hard_blockers(plan) and (running is None or running.no_way_back is None):  # else it may restart the node
             await self._show_blocked(plan)
@@ -299,6 +302,10 @@ class ReleaseActions:
         if known and not any(isinstance(one, OperationScreen) and one.operation == operation.id for one in screens):
             words = [f"{kind_words(operation)} {version_words(operation)}: {outcome_words(operation).text}."]
             self._app.show_toast(" ".join([*words, operation.error or "", kept_words(operation)]), bad=True)
+
+
+def _making_plan(vsn: str) -> str:
+    return f"Making the plan for release {vsn} …"
 
 
 def _with_answer(consent: m.InstallOptions, answer: Answer) -> m.InstallOptions:

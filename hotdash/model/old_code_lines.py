@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from node_runtime.protocol import messages as m
@@ -116,6 +116,19 @@ def purged_lines(purged: m.Purged) -> list[Line]:
         lines.append(line(span("Still there:", "warn")))
         lines += [_holder_line(holder, {}) for holder in purged.left]
     return lines
+
+
+def purged_text(purged: m.Purged) -> str:
+    """Return the result of a purge in a few sentences, the outcome first; of several names, only the first."""
+    dropped = f"The old version of {purged.module} is dropped."
+    kept = f"The old version of {purged.module} is still there: {'; '.join(one.name for one in purged.left[:2])}."
+    done = (("Killed", purged.killed), ("Cancelled", purged.cancelled), ("Cleared", purged.cleared))
+    return " ".join([dropped if purged.dropped else kept, *(_done_text(*each) for each in done if each[1])])
+
+
+def _done_text(verb: str, names: Sequence[str]) -> str:
+    others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"{verb} {names[0]}{others}."
 
 
 def holders_text(old: m.OldCode) -> str:

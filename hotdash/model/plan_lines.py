@@ -82,15 +82,7 @@ def verdict(plan: m.Plan) -> Span:
 
 def summary(plan: m.Plan) -> list[Line]:
     """Return the effects of the plan in a few lines, for a dialog."""
-    lines = [
-        line(
-            span(plural(len(plan.modules), "module gets", "modules get"), "strong"),
-            " new code: " if plan.modules else " new code.",
-            span(
-                ", ".join(module.name for module in plan.modules[:4]) + (" …" if len(plan.modules) > 4 else ""), "name"
-            ),
-        )
-    ]
+    lines = _module_counts(plan)
     for action, (words, tone) in _ACTIONS.items():
         touched = [process for process in plan.processes if process.action == action]
         if touched:
@@ -109,6 +101,27 @@ def summary(plan: m.Plan) -> list[Line]:
     back = "Reversible without a restart." if plan.way_back else "No way back without a restart."
     lines.append(line(span(back, "muted" if plan.way_back else "bad")))
     return lines
+
+
+def _module_counts(plan: m.Plan) -> list[Line]:
+    """Return a line with the modules that get new code, and one with those that are deleted, if there are any."""
+    deleted = [module.name for module in plan.modules if module.action == "delete"]
+    loaded = [module.name for module in plan.modules if module.action != "delete"]
+    lines = [
+        line(
+            span(plural(len(loaded), "module gets", "modules get"), "strong"),
+            " new code: " if loaded else " new code.",
+            span(_first_names(loaded), "name"),
+        )
+    ]
+    if deleted:
+        count = span(plural(len(deleted), "module is", "modules are"), "strong")
+        lines.append(line(count, " ", span("deleted", "bad"), ": ", span(_first_names(deleted), "name")))
+    return lines
+
+
+def _first_names(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (" …" if len(names) > 4 else "")
 
 
 def plan_lines(plan: m.Plan, outdated: str = "") -> list[Line]:
@@ -143,8 +156,8 @@ def plan_lines(plan: m.Plan, outdated: str = "") -> list[Line]:
         else span("No way back without a restart: a rollback restarts the node into the permanent release.", "bad")
     )
     lines += _section("Rollback", [(Span("  "), back)])
-    lines += [(), line(span(f"plan {plan_id(plan)}, made at generation {plan.generation}", "muted"))]
-    return lines
+    named = f"plan {plan_id(plan)}" if plan.id else "this plan"  # a plan that can't be installed may have no id
+    return [*lines, (), line(span(f"{named}, made at generation {plan.generation}", "muted"))]
 
 
 def _section(title: str, body: list[Line]) -> list[Line]:

@@ -145,10 +145,17 @@ class ConfirmDialog(ModalScreen[Answer | None]):
 
     @on(Input.Submitted)
     def _focus_button(self) -> None:
-        """When enter is pressed in a field, focus the button; a second enter confirms."""
+        """When enter is pressed in a field, focus the button; a second enter confirms.
+
+        If the required text is not typed, say so in the place of the command line, until the field changes.
+        """
         self._check()  # in a pasted text, enter comes before the field has reported its change
         if not self.query_one("#do").disabled:
             self.query_one("#do").focus()
+        elif not self._frozen and not self._typed_correctly():
+            self.query_one("#typed").focus()
+            wrong = f"To proceed, type exactly {self._question.typed}."
+            self.query_one("#command-line", StaticLines).show([line(span(wrong, "bad"))])
 
     @on(Button.Pressed, "#do")
     def _accept(self) -> None:

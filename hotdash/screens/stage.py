@@ -27,7 +27,7 @@ UploadFunction = Callable[[Path, Callable[[int, int], None]], Awaitable[m.Releas
 class StageDialog(ModalScreen[m.ReleaseInfo | None]):
     """The upload dialog; its result is the verified and unpacked release, or None when cancelled."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("escape", "cancel", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "cancel", "Cancel"), ("down", "choose", "Go to the list")]
 
     DEFAULT_CSS = """
     StageDialog {
@@ -82,6 +82,7 @@ class StageDialog(ModalScreen[m.ReleaseInfo | None]):
         path = self.query_one(Input).value.strip()
         self.query_one("#command-line", StaticLines).show([line(span(f"$ {self._command_line(path)}", "muted"))])
         self.query_one("#do", Button).disabled = not path
+        self.query_one("#status", StaticLines).show([])
         self.query_one(TarballTable).show_found(path)
 
     @on(TarballTable.RowChosen)
@@ -100,8 +101,14 @@ class StageDialog(ModalScreen[m.ReleaseInfo | None]):
         path = Path(self.query_one(Input).value.strip()).expanduser()
         if path.is_file():
             self._run_upload(path)
-        else:
-            self.query_one("#status", StaticLines).show([line(span(f"There is no file {path}.", "bad"))])
+            return
+        sentence = f"{path} is a folder; choose a tarball in it." if path.is_dir() else f"There is no file {path}."
+        self.query_one("#status", StaticLines).show([line(span(sentence, "bad"))])
+
+    def action_choose(self) -> None:
+        """Go from the field to the list, as in a list of suggestions."""
+        if isinstance(self.focused, Input):
+            self.query_one(TarballTable).choose_first()
 
     @work(exclusive=True, group="upload", exit_on_error=False)
     async def _run_upload(self, path: Path) -> None:

@@ -74,11 +74,14 @@ class TarballTable(Table):
             Column("size", align_right=True, drop_order=2),
             Column("changed", drop_order=1),
         )
-        super().__init__(columns, id="files", empty="There is no tarball here; build one with 'node-runtime build'.")
+        super().__init__(columns, id="files", empty="")
 
     def show_found(self, typed: str) -> None:
         """Show the folders and tarballs whose path begins with the typed text."""
         now = time.time()
+        found = find_tarballs(typed)
+        fits = "There is no tarball here; build one with 'node-runtime build'."
+        empty = f"No tarball and no folder begins with {typed}." if typed.rpartition("/")[2] else fits
         self.show(
             [
                 Row(
@@ -89,6 +92,13 @@ class TarballTable(Table):
                         (span(moment(one.changed, now) if one.size is not None else "", "muted"),),
                     ),
                 )
-                for one in find_tarballs(typed)
-            ]
+                for one in found
+            ],
+            empty,
         )
+
+    def choose_first(self) -> None:
+        """Take the focus, with the cursor on the first row."""
+        if self.row_count:
+            self.action_edge(-1)
+            self.focus()

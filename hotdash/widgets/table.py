@@ -162,6 +162,9 @@ class Table(LineScrollView):
     def _measure(self) -> None:
         """Compute the shown columns: [(column number, width)], in the order of the columns."""
         room = self.scrollable_content_region.width - 2
+        if room < 0:  # the table has no size yet, and is laid out when it gets one
+            self._widths = []
+            return
         widths = {
             number: min(column.max_width, max(column.min_width, len(column.title), self._widest(number)))
             for number, column in enumerate(self.columns)

@@ -58,6 +58,9 @@ class ScrollingLines(LineScrollView):
         self._fold()
 
     def _fold(self) -> None:
+        """Fold the lines. A text that has no size yet is folded when it gets one."""
+        if not self.size.width:
+            return
         bar = self.styles.scrollbar_size_vertical
         width = self.scrollable_content_region.width + (bar if self.show_vertical_scrollbar else 0)
         parts = self._parts(max(width, 8))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from textual.widgets import Input
 
 from tests.support.dashboard.dashboard_pilot import DashboardUser, Open, upgrade_to_b
@@ -74,3 +76,33 @@ async def test_letters_right_after_the_key_of_the_palette_search_it(opened: Open
     async with opened() as user:
         await user.type(f":{LETTERS}")
         await has_typed(user, "CommandInput")
+
+
+async def test_a_version_that_is_typed_before_its_question_appears_runs_no_action_and_answers_nothing(
+    opened: Open, peer: Peer
+) -> None:
+    plan_is_due = peer.held["plan"] = asyncio.Event()
+    async with opened(read_only=False) as user:
+        await user.press("5", "down")
+        await user.type(f"U1986.b\r{LETTERS}")
+        await user.sees("Making the plan for release 1986.b …", "esc stops waiting")
+        plan_is_due.set()
+        await user.sees("Type 1986.b to proceed", "Upgrade from 1986.a to 1986.b")
+        await has_typed(user, "#typed", "")
+        assert user.app.dashboard.view == "releases"
+        await user.type("1986.b")
+        await has_typed(user, "#typed", "1986.b")
+    assert {method for method, _ in peer.requests}.isdisjoint({"install", "kill_process", "restart_process"})
+
+
+async def test_escape_stops_waiting_for_a_plan(opened: Open, peer: Peer) -> None:
+    plan_is_due = peer.held["plan"] = asyncio.Event()
+    async with opened(read_only=False) as user:
+        await user.press("5", "down", "U")
+        await user.sees("esc stops waiting")
+        await user.press("escape")
+        await eventually(lambda: "esc stops waiting" not in user.frame())
+        plan_is_due.set()
+        await user.press("X")
+        await user.is_notified("There is nothing to roll back")
+        assert "to proceed" not in user.frame()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from hotdash.model.plan_lines import hard_blockers, needs_typed_consent, plan_lines, summary
@@ -15,6 +17,21 @@ def test_the_point_of_no_return_is_drawn_before_the_first_instruction_after_it()
     bar = next(number for number, text in enumerate(texts) if "point of no return" in text)
     assert "suspend" in texts[bar - 1]
     assert "load fil.color_fsm" in texts[bar + 1]
+
+
+def test_the_summary_counts_the_deleted_modules_apart() -> None:
+    def module(name: str, action: Literal["load", "add", "delete"]) -> m.PlannedModule:
+        return m.PlannedModule(name=name, application="shop", action=action, old_vsn="a", new_vsn="b")
+
+    plan = a_plan("b", modules=(module("shop.one", "load"), module("shop.two", "add"), module("shop.three", "delete")))
+    assert [text_of(one) for one in summary(plan)][:2] == [
+        "2 modules get new code: shop.one, shop.two",
+        "1 module is deleted: shop.three",
+    ]
+
+
+def test_a_plan_without_an_id_is_not_named_by_an_empty_one() -> None:
+    assert text_of(plan_lines(a_plan("b", id=""))[-1]).startswith("this plan, made at generation")
 
 
 def test_only_hard_blockers_forbid() -> None:

@@ -30,7 +30,9 @@ async def test_an_upgrade_needs_the_version_typed(opened: Open, peer: Peer) -> N
         await user.press("5", "down", "U")
         await user.sees("plan 3f9a1c", "on fil@127.0.0.1", "$ hotdash upgrade fil@127.0.0.1 1986.b --yes")
         await user.press("enter")
+        await user.sees("To proceed, type exactly 1986.b.")
         await user.type("1986.a")
+        await user.sees("$ hotdash upgrade fil@127.0.0.1 1986.b --yes")
         await user.press("enter", "enter", "tab", "enter")
         assert not peer.asked("install")
 
@@ -96,7 +98,14 @@ async def test_a_tarball_is_chosen_from_a_list_newest_first(
         await user.press("S")
         await user.sees("fil-1986.d.tar.gz", "fil-1986.e.tar.gz", "old/", "7.0 kB")
         assert "notes.txt" not in user.frame()
-        await user.press("tab", "enter")
+        await user.type("no")
+        await user.sees("No tarball and no folder begins with no.")
+        user.app.screen.query_one(Input).value = str(folder)
+        await user.press("enter")
+        await user.sees("is a folder; choose a tarball in it.")
+        user.app.screen.query_one(Input).value = ""
+        await eventually(lambda: "is a folder" not in user.frame())
+        await user.press("down", "enter")
         await eventually(lambda: user.app.screen.query_one(Input).value == "fil-1986.d.tar.gz")
         await user.press("enter")
         await user.sees("fil 1986.d", "5 Releases")
@@ -128,8 +137,8 @@ async def test_the_help_does_not_end_a_plan_that_is_being_made(opened: Open, pee
         await user.press("5", "down")
         await user.sees("1986.b  unpacked")
         peer.silent = True
-        await user.press("U")
-        planning = next(worker for worker in user.app.workers if worker.name == "upgrade")
+        await user.press("p")
+        planning = next(worker for worker in user.app.workers if worker.name == "plan")
         await user.press("question_mark")
         await user.sees("esc closes")
         assert not planning.is_cancelled

@@ -73,8 +73,12 @@ async def test_what_keeps_an_old_version_is_shown_and_ended(opened: Open, peer: 
         await user.sees(f"hotdash purge fil@127.0.0.1 {module}")
         await user.type(module)
         await user.press("enter", "enter")
-        await user.is_notified(f"The old version of {module} is dropped.")
-    assert peer.asked("purge")
+        await user.is_notified(f"The old version of {module} is dropped. Cancelled task poller (fil.poll).")
+        assert peer.asked("purge")
+        asked = len(peer.asked("old_code"))
+        await user.press("up", "E")
+        await user.is_notified("has no old version.")
+        assert len(peer.asked("old_code")) == asked
 
 
 async def test_empty_views_say_what_is_missing(opened: Open, peer: Peer) -> None:

@@ -19,6 +19,21 @@ def rows(app: App[None]) -> list[str]:
     return [strip.text for strip in app.screen._compositor.render_strips()]
 
 
+async def test_a_text_that_is_not_laid_out_yet_is_not_folded_into_a_few_cells() -> None:
+    app = TextApp()
+    async with app.run_test(size=(40, 6)) as pilot:
+        text = app.query_one(ScrollingLines)
+        text.remove()
+        await app.mount(hidden := ScrollingLines())
+        hidden.display = False
+        await pilot.pause()
+        hidden.show([line("one text that fits into a line")])
+        assert hidden.virtual_size.height == 0
+        hidden.display = True
+        await pilot.pause()
+        assert hidden.virtual_size.height == 1
+
+
 async def test_lines_are_folded_beside_the_scrollbar_that_they_cause() -> None:
     full = "word " * 7 + "ends."  # as wide as the screen without a scrollbar
     app = TextApp()

@@ -31,13 +31,15 @@ VITALS_SECONDS: Final = 0.25
 
 
 class Peer:
-    """`start` returns the address; then the test changes `world`, `refuse` and `silent`, and reads `requests`."""
+    """`start` returns the address; then a test changes `world`, `refuse`, `held`, `silent`, and reads `requests`."""
 
     def __init__(self, directory: Path, world: World | None = None, *, tick: float = VITALS_SECONDS) -> None:
         self.world = world if world is not None else fil_world()
         self.requests: list[tuple[str, Any]] = []
         self.refuse: dict[str, str] = {}
         self.silent = False
+        self.held: dict[str, asyncio.Event] = {}
+        """The methods whose answers are held until their event is set. The answers to later requests wait, too."""
         self.outcome: str = "installed"
         self.uploaded = bytearray()
         self._directory = directory
@@ -212,6 +214,8 @@ class Peer:
             self.requests.append((request.method, params))
             if self.silent:
                 continue
+            if request.method in self.held:
+                await self.held[request.method].wait()
             if request.method == "subscribe":
                 self._subscribers.add(routing_id)
             elif request.method == "unsubscribe":
