@@ -62,7 +62,7 @@ def _listener_connection(protocol: Any) -> Any:
             self.reader = PacedReader(transport, self.take, self.waits)
             self.flow = FlowControl(self.reader)  # type: ignore[arg-type]  # it only pauses and resumes reading
             if self.limits.connections is not None and len(self.connections) > self.limits.connections:
-                self.limit_log.add(f"there were more than {self.limits.connections} at a time")
+                self.limit_log.add(f"there were more than {self.limits.connections} at a time (limit_connections)")
                 transport.close()
             elif self.limits.descriptors is not None and _descriptor(transport) >= self.limits.descriptors:
                 self.limit_log.add("the descriptors of this OS process are almost used up (`ulimit -n`)")
@@ -117,7 +117,7 @@ def _listener_connection(protocol: Any) -> Any:
 
             If a response has begun, the connection is closed without this answer.
             """
-            self.limit_log.add("the head of the request was too large")
+            self.limit_log.add("the head of the request was too large (limit_head_bytes)")
             self._refuse(HEAD_TOO_LARGE)
 
         def send_400_response(self, msg: str) -> None:

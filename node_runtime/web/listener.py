@@ -228,6 +228,6 @@ def port(name: str) -> int:
     """
     address = listeners().named(name).socket.getsockname()
     if not isinstance(address, tuple):
-        raise Refused(f"listener {name!r} has no port: it listens on the unix socket {address}")
+        raise Refused(f"listener {name!r} has no port; connect to its unix socket {address} instead")
     number: int = address[1]
     return number

@@ -89,7 +89,8 @@ def _ended(listener: Listener, pid: Pid, reason: object) -> None:
     listener.processes.discard(pid)
     starting = listener.starting
     if starting is not None and not starting.done():
-        error = reason if isinstance(reason, Exception) else Refused(f"listener {listener.name!r} ended: {reason}")
+        sentence = f"listener {listener.name!r} ended before it accepted connections: {reason}; the log has the cause"
+        error = reason if isinstance(reason, Exception) else Refused(sentence)
         starting.set_exception(error)
 
 

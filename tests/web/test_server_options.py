@@ -144,7 +144,7 @@ async def test_a_unix_socket_is_served_and_removed_and_an_abandoned_one_is_repla
     assert await asked(path=path) == b"200"
     with pytest.raises(Refused, match="is in use; stop its server"):
         await web.start_asgi("other", APP, uds=path)
-    with pytest.raises(Refused, match="has no port: it listens on the unix socket"):
+    with pytest.raises(Refused, match="has no port; connect to its unix socket"):
         web.port("site")
     await web.stop_http("site")
     assert list(os.scandir(tmp_path)) == []
@@ -207,7 +207,7 @@ async def test_a_large_body_is_refused_and_logged_once(
     with caplog.at_level(logging.WARNING):
         assert [await asked(large, port=port) for _ in range(3)] == [b"413"] * 3
     assert [record.getMessage() for record in caplog.records if "body was too large" in record.getMessage()] == [
-        "listener site ended connections: the body was too large (1 since the last report)"
+        "listener site ended connections: the body was too large (limit_body_bytes) (1 since the last report)"
     ]
 
 

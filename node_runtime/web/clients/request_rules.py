@@ -51,7 +51,7 @@ class RequestRules:
         if self._max_bytes is None or (length is None and coding is None):
             return self._application(scope, receive, send)
         if length is not None and int(length) > self._max_bytes:
-            self._log.add("the body was too large")
+            self._log.add("the body was too large (limit_body_bytes)")
             return _refuse(send, 413, b"Content Too Large")
         if coding is None:
             return self._application(scope, receive, send)
@@ -79,7 +79,7 @@ class RequestRules:
             message = await receive()
             got += len(message.get("body", b""))
             if got > max_bytes:
-                self._log.add("the body was too large")
+                self._log.add("the body was too large (limit_body_bytes)")
                 raise BodyTooLarge
             return message
 

@@ -77,7 +77,7 @@ class Lifespan:
                 raise
         if self._failure is not None:
             await self.end_at_once()
-            raise Refused(f"the startup of {self.reference} failed: {self._failure}")
+            raise Refused(f"the startup of {self.reference} failed: {self._failure}; correct it, or what it needs")
 
     def task_names(self) -> set[str]:
         """Return the names of the tasks that end with this lifespan."""
@@ -119,7 +119,7 @@ class Lifespan:
         except TimeoutError:
             self._shutdown_failure = f"it did not end within {seconds:g} s"
         if self._shutdown_failure is not None:
-            logger.error("the shutdown of %s failed: %s", self.reference, self._shutdown_failure)
+            logger.error("the shutdown of %s failed, so it was cancelled: %s", self.reference, self._shutdown_failure)
         await self.end_at_once()
 
     async def end_at_once(self) -> None:

@@ -142,7 +142,7 @@ class WebSocketConnection(asyncio.Protocol):
         try:
             await start_handler(above, self._listener, reference, self._number)
         except (Refused, Exit) as error:
-            logger.error("%s can't handle a websocket: %s", reference, error)
+            logger.error("a websocket was answered with 500, because its handler %s can't start: %s", reference, error)
             self._answer(500, "Internal Server Error\n")
 
     @property

@@ -73,7 +73,7 @@ class Opening:
         try:
             handler = handler_class(self.reference)
         except Refused as refusal:
-            logger.error("%s", refusal)
+            logger.error("a websocket was answered with 500: %s", refusal)
             self.reject(500, "Internal Server Error\n")
             return False
         self.max_message_bytes, self.max_unsent_bytes = handler.max_message_bytes, handler.max_unsent_bytes
