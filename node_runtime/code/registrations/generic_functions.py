@@ -40,20 +40,26 @@ class Implementations(MutableMapping[type, Any]):
 
 
 def generic_functions(namespaces: Iterable[dict[str, Any]]) -> Iterator[Implementations]:
-    """Yield the implementations of each generic function that these namespaces, or classes in them, define."""
+    """Yield the implementations of each generic function that these namespaces, or classes in them, define.
+
+    The namespaces are read before and after each body, so most values are passed over without a look at their parts.
+    """
     for namespace in namespaces:
-        if any(name in namespace for name in _MODULES):
-            for value in list(namespace.values()):
-                yield from _implementations(value)
-                if isinstance(value, type) and value.__module__ == namespace.get("__name__"):
-                    for part in list(vars(value).values()):
-                        if type(part) is functools.singledispatchmethod:
-                            yield from _implementations(part.dispatcher)
+        if not any(name in namespace for name in _MODULES):
+            continue
+        for value in list(namespace.values()):
+            if type(value) is FunctionType:
+                if hasattr(value, "_clear_cache"):
+                    yield from _implementations(value)
+            elif isinstance(value, type) and functools.singledispatchmethod in map(type, list(vars(value).values())):
+                parts = list(vars(value).values()) if value.__module__ == namespace.get("__name__") else []
+                for part in parts:
+                    if type(part) is functools.singledispatchmethod:
+                        yield from _implementations(part.dispatcher)
 
 
-def _implementations(value: Any) -> Iterator[Implementations]:
-    if type(value) is FunctionType and "registry" in vars(value) and "_clear_cache" in vars(value):
-        view = vars(value)["registry"]
-        behind = gc.get_referents(view) if type(view) is MappingProxyType else []
-        if behind and type(behind[0]) is dict:
-            yield Implementations(value, behind[0])
+def _implementations(function: Any) -> Iterator[Implementations]:
+    view = vars(function).get("registry")
+    behind = gc.get_referents(view) if type(view) is MappingProxyType else []
+    if behind and type(behind[0]) is dict:
+        yield Implementations(function, behind[0])
