@@ -93,10 +93,9 @@ fuzz: $(READY)
 	@command -v escript >/dev/null || echo "Erlang is not here: nothing is compared with a real OTP"
 	HYPOTHESIS_PROFILE=fuzz INSTRUCTION_PAIRS=every $(BIN)/python -m pytest $(PARALLEL) tests/properties \
 		tests/code/test_random_histories.py tests/releases/store/test_hostile_tarballs.py \
-		tests/releases/install/test_pairs_of_instructions.py tests/differential
-	@$(BIN)/python $(LOCKED) locks/fuzz.txt 2>/dev/null \
-		|| echo "atheris is not here: nothing is fuzzed by coverage"
-	$(BIN)/python -m tests.fuzz
+		tests/releases/install/test_pairs_of_instructions.py tests/differential; status=$$?; \
+		$(BIN)/python $(LOCKED) locks/fuzz.txt 2>/dev/null || echo "atheris is not here: nothing is fuzzed by coverage"; \
+		$(BIN)/python -m tests.fuzz && exit $$status
 
 lint: $(READY)
 	$(BIN)/ruff check .
