@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Role
 
 from .gateway.token_bucket import Refill, TokenBucket
@@ -77,6 +78,11 @@ class Shortage(NamedTuple):
         return (
             f"Too many requests from {self.whom}: nothing was done; try again in {max(1, math.ceil(self.seconds))} s."
         )
+
+    @property
+    def refusal(self) -> Refused:
+        """The refusal of the request."""
+        return Refused(self.sentence, retry_after=self.seconds)
 
 
 class _Connection(msgspec.Struct, frozen=True):

@@ -140,7 +140,7 @@ class Dispatcher:
         if shortage is not None:
             delay = self._budgets.refusal_delay(peer)
             if delay is not None:
-                self._thread.later(delay, partial(self._refuse, peer, number, Refused(shortage.sentence)))
+                self._thread.later(delay, partial(self._refuse, peer, number, shortage.refusal))
         elif request is None:
             self._refuse(peer, number, Refused(_NO_REQUEST))
         elif holder is None:
@@ -344,7 +344,7 @@ class _PendingRequest:
             self._dispatch._budgets.charge(self._peer, size)
             answer.charge()
         elif (shortage := self._dispatch._budgets.take(self._peer, size)) is not None:
-            failure = _error_reply(Refused(shortage.sentence))
+            failure = _error_reply(shortage.refusal)
         self._write_outcome(answer)
         packed = answer.packed if failure is None else None
         self._dispatch._reply(self._peer, m.Reply(id=self._number, result=packed, failure=failure))
@@ -392,4 +392,9 @@ def _shown_sentence(sentence: str) -> str:
 
 
 def _error_reply(error: Refused) -> m.ErrorReply:
-    return m.ErrorReply(code=int(error.code), sentence=_shown_sentence(error.sentence), operation=error.operation)
+    return m.ErrorReply(
+        code=int(error.code),
+        sentence=_shown_sentence(error.sentence),
+        operation=error.operation,
+        retry_after=error.retry_after,
+    )

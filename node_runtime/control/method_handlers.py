@@ -167,7 +167,7 @@ class MethodHandlers:
             MethodEntry(methods.SOURCE, module_source, "worker"),
             MethodEntry(methods.AUDIT_VERIFY, self.audit_verify, "worker"),
             MethodEntry(methods.PLAN, self.plan, "loop", lambda request: request.vsn),
-            MethodEntry(methods.STAGE_BEGIN, lambda caller, request: m.Upload(upload=uploads.begin(request))),
+            MethodEntry(methods.STAGE_BEGIN, self.stage_begin),
             MethodEntry(methods.STAGE_CHUNK, self.stage_chunk),
             MethodEntry(
                 methods.STAGE_END,
@@ -318,13 +318,17 @@ class MethodHandlers:
     # ------------------------------------------------------------------ releases
 
     def client_gone(self, routing_id: bytes) -> None:
-        """Stop making the plan of a client that has gone. Called in the control thread."""
+        """Stop making the plan of a client that has gone, and drop its uploads. Called in the control thread."""
+        self._parts.uploads.client_gone(routing_id)
         with suppress(RuntimeError):  # the event loop has ended
             self._runtime.loop.call_soon_threadsafe(self._plans.drop, routing_id)
 
     async def plan(self, caller: Caller, request: m.MakePlan) -> m.Plan:
         plan = await self._plans.plan(caller.connection, request.vsn)
         return structs.replace(plan, approval=self._handler.approvals.of_plan(plan, caller.name))
+
+    def stage_begin(self, caller: Caller, request: m.StageBegin) -> m.Upload:
+        return m.Upload(upload=self._parts.uploads.begin(request, caller.connection))
 
     def stage_chunk(self, caller: Caller, request: m.StageChunk) -> m.Empty:
         self._parts.uploads.add(request)

@@ -37,6 +37,7 @@ class _OpenUpload:
     size: int
     sha256: str
     name: str
+    connection: bytes
     received: int = 0
     hash: _Hash = field(default_factory=hashlib.sha256)
     last_chunk_at: float = field(default_factory=time.monotonic)
@@ -53,8 +54,11 @@ class Uploads:
         for left in directory.glob("upload-*"):
             shutil.rmtree(left, ignore_errors=True)  # a failing disk must not prevent the boot
 
-    def begin(self, request: StageBegin) -> str:
-        """Open an upload and return its id. Raises Refused if the tarball is too large or too many uploads are open."""
+    def begin(self, request: StageBegin, connection: bytes) -> str:
+        """Open an upload of a client's connection and return its id.
+
+        Raises Refused if the tarball is too large or too many uploads are open.
+        """
         with self._lock:
             self._drop_idle()
             if not 0 < request.size <= MAX_TARBALL_BYTES:
@@ -84,7 +88,7 @@ class Uploads:
             except OSError as error:
                 self.discard(path)
                 raise _not_stored(error) from None
-            self._open[upload] = _OpenUpload(path, file, request.size, request.sha256, request.file_name)
+            self._open[upload] = _OpenUpload(path, file, request.size, request.sha256, request.file_name, connection)
             return upload
 
     def add(self, chunk: StageChunk) -> None:
@@ -138,6 +142,12 @@ class Uploads:
         """Drop an open upload. Does nothing if there is none with this id."""
         with self._lock:
             if name in self._open:
+                self._drop(name)
+
+    def client_gone(self, connection: bytes) -> None:
+        """Drop the open uploads of a connection that has ended: no client can continue them."""
+        with self._lock:
+            for name in [name for name, upload in self._open.items() if upload.connection == connection]:
                 self._drop(name)
 
     def close(self) -> None:

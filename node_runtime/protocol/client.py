@@ -168,7 +168,8 @@ class Client:
         finally:
             del self._waiting[request_id]
         if reply.failure is not None:
-            raise Refused(reply.failure.sentence, ExitCode(reply.failure.code), reply.failure.operation)
+            failure = reply.failure
+            raise Refused(failure.sentence, ExitCode(failure.code), failure.operation, failure.retry_after)
         try:
             return unpack(reply.result or b"", method.result)
         except MalformedMessage:

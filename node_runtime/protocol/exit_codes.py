@@ -34,11 +34,19 @@ class Refused(Exception):
     """A failed request or command, with the exit code of the command.
 
     `sentence` names the affected thing and the remedy; `operation` is the id of the failed operation, if there was one.
-    OK is no code of a failure: if a node sends it, REFUSED replaces it.
+    `retry_after` is the number of seconds after which the same request succeeds, if only the client's budget is used
+    up; else it is None. OK is no code of a failure: if a node sends it, REFUSED replaces it.
     """
 
-    def __init__(self, sentence: str, code: ExitCode = ExitCode.REFUSED, operation: str | None = None) -> None:
+    def __init__(
+        self,
+        sentence: str,
+        code: ExitCode = ExitCode.REFUSED,
+        operation: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.code = code or ExitCode.REFUSED
         self.operation = operation
+        self.retry_after = retry_after

@@ -226,5 +226,7 @@ async def test_an_answer_that_was_made_is_sent_and_paid_afterwards(shop: Node) -
     async with shop.client("viewer") as client:
         view = await client.request(methods.STATE, m.GetState(pid=int(pid)))
         assert view.process.pid == int(pid)
-        with pytest.raises(Refused, match="Too many requests from this connection"):
+        with pytest.raises(Refused, match="Too many requests from this connection") as caught:
             await client.request(methods.STATE, m.GetState(pid=int(pid)))
+        assert caught.value.retry_after is not None
+        assert caught.value.retry_after > 0

@@ -98,6 +98,16 @@ async def test_bytes_with_another_hash_are_not_unpacked(shop: Node) -> None:
     assert list((shop.root / "var" / "staging").iterdir()) == []
 
 
+async def test_the_uploads_of_a_client_that_has_gone_are_dropped(shop: Node) -> None:
+    async with shop.client() as gone:
+        for _ in range(4):
+            await begin(gone, b"abc")
+        assert len(list((shop.root / "var/staging").glob("upload-*"))) == 4
+    await eventually(lambda: not list((shop.root / "var/staging").glob("upload-*")))
+    async with shop.client() as client:
+        await begin(client, b"abc")
+
+
 async def test_only_so_many_uploads_are_open_at_once(shop: Node) -> None:
     async with shop.client() as client:
         for _ in range(4):

@@ -80,7 +80,7 @@ async def _patiently(client: Client, method: Method[P, R], query: P) -> R:
         try:
             return await client.request(method, query)
         except Refused as refused:
-            if not refused.sentence.startswith("Too many requests"):
+            if refused.retry_after is None:
                 raise
             await asyncio.sleep(BUSY_PAUSE_SECONDS)
     return await client.request(method, query)

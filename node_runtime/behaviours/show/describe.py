@@ -32,6 +32,12 @@ UNTIMED_TERMS: Final = 32
 _NUMBERS: Final = (int, float)
 _NAMES_OF_VALUES: Final = frozenset({"name", "key", "header", "field"})
 """Labels of parts that contain a name: in {"name": "API_KEY", "value": …}, "name" has the name of "value"."""
+_KEY_TYPE: Final = "kty"
+"""The member that every JSON Web Key has (RFC 7517)."""
+_PRIVATE_PARTS: Final = frozenset({"d", "k", "p", "q", "dp", "dq", "qi", "oth"})
+"""The private members of a JSON Web Key (RFC 7518, section 6)."""
+_MAX_MEMBERS: Final = 32
+_NO_NAMES: Final[frozenset[str]] = frozenset()
 _NO_FIELDS: Final[Mapping[str, Declaration]] = {}
 
 
@@ -105,7 +111,8 @@ class _Describer:
         if depth >= self.limits.depth:
             return Term(type=reader.name, text=ELLIPSIS, cut=length)
         self.walked.add(id(value))
-        items = self._items(parts, depth, reader.fields, declared, length)
+        private = _PRIVATE_PARTS if self.readers.redacts and _is_json_web_key(reader, value, length) else _NO_NAMES
+        items = self._items(parts, depth, reader.fields, declared, length, private)
         self.walked.discard(id(value))
         text = _EMPTY.get(reader.name, "") if length == 0 else ""
         return Term(type=reader.name, text=text, items=items, cut=max(0, length - len(items)))
@@ -117,6 +124,7 @@ class _Describer:
         fields: Mapping[str, Declaration],
         declared: Declaration | None,
         length: int,
+        private: frozenset[str],
     ) -> tuple[tuple[str, Term], ...]:
         items: list[tuple[str, Term]] = []
         rest, hides_keys = None, False
@@ -136,7 +144,8 @@ class _Describer:
                 self.size += len(shown) + 8
                 if self.secrets is not None:
                     self.path.append(shown)
-                if (secrecy and _hides(secrecy, part)) or (names_next and (type(name) is int or shown == "value")):
+                is_named = names_next and (type(name) is int or shown == "value")
+                if (secrecy and _hides(secrecy, part)) or is_named or shown in private:
                     items.append((shown, self._hidden(part, self.readers.of(type(part)))))
                 else:
                     declaration = fields.get(name, rest) if fields and type(name) is str else rest
@@ -176,6 +185,15 @@ def _hides(secrecy: Secrecy, part: object) -> bool:
     if secrecy is Secrecy.OPEN or any(cls is shown for shown in _ALWAYS_SHOWN):
         return False
     return secrecy is Secrecy.HIDDEN or not any(cls is number for number in _NUMBERS)
+
+
+def _is_json_web_key(reader: ValueReader, value: object, length: int) -> bool:
+    if reader.cls is not dict or not 1 < length <= _MAX_MEMBERS:
+        return False
+    try:
+        return any(type(name) is str and name == _KEY_TYPE for name, _ in reader.parts(value)[1] or ())
+    except RuntimeError:
+        return False  # the dict changed while another thread read it
 
 
 def _names_secret(label: object, part: object, length: int) -> bool:

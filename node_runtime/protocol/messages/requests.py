@@ -193,11 +193,15 @@ class Request(WireStruct, frozen=True):
 
 
 class ErrorReply(WireStruct, frozen=True):
-    """A refusal: `code` is the exit code for the command line; `sentence` names the cause and the remedy."""
+    """A refusal: `code` is the exit code for the command line; `sentence` names the cause and the remedy.
+
+    If only the client's budget is used up, `retry_after` is the number of seconds until it is large enough.
+    """
 
     code: int
     sentence: str
     operation: str | None = None
+    retry_after: float | None = None
 
 
 class Reply(WireStruct, frozen=True):

@@ -123,6 +123,25 @@ def test_annotations_that_are_no_texts_are_read_too() -> None:
     assert S.encode() not in pack(describe(value))
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        {"kty": "OKP", "crv": "Ed25519", "x": "public", "d": "s3cret"},
+        {"crv": "Ed25519", "d": "s3cret", "kty": "OKP", "x": "public"},
+        {"k": "s3cret", "kty": "oct", "kid": "public"},
+        {"kty": "RSA", "n": "public", "p": "s3cret", "q": "s3cret", "dp": "s3cret", "oth": [{"r": "s3cret"}]},
+    ],
+)
+def test_the_private_parts_of_a_json_web_key_are_hidden(key: dict[str, Any]) -> None:
+    shown = str(describe([key]))
+    assert "s3cret" not in shown
+    assert "public" in shown
+
+
+def test_a_dict_that_is_no_key_shows_its_short_names() -> None:
+    assert "shown" in str(describe({"d": "shown", "k": "shown", "type": "oct"}))
+
+
 def test_no_code_runs_when_annotations_are_read() -> None:
     class Trap:
         def __class_getitem__(cls, item: object) -> None:
