@@ -71,7 +71,7 @@ class ScrollingLines(LineScrollView):
         self._starts = [number for number, _ in parts]
         self.virtual_size = Size(width, len(self._folded))
         if self.follows:
-            self.scroll_end(animate=False, immediate=True)
+            self.scroll_end(animate=False, immediate=True, force=True)  # the scrollbar is shown only after this
         self.refresh()
 
     def _parts(self, width: int) -> list[tuple[int, Line]]:

@@ -149,7 +149,7 @@ async def test_a_refused_install_names_what_holds_the_old_version(small: SmallNo
     operation = await small.install("1")
     operation = await small.install("3")
     assert operation.outcome == "aborted"
-    assert "shop.counter still has an old version: " in str(operation.error)
+    assert "shop.counter still has an old version (2): " in str(operation.error)
     assert "holds class shop.counter.Counter" in str(operation.error)
 
 
