@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Coroutine
+from inspect import CORO_CREATED, getcoroutinestate
 from time import monotonic
 from types import CoroutineType
 from typing import Any, Final
@@ -169,6 +170,10 @@ class BehaviourProcess(VersionedProcess):
             following: Continuation | None
             left = MAX_MESSAGES_PER_RUN
             while (coroutine := self.coroutine) is not None and (item := self.current_item) is not None:
+                if self._would_begin_in_old_code(coroutine, item):
+                    coroutine.close()
+                    left = self._begin_again(item, left)
+                    continue
                 try:
                     following = self.finish(item, await coroutine)
                 except GeneratorExit:  # the event loop is closed
@@ -194,6 +199,30 @@ class BehaviourProcess(VersionedProcess):
             del task
             if not await parked:
                 return
+
+    def _would_begin_in_old_code(self, coroutine: Continuation, item: MailItem) -> bool:
+        """Return whether new code was loaded after the call of an async callback, and before its first line has run.
+
+        The other modules are in their new versions already, and may lack what the old callback needs.
+        """
+        if self.code.home.__dict__ is self.code.namespace or type(coroutine) is not CoroutineType:
+            return False
+        if transaction_variable.get() is not None:  # a request of the script, which a held process answers at once
+            return False
+        name, cls = "handle_info" if item[0] is None else item[0], type(self.instance)
+        if type(name) is not str or name in getattr(cls, "__deferred__", ()):  # that call has changed something already
+            return False
+        return (
+            getcoroutinestate(coroutine) == CORO_CREATED
+            and getattr(getattr(cls, name, None), "__code__", None) is coroutine.cr_code
+        )
+
+    def _begin_again(self, item: MailItem, left: int) -> int:
+        """Handle `item` anew: at once in the new code, or after the resume if the process is to be suspended."""
+        self.coroutine = self.current_item = None
+        self.prepend_mail([item])
+        self.handled -= 1
+        return self._until_async(left)
 
     def _until_async(self, left: int) -> int:
         """Handle at most `left` messages, and stop earlier if a callback is async or the process is no longer BUSY.

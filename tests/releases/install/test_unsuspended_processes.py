@@ -22,6 +22,7 @@ from node_runtime import (
     whereis,
 )
 from node_runtime.behaviours.upgrade import live_processes
+from node_runtime.code import Source
 from tests.support.projects.small_shop import COUNTER, COUNTER_2, ONLY_LIVE
 from tests.support.waiting import eventually
 
@@ -203,6 +204,44 @@ async def test_a_busy_process_delays_nothing_and_is_held_when_its_callback_ends(
     assert await waiting == "c1"
     assert set(flowing.answers) == {"c1"}
     assert live_processes.raw_state("counter") == {"count": flowing.casts}
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+async def test_an_async_callback_that_has_not_begun_at_the_switch_begins_in_the_new_code(
+    small: SmallNode, is_held: bool
+) -> None:
+    asking = """
+        from node_runtime import GenServer
+        from shop import names
+
+        class Asker(GenServer[list]):
+            def init(self):
+                return []
+
+            async def ask(self):
+                self.state.append(names.NAME())
+    """
+    for vsn, name in (("1", "first"), ("2", "second")):
+        small.write(
+            vsn, {"shop.asker": asking.replace("NAME", name), "shop.names": f"def {name}():\n    return '{name}'"}
+        )
+    small.boot()
+    asker = importlib.import_module("shop.asker").Asker
+    pid = await gen_server.start(asker, name="asker")
+    files = {module: str(small.root / f"lib/shop-2/src/shop/{module}.py") for module in ("asker", "names")}
+    batch = small.code.prepare([Source(f"shop.{module}", path, "shop", "2") for module, path in files.items()])
+    cast("asker", asker.ask)
+    cast("asker", asker.ask)
+    await asyncio.sleep(0)  # the process has taken the first message, and its task has not run yet
+    assert process_info(pid).status == "running"
+    batch.commit()
+    if is_held:
+        hold = live_processes.Hold("the install")
+        hold.hold_without_waiting(frozenset({"shop.asker"}))
+        await eventually(lambda: process_info(pid).status == "suspended")
+        assert live_processes.raw_state("asker") == []
+        hold.release()
+    await eventually(lambda: live_processes.raw_state("asker") == ["second", "second"])
 
 
 async def test_a_callback_that_outlasts_the_install_ends_in_its_version(small: SmallNode) -> None:
