@@ -94,8 +94,9 @@ class OperationPanel(Vertical):
         verdict = outcome_lines(operation, view_state.fresh, view_state.node_now)
         head = [headline(operation)] if titled else []
         if operation.waits_for and operation.ended is None:
-            key = key_of("abort", view_state.dashboard.keymap)
-            verdict.append(line("  ", span(key, "name"), " aborts it; nothing has been changed yet."))
+            key = span(key_of("abort", view_state.dashboard.keymap), "name")
+            how = ["An operator can abort it"] if view_state.role == "viewer" else [key, " aborts it"]
+            verdict.append(line("  ", *how, "; nothing has been changed yet."))
         verdict += switch_lines(operation, view_state, self.size.width)
         self.query_one("#verdict", StaticLines).show([*head, *verdict])
         self.query_one("#phases", ScrollingLines).show(phase_lines(operation, view_state.node_now))

@@ -46,6 +46,17 @@ async def test_a_waiting_operation_says_what_it_waits_for_and_can_be_aborted(ope
         assert peer.asked("abort") == [m.Abort(operation=peer.world.operations[-1].id, reason="freeze")]
 
 
+async def test_a_viewer_is_told_that_an_operator_can_abort_a_waiting_operation(opened: Open, peer: Peer) -> None:
+    peer.world.role = "viewer"
+    peer.world.operations = [
+        *peer.world.operations,
+        bobs_upgrade(phase="waiting", waits_for="fil is busy", waits_until=time.time() + 3600),
+    ]
+    async with opened() as user:
+        await user.press("6")
+        await user.sees("waits for: fil is busy", "An operator can abort it; nothing has been changed yet.")
+
+
 async def test_an_operator_whose_operation_is_aborted_is_told_by_whom_and_why(opened: Open, peer: Peer) -> None:
     by_bob = "operator (bob@desk) aborted it: release freeze."
     async with opened(read_only=False) as user:
