@@ -1,6 +1,8 @@
 """Finds secrets whose names are not right before them, but in the field before, in a class name or in a command.
 
 Each pattern is possessive (it never gives back what it has matched) and examines only parts of limited length.
+A repeated group is atomic instead, `(?>(?:…)*)`: before Python 3.11.5, the possessive repetition of a group keeps the
+text that its last, failed attempt has read.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ _BARE: Final = re.compile(rf"(?!{REDACTED})[^\s,;}}\]>]++")
 _END_OF_LINE: Final = r"(?:\r?\n|\\r\\n)"
 _FORM_FIELD: Final = re.compile(
     rf"\bname=\\?['\"]?([\w.\-]{{1,100}}+)\\?['\"]?(?:;[^\r\n\\]{{0,200}}+)?"
-    rf"(?:{_END_OF_LINE}(?![\r\n\\])[^\r\n\\]{{1,200}}+){{0,4}}+{_END_OF_LINE}{{2}}((?:(?!\\r\\n)[^\r\n])++)",
+    rf"(?>(?:{_END_OF_LINE}(?![\r\n\\])[^\r\n\\]{{1,200}}+){{0,4}}){_END_OF_LINE}{{2}}((?>(?:(?!\\r\\n)[^\r\n])+))",
     re.ASCII,
 )
 """A field of a form as browsers send it: a header with the field's name, an empty line, and the value."""
@@ -33,16 +35,16 @@ _CLASS: Final = re.compile(r"(?<!\w)([A-Z]\w{1,100}+)\((?=[bru]?['\"]|[A-Za-z_]\
 _COMPLAINT: Final = re.compile(r"_*(?:Invalid|Missing|Bad|No|Not|Expired|Unknown|Wrong|Incorrect|Unexpected)(?![a-z])")
 """The beginning of the name of an exception that complains about a secret, such as InvalidToken."""
 _ENCODED: Final = re.compile(
-    r"(?:%[0-9A-Fa-f]{2}|(?<![\w.\-%]))([\w.\-]{1,100}+)%3[DdAa]((?:(?!%26)[^\s&'\"<>])++)", re.ASCII
+    r"(?:%[0-9A-Fa-f]{2}|(?<![\w.\-%]))([\w.\-]{1,100}+)%3[DdAa]((?>(?:(?!%26)[^\s&'\"<>])+))", re.ASCII
 )
 """A name and a value in a URL's parameter that is itself a URL or a form: `token%3D…`."""
 _IDENTIFIED: Final = re.compile(
-    r"\bidentified\s{1,4}+(?:with\s{1,4}+[^\s]{1,60}+\s{1,4}+)?+(?:by|as)\s{1,4}+(?:password\s{1,4}+)?+(?=['\"])",
+    r"\bidentified\s{1,4}+(?>(?:with\s{1,4}+[^\s]{1,60}+\s{1,4}+)?)(?:by|as)\s{1,4}+(?>(?:password\s{1,4}+)?)(?=['\"])",
     re.IGNORECASE,
 )
 """The words before a password in SQL."""
 _LOGIN: Final = re.compile(
-    r"(?<![\w.\-])(?:PASS|AUTH(?: (?:PLAIN|LOGIN|XOAUTH2|CRAM-MD5|default))?+) "
+    r"(?<![\w.\-])(?:PASS|AUTH(?>(?: (?:PLAIN|LOGIN|XOAUTH2|CRAM-MD5|default))?)) "
     r"(?=[^\s'\"]{0,80}[0-9=])(?=[^\s'\"]{0,80}[A-Za-z])([^\s'\"\\]{6,}+)",
     re.ASCII,
 )

@@ -26,11 +26,11 @@ _PAIR: Final = re.compile(r"[(\[]\s{0,4}+[bru]?(['\"])([\w.\-]{1,100}+)\1\s{0,4}
 _PAIR_END: Final = re.compile(r"['\"]\s{0,4}+,?\s{0,4}+[)\]]")
 _OPTION: Final = re.compile(r"(?<![\w\-])--?([A-Za-z][\w\-]*+)(['\"]?,?)[ \t]++(?!-)", re.ASCII)
 """An option, in a command line or in a list of arguments."""
-_ELEMENT: Final = re.compile(r"<([\w.\-]++)(?:\s[^<>]{0,200}+)?>(?:<!\[CDATA\[)?+([^<]++)</", re.ASCII)
+_ELEMENT: Final = re.compile(r"<([\w.\-]++)(?:\s[^<>]{0,200}+)?>(?>(?:<!\[CDATA\[)?)([^<]++)</", re.ASCII)
 _SPOKEN: Final = re.compile(
     r"\b(?:password|passwd|passphrase|passcode|pwd|secret|token|api[ _\-]?key|credentials?|jwt|cookie)s?"
     r"(?:[ \t]*+:[ \t]++|[ \t]++|[ \t]*+:?[ \t]*+\r?\n[ \t]*+)"
-    r"(?:(?:provided|given|received|supplied|sent|mismatch|expected|got)[ \t]*+[:,]?+[ \t]*+){0,3}+"
+    r"(?>(?:(?:provided|given|received|supplied|sent|mismatch|expected|got)[ \t]*+[:,]?+[ \t]*+){0,3})"
     r"((?:is|was|are|were)[ \t]++|(?:for|of)[ \t]++[^\s:]{1,100}+"
     r"(?:[ \t]*+[:=][ \t]*+|[ \t]++(?:is|was|are|were)[ \t]++|[ \t]++(?=[(\[])))?[(\[]?(?=(['\"])|[^\s,;]{6})",
     re.IGNORECASE,
@@ -41,7 +41,7 @@ key provided: abc123".
 The words may also end a line, if the secret begins the next line.
 """
 _VARIABLE: Final = re.compile(
-    r"(?<![\w.\-])([A-Za-z][A-Za-z0-9]*+(?:_[A-Za-z0-9]++)++|_?[a-z]++[A-Z]\w*+)[ \t]++(?=[^\s=:,;]{6})", re.ASCII
+    r"(?<![\w.\-])([A-Za-z][A-Za-z0-9]*+(?>(?:_[A-Za-z0-9]++)+)|_?[a-z]++[A-Z]\w*+)[ \t]++(?=[^\s=:,;]{6})", re.ASCII
 )
 """A name of several words, such as that of an environment variable, a blank and its value."""
 _SPOKEN_VALUE: Final = re.compile(r"(?=[^\s,;]{0,80}[0-9])(?=[^\s,;]{0,80}[A-Za-z])[^\s,;]++")
@@ -52,7 +52,7 @@ _QUOTE: Final = re.compile(r"[A-Za-z]{0,2}+(['\"])")
 _ESCAPED_QUOTE: Final = re.compile(r"[A-Za-z]{0,2}+(\\{1,7}+['\"])")
 _NEXT_LINE: Final = re.compile(r"[ \t]*+\r?\n[ \t]{0,100}+(?=[A-Za-z]{0,2}+['\"])")
 """The end of a line before a quoted value, as `pprint` writes long ones."""
-_BLOCK: Final = re.compile(r"[|>][+\-]?[ \t]*+\r?\n[ \t]++([^\n]*+(?:\n[ \t]++[^\n]*+)*+)")
+_BLOCK: Final = re.compile(r"[|>][+\-]?[ \t]*+\r?\n[ \t]++([^\n]*+(?>(?:\n[ \t]++[^\n]*+)*))")
 """A block of lines in YAML: the lines that are indented."""
 _IN_ANGLES: Final = re.compile(r"<[^<>\n]{1,500}+>")
 _QUOTED: Final = {
