@@ -94,6 +94,10 @@ class Server(uvicorn.Server):
         """Accept connections on the sockets from now on."""
         config, loop = self.config, asyncio.get_running_loop()
         self._certificate = CertificateFiles(config)
+        if sockets is None:  # uvicorn opens the sockets that the configuration names; a listener opens its own
+            await super().startup()
+            self._on_started()
+            return
 
         def connection() -> asyncio.Protocol:
             protocol: Any = config.http_protocol_class
@@ -106,7 +110,7 @@ class Server(uvicorn.Server):
             await loop.create_server(
                 connection, sock=bound, ssl=config.ssl, backlog=config.backlog, ssl_handshake_timeout=limit
             )
-            for bound in sockets or ()
+            for bound in sockets
         ]
         self.started = True
         self._on_started()
