@@ -8,12 +8,13 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 
 from hotdash.model.styled_text import Span, line, span
 from hotdash.moves import move_keys
 from hotdash.widgets.bars import StaticLines
 from hotdash.widgets.table import Column, Row, Table
+
+from .dialog import Dialog
 
 
 class ColumnTable(Table):
@@ -24,19 +25,14 @@ class ColumnTable(Table):
     ]
 
 
-class ColumnDialog(ModalScreen[tuple[str, ...] | None]):
+class ColumnDialog(Dialog[tuple[str, ...] | None]):
     """The dialog; its result are the names of the columns in the order of `titles`, or None when cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,q", "dismiss", "Cancel")]
 
     DEFAULT_CSS = """
     ColumnDialog {
-        align: center middle;
-        & > Vertical {
-            width: 44; max-width: 96%; height: auto; max-height: 96%;
-            background: $surface; border: round $primary; padding: 0 1;
-            border-title-color: $foreground; border-title-style: bold;
-        }
+        & > Vertical { width: 44; padding: 0 1; }
         & ColumnTable { height: 15; }
         & StaticLines { padding: 0 1; }
     }

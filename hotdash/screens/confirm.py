@@ -11,13 +11,14 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.validation import Number
 from textual.widgets import Button, Input, Label
 
 from hotdash.model.styled_text import Line, line, span
 from hotdash.widgets.bars import StaticLines
 from hotdash.widgets.painting import content
+
+from .dialog import Dialog
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Question:
     """Whether the answer begins an operation, so that another operation freezes the dialog."""
 
 
-class ConfirmDialog(ModalScreen[Answer | None]):
+class ConfirmDialog(Dialog[Answer | None]):
     """The dialog of a Question; its result is an Answer, or None when cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -60,14 +61,8 @@ class ConfirmDialog(ModalScreen[Answer | None]):
 
     DEFAULT_CSS = """
     ConfirmDialog {
-        align: center middle;
-        & > Vertical {
-            width: 76; max-width: 96%; height: auto; max-height: 96%; overflow-y: auto;
-            background: $surface; border: round $primary; padding: 0 2;
-            border-title-color: $foreground; border-title-style: bold;
-        }
+        & > Vertical { overflow-y: auto; }
         &.-harmful > Vertical { border: round $error; }
-        & StaticLines { padding: 1 0; }
         & .field { height: 1; margin-bottom: 1; }
         & .field Label { width: auto; min-width: 26; max-width: 75%; padding-right: 1; color: $foreground 60%; }
         & .field Input { width: 1fr; background: $foreground 10%; }

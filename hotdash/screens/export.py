@@ -9,15 +9,16 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from hotdash.model.styled_text import line, span
 from hotdash.widgets.bars import StaticLines
 from node_runtime.protocol.exit_codes import Refused
 
+from .dialog import Dialog
 
-class ExportDialog(ModalScreen[str | None]):
+
+class ExportDialog(Dialog[str | None]):
     """The dialog; its result is the path of the written file, or None when cancelled.
 
     `write(typed)` writes the file that the operator names, and returns its path. If it raises Refused, the dialog stays
@@ -28,13 +29,6 @@ class ExportDialog(ModalScreen[str | None]):
 
     DEFAULT_CSS = """
     ExportDialog {
-        align: center middle;
-        & > Vertical {
-            width: 76; max-width: 96%; height: auto;
-            background: $surface; border: round $primary; padding: 0 2;
-            border-title-color: $foreground; border-title-style: bold;
-        }
-        & StaticLines { padding: 1 0; }
         & Input { background: $foreground 10%; }
         & #refusal { min-height: 1; padding: 0; }
     }

@@ -7,12 +7,13 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 
 from hotdash.actions import ACTIONS, help_of, key_name, shown_keys
 from hotdash.model.styled_text import Line, Span, Tone, line, span
 from hotdash.moves import MOVES, Move
 from hotdash.widgets.text_lines import ScrollingLines
+
+from .dialog import Dialog
 
 _FIXED = (
     ("enter", "Opens the selected row: a state, a plan, an operation or a difference."),
@@ -30,19 +31,14 @@ _TEXT_AT = 24
 """The column of the explanations."""
 
 
-class HelpDialog(ModalScreen[None]):
+class HelpDialog(Dialog[None]):
     """The dialog with all keys. It closes with escape, and with the default keys of the actions help and leave."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,question_mark,f1,q", "dismiss", "Close")]
 
     DEFAULT_CSS = """
     HelpDialog {
-        align: center middle;
-        & > Vertical {
-            width: 92; max-width: 96%; height: 90%;
-            background: $surface; border: round $primary; padding: 0 1;
-            border-title-color: $foreground; border-title-style: bold;
-        }
+        & > Vertical { width: 92; height: 90%; padding: 0 1; }
         & ScrollingLines { height: 1fr; padding: 0 1; }
     }
     """

@@ -10,7 +10,6 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, ProgressBar
 
 from hotdash.model.styled_text import line, span
@@ -19,25 +18,19 @@ from hotdash.widgets.bars import StaticLines
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
 
+from .dialog import Dialog
 from .tarball_list import TarballSuggester, TarballTable
 
 UploadFunction = Callable[[Path, Callable[[int, int], None]], Awaitable[m.ReleaseInfo]]
 
 
-class StageDialog(ModalScreen[m.ReleaseInfo | None]):
+class StageDialog(Dialog[m.ReleaseInfo | None]):
     """The upload dialog; its result is the verified and unpacked release, or None when cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "cancel", "Cancel"), ("down", "choose", "Go to the list")]
 
     DEFAULT_CSS = """
     StageDialog {
-        align: center middle;
-        & > Vertical {
-            width: 76; max-width: 96%; height: auto; max-height: 96%;
-            background: $surface; border: round $primary; padding: 0 2;
-            border-title-color: $foreground; border-title-style: bold;
-        }
-        & StaticLines { padding: 1 0; }
         & Input { background: $foreground 10%; }
         & ProgressBar { margin-top: 1; width: 100%; }
         & Bar { width: 1fr; }

@@ -9,15 +9,16 @@ from typing import Any, ClassVar
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.worker import get_current_worker
 
 from hotdash.model.styled_text import line, span
 from hotdash.widgets.bars import StaticLines
 from hotdash.widgets.painting import content
 
+from .dialog import Dialog
 
-class WaitingDialog(ModalScreen[None]):
+
+class WaitingDialog(Dialog[None]):
     """Says what the dashboard waits for. Escape calls `give_up`; all other keys have no effect.
 
     These keys may be meant for the next dialog, such as the version that confirms an upgrade. That dialog has not shown
@@ -25,18 +26,6 @@ class WaitingDialog(ModalScreen[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "give_up", "Stop waiting")]
-
-    DEFAULT_CSS = """
-    WaitingDialog {
-        align: center middle;
-        & > Vertical {
-            width: 76; max-width: 96%; height: auto;
-            background: $surface; border: round $primary; padding: 0 2;
-            border-title-color: $foreground; border-title-style: bold;
-        }
-        & StaticLines { padding: 1 0; }
-    }
-    """
 
     def __init__(self, title: str, sentence: str, give_up: Callable[[], None]) -> None:
         super().__init__()

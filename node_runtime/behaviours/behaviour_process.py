@@ -170,7 +170,9 @@ class BehaviourProcess(VersionedProcess):
             following: Continuation | None
             left = MAX_MESSAGES_PER_RUN
             while (coroutine := self.coroutine) is not None and (item := self.current_item) is not None:
-                if self._would_begin_in_old_code(coroutine, item):
+                if self.code.home.__dict__ is not self.code.namespace and self._would_begin_in_old_code(
+                    coroutine, item
+                ):
                     coroutine.close()
                     left = self._begin_again(item, left)
                     continue
@@ -201,14 +203,13 @@ class BehaviourProcess(VersionedProcess):
                 return
 
     def _would_begin_in_old_code(self, coroutine: Continuation, item: MailItem) -> bool:
-        """Return whether new code was loaded after the call of an async callback, and before its first line has run.
+        """Return whether an async callback of the old code has been called, but its first line has not run yet.
 
-        The other modules are in their new versions already, and may lack what the old callback needs.
+        Called if new code has been loaded. The other modules are in their new versions already, and may lack what the
+        old callback needs.
         """
-        if self.code.home.__dict__ is self.code.namespace or type(coroutine) is not CoroutineType:
-            return False
-        if transaction_variable.get() is not None:  # a request of the script, which a held process answers at once
-            return False
+        if type(coroutine) is not CoroutineType or transaction_variable.get() is not None:
+            return False  # the latter is a request of the script, which a held process answers at once
         name, cls = "handle_info" if item[0] is None else item[0], type(self.instance)
         if type(name) is not str or name in getattr(cls, "__deferred__", ()):  # that call has changed something already
             return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final
@@ -24,6 +24,10 @@ _PLURALS: Final[Mapping[RequestKind, str]] = {
     "websocket": "websockets", "event stream": "event streams", "streaming response": "streaming responses",
     "request": "requests",
 }  # fmt: skip
+
+
+_Drains = Callable[[ServedRequest, Sequence[str]], bool]
+"""Returns whether a listener will soon close a request that keeps the old versions of these modules."""
 
 
 @dataclass(slots=True)
@@ -91,11 +95,10 @@ def _closed(holders: Sequence[OldCodeHolder]) -> tuple[set[asyncio.Task[Any]], l
 # ---------------------------------------------------------------- which holders are requests
 
 
-def _separated(holders: list[HeldModules], drains: Any) -> tuple[list[_RequestGroup], list[HeldModules]]:
+def _separated(holders: list[HeldModules], drains: _Drains) -> tuple[list[_RequestGroup], list[HeldModules]]:
     """Return the open requests among `holders`, grouped by listener, and the other holders.
 
-    Holders that end together with a request are left out. `drains(served, modules)` returns whether the listener will
-    close the request soon.
+    Holders that end together with a request are left out.
     """
     known = {served.task.get_name(): served for served in served_requests()}
     groups: dict[tuple[str, bool], _RequestGroup] = {}

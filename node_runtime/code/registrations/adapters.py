@@ -49,11 +49,6 @@ def _process(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Regi
     yield Registry("the functions of copyreg", copyreg.dispatch_table, "copyreg")
 
 
-def _functools(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
-    for implementations in generic_functions(namespaces):
-        yield Registry(f"the implementations of {implementations.title}", implementations, implementations.key)
-
-
 def _warnings(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
     yield Registry("the filters of warnings", _WARNING_FILTERS, "warnings")
 
@@ -66,7 +61,7 @@ def _sqlite3(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Regi
 ADAPTERS: Final[tuple[tuple[str, Adapter], ...]] = (
     ("sys", _import_system),
     ("sys", _process),
-    ("functools", _functools),
+    ("functools", generic_functions),
     ("logging", _logging),
     ("warnings", _warnings),
     ("sqlite3", _sqlite3),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator, MutableMapping, MutableSet
+from collections.abc import Iterable, Iterator, MutableSet
 from typing import Any
 
+from .forwarded_dict import ForwardedDict
 from .registry import Registry
 
 
@@ -38,7 +39,7 @@ def sqlalchemy_tables(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iter
         found[id(registry.metadata)] = registry.metadata
     for metadata in found.values():
         key = id(metadata)
-        yield Registry("the tables of SQLAlchemy", Tables(metadata.tables), (key, "tables"))
+        yield Registry("the tables of SQLAlchemy", ForwardedDict(metadata.tables), (key, "tables"))
         yield Registry("the sequences of SQLAlchemy", metadata._sequences, (key, "sequences"))
         yield Registry("the types of SQLAlchemy", metadata._objects, (key, "objects"))
         for column, foreign_keys in list(metadata._fk_memos.items()):
@@ -54,54 +55,7 @@ def sqlalchemy_classes(module: Any, namespaces: Iterable[dict[str, Any]]) -> Ite
 def django_models(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
     """Yield the models of each application of Django. A plan refuses to load them: see `web/django_project.py`."""
     for label, models in list(module.apps.all_models.items()):
-        yield Registry(f"the models of Django's {label}", Models(module.apps, models), id(models))
-
-
-class Models(MutableMapping[str, Any]):
-    """The models of one application of Django. A change clears the caches that Django has derived from the models."""
-
-    def __init__(self, apps: Any, models: dict[str, Any]) -> None:
-        self._apps = apps
-        self._models = models
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(list(self._models))
-
-    def __getitem__(self, name: str) -> Any:
-        return self._models[name]
-
-    def __setitem__(self, name: str, model: Any) -> None:
-        self._models[name] = model
-        self._apps.clear_cache()
-
-    def __delitem__(self, name: str) -> None:
-        del self._models[name]
-        self._apps.clear_cache()
-
-    def __len__(self) -> int:
-        return len(self._models)
-
-
-class Tables(MutableMapping[str, Any]):
-    """The tables of a MetaData. SQLAlchemy's dict refuses every change, so this class calls the methods of `dict`."""
-
-    def __init__(self, tables: dict[str, Any]) -> None:
-        self._tables = tables
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(list(self._tables))
-
-    def __getitem__(self, name: str) -> Any:
-        return self._tables[name]
-
-    def __setitem__(self, name: str, table: Any) -> None:
-        dict.__setitem__(self._tables, name, table)
-
-    def __delitem__(self, name: str) -> None:
-        dict.__delitem__(self._tables, name)
-
-    def __len__(self) -> int:
-        return len(self._tables)
+        yield Registry(f"the models of Django's {label}", ForwardedDict(models, module.apps.clear_cache), id(models))
 
 
 class MappedClasses(MutableSet[Any]):

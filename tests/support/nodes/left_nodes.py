@@ -6,15 +6,18 @@ ends. Fixtures stop their own nodes before that.
 """
 
 import os
+import select
 import signal
 import subprocess
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
 
 RUN_DIRECTORY = "NODE_RUNTIME_RUN_DIR"
 ROUNDS = 100
 """A parent boots its node again, and a process may end its start only now, so the killer looks several times."""
+END_SECONDS = 10
+"""A killed process has ended after this time, unless the kernel waits for a device."""
 
 
 def start_killer(folder: Path) -> "subprocess.Popen[bytes]":
@@ -45,11 +48,18 @@ def kill_all(folder: str) -> None:
         if not left:
             return
         for pid in left:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except OSError:
-                continue
-        time.sleep(0.02)
+            with suppress(OSError):
+                kill(pid)
+
+
+def kill(pid: int) -> None:
+    """Kill a process, and wait until it has ended."""
+    process = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+        select.select([process], [], [], END_SECONDS)
+    finally:
+        os.close(process)
 
 
 if __name__ == "__main__":

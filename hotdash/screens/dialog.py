@@ -1,0 +1,25 @@
+"""The look of a dialog: a box in the middle of the screen, with a title in its border."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from textual.screen import ModalScreen
+
+Result = TypeVar("Result")
+
+
+class Dialog(ModalScreen[Result]):
+    """A dialog whose only child is the `Vertical` that is the box. A subclass sets a width or height of its own."""
+
+    DEFAULT_CSS = """
+    Dialog {
+        align: center middle;
+        & > Vertical {
+            width: 76; max-width: 96%; height: auto; max-height: 96%;
+            background: $surface; border: round $primary; padding: 0 2;
+            border-title-color: $foreground; border-title-style: bold;
+        }
+        & StaticLines { padding: 1 0; }
+    }
+    """
