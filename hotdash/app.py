@@ -300,6 +300,8 @@ class HotdashApp(NodeApp):
 
     def on_table_cursor_moved(self) -> None:
         self._update_needs()
+        if self.is_running and self.top_screen.is_mounted:
+            self.top_screen.show_keys(self.view_state)
 
     def on_window_table_window_moved(self) -> None:
         self._update_needs()

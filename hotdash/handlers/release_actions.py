@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from hotdash.actions import command_line_of, key_of
-from hotdash.idle_actions import nothing_to_do
+from hotdash.idle_actions import already_runs, nothing_to_do
 from hotdash.model.operation_lines import kept_words, kind_words, outcome_words, version_words
 from hotdash.model.plan_lines import hard_blockers, plan_id, plan_title, summary, transient_blockers
 from hotdash.model.rehearsal_lines import unrehearsed
@@ -123,6 +123,9 @@ class ReleaseActions:
         app = self._app
         vsn = await self._selected_release("restart into")
         if vsn is None:
+            return
+        if idle := already_runs(vsn, app.node):
+            app.show_toast(idle)
             return
         subject = replace(app.subject(app.selected()), vsn=vsn)
         release = app.node.release(vsn)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from node_runtime.protocol.messages import ProcessQuery, Role, TreeQuery
+from node_runtime.protocol.messages import Direction, ProcessQuery, Role, TreeQuery
 
 from .node_tabs import NodeTab
 from .node_view import NodeView
@@ -76,11 +76,13 @@ class Selection:
     """The identities of the objects that an action would apply to.
 
     If any processes are `marked`, the action applies to them instead of `process`. If the selected process has ended,
-    `successor` is the process that replaces it; only actions that change nothing may use it.
+    `successor` is the process that replaces it; only actions that change nothing may use it. `direction` is the
+    direction of the selected plan to the release `vsn`.
     """
 
     process: ProcessKey | None = None
     vsn: str | None = None
+    direction: Direction | None = None
     operation: str | None = None
     module: str | None = None
     marked: tuple[ProcessKey, ...] = ()

@@ -52,4 +52,4 @@ class PlanScreen(NodeScreen):
         self.query_one("#plan", ScrollingLines).show(plan_lines(self.plan, outdated))
 
     def selected(self) -> Selection:
-        return Selection(vsn=self.plan.to_vsn)
+        return Selection(vsn=self.plan.to_vsn, direction=self.plan.direction)

@@ -70,8 +70,12 @@ class NodeScreen(Screen[None]):
         self.query_one(NodeTabBar).show(view_state)
         self.query_one(Header).show(view_state)
         self.query_one(Notice).show(view_state)
-        self.query_one(KeyBar).show(view_state, self.footer_name)
         self.draw(view_state)
+        self.show_keys(view_state)
+
+    def show_keys(self, view_state: ViewState) -> None:
+        """Draw the keys at the bottom, which also depend on the selection."""
+        self.query_one(KeyBar).show(view_state, self.footer_name, self.selected())
 
     def draw(self, view_state: ViewState) -> None:
         """Draw the body."""

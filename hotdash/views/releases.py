@@ -137,6 +137,7 @@ def _health_lines(health: m.Health | None) -> list[Line]:
 def _advice(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
     """Return the actions on the selected release, with their keys."""
     keymap = view_state.dashboard.keymap
+    may_change = view_state.role != "viewer"
 
     def key(action_id: str) -> Span:
         return span(key_of(action_id, keymap), "name")
@@ -148,7 +149,11 @@ def _advice(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
             line(span(f"On probation: the node {end} in {age(left)} unless the release is committed.", "warn")),
             *([line(span(release.no_way_back, "bad"))] if release.no_way_back else []),
             *_health_lines(release.health),
-            line(key("commit"), " makes it permanent, ", key("rollback"), " rolls back now."),
+            *(
+                [line(key("commit"), " makes it permanent, ", key("rollback"), " rolls back now.")]
+                if may_change
+                else []
+            ),
         ]
     if _runs(release, view_state):
         others = (
@@ -159,13 +164,14 @@ def _advice(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
         first = line(span("Running and permanent: the node boots this release after a restart.", "ok"))
         if others:
             return [first]
-        return [first, line("It is the only release here. ", key("stage"), " stages another one.")]
+        stages = (key("stage"), " stages another one.") if may_change else ()
+        return [first, line("It is the only release here. ", *stages)]
     removal = []
-    if not not_removable(release, view_state.node) and view_state.role != "viewer":
+    if not not_removable(release, view_state.node) and may_change:
         removal = [line(key("remove"), " removes it from the node's directory.")]
     if not (release.up or release.down):
-        warning = f"There is no path from the running release to this one; {key_of('plan', keymap)} shows why."
-        return [line(span(warning, "warn")), *removal]
+        shown = f"; {key_of('plan', keymap)} shows why" if may_change else ""
+        return [line(span(f"There is no path from the running release to this one{shown}.", "warn")), *removal]
     verb = "upgrade" if release.up else "downgrade"
     if refusal := refusal_of(BY_ID["plan"], view_state.role, armed=view_state.armed, keymap=keymap):
         return [line(span(refusal, "muted"))]

@@ -10,9 +10,9 @@ from textual.style import Style
 from textual.widget import Widget
 
 from hotdash.actions import ACTIONS, Action, footer_actions, refusal_of, shown_keys
-from hotdash.idle_actions import nothing_to_do
+from hotdash.idle_actions import nothing_to_do, pointless_for
 from hotdash.model.styled_text import Line, sanitize, span, wrap
-from hotdash.model.view_state import ViewState
+from hotdash.model.view_state import Selection, ViewState
 from hotdash.model.vitals import GAUGES, VitalsHistory, gauge_lines
 
 from .painting import content
@@ -142,8 +142,8 @@ class KeyBar(ClickableBar):
 
     keys: reactive[tuple[tuple[str, str, str, bool], ...]] = reactive(())
 
-    def show(self, view_state: ViewState, view: str) -> None:
-        """Draw the keys of `view`."""
+    def show(self, view_state: ViewState, view: str, selected: Selection) -> None:
+        """Draw the keys of `view`, of which those that can do nothing with what is `selected` are dim."""
         self.keys = tuple(
             (
                 action.id,
@@ -152,7 +152,7 @@ class KeyBar(ClickableBar):
                 ok,
             )
             for action in footer_actions(view)
-            for ok in (_possible(action, view_state),)
+            for ok in (_possible(action, view_state, selected),)
         )
 
     @staticmethod
@@ -182,8 +182,10 @@ class KeyBar(ClickableBar):
         return keys
 
 
-def _possible(action: Action, view_state: ViewState) -> bool:
+def _possible(action: Action, view_state: ViewState, selected: Selection) -> bool:
     """Return whether an action is allowed now and has something to do."""
+    if pointless_for(selected, action.id, view_state.node):
+        return False
     refusal = refusal_of(action, view_state.role, armed=view_state.armed, keymap={})
     idle = action.id in _MAY_BE_IDLE and nothing_to_do(action.id, view_state.node, {})
     cannot_arm = action.id == "arm" and view_state.role == "viewer"

@@ -21,17 +21,20 @@ def values(application: Any) -> dict[str, Any] | None:
 
 
 def warnings(application: NamedApplication, served: Any, kept: KeptCode) -> Iterator[str]:
-    """Yield a sentence for each value in the state of `application` that contains instances of replaced classes.
+    """Yield a sentence for the values in the state of `application` with instances of the same replaced classes.
 
     `served` is the application that is served after the switch.
     """
+    values_of: dict[str, list[str]] = {}
     named = {f"app.state.{name}": value for name, value in (values(served) or {}).items()}
     named |= {f'scope["state"]["{name}"]': value for name, value in application.state.items()}
     for name, value in named.items():
         classes = kept.classes_of_instances_in(value)
         if classes:
-            yield (
-                f"{name} of {application.reference} keeps instances of the replaced {' and '.join(classes)}, which "
-                "continue to run the old code: convert them in the startup of the new version, or keep such a state in "
-                "a process."
-            )
+            values_of.setdefault(" and ".join(classes), []).append(name)
+    for replaced, found in values_of.items():
+        keep = f"{' and '.join(found)} of {application.reference} {'keeps' if len(found) == 1 else 'keep'} instances"
+        yield (
+            f"{keep} of the replaced {replaced}, which continue to run the old code: convert them in the startup of "
+            "the new version, or keep such a state in a process."
+        )

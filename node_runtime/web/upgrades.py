@@ -77,15 +77,16 @@ class ListenersInInstalls:
     def warnings(self, batch: Batch) -> list[str]:
         """Return the sentences that a plan has about the applications of listeners.
 
-        There is one for each startup that the install will run, for each startup function that awaits tasks of its
-        own, and for each value of an application's state that stays an instance of a replaced class. Called in a copy
-        of the node. There, the new application gets the old state at once, so that the plan does not report the old
-        state as lost.
+        They name the startups that the install will run, the startup functions that await tasks of their own, and the
+        values of an application's state that stay instances of a replaced class. Called in a copy of the node. There,
+        the new application gets the old state at once, so that the plan does not report the old state as lost.
         """
         found: list[str] = []
-        for _, application, new in list(_replaced(batch)):
+        replaced = [(application, new) for _, application, new in _replaced(batch)]
+        for application, new in replaced:
             _copy_state(application, new, batch)
-            found += _warnings(application, new)
+        found += _startup_warnings(replaced)
+        for application, _ in replaced:
             if application.lifespan is not None:
                 application.lifespan.application = None  # so that the copy finds no holder that the switch frees
         kept = batch.kept_code()
@@ -231,25 +232,41 @@ def _replaced(batch: Batch) -> Iterator[tuple[Listener, NamedApplication, Any]]:
             yield listener, application, new
 
 
-def _warnings(application: NamedApplication, new: Any) -> Iterator[str]:
-    functions = startup_functions(new)
-    lifespan = application.lifespan
-    if functions is None and (lifespan is None or not lifespan.supported):
-        return
-    if functions == []:
-        return
-    names = [f"{function.__module__}.{function.__qualname__}" for function in functions or ()]
-    what = f"The startup of {application.reference}{' (' * bool(names)}{', '.join(names)}{')' * bool(names)}"
-    yield (
-        f"{what} runs before the switch, while the old version still serves: a failed install runs its shutdown, but "
-        "can't undo what it did outside of the node."
-    )
-    for name, function in zip(names, functions or (), strict=True):
-        if how := awaits_own_tasks(function):
-            yield (
-                f"{name} waits for tasks of its own ({how}), so these tasks run before the switch, beside those of the "
-                "old startup."
-            )
+def _startup_warnings(applications: Sequence[tuple[NamedApplication, Any]]) -> Iterator[str]:
+    """Yield the sentences about startups: one for all that run, and one for each way in which functions await tasks.
+
+    Each application comes with its new version.
+    """
+    startups: dict[str, str] = {}
+    awaiting: dict[str, dict[str, None]] = {}
+    for application, new in applications:
+        functions = startup_functions(new)
+        lifespan = application.lifespan
+        if functions == [] or (functions is None and (lifespan is None or not lifespan.supported)):
+            continue
+        names = [f"{function.__module__}.{function.__qualname__}" for function in functions or ()]
+        shown = f" ({', '.join(names)})" if names else ""
+        startups[application.reference] = f"{application.reference}{shown}"
+        for name, function in zip(names, functions or (), strict=True):
+            if how := awaits_own_tasks(function):
+                awaiting.setdefault(how, {})[name] = None
+    listed = " and ".join(startups.values())
+    if len(startups) == 1:
+        yield (
+            f"The startup of {listed} runs before the switch, while the old version still serves: a failed "
+            "install runs its shutdown, but can't undo what it did outside of the node."
+        )
+    elif startups:
+        yield (
+            f"The startups of {listed} run before the switch, while the old versions still serve: a "
+            "failed install runs their shutdowns, but can't undo what they did outside of the node."
+        )
+    for how, functions_that_wait in awaiting.items():
+        named, one = " and ".join(functions_that_wait), len(functions_that_wait) == 1
+        yield (
+            f"{named} {'waits for tasks of its' if one else 'wait for tasks of their'} own ({how}), so these tasks run "
+            "before the switch, beside those of the old startup."
+        )
 
 
 def take_part_in_installs() -> ListenersInInstalls:

@@ -41,7 +41,7 @@ async def test_an_operations_screen_always_has_the_focus(opened: Open, peer: Pee
 
 def dimmed(user: DashboardUser) -> set[str]:
     """The ids of the footer's actions that are dim."""
-    return {action for action, _, _, possible in user.app.main_screen.query_one(KeyBar).keys if not possible}
+    return {action for action, _, _, possible in user.app.top_screen.query_one(KeyBar).keys if not possible}
 
 
 async def test_commit_and_rollback_are_dim_while_there_is_nothing_to_do(opened: Open, peer: Peer) -> None:
@@ -55,6 +55,51 @@ async def test_commit_and_rollback_are_dim_while_there_is_nothing_to_do(opened: 
         )
         peer.emit("release", "release 1986.b is now current")
         await eventually(lambda: not {"commit", "rollback"} & dimmed(user))
+
+
+async def test_actions_that_cannot_do_anything_with_the_selected_release_are_dim(opened: Open, peer: Peer) -> None:
+    peer.world.releases[1] = msgspec.structs.replace(peer.world.releases[1], down=False)
+    peer.world.releases[2] = msgspec.structs.replace(peer.world.releases[2], up=False)
+    about_a_release = {"plan", "upgrade", "downgrade", "cold", "remove"}
+    async with opened((120, 40), read_only=False) as user:
+        await user.press("5")
+        await eventually(lambda: dimmed(user) & about_a_release == {"upgrade", "downgrade", "cold", "remove"})
+        await user.press("C")
+        await user.is_notified("already runs 1986.a: nothing to do")
+        await user.press("down")
+        await eventually(lambda: dimmed(user) & about_a_release == {"downgrade"})
+        await user.press("down")
+        await eventually(lambda: dimmed(user) & about_a_release == {"upgrade"})
+
+
+async def test_the_footer_of_a_plan_dims_the_other_direction(opened: Open) -> None:
+    async with opened(read_only=False) as user:
+        await user.press("5", "down", "p")
+        await user.sees("Upgrade from 1986.a to 1986.b")
+        await eventually(lambda: {"upgrade", "downgrade", "cold"} & dimmed(user) == {"downgrade"})
+
+
+async def test_old_code_can_only_be_ended_where_an_old_version_is_loaded(opened: Open, peer: Peer) -> None:
+    peer.world.modules[1] = msgspec.structs.replace(peer.world.modules[1], old_vsn="1985.z")
+    async with opened(read_only=False) as user:
+        await user.press("4")
+        await eventually(lambda: "purge" in dimmed(user))
+        await user.press("down")
+        await eventually(lambda: "purge" not in dimmed(user))
+
+
+async def test_a_viewer_is_not_told_keys_that_need_an_operator(opened: Open, peer: Peer) -> None:
+    peer.world.role, peer.world.vsn = "viewer", "1986.b"
+    peer.world.releases[1] = msgspec.structs.replace(
+        peer.world.releases[1], status="current", probation_until=peer.world.started + 1e6
+    )
+    peer.world.releases[2] = msgspec.structs.replace(peer.world.releases[2], up=False, down=False)
+    async with opened() as user:
+        await user.press("5", "down")
+        await user.sees("On probation: the node rolls back by itself")
+        assert "makes it permanent" not in user.frame()
+        await user.press("down")
+        await user.sees("There is no path from the running release to this one.")
 
 
 async def test_arming_removes_the_refusal_that_asks_for_it(opened: Open) -> None:

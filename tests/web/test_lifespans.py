@@ -345,10 +345,13 @@ async def app(scope, receive, send):
         return
     await send({{"type": "http.response.start", "status": 200, "headers": []}})
     await send({{"type": "http.response.body", "body": " ".join(scope["state"]["path"]).encode()}})
+
+async def other(scope, receive, send):
+    await app(scope, receive, send)
 """
 
 
-async def test_a_startup_sees_the_old_state_in_its_scope_and_requests_see_what_it_makes_of_it(
+async def test_a_startup_sees_the_old_state_in_its_scope_and_one_warning_names_all_startups(
     small: SmallNode,
 ) -> None:
     load = '{ load_module = "shop.raw" }'
@@ -358,10 +361,13 @@ async def test_a_startup_sees_the_old_state_in_its_scope_and_requests_see_what_i
     application.load(web.APPLICATION)
     await application.start("web")
     await web.start_asgi("site", "shop.raw:app", port=0)
+    await web.start_asgi("other", "shop.raw:other", port=0)
     client = Client(web.port("site"))
     assert await client.get("/") == (200, "1")
     small.write("2", {"shop.raw": RAW.format(vsn="2")}, both)
     small.new_handler("1")
+    (warning,) = [one for one in (await small.handler.plan("2")).warnings if "startup" in one]
+    assert warning.startswith("The startups of shop.raw:app and shop.raw:other run before the switch")
     assert (await small.install("2")).outcome == "installed"
     assert await client.get("/") == (200, "1 2")
     client.close()

@@ -31,6 +31,7 @@ CHAT = """
     @contextlib.asynccontextmanager
     async def lifespan(app):
         app.state.rooms = getattr(app.state, "rooms", None) or Rooms()
+        app.state.lobby = app.state.rooms
         yield
 
     app = FastAPI(lifespan=lifespan)
@@ -181,7 +182,8 @@ async def test_a_value_in_the_state_of_an_application_that_stays_old_is_named_an
     await web.start_asgi("site", "shop.chat:app", port=0)
     plan = await shop.node.handler.plan("4")
     (sentence,) = [one for one in plan.warnings if "app.state" in one]
-    assert sentence.startswith("app.state.rooms of shop.chat:app keeps instances of the replaced shop.rooms.Rooms, ")
+    both = "app.state.rooms and app.state.lobby of shop.chat:app"
+    assert sentence.startswith(f"{both} keep instances of the replaced shop.rooms.Rooms, ")
     assert (await shop.node.install("4")).outcome == "installed"
     ((reason, remedy),) = await shop.blockers("5")
     held = "shop.chat.app holds an instance of shop.rooms.Rooms"

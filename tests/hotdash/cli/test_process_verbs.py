@@ -126,7 +126,7 @@ async def test_a_process_is_logged_traced_suspended_and_resumed(shop: Node, term
     assert [one["text"] for one in await terminal.as_json("log", NODE, "till", "--off")] == ["take(coins=3)", ""]
     assert "till" in await terminal.hotdash("suspend", NODE, "till", "--yes")
     assert (await terminal.as_json("process", NODE, "till"))["suspended_by"] == ["an operator"]
-    assert "is resumed." in await terminal.hotdash("resume", NODE, "till")
+    assert "is resumed." in await terminal.hotdash("resume", NODE, "till", "--yes")
     tracing = asyncio.create_task(terminal.hotdash("trace", NODE, "till", "--seconds", "2", "-o", "json"))
     process: Any = shop.runtime.processes[shop.runtime.names["till"].pid]
     await eventually(lambda: process.debug is not None, what="the trace")
