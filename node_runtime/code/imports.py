@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
+_ATTRIBUTE_READS = ("LOAD_ATTR", "LOAD_METHOD")
+_STATEMENT_ENDS = frozenset({"STORE_NAME", "STORE_GLOBAL", "STORE_SUBSCR", "STORE_ATTR", "POP_TOP", "RETURN_VALUE"})
+"""The instructions that end a statement which reads a name, apart from conditional jumps."""
 
 
 class Import(msgspec.Struct, frozen=True):
@@ -120,6 +123,38 @@ def _read_by_body(code: CodeType) -> Iterator[str]:
     for inner in inner_code(code):
         if not inner.co_flags & inspect.CO_OPTIMIZED:  # the body of a class
             yield from _read_by_body(inner)
+
+
+class BodyRead(msgspec.Struct, frozen=True):
+    """A name that a module's body reads, such as ("models", "LIMIT") for `models.LIMIT`, and what it reads it for.
+
+    `place` is the name that the statement binds, such as "MAX" or "Pen.width", or a line such as "line 7".
+    """
+
+    name: tuple[str, ...]
+    place: str
+
+
+def reads_of_body(code: CodeType) -> Iterator[BodyRead]:
+    """Yield the names that the body of a module reads at its top level, and in the bodies of its classes."""
+    prefix = "" if code.co_name == "<module>" else f"{code.co_qualname}."
+    read: list[list[str]] = []
+    before = ""
+    for step in dis.get_instructions(code):
+        if step.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
+            read.append([step.argval])
+        elif step.opname in _ATTRIBUTE_READS and before in ("LOAD_NAME", "LOAD_GLOBAL", *_ATTRIBUTE_READS):
+            read[-1].append(step.argval)
+        elif step.opname in _STATEMENT_ENDS or "JUMP_IF" in step.opname:
+            line = step.positions.lineno if step.positions else None
+            place = f"{prefix}{step.argval}" if step.opname in ("STORE_NAME", "STORE_GLOBAL") else f"line {line}"
+            yield from (BodyRead(tuple(name), place) for name in read)
+            read = []
+        if step.opname != "EXTENDED_ARG":
+            before = step.opname
+    for inner in inner_code(code):
+        if not inner.co_flags & inspect.CO_OPTIMIZED:  # the body of a class
+            yield from reads_of_body(inner)
 
 
 def _absolute(module: str, level: int, package: str) -> str:

@@ -29,8 +29,9 @@ from .code_in_containers import code_in, named_containers
 from .function_data import CACHE, member_function
 from .module_exec import carried_names
 from .monkey_patches import added_names, replaced_names
-from .process_hooks import kept_hooks
-from .stale_references import StaleReferences
+from .stale.copied_values import CopiedValues
+from .stale.process_hooks import kept_hooks
+from .stale.stale_references import StaleReferences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,6 +108,7 @@ def _find_warnings(
         *finder.registries(),
         *finder.recreated_registries(),
         *finder.stale_references(),
+        *CopiedValues(table, versions).sentences(finder.outside),
     ]
     return tuple(dict.fromkeys(warnings))
 
@@ -123,7 +125,7 @@ def _is_metric(value: object) -> bool:
 class _HazardFinder:
     """A comparison of the modules of a load with all loaded code.
 
-    `batch` are the modules of the load, `_outside` all other modules. `_old` maps the `id` of each replaced namespace
+    `batch` are the modules of the load, `outside` all other modules. `_old` maps the `id` of each replaced namespace
     to its module, and `_new` does so for new namespaces.
     """
 
@@ -145,7 +147,7 @@ class _HazardFinder:
         self._old = {id(before.namespace): module for module, before, _ in self._loaded}
         self._new = {id(version.namespace): managed.name for managed, version in versions}
         self._versions = {managed.name: version.namespace for managed, version in versions}
-        self._outside = [
+        self.outside = [
             (managed.name, managed.current)
             for managed in list(table.modules.values())
             if managed.current is not None and managed.name not in batch
@@ -178,7 +180,7 @@ class _HazardFinder:
         """Report modules that call `__subclasses__`: the result includes old classes until they are collected."""
         bases = {base: title for cls, (title, _) in self.replaced.items() for base in cls.__mro__[1:]}
         listed = [title for base, title in bases.items() if self._table.namespace(base.__module__) is not None]
-        for module, version in self._outside if listed else ():
+        for module, version in self.outside if listed else ():
             if "__subclasses__" in names_mentioned(version.unit.code):
                 yield f"{module} calls __subclasses__, which also returns the old class {listed[0]} while it exists."
 
@@ -256,7 +258,7 @@ class _HazardFinder:
 
         They are patches, results of decorators, and names that a function of the module has looked up and bound.
         """
-        for module, version in self._outside:
+        for module, version in self.outside:
             followed = {entry.alias for entry in version.imports.entries if entry.bound}
             starred = [
                 self._table.namespace(entry.module) or {} for entry in version.imports.entries if entry.name == "*"
@@ -300,12 +302,12 @@ class _HazardFinder:
         }
         found = [
             (module, name, holder)
-            for module, version in self._outside
+            for module, version in self.outside
             for name, holder in named_containers(version.namespace)
             if not _is_declared(version, name)
         ]
         named = {id(holder) for _, _, holder in found}
-        outside = dict(self._outside)
+        outside = dict(self.outside)
         for module, name, holder in found:
             code = list(code_in(holder, named))
             registering = _origins([_origin_key(thing) for thing in code], new)
@@ -328,12 +330,12 @@ class _HazardFinder:
 
     def stale_references(self) -> Iterator[str]:
         """Report modules outside the load whose bodies have kept code of the replaced versions."""
-        return self._stale.sentences(self._outside)
+        return self._stale.sentences(self.outside)
 
     def recreated_registries(self) -> Iterator[str]:
         """Report containers that the load creates again without what other modules have registered in them."""
-        outside = {id(version.namespace): module for module, version in self._outside}
-        for module, version in self._outside:
+        outside = {id(version.namespace): module for module, version in self.outside}
+        for module, version in self.outside:
             outside.update((id(cls), module) for _, cls in own_classes(module, version.namespace))
         for module, before, version in self._loaded:
             recreated = dict(named_containers(version.namespace))
@@ -357,7 +359,7 @@ class _HazardFinder:
 
     def _values(self, kind: type) -> list[Any]:
         """Return the global values of type `kind` in all loaded modules and in the new versions, each value once."""
-        namespaces = [version.namespace for _, version in self._outside]
+        namespaces = [version.namespace for _, version in self.outside]
         for _, before, version in self._loaded:
             namespaces += [before.namespace, version.namespace]
         found = {

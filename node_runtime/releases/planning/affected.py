@@ -266,10 +266,12 @@ def children_without_step(
     """Return blockers for children that the script should start or stop but does not.
 
     If the script applies a function of the release, that function may start or stop the child.
-    In this case, a warning is returned instead of a blocker.
+    In this case, a warning is returned instead of a blocker. So is one for each child that gets a new specification,
+    but that the script does not restart.
     """
     applies = [function for function in script_modules(script).applied if not function.startswith("node_runtime.")]
-    blockers, warnings = [], []
+    blockers = []
+    warnings = [_goes_on(child) for child in children if child.change == "replaced" and not _restarts(script, child)]
     for child in children:
         if child.step is not None or child.change not in ("added", "removed") or _has_ended(child):
             continue
@@ -279,6 +281,28 @@ def children_without_step(
         else:
             blockers.append(Blocker(reason=reason, remedy=remedy, pid=child.supervisor))
     return blockers, warnings
+
+
+def _restarts(script: Sequence[RelupInstruction], child: PlannedChild) -> bool:
+    """Return whether the script stops or restarts a child, or stops its supervisor."""
+    stopped = {int(process.pid) for step in script for process in stopped_processes(step)}
+    supervisor = runtime().processes.get(child.supervisor)
+    table = supervisor.raw_state() if isinstance(supervisor, SupervisorProcess) else None
+    running = None if table is None else table.find(child.id)
+    return running is None or running.pid is None or bool(stopped & {int(running.pid), child.supervisor})
+
+
+def _goes_on(child: PlannedChild) -> str:
+    """Return the sentence about a child that keeps running as its former specification has started it."""
+    supervisor = child.supervisor_name or f"<{child.supervisor}>"
+    starts = f"{supervisor} starts" if child.unread else f"{child.id} starts"
+    restart = f"hotdash restart NODE {child.id}"
+    if child.supervisor_name is not None and not child.unread:
+        restart = f'{{ restart_child = "{child.id}", supervisor = "{supervisor}" }} in the appup'
+    return (
+        f"The specification of {child.id}, a child of {supervisor}, changes, but {child.id} keeps the arguments with "
+        f"which it was started until {starts} the next time: to restart it, use {restart}."
+    )
 
 
 def _reason_and_remedy(child: PlannedChild) -> tuple[str, str]:

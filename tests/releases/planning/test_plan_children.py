@@ -124,6 +124,16 @@ async def test_children_that_an_applied_function_may_handle_are_a_warning(small:
     assert plan.irreversible == ("shop.more:f is applied without an undo, so a failed install can't undo its effects.",)
 
 
+@pytest.mark.parametrize("steps", ["", '{ restart_child = "two", supervisor = "top" },', STOP])
+async def test_a_child_that_keeps_its_old_arguments_is_named_unless_the_script_restarts_it(
+    small: SmallNode, steps: str
+) -> None:
+    plan = await plan_with(small, steps, TOP.replace('("two",)', '("second",)'))
+    said = [text for text in plan.warnings if text.startswith("The specification of two, a child of top, changes")]
+    assert bool(said) is not bool(steps)
+    assert all('{ restart_child = "two", supervisor = "top" } in the appup' in text for text in said)
+
+
 async def test_a_children_function_that_raises_is_found(small: SmallNode) -> None:
     plan = await plan_with(small, "", TOP.replace("return [", "return 1 / 0 or ["))
     assert [blocker.reason.partition(" (/")[0] for blocker in plan.blockers] == [

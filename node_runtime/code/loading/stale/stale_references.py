@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from node_runtime.behaviours.show.raw_reads import module_of, name_of
 from node_runtime.code.classes.dependents import own_classes
-
-from .class_data import MISSING
-from .code_in_containers import is_followed
-from .function_data import UNWRAPPED, parts_of_function
+from node_runtime.code.loading.class_data import MISSING
+from node_runtime.code.loading.code_in_containers import is_followed
+from node_runtime.code.loading.function_data import UNWRAPPED, parts_of_function
 
 if TYPE_CHECKING:
     from node_runtime.code.module import Namespace
