@@ -126,7 +126,7 @@ def events(node: str, cookie_file: Path | None, limit: int, follow: bool, output
 
 
 async def _follow_events(client: Client, limit: int, output: str) -> None:
-    """Print past and new events, each once. No event is missed: the stream begins before the past events are read."""
+    """Print past and new events, each once and without a gap."""
     last = -1
     async for item in client.events():
         if isinstance(item, MissedEvents):

@@ -146,10 +146,9 @@ async def install_planned(client: Client, request: m.Install, plan: m.Plan, how:
 
 
 async def _install_hops(client: Client, request: m.Install, route: m.Plan, how: InstallManner) -> m.Operation | None:
-    """Install the releases `route.hops`, one after the other; return the last operation without printing it.
+    """Install the releases `route.hops` one after the other; return the last operation without printing it.
 
-    Each install has its own plan and probation, and begins when the health of the previous release is good. The first
-    failure ends the sequence.
+    Each install begins when the previous release's health is good. The first failure ends the sequence.
     """
     way = " -> ".join((route.from_vsn, *route.hops))
     _print(how, f"No appup leads from {route.from_vsn} to {request.vsn} directly. The steps are {way}.", "strong")

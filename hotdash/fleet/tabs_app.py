@@ -31,9 +31,9 @@ _FIRST_MODE: Final = "node 1"
 
 @dataclass(slots=True)
 class _OpenNode:
-    """One of the nodes. `view` and `dashboard` have its state when its tab was last left, or the initial state.
+    """One of the nodes.
 
-    `mode` is Textual's name of its stack of screens.
+    `view` and `dashboard` have its state when its tab was last left; `mode` is Textual's name of its stack of screens.
     """
 
     address: NodeAddress

@@ -141,10 +141,7 @@ class ReleaseActions:
             await self._follow(started.operation)
 
     def _consent(self, plan: m.Plan) -> m.InstallOptions:
-        """Return the options that need the operator's consent.
-
-        The operator consents by typing the version. The dialog says why each option is needed.
-        """
+        """Return the options that need the operator's consent, given by typing the version."""
         release = self._app.node.release(plan.to_vsn)
         failed = release is not None and release.failed is not None
         return m.InstallOptions(unrehearsed=unrehearsed(plan) is not None, again=failed)
@@ -173,7 +170,7 @@ class ReleaseActions:
         )
 
     async def _begin(self, method: Method[P, R], params: P) -> R:
-        """Request an operation. Until the node has answered, events about a new operation are not announced."""
+        """Request an operation, and announce no new operation until the node has answered."""
         self.requesting = True
         try:
             begun = await self._app.link.request(method, params)

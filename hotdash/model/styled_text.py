@@ -84,7 +84,7 @@ def wrap(spans: Line, width: int, hang: int | None = None) -> list[Line]:
 
 
 def _words(spans: Line, longest: int) -> Iterator[Line]:
-    """Yield each word with the blanks before it; a word of more than `longest` cells is yielded in pieces.
+    """Yield each word with the blanks before it, in pieces of at most `longest` cells.
 
     A word may extend over several spans. A no-break space does not end a word.
     """

@@ -113,10 +113,7 @@ class ReplayLink:
             await asyncio.sleep(POLL_SECONDS)
 
     def _take(self) -> list[Message]:
-        """Return the message of the next record, and go on to the record after it.
-
-        Return no message if the record can't be decoded.
-        """
+        """Return the message of the next record, or nothing if it can't be decoded, and go on."""
         messages: list[Message] = []
         with suppress(UnknownRecord):
             if self._next is not None:

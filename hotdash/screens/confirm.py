@@ -140,10 +140,7 @@ class ConfirmDialog(Dialog[Answer | None]):
 
     @on(Input.Submitted)
     def _focus_button(self) -> None:
-        """When enter is pressed in a field, focus the button; a second enter confirms.
-
-        If the required text is not typed, say so in the place of the command line, until the field changes.
-        """
+        """Let enter in a field focus the button, if the required text is typed; a second enter confirms."""
         self._check()  # in a pasted text, enter comes before the field has reported its change
         if not self.query_one("#do").disabled:
             self.query_one("#do").focus()

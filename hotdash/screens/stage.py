@@ -80,8 +80,7 @@ class StageDialog(Dialog[m.ReleaseInfo | None]):
 
     @on(TarballTable.RowChosen)
     def _choose(self, chosen: TarballTable.RowChosen) -> None:
-        """Put the chosen path into the field. Enter in the field then uploads the tarball; for a folder, the table
-        lists its content."""
+        """Put the chosen path into the field, where enter uploads a tarball or lists a folder."""
         chosen.stop()
         field = self.query_one(Input)
         field.value = str(chosen.key)

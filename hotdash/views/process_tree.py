@@ -98,7 +98,7 @@ class ProcessTree(WindowTable):
             self.key = hit.key
 
     def _place_cursor(self, rows: list[TreeRow]) -> None:
-        """Select the first worker of the last started application, which is probably the release's own. Done once."""
+        """Select, once, the first worker of the last started application, probably the release's own."""
         self._cursor_placed = True
         last = max((number for number, row in enumerate(rows) if row.line.application is not None), default=0)
         found = (row for row in (*rows[last:], *rows) if row.process is not None and row.process.kind in _WORKERS)

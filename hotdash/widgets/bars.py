@@ -172,10 +172,7 @@ class KeyBar(ClickableBar):
         return Content("  ").join(parts)
 
     def _keys_that_fit(self, width: int) -> list[tuple[str, str, str, bool]]:
-        """Return the keys that fit into `width` cells.
-
-        The last keys are dropped first, but never the key of the help dialog, which lists all keys.
-        """
+        """Return the keys that fit into `width` cells, without the last ones but with that of the help dialog."""
         keys = list(self.keys)
         while len(keys) > 1 and sum(len(key) + len(label) + 3 for _, key, label, _ in keys) - 2 > width:
             del keys[-1 if keys[-1][0] != "help" else -2]

@@ -58,7 +58,7 @@ class ScrollingLines(LineScrollView):
         self._fold()
 
     def _fold(self) -> None:
-        """Fold the lines. A text that has no size yet is folded when it gets one."""
+        """Fold the lines; a text without a size is folded when it gets one."""
         if not self.size.width:
             return
         bar = self.styles.scrollbar_size_vertical

@@ -125,10 +125,7 @@ class ApplicationMasterProcess(ServerProcess):
 
 
 def _callbacks(spec: AppSpec, earlier: Mapping[str, dict[str, Any]] | None = None) -> Application:
-    """Return an instance of the application's callback class.
-
-    The class is taken from the namespace that `earlier` has for its module, else from the module's current version.
-    """
+    """Return an instance of the callback class, from the namespace in `earlier` or the current version."""
     try:
         cls = resolve_in_versions(spec.mod or "", earlier or {})
     except LookupError as error:
@@ -140,10 +137,7 @@ def _callbacks(spec: AppSpec, earlier: Mapping[str, dict[str, Any]] | None = Non
 async def _run_hook(
     spec: AppSpec, callback: str, callbacks: Application | None = None, arguments: tuple[Any, ...] = ()
 ) -> str | None:
-    """Call a callback, plain or async.
-
-    If the callback fails, log the error and return it as text, so that the caller can continue; otherwise, return None.
-    """
+    """Call a callback, plain or async; log an error and return it as text, else return None."""
     try:
         result = getattr(callbacks or _callbacks(spec), callback)(*arguments)
         if inspect.isawaitable(result):
@@ -190,10 +184,7 @@ async def notify_config_changes(before: Mapping[str, Mapping[str, Any]]) -> list
 
 
 async def _change_config(spec: AppSpec, difference: tuple[Any, ...]) -> str | None:
-    """Call `config_change` in a new process, so that neither a failure nor a delay affects the application.
-
-    If the call fails, returns the predicate of a sentence about the failure, such as "failed: ValueError".
-    """
+    """Call `config_change` in a new process; return None, or a predicate such as "failed: ValueError"."""
     failures: list[str | None] = []
 
     async def config_change() -> None:
@@ -337,7 +328,7 @@ def _in_order(name: str) -> list[AppSpec]:
 async def _ensure_started(spec: AppSpec, type: StartType) -> bool:
     """Start the application unless it runs; return whether this call started it.
 
-    If another call is starting or stopping the application, wait for the end of that call first.
+    First wait for the end of another start or stop.
     """
     known, node = applications(), runtime()
     while (transition := known.starting.get(spec.name) or known.stopping.get(spec.name)) is not None:

@@ -203,11 +203,7 @@ class BehaviourProcess(VersionedProcess):
                 return
 
     def _would_begin_in_old_code(self, coroutine: Continuation, item: MailItem) -> bool:
-        """Return whether an async callback of the old code has been called, but its first line has not run yet.
-
-        Called if new code has been loaded. The other modules are in their new versions already, and may lack what the
-        old callback needs.
-        """
+        """Return whether an async callback was called but has not begun, and new code was loaded meanwhile."""
         if type(coroutine) is not CoroutineType or transaction_variable.get() is not None:
             return False  # the latter is a request of the script, which a held process answers at once
         name, cls = "handle_info" if item[0] is None else item[0], type(self.instance)

@@ -271,10 +271,7 @@ class StatemProcess(BehaviourProcess):
     # ------------------------------------------------------------------ transitions
 
     def _apply(self, transition: Any, event: Event, item: MailItem, timeouts: list[Timeout]) -> Enter | None:
-        """Carry out the transition, and add its timeouts to `timeouts`.
-
-        Returns an Enter event if a state is entered and the class has `state_enter`.
-        """
+        """Carry out the transition, add its timeouts to `timeouts`; return an Enter event if the class wants one."""
         if self.run_state is DEAD:
             return None
         previous = self.state_name
@@ -329,7 +326,7 @@ class StatemProcess(BehaviourProcess):
             self.own_mail_count += len(items)
 
     def _set_last(self, timeouts: Iterable[Timeout]) -> None:
-        """Set the timeouts of an event and of its Enter events. Of timeouts with the same name, set only the last."""
+        """Set the timeouts of an event and of its Enter events, of each name only the last."""
         if self.run_state is not DEAD:
             for timeout in last_of_each_name(timeouts):
                 self._set(timeout)

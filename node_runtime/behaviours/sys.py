@@ -343,10 +343,7 @@ def no_debug(target: Target) -> None:
 
 @contextmanager
 def _recording(target: Target) -> Iterator[tuple[BehaviourProcess, DebugRecorder]]:
-    """Yield the process and its recorder.
-
-    After the body of `with`, install the recorder if it records anything, or else remove it.
-    """
+    """Yield the process and its recorder, which is installed afterwards if it records anything."""
     process = _with_callbacks(target)
     debug = process.debug or DebugRecorder()
     yield process, debug

@@ -53,7 +53,7 @@ class TextFormatter(logging.Formatter):
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return the redacted message. If the arguments don't fit the format string, return the format string itself."""
+    """Return the redacted message, or the format string if its arguments don't fit."""
     try:
         return redact(record.getMessage())
     except Exception as error:

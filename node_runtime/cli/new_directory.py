@@ -62,7 +62,7 @@ def hold_new_directory(directory: Path) -> Iterator[None]:
 
 
 def _remove_if_unused(directory: Path, *, failed: bool) -> None:
-    """Remove the new directory if it is empty. If `failed`, remove the lock file first."""
+    """Remove the new directory if it is empty; if `failed`, remove its lock file first."""
     with suppress(OSError):  # it is not empty: another install holds it
         if failed:
             (directory / "var" / _LOCK).unlink(missing_ok=True)

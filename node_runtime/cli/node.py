@@ -135,7 +135,7 @@ class Node:
         return 1 if self._ending == "failed" else 0
 
     def _end(self, ending: Ending, sentence: str = "", cause: str = "") -> None:
-        """Shut down the node. Only the first call has an effect. `cause` is for the audit log."""
+        """Shut down the node, at the first call; `cause` is for the audit log."""
         if self._ending is None and self._task is not None:
             self._ending, self._sentence, self._cause = ending, sentence, cause or sentence
             self._task.cancel()
@@ -277,7 +277,7 @@ class Node:
         )
 
     def _publish(self, record: NodeRecord) -> None:
-        """Write the record by which clients find the node. On a full disk, retry later."""
+        """Write the record by which clients find the node; on a full disk, retry later."""
         try:
             write_record(record)
         except OSError as error:
@@ -296,10 +296,7 @@ def _vsn_of(code: CodeServer, module: str, namespace: dict[str, Any]) -> str:
 
 
 def _node_config(directory: Path, vsn: str) -> NodeConfig:
-    """Return the settings of node.toml.
-
-    If the file can't be read, return default settings, which suffice to report that error and end.
-    """
+    """Return the settings of node.toml, or the defaults, which suffice to report that it can't be read."""
     try:
         return read_configuration(directory, vsn).node
     except Refused:
@@ -307,10 +304,7 @@ def _node_config(directory: Path, vsn: str) -> NodeConfig:
 
 
 def _reset_signals() -> None:
-    """In a fork of the node, let the signals that stop a node end the fork.
-
-    Without this function, the fork would pass the signals to the node's event loop.
-    """
+    """In a fork of the node, let the signals that stop a node end the fork."""
     signal.set_wakeup_fd(-1)
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)

@@ -58,12 +58,10 @@ def _bare_fork(
     in_child: Callable[[], None],
     errno: Callable[[], int],
 ) -> int:
-    """Call `before`, fork with `bare_fork`, then call `in_child` in the child and `in_parent` in the parent.
+    """Call `before`, fork, then call `in_child` in the child and `in_parent` in the parent.
 
-    `before`, `in_parent` and `in_child` are Python's own handlers of a fork. The interpreter must not execute any
-    bytecode between the fork and `in_child`. It might notice there that another thread has asked for its lock, and wait
-    for that thread. But the thread doesn't exist in the child. So C code makes all calls: `map` calls `bare_fork`, then
-    `in_child` if the pid is 0, and `in_parent` if not.
+    No bytecode may run between the fork and `in_child`: the interpreter could wait there for a thread that the child
+    does not have. So `map`, which is C code, makes all calls.
     """
     before()
     pids, handled = itertools.tee(map(operator.call, (bare_fork,)))

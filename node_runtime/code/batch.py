@@ -291,10 +291,7 @@ class Batch:
     # ------------------------------------------------------------ prepared before the commit
 
     def _record_live_imports(self) -> None:
-        """Record, for each new and each replaced version, which imported names still refer to the imported objects.
-
-        `refresh_imports` updates these names when the version becomes current, or becomes current again.
-        """
+        """Record, for each new and each replaced version, which imported names are still the imported objects."""
         new: dict[str, Namespace | None] = {managed.name: version.namespace for managed, version in self._versions}
         new.update((managed.name, None) for managed in self._deleted)
         for managed, version in self._versions:
@@ -311,10 +308,7 @@ class Batch:
                 managed.current.live_imports = find_live_imports(managed.current, self._table.namespace)
 
     def _record_reused_attributes(self) -> None:
-        """Record, in each replaced version, the present attributes of the classes that it shares with the new version.
-
-        The classes get these attributes again when the replaced version becomes current again.
-        """
+        """Record the present attributes of reused classes, for the replaced version to become current again."""
         for managed, version in self._versions:
             before = managed.current
             for cls, attributes in version.reused_classes.items():
@@ -338,8 +332,7 @@ class Batch:
     def _carry(self, module: str, namespace: Namespace, before: Namespace) -> None:
         """Give the new version the present values of the names in `__carry__`.
 
-        The names may have been rebound since `prepare`. An old version that becomes current again also gets the values
-        that its `__carry__` function has made.
+        An old version that becomes current again also gets what its `__carry__` function has made.
         """
         for name in self._carry_names.get(module, ()):
             if name in before and namespace.get(name) is not before[name]:

@@ -109,9 +109,9 @@ class Bytecode:
         return bool(index) and all(self.read(path) is not None for path in index)
 
     def _index(self, part: str) -> tuple[Index, int]:
-        """Return the index in the file of a part, such as `lib/click-8.5.1`, and the position where the index ends.
+        """Return the index in the file of a part, such as `lib/click-8.5.1`, and where it ends.
 
-        The index is empty if it is missing or doesn't have the recorded hash.
+        The index is empty if it is missing or has another hash than the recorded one.
         """
         found = self._indexes.get(part)
         if found is None:

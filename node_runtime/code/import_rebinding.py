@@ -65,8 +65,7 @@ def _copied_names(entry: Import, namespace: Namespace) -> Iterator[tuple[str, st
 def _still_has_import(version: Version, alias: str, imported: Any) -> bool:
     """Return whether the name `alias` still refers to the imported object.
 
-    If the body also binds the name by another statement and the object is a constant, the result is False: the body may
-    have bound an equal constant, which may be the same object.
+    False for a constant if the body also binds the name otherwise, because equal constants may be one object.
     """
     if version.namespace.get(alias, ABSENT) is not imported:
         return False
@@ -117,7 +116,7 @@ def rebind_module_objects(table: ModuleTable, replaced: Iterable[tuple[object, o
 
 
 def _rebind_one(version: Version, moves: NamespaceChanges, journal: Journal) -> Namespace | None:
-    """Rebind the names of one version. Return a copy of its previous namespace, or None if no name has changed."""
+    """Rebind the names of one version; return a copy of its previous namespace, or None without a change."""
     changes: Namespace = {}
     for entry in version.imports.entries:
         if entry.bound and entry.module in moves:
@@ -152,9 +151,7 @@ def _may_appear(version: Version, name: str) -> bool:
 def _may_vanish(version: Version, name: str) -> bool:
     """Return whether a name that a star import copied can be removed.
 
-    A name can be removed if the importer's code doesn't read it and no other import binds it. Any other name continues
-    to refer to the object of the old version. A submodule can't be removed: the new version of its package may bind it
-    later.
+    Not if the importer reads it, if another import binds it, or if it is a submodule.
     """
     return (
         name not in version.imports.names

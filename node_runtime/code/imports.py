@@ -73,11 +73,7 @@ def _entries(code: CodeType, package: str, *, bound: bool) -> Iterator[Import]:
 
 
 def _statements(code: CodeType, package: str, *, bound: bool) -> Iterator[Import]:
-    """Yield the imports of one code object, without those of the functions and classes that it defines.
-
-    An import statement is compiled to these instructions: one that loads the level, one that loads the names or None,
-    IMPORT_NAME, and for each name IMPORT_FROM and a store.
-    """
+    """Yield the imports of one code object, without those of the functions and classes that it defines."""
     steps = [step for step in dis.get_instructions(code) if step.opname != "EXTENDED_ARG"]
     for at, step in enumerate(steps):
         if step.opname != "IMPORT_NAME":

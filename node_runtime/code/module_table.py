@@ -121,8 +121,8 @@ def with_parents(sources: Iterable[Source], known: Container[str]) -> list[Sourc
 def _lasting_functions(namespace: Namespace) -> list[FunctionType]:
     """Return functions of which at least one lives as long as the namespace.
 
-    One function of the module itself is enough. If the module has none, one method of each class is returned, because a
-    later version that reuses a class replaces its methods.
+    That is one function of the module or, if it has none, one method of each class, because a reused class gets new
+    methods.
     """
 
     def own(things: Iterable[object]) -> list[FunctionType]:

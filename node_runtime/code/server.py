@@ -198,12 +198,10 @@ class CodeServer:
         return batch
 
     def _taken_back(self, texts: Iterable[SourceText | CompilationUnit]) -> dict[str, Version]:
-        """Return the old versions that become current again: those with the same source text that can still be used.
+        """Return the old versions that become current again: those with the same source that can still be used.
 
-        A body may build objects from what it imports, such as a web application from imported routers. So the modules
-        that the body of an old version has used must have the same versions as when the old version was last current,
-        or this load must give them these versions. If one of these versions was dropped, the old version can't be used
-        again.
+        The modules that the body of such a version has used must have the same versions as when it was last current, or
+        get them by this load.
         """
         loaded = {text.source.module: text.sha256 for text in texts}
         found = {module: self._table.managed(module).old for module in loaded}

@@ -170,10 +170,7 @@ class ControlThread:
         self._close()
 
     def _poll_link(self, poller: select.poll, polled: tuple[int, int] | None) -> tuple[int, int] | None:
-        """Register with `poller` the descriptor and events that the link wants, and return them.
-
-        `polled` has the descriptor and events that are registered so far.
-        """
+        """Register with `poller` the descriptor and events that the link wants instead of `polled`; return them."""
         wanted = self._link.interest()
         if wanted != polled:
             if polled is not None:

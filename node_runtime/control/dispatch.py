@@ -326,11 +326,9 @@ class _PendingRequest:
         return Answer(None, _error_reply(error), None, meter.seconds, charge)
 
     def _charge(self, seconds: float) -> None:
-        """Charge the client for the processor time that its request has taken beyond the method's cost.
+        """Charge the client for the processor time of its request beyond the method's cost.
 
-        Time on the event loop is more expensive than time in another thread, except for a handler that runs in slices:
-        each slice stops the event loop only for a moment. A shared answer that is made in slices costs nothing here,
-        because the pause after each such answer bounds its share of the time.
+        Time on the event loop costs more, except in slices. A shared answer made in slices is free: a pause follows it.
         """
         if self._entry.where != "slices" or not self._entry.shared:
             unit = LOOP_TOKEN_SECONDS if self._entry.where == "loop" else TOKEN_SECONDS

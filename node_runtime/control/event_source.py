@@ -83,10 +83,7 @@ class EventSource(logging.Handler):
             self._run(lambda: self._later(BATCH_SECONDS, self._publish_batch))
 
     def _publish_log(self) -> None:
-        """Publish the most serious ones of the collected log records, and the number of the others.
-
-        At most `MAX_RECORDS_PER_BATCH` records are published in `BATCH_SECONDS`.
-        """
+        """Publish the most serious of the collected log records, and the number of the others."""
         now = time.monotonic()
         if now >= self._log_window_end:
             self._log_window_end, self._log_room = now + BATCH_SECONDS, MAX_RECORDS_PER_BATCH
@@ -115,10 +112,7 @@ class EventSource(logging.Handler):
 
 
 def _drained(waiting: deque[T]) -> list[T]:
-    """Remove and return all items. The deque must become empty, because only an item that is added to an empty deque
-
-    schedules the next batch.
-    """
+    """Remove and return all items, because only an item in an empty deque schedules the next batch."""
     items: list[T] = []
     while waiting:
         items.append(waiting.popleft())
@@ -144,7 +138,5 @@ def _reason(reason: object) -> str:
 
 
 def _line(text: str) -> str:
-    """Return the beginning of a text, redacted. The text is redacted before it is cut, because redaction may not
-    recognize half a secret.
-    """
+    """Return the beginning of a text, redacted before it is cut: half a secret may not be recognized."""
     return clip(shown(text)[: MAX_TEXT_LENGTH + 1], MAX_TEXT_LENGTH)

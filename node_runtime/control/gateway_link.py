@@ -254,10 +254,7 @@ class GatewayLink:
         self._later(self._limits.max_answer_seconds / PINGS, partial(self._ping, self._process))
 
     def _ping(self, process: GatewayProcess | None) -> None:
-        """Send another ping, or end the gateway if it has not answered the last pings.
-
-        Pings are counted, because time also passes while the machine or the node is suspended.
-        """
+        """Send another ping, or end the gateway after too many without an answer; pauses of the machine don't count."""
         if process is None or process is not self._process:
             return
         if self._unanswered >= PINGS:

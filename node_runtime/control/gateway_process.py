@@ -78,7 +78,7 @@ _open_seams: Final[weakref.WeakSet[socket.socket]] = weakref.WeakSet()
 
 
 def _close_seams() -> None:
-    """Close the seams in a forked child. Otherwise the child could keep the gateway alive after the node has ended."""
+    """Close the seams in a forked child, which could keep the gateway alive after the node's end."""
     for connection in list(_open_seams):
         connection.close()
 

@@ -63,9 +63,8 @@ class LoopCall(NamedTuple):
 class _Lane:
     """The calls of one role.
 
-    `on_loop` has the calls that were passed to the loop, each with the time at which it was passed. A call stays there
-    until the loop runs it, even if its fallback has run. `ended` says whether the last call has a result or an error,
-    from the loop or from the fallback. Until then, a viewer's next calls wait in `queue`.
+    `on_loop` has the calls that were passed to the loop, with the times, until the loop runs them. A viewer's next
+    calls wait in `queue` until `ended`: the last call has a result or an error.
     """
 
     on_loop: dict[object, float] = field(default_factory=dict)

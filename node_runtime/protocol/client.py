@@ -73,7 +73,7 @@ class MissedEvents:
 
 
 class _EventStream:
-    """The events that have arrived for one reader. If the reader is too slow, it loses the oldest events."""
+    """The events that have arrived for one reader; a slow reader loses the oldest ones."""
 
     def __init__(self) -> None:
         self._arrived: deque[bytes] = deque(maxlen=MAX_UNREAD_EVENTS)
@@ -255,7 +255,7 @@ class Client:
 
     @classmethod
     async def _connected_to(cls, address: NodeAddress, hello: m.Hello, pauses: tuple[float, ...]) -> Client:
-        """Connect. If the node closes the connection before its first reply, try again after each of the `pauses`."""
+        """Connect; if the node closes the connection before its first reply, retry after each of the `pauses`."""
         client = cls(address)
         try:
             await client._open(hello)

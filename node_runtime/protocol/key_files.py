@@ -115,10 +115,7 @@ def read_person(directory: Path, name: str) -> PersonKeys:
 
 
 def _with_default_key(directory: Path, person: PersonKeys, role: Role) -> PersonKeys:
-    """Return `person` with the key in etc/keys/<role>, which never expires. If that key is revoked, return `person`.
-
-    If `person` has an expiry time for the key, an interrupted rotation has written that time, and it is ignored.
-    """
+    """Return `person` with the key in etc/keys/<role>, without an expiry, unless that key is revoked."""
     path = directory / "etc" / "keys" / role
     current = key_text(read_key(path))
     kept = tuple(key for key in person.keys if key.public != current)

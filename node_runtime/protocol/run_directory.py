@@ -290,10 +290,7 @@ def _running_nodes() -> str:
 
 
 def _read(path: Path) -> NodeRecord | None:
-    """Return the record in a file; None if the file is damaged or does not belong to this user.
-
-    A file of another user may be the record of a false node, written while the run directory was open to that user.
-    """
+    """Return the record in a file; None if it is damaged or another user's, who may have written a false one."""
     try:
         with open(path, "rb", opener=_open_no_link) as file:
             if os.fstat(file.fileno()).st_uid != os.getuid():

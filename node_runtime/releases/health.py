@@ -110,10 +110,9 @@ class HealthMonitor(logging.Handler):
             root.addHandler(self)
 
     def _expect_next_failure(self) -> None:
-        """After a failure, require a longer time without failures: twice the time between the last two failures.
+        """Require twice the time between the last two failures without another failure, for good health.
 
-        Without this rule, health would be good between two failures that are far apart. The required time is at most
-        the settings' `healthy` times `MAX_QUIET_FACTOR`.
+        At most `healthy` times `MAX_QUIET_FACTOR` is required.
         """
         now = time.monotonic()
         between, self._last_failure = now - self._last_failure, now

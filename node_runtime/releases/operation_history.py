@@ -101,7 +101,7 @@ class OperationHistory:
         self._intent.unlink(missing_ok=True)  # a power cut may bring the file back, but then the line exists, too
 
     def _end_probations(self, permanent: str, last: PreviousExit) -> None:
-        """End all probations. An install that was on probation when the node ended gets the outcome "restarted"."""
+        """End all probations: such an install gets the outcome "restarted"."""
         ends = [one for one in self.operations if one.outcome in (*_NEW_RELEASE_OUTCOMES, "restarted")]
         for one in [one for one in ends if one.probation_until is not None or one is ends[-1]]:
             if one.kind != "install" or one.outcome != "installed" or one.to_vsn == permanent:
@@ -157,7 +157,7 @@ class OperationHistory:
         return self._bounded([one for one, _ in known])
 
     def _bounded(self, operations: Sequence[Operation]) -> list[Operation]:
-        """Return the newest operations, each once. Above the size limit, the oldest operations lose their results."""
+        """Return the newest operations, each once, the oldest without results above the size limit."""
         newest = list({one.id: one for one in operations}.values())[-MAX_OPERATIONS:]
         kept, sizes, size = [], {}, 0
         for operation in reversed(newest):

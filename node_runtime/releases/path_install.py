@@ -118,10 +118,10 @@ class PathInstall:
         durable: asyncio.Task[None],
         effects: Effects,
     ) -> str:
-        """Return worker 1 to release `vsn`, and the workers that have followed it, because another worker has failed.
+        """Return worker 1, and the workers that have followed it, to release `vsn`, because of another's `failure`.
 
-        `failure` says why that worker failed. Return which workers have lost their states on the way back, or "".
-        Raises `PutBack` if worker 1 can't return; the node then has to restart.
+        Return which workers have lost their states, or "". Raises `PutBack` if worker 1 can't return: then the node
+        restarts.
         """
         request = Rollback(wait=probation.REVERT_WAIT_SECONDS, reason=failure, unrehearsed=True)
         try:

@@ -48,10 +48,9 @@ class PlanLock:
 class _Findings(msgspec.Struct, frozen=True):
     """The findings about the live node.
 
-    `rehearsed` is None if the new code can't be loaded. `obstacles` are the blockers found outside of the rehearsal.
-    `drift` lists the modules whose running code differs from the code in their release. `affected` lists the processes
-    that the script affects. `collection` is the time, in seconds, of the garbage collection that the install needs if
-    only garbage keeps an old version.
+    `rehearsed` is None if the new code can't be loaded; `obstacles` are the other blockers; `drift` lists modules that
+    differ from their release; `affected` the processes that the script affects; `collection` is the time of a needed
+    garbage collection, in seconds.
     """
 
     rehearsed: rehearsal.RehearsalEnd | None
@@ -161,10 +160,7 @@ def _plan(
 
 
 def _pause(rehearsed: Rehearsal, processes: Sequence[PlannedProcess]) -> float:
-    """Return an estimate, in seconds, for how long module bodies stop the event loop and processes are suspended.
-
-    The time in which suspended processes end their last callbacks doesn't count.
-    """
+    """Return an estimate, in seconds, of how long bodies stop the event loop and processes are suspended."""
     held = any(one.action in ("migrate", "suspend") for one in processes)
     return (rehearsed.bodies or 0.0) + (rehearsed.pause + rehearsed.around if held else 0.0)
 
@@ -223,10 +219,10 @@ def with_failure(plan: Plan, failed: str | None) -> Plan:
 
 
 async def _read(transition: Transition, code: CodeServer) -> tuple[list[SourceText] | None, float, Blocker | None]:
-    """Read the new code in a thread. Return its sources, the seconds of a garbage collection, and a blocker or None.
+    """Read the new code in a thread; return its sources, seconds, and a blocker or None.
 
-    If the code can't be loaded, the sources are None, and the blocker says why. The seconds are the time of the garbage
-    collection that the install needs if only garbage holds an old version; else 0.
+    Without loadable code, the sources are None. The seconds are those of a garbage collection that the install needs;
+    else 0.
     """
 
     def read() -> tuple[list[SourceText], float]:

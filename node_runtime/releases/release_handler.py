@@ -361,14 +361,14 @@ class ReleaseHandler:
         self._repair_workers()
 
     def _repair_workers(self) -> None:
-        """Bring workers that booted another release into the current release. While an operation runs, do nothing."""
+        """Bring workers that booted another release into the current one, unless an operation runs."""
         if self._running is None and not self._stopping:
             self.workers.repair(self.vsn, operation_outcome.LEADER)
 
     # ------------------------------------------------------------------ probation
 
     def _revert(self, why: str) -> None:
-        """Begin the revert. If another operation runs, the revert is tried again when that operation has ended."""
+        """Begin the revert, or try again when the running operation has ended."""
         if self._running is not None or self._removed is not None or self.workers.is_repairing:
             return
         if self.cold.is_on_trial(self.vsn):

@@ -103,8 +103,8 @@ def with_fields(value: Any, given: Mapping[str, Any]) -> Any:
 def _filled(cls: type, found: Mapping[str, Any], defaults: Mapping[str, Any]) -> Any:
     """Return an object of the node's class `cls` with the fields `found` of an object of the test's class.
 
-    A field that only the test's class has is left out if it has its default; otherwise, raises ValueError. `defaults`
-    has the defaults of the test's class. Also raises ValueError if `found` lacks a field without a default.
+    `defaults` are those of the test's class. Raises ValueError for a field of that class alone that isn't at its
+    default, and for a missing field without a default.
     """
     made: Any = object.__new__(cls)
     known = _defaults(cls) if dataclasses.is_dataclass(cls) else dict.fromkeys(found, MISSING)

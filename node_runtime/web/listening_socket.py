@@ -56,10 +56,9 @@ def close_socket(bound: socket.socket) -> None:
 
 
 def _inherited(address: str | tuple[str, int]) -> socket.socket | None:
-    """Return a duplicate of the inherited socket that listens on an address; None if there is none.
+    """Return a duplicate of the socket for an address that systemd has passed to the node; else None.
 
-    systemd passes the sockets to the node. A copy of the node, in which an upgrade is rehearsed, uses the sockets, too,
-    because it is a child of the node.
+    A copy of the node, in which an upgrade is rehearsed, has these sockets, too.
     """
     if os.environ.get("LISTEN_PID") not in (str(os.getpid()), str(os.getppid())):
         return None
@@ -106,11 +105,7 @@ def _bind_port(host: str, port: int, *, reuse_port: bool) -> socket.socket:
 
 
 def _detect_vanished_clients(bound: socket.socket) -> None:
-    """Let the system end a connection whose client has vanished without closing it.
-
-    Otherwise, a waiting request, such as an event stream without events, would stay open for ever. The options of a
-    socket also hold for the connections that it accepts.
-    """
+    """Let the system end connections whose clients have vanished, also those that the socket accepts."""
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (("IDLE", PROBE_SECONDS), ("INTVL", PROBE_INTERVAL_SECONDS), ("CNT", PROBES)):
         if (option := getattr(socket, f"TCP_KEEP{name}", None)) is not None:

@@ -96,10 +96,7 @@ def _closed(holders: Sequence[OldCodeHolder]) -> tuple[set[asyncio.Task[Any]], l
 
 
 def _separated(holders: list[HeldModules], drains: _Drains) -> tuple[list[_RequestGroup], list[HeldModules]]:
-    """Return the open requests among `holders`, grouped by listener, and the other holders.
-
-    Holders that end together with a request are left out.
-    """
+    """Return the open requests among `holders`, by listener, and the holders that end with none of them."""
     known = {served.task.get_name(): served for served in served_requests()}
     groups: dict[tuple[str, bool], _RequestGroup] = {}
     others = []
@@ -184,10 +181,7 @@ def _some(modules: Sequence[str]) -> str:
 
 
 def _covering(group: _RequestGroup) -> list[str]:
-    """Return a few modules, so that each request keeps the old version of one of them.
-
-    Of equally good modules, the module of the application comes first.
-    """
+    """Return a few modules of which each request keeps one, the application's module first."""
     left = [modules for _, modules in group.requests]
     found = []
     while left:

@@ -189,10 +189,9 @@ class ListenersInInstalls:
 
 
 def _copy_state(application: NamedApplication, new: Any, batch: Batch) -> None:
-    """Copy the values in Starlette's `app.state` from the old application to the new one.
+    """Copy Starlette's `app.state` from the old application to the new one, except what its body has set.
 
-    Values that the body of the new module has set are kept. An exception is a version that was replaced and becomes
-    current again: its own values are stale, so they are dropped.
+    A version that becomes current again loses its own stale values first.
     """
     before, after = old_states.values(application.current()), old_states.values(new)
     if before is not None and after is not None and before is not after:
@@ -233,10 +232,7 @@ def _replaced(batch: Batch) -> Iterator[tuple[Listener, NamedApplication, Any]]:
 
 
 def _startup_warnings(applications: Sequence[tuple[NamedApplication, Any]]) -> Iterator[str]:
-    """Yield the sentences about startups: one for all that run, and one for each way in which functions await tasks.
-
-    Each application comes with its new version.
-    """
+    """Yield a sentence about the startups that run, and one for each way in which they await tasks."""
     startups: dict[str, str] = {}
     awaiting: dict[str, dict[str, None]] = {}
     for application, new in applications:

@@ -78,10 +78,9 @@ def connect(
 
 
 def _several(names: tuple[str, ...], cookie_file: Path | None, settings: Settings) -> list[OpenedNode]:
-    """Return the nodes with these names or, without names, the nodes that the user chooses from a list.
+    """Return the nodes with these names or, without names, those that the user chooses, which may be none.
 
-    The result is empty if the user chooses none. A node's cookie file in the settings takes precedence over
-    `cookie_file`.
+    A node's cookie file in the settings takes precedence over `cookie_file`.
     """
     from hotdash.fleet.known_nodes import known_by_name
     from hotdash.fleet.node_picker import NodePicker

@@ -207,7 +207,7 @@ class _Fingerprinter:
 
 
 def _all_parts(reader: ValueReader, value: Any) -> LabelledParts:
-    """Return the number of a value's parts and the labelled parts. The attributes of a container are included."""
+    """Return the number of a value's parts and the labelled parts, attributes of a container included."""
     if reader.attributes is None:
         return reader.parts(value)
     length, parts = reader.parts(value)

@@ -145,7 +145,7 @@ def declaration_of(annotation: Any, namespace: Mapping[str, object], nesting: in
 
 
 def _of_parts(parts: list[Declaration | None], origin: str) -> Declaration | None:
-    """Return what a generic type declares. `origin` is its name, and `parts` are the declarations of its arguments."""
+    """Return what the generic type `origin` declares, with the declarations `parts` of its arguments."""
     found = next((part for part in reversed(parts) if part is not None), None)
     if found is None:
         return None

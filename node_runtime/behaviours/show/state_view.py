@@ -57,10 +57,7 @@ def describe_state(
 
 
 def _outline_term(outline: dict[str, object]) -> Term:
-    """Return the Term of an outline.
-
-    Its keys are ids of children, so a key such as `token_store` doesn't mean that the value is secret.
-    """
+    """Return the Term of an outline; its keys are ids, so a key such as `token_store` marks no secret."""
     parts = ((id, _outline_term(part) if isinstance(part, dict) else describe(part)) for id, part in outline.items())
     return Term(type="dict", items=tuple((shown(id), part) for id, part in parts))
 

@@ -18,7 +18,7 @@ DEFAULT_SHUTDOWN_SECONDS: Final = 5.0
 
 @lru_cache(maxsize=1024)
 def _only(module: str) -> tuple[str, ...]:
-    """Return a tuple that contains only `module`. The tuple is cached, so that all children of the module share it."""
+    """Return a tuple of `module` alone, cached, so that all children of the module share it."""
     return (module,)
 
 

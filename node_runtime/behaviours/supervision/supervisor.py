@@ -268,10 +268,7 @@ class Supervisor(GenServer[ChildTable]):
             child.ensure_retry_state().retry = node.loop.call_soon(node.post, own_process, item, context=node.context)
 
     async def _stop_group(self, child: Child) -> list[Child]:
-        """Stop the siblings of `child` that are restarted with it.
-
-        Returns all children to start, `child` included, in start order.
-        """
+        """Stop the siblings restarted with `child`; return all children to start, in start order."""
         group = stopped_for_restart(self.state.flags.strategy, child, self.state.children.values())
         if not group:
             return [child]

@@ -56,10 +56,7 @@ def _check(plan: m.Plan) -> None:
 
 
 async def _install(client: Client, plan: m.Plan) -> None:
-    """Install the plan, and wait for the end. Code that can't be rehearsed doesn't prevent the install; the plan's
-
-    warnings name such code.
-    """
+    """Install the plan, also if code can't be rehearsed, and wait for the end."""
     request = m.Install(vsn=plan.to_vsn, direction=plan.direction, plan_id=plan.id, unrehearsed=True, again=True)
     started = await client.request(methods.INSTALL, request)
     done = [state async for state in client.follow(started.operation)][-1]

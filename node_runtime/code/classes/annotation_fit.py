@@ -131,10 +131,7 @@ class _Check:
         return None
 
     def _are_all(self, values: Iterable[Any], kind: Any) -> bool:
-        """Return whether the class of each value is the class that an annotation names, or its replacement.
-
-        The check is quick, also for very many values.
-        """
+        """Return whether the class of each value is the class that an annotation names, or its replacement."""
         cls = resolve(kind, self._namespace)
         if not isinstance(cls, type):
             return False
@@ -172,10 +169,7 @@ class _Check:
 
 
 def _inner(annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> Any:
-    """Return the annotation to which a NewType, a type variable, a type alias or a qualifier such as Final refers.
-
-    Return None for any other annotation.
-    """
+    """Return the annotation inside a NewType, type variable, alias or qualifier such as Final; else None."""
     if isinstance(annotation, typing.NewType):
         return annotation.__supertype__
     if isinstance(annotation, TypeVar):

@@ -104,11 +104,10 @@ def _new_attributes(old: type, new: type, comparison: DefinitionComparison) -> V
 
 
 def _rebuilt_class(new: type) -> VersionAttributes:
-    """Return the attribute `__weakref__` of `new` if it belongs to another class; otherwise return no attributes.
+    """Return the attribute `__weakref__` of `new` if it belongs to another class; else no attributes.
 
-    Before Python 3.11.3, `dataclass(slots=True)` makes `new` from another class and leaves that class's `__weakref__`
-    in `new` (gh-102069). This attribute keeps a namespace in memory, so a reused class must not keep its old
-    `__weakref__`.
+    Before Python 3.11.3, `dataclass(slots=True)` leaves there the attribute of an abandoned class (gh-102069), which
+    keeps a namespace in memory.
     """
     descriptor = vars(new).get("__weakref__")
     return {} if getattr(descriptor, "__objclass__", new) is new else {"__weakref__": descriptor}

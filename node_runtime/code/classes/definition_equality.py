@@ -151,10 +151,7 @@ class DefinitionComparison:
         return DIFFERENT if parts is None else self.compare_all(*parts)
 
     def _is_same_member(self, old: Any, new: Any) -> bool:
-        """Return whether `old` and `new` are enumeration members of the old and the new class, with the same name.
-
-        This method does not compare the members' values: `class_reuse` does.
-        """
+        """Return whether both are enumeration members of the compared classes, with the same name and any value."""
         return (type(old), type(new)) == self._classes and isinstance(old, enum.Enum) and old.name == new.name
 
     def _are_slots_originals(self, old: Any, new: Any) -> bool:
@@ -218,8 +215,7 @@ class DefinitionComparison:
     def _name_unchanged(self, name: str) -> bool:
         """Return whether a global name means the same in both versions.
 
-        A name counts as unchanged only if it is a builtin, the name of the class itself, or a name that one statement
-        binds. A name that several statements bind may still change while the rest of the body is executed.
+        A name that several statements bind counts as changed, because the rest of the body may still change it.
         """
         times = self._definitions.bound.get(name, 0)
         if name not in self._old and not times:
@@ -241,10 +237,7 @@ class DefinitionComparison:
 
 
 def _parts(old: Any, new: Any) -> list[tuple[Any, Any]] | None:
-    """Pair the parts (such as items) of two values of the same type, for the caller to compare each pair.
-
-    Return None if the type is unknown, or if the values differ in their number of items or in their keys.
-    """
+    """Pair the parts of two values of the same type; return None if the type is unknown or their keys differ."""
     kind = type(old)
     if kind in _COMPARED_ATTRIBUTES:
         return [(getattr(old, name), getattr(new, name)) for name in _COMPARED_ATTRIBUTES[kind]]
@@ -261,8 +254,5 @@ def _same_in(old: Namespace, new: Namespace, name: str) -> bool:
 
 
 def _annotations(function: FunctionType) -> object:
-    """Return the annotations of a function.
-
-    From Python 3.14 on, return the function that evaluates them, because the evaluation may fail.
-    """
+    """Return the annotations of a function or, from Python 3.14 on, the function that evaluates them."""
     return function.__annotate__ if hasattr(function, "__annotate__") else function.__annotations__

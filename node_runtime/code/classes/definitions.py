@@ -109,10 +109,7 @@ def _stored_globally(code: CodeType) -> Iterator[str]:
 
 
 def _classes(steps: list[dis.Instruction]) -> Iterator[tuple[str, tuple[DottedName, ...]]]:
-    """Yield the name and the decorators of each class.
-
-    The code object of a class begins at the line of its first decorator.
-    """
+    """Yield the name and the decorators of each class."""
     for at, step in enumerate(steps):
         if step.opname != "LOAD_BUILD_CLASS":
             continue
@@ -125,8 +122,7 @@ def _classes(steps: list[dis.Instruction]) -> Iterator[tuple[str, tuple[DottedNa
 def _called(steps: list[dis.Instruction]) -> Iterator[tuple[str, tuple[DottedName, ...]]]:
     """Yield each name that is bound to the result of a call, with the name of the callable.
 
-    The call instruction of `name = f(...)` has the source position where `f(...)` begins. The first name that is loaded
-    at or after that position is `f`.
+    In `name = f(...)`, `f` is the first name that is loaded at or after the position of the call.
     """
     for at, step in enumerate(steps):
         before = steps[at - 1]

@@ -74,10 +74,9 @@ def declared_parts(old: type, new: type) -> Iterator[tuple[Any, Any]] | None:
 
 
 def _parts_of_models(old: Any, new: Any) -> Iterator[tuple[Any, Any]] | None:
-    """Return pairs of what two pydantic models declare: annotations and defaults of fields; the caller compares them.
+    """Return pairs of the annotations and defaults of two pydantic models, for the caller to compare.
 
-    Return None if the models differ otherwise, or if a model has functions of its own, such as validators. The
-    validator of a reused model stays, so it would continue to call the old functions.
+    Return None if the models differ otherwise, or have functions of their own, such as validators.
     """
     fields = old.__pydantic_fields__, new.__pydantic_fields__
     private = old.__private_attributes__, new.__private_attributes__

@@ -114,10 +114,10 @@ def _directory() -> str | None:
 
 
 def _namespaces() -> Iterator[tuple[tuple[str, str], Mapping[str, Any]]]:
-    """Yield the namespace of each loaded module and of each of its classes, as ((module, owner), namespace).
+    """Yield the namespace of each loaded module and each of its classes, as ((module, owner), namespace).
 
-    The owner is the module, "shop.box", or the class, "shop.box.Item". A namespace is not copied: in a copy of the
-    node, each value that gets one more reference costs a copied page.
+    The owner is the module or the class, such as "shop.box.Item". Nothing is copied: in a copy of the node, each new
+    reference to a value costs a page.
     """
     for name, module in sys.modules.copy().items():
         if type(module) is not ModuleType and not issubclass(type(module), HotModule):

@@ -34,7 +34,7 @@ def in_execution_order(staged: Collection[StagedVersion]) -> list[StagedVersion]
 def _as_imported(known: list[StagedVersion], new: dict[str, StagedVersion]) -> Iterator[StagedVersion]:
     """Yield the new modules, each followed by the new modules that it imports.
 
-    First come the modules that an already loaded module imports, then those that no new module imports, then the rest.
+    Modules that a loaded module imports come first, those that a new module imports last.
     """
     imported = {name for each in new.values() for name in _imported(each) if name != each.managed.name}
     first = [name for each in known for name in _imported(each)]
@@ -47,9 +47,6 @@ def _as_imported(known: list[StagedVersion], new: dict[str, StagedVersion]) -> I
 
 
 def _imported(staged: StagedVersion) -> list[str]:
-    """Return the modules that the import statements name, in their order.
-
-    An imported name may be a submodule, so `from package import name` counts as both `package` and `package.name`.
-    """
+    """Return the modules that the import statements name; `from package import name` names two."""
     entries = staged.unit.imports.entries
     return [name for entry in entries for name in (entry.module, f"{entry.module}.{entry.name}")]

@@ -108,10 +108,9 @@ class Finder:
         return make_spec(self._table, source)
 
     def _unlisted(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
-        """Refuse a source file that is in a managed package although the application does not list it.
+        """Refuse a source file of a managed package that the application does not list.
 
-        Such a file may belong to a deleted module, and other finders would load it. An extension module in the package,
-        and a folder that has data files only, are imported as usual.
+        It may belong to a deleted module. Extension modules and folders of data files are imported as usual.
         """
         package = self._table.sources.get(name.rpartition(".")[0])
         if package is None:

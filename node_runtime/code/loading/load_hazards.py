@@ -123,10 +123,9 @@ def _is_metric(value: object) -> bool:
 
 
 class _HazardFinder:
-    """A comparison of the modules of a load with all loaded code.
+    """A comparison of the modules of a load, `batch`, with all other modules, `outside`.
 
-    `batch` are the modules of the load, `outside` all other modules. `_old` maps the `id` of each replaced namespace
-    to its module, and `_new` does so for new namespaces.
+    `_old` and `_new` map the `id` of a replaced or new namespace to its module.
     """
 
     def __init__(self, table: ModuleTable, versions: list[tuple[ManagedModule, Version]], batch: set[str]) -> None:
@@ -254,10 +253,7 @@ class _HazardFinder:
                 yield f"{module}.{name} was set by other code; the new version does not have it."
 
     def code_kept_elsewhere(self) -> Iterator[str]:
-        """Report functions and classes of a replaced version in modules outside the load.
-
-        They are patches, results of decorators, and names that a function of the module has looked up and bound.
-        """
+        """Report functions and classes of a replaced version that modules outside the load have bound."""
         for module, version in self.outside:
             followed = {entry.alias for entry in version.imports.entries if entry.bound}
             starred = [
@@ -369,10 +365,7 @@ class _HazardFinder:
 
 
 def _origin_key(thing: Any) -> int:
-    """Return the `id` by which the module of a function or class is looked up.
-
-    It is the `id` of a function's namespace, or of the class itself.
-    """
+    """Return the `id` of the namespace of a function, or of a class itself."""
     return id(thing.__globals__ if isinstance(thing, FunctionType) else thing)
 
 

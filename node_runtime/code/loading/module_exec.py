@@ -212,10 +212,7 @@ class BodyNames(MutableMapping[str, Any]):
 
 
 def _may_take_over(unit: CompilationUnit, before: Version) -> bool:
-    """Return whether a body may take over an object of the previous version.
-
-    Most bodies can't, and run without `BodyNames`.
-    """
+    """Return whether a body may take over objects of the previous version, and so needs `BodyNames`."""
     return CARRY in unit.code.co_names or _any_candidate(before.unit.source.module, before.namespace.items())
 
 

@@ -31,9 +31,9 @@ class SearchPath:
 
 
 def _import_folder(source: Source) -> str | None:
-    """Return the folder from which `sys.path` finds the source under the name of its module; None if there is none.
+    """Return the folder in `sys.path` below which the source has the name of its module; None if there is none.
 
-    For the module "shop.box" and the path "/lib/x/shop/box.py", the folder is "/lib/x".
+    For "shop.box" and "/lib/x/shop/box.py", the folder is "/lib/x".
     """
     name = source.module.replace(".", "/")
     for tail in (f"/{name}.py", f"/{name}/__init__.py", f"/{name}"):

@@ -247,10 +247,7 @@ class Stage:
         return executed
 
     def _bind(self, staged: StagedVersion) -> None:
-        """Make a new submodule an attribute of its parent package.
-
-        If the submodule has replaced itself by another object in `sys.modules`, the attribute is that object.
-        """
+        """Make a new submodule, or the object that has replaced it in `sys.modules`, an attribute of its package."""
         name, _, child = staged.managed.name.rpartition(".")
         parent = self._real_modules.get(name)
         module = self._replaced.get(staged.managed.name, staged.managed.module)
@@ -318,10 +315,9 @@ class Stage:
         return self._real_modules[top] if top in self._real_modules else self.staged[top].managed.module
 
     def _import_absolute(self, name: str) -> ModuleType | None:
-        """Return a module; first execute its parents and, if it is part of the load or not loaded, the module itself.
+        """Execute a module and its parents if needed, and return it; None if nothing has it.
 
-        The result is None if neither the code server nor `sys.modules` has the module. Raises ModuleNotFoundError if
-        the load deletes the module.
+        Raises ModuleNotFoundError if the load deletes the module.
         """
         parent = name.rpartition(".")[0]
         if parent:
@@ -345,10 +341,7 @@ class Stage:
         return self._replaced.get(name, staged.managed.module)
 
     def _drop(self, staged: StagedVersion) -> None:
-        """Remove a module that failed to load and that was added only because a body imports it.
-
-        The importing module may catch the exception and continue without the failed module.
-        """
+        """Remove a module that failed to load and that only an import of a body has added."""
         switch_registrations(staged.registrations, [])
         del self.staged[staged.managed.name]
         del self._namespaces[staged.managed.module]

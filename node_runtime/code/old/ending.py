@@ -164,10 +164,7 @@ def _cancel(tasks: Iterable[Task[Any]]) -> tuple[list[Task[Any]], list[str]]:
 
 
 def _forget_frames(task: Task[Any]) -> None:
-    """Drop the exception of a cancelled task, because its traceback has frames, which would keep the old version.
-
-    If other code awaits the task later, the task makes a new exception.
-    """
+    """Drop the exception of a cancelled task: its traceback would keep the old version."""
     if task.cancelled():
         task._make_cancelled_error()  # type: ignore[attr-defined]  # it has no public counterpart
 

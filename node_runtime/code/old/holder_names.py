@@ -123,6 +123,6 @@ def described(thing: Any) -> str:
 
 
 def _class_name(cls: type | CallbackVersion) -> str:
-    """Return the full name of a class. `cls` is the class itself, or a CallbackVersion of it."""
+    """Return the full name of `cls`, a class or a CallbackVersion of it."""
     module, name = (cls.__module__, cls.__qualname__) if isinstance(cls, type) else (cls.module, cls.qualname)
     return f"{module}.{name}"

@@ -113,10 +113,9 @@ class HolderSearch:
         return {module: list(holders.values()) for module, holders in found.items()}
 
     def _held_objects(self, wanted: Mapping[int, str]) -> Iterator[tuple[Any, HeldParts]]:
-        """Yield the objects of the versions that other objects hold: the search begins at these objects.
+        """Yield the objects of the versions that other objects hold, where the search begins.
 
-        Each object comes with a dict. The dict has a key for each module in `wanted` whose version can be reached from
-        the object; each value is the description of the object.
+        Each comes with a dict: for each module whose version can be reached from the object, the object's description.
         """
         for thing in self._graph.own_held():
             reached = [wanted[key] for key in self._graph.reached([thing]) if key in wanted]
@@ -147,10 +146,10 @@ class HolderSearch:
                 visited.update(held)
 
     def _values_of_variables(self, referrers: Iterable[Any], level: Mapping[int, tuple[Any, HeldParts]]) -> set[int]:
-        """Return the identities of those objects in `level` that are values of global variables of current modules.
+        """Return the identities of the objects in `level` that are values of globals of current modules.
 
-        Whoever else refers to such a value, such as the task that uses it, can't free the version by its end. So only
-        the variable is named. The version's own functions and classes are left out: each of their users is named.
+        Only the variable is named then: ending another user of the value would not free the version. The version's own
+        functions and classes are left out.
         """
         found: set[int] = set()
         for referrer in referrers:
@@ -168,10 +167,9 @@ class HolderSearch:
         return held
 
     def _specific(self, referrer: Any, thing: Any, what: str) -> str:
-        """Return the text with which messages say what `referrer` runs or holds.
+        """Return the text that says what `referrer` runs or holds, such as "runs shop.box.poll".
 
-        A method, a suspended call, or an instance of the held class `thing` has a more exact text, such as "runs
-        shop.box.poll". For any other referrer, return `what`, the text of `thing`.
+        `what` is the text of `thing`, for referrers without a more exact one.
         """
         if not self._graph.is_own(thing):
             return what
@@ -200,7 +198,7 @@ class HolderSearch:
     def _ended_tasks(self, level: Mapping[int, tuple[Any, HeldParts]]) -> Iterator[Task[Any]]:
         """Yield the tasks that have ended with one of the exceptions in `level`.
 
-        `gc.get_referrers` doesn't find these tasks, because a task doesn't report that it refers to its exception.
+        `gc.get_referrers` does not find them.
         """
         if any(isinstance(thing, BaseException) for thing, _ in level.values()):
             for task in (one for one in gc.get_objects() if issubclass(type(one), Task) and one.done()):
@@ -222,10 +220,7 @@ def _first_referent(referrer: Any, level: Mapping[int, tuple[Any, HeldParts]]) -
 
 
 def _narrowed(level: dict[int, tuple[Any, HeldParts]]) -> dict[int, tuple[Any, HeldParts]]:
-    """Return at most MAX_SEARCH_WIDTH of the objects, so that the search ends in time.
-
-    Suspended calls are kept first, because tasks refer to them.
-    """
+    """Return at most MAX_SEARCH_WIDTH of the objects, suspended calls first."""
     if len(level) <= MAX_SEARCH_WIDTH:
         return level
     first = sorted(level.items(), key=lambda item: not isinstance(item[1][0], WITH_FRAME))
@@ -244,10 +239,9 @@ def _does(what: str) -> str:
 
 
 def _is_record_of_node(thing: Any) -> bool:
-    """Return whether `thing` is a record that the node keeps of an upgrade, such as a finding of the rehearsal.
+    """Return whether `thing` is the node's own record of an upgrade, such as a finding of the rehearsal.
 
-    What refers to such a record holds no version. In a rehearsal, most referrers of a version are such records, and
-    each of their own referrers would cost a pass over the whole heap.
+    What refers to it holds no version, and each such referrer would cost a pass over the heap.
     """
     kind = type(thing)
     return kind is not HotModule and str(kind.__module__).startswith(_RECORD_PACKAGES)

@@ -88,10 +88,9 @@ def _find(suspects: Suspects) -> HeldFindings:
 
 
 def _collect_all() -> float:
-    """Collect all garbage of the copy, and return how many seconds that took.
+    """Collect all garbage of the copy; return the seconds it took.
 
-    Meanwhile, actions such as opening a file are refused: a finalizer of the garbage must not act on anything that the
-    copy shares with the node.
+    Finalizers are kept from acting on what the copy shares with the node.
     """
     gc.unfreeze()
     armed = True

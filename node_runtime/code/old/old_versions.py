@@ -260,11 +260,10 @@ class OldVersions:
             yield OldCodeHolder(kind="task", name=task_name(task), does=does, pid=starter, task=name)
 
     def _counted_references(self, versions: Iterable[Version], dropped: Sequence[Namespace] = ()) -> Counter[int]:
-        """Count the references that don't hold a version, by the identity of the object to which they refer.
+        """Count the references that don't hold a version, by the identity of their object.
 
-        Batches have such references, because they keep versions for a revert. Idle processes have them, too, because
-        they replace their references at their next callback; the version of such a process may even be dropped already.
-        `dropped` are the namespaces of dropped versions: the references of this list are counted, too.
+        These are the references of batches, of idle processes, which replace theirs at the next callback, and of the
+        list `dropped`.
         """
         counted = Counter(id(thing) for batch in self._table.living_batches() for thing in batch.references())
         counted.update(map(id, dropped))
@@ -279,10 +278,9 @@ class OldVersions:
 
 
 def _merged(runners: Iterable[OldCodeHolder], found: Iterable[OldCodeHolder]) -> list[OldCodeHolder]:
-    """Merge two lists of holders, so that the result has each holder once.
+    """Merge the holders that the search has `found` into `runners`, each once.
 
-    `found` are the holders that the search of the heap has found. If such a holder is also in `runners` and runs the
-    version, its text from the search is kept, because it says more exactly what the holder runs.
+    Of two texts about a holder that runs the version, the one from the search is kept.
     """
     merged = {runner.name: runner for runner in runners}
     for holder in found:

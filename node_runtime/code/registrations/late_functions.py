@@ -38,10 +38,7 @@ exit_functions: Final[list[ExitFunction]] = []
 
 
 class _Entry:
-    """The object that `atexit` has for an exit function.
-
-    `atexit` calls it when the interpreter ends, and compares it with a function that is to be unregistered.
-    """
+    """The object that `atexit` calls and compares in the place of an exit function."""
 
     def __init__(self, function: ExitFunction) -> None:
         self._function = weakref.ref(function, lambda _: atexit.unregister(self))

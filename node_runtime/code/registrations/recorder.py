@@ -81,10 +81,7 @@ class Recorder:
 
     @contextmanager
     def _watching(self) -> Iterator[None]:
-        """Compare the registries after each outermost import statement of a body.
-
-        Also list the functions that the body registers with `atexit` and `codecs`.
-        """
+        """Compare the registries after each outermost import of a body; list its `atexit` and `codecs` functions."""
         original = builtins.__import__
 
         def watched(*args: Any, **kwargs: Any) -> ModuleType:

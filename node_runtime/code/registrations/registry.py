@@ -260,10 +260,7 @@ def carry_registrations(
 
 
 def _identities(things: Iterable[object]) -> set[int]:
-    """Return the identities of `things`, and of the objects in those `things` that are containers.
-
-    Constants don't count, because the same constant may be in many places.
-    """
+    """Return the identities of `things` and of the objects in their containers, without constants."""
     found: set[int] = set()
     waiting = list(things)
     while waiting and len(found) < MAX_CARRIED:

@@ -80,10 +80,7 @@ class AuditLog:
     # ------------------------------------------------------------------ inside, with the lock
 
     def _caught_up(self) -> Head:
-        """Return the head of the chain.
-
-        If entries were removed or changed, or a crash has left an incomplete line, first append an entry about that.
-        """
+        """Return the head of the chain, after an entry about missing, changed or incomplete lines, if any."""
         if self._head is not None and self._state == self._current_state():
             return self._head
         removed = self._remove_incomplete_line()

@@ -21,7 +21,7 @@ from .heads import heads_in
 class _Walk:
     """Checks the lines one after the other.
 
-    `wanted` has the known heads: for each entry number, the recorded hashes, each with the place where it is recorded.
+    `wanted` has, for each entry number, the recorded hashes with the places of their records.
     """
 
     directory: Path

@@ -115,7 +115,7 @@ class Recordings:
             sys.remove(process.pid, _TRACE_ID)
 
     def _forget_ended(self, pid: int) -> None:
-        """Forget the traces of this process and of ended processes. If too many remain, forget finished traces, too."""
+        """Forget the traces of this process and of ended processes, and finished traces if too many remain."""
         alive = self._runtime.processes
         self._traces = {one: trace for one, trace in self._traces.items() if one != pid and one in alive}
         over = [one for one, trace in self._traces.items() if not trace.running]

@@ -105,7 +105,7 @@ class Membership:
         self._tidy()
 
     def _read(self) -> Generator[None, None, None]:
-        """Read all processes. At the end, apply the events of the processes that have started or ended meanwhile."""
+        """Read all processes, then apply the events that have arrived meanwhile."""
         self._events.clear()
         self._complete = False
         runtime = self._runtime

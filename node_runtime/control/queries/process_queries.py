@@ -164,10 +164,7 @@ class ProcessQueries:
         return known
 
     def _tidy(self) -> None:
-        """Drop answers and rates that nobody has asked for lately, since they may keep ended processes and so old code.
-
-        While a query that may use them is being answered, drop nothing; the next call will.
-        """
+        """Drop answers and rates that nobody has asked for lately, unless a query is being answered."""
         if not self._busy:
             self._drop_unused()
             self._activity.forget_if_unused(KEPT_SECONDS)

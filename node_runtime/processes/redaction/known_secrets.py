@@ -114,9 +114,9 @@ def urls_without_scheme(text: str) -> Iterator[Span]:
 
 
 def _credentials(scheme: str, url: str, *, cut: bool) -> Span | None:
-    """Return the span of the credentials in a URL; None without credentials.
+    """Return the span of the credentials in `url`, the part after `://`; None without credentials.
 
-    `url` is the part of the URL after `://`. `cut` is True if the text ends directly after `url`.
+    `cut` is True if the text ends directly after `url`.
     """
     end = found.start() if (found := _AUTHORITY_END.search(url)) else len(url)
     at = url.rfind("@", 0, end)

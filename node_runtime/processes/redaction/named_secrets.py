@@ -114,10 +114,7 @@ FINDERS: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
 
 
 def _spans(pattern: re.Pattern[str], text: str, value: Callable[[str, re.Match[str]], Span | None]) -> Iterator[Span]:
-    """Call `value` for each match of `pattern`, and yield the spans that `value` returns; a None is left out.
-
-    After a span, the search continues behind it, so the time is linear.
-    """
+    """Call `value` for each match of `pattern`, and yield the spans that it returns, in linear time."""
     at = 0
     while (found := pattern.search(text, at)) is not None:
         at = found.end()
@@ -169,10 +166,7 @@ def _spoken_word(text: str, found: re.Match[str]) -> Span | None:
 
 
 def _value(text: str, begin: int, name: str, separator: str) -> Span | None:
-    """Return the span of the value that begins at `begin`.
-
-    The result is None for an empty value, for a word such as None or true, and for a value that is redacted already.
-    """
+    """Return the span of the value at `begin`; None if it is empty, a word such as None or true, or redacted."""
     if _REDACTED.match(text, begin) or _OPEN_VALUE.match(text, begin):
         return None
     if separator in (":", "=") and (next_line := _NEXT_LINE.match(text, begin)) is not None:

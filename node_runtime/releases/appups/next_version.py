@@ -113,9 +113,9 @@ def _contents(project: Project) -> object:
 
 
 def _with_vsn(toml: bytes, vsn: str) -> bytes:
-    """Return app.toml or release.toml with another version. Raises Refused if the version is too long.
+    """Return app.toml or release.toml with another version in its first line with `vsn`.
 
-    The first line with `vsn` is replaced: in TOML, top-level keys stand before all tables.
+    Raises Refused if the version is too long.
     """
     if len(vsn) > MAX_VERSION_CHARACTERS:
         raise Refused(f"The version {vsn} has more than {MAX_VERSION_CHARACTERS} characters; shorten it.")

@@ -97,11 +97,7 @@ def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) ->
 
 
 def _module_change(step: AppupInstruction) -> ModuleChange | None:
-    """Return the instruction if it is a `ModuleChange`; else None.
-
-    Only the module of a `ModuleChange` can be checked against one version of the application: a low-level instruction
-    may name a module of either version.
-    """
+    """Return the instruction if it is a `ModuleChange`, whose module both versions must have; else None."""
     match step:
         case ModuleChange():
             return step

@@ -81,7 +81,7 @@ def _bounds(text: str) -> list[tuple[str, str]]:
 def _matches_glob(pattern: str, text: str) -> bool:
     """Return whether `text` matches `pattern`: `*` is any number of characters, `?` is one.
 
-    After a mismatch, only the last `*` is extended by a character: extending an earlier `*` could not succeed either.
+    After a mismatch, only the last `*` is extended: extending an earlier one could not succeed either.
     """
     at = place = 0
     star, resumed = -1, 0

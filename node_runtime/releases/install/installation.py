@@ -133,10 +133,7 @@ class Installation:
             raise Aborted(refused.sentence) from refused
 
     async def _until_free(self, code: Sequence[SourceText | CompilationUnit]) -> None:
-        """Wait until nothing holds an old version of a module that the install replaces or removes.
-
-        The reason is that a module has at most one old version, and the install makes the current version old.
-        """
+        """Wait until nothing holds an old version of a module that the install replaces or removes."""
         while True:
             try:
                 self._collected += await asyncio.to_thread(self.code.check_free, code, self.transition.removed)
@@ -172,10 +169,9 @@ class Installation:
             self._stopped = sum(unit.stopped for unit in units) + time.perf_counter() - began
 
     async def _wait_until_free(self, held: OldVersionHeld) -> None:
-        """Wait until nothing seems to hold the old version. After the deadline, raises `Aborted` with its holders.
+        """Wait until nothing, or for `COLLECT_SECONDS` only garbage, seems to hold the old version.
 
-        If only garbage seems to hold the version, the wait ends after `COLLECT_SECONDS` or at the deadline, and the
-        next check collects all garbage.
+        After the deadline, raises `Aborted` with its holders.
         """
         if time.monotonic() >= self.deadline:
             blocker = held_blocker(held)
@@ -208,7 +204,7 @@ class Installation:
             await self._wait(_reasons(unready))
 
     async def _rehearse(self, batch: Batch) -> list[Blocker]:
-        """Rehearse every code_change on a copy of the live states, unless the last rehearsal is still valid.
+        """Rehearse on a copy of the live states, unless the last rehearsal is still valid.
 
         Returns the temporary blockers: values of replaced code that processes are about to handle. Raises `Aborted` for
         any other blocker.
@@ -255,9 +251,9 @@ class Installation:
     # ------------------------------------------------------------------ the pause
 
     async def _switch(self, batch: Batch, ahead: MadeAhead) -> Installed | list[Blocker]:
-        """Suspend the processes, run the script and resume the processes.
+        """Suspend the processes, run the script, and resume; return the new blockers if they made it fail.
 
-        After a failure, everything is undone. If new blockers caused the failure, return the blockers.
+        After a failure, everything is undone.
         """
         if self.transition.suspended:
             self.progress.enter("holding")
@@ -304,7 +300,7 @@ class Installation:
             failure = None  # the traceback refers to this frame
 
     def _resume(self, switch: Switch, began: float) -> None:
-        """Resume the processes. An error raises `PutBack` and undoes nothing: some processes may run the new code."""
+        """Resume the processes; an error raises `PutBack`, and undoes nothing: some may run the new code."""
         try:
             switch.resume()
             self._listeners.on_resumed()
@@ -313,10 +309,10 @@ class Installation:
             raise self._failed(switch, error, Pause(began, time.perf_counter()), ()) from error
 
     async def _finish(self, switch: Switch, pause: Pause, *, succeeded: bool) -> tuple[ProcessResult, ...]:
-        """End the processes that have to end now, and return the results. An error here is only logged.
+        """End the processes that have to end now, and return the results.
 
-        After a success, the exits that the script has deferred happen now. After a failure, the processes that the
-        script has started end, and the children that the script has ended are started again.
+        After a success, these are the deferred exits; after a failure, the processes that the script has started, and
+        ended children start again. Errors are logged.
         """
         try:
             await switch.end(succeeded=succeeded)

@@ -69,10 +69,7 @@ def _migrates_by_default(process: BehaviourProcess, transition: Transition, batc
 
 
 async def _within(deadline: float, steps: Iterator[None]) -> bool:
-    """Take all `steps`, and let other callbacks run after every few steps.
-
-    Return False if `deadline` passes before the last step.
-    """
+    """Take all `steps`, with other callbacks in between; return False if `deadline` passes first."""
     until = time.perf_counter() + SLICE_SECONDS
     for _ in steps:
         if time.perf_counter() > until:

@@ -45,10 +45,7 @@ class ScriptCalls:
             self._undos.append((step.undo, undo, step.args))
 
     def _function(self, reference: str) -> Callable[..., Any]:
-        """Return a function in the version that its module has when the script has reached the present instruction.
-
-        All modules are switched at the first load. Until the script loads a module, its old functions are called.
-        """
+        """Return a function: in its old version until the script loads its module, then in the new one."""
         found: Callable[..., Any] = resolve_in_versions(reference, self._transaction.previous_namespaces)
         return found
 

@@ -251,9 +251,9 @@ class Switch:
     def _make_states(
         self, code: CallbackVersion, processes: list[BehaviourProcess], module: str, direction: Direction, extra: Any
     ) -> None:
-        """Make new states for all processes of a class.
+        """Make new states for all processes of a class, by the newer version's code_change.
 
-        In a downgrade, the newer version's code_change makes them, unless the script has loaded the older version.
+        In a downgrade, it is the older version's if the script has loaded that version.
         """
         new = self.batch.namespace(module)
         old_vsn, new_vsn = self.versions[module]

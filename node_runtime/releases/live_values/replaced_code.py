@@ -63,10 +63,7 @@ class ReplacedCode:
         return frame is not None and id(frame.f_globals) in self._modules
 
     def _is_made_of_replaced(self, cls: type[Any]) -> bool:
-        """Return whether `cls` is a pydantic model such as `Page[Item]`, and `Page` or `Item` is replaced.
-
-        A module has no variable with the name of such a model, so `has_class` can't look it up there.
-        """
+        """Return whether `cls` is a parametrised pydantic model, such as `Page[Item]`, with a replaced part."""
         return any(part is not cls and self.has_class(part) for part in classes_in(cls))
 
 

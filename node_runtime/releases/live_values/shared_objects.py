@@ -96,10 +96,9 @@ class SharedObjects:
                 yield _sentence(process, one, path_to(one, trail), holder)
 
     def _referred_to_from_outside(self, places: Iterable[HeldValue], migrated: Container[int]) -> set[int]:
-        """Return the ids of the suspects: the changeable objects of migrated states to which something outside refers.
+        """Return the ids of the changeable objects of migrated states that have more references than the states hold.
 
-        Their reference counts show this. The count of a state itself doesn't, because the process and the callers refer
-        to the state anyway. So the other holders are searched for the states.
+        Processes and callers refer to the states themselves, so their other holders are searched.
         """
         arguments, states = list[Any](), list[Any]()
         for held in places:
@@ -129,9 +128,9 @@ class SharedObjects:
         return near
 
     def _held(self) -> dict[int, OtherHolder]:
-        """Return the nearest other holder of each suspect, by the suspect's id. The search ends when all are found.
+        """Return the nearest other holder of each suspect, by the suspect's id.
 
-        A suspect is an object of a migrated state to which something outside of the migrated states refers.
+        A suspect is an object of a migrated state to which something outside of these states refers.
         """
         if self._holder_of is None:
             self._holder_of = {}
@@ -159,7 +158,7 @@ class SharedObjects:
     def _walk(
         self, roots: Sequence[Any], budget: TimeBudget, counts: dict[int, int] | None = None, ends: Container[int] = ()
     ) -> Iterator[tuple[Any, Trail]]:
-        """Yield the roots and all objects below them, each with its trail. Objects below those in `ends` are left out.
+        """Yield the roots and all objects below them, except below `ends`, each with its trail.
 
         `counts` receives the number of references to each object, by its id.
         """

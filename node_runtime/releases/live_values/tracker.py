@@ -157,10 +157,7 @@ class LiveValues:
         return (INCOMPLETE,) if self._shared is not None and not self._shared.is_complete else ()
 
     def _find_obstacle(self, finding: Finding) -> Obstacle | None:
-        """Return why the default migration of a process's state would fail; None if it wouldn't.
-
-        Return None, too, if the process's class defines a code_change.
-        """
+        """Return why the default migration of a process's state would fail; None if it wouldn't, or isn't used."""
         if not self._has_default_migration(finding.at.process):
             return None
         found: list[Obstacle] = []
@@ -177,9 +174,8 @@ class LiveValues:
     def _is_over(self, held: HeldValue, stopped: frozenset[int]) -> bool:
         """Return whether only old code can see the value.
 
-        That is so if the script stops the process (but its timers that send to a registered name go on); if the process
-        is an old coroutine; or if the value is the call that the process is handling and the install suspends the
-        process: the call ends before the suspend.
+        True for a process that the script stops (except for its timers to a registered name), for an old coroutine, and
+        for the call that a process to be suspended is handling.
         """
         process = held.process
         if process.pid in stopped:

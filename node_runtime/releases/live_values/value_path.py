@@ -73,10 +73,7 @@ def _item_step(holder: Any, part: Any) -> str | None:
 
 
 def _hidden_step(holder: Any, part: Any, cls: type[Any]) -> str | None:
-    """Return the step to a part that is neither an item nor an attribute, such as ".tzinfo" of a datetime.
-
-    Return None for an item, for an attribute, and for an object that is no part of `holder`.
-    """
+    """Return the step to a part that is neither an item nor an attribute, such as ".tzinfo"; else None."""
     if cls is functools.partial:
         return f".{'func' if holder.func is part else 'args' if holder.args is part else 'keywords'}"
     if cls is FunctionType:

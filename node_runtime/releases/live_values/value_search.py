@@ -164,7 +164,7 @@ class ValueSearch:
         return kind in (_INSTANCE, _METHOD, _FUNCTION, _FRAME, _WEAK)
 
     def _check_aside(self, root: int, part: Any, trail: Trail) -> None:
-        """Record `part` if it is a finding. The search never continues below `part`."""
+        """Record `part` if it is a finding, and do not search below it."""
         kind = self._classify(type(part))
         if kind not in (_LEAF, _OPEN):
             self._check(root, part, kind, trail)

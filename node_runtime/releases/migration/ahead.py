@@ -34,9 +34,9 @@ _COPIED: Final = (ObjectShape, ReplacedShape)
 
 @dataclass(slots=True)
 class _RecordContent:
-    """What the objects of a record, `holders`, referred to at one moment: shows later whether the record has changed.
+    """What the objects of a record, `holders`, referred to at one moment, to see later whether it has changed.
 
-    Keeps all these objects alive, so that no `id` is used again.
+    It keeps these objects alive, so that no `id` is used again.
     """
 
     holders: list[Any]
@@ -76,9 +76,9 @@ def _keys(dicts: list[dict[Any, Any]]) -> list[Any]:
 
 @dataclass(slots=True)
 class _Record:
-    """The new objects for a record, or for several records that are checked together; see `Converter.adopt`.
+    """The new objects for a record, or for several that are checked together; see `Converter.adopt`.
 
-    A record is an old object of a replaced class, together with the few objects that it holds.
+    A record is an old object of a replaced class, with the few objects that it holds.
     """
 
     content: _RecordContent
@@ -184,10 +184,7 @@ class MadeAhead:
         return True
 
     def _is_owned(self, copied: list[Any]) -> bool:
-        """Return whether one of the objects `copied` belongs to another record, too.
-
-        Each of the two records has then made a new object for the shared object, so neither record is usable.
-        """
+        """Return whether another record has one of the objects `copied`, too, so that neither record is usable."""
         owners = [owner for one in copied if (owner := self._owners.get(id(one))) is not None]
         for owner in owners:
             owner.is_usable = False

@@ -87,10 +87,7 @@ class Converter:
         self._made.update(made)
 
     def _search(self, value: Any, max_objects: float) -> _Search | None:
-        """Find the objects that have to change: objects of replaced classes, and all objects that hold such objects.
-
-        Return None if the value consists of more than `max_objects`.
-        """
+        """Find the objects of replaced classes, and all that hold them; None if there are more than `max_objects`."""
         in_cycles: set[int] = set()
         while True:
             search = _Search(self._shapes, self._status, in_cycles)
@@ -161,11 +158,7 @@ class Converter:
             self._report.add_obstacle(value, label, None, reason, "")
 
     def _check_size(self, old: Any, new: Any) -> None:
-        """Report an obstacle if `new`, a dict or set, has fewer entries than `old`.
-
-        Then entries that are different in the old code are equal in the target, and the new container has lost some of
-        them.
-        """
+        """Report an obstacle if `new`, a dict or set, has fewer entries than `old`, because some are equal now."""
         before, after = size_of(old), size_of(new)
         if after < before:
             label = type_name(type(old))
@@ -197,13 +190,11 @@ class Converter:
 
 
 class _Search:
-    """A walk through a value, depth first.
+    """A walk through a value, depth first, in which an `id` represents an object.
 
-    `found` has each object that no earlier walk has visited. `affected` has the objects that have to change, each with
-    its shape; parts come before the objects that hold them. `parents` has, for each affected object, the object that
-    holds it, and the step from the holder to the object. `back` has (holder, part) for each reference that closes a
-    cycle: the part holds the holder, too. In `back` and `parents`, an `id` represents an object. With `is_strong`, the
-    walk does not follow weak references.
+    `found` has the objects that no earlier walk has visited; `affected` those that have to change, parts first;
+    `parents` the holder of each affected object, and the step to it; `back` the (holder, part) that close a cycle. With
+    `is_strong`, weak references are not followed.
     """
 
     def __init__(self, shapes: Shapes, status: dict[int, int], in_cycles: set[int], *, is_strong: bool = False) -> None:

@@ -261,10 +261,7 @@ class ReplacedShape(Shape):
         return placed
 
     def _others(self, value: Any, old: dict[str, Any], attributes: dict[str, Any]) -> dict[str, Any]:
-        """Return the attributes that are not fields of the target's class, by name.
-
-        Attributes that an object of the target's class can't have are reported as lost instead.
-        """
+        """Return the attributes that are not fields of the target's class; report those that it can't have as lost."""
         others: dict[str, Any] = {}
         for name, attribute in attributes.items():
             if self._target_fields is not None and name in self._target_fields:
@@ -339,10 +336,7 @@ class ReplacedShape(Shape):
 
     @staticmethod
     def _is_none_by_default(field: RecordField, value: Any) -> bool:
-        """Return whether the default of the field is None.
-
-        If so, the field may be None although its annotation doesn't allow None.
-        """
+        """Return whether the field's default is None, so that None fits it whatever its annotation says."""
         try:
             return field.default is not None and field.default(value) is None
         except Exception:
@@ -363,7 +357,7 @@ def _caches_hash(cls: type) -> bool:
 def _is_compatible(cls: type, base: Base, target: type, target_base: Base) -> bool:
     """Return whether objects of `cls` can become objects of `target`.
 
-    The builtin bases must be the same, or each class must have its fields in a tuple or in attributes.
+    Their builtin bases are the same, or both have their fields in a tuple or in attributes.
     """
     if base.cls is target_base.cls:
         return True

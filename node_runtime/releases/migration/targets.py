@@ -72,10 +72,7 @@ class Targets:
         return self._class_of_new_place(cls)
 
     def _class_of_new_place(self, cls: type) -> type | None:
-        """Return the only class that is named like `cls` and new in a module of the target; None if it isn't alike.
-
-        Two classes are alike if one of them has all fields, members and methods of the other one.
-        """
+        """Return the only new class of the target with the name of `cls`, if one has all members of the other."""
         found = []
         for module, target in self._namespaces.items():
             one = resolve_name(target, name_of(cls))

@@ -223,10 +223,9 @@ def with_steps(children: tuple[PlannedChild, ...], script: Sequence[RelupInstruc
 
 
 def _step(child: PlannedChild, script: Sequence[RelupInstruction]) -> int | None:
-    """Return the number of the instruction that starts an added child or stops a removed one; None if there is none.
+    """Return the number of the instruction that starts an added child or stops a removed one; else None.
 
-    An instruction that starts the child counts only after the supervisor's code_change, because the supervisor does not
-    know the new specification until then.
+    A start counts only after the supervisor's code_change, which makes the new specification known.
     """
     wanted = {"added": _START_FUNCTIONS, "removed": _STOP_FUNCTIONS}.get(child.change, ())
     process = runtime().processes.get(child.supervisor)

@@ -150,8 +150,7 @@ def _uncallable(step: Apply, batch: Batch, reached: set[str]) -> Iterator[Blocke
 def _found(reference: str, batch: Batch, reached: set[str]) -> Any:
     """Return the function `reference` that a script applies; None if it does not exist.
 
-    `reached` contains the modules that earlier instructions load or remove. In such a module, the function is looked up
-    in the new version, in any other module in the old version.
+    In the modules `reached`, which earlier instructions load or remove, it is the new version's; else the old one's.
     """
     module = reference.partition(":")[0]
     if module in reached and module not in batch.modules:

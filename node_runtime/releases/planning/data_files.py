@@ -44,8 +44,8 @@ _MAKE_IT_FOLLOW: Final = (
 class _PathSearch:
     """A search for paths into folders of other releases than the target.
 
-    `folders` maps the name of each application to the path of its folders up to the version, and `targets` to the
-    version of the target. `cut` has the titles of the values that were searched only in part.
+    `folders` and `targets` map an application to its folders and to its version in the target; `cut` has the titles of
+    values that were too large.
     """
 
     folders: dict[str, str]
@@ -142,7 +142,7 @@ def _data_files(release: UnpackedRelease, name: str) -> dict[str, str]:
 
 
 def _holders(transition: Transition, search: _PathSearch) -> Iterator[tuple[str, str]]:
-    """Yield (place, application) for each global variable or state with a path into an old folder of an application.
+    """Yield (place, application) for each global or state with a path into an old folder.
 
     A place is, for example, "shop.site.BASE".
     """
@@ -168,10 +168,9 @@ def _namespace(module: str) -> dict[str, Any] | None:
 
 
 def _paths_in(title: str, value: object, search: _PathSearch) -> Iterator[tuple[str, str]]:
-    """Yield (place, folder) for each path in `value` that leads into an old folder of an application.
+    """Yield (place, folder) for each path in `value` into an old folder; a place is a step such as `.base`.
 
-    A place is a step such as `.base`. If `value` is too large to be searched completely, its `title` is added to
-    `search.cut`.
+    The `title` of a value that is too large to be searched is added to `search.cut`.
     """
     left, waiting, seen = MAX_VALUES, [("", value, 0)], set[int]()
     while waiting and search.has_time():

@@ -76,10 +76,9 @@ def _joined(one: OldCodeHolder, other: OldCodeHolder) -> OldCodeHolder:
 def _folded(
     holders: Sequence[tuple[OldCodeHolder, list[str]]],
 ) -> tuple[list[tuple[OldCodeHolder, list[str]]], Mapping[int | None, list[str]]]:
-    """Return the holders of old code that belong to no process, and the names of all other holders, by process.
+    """Return the holders of old code without a process, and the names of all others, by process.
 
-    A server such as uvicorn has tasks, timers and sockets that hold the application, too. They end with the server's
-    process, so the sentence about the process names them.
+    The tasks, timers and sockets of a server end with its process, so the sentence about it names them.
     """
     servers = [(one, {*modules}) for one, modules in holders if one.kind == "process" and one.pid is not None]
     left: list[tuple[OldCodeHolder, list[str]]] = []
@@ -154,9 +153,9 @@ def ending(pid: int) -> str:
 
 
 def _child(process: Process) -> tuple[str, str | None] | None:
-    """Return the child id of `process` and its supervisor's name; None if no supervisor restarts the process.
+    """Return the child id of `process` and its supervisor's name; None if no supervisor restarts it.
 
-    The name is None, too, if the process can't be restarted by its id.
+    The name is None if it can't be restarted by its id.
     """
     supervisor = runtime().processes.get(process.parent)
     table = supervisor.raw_state() if isinstance(supervisor, SupervisorProcess) else None

@@ -27,10 +27,7 @@ def declared_state(cls: type[Any], namespace: Mapping[str, Any]) -> Any:
 
 
 def _argument_of_behaviour(cls: type[Any]) -> Any:
-    """Return the type argument that a class passes to GenServer or GenStatem, directly or through a generic base.
-
-    Return None if the class itself passes none.
-    """
+    """Return the type that a class passes to GenServer or GenStatem, also through a generic base; else None."""
     for generic in vars(cls).get("__orig_bases__", ()):
         origin, arguments = get_origin(generic), get_args(generic)
         if origin in (GenServer, GenStatem):

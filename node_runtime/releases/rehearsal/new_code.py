@@ -76,10 +76,7 @@ def _named(clauses: Iterable[str]) -> tuple[str, ...]:
 
 
 def _needs(batch: Batch, module: str) -> tuple[str, ...]:
-    """Return the other new modules that the new `module` imports.
-
-    An import of the form `from package import submodule` counts, too.
-    """
+    """Return the other new modules that `module` imports, also as `from package import submodule`."""
     entries = batch.version(module).imports.entries
     imported = {entry.module for entry in entries} | {f"{entry.module}.{entry.name}" for entry in entries}
     return tuple(other for other in batch.modules if other != module and other in imported)

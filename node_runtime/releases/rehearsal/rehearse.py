@@ -215,10 +215,7 @@ class Receiver:
 def _ended_early(
     transition: Transition, marker: ProgressMarker, limits: RehearsalLimits, receiver: Receiver, copy: CopyEnd
 ) -> RehearsalResult | RehearsedCall | LoadRefusal | str:
-    """Return a result for what the copy of the node was doing (a process, function or body) when it ended or hung.
-
-    If the copy ended for another reason, return that reason as a clause.
-    """
+    """Return a result for what the copy was doing when it ended or hung, or the reason of its end as a clause."""
     number, at_it = marker.read()
     limit = limits.seconds_for(number)
     if receiver.report.error is not None:

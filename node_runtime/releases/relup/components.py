@@ -34,9 +34,9 @@ def components(deps: Mapping[str, Sequence[str]]) -> list[list[str]]:
 
 
 def _dependents_first(nodes: Sequence[str], deps: Mapping[str, Sequence[str]]) -> list[str]:
-    """Sort `nodes` so that each node comes before the nodes that it depends on; otherwise, keep the given order.
+    """Sort `nodes` so that each comes before those that it depends on; else keep the given order.
 
-    The nodes of a cycle stay together, at the place of the cycle's first node.
+    A cycle stays together, at the place of its first node.
     """
     place = {node: number for number, node in enumerate(nodes)}
     cycle_of = _cycles(nodes, deps)

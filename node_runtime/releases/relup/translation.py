@@ -136,10 +136,9 @@ class _Translation:
     def concatenated(
         self, scripts: Iterable[Sequence[AppupInstruction]]
     ) -> tuple[list[LoadObjectCode | Apply], list[ModuleChange | RelupInstruction]]:
-        """Return the instructions of all scripts before their points of no return, and the instructions after them.
+        """Return the instructions of all scripts before their points of no return, and those after them.
 
-        In a script without a point of no return, all instructions come after it. An instruction that reads code always
-        counts as before it.
+        Without one, all come after it, except those that read code.
         """
         before: list[LoadObjectCode | Apply] = []
         after: list[ModuleChange | RelupInstruction] = []
@@ -381,9 +380,9 @@ def _split(steps: Iterable[LoadObjectCode | Apply]) -> tuple[list[LoadObjectCode
 
 
 def _merged_object_code(steps: Iterable[LoadObjectCode]) -> list[LoadObjectCode]:
-    """Merge the instructions so that each application has one. Raises `Refused` for two versions of an application.
+    """Merge the instructions so that each application has one.
 
-    A module that several instructions name is at the place of the last of them.
+    A module counts at its last place. Raises `Refused` for two versions of an application.
     """
     merged: dict[str, LoadObjectCode] = {}
     modules: defaultdict[str, dict[str, None]] = defaultdict(dict)

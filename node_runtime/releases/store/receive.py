@@ -150,10 +150,9 @@ def _manifest_or_none(directory: Path, vsn: str) -> Manifest | None:
 
 
 def _wanted(reception: Reception, manifest: Manifest, data: bytes, others: Mapping[str, Manifest | None]) -> set[str]:
-    """Return the files to write: those in new parts, and those in existing parts that differ from the manifest.
+    """Return the files to write: those of new parts, and those that differ from the manifest `data`.
 
-    A part is a folder such as lib/click-8.5.1. `data` are the bytes of the manifest. Raises `Refused` if the release
-    doesn't fit the node, or contradicts a release that the node already has.
+    Raises `Refused` if the release doesn't fit the node, or contradicts a release that the node already has.
     """
     _check_fit(reception, manifest, others)
     if not _is_same(manifest, data, reception.directory):
@@ -179,10 +178,7 @@ def _wanted(reception: Reception, manifest: Manifest, data: bytes, others: Mappi
 
 
 def _is_same(manifest: Manifest, data: bytes, directory: Path) -> bool:
-    """Return whether the release is new to the node, or has the manifest that is recorded for its version.
-
-    The manifest is compared with the hash in the commit record, because the manifest on the disk may be damaged.
-    """
+    """Return whether the release is new to the node, or has the manifest whose hash is recorded for its version."""
     record = commit_record.load(directory)
     if record is None or manifest.vsn not in record.releases:
         return True

@@ -61,9 +61,9 @@ def finish_removals(directory: Path) -> None:
 
 
 def _make_room(directory: Path, vsn: str, record: commit_record.CommitRecord, used: Set[str]) -> None:
-    """Rename and empty the folder of the release `vsn`, then delete all other files that no release in `record` needs.
+    """Rename and empty the folder of the release `vsn`, then delete all files that no release needs.
 
-    The parts in `used` (such as lib/click-8.5.1) stay, and so does the renamed folder.
+    The parts in `used` (such as lib/click-8.5.1) and the renamed folder stay.
     """
     releases = directory / "releases"
     removed = releases / f"{_REMOVED_PREFIX}{vsn}"
@@ -109,7 +109,7 @@ def _delete_unneeded(directory: Path, record: commit_record.CommitRecord, used: 
 
 @cache
 def _log_once(sentence: str) -> None:
-    """Log a warning the first time only. Otherwise, each staging and each removal would log it again."""
+    """Log a warning the first time only."""
     logger.warning("%s", sentence)
 
 

@@ -83,11 +83,10 @@ def _unpack(file: BinaryIO, directory: Path, admission: Admission, request: Stag
 
 
 def _moves(files: Path, directory: Path, manifest: Manifest) -> list[str]:
-    """Return the paths to move from the stage: parts that the node directory lacks, and staged files of other parts.
+    """Return the paths to move from the stage: new parts, and staged files of existing parts.
 
-    A part is a folder such as lib/click-8.5.1. Raises Refused if the stage has a file that is neither listed by the
-    manifest nor bytecode, or lacks a file of a new part. A malicious tarball may have controlled the process that wrote
-    the stage.
+    Raises Refused if the stage has a file that is neither in the manifest nor bytecode, or lacks a file of a new part.
+    Its writer may be malicious.
     """
     listed = {manifest_path(manifest.vsn), *manifest.files}
     bytecode = {f"{part}/{BYTECODE_NAME}" for part in parts_of(manifest)}
@@ -153,7 +152,7 @@ def _record(
     *,
     repaired: bool,
 ) -> None:
-    """Add the release to the commit record. With `repaired`, the release is no longer marked as failed."""
+    """Add the release to the commit record, no longer marked as failed if `repaired`."""
     record = commit_record.load(directory)
     parts = tuple(sorted(parts_of(manifest)))
     if record is None:
@@ -171,9 +170,9 @@ def _record(
 
 @contextmanager
 def _emptied_on_failure(directory: Path) -> Iterator[None]:
-    """If the block fails, empty the directory again, or remove it if it didn't exist before. An etc/ in it stays.
+    """If the block fails, empty the directory again, except for etc/, or remove it if it was new.
 
-    If the directory had any other content before the block, nothing is removed.
+    A directory that had other content stays as it is.
     """
     existed = directory.exists()
     before = {path.name for path in directory.iterdir()} if existed else set()

@@ -205,10 +205,7 @@ class LedWorkers:
             one.order = one.answer = None
 
     def _restart(self, one: LedWorker, why: str, vsn: str) -> None:
-        """Restart a worker that could not change to `vsn`: it loses its states and boots the release of worker 1.
-
-        A worker that has ended is not restarted here, because the parent already restarts it.
-        """
+        """Restart a worker that could not change to `vsn`, unless it has ended and so is restarted by the parent."""
         if one.vsn in ("", vsn):
             return
         logger.error("restarting worker %s, which loses its states: %s", one.number, why)
@@ -251,10 +248,9 @@ class LedWorkers:
                 logger.warning("worker %s sent an unexpected %s", number, type(message).__name__)
 
     def _ended(self, one: LedWorker, why: str) -> None:
-        """Note the end of a worker. Report trouble if the present release of worker 1 may be the cause.
+        """Note the end of a worker; report trouble if worker 1's present release may be the cause.
 
-        A worker that ends before it is ready may have booted the previous release of worker 1. So only the second such
-        end in a row is reported: then the worker has booted the present release.
+        A worker that ends before it is ready may have booted the previous release, so only the second such end counts.
         """
         ran, ordered = one.vsn, one.order is not None
         one.failed_boots += not ran
@@ -268,10 +264,7 @@ class LedWorkers:
             self.on_trouble(f"worker {one.number} ended: {why}")
 
     def _restart_stranger(self, one: LedWorker, version: int) -> None:
-        """Restart a worker whose node_runtime sends messages of another `version`.
-
-        The worker then boots the release of worker 1.
-        """
+        """Restart a worker whose node_runtime sends messages of another `version`, into worker 1's release."""
         why = (
             f"its node_runtime sends messages of version {version}, and that of worker 1 understands version {VERSION}"
         )

@@ -99,9 +99,9 @@ class SlowClients:
                 self._since[connection] = phase, since
 
     def _phase(self, connection: Any) -> tuple[tuple[Any, ...] | None, float, str]:
-        """Return the phase in which a connection waits for its client, the phase's limit in seconds, and a clause.
+        """Return the phase in which a connection waits for its client, or None; its limit in seconds; and a clause.
 
-        The phase is None if the connection doesn't wait. The clause is the reason for ending the connection.
+        The clause is the reason for ending the connection.
         """
         if left := connection.transport.get_write_buffer_size():
             phase = ("write", left, getattr(connection, "resumed_writes", 0))

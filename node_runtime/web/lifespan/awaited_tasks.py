@@ -45,10 +45,7 @@ def awaited_tasks(task: asyncio.Task[Any]) -> set[asyncio.Task[Any]]:
 
 
 def _tasks_of_frame(frame: FrameType | None) -> list[Any]:
-    """Return the tasks for which the frame's function waits by callbacks, such as the exit of a task group.
-
-    Only functions of asyncio and anyio are known; for any other function, return an empty list.
-    """
+    """Return the tasks for which a function of asyncio or anyio waits by callbacks; else an empty list."""
     if frame is None or not str(frame.f_globals.get("__name__", "")).startswith(_LIBRARIES):
         return []
     name = frame.f_code.co_qualname

@@ -90,10 +90,7 @@ class GatedCoroutine(Coroutine[Any, Any, Any]):
         return waiting.__await__()
 
     def _take(self, step: Callable[[], Any]) -> Any:
-        """Take a step if the gate is open; else return a future to wait for, and keep `step` for the next call.
-
-        If an earlier call has kept a step, that step replaces `step`.
-        """
+        """Take a kept step, or `step`, if the gate is open; else keep it, and return a future to wait for."""
         if self._step is None:
             self._step = step
         if self._gate.closed and not self.freed:

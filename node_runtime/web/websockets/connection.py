@@ -257,7 +257,7 @@ class WebSocketConnection(asyncio.Protocol):
     # ------------------------------------------------------------------ the transport
 
     def _write(self, output: list[bytes]) -> None:
-        """Write the output of the protocol. If the protocol has ended, the client gets limited time to disconnect."""
+        """Write the output of the protocol; after its end, the client gets limited time to disconnect."""
         ends = False
         for data in output:
             if data:
@@ -273,7 +273,7 @@ class WebSocketConnection(asyncio.Protocol):
             self._end_within(CLOSE_SECONDS)
 
     def _end_within(self, seconds: float) -> None:
-        """Give the client `seconds` seconds to close the connection. Until then, continue to read its data."""
+        """Give the client `seconds` to close the connection, and read its data until then."""
         self._is_ending = True
         if self._timer is not None:
             self._timer.cancel()
@@ -281,10 +281,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._reader.update()
 
     def _ping(self) -> None:
-        """Ping the client, or end the connection if the client has not reacted since the last ping.
-
-        To react means to send something or, if bytes wait to be sent to the client, to read some of them.
-        """
+        """Ping the client, or end the connection if it has neither sent nor read anything since the last ping."""
         assert self._wire is not None
         unsent = self.transport.get_write_buffer_size()
         silent = self._reader.is_reading and not self._heard

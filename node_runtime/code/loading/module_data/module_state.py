@@ -234,10 +234,9 @@ def _attributes(value: Any) -> dict[str, Any] | None:
 
 
 def _parts(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield (label, part) for each part of a value: each item of a container, and each attribute that holds data.
+    """Yield (label, part) for each item of a container, and for each attribute that holds data.
 
-    The label is the key or the index of an item, or "." and the name of an attribute. A label never depends on an
-    identity, so the parts of two values can be compared label by label.
+    A label is a key, an index, or "." with the attribute's name; it never depends on an identity.
     """
     if isinstance(value, threading.local):
         yield from enumerate(values_by_thread(value))
@@ -314,9 +313,9 @@ def _pairs_of_threads(left: threading.local, right: threading.local) -> list[tup
 
 
 def _progress(value: Any) -> Any:
-    """Return how far an object of `_STEPPED` has come, as a value that can be compared with `==`.
+    """Return how far an object of `_STEPPED` has come, to compare with `==`.
 
-    A database counts only if it is in memory: a file keeps its data.
+    Of databases, only those in memory count.
     """
     if isinstance(value, itertools.count):
         return repr(value)
@@ -337,10 +336,9 @@ def _rows_in_memory(database: sqlite3.Connection) -> int:
 
 
 def _hashed(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield (label, part) for each part of a value, with labels that can be put into a dict and compared.
+    """Yield (label, part) for each part, with labels that can be keys of a dict.
 
-    Hashing a key that is neither a number nor a text nor another constant would run code of its class. So the name of
-    the class and the position replace such a key.
+    A key that is no constant is replaced by its class and position, because its hash would run code of the class.
     """
     for index, (label, part) in enumerate(_parts(value)):
         yield (label if isinstance(label, _PLAIN) else (_kind(label), index)), part

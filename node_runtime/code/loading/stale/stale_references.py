@@ -123,11 +123,9 @@ class StaleReferences:
                     yield f"{name}.{attribute}", member, False
 
     def _origins(self, value: Any, is_adopted: bool, seen: set[int]) -> Iterator[str]:
-        """Yield the modules whose replaced code a value keeps.
+        """Yield the modules whose replaced code a value keeps: it is, is an instance of, or refers to such code.
 
-        The value may itself be a replaced function, class or sentinel, be an instance of a replaced class, or refer to
-        such an object. With `is_adopted`, instances don't count, because they adopt the new class; enumeration members
-        always count.
+        With `is_adopted`, only members of enumerations count among the instances; others adopt the new class.
         """
         waiting = deque([value])
         while waiting and len(seen) < MAX_VISITED:

@@ -114,10 +114,7 @@ def _read_entry(file: PlacedAppup, text: str, direction: Direction, number: int,
 
 
 def _refuse_whole(file: PlacedAppup, place: AppupPlace, refused: Refused) -> None:
-    """Record as a mistake why `file` can't be read at all: the sentence of `refused`, without its file and line.
-
-    The mistake is at the line that the sentence names, or at line 1 if the sentence names none.
-    """
+    """Record as a mistake why `file` can't be read: the sentence of `refused`, at its line or at line 1."""
     sentence = refused.sentence.removeprefix(str(place.path)).removeprefix(", ").removeprefix(": ").rstrip(".")
     match = re.match(r"line (\d+): ", sentence)
     file.refuse(int(match[1]) if match else 1, sentence[match.end() :] if match else sentence)

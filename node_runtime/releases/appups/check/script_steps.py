@@ -99,10 +99,7 @@ def _steps(app: str, shown: str, steps: Iterable[PlacedInstruction]) -> list[Che
 
 
 def _joined(steps: list[CheckedStep]) -> list[CheckedStep]:
-    """Join the steps of modules that `deps` connect into one step, in the place of the first of these steps.
-
-    The translation to a relup does the same.
-    """
+    """Join the steps of modules that `deps` connect into one step, as the translation to a relup does."""
     changes: dict[str, CheckedStep] = {}
     for step in steps:
         if isinstance(change := step.instructions[0], ModuleChange):

@@ -178,10 +178,7 @@ def _child(release: ReleaseCode, record: Any, started: Mapping[str, StartedProce
 
 
 def _followed(release: ReleaseCode, start: str) -> str:
-    """Return the absolute name of a start function.
-
-    If its module only imports it, return the name of the definition.
-    """
+    """Return the absolute name of a start function, where it is defined."""
     absolute = start.replace(":", ".")
     found = release.definition(absolute) if start else None
     return release.resolve(found.module, found.rest) if found is not None and found.rest else absolute
@@ -245,7 +242,7 @@ def _assign(scope: ConstantScope, statement: ast.stmt) -> None:
 def _mentioned(
     release: ReleaseCode, method: tuple[ModuleCode, ast.ClassDef, ast.FunctionDef | ast.AsyncFunctionDef] | None
 ) -> list[Any]:
-    """Return the results of the calls in a method, each evaluated for itself. Some of them are child specifications."""
+    """Return the results of the calls in a method, some of which are child specifications."""
     if method is None:
         return []
     module, cls, function = method

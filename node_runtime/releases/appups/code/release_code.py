@@ -75,10 +75,7 @@ class ReleaseCode:
         return None
 
     def _followed(self, absolute: str) -> str:
-        """Return the name by which the defining module has the object: "shop.till.Till" for "shop.Till".
-
-        In this example, the package shop only imports Till.
-        """
+        """Return the name by which the defining module has the object: "shop.till.Till" for an imported "shop.Till"."""
         for _ in range(MAX_REEXPORTS):
             found = None if absolute in self.modules else self.definition(absolute)
             first, _, rest = found.rest.partition(".") if found else ("", "", "")

@@ -38,11 +38,7 @@ def modules_that_assemble(left: ReleaseFacts, target: ReleaseFacts, loaded: set[
 
 
 def _served_modules(release: ReleaseFacts) -> set[str]:
-    """Return the modules of the web applications that the release gives to listeners.
-
-    The call that starts a listener has the name of the application, such as "shop.site:app", as an argument: a literal
-    or a constant.
-    """
+    """Return the modules of the web applications that the release gives to listeners by a literal or a constant."""
     found: set[str] = set()
     for module in release.code.modules.values():
         for node in ast.walk(module.tree):

@@ -134,10 +134,7 @@ class _Work:
         return GeneratedAppup(app, made.text(), made.text() != before, tuple(questions), old_vsn, kept)
 
     def _place(self, made: AppupText, entry: EntryText, written: EntryText | None) -> None:
-        """Put `entry` into the appup `made`. It replaces `written` if both are for the same versions.
-
-        Otherwise it comes above all entries of its direction, because an upgrade uses the first entry that matches.
-        """
+        """Put `entry` into the appup `made`: instead of `written` if both are for the same versions, else first."""
         if written in made.entries and written is not None and written.versions == entry.versions:
             made.entries[made.entries.index(written)] = entry
             return
@@ -165,10 +162,7 @@ class _Work:
         return right
 
     def _virtual(self, app: str, direction: Direction) -> PlacedAppup:
-        """Return the appup to check: with the author's entry, or else with the drafted entry.
-
-        The instructions of a drafted entry have the line number 0.
-        """
+        """Return the appup to check, with the author's entry or the drafted one, whose instructions have line 0."""
         file, vsn = self.files[app], self.apps[app]
         entry = file.entry_for(direction, vsn)
         if entry is None:
@@ -178,10 +172,9 @@ class _Work:
         return PlacedAppup(file.shown, exists=True, entries=[entry])
 
     def _is_current(self) -> Callable[[Mapping[str, Any]], bool]:
-        """Return `is_current` for `merge_steps`: a function that tells whether an instruction still makes sense.
+        """Return a function that tells whether an instruction that the draft lacks still makes sense.
 
-        `merge_steps` calls it for instructions that the draft lacks. For example, an `update` makes sense only for a
-        module that both releases have.
+        For example, an `update` needs a module that both releases have.
         """
         both = {*self.older.modules} & {*self.newer.modules}
         children = {

@@ -37,10 +37,7 @@ def merge_steps(
 
 
 def _combined(draft: DraftStep, written: DraftStep | None) -> DraftStep:
-    """Return a drafted step with the author's options and comments.
-
-    If the author has written `update` and the draft has `load_module`, the author's instruction is kept.
-    """
+    """Return a drafted step with the author's options and comments; an author's `update` replaces `load_module`."""
     if written is None or QUESTION in draft.table:
         return draft
     new, old = dict(draft.table), dict(written.table)

@@ -178,10 +178,7 @@ class _Draft:
                         graph.order(("module", user), stop)
 
     def _order_routes(self, graph: StepGraph[StepName], route: RouteStep) -> None:
-        """Add to `graph`: routes are set after their handlers are loaded and the servers run.
-
-        They are set before removed handlers are deleted and removed children are stopped.
-        """
+        """Order the routes in `graph`: set after handlers and servers, before handlers and children are removed."""
         node = ("routes", route.name)
         setter = route.setter.partition(":")[0]
         for module in self.modules:

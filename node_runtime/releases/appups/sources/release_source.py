@@ -139,6 +139,6 @@ def read_tarball_source(tarball: Path, scratch: Path) -> ReleaseSource:
 
 
 def _contents(hashes: Mapping[str, str]) -> str:
-    """Return one hash for the files of an application. `hashes` has each file's hash by its path in the application."""
+    """Return one hash for the files of an application, from `hashes`, the hash of each path."""
     lines = (f"{digest}  {path}\n" for path, digest in sorted(hashes.items()) if path not in ("app.toml", "appup.toml"))
     return sha256("".join(lines).encode())

@@ -65,10 +65,7 @@ class _Scanner:
         return self._lines
 
     def _resolve(self, key_path: TomlPath) -> TomlPath:
-        """Return the key path of a header with the indices of arrays: ("apps", 1, "env") for `[apps.env]`.
-
-        Here, 1 is the index of the last `[[apps]]` above the header.
-        """
+        """Return the key path of a header with the indices of arrays: ("apps", 1, "env") for `[apps.env]`."""
         resolved: TomlPath = ()
         for part in key_path[:-1]:
             resolved = (*resolved, part)
