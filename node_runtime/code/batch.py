@@ -149,13 +149,13 @@ class Batch:
 
         `execute` executes the body of a replaced version once more: see `execute_again`.
         """
-        self._expect("prepared")
+        kept = self.kept_code()
         pairs = [*self._versions, *((managed, None) for managed in self._deleted)]
         return [
             value
             for managed, version in pairs
             if managed.current is not None
-            for value in module_values(managed.name, managed.current, version, execute)
+            for value in module_values(managed.name, managed.current, version, execute, kept)
         ]
 
     def execute_again(self, version: Version) -> Namespace:

@@ -34,6 +34,7 @@ from node_runtime.protocol.clip import clip_path
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
 from .local_build import LocalRelease, build_line, generate_line, missing_appups, read_release, run_node_runtime
+from .lost_data import check_consent
 from .steps import DeploymentOutput
 
 
@@ -44,6 +45,7 @@ class _Deployment:
     node: str
     cookie_file: Path | None
     yes: bool
+    lose: frozenset[str]
     plan_only: bool
     options: m.InstallOptions
     output: DeploymentOutput
@@ -65,6 +67,12 @@ class _Deployment:
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="The tarball of the release that NODE runs; by default the one in DIR/_build, if it is there.",
 )
+@click.option(
+    "--lose",
+    multiple=True,
+    metavar="NAME",
+    help="With --yes: lose the data that the plan lists under this name. Can be given several times.",
+)
 @wait_option
 @again_option
 @unrehearsed_option
@@ -85,8 +93,8 @@ def deploy(
     the project still has the version that NODE runs, but differs from its tarball, it gets the next version before.
     Each step is shown with the command that does only this step. With -o json, each step is one line.
     """
-    output = DeploymentOutput(how.pop("output") == "json")
-    deployment = _Deployment(node, cookie_file, yes, plan_only, m.InstallOptions(**how), output)
+    output, lose = DeploymentOutput(how.pop("output") == "json"), frozenset(how.pop("lose"))
+    deployment = _Deployment(node, cookie_file, yes, lose, plan_only, m.InstallOptions(**how), output)
     release = read_release(folder)
     running = with_client(node, cookie_file, _running_release)
     if running.vsn == release.vsn:
@@ -156,6 +164,8 @@ async def _install(client: Client, deployment: _Deployment, tarball: Path) -> No
         if plan.blockers:
             sys.exit(ExitCode.REFUSED)
         return
+    if deployment.yes:
+        check_consent(plan, deployment.node, deployment.lose)
     verb = f"{plan.direction}grade"
     line = deployment.line(verb, staged.vsn)
     deployment.output.begin(line)

@@ -68,6 +68,7 @@ class PlannedModuleValue(WireStruct, frozen=True):
     anew" (the new version has its own object, and no data is lost) or "lost" (the new version's object lacks the data).
     `entries` is the number of entries in a container or a cache, None for an instance. `size` is the value's estimated
     size in bytes. `in_function`: a function holds the value, in a cache, an attribute, its closure or a default value.
+    `code`: the replaced functions and classes to which lost data refers, so that `__carry__` should not list the name.
     """
 
     module: str
@@ -77,6 +78,7 @@ class PlannedModuleValue(WireStruct, frozen=True):
     entries: int | None = None
     size: int = 0
     in_function: bool = False
+    code: tuple[str, ...] = ()
 
 
 ChildChange = Literal["added", "replaced", "removed", "left out"]

@@ -128,6 +128,22 @@ async def test_what_an_object_makes_when_it_is_first_used_is_no_data(small: Smal
     assert fates == {"app": "made anew", "other": "lost", "table": "made anew"}
 
 
+async def test_a_web_application_with_data_is_not_to_be_carried_since_it_would_keep_its_old_routes(
+    small: SmallNode,
+) -> None:
+    small.write("1", {"shop.counter": SITE.format(n=1) + COUNTER})
+    small.write("2", {"shop.counter": SITE.format(n=2) + COUNTER_2}, LOAD_COUNTER)
+    small.boot()
+    counter: Any = importlib.import_module("shop.counter")
+    counter.app.state.users = {"ann"}
+    (sentence,) = (await small.handler.plan("2")).lost
+    assert sentence.endswith(
+        "so it is lost: the object also refers to replaced code (shop.counter.page), which it would still run if "
+        "__carry__ listed it; to keep the data, store it apart from the code, in a global variable that __carry__ "
+        "lists."
+    )
+
+
 HUB = """
 class Log:
     def __init__(self): self.lines = []

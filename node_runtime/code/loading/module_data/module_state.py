@@ -36,6 +36,7 @@ from node_runtime.code.registrations import Registration, registrations_hidden
 from .thread_values import values_by_thread
 
 if TYPE_CHECKING:
+    from node_runtime.code.loading.kept_code import KeptCode
     from node_runtime.code.module import Namespace
     from node_runtime.code.module_table import ModuleTable
     from node_runtime.code.version import Version
@@ -88,7 +89,8 @@ class ModuleValue(msgspec.Struct, frozen=True):
     "made anew" if the new version has its own object, and no data is lost; "lost" if the object holds data that the new
     version's object does not have. `entries` is the number of the object's entries, None if it has none; `size`
     estimates its bytes. `in_function` is whether a function holds the object, as a cache of `functools` does; then
-    `__carry__` can't list it.
+    `__carry__` can't list it. `code` has the replaced functions and classes to which lost data refers, as the routes of
+    a web application do: a list `__carry__` would keep them with the data.
     """
 
     module: str
@@ -98,15 +100,20 @@ class ModuleValue(msgspec.Struct, frozen=True):
     entries: int | None
     size: int
     in_function: bool = False
+    code: tuple[str, ...] = ()
 
 
 def module_values(
-    module: str, before: Version, after: Version | None, execute: Callable[[Version], Namespace]
+    module: str,
+    before: Version,
+    after: Version | None,
+    execute: Callable[[Version], Namespace],
+    kept: KeptCode,
 ) -> list[ModuleValue]:
     """Return the objects of the version `before` that hold data. `after` is None if the module is deleted.
 
     `execute` executes the body of a version once more, and returns its namespace; it is called only if an object
-    differs from the object of the same name in the new version.
+    differs from the object of the same name in the new version. `kept` knows the code that the load replaces.
     """
     imported = {entry.alias for entry in before.imports.entries}
     after_data = _Data(module, {} if after is None else after.namespace)
@@ -127,7 +134,9 @@ def module_values(
             pristine = _Data(module, execute(before)) if pristine is None else pristine
             fate = "made anew" if _equal(value, pristine.value(name)) else "lost"
         if fate != "made anew" or not (isinstance(value, _PLAIN) or "." in name):
-            found.append(ModuleValue(module, name, _kind(value), fate, _entries(value), _size(value), held.in_function))
+            code = tuple(kept.names_in(value)) if fate == "lost" else ()
+            entries, size = _entries(value), _size(value)
+            found.append(ModuleValue(module, name, _kind(value), fate, entries, size, held.in_function, code))
     return found
 
 

@@ -20,6 +20,8 @@ _IN_FUNCTION: Final = (
     "a function holds it, and the new version has a new function without this data; to keep the data, store it in a "
     "global variable that __carry__ lists"
 )
+MAX_CODE_NAMED: Final = 3
+"""At most this many functions and classes are named to which lost data refers."""
 
 
 def with_module_values(code: NewCode, batch: Batch, execute: Callable[[Version], dict[str, object]]) -> NewCode:
@@ -37,13 +39,26 @@ def lost_values(code: NewCode) -> tuple[str, ...]:
     """
     listed = tuple(
         f"{one.module}.{one.name} ({one.kind}{_entries(one)}, about {one.size} bytes) holds data that the object "
-        f"of the new version lacks, so it is lost: {_IN_FUNCTION if one.in_function else _IN_VARIABLE}."
+        f"of the new version lacks, so it is lost: {_remedy(one)}."
         for one in code.module_values
         if one.fate == "lost"
     )
     if not (more := code.more_lost_values):
         return listed
     return (*listed, f"The data of {more} more global variable{'s' * (more != 1)} is lost (limit {MAX_VALUES} listed).")
+
+
+def _remedy(one: PlannedModuleValue) -> str:
+    if one.in_function:
+        return _IN_FUNCTION
+    if not one.code:
+        return _IN_VARIABLE
+    more = len(one.code) - MAX_CODE_NAMED
+    named = ", ".join(one.code[:MAX_CODE_NAMED]) + f" and {more} more" * (more > 0)
+    return (
+        f"the object also refers to replaced code ({named}), which it would still run if __carry__ listed it; to keep "
+        "the data, store it apart from the code, in a global variable that __carry__ lists"
+    )
 
 
 def _entries(one: PlannedModuleValue) -> str:
@@ -59,4 +74,5 @@ def _planned(value: ModuleValue) -> PlannedModuleValue:
         entries=value.entries,
         size=value.size,
         in_function=value.in_function,
+        code=tuple(map(shown, value.code)),
     )

@@ -1,0 +1,35 @@
+"""The consent to the loss of data: without a question, a deployment loses only what the command line names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from node_runtime.protocol import messages as m
+from node_runtime.protocol.exit_codes import Refused
+
+
+def lost_names(plan: m.Plan) -> tuple[str, ...]:
+    """Return the names of the data that an install would lose.
+
+    They are fields of states, such as "shop.cart:State.note", and global variables, such as "shop.hub.CLIENTS".
+    """
+    fields = () if plan.rehearsal is None else plan.rehearsal.lost
+    return (
+        *(one.field for one in fields if one.with_data and not one.back),
+        *(f"{one.module}.{one.name}" for one in plan.module_values if one.fate == "lost"),
+    )
+
+
+def check_consent(plan: m.Plan, node: str, named: Collection[str]) -> None:
+    """Raise Refused if an install would lose data whose name is not in `named`."""
+    lost = lost_names(plan)
+    missing = [name for name in lost if name not in named]
+    if missing:
+        options = " ".join(f"--lose {name}" for name in missing)
+        raise Refused(
+            f"The {plan.direction}grade would lose data: {', '.join(missing)}. "
+            f"Keep the data as the plan says, or pass {options}."
+        )
+    if len(plan.lost) > len(lost):
+        verb = f"'hotdash {plan.direction}grade {node} {plan.to_vsn}'"
+        raise Refused(f"{plan.lost[-1]} Keep the data as the plan says, or run {verb} and confirm.")
