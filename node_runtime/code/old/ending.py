@@ -15,6 +15,7 @@ from asyncio import Task
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Purged, TaskInfo
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from node_runtime.code.module import Namespace
     from node_runtime.protocol.messages import OldCodeHolder
 
+    from .holders import HeldFindings
     from .old_versions import OldVersions
     from .running import ProcessAdapter
 
@@ -51,6 +53,7 @@ async def end_old_code(
     mark = old.mark(module)
     if mark is None:
         return None
+    known = WeakSet(_endable(processes))
     findings = await asyncio.to_thread(old.find_holders, [module])
     check()
     namespace = old.namespace(module)
@@ -63,33 +66,31 @@ async def end_old_code(
     cancelled += _cancel_timers(namespace)
     cleared = tuple(map(cache_title, clear_caches([*findings.caches, *_caches(holders)])))
     del namespace
-    left = await _left_after(old, module, ending, killed)
+    found = await _found_after(old, module, ending, killed)
     # What only refers to the version may do so through what has just ended, so it is ended now, and only if it still
     # does. What was not found at first is left alone: an ended process that is still listed may hold the version, and
     # then every process that refers to the runtime does.
-    tasks = {one.task for one in left if one.kind == "task"} & {one.task for one in holders} - {None}
-    if tasks and may_go_on():
-        ending, more = _cancel(task for task in _endable(processes) if task.get_name() in tasks)
+    # An `id` still identifies the same task only for the tasks in `known`, which existed before the first search.
+    ids = found.tasks.get(module, set()) & findings.tasks.get(module, set())
+    ending = [task for task in known if id(task) in ids and not task.done()]
+    if ending and may_go_on():
+        ending, more = _cancel(ending)
         cancelled += more
-        left = await _left_after(old, module, ending, ())
+        found = await _found_after(old, module, ending, ())
     pids = {one.pid for one in holders if one.kind == "process"}
-    if may_go_on() and (later := _kill(processes, (one for one in left if one.pid in pids))):
+    if may_go_on() and (later := _kill(processes, (one for one in found.holders.get(module, ()) if one.pid in pids))):
         killed |= later
-        left = await _left_after(old, module, [], later)
+        found = await _found_after(old, module, [], later)
     dropped = old.drop(module) if may_go_on() else old.mark(module) != mark
-    names = tuple(killed.values())
-    return Purged(
-        module=module, dropped=dropped, killed=names, cancelled=tuple(cancelled), left=tuple(left), cleared=cleared
-    )
+    names, left = tuple(killed.values()), tuple(found.holders.get(module, ()))
+    return Purged(module=module, dropped=dropped, killed=names, cancelled=tuple(cancelled), left=left, cleared=cleared)
 
 
-async def _left_after(
-    old: OldVersions, module: str, ending: list[Task[Any]], killed: Collection[int]
-) -> list[OldCodeHolder]:
+async def _found_after(old: OldVersions, module: str, ending: list[Task[Any]], killed: Collection[int]) -> HeldFindings:
     """Wait until the tasks and the processes have ended, and return what holds the version then."""
     await _wait_for_end(old, module, ending, killed)
     ending.clear()
-    return await asyncio.to_thread(old.holders, module)
+    return await asyncio.to_thread(old.find_holders, [module])
 
 
 def _running(old: OldVersions, processes: ProcessAdapter, module: str) -> list[Task[Any]]:

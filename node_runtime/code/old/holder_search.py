@@ -87,6 +87,8 @@ class HolderSearch:
         """For each object, by its id, the modules whose search has visited it."""
         self._ended: dict[str, OldCodeHolder] = {}
         """For each module, the ended task or the exception that is the farthest from the module's old version."""
+        self.tasks: dict[str, set[int]] = {module: set() for module in modules}
+        """The `id`s of the tasks among the holders that have been found, by module."""
         namespaces = {id(one.namespace): one.unit.source.module for one in suspects.versions}
         wanted = {key: module for key, module in namespaces.items() if module in modules}
         self._level = {id(thing): (thing, held) for thing, held in self._held_objects(wanted)}
@@ -140,6 +142,8 @@ class HolderSearch:
                 if named is not None:
                     # The runtime's own task, such as that of a lifespan, is not cancelled for what it only refers to.
                     keeps = named.kind == "task" and is_of_runtime(referrer) and not what.startswith("runs ")
+                    if named.kind == "task" and not keeps:
+                        self.tasks[module].add(id(referrer))
                     yield module, replace(named, kind="object" if keeps else named.kind, does=_does(what))
             if named is None and not _is_namespace(referrer) and not _is_record_of_node(referrer):
                 self._follow(referrer, {module: what for module, what in held.items() if module not in visited})

@@ -32,12 +32,13 @@ class HeldFindings(msgspec.Struct):
     """The answer of the child: the holders of old versions, by module. Garbage and caches of libraries don't count.
 
     `collection` is the duration of a garbage collection, in seconds. `caches` has the names of the library caches that
-    kept an old version.
+    kept an old version. `tasks` has the `id`s of the tasks among the holders, by module: tasks may have equal names.
     """
 
     holders: dict[str, list[OldCodeHolder]]
     collection: float
     caches: list[str] = []
+    tasks: dict[str, set[int]] = {}
 
 
 def find_holders(modules: Collection[str], suspects: Callable[[], Suspects]) -> HeldFindings:
@@ -67,9 +68,13 @@ def _find(suspects: Suspects) -> HeldFindings:
     gc.disable()
     found: dict[str, list[OldCodeHolder]] = {module: [] for module in suspects.modules}
     caches: set[str] = set()
+    tasks: dict[str, set[int]] = {}
     held = set(suspects.still_held()) & set(suspects.modules)
     while held:
-        found.update(HolderSearch(held, suspects).holders(SEARCH_SECONDS))
+        search = HolderSearch(held, suspects)
+        found.update(search.holders(SEARCH_SECONDS))
+        tasks.update(search.tasks)
+        del search  # it refers to the objects that it has visited
         held = {module for module in held if only_library_caches(found[module])}
         more = {one.cache for module in held for one in found[module] if one.cache is not None} - caches
         if not more:
@@ -84,7 +89,7 @@ def _find(suspects: Suspects) -> HeldFindings:
         own = [one for one in holders if not only_library_caches([one])]
         caches.update(one.cache for one in holders if one not in own and one.cache is not None)
         found[module] = own
-    return HeldFindings(found, seconds, sorted(caches))
+    return HeldFindings(found, seconds, sorted(caches), tasks)
 
 
 def _collect_all() -> float:

@@ -191,6 +191,27 @@ async def test_a_purge_leaves_a_task_of_the_current_version_that_has_the_same_na
     new.cancel()
 
 
+async def test_a_purge_cancels_the_task_that_refers_to_the_version_and_no_other_task_of_its_name(
+    app: App, node: Runtime
+) -> None:
+    app.boot(a=ROUTES.format(n=1))
+
+    async def serve(page: object) -> None:
+        await asyncio.Event().wait()
+
+    old = asyncio.create_task(serve(imported("a").page), name="connection")
+    others = [asyncio.create_task(serve(None), name="connection") for _ in range(2)]
+    for task in (old, *others):
+        await begun(task)
+    app.load(a=ROUTES.format(n=2))
+    purged = await app.server.end_old_code("a")
+    assert purged is not None
+    assert (purged.dropped, len(purged.cancelled)) == (True, 1)
+    assert (old.cancelled(), [task.done() for task in others]) == (True, [False, False])
+    for task in others:
+        task.cancel()
+
+
 async def test_a_purge_never_cancels_the_main_task_of_the_node(app: App) -> None:
     """It refers to everything that the node remembers, such as a process of the old version that has ended."""
     app.boot(a=THING)
