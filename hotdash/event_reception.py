@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from node_runtime.protocol import messages as m
 
 from .actions import key_of
-from .model.operation_lines import started_words
+from .model.operation_lines import outcome_words, started_words
 from .screens.confirm import ConfirmDialog
 from .screens.waiting import WaitingDialog
 
@@ -44,6 +44,8 @@ class EventReception:
             self._show_progress(f"{event.text[:1].upper()}{event.text[1:]} …")
         if operation is not None and operation.ended is not None:
             app.handlers.releases.report_abort(operation)
+            if isinstance(app.screen, ConfirmDialog):
+                app.screen.operation_ended(operation.id, outcome_words(operation).text)
             if not operation.results:
                 app.read_operation(operation.id)
 

@@ -272,6 +272,9 @@ class ReleaseActions:
         self._aborting.add(running.id)
         ended = await self._app.link.request(methods.ABORT, m.Abort(operation=running.id, reason=answer.reason))
         await self.refresh_operation(ended.operation)
+        aborted = self._app.node.operation(running.id)
+        if aborted is not None and not isinstance(self._app.top_screen, OperationScreen):
+            self._app.show_toast(f"{_sentence(aborted)} {kept_words(aborted)}")
 
     def _abort_question(self, running: m.Operation) -> Question:
         app = self._app
@@ -280,7 +283,7 @@ class ReleaseActions:
         def equivalent(answer: Answer) -> str:
             return command_line_of("abort", replace(subject, options=m.InstallOptions(reason=answer.reason)))
 
-        waits = [line("It waits for ", span(running.waits_for, "warn"), ".")] if running.waits_for else []
+        waits = [line("It waits for: ", span(running.waits_for, "warn"), ".")] if running.waits_for else []
         began = span(f"{age(app.view_state.node_now - running.started)} ago: {running.phase}", "muted")
         return Question(
             title=f"Abort: {kind_words(running).lower()} {version_words(running)}",
@@ -293,6 +296,7 @@ class ReleaseActions:
             verb="Abort",
             command_line=equivalent,
             reason="",
+            aborts=running.id,
         )
 
     def report_abort(self, operation: m.Operation) -> None:
@@ -300,12 +304,18 @@ class ReleaseActions:
         known = operation.outcome == "aborted" and operation.id in self.own - self._aborting
         screens = self._app.screen_stack
         if known and not any(isinstance(one, OperationScreen) and one.operation == operation.id for one in screens):
-            words = [f"{kind_words(operation)} {version_words(operation)}: {outcome_words(operation).text}."]
-            self._app.show_toast(" ".join([*words, operation.error or "", kept_words(operation)]), bad=True)
+            self._app.show_toast(
+                " ".join([_sentence(operation), operation.error or "", kept_words(operation)]), bad=True
+            )
 
 
 def _making_plan(vsn: str) -> str:
     return f"Making the plan for release {vsn} …"
+
+
+def _sentence(operation: m.Operation) -> str:
+    """Return a sentence about an operation and its outcome."""
+    return f"{kind_words(operation)} {version_words(operation)}: {outcome_words(operation).text}."
 
 
 def _with_answer(consent: m.InstallOptions, answer: Answer) -> m.InstallOptions:

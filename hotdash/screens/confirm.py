@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
@@ -49,6 +49,8 @@ class Question:
     harmful: bool = True
     operation: bool = False
     """Whether the answer begins an operation, so that another operation freezes the dialog."""
+    aborts: str = ""
+    """The id of the operation that the answer aborts; the end of this operation freezes the dialog."""
 
 
 class ConfirmDialog(Dialog[Answer | None]):
@@ -113,6 +115,26 @@ class ConfirmDialog(Dialog[Answer | None]):
             self._frozen = f"{sentence} Close this dialog, and try again when that operation has ended."
             self._check()
         return self._question.operation
+
+    def operation_ended(self, operation: str, outcome: str) -> None:
+        """If the answer would abort this operation, disable the button, and show the outcome."""
+        if self._question.aborts == operation:
+            self._frozen = f"The operation has ended: {outcome}. Close this dialog."
+            self._check()
+
+    def on_key(self, event: events.Key) -> None:
+        """Pass a character that is typed on a button to the field that waits for a text: the required one comes first.
+
+        What stood in the field is replaced, as if the field had been entered by the tab key.
+        """
+        fields = [field for field in self.query(Input) if field.id in ("typed", "reason")]
+        if isinstance(self.focused, Button) and event.is_printable and event.character != " " and fields:
+            event.stop()
+            field = fields[-1]
+            field.select_on_focus = False
+            field.value = event.character or ""
+            field.cursor_position = 1
+            field.focus()
 
     def _answer(self) -> Answer | None:
         """Return the values of the fields; None while a value is invalid."""

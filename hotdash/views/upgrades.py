@@ -32,7 +32,7 @@ from node_runtime.protocol import messages as m
 from .base import View
 
 _RESULTS = (
-    Column("process", min_width=12, max_width=40, grow=True),
+    Column("process", min_width=16, max_width=40, grow=True),
     Column("pid", drop_order=3, align_right=True),
     Column("action", drop_order=2),
     Column("version", max_width=30, drop_order=1),

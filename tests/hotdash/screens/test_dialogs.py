@@ -112,6 +112,16 @@ async def test_a_tarball_is_chosen_from_a_list_newest_first(
     assert bytes(peer.uploaded) == b"release" * 1000
 
 
+async def test_a_text_that_is_typed_on_a_button_is_the_reason(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        await user.press("R")
+        await user.sees("Restart fil_color_fsm", "Reason, in the audit log")
+        await user.type("it hangs")
+        await user.press("enter", "enter")
+        await eventually(lambda: peer.asked("restart_process"))
+        assert peer.asked("restart_process")[0].reason == "it hangs"
+
+
 async def test_the_arrows_go_from_one_button_to_the_other(opened: Open) -> None:
     async with opened() as user:
         await user.press("exclamation_mark")

@@ -31,7 +31,7 @@ async def test_a_waiting_operation_says_what_it_waits_for_and_can_be_aborted(ope
         )
         await user.sees("waits for: fil_color_fsm is in state lime · gives up in 59:", "A aborts it")
         await user.press("A")
-        await user.sees("Abort: upgrade 1986.a → 1986.b", "waits for fil_color_fsm is in state lime", "Reason")
+        await user.sees("Abort: upgrade 1986.a → 1986.b", "waits for: fil_color_fsm is in state lime", "Reason")
         await user.press("enter")
         await eventually(lambda: "Cancel" not in user.frame())
         assert not peer.asked("abort")
@@ -66,6 +66,28 @@ async def test_an_operator_whose_operation_is_aborted_is_told_by_whom_and_why(op
         await user.sees("5 Releases", "unpacked")
         peer.change_operation(ended=time.time(), phase="aborted", outcome="aborted", error=by_bob)
         await user.is_notified(f"Upgrade 1986.a → 1986.b: aborted: nothing was changed. {by_bob} 1986.a keeps running.")
+
+
+async def test_who_aborts_an_operation_elsewhere_is_told_that_it_has_ended(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        peer.begin(bobs_upgrade())
+        await user.sees("6 Upgrades ◌")
+        await user.press("A")
+        await user.sees("Abort: upgrade 1986.a → 1986.c")
+        await user.press("tab", "enter")
+        await user.is_notified("Upgrade 1986.a → 1986.c: aborted: nothing was changed. 1986.a keeps running.")
+
+
+async def test_a_question_about_an_abort_closes_itself_to_an_answer_when_the_operation_ends(
+    opened: Open, peer: Peer
+) -> None:
+    async with opened(read_only=False) as user:
+        peer.begin(bobs_upgrade())
+        await user.press("6", "A")
+        await user.sees("Abort: upgrade 1986.a → 1986.c")
+        peer.change_operation(ended=time.time(), phase="done", outcome="put back")
+        await user.sees("The operation has ended: failed and was undone: 1986.a keeps running.")
+        assert user.app.screen.query_one("#do", Button).disabled
 
 
 async def test_there_is_nothing_to_abort_without_an_operation(opened: Open, peer: Peer) -> None:
