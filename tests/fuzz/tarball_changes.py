@@ -43,7 +43,7 @@ def tarballs(rng: random.Random, good: GoodRelease, number: int) -> Iterator[byt
                 manifest = good.member(good.manifest_path, manifest_changed(rng, good))
                 yield packed(rng, archive([manifest, files]))
             case "toml":
-                yield toml_changed(rng, good)
+                yield packed(rng, archive(toml_changed(rng, good, members)))
             case _:
                 yield bytes_changed(rng, rng.choice(corpus).build(good))
 
@@ -130,11 +130,15 @@ def text_changed(rng: random.Random, text: str) -> str:
     return text[:place] + rng.choice((*TEXTS, "/", "..", "\\", "A")) + text[place + rng.randrange(2) :]
 
 
-def toml_changed(rng: random.Random, good: GoodRelease) -> bytes:
+def toml_changed(rng: random.Random, good: GoodRelease, members: list[Member]) -> list[Member]:
     """One of the TOML files is another one; the manifest has its hash."""
     path = rng.choice(sorted(good.toml_files.values()))
     text = good.files[path].decode()
     for _ in range(rng.randrange(1, 4)):
         place = rng.randrange(len(text) + 1)
         text = text[:place] + rng.choice(TOML_PARTS) * rng.choice((1, 1, 1, 60)) + text[place + rng.randrange(3) :]
-    return good.with_file(path, text.encode("utf-8", "surrogateescape")).tarball()
+    data = text.encode("utf-8", "surrogateescape")
+    changed = good.with_file(path, data)
+    manifest = good.member(good.manifest_path, json.dumps(changed.manifest, sort_keys=True).encode())
+    files = zip(good.files, members[1:], strict=True)
+    return [manifest, *(good.member(path, data) if one == path else member for one, member in files)]

@@ -11,8 +11,21 @@ from typing import Final
 
 from .known_secrets import Span
 
+PROGRAMS: Final = (
+    "curl", "wget", "http", "mysql", "mariadb", "mongo", "sshpass", "redis-cli", "docker", "podman", "ldap",
+    "smbclient",
+    "sqlcmd", "bcp ", "sqlplus", "az login", "ssh-keygen", "openssl", "keytool", "zip", "7z", "rar", "net use", "lftp",
+    "mosquitto_", "rabbitmqctl", "htpasswd", "chpasswd", "sudo", "useradd", "usermod", "vault login", "cqlsh",
+    "beeline",
+    "etcdctl", "cypher-shell", "twine", "wpa_passphrase", "ipmitool", "snmp", "xfreerdp", "rdesktop", "evil-winrm",
+    "yt-dlp",
+)  # fmt: skip
+"""Every command in which a password is searched for contains one of these."""
 _PROGRAM: Final = re.compile(
-    r"(?<![\w\-])(curl|wget|https?|mysql\w*+|mariadb\w*+|mongo\w*+|sshpass|redis-cli|docker|ldap\w++|smbclient)"
+    r"(?<![\w\-])(curl|wget|https?|mysql\w*+|mariadb\w*+|mongo\w*+|sshpass|redis-cli|docker|podman|ldap\w++|smbclient"
+    r"|sqlcmd|bcp|sqlplus|az(?=['\", \t]{1,4}login)|ssh-keygen|openssl|keytool|(?:un)?zip|7z[ar]?|(?:un)?rar"
+    r"|net(?=['\", \t]{1,4}use)|lftp|mosquitto_\w++|rabbitmqctl|htpasswd|user(?:add|mod)|vault(?=['\", \t]{1,4}login)"
+    r"|cqlsh|beeline|etcdctl|cypher-shell|twine|wpa_passphrase|ipmitool|snmp\w++|xfreerdp|rdesktop|evil-winrm|yt-dlp)"
     r"(?![\w=:/])"
 )
 _COMMAND_END: Final = re.compile(r"[\n\r|;]")
@@ -20,26 +33,82 @@ MAX_COMMAND_LENGTH: Final = 500
 """The options of a program are searched for within this number of characters after its name."""
 _GAP: Final = r"(?<![\w\-])-"
 _BETWEEN: Final = r"(?:['\"]?,[ \t]*+['\"]?|[ \t=]++['\"]?)"
+_ARGUMENT: Final = r"([^\s'\",\-][^\s'\",]*+)"
+_OTHER: Final = r"[^\s'\"]{1,200}+"
+"""An argument that is not a secret."""
+
+
+def _apart(options: str) -> re.Pattern[str]:
+    """Return a pattern for a password that follows one of the options, which `|` separates, as the next argument."""
+    return re.compile(rf"{_GAP}(?:{options}){_BETWEEN}{_ARGUMENT}")
+
+
+def _glued_or_apart(options: str) -> re.Pattern[str]:
+    return re.compile(rf"{_GAP}(?:{options})(?:{_BETWEEN})?{_ARGUMENT}")
+
+
 _PAIR: Final = re.compile(
     rf"{_GAP}(?:u|a|-user|-proxy-user|U|-auth)(?:{_BETWEEN})?([^\s:%'\",]{{1,100}}+)[:%](?!//)([^\s'\",]++)"
 )
 """A user and a password in one argument."""
+_CERTIFICATE: Final = re.compile(rf"{_GAP}(?:E|-cert){_BETWEEN}([^\s:'\",]{{1,200}}+):([^\s'\",]++)")
+_COOKIES: Final = re.compile(rf"{_GAP}(?:b|-cookie){_BETWEEN}([^\s='\",]{{1,100}}+)=([^'\"\s]++)")
 _GLUED: Final = re.compile(rf"{_GAP}p([^\s'\",]++)")
-_APART: Final = re.compile(rf"{_GAP}(?:p|a|w){_BETWEEN}([^\s'\",\-][^\s'\",]*+)")
-_OPTIONS: Final = {
-    "curl": (_PAIR,),
+_GLUED_OR_APART: Final = _glued_or_apart("p")
+_OPTIONS: Final[dict[str, tuple[re.Pattern[str], ...]]] = {
+    "curl": (_PAIR, _CERTIFICATE, _COOKIES),
     "wget": (_PAIR,),
     "http": (_PAIR,),
     "https": (_PAIR,),
     "smbclient": (_PAIR,),
+    "etcdctl": (_PAIR,),
     "mysql": (_GLUED,),
+    "mysqladmin": (_GLUED, re.compile(r"\bpassword[ \t]++['\"]?([^\s'\"]++)")),
     "mariadb": (_GLUED,),
-    "mongo": (_GLUED, _APART),
-    "sshpass": (_GLUED, _APART),
-    "redis-cli": (_APART,),
-    "docker": (_APART,),
-    "ldap": (_APART,),
+    "mongo": (_GLUED_OR_APART,),
+    "sshpass": (_GLUED_OR_APART,),
+    "redis-cli": (_apart("a"),),
+    "docker": (_apart("p"),),
+    "podman": (_apart("p"),),
+    "az": (_apart("p"),),
+    "ldap": (_glued_or_apart("w"),),
+    "sqlcmd": (_glued_or_apart("P"),),
+    "bcp": (_glued_or_apart("P"),),
+    "sqlplus": (re.compile(r"(?:[ \t]++-\w++){0,5}[ \t]++[^\s/@'\"]{1,100}+/([^\s@/'\"]++)"),),
+    "ssh-keygen": (_apart("N|P"),),
+    "openssl": (_apart("k|K"), re.compile(r"(?<!\w)pass:([^\s'\",]++)")),
+    "keytool": (_apart("storepass|keypass|srcstorepass|deststorepass|srckeypass|destkeypass|new"),),
+    "zip": (_glued_or_apart("P"),),
+    "unzip": (_glued_or_apart("P"),),
+    "7z": (_GLUED,),
+    "rar": (_GLUED, re.compile(rf"{_GAP}hp([^\s'\",]++)")),
+    "unrar": (_GLUED,),
+    "net": (re.compile(rf"[ \t]++use(?:[ \t]++{_OTHER}){{1,2}}[ \t]++([^\s/'\"]++)[ \t]++/user"),),
+    "lftp": (re.compile(rf"{_GAP}(?:u|-user){_BETWEEN}([^\s,'\"]{{1,100}}+),([^\s'\"]++)"),),
+    "mosquitto_": (_apart("P"),),
+    "rabbitmqctl": (
+        re.compile(rf"\b(?:add_user|change_password|authenticate_user)[ \t]++{_OTHER}[ \t]++([^\s'\"]++)"),
+    ),
+    "htpasswd": (
+        re.compile(rf"{_GAP}(?=[A-Za-z]{{0,8}}b)[A-Za-z]{{1,8}}+(?:[ \t]++{_OTHER}){{1,2}}[ \t]++([^\s'\"]++)"),
+    ),
+    "useradd": (_apart("p"),),
+    "usermod": (_apart("p"),),
+    "vault": (re.compile(r"\blogin[ \t]++(?=[^\s=]{0,100}[0-9])([^\s=\-'\"][^\s='\"]++)(?!=)"),),
+    "cqlsh": (_GLUED_OR_APART,),
+    "beeline": (_apart("p"),),
+    "cypher-shell": (_apart("p"),),
+    "twine": (_apart("p"),),
+    "wpa_passphrase": (re.compile(rf"[ \t]++{_OTHER}[ \t]++([^\s'\"]++)"),),
+    "ipmitool": (_apart("P"),),
+    "snmp": (_apart("c|A|X"),),
+    "xfreerdp": (re.compile(r"(?<!\w)/p:([^\s'\",]++)"),),
+    "rdesktop": (_apart("p"),),
+    "evil-winrm": (_apart("p"),),
+    "yt-dlp": (_apart("p"),),
 }
+"""The forms of passwords in the options of a program. The last group of each pattern is the password."""
+_NAMES: Final = sorted(_OPTIONS, key=len, reverse=True)
 
 
 def command_passwords(text: str) -> Iterator[Span]:
@@ -49,8 +118,8 @@ def command_passwords(text: str) -> Iterator[Span]:
         begin = program.end()
         limit = min(len(text), begin + MAX_COMMAND_LENGTH)
         at = end = found.start() if (found := _COMMAND_END.search(text, begin, limit)) else limit
-        name = next(name for name in sorted(_OPTIONS, key=len, reverse=True) if program[1].startswith(name))
-        if name == "docker" and "login" not in text[begin:end]:
+        name = next(name for name in _NAMES if program[1].startswith(name))
+        if name in ("docker", "podman") and "login" not in text[begin:end]:
             continue
         for pattern in _OPTIONS[name]:
             for option in pattern.finditer(text, begin, end):

@@ -38,7 +38,9 @@ _JWT: Final = re.compile(r"eyJ[A-Za-z0-9_\-]*+(?:(?:\.[A-Za-z0-9_\-]*+)++)?+")
 MIN_JWT_LENGTH: Final = 20
 _PEM: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,20}-----")
 _PEM_END: Final = "-----END"
-_SCHEME: Final = re.compile(r"\b(bearer|basic|negotiate|token)[ \t]{1,4}+([A-Za-z0-9+/._~\-]{6,}+=*+)", re.IGNORECASE)
+_SCHEME: Final = re.compile(
+    r"\b(bearer|basic|negotiate|token)(?:,?[ \t]{1,4}+)([A-Za-z0-9+/._~\-]{6,}+=*+)", re.IGNORECASE
+)
 _AUTHORITY_END: Final = re.compile(r"[/?#]")
 _NO_SCHEME: Final = re.compile(r"(?<![:/\w])//[^\s/:@'\"]{1,100}+:([^\s/@'\"]{1,200}+)@")
 _URL_END: Final = re.compile(r"[\s\"'<>\\]")

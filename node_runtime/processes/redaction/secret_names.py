@@ -31,7 +31,8 @@ SECRET_WORDS: Final = frozenset({
     "connectionstring", "sessionid", "sessid", "phpsessid", "jsessionid", "apikey", "authkey", "accesskey",
     "accountkey", "privatekey", "privkey", "secretkey", "sessionkey", "sharedkey", "sshkey", "userpass", "dbpass",
     "authcode", "connstr", "recoverycode", "backupcode", "kennwort", "motdepasse", "wachtwoord",
-    "contrasena", "senha", "losenord", "salasana", "heslo", "parola", "pincode",
+    "contrasena", "senha", "losenord", "salasana", "heslo", "parola", "pincode", "storepass", "keypass",
+    "walletseed", "otpseed", "totpseed", "unlockcode", "accesscode",
 })  # fmt: skip
 """Words that make a name secret at any place in it, unless the last word of the name is one of ABOUT_WORDS."""
 FOREIGN_WORDS: Final = (

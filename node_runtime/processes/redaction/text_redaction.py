@@ -12,8 +12,9 @@ from typing import Final
 
 from node_runtime.protocol.escape import escape
 
-from .command_secrets import command_passwords
+from .command_secrets import PROGRAMS, command_passwords
 from .indirect_names import INDIRECT_FINDERS
+from .issued_tokens import issued_tokens, may_contain_token
 from .known_secrets import (
     Span,
     authorizations,
@@ -25,6 +26,7 @@ from .known_secrets import (
 )
 from .named_secrets import FINDERS, REDACTED
 from .secret_names import FOREIGN_WORDS
+from .statement_secrets import STATEMENT_FINDERS
 
 MAX_TEXT_LENGTH: Final = 1 << 16
 """The number of characters of a text that are examined and kept; the rest is left out."""
@@ -40,8 +42,10 @@ The check for this comes first, because most texts that a node sends are single 
 # Most texts have no secret. So a text is first searched for hints: every text with a secret contains one.
 _HINTS: Final = (
     "//", "hotdash1:", "pass", "pwd", "secret", "token", "key", "cred", "jwt", "cookie", "bearer", "basic",
-    "negotiate", "kennwort", "identified", "auth ", "%3d", "pbkdf2",
-    "curl", "wget", "mysql", "mariadb", "mongo", "redis-cli", "docker", "ldap", "smbclient",
+    "negotiate", "kennwort", "identified", "identify ", "auth ", "%3d", "pbkdf2", "masterauth", "community", "setuser",
+    "login ", "crypt", "pincode", "pin_code", "pin-code", "rsakeyvalue", "private-lines",
+    "rabbitmqctl", "sqlplus", "otp is", "pw ", "/reset", "/verify/", "/invite/", "/confirm/", "/magic",
+    "fication code", "irmation code", "urity code", "-time code", "2fa code",
 )  # fmt: skip
 """Hints, in lower case. Every text with a secret contains one of them, or a separator and one of `_HINTS_IN_NAMES`, or
 one of `_TOKEN_BEGINS`.
@@ -50,7 +54,8 @@ _HINTS_IN_NAMES: Final = (
     "auth", "dsn", "salt", "otp", "sid", "cvv", "cvc", "psk", "pswd", "pw", "csrf", "xsrf", "sess", "sig", "mnemonic",
     "seed", "conn", "kty", "recovery", "backup",
     "?code=", "&code=", "losenord", "salasana", "heslo", "parola",
-    "userinfo", "pincode", "motdepasse", "wachtwoord", "contrasena", "senha",
+    "userinfo", "ticket", "saml", "hmac", "magic", "assertion", "@", "unlock", ":5432:", "access",
+    "motdepasse", "wachtwoord", "contrasena", "senha",
 )  # fmt: skip
 _TOKEN_BEGINS: Final = (
     "eyJ", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "xapp-", "k_live_", "k_test_", "sk-",
@@ -59,9 +64,13 @@ _TOKEN_BEGINS: Final = (
     "figd_", "pscale_", "CFPAT-", "ATATT3", "tskey-", "hvb.", "sq0csp-", ".local.", "xprv9", "hooks.slack",
     "/webhooks/", ":AA",
 )  # fmt: skip
-"""Parts of tokens, in upper and lower case as issuers write them. Every text with a token contains one of these."""
+"""Parts of tokens, in upper and lower case as issuers write them. Every text with a token contains one of these, or has
+one of `issued_tokens`.
+"""
+_OPTION_BEGINS: Final = (" -", "'-", '"-', "/p:", "/user")
+"""Every command with a password in an option contains one of these."""
 _KNOWN: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
-    known_tokens, json_web_tokens, private_keys, authorizations, url_credentials, urls_without_scheme,
+    known_tokens, issued_tokens, json_web_tokens, private_keys, authorizations, url_credentials, urls_without_scheme,
     command_passwords,
 )  # fmt: skip
 
@@ -70,14 +79,14 @@ def redact(text: str) -> str:
     """Return `text` with `REDACTED` in place of each secret that is found. A very long text is cut."""
     if len(text) < _MIN_LENGTH or (len(text) < _MIN_LENGTH_OF_WORD and text.isalnum()):
         return text
-    if _WORD.match(text) is not None and (len(text) < _MIN_LENGTH_OF_WORD or not _contains(text, _TOKEN_BEGINS)):
+    if _WORD.match(text) is not None and (len(text) < _MIN_LENGTH_OF_WORD or not _may_contain_token(text)):
         return text
     if len(text) > MAX_TEXT_LENGTH:
         rest = len(text) - MAX_TEXT_LENGTH
         return f"{redact(text[:MAX_TEXT_LENGTH])}… ({rest:,} more characters)"
     if not _may_contain_secret(text):
         return text
-    spans = [span for finder in (*_KNOWN, *FINDERS, *INDIRECT_FINDERS) for span in finder(text)]
+    spans = [span for finder in (*_KNOWN, *FINDERS, *INDIRECT_FINDERS, *STATEMENT_FINDERS) for span in finder(text)]
     return _without(text, sorted(spans)) if spans else text
 
 
@@ -92,10 +101,16 @@ def _may_contain_secret(text: str) -> bool:
         return True
     if not text.isascii() and _contains(small, FOREIGN_WORDS):
         return True
+    if _contains(small, _OPTION_BEGINS) and _contains(small, PROGRAMS):
+        return True
     separated = "=" in small or ":" in small or "'" in small or '"' in small or "<" in small or "-" in small
     if separated and _contains(small, _HINTS_IN_NAMES):
         return True
-    return _contains(text, _TOKEN_BEGINS)
+    return _may_contain_token(text)
+
+
+def _may_contain_token(text: str) -> bool:
+    return _contains(text, _TOKEN_BEGINS) or may_contain_token(text)
 
 
 def _contains(text: str, hints: tuple[str, ...]) -> bool:

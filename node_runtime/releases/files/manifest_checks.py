@@ -22,6 +22,7 @@ RECORD_NAME: Final = "record.json"
 """The name of the commit record, which is in releases/, beside the folders of the releases."""
 NODE_PACKAGES: Final = ("node_runtime", "hotdash")
 """The packages of the node itself. Each may be in only one of the folders for sys.path."""
+_MODULE_SUFFIXES: Final = tuple(all_suffixes())
 
 
 def check_manifest(manifest: Manifest, own_path: str) -> None:
@@ -58,25 +59,36 @@ def _check_import_folders(path: tuple[str, ...], files: Iterable[str], folders: 
     if len(entries) < len(path):
         raise ValueError("it lists a folder for sys.path twice")
     homes: dict[str, str] = {}
+    containing: dict[str, list[str]] = {}
     for file in files:
-        for folder, name in _top_level_names(file, entries):
+        folder = file.rpartition("/")[0]
+        if folder not in containing:
+            containing[folder] = [*_entries_above(folder, entries)]
+        for entry in containing[folder]:
+            name = _top_level_name(file[len(entry) + 1 :])
             if name not in RESERVED_PACKAGES:
                 continue
-            if name not in NODE_PACKAGES or homes.setdefault(name, folder) != folder:
+            if name not in NODE_PACKAGES or homes.setdefault(name, entry) != entry:
                 raise ValueError(f"it lists {file!r}, which would be imported instead of the {name} of the node")
 
 
-def _top_level_names(file: str, entries: set[str]) -> Iterable[tuple[str, str]]:
-    """Yield each entry for sys.path that contains `file`, with the name of the file's top-level module."""
-    folder = file.rpartition("/")[0]
+def _entries_above(folder: str, entries: set[str]) -> Iterable[str]:
+    """Yield each entry for sys.path that is `folder` or contains it."""
     while folder:
         if folder in entries:
-            name, *below = file[len(folder) + 1 :].split("/", 1)
-            if below:
-                yield folder, imported_as(name)
-            elif name.endswith(tuple(all_suffixes())):
-                yield folder, imported_as(name.partition(".")[0])
+            yield folder
         folder = folder.rpartition("/")[0]
+
+
+def _top_level_name(file: str) -> str:
+    """Return the name of the top-level module that a file is or belongs to; "" if Python can't import the file.
+
+    `file` is the path of the file in an entry for sys.path.
+    """
+    name, slash, _ = file.partition("/")
+    if slash:
+        return imported_as(name)
+    return imported_as(name.partition(".")[0]) if name.endswith(_MODULE_SUFFIXES) else ""
 
 
 def imported_as(name: str) -> str:

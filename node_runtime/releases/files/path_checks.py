@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from typing import Final
 
 from .tarball_limits import MAX_PATH_BYTES, MAX_PATH_PART_BYTES, MAX_PATH_PARTS
+
+_UNSAFE_PARTS: Final = frozenset((b"", b".", b".."))
 
 
 def is_safe_path(path: str) -> bool:
     """Return whether a path is relative, canonical, printable and within the limits of a tarball."""
-    parts = path.split("/")
+    if not path.isprintable() or "\\" in path:
+        return False
+    data = path.encode()
+    parts = data.split(b"/")
     return (
-        path.isprintable()
-        and "\\" not in path
-        and len(path.encode()) <= MAX_PATH_BYTES
+        len(data) <= MAX_PATH_BYTES
         and len(parts) <= MAX_PATH_PARTS
-        and all(part and part not in (".", "..") and len(part.encode()) <= MAX_PATH_PART_BYTES for part in parts)
+        and len(max(parts, key=len)) <= MAX_PATH_PART_BYTES
+        and _UNSAFE_PARTS.isdisjoint(parts)
     )
 
 

@@ -19,7 +19,13 @@ PAX_TYPE: Final = b"x"
 _NAME_BYTES: Final = 100
 _PAX_NAME: Final = b"././@PaxHeader"
 _MAGIC: Final = b"ustar\x0000"
+_OWNER_AND_GROUP: Final = b"0000000\0" * 2
+_TIME: Final = b"%011o\0" % 0
 _TYPE_OFFSET: Final = 156
+_REST: Final = (bytes(_NAME_BYTES) + _MAGIC).ljust(BLOCK_BYTES - _TYPE_OFFSET - 1, b"\0")
+"""The fields after the type: no target of a link, the format, and no names of owner and group."""
+_SUM_OF_REST: Final = sum(_REST) + sum(b" " * 8)
+"""The part of the checksum that is the same for all headers. The checksum itself counts as eight blanks."""
 _SIZE_FIELD: Final = slice(124, 136)
 
 
@@ -31,6 +37,13 @@ def member_header(path: str, size: int, mode: int) -> bytes:
         return header
     record = _pax_record(path)
     return _header_block(_PAX_NAME, len(record), 0, PAX_TYPE) + record + padding(len(record)) + header
+
+
+def header_bytes(path: str) -> int:
+    """Return the number of bytes of `member_header` for a file at `path`."""
+    if path.isascii() and len(path) <= _NAME_BYTES:
+        return BLOCK_BYTES
+    return len(member_header(path, 0, 0))
 
 
 def padding(size: int) -> bytes:
@@ -70,17 +83,9 @@ def pax_path(record: bytes) -> str | None:
 
 
 def _header_block(name: bytes, size: int, mode: int, kind: bytes) -> bytes:
-    fields = (
-        name.ljust(_NAME_BYTES, b"\0"),
-        b"%07o\0" % mode,
-        b"0000000\0" * 2,  # owner and group
-        b"%011o\0" % size,
-        b"%011o\0" % 0,  # time of the last change
-        b" " * 8,  # the checksum field has blanks while the checksum is computed
-        kind + bytes(_NAME_BYTES) + _MAGIC,
-    )
-    block = b"".join(fields).ljust(BLOCK_BYTES, b"\0")
-    return block[:148] + b"%06o\0 " % sum(block) + block[156:]
+    numbers = b"".join((b"%07o\0" % mode, _OWNER_AND_GROUP, b"%011o\0" % size, _TIME))
+    checksum = sum(name) + sum(numbers) + sum(kind) + _SUM_OF_REST
+    return b"%b%b%06o\0 %b%b" % (name.ljust(_NAME_BYTES, b"\0"), numbers, checksum, kind, _REST)
 
 
 def _pax_record(path: str) -> bytes:

@@ -30,6 +30,9 @@ class Decompressed:
 
     def read(self, size: int) -> bytes:
         """Return exactly `size` bytes. Raises `CorruptTarball` if the file has fewer."""
+        if size <= len(self._buffer):
+            data, self._buffer = bytes(self._buffer[:size]), self._buffer[size:]
+            return data
         return b"".join(self.pieces(size))
 
     def pieces(self, size: int) -> Iterator[memoryview]:

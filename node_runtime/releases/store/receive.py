@@ -31,6 +31,7 @@ from node_runtime.releases.files.tarball_limits import DISK_RESERVE_BYTES, DISK_
 
 from . import commit_record
 from .catalog import Catalog
+from .commit_record import CommitRecord
 from .decompressed import CorruptTarball
 from .parts import files_by_part, new_parts, part_of
 from .relup_path import find_relup_path
@@ -61,9 +62,10 @@ def receive(file: BinaryIO, reception: Reception) -> Manifest:
     """Write to the stage those files of the tarball `file` that the node directory lacks. Raises `Refused`."""
     try:
         reader = TarballReader(file)
-        others = _other_manifests(reception.directory, reader.manifest.vsn)
+        record = commit_record.load(reception.directory)
+        others = _other_manifests(reception.directory, reader.manifest.vsn, record)
         try:
-            wanted = _wanted(reception, reader.manifest, reader.manifest_bytes, others)
+            wanted = _wanted(reception, reader, record, others)
         except Refused:
             for _ in reader.members():
                 pass  # if the tarball is also corrupt, this raises `CorruptTarball` instead of the error above
@@ -116,7 +118,7 @@ def receive_here(tarball: BinaryIO, name: str, directory: Path, stage: Path) -> 
 
 def others_of(release: UnpackedRelease, reception: Reception) -> list[str]:
     """Return the releases of the node directory other than `release`."""
-    return [vsn for vsn in _recorded(reception.directory) if vsn != release.vsn]
+    return _recorded_besides(release.vsn, commit_record.load(reception.directory))
 
 
 def translate_relups(release: UnpackedRelease, other: str, reception: Reception) -> None:
@@ -132,14 +134,13 @@ def translate_relups(release: UnpackedRelease, other: str, reception: Reception)
                 find_relup_path(start, end)
 
 
-def _recorded(directory: Path) -> tuple[str, ...]:
-    record = commit_record.load(directory)
-    return tuple(record.releases) if record else ()
+def _recorded_besides(vsn: str, record: CommitRecord | None) -> list[str]:
+    return [other for other in record.releases if other != vsn] if record else []
 
 
-def _other_manifests(directory: Path, vsn: str) -> dict[str, Manifest | None]:
+def _other_manifests(directory: Path, vsn: str, record: CommitRecord | None) -> dict[str, Manifest | None]:
     """Return the manifests of the recorded releases other than `vsn`; None for one that can't be read."""
-    return {other: _manifest_or_none(directory, other) for other in _recorded(directory) if other != vsn}
+    return {other: _manifest_or_none(directory, other) for other in _recorded_besides(vsn, record)}
 
 
 def _manifest_or_none(directory: Path, vsn: str) -> Manifest | None:
@@ -149,24 +150,28 @@ def _manifest_or_none(directory: Path, vsn: str) -> Manifest | None:
         return None
 
 
-def _wanted(reception: Reception, manifest: Manifest, data: bytes, others: Mapping[str, Manifest | None]) -> set[str]:
-    """Return the files to write: those of new parts, and those that differ from the manifest `data`.
+def _wanted(
+    reception: Reception, reader: TarballReader, record: CommitRecord | None, others: Mapping[str, Manifest | None]
+) -> set[str]:
+    """Return the files to write: those of new parts, and those that differ from the manifest.
 
     Raises `Refused` if the release doesn't fit the node, or contradicts a release that the node already has.
     """
+    manifest = reader.manifest
     _check_fit(reception, manifest, others)
-    if not _is_same(manifest, data, reception.directory):
+    if not _is_same(manifest, reader.manifest_bytes, record, reception.directory):
         raise Refused(
             f"{reception.name} differs from release {manifest.vsn}, which is already unpacked; build it "
             f"under a new vsn, for example with `node-runtime appup generate --bump VSN`."
         )
     _check_shared_parts(manifest, others)
-    new = new_parts(manifest, reception.directory, is_new=commit_record.load(reception.directory) is None)
+    directory = reception.directory
+    new = new_parts(manifest, directory, is_new=record is None)
     wanted = {path for path in manifest.files if part_of(path) in new}
     damaged = {
         path
         for path, entry in manifest.files.items()
-        if path not in wanted and not path.startswith("bin/") and not is_intact(reception.directory / path, entry)
+        if path not in wanted and not path.startswith("bin/") and not is_intact(directory / path, entry)
     }
     for vsn, other in others.items() if damaged else ():
         if other is None:
@@ -177,9 +182,8 @@ def _wanted(reception: Reception, manifest: Manifest, data: bytes, others: Mappi
     return wanted | damaged
 
 
-def _is_same(manifest: Manifest, data: bytes, directory: Path) -> bool:
+def _is_same(manifest: Manifest, data: bytes, record: CommitRecord | None, directory: Path) -> bool:
     """Return whether the release is new to the node, or has the manifest whose hash is recorded for its version."""
-    record = commit_record.load(directory)
     if record is None or manifest.vsn not in record.releases:
         return True
     origin = record.releases[manifest.vsn].origin

@@ -22,6 +22,7 @@ from node_runtime.releases.files.tar_format import (
     FILE_TYPE,
     PAX_TYPE,
     archive_end,
+    header_bytes,
     header_name,
     header_size,
     header_type,
@@ -87,10 +88,7 @@ class TarballReader:
         Raises `CorruptTarball` if these are too many for a tarball of `packed_size` bytes.
         """
         files = self.manifest.files.items()
-        self._size = begin + sum(
-            len(member_header(path, entry.size, entry.mode)) + entry.size + len(padding(entry.size))
-            for path, entry in files
-        )
+        self._size = begin + sum(header_bytes(path) + entry.size + -entry.size % BLOCK_BYTES for path, entry in files)
         if self._size > max(FREE_RATIO_BYTES, MAX_UNPACKED_RATIO * packed_size):
             raise CorruptTarball(
                 f"its manifest promises {self._size:,} bytes, more than {MAX_UNPACKED_RATIO} times the "

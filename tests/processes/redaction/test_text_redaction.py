@@ -165,6 +165,10 @@ HOSTILE = [
     "cookie:\\", "Aa_key", "\\", "\"'", " \t", "password \t", "password &a", "name=a,value=",
     "name=token\r\n", "name=token\r\n\r\na", "Token(a=", "Token('", "%26token%3D", "token%3D", "identified by '",
     "AUTH PLAIN ", "PASS a1", "'kty','k':'", '\\"', 'password=\\"', "password=\n'", "password=|\n a\n", "password=<",
+    "dckr_pat_", "dckr_pat_1", "key-a1", "{SSHA", "{SSHA}a", "LS0tLS1CRUdJTi", "scrypt:", "curl -u ", "htpasswd -b a ",
+    "net use a ", "sqlplus -a ", "sqlplus a/", "rabbitmqctl add_user ", "echo a|", "echo 'a ", "a:b1cdef@", "thin:a/b",
+    "a:22:b:c:d\n", "a:22:b:c:", "Private-Lines: 1\n", "/reset/a1", "&ticket=", "crypt('", "setuser ", "LOGIN a ",
+    "<RSAKeyValue><D>", "security code: A",
     "?code=", "a_key ", "token provided ", "token (", "<key><![CDATA[",
 ]  # fmt: skip
 
