@@ -104,7 +104,7 @@ async def serve(name: str) -> None:
     listener.context = copy_context()
     # uvicorn gets a duplicate of the descriptor, because it closes the descriptor that it gets.
     sockets = [listener.socket.dup()]
-    config = ServerConfig(listener.application, listener.options, name, listener.websockets)
+    config = ServerConfig(listener.application, listener.options, name, listener.websockets, listener.gate)
     server = Server(config, partial(_started, listener))
     try:
         async with _lifespan(listener):

@@ -14,6 +14,7 @@ import uvicorn
 from node_runtime.processes import Pid, runtime
 from node_runtime.protocol.exit_codes import Refused
 
+from .clients.request_gate import RequestGate
 from .listening_socket import close_socket
 from .named_application import NamedApplication
 from .routing.routes import RoutingTable
@@ -31,6 +32,7 @@ class Listener:
         "closes_with_process",
         "context",
         "draining",
+        "gate",
         "name",
         "options",
         "processes",
@@ -54,6 +56,7 @@ class Listener:
         self.application = application
         self.options = options
         self.websockets = WebSocketRoutes(websockets)
+        self.gate = RequestGate()
         self.closes_with_process = False
         """Whether the socket is closed when a supervisor stops the process. Otherwise `stop_http` closes it."""
         self.processes: set[Pid] = set()

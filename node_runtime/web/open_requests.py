@@ -7,6 +7,7 @@ only on demand.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -52,6 +53,27 @@ def served_requests() -> Iterator[ServedRequest]:
     """Yield the open requests of all listeners."""
     for listener in tuple(listeners().values()):
         yield from _served(listener)
+
+
+def requests_in_flight(listener: Listener) -> set[asyncio.Task[Any]]:
+    """Return the tasks of the requests that run code of the application, and may soon end by themselves.
+
+    These are not: a request that has not begun or waits at the gate, a stream, a websocket, and a request whose body
+    has not arrived, because its client decides when it ends.
+    """
+    return {
+        served.task
+        for served in _served(listener)
+        if served.request.kind == "request"
+        and not getattr(served.connection, "more_body", False)
+        and has_begun(listener, served.task)
+    }
+
+
+def has_begun(listener: Listener, task: asyncio.Task[Any]) -> bool:
+    """Return whether a request has called the application. Otherwise, it will call the version that is current then."""
+    coroutine: Any = task.get_coro()
+    return task not in listener.gate.waiting and inspect.getcoroutinestate(coroutine) != inspect.CORO_CREATED
 
 
 def _served(listener: Listener) -> Iterator[ServedRequest]:

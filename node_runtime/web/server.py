@@ -19,6 +19,7 @@ from .certificate_files import CertificateFiles
 from .clients.application_websocket import application_websocket_class
 from .clients.client_limits import ClientLimits, LimitLog, SlowClients
 from .clients.idle_connections import IdleDeadlines
+from .clients.request_gate import RequestGate
 from .clients.request_rules import RequestRules
 from .http_connection import connection_class
 from .routing.routes import RoutingTable
@@ -37,10 +38,16 @@ class ServerConfig(uvicorn.Config):
     """
 
     def __init__(
-        self, application: ASGIApp, options: ServerOptions, listener: str, websockets: WebSocketRoutes
+        self,
+        application: ASGIApp,
+        options: ServerOptions,
+        listener: str,
+        websockets: WebSocketRoutes,
+        gate: RequestGate,
     ) -> None:
         self.listener = listener
         self.websockets = websockets
+        self.gate = gate
         self.limits = ClientLimits.of(options)
         self.limit_log = LimitLog(listener)
         values: dict[str, Any] = {"h11_max_incomplete_event_size": self.limits.head_bytes, **DEFAULTS, **options}
@@ -63,7 +70,7 @@ class ServerConfig(uvicorn.Config):
         """Load the application and the classes of connections, and add the limits and rules of the listener to them."""
         super().load()
         loaded = self.loaded_app
-        self.loaded_app = self._rules = RequestRules(loaded, self.limits.body_bytes, self.limit_log)
+        self.loaded_app = self._rules = RequestRules(loaded, self.limits.body_bytes, self.limit_log, self.gate)
         self._table = loaded if isinstance(loaded, RoutingTable) else None
         self.http_protocol_class = connection_class(self.http_protocol_class)
         if self.ws_protocol_class is not None:

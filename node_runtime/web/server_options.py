@@ -15,6 +15,8 @@ KEEP_ALIVE_SECONDS: Final = 60
 """An idle connection is closed after this time; the value is cowboy's default."""
 SHUTDOWN_SECONDS: Final = 3
 """Running requests have this time to finish when their listener is stopped."""
+SWITCH_SECONDS: Final = 0.5
+"""Requests in flight have this time to end before an upgrade switches the code, while new requests wait."""
 LIFESPAN_SECONDS: Final = 5
 """The shutdown of an application has this time to finish when its listener is stopped."""
 
@@ -29,6 +31,7 @@ class OwnOptions(TypedDict, total=False):
     limit_body_bytes: int | None
     timeout_head: float
     timeout_stalled: float
+    timeout_switch: float
     drain_websockets: float
 
 
@@ -50,6 +53,8 @@ class ServerOptions(OwnOptions, total=False):
     may a TLS handshake. A larger body than `limit_body_bytes` (64 MiB; None allows any) is answered with 413. A client
     is disconnected if it does not send the next part of its body, or does not read its response, for `timeout_stalled`
     seconds (60).
+    Before an upgrade switches the code, new requests wait until those in flight have ended, for at most
+    `timeout_switch` seconds (0.5; with 0, they don't wait).
     `drain_websockets` is the time in seconds within which the websockets of an application are closed when an upgrade
     has replaced the application: each at a random time, with the code 1012. Without this option, the websockets stay in
     the old version until they end, and a third version of their module has to wait for them. Follows ranch:opts() and

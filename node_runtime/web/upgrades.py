@@ -9,9 +9,10 @@ are cancelled, and the old shutdown runs when the last request that began before
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from node_runtime.code import Batch
 from node_runtime.protocol.exit_codes import Refused
@@ -20,12 +21,18 @@ from node_runtime.releases.planning.participants import FindOldCodeHolders, Held
 from node_runtime.releases.planning.transition import Transition
 
 from . import django_project, old_requests, old_states, served_code
+from .clients.request_gate import MAX_WAITING
 from .lifespan.lifespan import Lifespan
 from .lifespan.startup_functions import awaits_own_tasks, startup_functions
 from .listeners import Listener, listeners
 from .named_application import NamedApplication
+from .open_requests import has_begun, requests_in_flight
 from .plugins import Plugin, find_plugins
+from .server_options import SWITCH_SECONDS
 from .websocket_drain import drain_websockets
+
+PAUSE_AGAIN_SECONDS: Final = 5.0
+"""An install that waits for a condition pauses the listeners again only after this time."""
 
 
 @dataclass(slots=True)
@@ -42,7 +49,8 @@ class _Replacement:
 
     def switch(self) -> None:
         server = self.listener.server
-        self.requests = set() if server is None else set(server.server_state.tasks)
+        tasks = () if server is None else tuple(server.server_state.tasks)
+        self.requests = {task for task in tasks if has_begun(self.listener, task)}
         self.old.gate.close()
         self.application.adopt(self.new)
         self.new.gate.open()
@@ -73,6 +81,7 @@ class ListenersInInstalls:
     def __init__(self) -> None:
         self._prepared: list[_Replacement] = []
         self._plugins: list[Plugin] = []
+        self._paused_at = -math.inf
 
     def warnings(self, batch: Batch) -> list[str]:
         """Return the sentences that a plan has about the applications of listeners.
@@ -151,6 +160,19 @@ class ListenersInInstalls:
                     "`prepare` in node.toml"
                 ) from None
 
+    async def pause(self, transition: Transition) -> None:
+        """Let the requests in flight end while new ones wait, for at most `timeout_switch` of each listener."""
+        now = asyncio.get_running_loop().time()
+        if not (transition.loaded or transition.removed) or now < self._paused_at + PAUSE_AGAIN_SECONDS:
+            return
+        self._paused_at = now
+        await asyncio.gather(*map(_let_requests_end, tuple(listeners().values())))
+
+    def resume(self) -> None:
+        """Let all requests begin."""
+        for listener in listeners().values():
+            listener.gate.open()
+
     def switch(self) -> None:
         """Switch to the new lifespans: later requests get the new state, and the new tasks replace the old ones."""
         for one in self._prepared:
@@ -170,8 +192,9 @@ class ListenersInInstalls:
             plugin.register_current_version()
 
     async def discard(self) -> None:
-        """Run the shutdowns of the new versions."""
+        """Run the shutdowns of the new versions. Called at the end of each install; after `done`, there are none."""
         self.put_back()
+        self._paused_at = -math.inf
         prepared, self._prepared = self._prepared, []
         for one in prepared:
             await one.new.shutdown()
@@ -186,6 +209,14 @@ class ListenersInInstalls:
             )
             one.listener.retiring[task] = frozenset(one.old.task_names())
             task.add_done_callback(one.listener.retiring.pop)
+
+
+async def _let_requests_end(listener: Listener) -> None:
+    seconds = listener.options.get("timeout_switch", SWITCH_SECONDS)
+    if seconds > 0:
+        limit = listener.options.get("limit_concurrency")
+        most = MAX_WAITING if limit is None else min(MAX_WAITING, limit // 2)  # further requests would be refused
+        await listener.gate.close(requests_in_flight(listener), seconds, most)
 
 
 def _copy_state(application: NamedApplication, new: Any, batch: Batch) -> None:

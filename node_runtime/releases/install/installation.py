@@ -197,6 +197,7 @@ class Installation:
                 try:
                     result = await self._switch(batch, ahead)
                 finally:
+                    participants().resume()
                     await release_ahead(ahead)
                 if isinstance(result, Installed):
                     return result
@@ -258,6 +259,7 @@ class Installation:
         if self.transition.suspended:
             self.progress.enter("holding")
             self.progress.report()
+        await participants().pause(self.transition)
         await let_others_run()
         with gc_paused():
             began = time.perf_counter()
@@ -281,6 +283,7 @@ class Installation:
             else:
                 self._resume(switch, began)
             pause = Pause(began, time.perf_counter())
+        participants().resume()
         if failure is None:
             participants().done()
         await let_others_run()

@@ -1,8 +1,8 @@
 """The parts of a node that take part in installs, such as the web listeners. This package doesn't import them.
 
 A participant registers itself with `participants().add`. An install calls it in this order: `prepare`, when nothing is
-suspended yet; `switch` and perhaps `put_back`, which may follow each other several times; and finally `done` after a
-success, or `discard` after a failure.
+suspended yet; `pause`, `switch` and perhaps `put_back`, and `resume`, which may follow each other several times; and
+finally `done` after a success, or `discard` after a failure.
 """
 
 from __future__ import annotations
@@ -62,6 +62,15 @@ class InstallParticipant(Protocol):
 
     async def prepare(self, transition: Transition, batch: Batch) -> None:
         """Do the part of the change that may take long or fail. An error aborts the install."""
+
+    async def pause(self, transition: Transition) -> None:
+        """Begin nothing new in the old versions, and let end what ends soon; the processes are suspended afterwards.
+
+        Waits only for a short time. `resume` follows in any case, even if this was cancelled.
+        """
+
+    def resume(self) -> None:
+        """Go on after `pause`; the processes run again. May be called several times. Must not fail."""
 
     def switch(self) -> None:
         """Change to the new versions, which have just become current. Must not wait."""
@@ -126,6 +135,16 @@ class InstallParticipants:
         """Prepare all participants, one after the other. Raises the first error."""
         for one in self._all:
             await one.prepare(transition, batch)
+
+    async def pause(self, transition: Transition) -> None:
+        """Let all participants pause, one after the other."""
+        for one in self._all:
+            await one.pause(transition)
+
+    def resume(self) -> None:
+        """Let all participants go on after `pause`."""
+        for one in self._all:
+            one.resume()
 
     def switch(self) -> None:
         """Let all participants change to the new versions."""

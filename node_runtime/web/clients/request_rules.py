@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .client_limits import LimitLog
+from .request_gate import RequestGate
 
 
 class BodyTooLarge(HTTPException):
@@ -25,16 +26,19 @@ class RequestRules:
     """An application behind rules: it gets no ambiguous request, and no body of more than `max_bytes` bytes.
 
     If `max_bytes` is None, a body may have any size. A request that breaks a rule is answered with 400 or 413, and its
-    connection is closed.
+    connection is closed. While the gate is closed, no request and no websocket of the application begins.
     """
 
-    def __init__(self, application: ASGIApp, max_bytes: int | None, log: LimitLog) -> None:
+    def __init__(self, application: ASGIApp, max_bytes: int | None, log: LimitLog, gate: RequestGate) -> None:
         self._application = application
         self._max_bytes = max_bytes
         self._log = log
+        self._gate = gate
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Return the coroutine that answers a request; for most requests, the application's own coroutine."""
+        if self._gate.is_closed:
+            return self._later(scope, receive, send)
         if scope["type"] != "http":
             return self._application(scope, receive, send)
         headers, version = scope["headers"], scope["http_version"]
@@ -48,14 +52,16 @@ class RequestRules:
         if not one_host or not one_length or version == "0.9" or scope["method"] == "CONNECT":
             self._log.add("the request was not valid HTTP")
             return _refuse(send, 400, b"Bad Request")
-        if self._max_bytes is None or (length is None and coding is None):
+        if self._max_bytes is None or (coding is None and int(length or 0) <= self._max_bytes):
             return self._application(scope, receive, send)
-        if length is not None and int(length) > self._max_bytes:
+        if coding is None:
             self._log.add("the body was too large (limit_body_bytes)")
             return _refuse(send, 413, b"Content Too Large")
-        if coding is None:
-            return self._application(scope, receive, send)
         return self._limited(self._max_bytes, scope, receive, send)
+
+    async def _later(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._gate.wait()
+        await self(scope, receive, send)
 
     def is_simple(self, scope: Scope) -> bool:
         """Return True if it is certain at once that a request breaks no rule and has no body; otherwise False."""

@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 import pytest
 
 from node_runtime.processes import Pid
+from node_runtime.web.clients.request_gate import RequestGate
 from node_runtime.web.http_connection import connection_class
 from node_runtime.web.lifespan.lifespan import Lifespan
 from node_runtime.web.named_application import NamedApplication
@@ -61,7 +62,7 @@ class TestedConfig(ServerConfig):
         if "http" in known:
             known["http"] = getattr(known["http"], "of_uvicorn", known["http"])  # the server makes its own class of it
         chosen = cast("ServerOptions", {**UVICORNS_DEFAULTS, **known})
-        super().__init__(self.named, chosen, "tested", WebSocketRoutes(()))
+        super().__init__(self.named, chosen, "tested", WebSocketRoutes(()), RequestGate())
         self.port, self.with_lifespan = port, lifespan == "on"
 
 

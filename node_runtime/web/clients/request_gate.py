@@ -1,0 +1,78 @@
+"""The gate of a listener. While an install keeps it closed, requests that arrive wait, and those in flight end.
+
+A request that waits across the switch would go on in its version beside the new versions of other modules, and might
+use a module that is gone. The gate opens by itself after a short time, so a request that lasts longer delays the others
+only by that time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import Any, Final
+
+MAX_WAITING: Final = 1_000
+"""If so many requests wait at the gate, an install waits no longer for those in flight."""
+
+
+class RequestGate:
+    """The gate of one listener, which is open at first."""
+
+    __slots__ = ("_max_waiting", "_opened", "_settled", "_timer", "is_closed", "waiting")
+
+    def __init__(self) -> None:
+        self.is_closed = False
+        self.waiting: set[asyncio.Task[Any] | None] = set()
+        """The tasks of the requests that wait at the gate."""
+        self._max_waiting = MAX_WAITING
+        self._opened = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def close(self, in_flight: Collection[asyncio.Task[Any]], seconds: float, max_waiting: int) -> None:
+        """Close the gate, and wait until the requests in flight have ended.
+
+        The wait ends after `seconds`, or when `max_waiting` requests wait. The gate stays closed for at most `seconds`
+        after the wait, unless `open` is called before.
+        """
+        self.open()
+        self.is_closed, self._max_waiting = True, max_waiting
+        self._opened, self._settled = asyncio.Event(), asyncio.Event()
+        left = set(in_flight)
+
+        def ended(task: asyncio.Task[Any]) -> None:
+            left.discard(task)
+            if not left:
+                self._settled.set()
+
+        for task in in_flight:
+            task.add_done_callback(ended)
+        try:
+            if left:
+                async with asyncio.timeout(seconds):
+                    await self._settled.wait()
+        except TimeoutError:
+            pass
+        finally:
+            for task in tuple(left):
+                task.remove_done_callback(ended)
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.open)
+
+    def open(self) -> None:
+        """Let the waiting requests begin, and all later ones."""
+        self.is_closed = False
+        self._opened.set()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def wait(self) -> None:
+        """Wait until the gate is open; called by the task of a request that has not begun."""
+        task = asyncio.current_task()
+        self.waiting.add(task)
+        if len(self.waiting) >= self._max_waiting:
+            self._settled.set()
+        try:
+            await self._opened.wait()
+        finally:
+            self.waiting.discard(task)
