@@ -31,17 +31,20 @@ logger: Final = logging.getLogger("node_runtime")
 class TextFormatter(logging.Formatter):
     """Lines of text; outside of processes, name and pid are replaced by `-`.
 
-    The release is replaced by `-`, too, if the application has set a factory of its own for log records.
+    The release is replaced by `-`, too, if the application has set a factory of its own for log records. If the node
+    has several workers, the worker's number follows the release: `1986.a worker 2`.
 
     `2026-01-31 12:00:00,123 INFO 1986.a fil_color_fsm <12> fil.colors: it is lime`
     """
 
     def __init__(self) -> None:
-        line = "%(asctime)s %(levelname)s %(release)s %(process_label)s %(name)s: "
+        line = "%(asctime)s %(levelname)s %(release)s %(worker_label)s%(process_label)s %(name)s: "
         super().__init__(line, defaults={"release": "-"})
 
     def format(self, record: logging.LogRecord) -> str:
         """Format one record. A traceback follows on separate lines."""
+        worker: int | None = getattr(record, "worker", None)
+        record.worker_label = "" if worker is None else f"worker {worker} "
         record.process_label = _process_label(record)
         record.message, record.asctime = "", self.formatTime(record)
         parts = [_message(record)]
@@ -75,7 +78,10 @@ def _process_label(record: logging.LogRecord) -> str:
 
 
 class JsonFormatter(logging.Formatter):
-    """Lines with one JSON object: time, level, logger, release, pid, name, message; report and traceback if present."""
+    """Lines with one JSON object: time, level, logger, release, pid, name, message; report and traceback if present.
+
+    If the node has several workers, `worker` is the number of the worker that has logged.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Format one record as one line."""
@@ -89,6 +95,8 @@ class JsonFormatter(logging.Formatter):
             "name": name and redact(name),
             "message": _message(record),
         }
+        if (worker := getattr(record, "worker", None)) is not None:
+            entry["worker"] = worker
         report = getattr(record, "report", None)
         if dataclasses.is_dataclass(report) and not isinstance(report, type):
             entry["report"] = {"type": type(report).__name__, **_fields(report)}
@@ -107,14 +115,16 @@ def _fields(report: Any) -> dict[str, Any]:
 FORMATTERS: Final[dict[str, Callable[[], logging.Formatter]]] = {"text": TextFormatter, "json": JsonFormatter}
 
 
-def log_to_stderr(lines: Literal["text", "json"], release: Callable[[], str]) -> None:
+def log_to_stderr(
+    lines: Literal["text", "json"], release: Callable[[], str], worker: Callable[[], int | None] = lambda: None
+) -> None:
     """Write every log record of level INFO or higher to stderr, with the process that logged it.
 
     The records of libraries such as uvicorn go to stderr too, because nothing else in the node sets up handlers.
     Warnings and uncaught exceptions are logged, too, because Python itself would print them unredacted. A configuration
     of logging in a release can't disable the runtime's own loggers.
     """
-    add_process_to_log_records(release)
+    add_process_to_log_records(release, worker)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(FORMATTERS[lines]())
     logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -111,6 +111,10 @@ class Node:
         """Return the version of the release that runs now."""
         return self.vsn if self._handler is None else self._handler.vsn
 
+    def worker_in_log(self) -> int | None:
+        """Return the number of this worker, if the node has several; else None."""
+        return self._role.number_in_log()
+
     async def run(self) -> int:
         """Run until the node is stopped or restarted, or fails; return the exit code."""
         gc.set_threshold(GC_YOUNG_THRESHOLD, *gc.get_threshold()[1:])
@@ -342,6 +346,6 @@ def main(arguments: list[str]) -> None:
     node = Node(options.directory, options.vsn, options.heart, reasons["because"] or None, last, boot)
     node.development = options.development
     config = _node_config(options.directory, options.vsn)
-    log_to_stderr(config.log, node.release)
+    log_to_stderr(config.log, node.release, node.worker_in_log)
     with asyncio.Runner(loop_factory=loop_factory(config)) as runner:
         sys.exit(run(runner.get_loop(), node.run()))

@@ -1,7 +1,7 @@
 """Adds the logging process and its release to every log record.
 
-The attributes `pid`, `registered` and `release` are set on the record itself, so every handler gets them, no matter
-which code installed the handler. Follows the metadata of OTP's logger.
+The attributes `pid`, `registered`, `release` and `worker` are set on the record itself, so every handler gets them, no
+matter which code installed the handler. Follows the metadata of OTP's logger.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ from . import current_runtime
 from .process import Process, task_process
 
 
-def add_process_to_log_records(release: Callable[[], str]) -> Callable[[], None]:
-    """Add `pid`, `registered` and `release` to every log record of this OS process; return a function that stops this.
+def add_process_to_log_records(
+    release: Callable[[], str], worker: Callable[[], int | None] = lambda: None
+) -> Callable[[], None]:
+    """Add these four attributes to every log record of this OS process; return a function that stops this.
 
     `pid` is the number of the process that logs, and `registered` is its name; both are None outside of processes.
-    `release` is what the function `release` returns for each record. That function is called in the thread that logs,
-    and must be quick.
+    `release` is what the function `release` returns for each record. `worker` is what the function `worker` returns:
+    the number of this worker, or None if the node has only one. Both functions are called in the thread that logs, and
+    must be quick.
     """
     before = logging.getLogRecordFactory()
 
@@ -31,6 +34,7 @@ def add_process_to_log_records(release: Callable[[], str]) -> Callable[[], None]
         record.pid = None if process is None else int(process.pid)
         record.registered = None if process is None else process.name
         record.release = release()
+        record.worker = worker()
         return record
 
     logging.setLogRecordFactory(make_record)

@@ -66,6 +66,13 @@ async def test_a_text_line_has_time_message_and_process(runtime: Runtime) -> Non
     assert outside.endswith(" WARNING 1986.a - elsewhere: quiet")
 
 
+def test_the_lines_of_several_workers_can_be_told_apart() -> None:
+    said = record("it falls", release="1986.a", worker=2)
+    assert TextFormatter().format(said).endswith(" INFO 1986.a worker 2 till <7> shop: it falls")
+    assert json.loads(JsonFormatter().format(said))["worker"] == 2
+    assert "worker" not in json.loads(JsonFormatter().format(record("it falls")))
+
+
 async def test_a_json_line_has_the_report_as_data(runtime: Runtime) -> None:
     pid, lines = await lines_of(JsonFormatter())
     said, crash, outside = (json.loads(line) for line in lines)

@@ -60,6 +60,10 @@ class WorkerRole:
         worker = runtime.singleton(Worker)
         worker.number, worker.count = self.place.number, self._count
 
+    def number_in_log(self) -> int | None:
+        """Return the number of the worker if the node has several workers; else None."""
+        return self.place.number if self._count > 1 or not self.place.leads else None
+
     def open_handler(self, directory: Path, vsn: str, code: CodeServer, last: PreviousExit) -> ReleaseHandler:
         """Return the release handler of the worker."""
         if not self.place.leads:

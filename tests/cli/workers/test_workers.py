@@ -39,6 +39,11 @@ def test_the_workers_are_os_processes_that_share_the_port_and_have_their_own_sta
     assert said[1]["pid"] == workers.node.pid()
 
 
+def test_a_log_line_names_its_worker(workers: WorkerNode) -> None:
+    lines = workers.node.log.splitlines()
+    assert all(any(f" INFO 1.0 worker {number} " in line for line in lines) for number in WORKERS)
+
+
 def test_an_upgrade_goes_through_all_workers_as_one_operation_and_so_does_its_rollback(workers: WorkerNode) -> None:
     before = workers.visit_all()
     workers.node.operate("upgrade", "2.0", "--yes")
