@@ -292,9 +292,8 @@ def _warnings(transition: Transition) -> list[str]:
     ]
     if brutal:
         warnings.append(
-            f'pre_purge = "brutal_purge" of {" and ".join(brutal)} has no effect: an upgrade does not end what '
-            f"keeps an old version. If anything keeps one, the plan has a blocker, and `hotdash purge NODE MODULE` is "
-            f"the remedy."
+            f'pre_purge = "brutal_purge" of {" and ".join(brutal)} has no effect: an upgrade does not end what keeps '
+            f"an old version, but `hotdash purge NODE MODULE` does."
         )
     return warnings
 

@@ -280,13 +280,13 @@ def _startup_warnings(applications: Sequence[tuple[NamedApplication, Any]]) -> I
     listed = " and ".join(startups.values())
     if len(startups) == 1:
         yield (
-            f"The startup of {listed} runs before the switch, while the old version still serves: a failed "
-            "install runs its shutdown, but can't undo what it did outside of the node."
+            f"The startup of {listed} runs before the switch. A failed install can't undo what it did outside of "
+            "the node."
         )
     elif startups:
         yield (
-            f"The startups of {listed} run before the switch, while the old versions still serve: a "
-            "failed install runs their shutdowns, but can't undo what they did outside of the node."
+            f"The startups of {listed} run before the switch. A failed install can't undo what they did outside of "
+            "the node."
         )
     for how, functions_that_wait in awaiting.items():
         named, one = " and ".join(functions_that_wait), len(functions_that_wait) == 1

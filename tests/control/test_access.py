@@ -54,7 +54,7 @@ async def test_a_cookie_with_the_wrong_server_key_is_refused(shop: Node) -> None
     mistaken = replace(address.cookie, server=zmq.curve_keypair()[0])
     refused = await refusal(replace(address, cookie=mistaken))
     assert refused.code == ExitCode.UNREACHABLE
-    assert "this cookie belongs to another node, or to a former key of this one" in refused.sentence
+    assert "the cookie is not for this node's present key" in refused.sentence
 
 
 async def test_a_port_where_nobody_listens_says_that_the_process_is_alive(shop: Node) -> None:

@@ -162,8 +162,8 @@ class _HazardFinder:
                     self._reported.add(f"{module}:{name}")
                     yield (
                         f"The definition of {module}:{name} calls {hook.__module__}:{hook.__qualname__}: "
-                        f"if that code keeps classes, it now has the old and the new class, unless `{REGISTRIES}` of "
-                        f"{hook.__module__} lists the container."
+                        f"if that code keeps classes in a container, it has both versions now. To avoid that, list the "
+                        f"container in `{REGISTRIES}` of {hook.__module__}."
                     )
 
     def _definition_hook(self, cls: type) -> type | None:

@@ -179,9 +179,8 @@ class BodyNames(MutableMapping[str, Any]):
         if name in self._carried and not is_plain(self._namespace[name]) and self._is_about_to_mutate():
             if name not in self._own:
                 raise TypeError(
-                    f"{name!r} is listed in {CARRY}, and this line would change the object in use before the commit: "
-                    f"change {name!r} only where the body creates it, "
-                    f"or make {CARRY} a function that returns the new value"
+                    f"{CARRY} lists {name!r}, and this line would change the old version's object, which is in use: "
+                    f"let the body make a new object first, or make {CARRY} a function that returns one"
                 )
             return self._own[name]
         return self._namespace[name]

@@ -62,9 +62,8 @@ def handshake_failed(address: NodeAddress, event: int, seconds: float) -> Refuse
             ExitCode.UNREACHABLE,
         )
     return ClosedEarly(
-        f"{address.name} closes connections during the handshake: too many clients connect at once, or this cookie "
-        f"belongs to another node, or to a former key of this one; try again, or ask the node's owner for the output "
-        f"of `bin/<name> cookie`.",
+        f"{address.name} closes connections during the handshake: too many clients connect at once, or the cookie is "
+        f"not for this node's present key; try again, or ask the node's owner for a new cookie (`bin/<name> cookie`).",
         ExitCode.UNREACHABLE,
     )
 
@@ -72,6 +71,6 @@ def handshake_failed(address: NodeAddress, event: int, seconds: float) -> Refuse
 def not_understood(address: NodeAddress) -> Refused:
     """Return the error for a message of the node that can't be decoded."""
     return Refused(
-        f"{address.name} sent a message that this hotdash can't decode, so the node has another version; "
-        f"use the hotdash that came with the node: `bin/<name> attach`."
+        f"{address.name} sent a message that this version of hotdash can't decode; use the node's own hotdash: "
+        f"`bin/<name> attach`."
     )

@@ -204,7 +204,7 @@ def _sentence(process: Process, value: Any, path: str, holder: OtherHolder) -> s
     place = f" at {shown(path)}" if path else ""
     rest = f", or end the other holder: {holder.ending}" if holder.ending else ""
     return (
-        f"{process.title()} and {holder.title} hold the same {kind}{place} of the state. The new state lacks this "
-        f"{kind}, so what one holder adds to its {kind} later is lost to the other. Let the code_change of "
-        f"{process.module} return this very object{rest}."
+        f"{process.title()} and {holder.title} hold the same {kind}{place} of the state. The new state has another "
+        f"{kind}, so the two no longer see each other's changes. Let the code_change of {process.module} keep the "
+        f"same object{rest}."
     )

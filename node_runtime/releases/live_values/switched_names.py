@@ -91,9 +91,9 @@ class SwitchedNames:
         path = path_to(found.value, found.trail)
         at = f" at {path}" if path else ""
         return (
-            f"{process_label(held.process)} holds a value of {_label(cls)} in its {held.place}{at}. The name "
-            f"{name} refers to this class now, and to {_label(other)} after the switch, so the new code's isinstance "
-            f"checks reject the value: let the code_change of {held.process.module} make a new one."
+            f"{process_label(held.process)} holds a value of {_label(cls)} in its {held.place}{at}. After the "
+            f"upgrade, the name {name} means {_label(other)}, and isinstance checks reject the value: let the "
+            f"code_change of {held.process.module} make a new one."
         )
 
 

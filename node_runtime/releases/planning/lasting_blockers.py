@@ -22,8 +22,8 @@ from .participants import participants
 from .transition import Transition
 
 CARRY_REMEDY = (
-    "keep the layout of the class and the types of its fields and give each new field a default, or load the module "
-    "with a `__carry__` function that returns new instances"
+    "keep the layout of the class and the types of its fields, and give new fields defaults; or let a `__carry__` "
+    "function of the module return new instances"
 )
 KEEP_REMEDY = "keep the class, or stop its processes before the upgrade"
 

@@ -51,8 +51,8 @@ def _remedy(module: str, holders: Sequence[OldCodeHolder]) -> str:
     variable = next((one.name for one in holders if one.kind == "object" and one.cache is None), None)
     if variable is not None and all(one.kind in ("object", "requests") for one in holders):
         return (
-            f"`hotdash purge NODE {module}` drops the old version, but {variable} keeps what it holds, with its old "
-            f"code, until the running code replaces it"
+            f"`hotdash purge NODE {module}` drops the old version, but {variable} keeps the old code in it until the "
+            f"running code replaces the value"
         )
     purge = f"`hotdash purge NODE {module}` ends what keeps the old version"
     passes = any(one.kind in ("process", "requests") and one.does.startswith("run") for one in holders)

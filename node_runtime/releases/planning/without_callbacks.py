@@ -11,8 +11,8 @@ from .transition import Transition
 def warnings(transition: Transition, code: CodeServer) -> list[str]:
     """Return a sentence for each module that has a code_change instruction but defines no callback class."""
     return [
-        f"{module} defines no callback class, so its update calls no code_change: if a process of another module keeps "
-        f"states for {module}, give the other module an update, too, and let its code_change convert the states."
+        f"{module} defines no callback class, so its update calls no code_change. If processes of another module keep "
+        f"values of {module}, give that module an update and a code_change."
         for module in sorted(transition.migrated)
         if not _has_callback_class(module, code)
     ]

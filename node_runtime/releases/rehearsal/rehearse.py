@@ -354,9 +354,8 @@ def warnings(outcome: RehearsalEnd) -> list[str]:
     if rehearsal.no_way_back:
         number = rehearsal.no_way_back
         sentences.append(
-            f"The way back fails for {number} process{'es' * (number != 1)}, so going back needs a restart of the "
-            "node. To avoid the restart, let code_change return, on a downgrade, a state of the older class, which is "
-            "in old_vsn.target."
+            f"The way back fails for {number} process{'es' * (number != 1)}: only a restart of the node leads back. "
+            "In a downgrade, let code_change return a state of the older class, which old_vsn.target has."
         )
     if outcome.not_compared:
         sentences.append(

@@ -79,8 +79,8 @@ def read_node_keys(directory: Path) -> tuple[ReleaseKey, ...]:
     keys = read_release_keys(folder)
     if not keys and os.path.lexists(folder):
         raise Refused(
-            f"{folder} has no key (NAME.pub), so no release is accepted; add one or, if the node needs no signatures, "
-            f"remove {folder.name} and write `allow_unsigned = true` into etc/node.toml."
+            f"{folder} has no key (NAME.pub), so no release is accepted; add one, or remove {folder.name} and write "
+            f"`allow_unsigned = true` into etc/node.toml."
         )
     return keys
 

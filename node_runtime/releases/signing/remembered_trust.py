@@ -48,13 +48,13 @@ def check_remembered(directory: Path, settings: TrustSettings) -> None:
     keys, toml = release_keys_folder(directory), node_toml(directory)
     if remembered.release_keys and not os.path.lexists(keys) and not settings.allow_unsigned:
         raise Refused(
-            f"{keys} is missing, but this node has accepted only signed releases so far, so no release is accepted; "
-            f"restore it, or write `allow_unsigned = true` into {toml} if the node needs no signatures any more."
+            f"{keys} is missing on a node that required signatures, so no release is accepted; restore it, or write "
+            f"`allow_unsigned = true` into {toml}."
         )
     if remembered.approvals > 1 and not os.path.lexists(toml):
         raise Refused(
-            f"{toml} is missing, but installs on this node have needed {remembered.approvals} people so far, so no "
-            f"release is accepted; restore it, or write one without `approvals` if one person suffices from now on."
+            f"{toml} is missing on a node whose installs required {remembered.approvals} people, so no release is "
+            f"accepted; restore it, or write one without `approvals`."
         )
 
 

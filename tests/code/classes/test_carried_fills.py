@@ -53,7 +53,7 @@ def test_a_body_that_would_change_what_it_did_not_make_is_refused(app: App, fill
     a = importlib.import_module("a")
     text = f"__carry__ = ['stats']\nif 'stats' not in globals():\n    {MADE.format(n=0)}{fill}\n"
     with pytest.raises(
-        LoadFailed, match="'stats' is listed in __carry__, and this line would change the object in use"
+        LoadFailed, match="__carry__ lists 'stats', and this line would change the old version's object"
     ) as failed:
         app.prepare(a=text)
     assert failed.value.line >= 4

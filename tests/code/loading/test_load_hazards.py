@@ -106,10 +106,10 @@ def test_classes_that_register_with_a_base_or_a_metaclass_are_named(app: App) ->
     body = "from outside import Base, Meta\nclass A(Base): ...\nclass B(metaclass=Meta): ...\nX = {n}\n"
     booted(app, outside=outside, a=body.format(n=1))
     assert warnings(app, a=body.format(n=2)) == (
-        "The definition of a:A calls outside:Base: if that code keeps classes, it now has the old and the new class, "
-        "unless `__registries__` of outside lists the container.",
-        "The definition of a:B calls outside:Meta: if that code keeps classes, it now has the old and the new class, "
-        "unless `__registries__` of outside lists the container.",
+        "The definition of a:A calls outside:Base: if that code keeps classes in a container, it has both versions "
+        "now. To avoid that, list the container in `__registries__` of outside.",
+        "The definition of a:B calls outside:Meta: if that code keeps classes in a container, it has both versions "
+        "now. To avoid that, list the container in `__registries__` of outside.",
     )
     assert warnings(app, a=body.format(n=2), outside=outside) == ()
 

@@ -47,9 +47,8 @@ APPUP = """
     ]
 """
 WARNING = (
-    "box holds a value of shop.slow:Counter in its state at ['counter']. The name shop.api:Counter refers to this "
-    "class now, and to shop.fast:Counter after the switch, so the new code's isinstance checks reject the value: let "
-    "the code_change of shop.box make a new one."
+    "box holds a value of shop.slow:Counter in its state at ['counter']. After the upgrade, the name shop.api:Counter "
+    "means shop.fast:Counter, and isinstance checks reject the value: let the code_change of shop.box make a new one."
 )
 
 

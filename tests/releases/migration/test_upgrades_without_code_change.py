@@ -164,4 +164,4 @@ async def test_an_update_of_a_module_that_no_process_can_have_as_its_own_is_name
     small.boot()
     module()
     (warning,) = (await small.handler.plan("2")).warnings
-    assert warning.startswith("shop.counter defines no callback class, so its update calls no code_change: ")
+    assert warning.startswith("shop.counter defines no callback class, so its update calls no code_change. ")

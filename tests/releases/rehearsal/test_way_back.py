@@ -109,7 +109,7 @@ async def test_a_downgrade_that_would_be_refused_is_no_way_back_and_the_probatio
     assert not plan.way_back
     assert plan.blockers == ()
     assert plan.warnings[0].startswith(f"counter (shop.counter): the downgrade {REASONS[down]}")
-    assert plan.warnings[1].startswith("The way back fails for 1 process, so going back needs a restart of the node. ")
+    assert plan.warnings[1].startswith("The way back fails for 1 process: only a restart of the node leads back. ")
 
     with caplog.at_level(logging.WARNING):
         installed = await small.install("2")

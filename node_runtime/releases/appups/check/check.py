@@ -100,8 +100,8 @@ def _file_mistakes(older: ReleaseSource, newer: ReleaseSource, app: str, file: P
             file.shown,
             None,
             f"the appup.toml is missing, so a node can go from {app} {old.vsn} to {new.vsn} and back only by a "
-            f'restart; write it, with an entry under `up` that has `from = "{old.vsn}"`, and one under `down` that has '
-            f'`to = "{old.vsn}"`',
+            f'restart; write it, with an entry under `up` (`from = "{old.vsn}"`) and one under `down` '
+            f'(`to = "{old.vsn}"`)',
         )
         return
     if not file.is_readable:
