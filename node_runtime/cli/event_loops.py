@@ -8,7 +8,11 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import logging
+import os
+from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from node_runtime.protocol.exit_codes import Refused
@@ -44,7 +48,10 @@ def run(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, T]) -> T:
     asyncio ends its loop when a task or callback raises SystemExit or KeyboardInterrupt, or calls
     `loop.stop()`. If the code of a process does so, only that process crashes. If code outside of
     all processes does so, the attempt is logged and the loop continues.
+
+    A fork of this OS process that returns to the loop ends there.
     """
+    os.register_at_fork(after_in_child=partial(_end_when_run, loop))
     main_task = loop.create_task(main)
     while True:
         try:
@@ -58,6 +65,32 @@ def run(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, T]) -> T:
                 error,
                 exc_info=error,
             )
+
+
+def _end_when_run(loop: asyncio.AbstractEventLoop) -> None:
+    """In a fork, have the loop call `_end_fork` first, if the loop runs at all.
+
+    A callback that calls `os.fork` and returns in the child would otherwise make a second node, which handles the same
+    messages, timers and sockets as the node. A fork that executes another program or never returns is not affected.
+    """
+    if loop.is_closed():
+        return
+    with suppress(
+        RuntimeError
+    ):  # in debug mode, if another thread has forked, and the loop's thread doesn't exist here
+        loop.call_soon(_end_fork)
+        ready = getattr(loop, "_ready", None)
+        if isinstance(ready, deque):  # asyncio's own loop; uvloop still calls what it has begun with
+            ready.rotate(1)
+
+
+def _end_fork() -> None:
+    logger.error(
+        "process %d, a fork of the node, has returned to the node's event loop, so it ends: end a fork with os._exit, "
+        "or start a program with subprocess",
+        os.getpid(),
+    )
+    os._exit(1)
 
 
 def _has_uvloop() -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import subprocess
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -12,6 +14,25 @@ import pytest
 from node_runtime.cli.event_loops import check_loop, loop_factory, run
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.schemas import NodeConfig
+
+FORKING = """
+import asyncio, os, sys
+from node_runtime.cli.event_loops import loop_factory, run
+from node_runtime.releases.files.schemas import NodeConfig
+
+async def main():
+    asyncio.get_running_loop().call_soon(print_end)
+    child.append(os.fork())
+    await asyncio.sleep(0)
+    return "goes on"
+
+def print_end():
+    print("the child ended with", os.waitstatus_to_exitcode(os.waitpid(child[0], 0)[1]), flush=True)
+
+child = []
+with asyncio.Runner(loop_factory=loop_factory(NodeConfig(name="n@h", loop=sys.argv[1]))) as runner:
+    print("the node", run(runner.get_loop(), main()))
+"""
 
 
 def test_a_node_runs_on_asyncios_own_loop_by_default() -> None:
@@ -34,6 +55,17 @@ def test_a_release_without_the_loop_that_is_asked_for_is_refused(monkeypatch: py
     assert loop_factory(node) is None
     with pytest.raises(Refused, match=r"release 1986\.a has no uvloop; add uvloop to its requirements"):
         check_loop(node, "1986.a")
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_fork_that_returns_to_the_loop_ends_there(loop: str) -> None:
+    if importlib.util.find_spec(loop) is None:
+        pytest.skip(f"{loop} is not installed")
+    ended = subprocess.run(
+        [sys.executable, "-c", FORKING, loop], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.stdout == "the child ended with 1\nthe node goes on\n", ended.stderr
+    assert "has returned to the node's event loop, so it ends" in ended.stderr
 
 
 async def _leave_by_exit() -> None:

@@ -1,4 +1,4 @@
-"""Finds effects of module bodies on what all versions share: working directory, environment, hooks, other modules.
+"""Finds effects of module bodies on what all versions share: settings of the OS process, hooks, other modules.
 
 A revert can't undo such an effect.
 """
@@ -15,6 +15,7 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
 
 from node_runtime.code.module import HotModule
+from node_runtime.code.registrations import OsProcessSettings
 
 _NO_UNDO: Final = "a revert does not undo this"
 _FOR_EVER: Final = ((sys, "addaudithook"), (os, "register_at_fork"))
@@ -25,14 +26,13 @@ _CODE: Final = (FunctionType, BuiltinFunctionType, type, staticmethod, classmeth
 class BodyEffects:
     """Observes module bodies while they run. The method `around` makes the context in which a body runs.
 
-    The working directory and the environment are compared before and after each body. The namespaces of all modules are
+    The settings of the OS process are compared before and after each body. The namespaces of all modules are
     compared only once, from before the first body to after the last one, because a node has many modules.
     """
 
     def __init__(self) -> None:
         self._running: list[str] = []
-        self._directory = _directory()
-        self._environment = dict(os.environ)
+        self._settings = OsProcessSettings()
         self._found: list[str] = []
         self._executed: set[str] = set()
         self._namespaces = {key: dict(namespace) for key, namespace in _namespaces()}
@@ -55,13 +55,10 @@ class BodyEffects:
         return [*self._found, *self._replaced()]
 
     def _compare(self) -> None:
-        before, self._directory = self._directory, _directory()
-        if self._running and self._directory != before:
-            self._add(f"changes the working directory to {self._directory}")
-        known, self._environment = self._environment, dict(os.environ)
-        for name in sorted(name for name in {*known, *self._environment} if known.get(name) != os.environ.get(name)):
-            if self._running:
-                self._add(f"changes the environment variable {name}")
+        before, self._settings = self._settings, OsProcessSettings()
+        for change in before.changes(self._settings) if self._running else ():
+            if not change.registered:
+                self._add(f"changes {change.describe()}")
 
     def _add(self, what: str) -> None:
         self._found.append(f"The body of {self._running[-1]} {what}; {_NO_UNDO}.")
@@ -104,13 +101,6 @@ class BodyEffects:
     def _maker(self, value: Any) -> str:
         module = getattr(value, "__module__", None)
         return f"The body of {module}" if module in self._executed else "A library that a body imports"
-
-
-def _directory() -> str | None:
-    try:
-        return os.getcwd()
-    except OSError:
-        return None
 
 
 def _namespaces() -> Iterator[tuple[tuple[str, str], Mapping[str, Any]]]:

@@ -4,6 +4,7 @@ A registration belongs to the version whose body made it, and is in its registry
 """
 
 from .adapters import REGISTRIES, declared_registries, failures
+from .os_process_settings import OsProcessSettings
 from .recorder import Recorder
 from .registry import Registration, Registry, carry_registrations, registrations_hidden, switch_registrations
 from .views import Hooks
@@ -11,6 +12,7 @@ from .views import Hooks
 __all__ = [
     "REGISTRIES",
     "Hooks",
+    "OsProcessSettings",
     "Recorder",
     "Registration",
     "Registry",

@@ -347,7 +347,7 @@ class Installation:
         sentence = ": ".join([*getattr(error, "__notes__", ()), describe_reason(error)])
         if not switch.past_point_of_no_return and switch.put_back_failed is None:
             return Aborted(sentence)
-        if self._options.unrehearsed and (unchecked := switch.describe_unchecked()):
+        if self._options.unrehearsed and (unchecked := switch.mutation_check.describe_unchecked()):
             sentence = f"{sentence}; {unchecked}"
         return PutBack(sentence, pause.seconds, results, _count_affected(switch, pause), switch.put_back_failed)
 

@@ -6,17 +6,20 @@ suspended processes wait for the check.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from node_runtime.behaviours.show.fingerprint import Fingerprint, fingerprint
 from node_runtime.behaviours.show.value_readers import ValueReaders
 from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess
+from node_runtime.releases.planning.conditions import process_label
 
 MAX_STATES = 32
 """An install compares at most this many states."""
 MAX_PARTS = 300
 """A state with more parts (values inside it) is not compared."""
 FINGERPRINT_SECONDS = 0.05
+MAX_PROCESSES_NAMED = 3
+"""A message names at most this many processes."""
 
 
 class MutationCheck:
@@ -48,6 +51,14 @@ class MutationCheck:
         """Return whether the old state of a process is unchanged. A state that was not compared counts as unchanged."""
         return process.pid not in self._fingerprints or self._fingerprints[process.pid][1].still_fits()
 
-    def not_compared(self) -> Sequence[BehaviourProcess]:
-        """Return the processes whose states were not compared."""
-        return self._not_compared
+    def describe_unchecked(self) -> str | None:
+        """Return a clause that names the processes whose states were not checked for mutation; None if all were."""
+        unchecked = self._not_compared
+        return f"not checked for mutation: the state of {names(unchecked)}" if unchecked else None
+
+
+def names(processes: Iterable[BehaviourProcess]) -> str:
+    """Return the labels of the first few processes, and the number of the other processes, as one text."""
+    every = list(processes)
+    more = f" and {len(every) - MAX_PROCESSES_NAMED} more" if len(every) > MAX_PROCESSES_NAMED else ""
+    return ", ".join(process_label(process) for process in every[:MAX_PROCESSES_NAMED]) + more

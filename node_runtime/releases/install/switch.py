@@ -24,7 +24,7 @@ from node_runtime.behaviours.upgrade.live_processes import (
     raw_states,
     release,
 )
-from node_runtime.code import Batch, CodeServer, SourceChange, module_view
+from node_runtime.code import Batch, CodeServer, OsProcessSettings, SourceChange, module_view
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.process import DEAD
 from node_runtime.processes.runtime import BlockedModules, runtime
@@ -58,15 +58,14 @@ from node_runtime.releases.relup.instruction_text import sentence
 
 from .argument_conversion import ArgumentConversion
 from .migration import Migration
-from .mutation_check import MutationCheck
+from .mutation_check import MutationCheck, names
 from .pending_conversion import NotConvertible, PendingConversion
 from .script_calls import ScriptCalls
+from .standard_descriptors import standard_descriptors_kept
 from .unsuspended import UnsuspendedProcesses
 
 logger = logging.getLogger("node_runtime")
 
-MAX_PROCESSES_NAMED = 3
-"""A message names at most this many processes."""
 MUTATED_REASON = "its code_change mutated the old state"
 
 
@@ -112,6 +111,7 @@ class Switch:
         self._transaction = Transaction(progress.id, transition.hold_seconds)
         self.unsuspended = UnsuspendedProcesses(transition, hold, self._transaction)
         self._calls = ScriptCalls(self._transaction, transition.hold_seconds, self.unsuspended.hold)
+        self._settings = OsProcessSettings()
         self._committed = False
         self._loaded: set[str] = set()
         self._purged_brutally: set[str] = set()
@@ -132,7 +132,7 @@ class Switch:
         runtime().blocked_modules = BlockedModules(
             {*self.transition.loaded, *self.transition.suspended, *self.transition.removed}
         )
-        with inside_transaction(self._transaction):
+        with inside_transaction(self._transaction), standard_descriptors_kept():
             for number, step in enumerate(self.transition.script, 1):
                 try:
                     await self._do(step)
@@ -341,6 +341,7 @@ class Switch:
             ("the parts of the node that take part in installs", participants().put_back),
             ("the sources", partial(register_sources, self.code, self.transition.target, self.transition.left)),
             ("the environment", self.application_snapshot.put_back),
+            ("the settings of the OS process", self._put_back_settings),
             ("the processes", partial(live_processes.put_back_processes, self._transaction)),
             ("the arguments of children", self.arguments.put_back if self._committed else None),
             ("the restarted children", self._calls.forget_ended_children),
@@ -362,6 +363,12 @@ class Switch:
             failed.append(f"the suspended processes: {describe_reason(error)}")
         self.put_back_failed = "; ".join(failed) or None
         self._transaction.started = started
+
+    def _put_back_settings(self) -> None:
+        if not self.unsuspended.waited:
+            self._settings.put_back()
+        elif changes := self._settings.changes():  # while the script waited, other code may have made them on purpose
+            logger.warning("the failed install did not restore %s", ", ".join(change.name() for change in changes))
 
     def _find_mutated_states(self) -> None:
         self.mutated = list(self.mutation_check.mutated())
@@ -386,15 +393,3 @@ class Switch:
         self._pending.drop()
         for migration in self.migrations.values():
             migration.failed = None
-
-    def describe_unchecked(self) -> str | None:
-        """Return a clause that names the processes whose states were not checked for mutation; None if all were."""
-        not_compared = self.mutation_check.not_compared()
-        return f"not checked for mutation: the state of {names(not_compared)}" if not_compared else None
-
-
-def names(processes: Iterable[BehaviourProcess]) -> str:
-    """Return the labels of the first few processes, and the number of the other processes, as one text."""
-    every = list(processes)
-    more = f" and {len(every) - MAX_PROCESSES_NAMED} more" if len(every) > MAX_PROCESSES_NAMED else ""
-    return ", ".join(conditions.process_label(process) for process in every[:MAX_PROCESSES_NAMED]) + more

@@ -18,12 +18,13 @@ from node_runtime.releases.planning.transition import Transition
 class UnsuspendedProcesses:
     """Holds the unsuspended processes for one run of a script. `held_at` is the time of the hold; None before it.
 
-    The script's first `load` or `remove` sets `switched`.
+    The script's first `load` or `remove` sets `switched`. `waited` is whether the script has waited, so that other code
+    has run.
     """
 
     def __init__(self, transition: Transition, hold: Hold, transaction: Transaction) -> None:
         self.held_at: float | None = None
-        self.switched = False
+        self.switched = self.waited = False
         self._transition = transition
         self._hold = hold
         self._transaction = transaction
@@ -34,6 +35,7 @@ class UnsuspendedProcesses:
         Held processes of loaded modules still answer requests from the script: otherwise, the script would wait for
         itself.
         """
+        self.waited = True
         if self.switched and self.held_at is None:
             self.held_at = perf_counter()
             loaded = frozenset(self._transition.loaded)

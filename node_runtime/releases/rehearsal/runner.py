@@ -47,11 +47,11 @@ from node_runtime.releases.planning.app_env import ApplicationSnapshot
 from node_runtime.releases.planning.transition import Transition
 
 from .apply_calls import ApplyRehearsal
+from .cautions import ScriptSettings, lowered_intensity
 from .code_change_plan import ClassPlans
 from .forked import NO_PROCESS, ProgressMarker, RehearsalLimits, SendMessage
 from .guarded_call import RENDER_ERRORS, CallVerdict, GuardedCaller, WrongResult
 from .losses import Losses
-from .lowered_intensity import lowered_intensity
 from .new_code import describe_code
 from .new_modules.bodies import BodyRehearsal, PrepareCode
 from .new_modules.module_values import with_module_values
@@ -122,6 +122,7 @@ class RehearsalRunner:
     live_values: LiveValues = field(init=False)
     _caller: GuardedCaller = field(init=False)
     _applies: ApplyRehearsal = field(init=False)
+    _settings: ScriptSettings = field(init=False)
     _last_sent: float = 0.0
     _results_left: dict[str, int] = field(default_factory=lambda: dict(MAX_RESULTS_BY_CATEGORY))
     _readers: ValueReaders = field(default_factory=ValueReaders)
@@ -195,8 +196,10 @@ class RehearsalRunner:
             ApplicationSnapshot().adopt(self.transition.target, self.transition.configuration)
             self._hold_and_release()
         self._applies = ApplyRehearsal(self._caller, self.marker, self._add_call)
+        self._settings = ScriptSettings()
         for step in script:
             self._carry_out(step)
+        self.report.cautions += self._settings.warnings()
         self._applies.undo()
 
     def _add_call(self, call: RehearsedCall) -> None:
@@ -214,7 +217,7 @@ class RehearsalRunner:
                 self.marker.enter(NO_PROCESS)
             case SwitchStep():
                 if self._earlier is None:
-                    with self._counted_as_pause():
+                    with self._settings.not_counted(), self._counted_as_pause():
                         self.batch.commit()
                     self.live_values.convert_pending(runtime())
                     self._search_holders()
@@ -239,8 +242,7 @@ class RehearsalRunner:
 
     def _hold_and_release(self) -> None:
         """Suspend and resume the idle processes, in order to measure how long that takes in the install."""
-        modules = frozenset(self.transition.suspended)
-        if modules:
+        if modules := frozenset(self.transition.suspended):
             hold = Hold("rehearsal")
             hold.hold_idle(modules)
             hold.release()
@@ -290,18 +292,17 @@ class RehearsalRunner:
                 self._try_way_back(attempt)
 
     def _change(self, attempt: Attempt) -> None:
-        change = self.plans.find(attempt.part).change
+        plan, process = self.plans.find(attempt.part), attempt.part.process
         began = time.perf_counter()
         try:
-            attempt.after, lost = change(attempt.state)
+            attempt.after, lost = plan.change(attempt.state)
         finally:
             attempt.seconds = time.perf_counter() - began
-        plan, process = self.plans.find(attempt.part), attempt.part.process
         if attempt.part.is_last:
             check_state(process, attempt.after, plan.new, process.raw_state(), plan.running, "its code_change")
         else:  # the next code_change may take a state of any type
             check_awaitable(attempt.after, "its code_change")
-        self._losses.add(attempt.part.process, lost, back=False)
+        self._losses.add(process, lost, back=False)
 
     def _try_way_back(self, attempt: Attempt) -> None:
         plan, part = self.plans.find(attempt.part), attempt.part
@@ -367,10 +368,9 @@ class RehearsalRunner:
 
     def _result(self, attempt: Attempt, before: Term | None) -> RehearsalResult:
         process = attempt.part.process
-        if before is None and attempt.outcome == "mutated":
-            before = NOT_SHOWN
-        elif before is None:
-            before = self._render(attempt.old_class, attempt.state, attempt.secrets)
+        if before is None:
+            mutated = attempt.outcome == "mutated"
+            before = NOT_SHOWN if mutated else self._render(attempt.old_class, attempt.state, attempt.secrets)
         after = None
         # For a supervisor, the changes of its children are reported instead of its new state.
         if attempt.outcome == "ok" and process.kind != "supervisor":

@@ -1,0 +1,182 @@
+"""Settings of the OS process and of the interpreter, which code can change for everyone: umask, locale, hooks, limits.
+
+They belong to no version of a module, so switching the code back does not restore them. Left out are `sys.meta_path`,
+`sys.path_hooks` and `builtins.__import__`: a library that code imports may change them, and stays imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import locale
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from node_runtime.processes import current_runtime
+from node_runtime.processes.exit_reasons import describe_reason
+from node_runtime.processes.runtime import Runtime
+
+from .views import Hooks, SignalHandlers, WarningFilters
+
+ABSENT: Final = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
+"""The value of a setting that does not exist, such as an environment variable."""
+
+_SettingKey = tuple[str, Any]
+_ReadSetting = tuple[_SettingKey, Any, Callable[[Any], object]]
+"""The kind and the name of a setting (None if there is only one of the kind), its value, and what sets the value."""
+_HANDLER: Final = "the handler of"
+_HOOK: Final = "the hook"
+_FILTERS: Final = "the filters of warnings"
+_VARIABLE: Final = "the environment variable"
+_LIST: Final = "the list"
+_DIRECTORY: Final = "the working directory"
+_UMASK: Final = "the umask"
+_RECURSION: Final = "the recursion limit"
+_LOCALE: Final = "the locale"
+_REGISTERED: Final = frozenset({_HANDLER, _HOOK, _FILTERS, _LIST})
+_SHOWN: Final = {_DIRECTORY: "{}", _UMASK: "0o{:03o}", _RECURSION: "{}", _LOCALE: "{}"}
+"""How messages show the new value, for the kinds of settings where it is short and no secret."""
+_LIMITS: Final = tuple(name for name in dir(resource) if name.startswith("RLIMIT_"))
+
+
+@dataclass(frozen=True, slots=True)
+class SettingChange:
+    """A changed setting. `registered` is whether a body's change of it is a registration, which a revert undoes."""
+
+    key: _SettingKey
+    before: Any
+    after: Any
+
+    @property
+    def registered(self) -> bool:
+        return self.key[0] in _REGISTERED
+
+    def describe(self) -> str:
+        """Return the setting, and its new value if that is short: "the umask to 0o000"."""
+        shown = _SHOWN.get(self.key[0])
+        return self.name() if shown is None else f"{self.name()} to {shown.format(self.after)}"
+
+    def name(self) -> str:
+        """Return the name of the setting: "the umask", "the environment variable HOME"."""
+        kind, name = self.key
+        if kind == _HANDLER:
+            name = signal.Signals(name).name if name in {*signal.Signals} else f"signal {name}"
+        elif kind == _HOOK:
+            name = f"{name[0].__name__}.{name[1]}"
+        return kind if name is None else f"{kind} {name}"
+
+
+class SettingsNotRestored(Exception):
+    """Some settings could not be given their old values. The message names them."""
+
+
+class OsProcessSettings:
+    """The settings at the moment of the construction, which takes less than a millisecond."""
+
+    def __init__(self) -> None:
+        self._values = _values()
+
+    def changes(self, later: OsProcessSettings | None = None) -> list[SettingChange]:
+        """Return the changes from then to the later moment; the default is now."""
+        before, now = self._values, _values() if later is None else later._values
+        # Only environment variables come and go. Another setting may be unreadable at one of the moments.
+        keys = [key for key in {**before, **now} if key[0] == _VARIABLE or (key in before and key in now)]
+        every = (SettingChange(key, before.get(key, ABSENT), now.get(key, ABSENT)) for key in keys)
+        return [change for change in every if change.before is not change.after and change.before != change.after]
+
+    def put_back(self) -> None:
+        """Give each changed setting its old value. Raises SettingsNotRestored if that fails for one of them."""
+        setters = {key: write for key, _, write in _read()}
+        failed = []
+        for change in self.changes():
+            try:
+                setters.get(change.key, partial(_set_variable, change.key[1]))(change.before)
+            except Exception as error:
+                failed.append(f"{change.name()} ({describe_reason(error)})")
+        if failed:
+            raise SettingsNotRestored(", ".join(failed))
+
+
+def _values() -> dict[_SettingKey, Any]:
+    return {key: value for key, value, _ in _read()}
+
+
+def _read() -> Iterator[_ReadSetting]:
+    if (directory := _directory()) is not None:
+        yield (_DIRECTORY, None), directory, os.chdir
+    if (umask := _umask()) is not None:
+        yield (_UMASK, None), umask, os.umask
+    yield (_LOCALE, None), locale.setlocale(locale.LC_ALL), partial(locale.setlocale, locale.LC_ALL)
+    yield (_RECURSION, None), sys.getrecursionlimit(), sys.setrecursionlimit
+    yield ("the interval of thread switches", None), sys.getswitchinterval(), sys.setswitchinterval
+    yield ("the thresholds of the garbage collector", None), gc.get_threshold(), lambda found: gc.set_threshold(*found)
+    yield ("the level up to which logging is disabled", None), logging.root.manager.disable, logging.disable
+    yield ("the default timeout of sockets", None), socket.getdefaulttimeout(), socket.setdefaulttimeout
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    yield ("the blocked signals", None), blocked, partial(signal.pthread_sigmask, signal.SIG_SETMASK)
+    for name in _LIMITS:
+        kind = getattr(resource, name)
+        yield ("the limit", name), resource.getrlimit(kind), partial(resource.setrlimit, kind)
+    yield (_LIST, "sys.path"), list(sys.path), partial(_replace, sys.path)
+    for name in ("stdin", "stdout", "stderr"):
+        yield ("the stream", f"sys.{name}"), getattr(sys, name), partial(setattr, sys, name)
+    for variable, text in os.environ.items():
+        yield (_VARIABLE, variable), text, partial(_set_variable, variable)
+    yield from _registered()
+    yield from _of_the_loop()
+
+
+def _registered() -> Iterator[_ReadSetting]:
+    handlers, hooks, filters = SignalHandlers(), Hooks(), WarningFilters()
+    for number, handler in handlers.items():
+        yield (_HANDLER, number), handler, partial(handlers.__setitem__, number)
+    for hook, function in hooks.items():
+        yield (_HOOK, hook), function, partial(hooks.__setitem__, hook)
+    yield (_FILTERS, None), list(filters), partial(_replace, filters)
+
+
+def _of_the_loop() -> Iterator[_ReadSetting]:
+    node = current_runtime.node
+    loop = node.loop if isinstance(node, Runtime) else None  # a rehearsal replaces the runtime
+    if isinstance(loop, asyncio.AbstractEventLoop):
+        yield ("the event loop's exception handler", None), loop.get_exception_handler(), loop.set_exception_handler
+        yield ("the event loop's task factory", None), loop.get_task_factory(), loop.set_task_factory
+        yield ("the event loop's debug mode", None), loop.get_debug(), loop.set_debug
+
+
+def _replace(container: Any, values: list[Any]) -> None:
+    container[:] = values
+
+
+def _set_variable(variable: str, text: Any) -> None:
+    if text is ABSENT:
+        os.environ.pop(variable, None)
+    else:
+        os.environ[variable] = text
+
+
+def _directory() -> str | None:
+    """Return the working directory; None if it has been deleted."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
+
+
+def _umask() -> int | None:
+    """Return the umask; None where /proc lacks it. `os.umask` can only read it by setting it, for all threads."""
+    try:
+        text = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    _, found, rest = text.partition("\nUmask:")
+    return int(rest.split(None, 1)[0], 8) if found else None
