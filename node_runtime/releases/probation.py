@@ -72,7 +72,7 @@ class Probation:
         self._monitor: HealthMonitor | None = None
         self._timers: list[asyncio.TimerHandle] = []
         self._why: str | None = None
-        self._failed_attempts = 0
+        self._failed_attempts = self._refusals = 0
         self._restarting: asyncio.Task[None] | None = None
         self._deadline = 0.0
         self.no_way_back: str | None = None
@@ -101,7 +101,7 @@ class Probation:
     def end(self) -> None:
         """End the probation: the release was committed, reverted or replaced."""
         self.until = self._why = self.no_way_back = None
-        self._failed_attempts = 0
+        self._failed_attempts = self._refusals = 0
         self._cancel_timers()
         if self._monitor is not None:
             self._monitor.end()
@@ -134,15 +134,25 @@ class Probation:
         else:
             self._schedule_revert(RETRY_SECONDS if tried else 0.0, self._why)
 
+    def revert_refused(self, why: str) -> None:
+        """Try a refused revert once more, after all files were verified again; then restart the node.
+
+        The files of the permanent release may have been unreadable only for a while.
+        """
+        self._refusals += 1
+        self._restarting = runtime().loop.create_task(self._restart_if_bootable(why, retry=self._refusals == 1))
+
     def restart(self, why: str) -> None:
         """Restart the node, as the last resort. If no other release could boot, retry the revert later instead."""
-        self._restarting = runtime().loop.create_task(self._restart_if_bootable(why))
+        self._restarting = runtime().loop.create_task(self._restart_if_bootable(why, retry=False))
 
-    async def _restart_if_bootable(self, why: str) -> None:
-        bootable = await asyncio.to_thread(self._bootable)
+    async def _restart_if_bootable(self, why: str, *, retry: bool) -> None:
+        bootable = await asyncio.to_thread(self._bootable)  # verifies the files
         if self._why is None:
             return  # the release was committed while `bootable` ran
-        if bootable:
+        if bootable and retry:
+            self._schedule_revert(0.0, self._why)
+        elif bootable:
             self._restart(why)
         else:
             logger.critical(
@@ -151,6 +161,7 @@ class Probation:
                 RETRY_SECONDS,
                 why,
             )
+            self._refusals = 0
             self._schedule_revert(RETRY_SECONDS, self._why)
 
     def _health_changed(self, health: Health) -> None:

@@ -379,7 +379,7 @@ class ReleaseHandler:
             request = Rollback(wait=probation.REVERT_WAIT_SECONDS, reason=why, unrehearsed=True)
             self.rollback(request, operation_outcome.PROBATION_REQUESTER)
         except Refused as refused:
-            self._probation.restart(f"{why}, and the revert was refused: {refused.sentence}")
+            self._probation.revert_refused(f"{why}, and the revert was refused: {refused.sentence}")
 
     def _restart(self, why: str) -> None:
         """Restart the node, because it can't revert."""

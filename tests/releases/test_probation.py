@@ -273,6 +273,27 @@ async def test_without_another_bootable_release_it_stays_until_one_is_repaired(
     assert (handler.vsn, halted) == ("2", [])
     source.write_text(whole)
     await eventually(lambda: handler.vsn == "1" or halted, what="the way back, or the restart")
+    assert (handler.vsn, halted) == ("1", []), "the files are back, so the revert needs no restart"
+
+
+async def test_a_rollback_works_again_when_the_files_of_the_permanent_release_are_back(small: SmallNode) -> None:
+    small.write("1", {"shop.counter": COUNTER})
+    small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER)
+    handler = small.boot()
+    await small.install("2")
+    source = small.root / "lib/shop-1/src/shop/counter.py"
+    aside = source.rename(source.with_suffix(".aside"))
+    assert "Release 1 is damaged: " in str((await small.roll_back()).error)
+    aside.rename(source)
+
+    def rolls_back() -> bool:
+        with suppress(Refused):
+            handler.rollback(m.Rollback(), "ann")
+            return True
+        return False
+
+    await eventually(rolls_back, what="the verification of the files that are back")
+    await eventually(lambda: handler.vsn == "1", what="the end of the rollback")
 
 
 async def test_a_rollback_waits_for_a_safe_moment_but_not_for_ever(

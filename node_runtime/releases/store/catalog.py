@@ -68,6 +68,11 @@ class Catalog:
         if self._damage.pop(vsn, None) is not None:
             self._directions.clear()
 
+    def verify_again(self, vsn: str) -> None:
+        """Begin to verify the release in another thread. If its files are whole now, the damage is forgotten."""
+        self._checks.forget(vsn)
+        self._checks.request(vsn)
+
     def forget(self, vsn: str) -> None:
         """Forget what was read of a release. Called when the release has been removed or staged again."""
         self._checks.forget(vsn)
