@@ -33,8 +33,10 @@ def code_in(thing: Any, others: Container[int] = (), limit: int = MAX_OBJECTS_VI
 
     The search follows containers, closures, function wrappers, and instances of the classes of applications and
     third-party libraries. Instances of other classes of the standard library and of the runtime are not followed: a
-    logger or a task refers to too much. The search skips the objects whose identities are in `others`, because the
-    caller searches them separately. It visits `limit` objects at most, and runs no code of the objects.
+    logger or a task refers to too much. Neither are the scopes of ASGI: a list of open websockets refers by them to the
+    application that has accepted these websockets, but runs none of its code. The search skips the objects whose
+    identities are in `others`, because the caller searches them separately. It visits `limit` objects at most, and runs
+    no code of the objects.
     """
     waiting, seen = deque([thing]), {id(thing)}
     while waiting and len(seen) < limit:
@@ -96,8 +98,13 @@ def is_followed(thing: Any) -> bool:
     kind = type(thing)
     container: Any = next((base for base in _CONTAINERS if issubclass(kind, base)), None)
     if container is not None:
-        return container.__len__(thing) <= MAX_CONTAINER_SIZE and not (kind is dict and "__spec__" in thing)
+        return container.__len__(thing) <= MAX_CONTAINER_SIZE and not (kind is dict and _is_namespace_or_scope(thing))
     return issubclass(kind, _WRAPPERS) or _is_application_class(kind)
+
+
+def _is_namespace_or_scope(thing: dict[Any, Any]) -> bool:
+    """Return whether a dict is the namespace of a module, or the scope of a connection in ASGI."""
+    return "__spec__" in thing or ("asgi" in thing and "type" in thing)
 
 
 def _is_application_class(cls: type) -> bool:

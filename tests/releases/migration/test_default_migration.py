@@ -323,7 +323,7 @@ def test_annotations_are_checked_to_any_depth(annotation: str, fitting: str, unf
 def test_an_object_of_a_library_that_can_not_be_copied_is_named() -> None:
     with versions(*_with("")) as both:
         (found,) = both.up({"q": itertools.repeat(both.old("Status.OPEN"))}).obstacles
-        assert found.cls == "repeat"
+        assert found.cls.removeprefix("itertools.") == "repeat"  # Python 3.13 names the module of such a class, too
         assert found.path == "['q']"
 
 

@@ -193,4 +193,5 @@ def test_other_objects_of_the_library_that_hold_a_replaced_object_are_named(both
         (simple, "_queue.SimpleQueue"),
         ((one for one in [item]), "generator"),
     ):
-        assert f"{name} holds an object of a class that is replaced, and can't be copied" in obstacles(both, [holder])
+        found = [one.removeprefix("itertools.") for one in obstacles(both, [holder])]  # as Python 3.13 names it
+        assert f"{name} holds an object of a class that is replaced, and can't be copied" in found

@@ -9,6 +9,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from starlette.requests import HTTPConnection
+
 from tests.support.projects.small_shop import COUNTER, COUNTER_2, LOAD_COUNTER
 from tests.support.waiting import begun
 
@@ -142,6 +144,19 @@ async def test_a_web_application_with_data_is_not_to_be_carried_since_it_would_k
         "__carry__ listed it; to keep the data, store it apart from the code, in a global variable that __carry__ "
         "lists."
     )
+
+
+async def test_data_beside_open_connections_is_to_be_carried_although_they_refer_to_their_application(
+    small: SmallNode,
+) -> None:
+    small.write("1", {"shop.counter": SITE.format(n=1) + "rooms = {}\n" + COUNTER})
+    small.write("2", {"shop.counter": SITE.format(n=2) + "rooms = {}\n" + COUNTER_2}, LOAD_COUNTER)
+    small.boot()
+    counter: Any = importlib.import_module("shop.counter")
+    scope = {"type": "http", "asgi": {"version": "3.0"}, "app": counter.app, "endpoint": counter.page}
+    counter.rooms["lobby"] = [HTTPConnection(scope)]
+    (sentence,) = (await small.handler.plan("2")).lost
+    assert sentence.endswith("so it is lost: list the name in __carry__ to keep it.")
 
 
 HUB = """
