@@ -54,6 +54,19 @@ def exported_names(namespace: Namespace) -> set[str]:
     return {name for name in star_import_names(namespace) if name in namespace}
 
 
+def copied_aliases(version: Version, table: ModuleTable) -> set[str]:
+    """Return the names that the imports of a version have bound, without those that a `__getattr__` has provided.
+
+    A commit does not rebind the latter: the imported module has no variable of this name.
+    """
+    found = set()
+    for entry in version.imports.entries:
+        namespace = table.namespace(entry.module) if entry.bound and entry.name not in (None, "*") else None
+        if entry.bound and (namespace is None or entry.name in namespace):
+            found.add(entry.alias)
+    return found
+
+
 def _copied_names(entry: Import, namespace: Namespace) -> Iterator[tuple[str, str]]:
     """Yield a pair for each name that an import copies: its name in the imported module and in the importer."""
     if entry.name == "*":

@@ -17,6 +17,7 @@ import msgspec
 
 from node_runtime.code.classes.adopted_fields import FieldAdoption
 from node_runtime.code.classes.dependents import replaced_classes
+from node_runtime.code.import_rebinding import copied_aliases
 
 from .class_data import MISSING, named_value
 from .code_in_containers import MAX_OBJECTS_WALKED, ObjectWalk
@@ -118,7 +119,7 @@ def _outside(table: ModuleTable, versions: Iterable[tuple[ManagedModule, Version
     for module, managed in list(table.modules.items()):
         if managed.current is None or module in loaded:
             continue
-        imported = {entry.alias for entry in managed.current.imports.entries if entry.bound}
+        imported = copied_aliases(managed.current, table)
         for name, value in list(managed.current.namespace.items()):
             if not name.startswith("__") and name not in imported and not isinstance(value, _NOT_DATA):
                 yield f"{module}, which the load leaves alone, keeps {name}", value

@@ -11,7 +11,7 @@ from __future__ import annotations
 import abc
 import inspect
 import sys
-from functools import partial
+from functools import partial, singledispatchmethod
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ import msgspec
 
 from node_runtime.code.classes.definitions import names_mentioned
 from node_runtime.code.classes.dependents import Dependent, find_dependents, own_classes, replaced_classes
-from node_runtime.code.import_rebinding import is_exported
+from node_runtime.code.import_rebinding import copied_aliases, is_exported
 from node_runtime.code.module_table import is_unmanaged
 from node_runtime.code.registrations import REGISTRIES, failures
 
@@ -185,7 +185,7 @@ class _HazardFinder:
 
     def generic_functions(self) -> Iterator[str]:
         """Report `functools.singledispatch` registrations that the load adds, loses, or leaves with an old class."""
-        for generic in self._values(FunctionType):
+        for generic in (*self._values(FunctionType), *self._generic_methods()):
             registry = vars(generic).get("registry")
             if registry is None or "dispatch" not in vars(generic):
                 continue
@@ -255,7 +255,7 @@ class _HazardFinder:
     def code_kept_elsewhere(self) -> Iterator[str]:
         """Report functions and classes of a replaced version that modules outside the load have bound."""
         for module, version in self.outside:
-            followed = {entry.alias for entry in version.imports.entries if entry.bound}
+            followed = copied_aliases(version, self._table)
             starred = [
                 self._table.namespace(entry.module) or {} for entry in version.imports.entries if entry.name == "*"
             ]
@@ -352,6 +352,11 @@ class _HazardFinder:
         return thing in self.replaced or (
             thing not in version.reused_classes and any(_origin_key(part) in self._old for part in vars(thing).values())
         )
+
+    def _generic_methods(self) -> list[Any]:
+        """Return the generic functions in the `singledispatchmethod`s of the classes that the load replaces."""
+        members = [member for cls in self.replaced for member in vars(cls).values()]
+        return [member.dispatcher for member in members if isinstance(member, singledispatchmethod)]
 
     def _values(self, kind: type) -> list[Any]:
         """Return the global values of type `kind` in all loaded modules and in the new versions, each value once."""

@@ -19,10 +19,10 @@ from node_runtime.releases.migration import (
 )
 from node_runtime.releases.planning import conditions
 
-from .declared_state import declared_state
 from .guarded_call import WrongResult
 from .script_steps import ModuleCodeChange, ProcessCodeChange
-from .state_check import StateClass
+from .states.declared_state import declared_state
+from .states.state_check import StateClass
 
 CodeChangeCall = Callable[[Any], tuple[Any, Sequence[LostField]]]
 """Returns a new state, and the fields that it lacks. Raises what the code_change raises, or WrongResult."""

@@ -16,6 +16,8 @@ from node_runtime.releases.planning.lasting_blockers import lasting_blockers
 from node_runtime.releases.planning.participants import participants
 from node_runtime.releases.planning.transition import Transition
 
+from .states.missing_keys import states_without_keys
+
 MAX_NAMED: Final = 20
 """At most this many registrations of a module, and this many things that its body opens, are named in a plan."""
 
@@ -45,16 +47,19 @@ def describe_code(
     transition: Transition, batch: Batch, effects: BodyEffects, opens: Mapping[str, Iterable[str]]
 ) -> NewCode:
     """Return the facts about the prepared code, before it becomes current in the copy."""
+    without_keys, cautions = states_without_keys(transition, batch)
     return NewCode(
         blockers=(
             *lasting_blockers(transition, batch),
             *conditions.unready_state_machines(transition, batch, affected.pids_of_stopped(transition.script)),
+            *without_keys,
         ),
         warnings=(
             *batch.warnings(),
             *effects.warnings(),
             *left_behind_paths(transition),
             *participants().warnings(batch),
+            *cautions,
         ),
         versions={module: batch.version(module).vsn for module in batch.modules},
         needs={module: _needs(batch, module) for module in batch.modules},

@@ -65,7 +65,7 @@ from .script_steps import (
     SwitchStep,
     rehearsal_steps,
 )
-from .state_check import check_awaitable, check_state
+from .states.state_check import check_awaitable, check_state
 from .way_back import FINGERPRINT_MAX_PARTS, FINGERPRINT_SECONDS, rehearse_way_back
 
 MAX_RESULTS_BY_CATEGORY: Final = {"failed": 100, "unrehearsed": 100, "not given back": 50, "ok": 50}

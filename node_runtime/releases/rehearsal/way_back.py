@@ -17,7 +17,7 @@ from node_runtime.releases.migration import LostField
 from .code_change_plan import ClassPlan
 from .guarded_call import CallVerdict, GuardedCaller
 from .script_steps import ProcessCodeChange
-from .state_check import check_state
+from .states.state_check import check_state
 
 FINGERPRINT_MAX_PARTS: Final = 200_000
 FINGERPRINT_SECONDS: Final = 0.5

@@ -6,6 +6,7 @@ import importlib.machinery
 import signal
 import sys
 import types
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,6 +146,23 @@ def test_registrations_with_generic_functions_are_named(app: App) -> None:
     }
 
 
+def test_implementations_of_generic_methods_that_the_load_drops_are_named(app: App) -> None:
+    shown = """
+        import functools
+        class Show:
+            @functools.singledispatchmethod
+            def on(self, thing): return {n}
+            @on.register
+            def on_int(self, thing: int): ...
+    """
+    registering = "import shown\n@shown.Show.on.register\ndef on_text(self, thing: str): ...\n"
+    booted(app, shown=shown.format(n=1), registering=registering)
+    assert warnings(app, shown=shown.format(n=2)) == (
+        "The load recreates the generic function shown.Show.on without the implementation that "
+        "registering has registered: load registering too.",
+    )
+
+
 def test_a_class_registered_with_an_abc_is_named_if_the_new_one_is_not_registered(app: App) -> None:
     (_, a, _) = booted(
         app,
@@ -168,6 +186,19 @@ def test_a_signal_handler_that_no_body_has_set_is_named(app: App) -> None:
         )
     finally:
         signal.signal(signal.SIGUSR2, before)
+
+
+def test_a_finalizer_of_an_object_is_named(app: App) -> None:
+    (a,) = booted(app, a="def close(): ...\n")
+    kept = {1}
+    end = weakref.finalize(kept, a.close)
+    try:
+        assert warnings(app, a="N = 1") == (
+            "The finalizer of a set is still a function of the replaced version of a: set it again after the upgrade, "
+            "or let the body of a set it, so that a load replaces it.",
+        )
+    finally:
+        end.detach()
 
 
 def test_attributes_patched_from_outside_are_named(app: App, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,3 +123,15 @@ async def test_a_brutal_pre_purge_which_an_upgrade_does_not_carry_out_is_a_warni
             "but `hotdash purge NODE MODULE` does.",
         ),
     )
+
+
+async def test_a_reader_of_a_descriptor_that_stays_old_is_a_warning(small: SmallNode) -> None:
+    small.write("1", {"shop.base": "def read(): ...\n"})
+    small.write("2", {"shop.base": "def read(): ...\nX = 2\n"}, LOAD_BASE)
+    handler = small.boot()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        asyncio.get_running_loop().add_reader(ours, importlib.import_module("shop.base").read)
+        (warning,) = (await handler.plan("2")).warnings
+        asyncio.get_running_loop().remove_reader(ours)
+        assert warning.startswith(f"The event loop's reader of descriptor {ours.fileno()} is still a function of the")

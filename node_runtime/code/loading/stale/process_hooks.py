@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import signal
+import weakref
 from collections.abc import Callable, Iterator
 from types import MethodType
 from typing import Any
@@ -28,12 +30,31 @@ def _hooks() -> Iterator[tuple[str, Any]]:
         yield f"The handler of {_name(number)}", parents_signal_handler(number)
     for (module, name), hook in Hooks().items():
         yield f"{module.__name__}.{name}", hook
+    yield from _finalizers()
     loop = None if current_runtime.node is None else current_runtime.node.loop
     if loop is not None:
         for number, handle in list(getattr(loop, "_signal_handlers", {}).items()):
             yield f"The event loop's handler of {_name(number)}", getattr(handle, "_callback", None)
+        yield from _watchers(loop)
         yield "The event loop's exception handler", loop.get_exception_handler()
         yield "The event loop's task factory", loop.get_task_factory()
+
+
+def _watchers(loop: asyncio.AbstractEventLoop) -> Iterator[tuple[str, Any]]:
+    """Yield what the event loop calls when a descriptor is ready (`add_reader`, `add_writer`)."""
+    watched = getattr(getattr(loop, "_selector", None), "_fd_to_key", {})
+    for number, key in list(watched.items()):
+        for kind, handle in zip(("reader", "writer"), key.data or (), strict=False):
+            yield f"The event loop's {kind} of descriptor {number}", getattr(handle, "_callback", None)
+
+
+def _finalizers() -> Iterator[tuple[str, Any]]:
+    """Yield the functions that run when an object is collected (`weakref.finalize`)."""
+    registered: dict[Any, Any] = getattr(weakref.finalize, "_registry", {})
+    for info in list(registered.values()):
+        target = info.weakref()
+        kind = type(target).__qualname__
+        yield f"The finalizer of {'an' if kind[:1] in 'AEIOUaeiou' else 'a'} {kind}", info.func
 
 
 def _name(number: int) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import gc
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from types import FunctionType
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from node_runtime.behaviours.show.raw_reads import module_of, name_of
 from node_runtime.code.classes.dependents import own_classes
+from node_runtime.code.import_rebinding import copied_aliases
 from node_runtime.code.loading.class_data import MISSING
 from node_runtime.code.loading.code_in_containers import is_followed
 from node_runtime.code.loading.function_data import UNWRAPPED, parts_of_function
@@ -30,8 +32,17 @@ MAX_NAMED: Final = 3
 """A sentence names at most this many places of a module."""
 MAX_VISITED: Final = 200_000
 """At most this many objects of a module are visited."""
+_ENTANGLED: Final = frozenset({
+    "_asyncio", "_frozen_importlib", "_frozen_importlib_external", "_io", "_socket", "_thread", "asyncio", "concurrent",
+    "importlib", "io", "logging", "multiprocessing", "selectors", "socket", "subprocess", "threading", "zipimport",
+})  # fmt: skip
+"""Modules of the standard library whose objects, such as loggers and tasks, refer to too much to be followed."""
 _FOLLOWED: Final = frozenset({"GenericAlias", "UnionType", "_GenericAlias", "_UnionGenericAlias", "Union"})
 """The names of the classes of type aliases, in the modules `types` and `typing`."""
+
+_ITERATORS: Final = (map, filter, zip, enumerate)
+_LIBRARIES: Final = sys.stdlib_module_names - {"builtins", "functools", "types", *_ENTANGLED}
+"""The modules of the standard library whose objects are followed."""
 
 _Place = tuple[str, Any, bool]
 """A place in a module, as a sentence names it; the value there; whether instances there adopt the new class."""
@@ -106,7 +117,7 @@ class StaleReferences:
     def _places(self, module: str, version: Version) -> Iterator[_Place]:
         """Yield the places in which the body of a module may have kept replaced code."""
         namespace = version.namespace
-        imported = {entry.alias for entry in version.imports.entries if entry.bound}
+        imported = copied_aliases(version, self._table)
         starred = [self._table.namespace(one.module) or {} for one in version.imports.entries if one.name == "*"]
         for name, value in list(namespace.items()):
             is_copied = name in imported or any(one.get(name, MISSING) is value for one in starred)
@@ -142,7 +153,7 @@ class StaleReferences:
             seen.add(id(thing))
             if kind is FunctionType:
                 waiting.extend(part.value for part in parts_of_function("", thing))
-            elif is_followed(thing) or _is_alias(kind):
+            elif is_followed(thing) or _is_alias(kind) or _is_library_object(thing):
                 waiting.extend(part for part in gc.get_referents(thing) if part is not kind)
 
     def origin(self, thing: Any) -> str | None:
@@ -164,6 +175,13 @@ def _in_function(function: str, value: FunctionType) -> Iterator[_Place]:
     for held in parts_of_function(function, value):
         _, default, argument = held.name.partition(f"{function}.<defaults>.")
         yield f"the default value of {argument} in {function}" if default else function, held.value, False
+
+
+def _is_library_object(thing: Any) -> bool:
+    """Return whether a thing is an object of the standard library that may hold code, such as a `json.JSONEncoder`."""
+    kind = type(thing)
+    top = kind.__module__.partition(".")[0]
+    return kind in _ITERATORS or (top in _LIBRARIES and not isinstance(thing, BaseException))
 
 
 def _is_alias(kind: type) -> bool:

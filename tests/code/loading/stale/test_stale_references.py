@@ -55,6 +55,9 @@ def kept(app: App, user: str, **modules: str) -> list[str]:
         ("MAKE = Point", "MAKE"),
         ("PRICE = functools.partial(cost)", "PRICE"),
         ("def outer(by):\n        return lambda: by\n    PAINT = outer(Colour.RED)", "PAINT"),
+        ("import json\n    ENCODER = json.JSONEncoder(default=cost)", "ENCODER"),
+        ("import contextvars\n    AT = contextvars.ContextVar('AT', default=Colour.RED)", "AT"),
+        ("import operator\n    PRICES = map(cost, ())", "PRICES"),
         ("from pydantic import TypeAdapter\n    ADAPTER = TypeAdapter(Colour)", "ADAPTER"),
         ("from pydantic import validate_call\n    @validate_call\n    def paint(by: Colour): ...", "paint"),
     ],
@@ -90,3 +93,14 @@ def test_nothing_is_stale_if_the_module_is_loaded_too(app: App) -> None:
     user = USER.format("RED = Colour.RED\n    def paint(colour=Colour.RED): ...")
     booted(app, models=MODELS.format(n=1), user=user)
     assert warnings(app, models=MODELS.format(n=2), user=user) == ()
+
+
+def test_a_class_that_a_module_provides_by_getattr_stays_old_and_an_instance_adopts_its_new_class(app: App) -> None:
+    lazy = "class _Point:\n    N = {n}\ndef __getattr__(name):\n    return _Point if name == 'Point' else _Point()\n"
+    (_, user) = booted(app, lazy=lazy.format(n=1), user="from lazy import Point, at\n")
+    assert warnings(app, lazy=lazy.format(n=2)) == (
+        "user keeps the replaced version of lazy in Point, and uses it until user is loaded again: let the appup load "
+        "user too.",
+    )
+    app.load(lazy=lazy.format(n=2))
+    assert (user.Point.N, user.at.N) == (1, 2)

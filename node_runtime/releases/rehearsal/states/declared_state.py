@@ -1,7 +1,7 @@
 """Checks a state against the type that its class declares: the `S` of `GenServer[S]`, the `D` of `GenStatem[D]`.
 
-Only the value itself is checked, not its parts: any list is accepted as a `list[int]`. A check that can't decide
-succeeds.
+Only the value itself is checked, not its parts: any list is accepted as a `list[int]`, and a dict as a `TypedDict` if
+it has the required keys. A check that can't decide succeeds.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def fits(value: object, declared: Any) -> bool:
         return fits(value, arguments[0])
     if isinstance(declared, NewType):
         return fits(value, declared.__supertype__)
-    cls = type(None) if declared is None else dict if is_typeddict(declared) else origin or declared
+    if is_typeddict(declared):
+        return isinstance(value, dict) and declared.__required_keys__ <= value.keys()
+    cls = type(None) if declared is None else origin or declared
     return _is_instance(value, cls) if isinstance(cls, type) else True
 
 

@@ -11,9 +11,9 @@ from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess
 from node_runtime.gen_statem import has_state
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.redaction.text_redaction import shown
+from node_runtime.releases.rehearsal.guarded_call import WrongResult
 
 from .declared_state import fits, type_name
-from .guarded_call import WrongResult
 
 
 class StateClass(msgspec.Struct, frozen=True):

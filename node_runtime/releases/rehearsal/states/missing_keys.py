@@ -1,0 +1,126 @@
+"""Finds keys that the new code expects in states that are dicts, and that the states of live processes lack.
+
+A dict has no declared fields, so the default migration leaves it as it is. Two things say which keys the new code
+expects: the `TypedDict` that a class declares as its state, and the dict that `init` makes.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator
+from typing import Any, is_typeddict
+
+import msgspec
+
+from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess, behaviour_of
+from node_runtime.code import Batch
+from node_runtime.protocol.messages import Blocker
+from node_runtime.releases.migration.default_code_change import inherits_code_change
+from node_runtime.releases.planning import affected, conditions
+from node_runtime.releases.planning.transition import Transition
+
+from .declared_state import declared_state
+
+
+class ExpectedKeys(msgspec.Struct, frozen=True):
+    """The keys that a class requires by its declared state, and those that only its new `init` sets."""
+
+    required: frozenset[str] = frozenset()
+    initial: frozenset[str] = frozenset()
+
+
+def states_without_keys(transition: Transition, batch: Batch) -> tuple[list[Blocker], list[str]]:
+    """Return a blocker for each class whose declared state lacks a key, and a warning for each other missing key.
+
+    The processes that the script stops before their code changes are left out, and so are those whose states a written
+    code_change converts.
+    """
+    blockers, warnings = [], []
+    known: dict[tuple[str, str], ExpectedKeys] = {}
+    stopped = affected.stopped_before_their_change(transition.script)
+    for process in conditions.callback_processes(*transition.loaded):
+        code = process.module, process.qualname
+        if process.pid in stopped:
+            continue
+        if code not in known:
+            known[code] = _expected(transition, batch, process)
+        expected, state = known[code], _data(process)
+        if state is None or state.keys() >= expected.required | expected.initial:
+            continue
+        required, initial = (sorted(keys - state.keys()) for keys in (expected.required, expected.initial))
+        known[code] = ExpectedKeys()  # one sentence for each class
+        label = f"{conditions.process_label(process)} ({process.module}:{process.qualname})"
+        add = f"write a code_change that adds {_keys(required or initial)}"
+        if process.module not in transition.migrated:
+            add += f', and let the appup have {{ update = "{process.module}", change = "advanced" }}'
+        if required:
+            reason = f"the state of {label} has no {_keys(required)}, which release {transition.target.vsn} requires"
+            remedy = f"declare {_keys(required)} as NotRequired, or {add}"
+            blockers.append(Blocker(reason=reason, remedy=remedy, pid=int(process.pid)))
+        else:
+            warnings.append(
+                f"The state of {label} has no {_keys(initial)}, with which init of release {transition.target.vsn} "
+                f"begins: {add}, or read the state so that the new code can do without."
+            )
+    return blockers, warnings
+
+
+def _expected(transition: Transition, batch: Batch, process: BehaviourProcess) -> ExpectedKeys:
+    namespace = batch.namespace(process.module)
+    new, old = conditions.class_in(namespace, process.qualname), type(process.instance)
+    if new is None or behaviour_of(new) is not process.behaviour:
+        return ExpectedKeys()
+    if process.module in transition.migrated and not (inherits_code_change(new) and inherits_code_change(old)):
+        return ExpectedKeys()
+    declared = declared_state(new, namespace)
+    if is_typeddict(declared):
+        return ExpectedKeys(required=frozenset(declared.__required_keys__))
+    before, after = initial_keys(old), initial_keys(new)
+    return ExpectedKeys() if before is None or after is None else ExpectedKeys(initial=after - before)
+
+
+def _data(process: BehaviourProcess) -> dict[Any, Any] | None:
+    """Return the state of a process if it is a dict, else None."""
+    state = process.raw_state()
+    data = state[1] if process.kind == "gen_statem" and type(state) is tuple else state
+    return data if type(data) is dict else None
+
+
+def initial_keys(cls: type[Any]) -> frozenset[str] | None:
+    """Return the keys of the dict that `init` of a class returns, read from its source; None if that can't be known."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(cls.init)))
+    except (OSError, TypeError, SyntaxError, SystemError):
+        return None
+    returned = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return) and node.value is not None]
+    made = [frozenset(_keys_of(node, tree)) for node in returned]
+    return frozenset.intersection(*made) if made and all(made) else None
+
+
+def _keys_of(node: ast.expr, tree: ast.AST) -> Iterator[str]:
+    """Yield the keys of a dict display, of a call such as `dict(n=1)`, or of the dicts that are bound to a name."""
+    match node:
+        case ast.Dict(keys=keys):
+            yield from (key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str))
+        case ast.Call(func=ast.Name(id="dict"), keywords=keywords):
+            yield from (word.arg for word in keywords if word.arg is not None)
+        case ast.Name(id=name):
+            for statement in ast.walk(tree):
+                match statement:
+                    case (
+                        ast.Assign(targets=[ast.Name(id=target)], value=value)
+                        | ast.AnnAssign(target=ast.Name(id=target), value=ast.expr() as value)
+                    ) if target == name and not isinstance(value, ast.Name):
+                        yield from _keys_of(value, tree)
+                    case ast.Assign(
+                        targets=[ast.Subscript(value=ast.Name(id=target), slice=ast.Constant(value=str() as key))]
+                    ) if target == name:
+                        yield key
+        case _:
+            pass
+
+
+def _keys(names: list[str]) -> str:
+    return f"key{'s' if len(names) > 1 else ''} {', '.join(map(repr, names))}"
