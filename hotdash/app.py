@@ -258,6 +258,11 @@ class HotdashApp(NodeApp):
         return screen
 
     @property
+    def has_dialog(self) -> bool:
+        """Whether a dialog is open. A dashboard that is closing has no screen."""
+        return self.is_running and self.screen.is_modal
+
+    @property
     def top_screen(self) -> NodeScreen:
         """The topmost screen that shows the node."""
         return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, NodeScreen))
@@ -324,7 +329,7 @@ class HotdashApp(NodeApp):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While a dialog is open, disable all actions except `quit`."""
-        if action in ("act", "command_palette") and self.screen.is_modal:
+        if action in ("act", "command_palette") and self.has_dialog:
             return parameters == ("quit",)
         return super().check_action(action, parameters)
 

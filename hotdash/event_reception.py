@@ -30,8 +30,10 @@ class EventReception:
         self._waiting: list[m.NodeEvent] = []
 
     def receive(self, event: m.NodeEvent) -> None:
-        """Apply an event, now or with the next batch."""
+        """Apply an event, now or with the next batch. Ignore it if the dashboard is closing: it has no screen then."""
         app, operation = self._app, event.operation
+        if not app.is_running:
+            return
         if event.kind in _TEXT_KINDS:
             self._waiting.append(event)
             if len(self._waiting) == 1:

@@ -97,7 +97,7 @@ class ReplayApp(HotdashApp):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Disable the keys of the replay while the user types into a field or a dialog is open."""
         if action == "replay":
-            return not isinstance(self.focused, Input) and not self.screen.is_modal
+            return not isinstance(self.focused, Input) and not self.has_dialog
         return super().check_action(action, parameters)
 
     async def action_act(self, action_id: str) -> None:

@@ -119,7 +119,7 @@ class TabsApp(HotdashApp):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Disable the action that opens another tab while a dialog is open."""
         if action == "open_tab":
-            return not self.screen.is_modal
+            return not self.has_dialog
         return super().check_action(action, parameters)
 
     async def _leave(self) -> None:

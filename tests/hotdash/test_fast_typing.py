@@ -15,10 +15,10 @@ LETTERS = "stoKecwzi1Upf"
 
 
 async def has_typed(user: DashboardUser, field: str, text: str = LETTERS) -> None:
-    """Wait until the field `field` of the topmost screen has the whole text."""
+    """Wait until the field `field` of the topmost screen, which may not have it yet, has the whole text."""
 
     def typed() -> bool:
-        return user.app.screen.query_one(field, Input).value == text
+        return any(isinstance(found, Input) and found.value == text for found in user.app.screen.query(field))
 
     await eventually(typed, what=f"{text!r} in the field {field}")
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -64,6 +64,18 @@ class Session:
         return snapshot is not None and snapshot.vitals.at == self.now[0]
 
 
+@dataclass(frozen=True)
+class RecordedUpgrade:
+    """The recording of an upgrade, and the frames that the live dashboard has shown, with their times."""
+
+    file: Path
+    frames: list[tuple[float, str]]
+
+
+RECORDED: Final[list[RecordedUpgrade]] = []
+"""The upgrade, after the first test that needs it."""
+
+
 def body(user: DashboardUser) -> str:
     """The screen without the header and the keys, which say that it is a replay."""
     return "\n".join(user.frame().splitlines()[1:-1])
@@ -103,6 +115,17 @@ async def record_upgrade(peer: Peer, file: Path) -> Session:
     return session
 
 
+@pytest.fixture
+async def upgrade(still_peer: Peer, tmp_path_factory: pytest.TempPathFactory) -> RecordedUpgrade:
+    """An upgrade that was recorded once, and whose node is down."""
+    if not RECORDED:
+        file = tmp_path_factory.mktemp("recorded") / "upgrade.rec"
+        live = await record_upgrade(still_peer, file)
+        RECORDED.append(RecordedUpgrade(file, live.frames))
+    still_peer.stop()
+    return RECORDED[0]
+
+
 async def shows(user: DashboardUser, frame: str) -> None:
     """Wait until the replay shows exactly this frame."""
     try:
@@ -120,33 +143,29 @@ async def replayed(file: Path, source: list[float], **options: Any) -> AsyncIter
         yield user
 
 
-async def test_a_replay_shows_an_upgrade_frame_by_frame_as_the_live_dashboard_did(still_peer: Peer, file: Path) -> None:
-    live = await record_upgrade(still_peer, file)
-    still_peer.stop()
-    assert len({frame for _, frame in live.frames}) > 5
+async def test_a_replay_shows_an_upgrade_frame_by_frame_as_the_live_dashboard_did(upgrade: RecordedUpgrade) -> None:
+    assert len({frame for _, frame in upgrade.frames}) > 5
     source = [0.0]
-    async with replayed(file, source) as user:
+    async with replayed(upgrade.file, source) as user:
         await user.press("6")
-        for at, frame in live.frames:
+        for at, frame in upgrade.frames:
             source[0] = at - 2_000_000.0
             await shows(user, frame)
 
 
-async def test_a_replay_goes_back_and_forth(still_peer: Peer, file: Path) -> None:
-    live = await record_upgrade(still_peer, file)
+async def test_a_replay_goes_back_and_forth(upgrade: RecordedUpgrade) -> None:
     source = [0.0]
-    async with replayed(file, source) as user:
+    async with replayed(upgrade.file, source) as user:
         assert isinstance(user.app, ReplayApp)
         await user.press("6")
-        for at, frame in (*live.frames[::-2], *live.frames[::2]):
+        for at, frame in (*upgrade.frames[::-2], *upgrade.frames[::2]):
             user.app.move_to(at)
             await shows(user, frame)
 
 
-async def test_the_keys_pause_move_and_speed_up(still_peer: Peer, file: Path) -> None:
-    await record_upgrade(still_peer, file)
+async def test_the_keys_pause_move_and_speed_up(upgrade: RecordedUpgrade) -> None:
     source = [0.0]
-    async with replayed(file, source) as user:
+    async with replayed(upgrade.file, source) as user:
         await user.sees("▶ 0:00/0:0")
         await user.press("right_square_bracket")
         await user.sees("■ 0:0")
@@ -163,10 +182,8 @@ async def test_the_keys_pause_move_and_speed_up(still_peer: Peer, file: Path) ->
         await user.sees("0.5x", "[")
 
 
-async def test_a_replay_changes_nothing_and_says_so(still_peer: Peer, file: Path) -> None:
-    await record_upgrade(still_peer, file)
-    still_peer.stop()
-    async with replayed(file, [0.0]) as user:
+async def test_a_replay_changes_nothing_and_says_so(upgrade: RecordedUpgrade) -> None:
+    async with replayed(upgrade.file, [0.0]) as user:
         await user.press("exclamation_mark")
         await user.is_notified("This is a recording: nothing can be changed")
         await user.press("5", "down", "p")

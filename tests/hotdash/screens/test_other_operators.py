@@ -7,6 +7,7 @@ import time
 import msgspec
 from textual.widgets import Button
 
+from hotdash.messages import EventReceived
 from node_runtime.protocol import messages as m
 from tests.support.dashboard.dashboard_pilot import Open, upgrade_to_b
 from tests.support.dashboard.fil_world import a_plan, a_result
@@ -55,6 +56,17 @@ async def test_a_viewer_is_told_that_an_operator_can_abort_a_waiting_operation(o
     async with opened() as user:
         await user.press("6")
         await user.sees("waits for: fil is busy", "An operator can abort it; nothing has been changed yet.")
+
+
+async def test_an_operation_that_begins_while_the_dashboard_closes_is_no_error(opened: Open) -> None:
+    """Messages still arrive when the last screen has closed."""
+    async with opened() as user:
+        pass
+    assert user.app.screen_stack == []
+    event = m.NodeEvent(boot_id="boot-1", seq=9, at=time.time(), kind="operation", text="", operation=bobs_upgrade())
+    user.app.on_event_received(EventReceived(event))
+    user.app.on_event_received(EventReceived(msgspec.structs.replace(event, kind="rehearsal", operation=None)))
+    assert user.app.check_action("command_palette", ())
 
 
 async def test_an_operator_whose_operation_is_aborted_is_told_by_whom_and_why(opened: Open, peer: Peer) -> None:
