@@ -7,9 +7,15 @@ import logging
 import sys
 from typing import Any, Final
 
+from starlette.requests import ClientDisconnect
+from starlette.websockets import WebSocketDisconnect
+
 from .client_limits import LimitLog
 
 CANCELLED: Final = "cancelled requests before they had ended, because of a purge, a kill or the listener's stop"
+DISCONNECTED: Final = "had clients that disconnected while the application read their body or their websocket"
+GONE: Final = (ClientDisconnect, WebSocketDisconnect)
+"""The errors with which Starlette tells an application that the client has disconnected."""
 UVICORN: Final = logging.getLogger("uvicorn.error")
 
 
@@ -35,24 +41,34 @@ class ClientLogger:
         UVICORN.info(message, *arguments)
 
     def error(self, message: str, *arguments: Any, exc_info: Any = None) -> None:
-        """Log an error of the application as uvicorn does. A request that was cancelled is only counted."""
-        if isinstance(exc_info, asyncio.CancelledError):
-            self._limit_log.note(CANCELLED)
-            return
-        UVICORN.error(message, *arguments, exc_info=exc_info)
+        """Log an error of the application as uvicorn does.
+
+        A request that was cancelled, or whose client has disconnected, is only counted.
+        """
+        if not self._is_counted(exc_info):
+            UVICORN.error(message, *arguments, exc_info=exc_info)
 
     def warning(self, message: str) -> None:
         """Count what a client did wrong."""
         self._limit_log.note(message.rstrip("."))
 
     def exception(self, message: str, *arguments: Any) -> None:
-        """Log an error of the application with its traceback. A websocket that was cancelled is only counted.
+        """Log an error of the application with its traceback.
 
-        A text that isn't UTF-8 is only counted, too, because the client has sent it.
+        A websocket that was cancelled, or whose client has disconnected, is only counted. So is a text that isn't
+        UTF-8, because the client has sent it.
         """
-        if isinstance(sys.exc_info()[1], asyncio.CancelledError):
-            self._limit_log.note(CANCELLED)
-        elif message.startswith("Invalid UTF-8"):
+        if message.startswith("Invalid UTF-8"):
             self._limit_log.note(message.rstrip("."))
-        else:
+        elif not self._is_counted(sys.exc_info()[1]):
             UVICORN.exception(message, *arguments)
+
+    def _is_counted(self, error: Any) -> bool:
+        """Count an error that the application is not to blame for; return whether `error` is one."""
+        if isinstance(error, asyncio.CancelledError):
+            self._limit_log.note(CANCELLED)
+        elif isinstance(error, GONE):
+            self._limit_log.note(DISCONNECTED)
+        else:
+            return False
+        return True
