@@ -31,12 +31,9 @@ _WRAPPERS: Final = (
 def code_in(thing: Any, others: Container[int] = (), limit: int = MAX_OBJECTS_VISITED) -> Iterator[Any]:
     """Yield the functions and classes that `thing` refers to, the nearest first.
 
-    The search follows containers, closures, function wrappers, and instances of the classes of applications and
-    third-party libraries. Instances of other classes of the standard library and of the runtime are not followed: a
-    logger or a task refers to too much. Neither are the scopes of ASGI: a list of open websockets refers by them to the
-    application that has accepted these websockets, but runs none of its code. The search skips the objects whose
-    identities are in `others`, because the caller searches them separately. It visits `limit` objects at most, and runs
-    no code of the objects.
+    Follows containers, closures, wrappers, and instances of classes of applications and third-party libraries. Doesn't
+    follow loggers and tasks, which refer to too much, nor ASGI scopes, whose application runs elsewhere. Skips objects
+    whose identities are in `others`. Visits at most `limit` objects, and runs none of their code.
     """
     waiting, seen = deque([thing]), {id(thing)}
     while waiting and len(seen) < limit:

@@ -46,13 +46,12 @@ _HEAP_TYPE: Final = 1 << 9
 
 
 class SharedObjects:
-    """The changeable objects that states share with other holders. Created before the switch.
+    """The changeable objects that states share with other holders; created before the switch.
 
-    `places` are the values that processes hold. `migrated` has the pids of the processes whose states will be replaced.
-    The other holders are the given `holders` and all states that are not replaced. They may refer to very many objects,
-    so they are searched only for suspects: objects of a migrated state to which something refers that is neither in a
-    migrated state nor in a message. Reference counts show the suspects. They are read before the switch, because a
-    migration refers to the old objects, too.
+    `places` are the values that processes hold; `migrated` has the pids whose states will be replaced; the other
+    holders are `holders` and all other states. Only *suspects* are searched for: objects of migrated states whose
+    reference counts show further holders. The counts are read before the switch, because a migration refers to the old
+    objects, too.
     """
 
     def __init__(
