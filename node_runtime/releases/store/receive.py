@@ -161,8 +161,9 @@ def _wanted(
     _check_fit(reception, manifest, others)
     if not _is_same(manifest, reader.manifest_bytes, record, reception.directory):
         raise Refused(
-            f"{reception.name} differs from release {manifest.vsn}, which is already unpacked; build it "
-            f"under a new vsn, for example with `node-runtime appup generate --bump VSN`."
+            f"{reception.name} differs from release {manifest.vsn}, which is already unpacked; build it under a new "
+            f"vsn, for example with `node-runtime appup generate --bump VSN`, or, if release {manifest.vsn} has never "
+            f"run, remove it first with `hotdash remove NODE {manifest.vsn}`."
         )
     _check_shared_parts(manifest, others)
     directory = reception.directory
