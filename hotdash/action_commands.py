@@ -58,14 +58,21 @@ def reason_words(options: m.InstallOptions) -> list[str]:
 
 def process_command(verb: str) -> Callable[[CommandSubject], str]:
     """Return a function that makes the command line of a verb that changes one process."""
-    return lambda subject: build_command_line(
-        verb, subject, str(subject.pid if subject.pid is not None else "PID"), "--yes"
-    )
+    return one_process_command(verb, "--yes")
 
 
 def one_process_command(verb: str, *words: str) -> Callable[[CommandSubject], str]:
-    """Return a function that makes the command line of a verb that inspects one process."""
-    return lambda subject: build_command_line(verb, subject, str(subject.pid or "PID"), *words)
+    """Return a function that makes the command line of a verb about one process."""
+    return lambda subject: build_command_line(
+        verb, subject, str(subject.pid or "PID"), *words, *reason_words(subject.options)
+    )
+
+
+def timed_process_command(verb: str, *words: str) -> Callable[[CommandSubject], str]:
+    """Return a function that makes the command line of a verb that lasts `options.wait` seconds."""
+    return lambda subject: one_process_command(
+        verb, *words, *(["--seconds", f"{subject.options.wait:g}"] if subject.options.wait else [])
+    )(subject)
 
 
 def rollback_command(subject: CommandSubject) -> str:

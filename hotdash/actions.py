@@ -25,6 +25,7 @@ from .action_commands import (
     reason_words,
     results_command,
     rollback_command,
+    timed_process_command,
 )
 
 Group = Literal["Views", "Processes", "Releases", "Dashboard"]
@@ -119,12 +120,12 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "trace_process", "F", "trace", "Trace the process for some seconds",
         "Records each message and answer for some seconds, at most 20 a second.", "Processes",
-        role="operator", views=("process",), command_line=one_process_command("trace"),
+        role="operator", views=("process",), command_line=timed_process_command("trace"),
     ),
     Action(
         "suspend_process", "Z", "suspend", "Suspend the process, or resume it",
         "The process handles no messages until it is resumed or the time has passed.", "Processes",
-        role="operator", views=("process",), command_line=one_process_command("suspend", "--yes"),
+        role="operator", views=("process",), command_line=timed_process_command("suspend", "--yes"),
     ),
     Action(
         "report", "b", "bug report", "Copy a bug report as Markdown",

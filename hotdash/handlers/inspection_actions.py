@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hotdash.actions import BY_ID, command_line_of, help_of, key_of
@@ -151,7 +152,9 @@ class InspectionActions:
             title=f"{verb}: {title_of(view.process)} <{view.process.pid}>",
             lines=tuple(lines),
             verb=verb,
-            command_line=lambda answer: command_line_of(action_id, subject),
+            command_line=lambda answer: command_line_of(
+                action_id, replace(subject, options=m.InstallOptions(wait=answer.wait, reason=answer.reason))
+            ),
             wait=seconds,
             wait_label="For (s)",
             reason="",

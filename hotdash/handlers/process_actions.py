@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hotdash.actions import BY_ID, command_line_of, help_of
@@ -46,7 +47,9 @@ async def end_processes(app: HotdashApp, verb: str) -> None:
             line(span(help_of(BY_ID[verb], app.dashboard.keymap))),
         ),
         verb=verb.capitalize(),
-        command_line=lambda answer: command_line_of(verb, subject),
+        command_line=lambda answer: command_line_of(
+            verb, replace(subject, options=m.InstallOptions(reason=answer.reason))
+        ),
         typed=title_of(process) if verb == "kill" and supervisor else None,
         reason="",
     )

@@ -117,7 +117,7 @@ def _release_lines(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
     if release.damaged:
         return [head, apps, (), line(span(release.damaged, "bad"))]
     failed = [line(span(f"It failed on this node: {release.failed}", "bad"))] if release.failed else []
-    return [head, apps, signed, *(failed or [()]), *_advice(release, view_state)]
+    return [head, apps, signed, *failed, *_advice(release, view_state)]
 
 
 def _accepted(view_state: ViewState) -> tuple[Span, ...]:
@@ -176,7 +176,7 @@ def _advice(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
     if refusal := refusal_of(BY_ID["plan"], view_state.role, armed=view_state.armed, keymap=keymap):
         return [line(span(refusal, "muted"))]
     return [
-        line(key("plan"), f" shows what the {verb} would do to every module and process; nothing is changed."),
+        line(key("plan"), f" shows what the {verb} would do; nothing is changed."),
         line(key(verb), f" {verb}s to it while the node runs."),
         *removal,
     ]

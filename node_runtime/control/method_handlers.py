@@ -130,7 +130,7 @@ class MethodHandlers:
         self._stop = stop
         self._plans = PendingPlans(handler.plan)
         own = identity.own_name, identity.boot_id
-        self._processes = ProcessHandlers(*own, runtime, parts.snapshots.code)
+        self._processes = ProcessHandlers(*own, runtime, parts.snapshots.code, self._emit_process_event)
         self._old_code = OldCodeHandlers(*own, handler, parts.emit_release_event)
         self._inspection = InspectionHandlers(
             *own,

@@ -258,6 +258,8 @@ async def test_a_process_is_restarted_by_its_supervisor(shop: Node) -> None:
         await client.request(methods.RESTART_PROCESS, m.ProcessTarget(pid=int(pid), boot_id=BOOT, reason="stuck"))
         snapshot = await client.request(methods.SNAPSHOT)
         entries = (await client.request(methods.AUDIT, m.ListLimit())).entries
+        told = [event.text for event in (await client.request(methods.EVENTS, m.ListLimit())).events]
+    assert [text for text in told if text.endswith(f"restarts till <{int(pid)}>: stuck")]
     now = next(one for one in snapshot.processes if one.name == "till")
     assert now.pid != pid
     assert now.child_id == "till"

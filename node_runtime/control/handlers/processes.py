@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +18,7 @@ from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.messages.operations import requester
 from node_runtime.supervisor import restart_child, terminate_child
 
 if TYPE_CHECKING:
@@ -28,16 +29,19 @@ TORN_KEPT_SECONDS: Final = 10.0
 
 
 class ProcessHandlers:
-    """The handlers of one node, with the name `name` and the boot id `boot_id`.
+    """The handlers of one node, with the name `name` and the boot id `boot_id`. `emit(text)` publishes an event.
 
     Viewers and operators have separate `ProcessQueries`, so that a viewer's query never delays an operator's.
     """
 
-    def __init__(self, name: str, boot_id: str, runtime: Runtime, code: CodeServer) -> None:
+    def __init__(
+        self, name: str, boot_id: str, runtime: Runtime, code: CodeServer, emit: Callable[[str], None]
+    ) -> None:
         self._name = name
         self._boot_id = boot_id
         self._runtime = runtime
         self._code = code
+        self._emit = emit
         self._queries: dict[m.Role, ProcessQueries] = {
             "viewer": ProcessQueries(runtime, code, boot_id),
             "operator": ProcessQueries(runtime, code, boot_id),
@@ -91,13 +95,21 @@ class ProcessHandlers:
             raise Refused(f"{process.title()} has no supervisor that could restart it; kill it to end it.")
         if child.spec.is_forgotten:
             raise Refused(f"{process.title()} is temporary, so its supervisor never restarts it; kill it to end it.")
+        self._announce("restarts", process, caller, request)
         await terminate_child(supervisor.pid, child.spec.id)
         await restart_child(supervisor.pid, child.spec.id)
         return m.Empty()
 
     def kill_process(self, caller: Caller, request: m.ProcessTarget) -> m.Empty:
-        self._runtime.signal(self._process(request), ROOT, "kill")
+        process = self._process(request)
+        self._announce("kills", process, caller, request)
+        self._runtime.signal(process, ROOT, "kill")
         return m.Empty()
+
+    def _announce(self, verb: str, process: Process, caller: Caller, request: m.ProcessTarget) -> None:
+        """Publish who ends a process, and why, because the event of its end has only the exit reason."""
+        why = f": {request.reason}" if request.reason else ""
+        self._emit(f"{requester(caller.name, caller.claim)} {verb} {process.title()}{why}")
 
     def _process(self, request: m.ProcessTarget) -> Process:
         return find_target(self._runtime, self._name, self._boot_id, request)

@@ -117,6 +117,7 @@ async def test_a_text_that_is_typed_on_a_button_is_the_reason(opened: Open, peer
         await user.press("R")
         await user.sees("Restart fil_color_fsm", "Reason, in the audit log")
         await user.type("it hangs")
+        await user.sees("$ hotdash restart fil@127.0.0.1 12 --yes --reason 'it hangs'")
         await user.press("enter", "enter")
         await eventually(lambda: peer.asked("restart_process"))
         assert peer.asked("restart_process")[0].reason == "it hangs"
