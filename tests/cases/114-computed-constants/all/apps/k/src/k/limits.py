@@ -1,0 +1,2 @@
+LEAST = len("@VSN@" * ord("@VSN@"))
+LABEL = "@VSN@"

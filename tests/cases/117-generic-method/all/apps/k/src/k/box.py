@@ -1,0 +1,15 @@
+from k import shows, texts
+from node_runtime import GenServer, gen_server
+
+
+async def start_link():
+    return await gen_server.start_link(Box, name="box")
+
+
+class Box(GenServer[dict]):
+    def init(self):
+        return {}
+
+    def probe(self):
+        show = shows.Show()
+        return show.on(1), show.on("one"), texts.__name__
