@@ -15,7 +15,7 @@ from node_runtime.protocol.exit_codes import Refused
 
 from .manifest_checks import check_manifest
 from .names import Name, VsnString
-from .regular_file import read_regular
+from .regular_file import check_shortage, read_regular
 from .tarball_limits import MAX_MANIFEST_BYTES
 
 MAX_BUILD_SECONDS = 253_402_300_799
@@ -101,6 +101,7 @@ def read_manifest(directory: Path, vsn: str, wanted_sha256: str | None = None) -
     except FileNotFoundError:
         raise Refused(f"There is no release {vsn} in the node directory {directory}.") from None
     except (OSError, ValueError) as error:
+        check_shortage(path, error)
         reason = error.strerror if isinstance(error, OSError) else error
         raise Refused(f"{path} is damaged: {reason}; stage its tarball again.") from None
     if manifest.vsn != vsn:

@@ -7,10 +7,28 @@ import hashlib
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
+
+from node_runtime.protocol.exit_codes import Refused
 
 READ_BLOCK_BYTES = 256 << 10
 """A large file is hashed in blocks of this size, so that it is never in memory as a whole."""
+
+_SHORTAGES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""The system's errors for a lack of descriptors or memory: they say nothing about the file."""
+
+
+class ShortOfResources(Refused):
+    """A file can't be read now, although it may be whole, because the system lacks descriptors or memory."""
+
+
+def check_shortage(path: Path, error: BaseException) -> None:
+    """Raise ShortOfResources if reading `path` has failed with `error` for lack of descriptors or memory."""
+    if isinstance(error, OSError) and error.errno in _SHORTAGES:
+        raise ShortOfResources(
+            f"{path} can't be read now: {os.strerror(error.errno)}; free descriptors or memory, or raise the limit of "
+            f"the node's OS process, and try again."
+        ) from None
 
 
 def open_regular(path: Path) -> BinaryIO:

@@ -15,6 +15,7 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Direction
 from node_runtime.releases.files.config import Configuration, read_configuration
 from node_runtime.releases.files.manifest import Manifest, manifest_path, read_manifest, sha256
+from node_runtime.releases.files.regular_file import ShortOfResources
 
 from .background_checks import BackgroundChecks
 from .commit_record import manifest_sha256
@@ -41,6 +42,8 @@ class Catalog:
         if vsn not in self._releases:
             try:
                 self._releases[vsn] = self._read(vsn)
+            except ShortOfResources:
+                raise
             except Refused as refused:
                 self._damage[vsn] = refused.sentence
                 raise
@@ -62,6 +65,8 @@ class Catalog:
         try:
             self.release(vsn)
             verify(self.root, self._manifest(vsn))
+        except ShortOfResources:
+            raise
         except Refused as refused:
             self._damage[vsn] = refused.sentence
             raise

@@ -19,7 +19,7 @@ from node_runtime.releases.files.durable import write_atomically
 from node_runtime.releases.files.manifest import ManifestStruct
 from node_runtime.releases.files.manifest_checks import RECORD_NAME
 from node_runtime.releases.files.names import VsnString
-from node_runtime.releases.files.regular_file import read_regular
+from node_runtime.releases.files.regular_file import check_shortage, read_regular
 
 MAX_RECORD_BYTES = 64 << 20
 """Greatest size of the record. A release adds a few hundred bytes, and some more for each of its parts."""
@@ -169,6 +169,7 @@ def load(directory: Path) -> CommitRecord | None:
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError, RecursionError) as error:
+        check_shortage(path, error)
         raise Refused(f"The commit record {path} can't be read: {error}; restore it from a backup.") from None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.manifest import FileEntry, Manifest
-from node_runtime.releases.files.regular_file import sha256_of
+from node_runtime.releases.files.regular_file import check_shortage, sha256_of
 
 RESTAGE_REMEDY = "stage its tarball again"
 """The remedy for a damaged release, because unpacking replaces the files that differ from the manifest."""
@@ -15,6 +15,8 @@ RESTAGE_REMEDY = "stage its tarball again"
 
 def verify(directory: Path, manifest: Manifest, paths: Iterable[str] | None = None) -> None:
     """Compare the files in `paths`, by default all, with the manifest. Raises `Refused` if one is missing or differs.
+
+    Raises ShortOfResources if a file can't be read for lack of descriptors or memory.
 
     Files in bin/ are not compared, because bin/ may have the newer launcher of another release.
     """
@@ -34,5 +36,6 @@ def _defect(path: Path, entry: FileEntry) -> str | None:
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
+        check_shortage(path, error)
         return f"can't be read ({error.strerror})"
     return None if found == entry.sha256 else "differs from the build"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -153,3 +154,16 @@ def test_a_damaged_commit_record_is_refused_in_one_sentence(store: ReleaseStore,
     (store.root / "releases/record.json").write_bytes(data)
     with pytest.raises(Refused, match=r"record\.json can't be read: .*; restore it from a backup\."):
         ReleaseStore(store.root)
+
+
+def test_a_lack_of_descriptors_is_no_damage(store: ReleaseStore) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1, limits[1]))
+    try:
+        with pytest.raises(Refused, match=r"record\.json can't be read now: Too many open files; free descriptors or"):
+            ReleaseStore(store.root)
+        with pytest.raises(Refused, match=r"can't be read now: Too many open files; free descriptors or memory, or"):
+            store.catalog.verify("2")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert store.catalog.damage("2") is None
