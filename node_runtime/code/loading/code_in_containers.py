@@ -32,8 +32,8 @@ def code_in(thing: Any, others: Container[int] = (), limit: int = MAX_OBJECTS_VI
     """Yield the functions and classes that `thing` refers to, the nearest first.
 
     Follows containers, closures, wrappers, and instances of classes of applications and third-party libraries. Doesn't
-    follow loggers and tasks, which refer to too much, nor ASGI scopes, whose application runs elsewhere. Skips objects
-    whose identities are in `others`. Visits at most `limit` objects, and runs none of their code.
+    follow loggers and tasks, which refer to too much, nor ASGI scopes, which only lead to the application. Skips
+    objects whose identities are in `others`. Visits at most `limit` objects, and runs none of their code.
     """
     waiting, seen = deque([thing]), {id(thing)}
     while waiting and len(seen) < limit:
