@@ -75,7 +75,7 @@ def _place(top: str) -> Path | None:
             return folder / top
         if (folder / f"{top}.py").is_file():
             return folder / f"{top}.py"
-        if any((folder / top).glob("*.py")):
+        if any((folder / top).glob("*.py")) or any((folder / top).glob("*/__init__.py")):
             raise _refused(f"{folder / top} is not a package, because it has no __init__.py; add an empty one.")
     spec = util.find_spec(top)
     if spec is None or spec.origin is None or {"site-packages", "dist-packages"} & set(Path(spec.origin).parts):

@@ -174,12 +174,15 @@ def record_line(path: Path, site: Path) -> str:
         ("ice_cream", "kiosk", "'kiosk' is not an ASGI application; write module:name, such as main:app."),
         ("ice_cream", "nowhere:app", "There is no package nowhere in this folder, and none is installed"),
         ("ice_cream", "kiosk.menu:app", "kiosk has no module kiosk.menu; write the module of the application."),
+        ("ice_cream", "acme.shop:app", "acme is not a package, because it has no __init__.py; add an empty one."),
         ("kiosk", "kiosk.main:app", "kiosk is the name of the package itself; choose another name, such as"),
     ],
 )
 def test_an_asgi_application_that_can_not_be_served_is_refused_with_a_remedy(
     name: str, target: str, sentence: str, kiosk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (kiosk.parent / "acme/shop").mkdir(parents=True)
+    (kiosk.parent / "acme/shop/__init__.py").touch()
     with pytest.raises(SystemExit) as end:
         main(["new", str(tmp_path / "new" / name), "--asgi", target])
     assert end.value.code == 2

@@ -45,7 +45,7 @@ def copied(app: App, user: str, **modules: str) -> list[str]:
         ("ALL = [*limits.NAMES, 'more']", "limits.NAMES for ALL"),
         ("TABLE = limits.TABLE", "limits.TABLE for TABLE"),
         ("RATES = limits.rates()", "limits.rates for RATES"),
-        ("if limits.LOW > 3:\n    pass", "limits.LOW for line 4"),
+        ("if limits.LOW > 3: pass", "limits.LOW for line 3"),
     ],
 )
 def test_a_changed_value_is_named_by_what_a_body_has_used_it_for(app: App, user: str, named: str) -> None:
