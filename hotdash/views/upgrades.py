@@ -41,7 +41,7 @@ _RESULTS = (
 )
 _HISTORY = (
     Column("", max_width=1),
-    Column("operation", min_width=18, max_width=50, grow=True),
+    Column("operation", min_width=25, max_width=50, grow=True),
     Column("outcome", max_width=48),
     Column("by", max_width=24, drop_order=2),
     Column("when", drop_order=1, align_right=True),

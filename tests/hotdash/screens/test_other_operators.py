@@ -145,6 +145,15 @@ async def test_a_plan_that_an_operation_has_overtaken_is_not_called_possible(ope
         assert "Possible. Nothing" not in user.frame()
 
 
+async def test_the_list_of_operations_has_whole_versions_at_80_columns(opened: Open, peer: Peer) -> None:
+    now = time.time()
+    done = bobs_upgrade(from_vsn="1.0", to_vsn="1.1", ended=now, outcome="installed", probation_until=now + 600)
+    peer.world.operations = [msgspec.structs.replace(done, claim="root@vm")]
+    async with opened((80, 24)) as user:
+        await user.press("6")
+        await user.sees("Upgrade   1.0 → 1.1 ", "1.1 running, on probation")
+
+
 async def test_failures_come_first_and_results_are_filtered(opened: Open, peer: Peer) -> None:
     good = [a_result(100 + number, name=f"worker_{number}") for number in range(60)]
     bad = a_result(900, name="late_one", outcome="failed", reason="KeyError: 'turns'")
