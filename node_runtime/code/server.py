@@ -61,9 +61,9 @@ class CodeServer:
     # ------------------------------------------------------------ installing
 
     def add_application(self, name: str, vsn: str, modules: Mapping[str, str | os.PathLike[str]]) -> None:
-        """Set the source files that the first imports of an application's modules load.
+        """Set the source file of each module of an application, from which its first import loads it.
 
-        The list replaces the previous one. Modules that are loaded already don't change. A parent package that is not
+        The mapping replaces the previous one. Modules that are loaded already don't change. A parent package that is not
         listed becomes a package without a body, as a folder without `__init__.py` does.
         """
         self.add_sources(name, [Source(module, os.fspath(path), name, vsn) for module, path in modules.items()])

@@ -105,7 +105,7 @@ def _bind_port(host: str, port: int, *, reuse_port: bool) -> socket.socket:
 
 
 def _detect_vanished_clients(bound: socket.socket) -> None:
-    """Let the system end connections whose clients have vanished, also those that the socket accepts."""
+    """Let the system end connections that a listening socket accepts, when their clients have vanished."""
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (("IDLE", PROBE_SECONDS), ("INTVL", PROBE_INTERVAL_SECONDS), ("CNT", PROBES)):
         if (option := getattr(socket, f"TCP_KEEP{name}", None)) is not None:

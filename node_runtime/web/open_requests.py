@@ -71,7 +71,7 @@ def requests_in_flight(listener: Listener) -> set[asyncio.Task[Any]]:
 
 
 def has_begun(listener: Listener, task: asyncio.Task[Any]) -> bool:
-    """Return whether a request has called the application. Otherwise, it will call the version that is current then."""
+    """Return whether a request has called the application; if not, a replaced application can still answer it."""
     coroutine: Any = task.get_coro()
     return task not in listener.gate.waiting and inspect.getcoroutinestate(coroutine) != inspect.CORO_CREATED
 

@@ -279,7 +279,7 @@ def _attempt(act: Any, one: Registration) -> None:
     try:
         act()
     except Exception:
-        logger.exception("a registration could not be hidden or shown again (%s)", one.registry.title)
+        logger.exception("an entry could not be taken out of %s, or not be put back", one.registry.title)
 
 
 def _index(container: MutableSequence[Any], item: Any) -> int | None:
