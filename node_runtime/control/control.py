@@ -176,7 +176,7 @@ class Control:
             try:
                 update_record(identity.own_name, identity.boot_id, vsn=self._handler.vsn)
             except (Refused, OSError) as error:
-                logger.warning("the node's record can't be written, so `hotdash nodes` shows the former release: %s", error)
+                logger.warning("`hotdash nodes` shows a former release; the node's record can't be written: %s", error)
         _publish(events, audit, operation)
 
     def _live_node_key(self, security: Security) -> LiveNodeKey:
