@@ -28,7 +28,7 @@ class TreeRow:
 
 
 def tree_rows(window: TreeWindow, closed: frozenset[str]) -> list[TreeRow]:
-    """Return the known lines of the tree as rows."""
+    """Return a row for each line of the tree that the node has sent."""
     return [_row(line, window, closed) for line in window.page.lines]
 
 

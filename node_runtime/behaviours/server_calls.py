@@ -56,7 +56,9 @@ async def call(  # noqa: PLR0912
     the reason when the server ends before it answers. If the server has no such method, raises Exit with the reason
     "badcall", and the server keeps running. Raises Deadlock at once when the server waits for the caller, directly or
     through others, and TypeError for an object that is not a method. If the server is idle and the method is plain (not
-    async), the method runs in the caller's turn, with the caller's context variables. Follows gen_server:call/2.
+    async), the method runs at once, inside the caller's `call`, with the caller's context variables.
+
+    Follows gen_server:call/2.
     """
     node = current_runtime.node or runtime()
     if node.zombies:

@@ -308,7 +308,7 @@ class Batch:
                 managed.current.live_imports = find_live_imports(managed.current, self._table.namespace)
 
     def _record_reused_attributes(self) -> None:
-        """Record the present attributes of reused classes, for the replaced version to become current again."""
+        """Record the present attributes of reused classes; a revert to the replaced version restores them."""
         for managed, version in self._versions:
             before = managed.current
             for cls, attributes in version.reused_classes.items():

@@ -53,7 +53,7 @@ class SnapshotReader:
 
         The generator does not yield while it reads a process. The snapshot contains zombies, and
         the processes that exist both when it begins and when it is complete. A process that starts
-        in between is left out, because its supervisor may have started in between, too.
+        in between is left out: its supervisor may be new, too, and missing in the snapshot.
         """
         modules = self.code.loaded_modules()
         reader = self._reader({module.name: frozenset(module.old_pids) for module in modules})

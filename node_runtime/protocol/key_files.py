@@ -78,7 +78,7 @@ def check_key_name(name: str) -> None:
 
 
 def default_role(name: str) -> Role | None:
-    """Return the role whose default key has this name; None for a person."""
+    """Return the role whose default key has this name; None for the name of a person's key."""
     return next((role for role in ROLES if role == name), None)
 
 

@@ -181,7 +181,9 @@ def set_routes(name: str, routes: Iterable[Route | Sequence[str]]) -> None:
 
 
 def set_websockets(name: str, routes: Iterable[WebSocketRoute | Sequence[str]]) -> None:
-    """Replace a listener's websocket routes, the paths whose websockets are processes, from the next websocket on.
+    """Replace a listener's websocket routes: from now on, new websockets are accepted on the paths of `routes`.
+
+    Each websocket of a route is a process.
 
     A route may also be a pair of its path and its handler, so that an appup can apply this function.
 

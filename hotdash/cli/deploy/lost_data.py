@@ -28,8 +28,8 @@ def check_consent(plan: m.Plan, node: str, named: Collection[str]) -> None:
         options = " ".join(f"--lose {name}" for name in missing)
         raise Refused(
             f"The {plan.direction}grade would lose data: {', '.join(missing)}. "
-            f"Keep the data as the plan says, or pass {options}."
+            f"Keep the data in the way that the plan describes, or pass {options}."
         )
     if len(plan.lost) > len(lost):
         verb = f"'hotdash {plan.direction}grade {node} {plan.to_vsn}'"
-        raise Refused(f"{plan.lost[-1]} Keep the data as the plan says, or run {verb} and confirm.")
+        raise Refused(f"{plan.lost[-1]} Keep the data in the way that the plan describes, or run {verb} and confirm.")

@@ -116,7 +116,9 @@ def _operations(node: NodeView) -> Iterator[Trouble]:
             yield Trouble("warn", words, "upgrades", about="waiting")
     newest = node.operations[-1] if node.operations else None
     if newest is not None and newest.outcome in ("partly put back", "partly reverted", "restarted"):
-        yield Trouble("bad", f"the last operation ended as {newest.outcome}: {newest.error or newest.id}", "upgrades")
+        yield Trouble(
+            "bad", f"the outcome of the last operation is '{newest.outcome}': {newest.error or newest.id}", "upgrades"
+        )
 
 
 def _modules(node: NodeView) -> Iterator[Trouble]:

@@ -50,7 +50,7 @@ class LoopWatch:
         return self._place if self._asked_at is not None else ""
 
     def take_report(self) -> str:
-        """Return a sentence about a blocking of the loop that has ended since the last call, or an empty text."""
+        """Return a sentence about a block of the loop that has ended since the last call; "" if no block has ended."""
         if self._asked_at is None:
             self._end_block()
         report, self._report = self._report, ""

@@ -31,8 +31,8 @@ class ArgumentConversion:
             done = default().convert(arguments.values)
             if done.obstacles:
                 process, obstacle = arguments.process, done.obstacles[0]
-                reason = f"{process_label(process)} would restart a child with arguments that can't be converted"
-                reason = f"{reason}: {obstacle.reason}"
+                reason = f"{process_label(process)} would restart a child with arguments that can't be converted "
+                reason = f"{reason}to the new code: {obstacle.reason}"
                 blockers.append(Blocker(reason=reason, remedy=obstacle.remedy, pid=int(process.pid), transient=True))
             elif done.value is not arguments.values:
                 self._converted.append((arguments, done.value))

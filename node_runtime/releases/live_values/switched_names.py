@@ -53,7 +53,7 @@ class SwitchedNames:
         return False
 
     def search(self, places: Sequence[HeldValue]) -> None:
-        """Search through the values in `places`, which the processes hold."""
+        """Search the values that processes hold, in `places`, for values of the former classes."""
         if self._switched:
             search = ValueSearch(self, SWITCHED_SECONDS)
             search.run([held.value for held in places])

@@ -143,7 +143,9 @@ class LiveValues:
             for one in self._found
             if one.outcome != "migrated" or one.pid not in failed or one.at.place not in _OF_STATE
         ]
-        shared = limited(self._cautions, "objects of states are shared with other holders")
+        shared = limited(
+            self._cautions, "objects in the states of processes are shared with tasks, threads, timers or modules"
+        )
         described = describe([*kept, *left], self._transition, self._code, self._find_obstacle)
         return msgspec.structs.replace(
             described,

@@ -145,7 +145,7 @@ class MadeAhead:
             yield
 
     def adopt_into(self, converter: Converter) -> None:
-        """Give a converter the new objects of those records that have not changed since `make`."""
+        """Let a converter use the objects that `make` has made, if their originals have not changed since."""
         for together, records in self._groups:
             unchanged = [together]
             if not together.content.is_unchanged():

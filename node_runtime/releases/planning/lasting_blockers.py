@@ -71,7 +71,7 @@ def _obstacle(transition: Transition, batch: Batch, process: BehaviourProcess) -
     behaviour = behaviour_of(cls)
     if behaviour is not process.behaviour:
         kind = "not a behaviour" if behaviour is None else f"a {behaviour.__name__}"
-        return f"a {process.behaviour.__name__}, which is {kind} in release {vsn}"
+        return f"which is a {process.behaviour.__name__} now, but {kind} in release {vsn}"
     if (reserved := defined_reserved_name(cls, process.state_attribute)) is not None:
         return f"whose version in release {vsn} can't hold a state: {reserved}"
     if inspect.isabstract(cls):

@@ -28,7 +28,7 @@ def test_lost_data_that_is_not_named_is_refused_with_the_options_that_name_it() 
         check_consent(plan, NODE, {"shop.hub.SEEN"})
     assert refused.value.sentence == (
         "The upgrade would lose data: shop.hub.CLIENTS. "
-        "Keep the data as the plan says, or pass --lose shop.hub.CLIENTS."
+        "Keep the data in the way that the plan describes, or pass --lose shop.hub.CLIENTS."
     )
     check_consent(plan, NODE, {"shop.hub.SEEN", "shop.hub.CLIENTS"})
 

@@ -121,8 +121,8 @@ ABSTRACT = (
 @pytest.mark.parametrize(
     ("second", "reason"),
     [
-        (MACHINE, "a GenServer, which is a GenStatem in release 2"),
-        (NO_BEHAVIOUR, "a GenServer, which is not a behaviour in release 2"),
+        (MACHINE, "which is a GenServer now, but a GenStatem in release 2"),
+        (NO_BEHAVIOUR, "which is a GenServer now, but not a behaviour in release 2"),
         (ABSTRACT, "which is abstract in release 2"),
     ],
     ids=["machine", "none", "abstract"],

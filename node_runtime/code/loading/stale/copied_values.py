@@ -88,7 +88,7 @@ class CopiedValues:
         return None
 
     def _is_copied(self, origin: tuple[str, str], kept: Any) -> bool:
-        """Return whether the load changes a value, so that `kept`, which a body has bound, is out of date."""
+        """Return whether `kept`, which a body has computed from the global `origin`, is old after this load."""
         module, name = origin
         before, after = (namespace.get(name, MISSING) for namespace in self._batch[module])
         if before is after or after is MISSING:

@@ -157,7 +157,7 @@ class RunningNode:
     # ------------------------------------------------------------------ children and routes
 
     def table(self, effect: ChildEffect) -> ChildTableModel | None:
-        """Return the child table of the supervisor that an effect names; None if the supervisor is unknown."""
+        """Return the child table of the supervisor that `effect` changes; None if the supervisor is unknown."""
         for table in self.tables.values():
             if effect.supervisor in table.left.names | table.target.names:
                 return table

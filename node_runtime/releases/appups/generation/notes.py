@@ -51,13 +51,13 @@ def _listeners(older: ReleaseFacts, newer: ReleaseFacts) -> Iterator[str]:
     before, after = ({of.listener for of in facts.routes} - children for facts in (older, newer))
     for name in sorted(after - before):
         yield (
-            f'The listener "{name}" is new, and an upgrade does not call the start of an application: apply a function '
-            "that starts the listener, or it is missing until the node restarts."
+            f'The listener "{name}" is new, and an upgrade does not call the start of an application. Let the appup '
+            "`apply` a function that starts the listener; otherwise, the listener is missing until the node restarts."
         )
     for name in sorted(before - after):
         yield (
-            f'The listener "{name}" is removed, and an upgrade does not call the stop of an application: apply '
-            "node_runtime.web:stop_http, or the listener stays until the node restarts."
+            f'The listener "{name}" is removed, and an upgrade does not call the stop of an application. Let the '
+            "appup `apply` node_runtime.web:stop_http; otherwise, the listener stays until the node restarts."
         )
 
 

@@ -28,7 +28,7 @@ class RouteStep(msgspec.Struct, frozen=True):
     """The change of one listener's routes from `before` to `after`.
 
     `setter` is the name of a function of the releases that sets these routes; "" if neither release has such a
-    function. The function exists in the left release, in the target, or in both.
+    function. The function exists in the old release, in the new one, or in both.
     """
 
     of: ListenerRoutes
