@@ -166,6 +166,21 @@ def parents_signal_handler(number: int) -> Any:
     return _parents_handlers.get(number, signal.getsignal(number))
 
 
+def handled_signal(handlers: object, handler: object) -> str | None:
+    """In a child, return the name of the signal that the parent handles with `handler`.
+
+    Return None unless `handlers` is the child's record of the parent's handlers.
+    """
+    if handlers is not _parents_handlers:
+        return None
+    return next((signal_name(number) for number, each in _parents_handlers.items() if each is handler), None)
+
+
+def signal_name(number: int) -> str:
+    """Return the name of a signal, such as "SIGUSR1"; "signal 40" for a signal without a name."""
+    return signal.Signals(number).name if number in {*signal.Signals} else f"signal {number}"
+
+
 def _reset_signals() -> None:
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:

@@ -130,19 +130,32 @@ def text_matches(pattern: str, text: str) -> bool:
     return _glob_matches(pattern, text)
 
 
-@lru_cache(maxsize=4096)
 def _glob_matches(pattern: str, text: str) -> bool:
-    """Return whether a text matches a pattern with `*` or `?`. Cached, since many processes have the same module."""
-    place = at = 0
-    star, marked = -1, 0
-    while at < len(text):
-        if place < len(pattern) and pattern[place] == "*":
-            star, marked, place = place, at, place + 1
-        elif place < len(pattern) and pattern[place] in ("?", text[at]):
-            place, at = place + 1, at + 1
-        elif star >= 0:  # let the last star take one more character
-            marked += 1
-            place, at = star + 1, marked
-        else:
+    """Return whether a text matches a pattern with `*` or `?`.
+
+    The leftmost place of each part is the right one, because every part has a fixed length: there is no backtracking.
+    """
+    first, *others = _parts(pattern)
+    begins = first.match(text)
+    if begins is None:
+        return False
+    if not others:
+        return begins.end() == len(text)
+    at = begins.end()
+    *middle, last = others
+    for part in middle:
+        found = part.search(text, at)
+        if found is None:
             return False
-    return pattern[place:].strip("*") == ""
+        at = found.end()
+    start_of_last = len(text) - len(pattern.rpartition("*")[2])
+    return start_of_last >= at and last.match(text, start_of_last) is not None
+
+
+@lru_cache(maxsize=1024)
+def _parts(pattern: str) -> tuple[re.Pattern[str], ...]:
+    """Return the parts of a pattern between its stars; in a part, `?` stands for one character, and nothing repeats."""
+    return tuple(
+        re.compile("".join("." if one == "?" else re.escape(one) for one in part), re.DOTALL)
+        for part in pattern.split("*")
+    )

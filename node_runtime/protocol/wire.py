@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import msgspec
 import zmq
 
+from .clip import clip
+
 S = TypeVar("S", bound=msgspec.Struct)
 
 MAX_REQUEST_BYTES = 1 << 20
@@ -19,6 +21,9 @@ MAX_REQUEST_BYTES = 1 << 20
 
 MAX_REPLY_BYTES = 64 << 20
 """The size limit, in bytes, of a frame that a client accepts; a snapshot of 100,000 processes is smaller."""
+
+MAX_ERROR_CHARACTERS = 300
+"""The maximum number of characters of the reason why a message can't be decoded; it may repeat the sender's values."""
 
 UPLOAD_CHUNK_BYTES = 256 * 1024
 """The size, in bytes, of one chunk of an upload."""
@@ -51,7 +56,7 @@ def unpack(data: bytes, type_: type[S]) -> S:
     try:
         value: S = _decoder(type_).decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedMessage(str(error)) from None
+        raise MalformedMessage(clip(str(error), MAX_ERROR_CHARACTERS)) from None
     return value
 
 

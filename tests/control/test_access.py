@@ -113,6 +113,18 @@ async def test_unknown_fields_are_refused(shop: Node) -> None:
             await client.request(replace(state, params=Sneaky), Sneaky(pid=1, also="x"))
 
 
+async def test_a_refusal_repeats_only_the_beginning_of_a_huge_value(shop: Node) -> None:
+    class Filter(m.WireStruct, frozen=True):
+        order: str
+
+    processes: Method[Any, Any] = methods.PROCESSES
+    async with shop.client("viewer") as client:
+        for order in ("x" * 500_000, "\x1b" * 500_000):
+            with pytest.raises(Refused, match="can't decode the parameters") as caught:
+                await client.request(replace(processes, params=Filter), Filter(order=order))
+            assert len(caught.value.sentence) < 2000
+
+
 async def test_another_protocol_is_answered_with_one_sentence(shop: Node) -> None:
     async with shop.client() as client:
         with pytest.raises(Refused, match="uses protocol version 99"):

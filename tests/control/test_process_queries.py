@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from node_runtime import GenServer, Pid, call, cast, exit, gen_server, spawn_task, supervisor, sys
-from node_runtime.control.queries import membership, process_queries
+from node_runtime import GenServer, Pid, call, cast, exit, gen_server, register, spawn_task, supervisor, sys
+from node_runtime.control.queries import membership, process_queries, slices
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
@@ -159,6 +159,28 @@ async def test_a_wrong_filter_is_refused_by_a_sentence(shop: Node) -> None:
                 with pytest.raises(Refused, match=sentence) as caught:
                     await asked
                 assert caught.value.code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("query", "times"),
+    [
+        (m.ProcessQuery(names=("nobody", "nobody else")), 3),
+        (m.ProcessQuery(filter="!name:*????x !module:*?????????y"), 20),
+        (m.ProcessQuery(pids=tuple(range(1, 1001)), filter="!module:*?????????y"), 20),
+    ],
+    ids=["unknown names", "a pattern", "many pids"],
+)
+async def test_a_query_yields_to_the_event_loop_while_it_searches(
+    shop: Node, query: m.ProcessQuery, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pool_of(200) as pids:
+        for number, pid in enumerate(pids):
+            register(f"worker {number}", pid)
+        queries = process_queries.ProcessQueries(shop.runtime, shop.code, "boot")
+        for _ in queries.processes(m.ProcessQuery()):
+            pass  # so that the next query finds all processes read
+        monkeypatch.setattr(slices, "SLICE_SECONDS", 0.0)
+        assert sum(1 for _ in queries.processes(query)) >= times
 
 
 async def test_a_filter_does_not_see_what_redaction_hides(shop: Node) -> None:

@@ -10,6 +10,7 @@ from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType
 from typing import TYPE_CHECKING, Any, Final
 
 from node_runtime.behaviours.upgrade.live_processes import CallbackVersion
+from node_runtime.code.forked_child import handled_signal
 from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol.messages import OldCodeHolder
 
@@ -62,6 +63,8 @@ def owner(thing: Any, held: object) -> OldCodeHolder | None:
     found: tuple[HolderKind, str] | None = None
     if is_of_node(thing) or isinstance(thing, _NODE_OBJECTS):
         found = "object", NODE
+    elif (handled := handled_signal(thing, held)) is not None:
+        found = "object", f"the handler of {handled}"
     elif isinstance(thing, dict) and "__spec__" in thing:
         name = next((name for name, value in thing.items() if value is held), "?")
         found = "object", f"{thing.get('__name__')}.{name}"

@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from node_runtime.code.forked_child import signal_name
 from node_runtime.processes import current_runtime
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.runtime import Runtime
@@ -69,7 +70,7 @@ class SettingChange:
         """Return the name of the setting: "the umask", "the environment variable HOME"."""
         kind, name = self.key
         if kind == _HANDLER:
-            name = signal.Signals(name).name if name in {*signal.Signals} else f"signal {name}"
+            name = signal_name(name)
         elif kind == _HOOK:
             name = f"{name[0].__name__}.{name[1]}"
         return kind if name is None else f"{kind} {name}"

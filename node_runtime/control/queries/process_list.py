@@ -38,9 +38,9 @@ class MatchingProcesses:
         """Seconds since the filter was last evaluated, or 0 if its answer can't have changed since."""
         return self._repetition.age if self.filter.changes else 0.0
 
-    def only(self, processes: list[Process]) -> None:
+    def only(self, processes: list[Process]) -> Generator[None, None, None]:
         """Consider only these processes, which are in the order of their pids."""
-        self._fixed = [process for process in processes if self.filter.accepts(process)]
+        self._fixed = yield from self.filter.select(processes)
 
     def refresh(self) -> Generator[None, None, None]:
         """Evaluate the filter for new processes, and if it `changes`, for all processes."""

@@ -7,7 +7,7 @@ kept only as long as clients ask this question.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from time import monotonic
 from typing import Final, TypeVar
 
@@ -23,7 +23,7 @@ from .process_filter import ProcessFilter
 from .process_list import MatchingProcesses, ProcessList
 from .process_reader import ProcessReader, shown_name
 from .rows import Rows
-from .slices import Repetition
+from .slices import Repetition, sliced
 from .tree_lines import Folding, VisibleTree
 
 K = TypeVar("K")
@@ -62,7 +62,7 @@ class ProcessQueries:
         yield from self._begin()
         try:
             yield from self._refresh(rates=filter.needs_rates or query.order in RATE_ORDERS)
-            listed = self._list(query, filter)
+            listed = yield from self._list(query, filter)
             yield from listed.refresh()
             return (yield from self._page(query, listed))
         finally:
@@ -126,9 +126,9 @@ class ProcessQueries:
         self._reader.refresh()
         yield
 
-    def _list(self, query: m.ProcessQuery, filter: ProcessFilter) -> ProcessList:
+    def _list(self, query: m.ProcessQuery, filter: ProcessFilter) -> Generator[None, None, ProcessList]:
         if query.pids or query.names:
-            return ProcessList(self._some(query, filter), query.order, self._orders)
+            return ProcessList((yield from self._some(query, filter)), query.order, self._orders)
         key = query.filter, query.order
         if (known := self._lists.get(key)) is None:
             self._drop_unused()
@@ -137,17 +137,25 @@ class ProcessQueries:
             )
         return known
 
-    def _some(self, query: m.ProcessQuery, filter: ProcessFilter) -> MatchingProcesses:
+    def _some(self, query: m.ProcessQuery, filter: ProcessFilter) -> Generator[None, None, MatchingProcesses]:
         matching = MatchingProcesses(filter, self._membership)
-        asked = [*map(self._process, query.pids[:MAX_LIMIT]), *map(self._named, query.names[:MAX_NAMES])]
+        named = yield from self._named(query.names[:MAX_NAMES])
+        asked = [*map(self._process, query.pids[:MAX_LIMIT]), *named]
         found = {int(one.pid): one for one in asked if one is not None}
-        matching.only([found[pid] for pid in sorted(found)])
+        yield from matching.only([found[pid] for pid in sorted(found)])
         return matching
 
-    def _named(self, name: str) -> Process | None:
-        """Return the process whose name is displayed as `name` (escaped, and without secrets), or None."""
+    def _named(self, wanted: Iterable[str]) -> Generator[None, None, list[Process]]:
+        """Return the processes whose names are displayed as `wanted` (escaped, and without secrets)."""
         names = self._runtime.names
-        return names.get(name) or next((names[one] for one in list(names) if shown_name(one) == name), None)
+        found = [names[name] for name in wanted if name in names]
+        unknown = {name for name in wanted if name not in names}
+        for name, due in sliced(list(names) if unknown else ()):
+            if due:
+                yield
+            if shown_name(name) in unknown and (process := names.get(name)) is not None:
+                found.append(process)
+        return found
 
     def _tree(self, query: m.TreeQuery, filter: ProcessFilter) -> VisibleTree:
         key = query.filter, query.closed, query.open, query.unfolded

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from types import MethodType
 from typing import Any
 
-from node_runtime.code.forked_child import parents_signal_handler
+from node_runtime.code.forked_child import parents_signal_handler, signal_name
 from node_runtime.code.registrations import Hooks
 from node_runtime.processes import current_runtime
 
@@ -27,14 +27,14 @@ def kept_hooks(origin: Callable[[Any], str | None]) -> Iterator[tuple[str, Any, 
 
 def _hooks() -> Iterator[tuple[str, Any]]:
     for number in sorted(signal.valid_signals()):
-        yield f"The handler of {_name(number)}", parents_signal_handler(number)
+        yield f"The handler of {signal_name(number)}", parents_signal_handler(number)
     for (module, name), hook in Hooks().items():
         yield f"{module.__name__}.{name}", hook
     yield from _finalizers()
     loop = None if current_runtime.node is None else current_runtime.node.loop
     if loop is not None:
         for number, handle in list(getattr(loop, "_signal_handlers", {}).items()):
-            yield f"The event loop's handler of {_name(number)}", getattr(handle, "_callback", None)
+            yield f"The event loop's handler of {signal_name(number)}", getattr(handle, "_callback", None)
         yield from _watchers(loop)
         yield "The event loop's exception handler", loop.get_exception_handler()
         yield "The event loop's task factory", loop.get_task_factory()
@@ -55,10 +55,6 @@ def _finalizers() -> Iterator[tuple[str, Any]]:
         target = info.weakref()
         kind = type(target).__qualname__
         yield f"The finalizer of {'an' if kind[:1] in 'AEIOUaeiou' else 'a'} {kind}", info.func
-
-
-def _name(number: int) -> str:
-    return signal.Signals(number).name if number in {*signal.Signals} else f"signal {number}"
 
 
 def _code_of(hook: Any) -> list[Any]:
