@@ -15,6 +15,7 @@ from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol.messages import OldCodeHolder
 
 from .caches import CACHE, cache_name, cache_title
+from .thread_variables import ThreadVariables
 
 if TYPE_CHECKING:
     from node_runtime.protocol.messages import HolderKind
@@ -76,6 +77,8 @@ def owner(thing: Any, held: object) -> OldCodeHolder | None:
         found = "server", "a server of the event loop"
     elif isinstance(thing, Thread):  # a thread that has ended no longer refers to its function
         found = "thread", f"thread {thing.name}"
+    elif isinstance(thing, ThreadVariables):
+        found = "thread", f"thread {thing.thread}"
     elif type(thing) is CACHE and (name := cache_name(thing)) is not None:
         return OldCodeHolder(kind="object", name=cache_title(name), does="", cache=name)
     elif isinstance(thing, Task) and not thing.done():

@@ -19,6 +19,7 @@ from .holder_search import HolderSearch, Suspects
 from .holders import HeldFindings, find_holders
 from .reachability import held_namespaces
 from .running import Runners, find_runners
+from .thread_variables import thread_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -107,7 +108,9 @@ class OldVersions:
         """Return what runs and what holds the old versions of `modules`. Blocks the calling thread."""
         modules = list(self._versions(modules))
         running, titles = self.running(modules), self._processes.titles()
+        threads = thread_variables([self._processes.loop_activity().thread])  # the search finds what refers to them
         findings = find_holders(modules, lambda: self._suspects(modules, self._processes.titles()))
+        del threads
         for module, found in running.items():
             findings.holders[module] = _merged(self._named(module, found, titles), findings.holders.get(module, ()))
         return findings

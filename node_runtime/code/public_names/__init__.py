@@ -12,6 +12,7 @@ from node_runtime.code.loading.module_data.thread_values import thread_values_re
 from node_runtime.code.loading.module_files import SourceChange
 from node_runtime.code.loading.staging import AroundBody, without_context
 from node_runtime.code.module import HotModule, module_view
+from node_runtime.code.old.thread_variables import ThreadVariables, thread_variables
 from node_runtime.code.registrations import OsProcessSettings
 from node_runtime.code.server import CodeServer, current
 from node_runtime.code.version import CompilationUnit, ManagedModule, Source, SourceText, Version
@@ -35,10 +36,12 @@ __all__ = [
     "Source",
     "SourceChange",
     "SourceText",
+    "ThreadVariables",
     "Version",
     "compile_apart",
     "current",
     "module_view",
     "thread_values_read",
+    "thread_variables",
     "without_context",
 ]  # fmt: skip

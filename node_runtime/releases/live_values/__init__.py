@@ -3,9 +3,8 @@
 The search runs in the copy of the node, after the new code was executed there and before that code becomes current.
 """
 
-from .other_holders import ThreadValues, thread_values
 from .remedies import pending_remedy
 from .report import LiveValuesFound
 from .tracker import LiveValues
 
-__all__ = ["LiveValues", "LiveValuesFound", "ThreadValues", "pending_remedy", "thread_values"]
+__all__ = ["LiveValues", "LiveValuesFound", "pending_remedy"]

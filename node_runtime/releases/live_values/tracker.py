@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess
-from node_runtime.code import Batch, Version
+from node_runtime.code import Batch, ThreadVariables, Version
 from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol.messages import ValueOutcome
@@ -27,7 +27,7 @@ from node_runtime.releases.planning.transition import Transition
 
 from .findings import Finding, MigratedBy
 from .held_values import HeldValue, held_values
-from .other_holders import ThreadValues, other_holders
+from .other_holders import other_holders
 from .pending_trials import ARGUMENT_PLACES, PENDING_PLACES, Guard, PendingTrials
 from .replaced_code import ReplacedCode
 from .report import LiveValuesFound, limited
@@ -51,7 +51,12 @@ class LiveValues:
     """The values of replaced or deleted code, in one rehearsal. Created in the copy of the node, before the switch."""
 
     def __init__(
-        self, transition: Transition, running: Mapping[str, Version], batch: Batch, guard: Guard, threads: ThreadValues
+        self,
+        transition: Transition,
+        running: Mapping[str, Version],
+        batch: Batch,
+        guard: Guard,
+        threads: Sequence[ThreadVariables],
     ) -> None:
         changed = {*transition.loaded, *transition.removed}
         old = {module: version.namespace for module, version in running.items() if module in changed}

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from node_runtime.code import Batch, CodeServer, thread_values_read
+from node_runtime.code import Batch, CodeServer, thread_values_read, thread_variables
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import (
     Blocker,
@@ -20,7 +20,7 @@ from node_runtime.protocol.messages import (
     RehearsedCall,
 )
 from node_runtime.releases.files.relup_instructions import Apply
-from node_runtime.releases.live_values import LiveValuesFound, thread_values
+from node_runtime.releases.live_values import LiveValuesFound
 from node_runtime.releases.planning import affected
 from node_runtime.releases.planning.app_env import files_of_target
 from node_runtime.releases.planning.transition import Transition, cold_remedy
@@ -108,7 +108,7 @@ async def rehearse(
     modules = (*transition.migrated, *transition.loaded, *transition.removed)
     running = {module: version for module in modules if (version := code.versions(module)[0]) is not None}
     limits = RehearsalLimits(node.rehearsal, node.code_change, node.prepare, MEMORY_LIMIT)
-    marker, receiver, threads = ProgressMarker(), Receiver(on_progress), thread_values()
+    marker, receiver, threads = ProgressMarker(), Receiver(on_progress), thread_variables()
 
     def find_holders() -> dict[str, list[OldCodeHolder]]:
         # An install doesn't need the search, because the plan has already reported what was found.

@@ -7,7 +7,7 @@ arguments, with the state object of the process, and at the same place in the sc
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,7 +30,7 @@ from node_runtime.behaviours.upgrade.live_processes import (
     SupervisorProcess,
     adopt_current_class,
 )
-from node_runtime.code import Batch, BodyEffects, Version
+from node_runtime.code import Batch, BodyEffects, ThreadVariables, Version
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.processes.runtime import runtime
@@ -42,7 +42,7 @@ from node_runtime.protocol.messages import (
     RehearsedCall,
     Term,
 )
-from node_runtime.releases.live_values import LiveValues, ThreadValues
+from node_runtime.releases.live_values import LiveValues
 from node_runtime.releases.planning.app_env import ApplicationSnapshot
 from node_runtime.releases.planning.transition import Transition
 
@@ -115,7 +115,7 @@ class RehearsalRunner:
     send: SendMessage
     bodies_only: bool
     find_holders: FindHolders
-    threads: ThreadValues
+    threads: Sequence[ThreadVariables]
     report: Report = field(default_factory=Report)
     batch: Batch = field(init=False)
     plans: ClassPlans = field(init=False)

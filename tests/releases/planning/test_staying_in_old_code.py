@@ -270,3 +270,33 @@ async def test_a_task_that_the_node_has_is_cancelled_by_its_name(small: SmallNod
     with contextlib.suppress(asyncio.CancelledError):
         await task
     assert task.cancelled()
+
+
+async def test_a_thread_is_named_if_only_a_local_variable_of_it_has_an_instance(small: SmallNode, loaded: Any) -> None:
+    gate = threading.Event()
+
+    def work() -> object:
+        site = loaded.Site()
+        gate.wait()
+        return site
+
+    thread = threading.Thread(target=work, name="worker")
+    thread.start()
+    try:
+        (sentence,) = await warned(small)
+        assert sentence == (
+            "The thread worker holds an instance of shop.counter.Site: it stays in the old version of shop.counter; "
+            "after the upgrade, `hotdash purge NODE shop.counter` frees it."
+        )
+        assert (await small.install("2")).outcome == "installed"
+        (blocker,) = (await small.handler.plan("3")).blockers
+        assert blocker.reason == (
+            "shop.counter still has an old version (1): thread worker holds an instance of shop.counter.Site"
+        )
+        purged = await small.code.end_old_code("shop.counter")
+        assert purged is not None
+        assert (purged.dropped, [(one.kind, one.name) for one in purged.left]) == (True, [("thread", "thread worker")])
+    finally:
+        gate.set()
+        thread.join()
+    assert (await small.install("3")).outcome == "installed"
