@@ -29,6 +29,7 @@ from hotdash.widgets.filter_input import FilterInput
 from hotdash.widgets.outline import Outline
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.messages.inspection import SUCCESSOR_REMEDY
 
 POLL_SECONDS: Final = 1.0
 
@@ -224,8 +225,9 @@ class ProcessScreen(NodeScreen):
         trail = (span(f"visited before and after: {'  '.join(ways)}", "muted"),) if ways else ()
         lines: list[Line] = []
         if self.ended:
+            what = self.ended if self._successor is None else self.ended.removesuffix(f" {SUCCESSOR_REMEDY}")
             last = " Below is its last view." if self.view is not None else ""
-            lines.append(line(span(f"✖ {self.ended}{last}", "bad")))
+            lines.append(line(span(f"✖ {what}{last}", "bad")))
         if self._successor is not None:
             lines.append(line(span(key_of("next_process", keymap), "name"), " opens ", *self._successor.line[1:]))
         if self.view is not None:

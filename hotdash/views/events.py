@@ -160,12 +160,12 @@ def _line(entry: Entry, now: float) -> Line:
     tone = _LEVEL_TONES.get(level, "plain") if level else _TONES.get(event.kind, "plain")
     kind = level or event.kind
     text = event.text.partition(": ")[2] if level else event.text
-    times = f"  {entry.times} times since {moment(entry.first_at, now)}" if entry.times > 1 else ""
+    more = f"  and {entry.times - 1:,} like it since {moment(entry.first_at, now)}" if entry.times > 1 else ""
     return (
         span(moment(event.at, now), "muted"),
         Span("  "),
         span(kind.ljust(9), tone),
         Span("  "),
         span(text),
-        span(times, "warn"),
+        span(more, "warn"),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from textual.app import RenderResult
 from textual.content import Content
 from textual.geometry import Size
@@ -133,26 +135,50 @@ class VitalsBar(Widget):
         return content(*gauge_lines(self.history, cells, width // cells))
 
 
+@dataclass(frozen=True, slots=True)
+class ShownKey:
+    """A key of the footer. It is dim unless its action is allowed now.
+
+    `useful` is set if the action has something to do, and the role of the cookie allows it; it may still require that
+    the dashboard is armed.
+    """
+
+    action_id: str
+    key: str
+    label: str
+    allowed: bool
+    useful: bool
+
+    @property
+    def cells(self) -> int:
+        """The width of the key with its label."""
+        return len(self.key) + 1 + len(self.label)
+
+
 class KeyBar(ClickableBar):
-    """The keys of a view. The keys of actions that are not allowed now are dim."""
+    """The keys of a view. The keys of actions that are not allowed now are dim.
+
+    Where not all keys fit, those of actions that can do nothing are left out first.
+    """
 
     DEFAULT_CSS = """
     KeyBar { height: 1; padding: 0 1; background: $panel; }
     """
 
-    keys: reactive[tuple[tuple[str, str, str, bool], ...]] = reactive(())
+    keys: reactive[tuple[ShownKey, ...]] = reactive(())
 
     def show(self, view_state: ViewState, view: str, selected: Selection) -> None:
         """Draw the keys of `view`, of which those that can do nothing with what is `selected` are dim."""
         self.keys = tuple(
-            (
+            ShownKey(
                 action.id,
                 shown_keys(action, view_state.dashboard.keymap)[0],
                 self._label(action.id, action.label, view_state),
-                ok,
+                _allowed(action, view_state, armed=view_state.armed) and useful,
+                useful,
             )
             for action in footer_actions(view)
-            for ok in (_possible(action, view_state, selected),)
+            for useful in (_useful(action, view_state, selected),)
         )
 
     @staticmethod
@@ -165,28 +191,32 @@ class KeyBar(ClickableBar):
 
     def render(self) -> RenderResult:
         parts: list[Content] = []
-        for action_id, key, label, allowed in self._keys_that_fit(self.content_size.width):
-            styles = ("bold $text-primary", "$foreground") if allowed else ("$foreground 45%", "$foreground 45%")
-            part = Content.assemble((key, styles[0]), (f" {label}", styles[1]))
-            parts.append(part.stylize(Style.from_meta({"@click": f"app.act('{action_id}')"})))
+        for one in self._keys_that_fit(self.content_size.width):
+            styles = ("bold $text-primary", "$foreground") if one.allowed else ("$foreground 45%", "$foreground 45%")
+            part = Content.assemble((one.key, styles[0]), (f" {one.label}", styles[1]))
+            parts.append(part.stylize(Style.from_meta({"@click": f"app.act('{one.action_id}')"})))
         return Content("  ").join(parts)
 
-    def _keys_that_fit(self, width: int) -> list[tuple[str, str, str, bool]]:
-        """Return the keys that fit into `width` cells, without the last ones but with that of the help dialog."""
+    def _keys_that_fit(self, width: int) -> list[ShownKey]:
+        """Return the keys that fit into `width` cells. The last useless ones go first; that of the help stays."""
         keys = list(self.keys)
-        while len(keys) > 1 and sum(len(key) + len(label) + 3 for _, key, label, _ in keys) - 2 > width:
-            del keys[-1 if keys[-1][0] != "help" else -2]
+        while len(keys) > 1 and sum(one.cells + 2 for one in keys) - 2 > width:
+            droppable = [one for one in keys if one.action_id != "help"]
+            keys.remove([*(one for one in droppable if one.useful), *(one for one in droppable if not one.useful)][-1])
         return keys
 
 
-def _possible(action: Action, view_state: ViewState, selected: Selection) -> bool:
-    """Return whether an action is allowed now and has something to do."""
+def _useful(action: Action, view_state: ViewState, selected: Selection) -> bool:
+    """Return whether an action has something to do, and is allowed once the dashboard is armed."""
     if pointless_for(selected, action.id, view_state.node):
         return False
-    refusal = refusal_of(action, view_state.role, armed=view_state.armed, keymap={})
     idle = action.id in _MAY_BE_IDLE and nothing_to_do(action.id, view_state.node, {})
     cannot_arm = action.id == "arm" and view_state.role == "viewer"
-    return not (refusal or idle or cannot_arm)
+    return not idle and not cannot_arm and _allowed(action, view_state, armed=True)
+
+
+def _allowed(action: Action, view_state: ViewState, *, armed: bool) -> bool:
+    return not refusal_of(action, view_state.role, armed=armed, keymap={})
 
 
 class StaticLines(Widget):

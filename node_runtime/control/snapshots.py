@@ -22,6 +22,7 @@ from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol.escape import escape
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import ApplicationInfo, ChildInfo, ModuleInfo, ProcessSummary, StateView, Term
+from node_runtime.protocol.messages.inspection import SUCCESSOR_REMEDY
 
 from .queries.process_reader import ProcessReader, shown_name, table_of
 from .queries.process_view import oldest_mail, predecessors, running_callback, waited_for
@@ -98,7 +99,7 @@ class SnapshotReader:
         """Return one process and its state. Raises Refused when the process has ended."""
         process = self._runtime.processes.get(pid) or self._runtime.zombies.get(pid)
         if process is None:
-            raise Refused(f"Process <{pid}> has ended; find its successor in the process tree.")
+            raise Refused(f"Process <{pid}> has ended. {SUCCESSOR_REMEDY}")
         old = {process.module: frozenset(self.code.pids_running_old_code(process.module))}
         return StateView(
             process=self._reader(old).summary(process),

@@ -41,7 +41,7 @@ async def test_an_operations_screen_always_has_the_focus(opened: Open, peer: Pee
 
 def dimmed(user: DashboardUser) -> set[str]:
     """The ids of the footer's actions that are dim."""
-    return {action for action, _, _, possible in user.app.top_screen.query_one(KeyBar).keys if not possible}
+    return {one.action_id for one in user.app.top_screen.query_one(KeyBar).keys if not one.allowed}
 
 
 async def test_commit_and_rollback_are_dim_while_there_is_nothing_to_do(opened: Open, peer: Peer) -> None:
@@ -70,6 +70,20 @@ async def test_actions_that_cannot_do_anything_with_the_selected_release_are_dim
         await eventually(lambda: dimmed(user) & about_a_release == {"downgrade"})
         await user.press("down")
         await eventually(lambda: dimmed(user) & about_a_release == {"upgrade"})
+
+
+async def test_a_narrow_footer_leaves_out_what_can_do_nothing_before_what_can(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        await user.press("5", "down", "down")
+        await user.sees("D downgrade", "M remove", "? help")
+        assert "X roll back" not in user.frame()
+        peer.world.vsn = "1986.b"
+        peer.world.releases[1] = msgspec.structs.replace(
+            peer.world.releases[1], status="current", probation_until=peer.world.started + 1e6
+        )
+        peer.emit("release", "release 1986.b is now current")
+        await user.press("home", "down")
+        await user.sees("P commit", "X roll back", "? help")
 
 
 async def test_the_footer_of_a_plan_dims_the_other_direction(opened: Open) -> None:

@@ -17,7 +17,8 @@ FOLD_DISTANCE: Final = 8
 """The number of preceding lines in which `fold` looks for an event that is equal to a new one."""
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _CLOCK: Final = re.compile(r"\d\d:[\d:]*")
-_NUMBER: Final = re.compile(r"0x[0-9a-f]+|\d+")
+_NUMBER: Final = re.compile(r"(?<!\w)(?<![^\W\d][-.])(?:0x[0-9a-f]+|\d+(?:[.,:]\d+)*)")
+"""A number in which two events may differ. A number in a name, such as `room3` or `job-3`, is a part of the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,10 @@ def _seconds(text: str) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the log: the newest of `times` events that differ only in numbers, and the time of the first."""
+    """One line of the log: the newest of `times` alike events, and the time of the first.
+
+    Alike events differ only in numbers, such as pids.
+    """
 
     event: m.NodeEvent
     times: int
@@ -89,8 +93,8 @@ class Entry:
 def fold(events: Iterable[m.NodeEvent]) -> list[Entry]:
     """Return the events as entries; an event that repeats one of the entries just before it is folded into that entry.
 
-    A crash loop therefore takes as many lines as one crash. The entries are in the order of their newest events, whose
-    times they show.
+    A crash loop therefore takes as many lines as one crash, but events of processes with different names stay apart.
+    The entries are in the order of their newest events, whose times they show.
     """
     entries: list[Entry] = []
     templates: list[str] = []

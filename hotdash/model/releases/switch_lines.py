@@ -22,9 +22,9 @@ _AVERAGES_CELLS: Final = 20
 def switch_lines(operation: m.Operation, view_state: ViewState, width: int) -> list[Line]:
     """Return the health of the release, and a line with two sparklines for each gauge, in at most `width` cells.
 
-    Return no lines before the switch, and none if the vitals around the switch are not known.
+    Return no lines before the switch, and none if there was no switch or the vitals around it are not known.
     """
-    if operation.ended is None or operation.kind == "commit":
+    if operation.ended is None or operation.kind == "commit" or operation.outcome == "aborted":
         return []
     lines = _health(operation, view_state)
     before, after = sides(view_state.node.history.samples, operation.ended)

@@ -18,6 +18,7 @@ from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.messages.inspection import SUCCESSOR_REMEDY
 from node_runtime.protocol.messages.operations import requester
 from node_runtime.supervisor import restart_child, terminate_child
 
@@ -124,5 +125,5 @@ def find_target(runtime: Runtime, name: str, boot_id: str, request: m.ProcessTar
         )
     process = runtime.processes.get(request.pid)
     if process is None:
-        raise Refused(f"Process <{request.pid}> has ended; find its successor in the process tree.")
+        raise Refused(f"Process <{request.pid}> has ended. {SUCCESSOR_REMEDY}")
     return process

@@ -24,6 +24,7 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol.clip import MAX_SHOWN_NAME, clip
 from node_runtime.protocol.escape import escape
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.messages.inspection import SUCCESSOR_REMEDY
 
 from .recordings import Recordings
 from .relations import RelationReader
@@ -105,7 +106,7 @@ class ProcessInspector:
             return process
         ended = next((one for one in self._runtime.exit_log.newest(10_000) if one.pid == pid), None)
         reason = "" if ended is None else f": {shown(ended.reason)}"
-        raise Refused(f"Process <{pid}> has ended{reason}. Find its successor in the process tree.")
+        raise Refused(f"Process <{pid}> has ended{reason}. {SUCCESSOR_REMEDY}")
 
     def _ancestors(self, process: Process) -> tuple[int, ...]:
         found: list[int] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from .node import StateView
 from .struct import ProcessKind, RunStatus, WireStruct
@@ -15,6 +15,8 @@ machine itself. "message" is not a timeout, but a message that `send_after` will
 RecordedKind = Literal["in", "out", "noreply", "state", "postpone"]
 """What a process has done. "in": begun to handle a message; "out": answered a call; "noreply": ended a callback without
 an answer; "state": changed the state of a state machine; "postpone": postponed an event."""
+SUCCESSOR_REMEDY: Final = "Find its successor in the process tree."
+"""The last sentence of the refusal of a request about a process that has ended."""
 
 
 class InspectProcess(WireStruct, frozen=True):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
 from hotdash.model.connection import Connection
 from hotdash.model.node_view import NodeView
 from hotdash.model.operation_lines import outcome_lines, outcome_words
+from hotdash.model.releases.switch_lines import switch_lines
 from hotdash.model.selection import ProcessKey
 from hotdash.model.styled_text import text_of
+from hotdash.model.view_state import DashboardState, ViewState
 from hotdash.model.vitals import VitalsHistory
 from node_runtime.protocol import messages as m
 from tests.support.dashboard.fil_world import FSM, a_result, a_snapshot, fil_world, machine
@@ -120,6 +124,16 @@ def test_only_the_install_that_runs_is_on_probation() -> None:
     failed = an_operation(id="op-3", started=3.0, ended=4.0, outcome="put back")
     still = view().with_operation(installed).with_operation(failed).operation("op-1")
     assert still == installed
+
+
+def test_vitals_are_compared_around_a_switch_and_not_around_the_end_of_an_aborted_operation() -> None:
+    vitals, history = a_snapshot().vitals, VitalsHistory()
+    for at in (199.0, 201.0):
+        history = history.add(msgspec.structs.replace(vitals, at=at))
+    state = ViewState(replace(view(), history=history), DashboardState(), 202.0)
+    installed, aborted = (an_operation(ended=200.0, outcome=outcome) for outcome in ("installed", "aborted"))
+    assert "│" in text_of(switch_lines(installed, state, 80)[-1])
+    assert switch_lines(aborted, state, 80) == []
 
 
 def test_a_history_counts_no_moment_twice() -> None:

@@ -140,7 +140,7 @@ async def test_a_viewer_is_not_offered_to_arm(opened: Open, peer: Peer) -> None:
     async with opened() as user:
         await user.sees("READ-ONLY (viewer)")
         bar = user.app.screen.query_one(KeyBar)
-        await eventually(lambda: [possible for id, _, _, possible in bar.keys if id == "arm"] == [False])
+        await eventually(lambda: [one.allowed for one in bar.keys if one.action_id == "arm"] == [False])
 
 
 async def test_the_help_does_not_end_a_plan_that_is_being_made(opened: Open, peer: Peer) -> None:

@@ -197,6 +197,7 @@ async def test_the_screen_of_an_ended_process_leads_to_its_successor_and_offers_
         peer.world.processes[:] = [one for one in peer.world.processes if one.pid != FSM]
         peer.world.processes.append(a_process(14, "fil_color_fsm", "gen_server", 10, child_id="fil_color_fsm"))
         await user.sees("Process <12> has ended: killed", "] opens fil_color_fsm <14>  its successor")
+        assert "Find its successor" not in user.frame()
         await eventually(lambda: "R restart" not in user.frame())
         for key in ("R", "K", "L", "F", "Z"):
             await user.press(key)

@@ -53,6 +53,12 @@ def test_the_lines_are_in_the_order_of_the_times_that_they_show() -> None:
     assert [(one.event.at, one.times) for one in entries] == [(1001.0, 1), (1002.0, 2)]
 
 
+def test_processes_with_different_names_are_not_folded_and_those_without_a_name_are_counted_as_alike() -> None:
+    rooms = ["room room3 <75> started", "room room4 <76> started", "room-3 <77> started", "room-4 <78> started"]
+    entries = fold(an_event(n, text, "process") for n, text in enumerate([*rooms, "<79> started", "<80> started"]))
+    assert [(one.event.text, one.times) for one in entries] == [*((text, 1) for text in rooms), ("<80> started", 2)]
+
+
 async def test_events_open_at_the_newest_line_and_follow(opened: Open, peer: Peer) -> None:
     async with opened() as user:
         for number in range(80):

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.messages.inspection import SUCCESSOR_REMEDY
 from tests.support.dashboard.fil_world import World
 
 
@@ -36,7 +37,7 @@ class ScriptedProcesses:
         world = self._peer.world
         process = next((one for one in world.processes if one.pid == params.pid), None)
         if process is None:
-            raise Refused(f"Process <{params.pid}> has ended: killed. Find its successor in the process tree.")
+            raise Refused(f"Process <{params.pid}> has ended: killed. {SUCCESSOR_REMEDY}")
         known = {one.pid: one for one in world.processes}
         children = tuple(one.pid for one in world.processes if one.parent == params.pid)
         ancestors: list[int] = []
