@@ -331,11 +331,11 @@ class MethodHandlers:
         return m.Upload(upload=self._parts.uploads.begin(request, caller.connection))
 
     def stage_chunk(self, caller: Caller, request: m.StageChunk) -> m.Empty:
-        self._parts.uploads.add(request)
+        self._parts.uploads.add(request, caller.connection)
         return m.Empty()
 
     def stage_end(self, caller: Caller, request: m.StageEnd) -> m.ReleaseInfo:
-        tarball = self._parts.uploads.end(request.upload)
+        tarball = self._parts.uploads.end(request.upload, caller.connection)
         try:
             how = StageRequest(caller.name, request.allow_older, self._identity.development)
             release = self._handler.stage(tarball, how)

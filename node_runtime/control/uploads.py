@@ -91,10 +91,13 @@ class Uploads:
             self._open[upload] = _OpenUpload(path, file, request.size, request.sha256, request.file_name, connection)
             return upload
 
-    def add(self, chunk: StageChunk) -> None:
-        """Append the next chunk. If it does not continue the upload, the upload is dropped and Refused is raised."""
+    def add(self, chunk: StageChunk, connection: bytes) -> None:
+        """Append the next chunk, which must come from the connection that has begun the upload.
+
+        If it does not continue the upload, the upload is dropped and Refused is raised.
+        """
         with self._lock:
-            upload = self._find(chunk.upload)
+            upload = self._find(chunk.upload, connection)
             end = chunk.offset + len(chunk.data)
             if chunk.offset != upload.received or end > upload.size or len(chunk.data) > UPLOAD_CHUNK_BYTES:
                 self._drop(chunk.upload)
@@ -115,13 +118,13 @@ class Uploads:
         with self._lock:
             return self._open[name].name if name in self._open else f"upload {name}"
 
-    def end(self, name: str) -> Path:
+    def end(self, name: str, connection: bytes) -> Path:
         """Return the path of the complete file; the caller must `discard` it.
 
         Raises Refused if the file is damaged.
         """
         with self._lock:
-            upload = self._find(name)
+            upload = self._find(name, connection)
             if upload.received != upload.size or upload.hash.hexdigest() != upload.sha256:
                 self._drop(name)
                 raise Refused("The tarball arrived damaged: its size or sha256 is wrong; stage it again.")
@@ -156,9 +159,9 @@ class Uploads:
             for name in list(self._open):
                 self._drop(name)
 
-    def _find(self, name: str) -> _OpenUpload:
+    def _find(self, name: str, connection: bytes) -> _OpenUpload:
         upload = self._open.get(name)
-        if upload is None:
+        if upload is None or upload.connection != connection:
             raise Refused("There is no such upload, or it was dropped; stage the tarball again.")
         return upload
 

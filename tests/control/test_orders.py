@@ -90,6 +90,16 @@ async def test_a_piece_at_the_wrong_place_drops_the_upload(shop: Node) -> None:
         assert "do not fit together" in (await refused(client, methods.STAGE_CHUNK, chunk)).sentence
 
 
+async def test_another_connection_can_neither_continue_nor_end_an_upload(shop: Node) -> None:
+    async with shop.client() as client, shop.client() as other:
+        upload = await begin(client, b"abc")
+        chunk, end = m.StageChunk(upload=upload, offset=0, data=b"abc"), m.StageEnd(upload=upload)
+        assert "no such upload" in (await refused(other, methods.STAGE_CHUNK, chunk)).sentence
+        await client.request(methods.STAGE_CHUNK, chunk)
+        assert "no such upload" in (await refused(other, methods.STAGE_END, end)).sentence
+        assert "no such upload" not in (await refused(client, methods.STAGE_END, end)).sentence
+
+
 async def test_bytes_with_another_hash_are_not_unpacked(shop: Node) -> None:
     async with shop.client() as client:
         upload = await begin(client, b"abc", sha256="0" * 64)
