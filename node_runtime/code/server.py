@@ -21,6 +21,7 @@ from .loading.search_path import SearchPath
 from .loading.staging import AroundBody, Stage, without_context
 from .module_table import ModuleTable, with_parents
 from .old.ending import cancel_tasks, end_old_code, stray_tasks
+from .old.found_holder import FoundHolder
 from .old.holder_search import UNNAMED_HOLDER
 from .old.old_versions import OldVersions
 from .old.process_adapter import RuntimeProcessAdapter
@@ -269,15 +270,17 @@ class CodeServer:
         """
         return self._old.purge(module)
 
-    def holders_here(self, modules: Iterable[str], seconds: float) -> dict[str, list[OldCodeHolder]]:
+    def holders_here(self, modules: Iterable[str], seconds: float) -> dict[str, list[FoundHolder]]:
         """Search for about `seconds`, and return what holds the old versions of `modules`, by module.
 
         To be called only in a copy of the node. Holders without a name are left out.
         """
         found = self._old.find_holders_here(modules, seconds)
-        return {module: [one for one in holders if one is not UNNAMED_HOLDER] for module, holders in found.items()}
+        return {
+            module: [one for one in holders if one.holder is not UNNAMED_HOLDER] for module, holders in found.items()
+        }
 
-    def runners(self, modules: Iterable[str]) -> dict[str, list[OldCodeHolder]]:
+    def runners(self, modules: Iterable[str]) -> dict[str, list[FoundHolder]]:
         """Return the tasks and threads that belong to no process and run the current version of a module, by module."""
         return self._old.current_runners(modules)
 

@@ -188,7 +188,9 @@ async def test_a_value_in_the_state_of_an_application_that_stays_old_is_named_an
     ((reason, remedy),) = await shop.blockers("5")
     held = "shop.chat.app holds an instance of shop.rooms.Rooms"
     assert reason == f"shop.rooms still has an old version (1): {held}"
-    assert remedy.startswith("`hotdash purge NODE shop.rooms` drops the old version, but shop.chat.app keeps what it ")
+    assert remedy.startswith(
+        "`hotdash purge NODE shop.rooms` drops the old version, but shop.chat.app keeps the old code"
+    )
     purged = await shop.purge("shop.rooms")
     assert (purged.killed, purged.cancelled, purged.dropped) == ((), (), True)
     assert [one.name for one in purged.left] == ["shop.chat.app"]

@@ -11,7 +11,7 @@ import time
 import typing
 from asyncio import Task
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -22,6 +22,7 @@ from node_runtime.code.module import HotModule
 from node_runtime.code.version import ManagedModule, Version
 from node_runtime.protocol.messages import OldCodeHolder
 
+from .found_holder import FoundHolder, found_holder
 from .holder_names import WITH_FRAME, code_name, described, ended_owner, is_current_namespace, is_of_runtime, owner
 from .reachability import ReferenceGraph
 
@@ -43,8 +44,16 @@ _RECORDS: Final = (Batch, Version, ManagedModule, ReferenceGraph, CallbackVersio
 
 _RECORD_PACKAGES: Final = "node_runtime.code.", "node_runtime.releases."
 
-HeldParts = dict[str, str]
-"""The parts that a referrer holds, as texts by module."""
+
+class HeldPart(NamedTuple):
+    """What a referrer holds of a version: a text, and the `id`s of the objects between the referrer and the version."""
+
+    text: str
+    through: frozenset[int] = frozenset()
+
+
+HeldParts = dict[str, HeldPart]
+"""The parts that a referrer holds, by module."""
 
 
 class Suspects(msgspec.Struct, frozen=True):
@@ -93,25 +102,25 @@ class HolderSearch:
         wanted = {key: module for key, module in namespaces.items() if module in modules}
         self._level = {id(thing): (thing, held) for thing, held in self._held_objects(wanted)}
 
-    def holders(self, seconds: float, *, ended: bool = True) -> dict[str, list[OldCodeHolder]]:
+    def holders(self, seconds: float, *, ended: bool = True) -> dict[str, list[FoundHolder]]:
         """Search for about `seconds` of processor time, and return the holders by module.
 
         Holders without a name are reported only if no other holder is found. Ended tasks and exceptions are reported
         only in this case, and only if `ended` is set.
         """
         deadline = time.process_time() + seconds
-        found: dict[str, dict[str, OldCodeHolder]] = {module: {} for module in self._modules}
+        found: dict[str, dict[tuple[int, str], FoundHolder]] = {module: {} for module in self._modules}
         unnamed = {module for _, held in self._level.values() for module in held}
         for _ in range(MAX_SEARCH_DEPTH):
             if not self._level or time.process_time() > deadline:
                 break
             for module, holder in self._step():
-                known = found[module].get(holder.name)
-                if known is None or (known.does.startswith("holds") and holder.does.startswith("runs")):
-                    found[module][holder.name] = holder
+                known = found[module].get(holder.key)
+                found[module][holder.key] = holder if known is None else known.joined(holder)
         for module in unnamed:
             if not found[module]:
-                found[module][""] = self._ended.get(module, UNNAMED_HOLDER) if ended else UNNAMED_HOLDER
+                unknown = self._ended.get(module, UNNAMED_HOLDER) if ended else UNNAMED_HOLDER
+                found[module][0, ""] = FoundHolder(unknown)
         return {module: list(holders.values()) for module, holders in found.items()}
 
     def _held_objects(self, wanted: Mapping[int, str]) -> Iterator[tuple[Any, HeldParts]]:
@@ -122,11 +131,11 @@ class HolderSearch:
         for thing in self._graph.own_held():
             reached = [wanted[key] for key in self._graph.reached([thing]) if key in wanted]
             if reached:
-                yield thing, dict.fromkeys(reached, described(thing))
+                yield thing, dict.fromkeys(reached, HeldPart(described(thing)))
 
     # ------------------------------------------------------------ one step away from the versions
 
-    def _step(self) -> Iterator[tuple[str, OldCodeHolder]]:
+    def _step(self) -> Iterator[tuple[str, FoundHolder]]:
         level, self._level = _narrowed(self._level), {}
         referrers = [*_referrers([thing for thing, _ in level.values()]), *self._ended_tasks(level)]
         named_ids = self._values_of_variables(referrers, level)
@@ -138,15 +147,16 @@ class HolderSearch:
             held = self._held_by(referrer, level if _is_namespace(referrer) else beyond)
             named = self._named(referrer, held, level)
             self._note_ended(referrer, held, level)
-            for module, what in held.items():
+            for module, (what, through) in held.items():
                 if named is not None:
                     # The runtime's own task, such as that of a lifespan, is not cancelled for what it only refers to.
                     keeps = named.kind == "task" and is_of_runtime(referrer) and not what.startswith("runs ")
                     if named.kind == "task" and not keeps:
                         self.tasks[module].add(id(referrer))
-                    yield module, replace(named, kind="object" if keeps else named.kind, does=_does(what))
+                    holder = replace(named, kind="object" if keeps else named.kind, does=_does(what))
+                    yield module, found_holder(holder, referrer, through)
             if named is None and not _is_namespace(referrer) and not _is_record_of_node(referrer):
-                self._follow(referrer, {module: what for module, what in held.items() if module not in visited})
+                self._follow(referrer, {module: part for module, part in held.items() if module not in visited})
                 visited.update(held)
 
     def _values_of_variables(self, referrers: Iterable[Any], level: Mapping[int, tuple[Any, HeldParts]]) -> set[int]:
@@ -166,8 +176,9 @@ class HolderSearch:
         idle = id(referrer) in self._idle
         for thing in gc.get_referents(referrer):
             if id(thing) in level and not (idle and thing is type(referrer)):
-                for module, what in level[id(thing)][1].items():
-                    held.setdefault(module, self._specific(referrer, thing, what))
+                for module, (what, through) in level[id(thing)][1].items():
+                    known = held.get(module) or HeldPart(self._specific(referrer, thing, what))
+                    held[module] = HeldPart(known.text, known.through | through)
         return held
 
     def _specific(self, referrer: Any, thing: Any, what: str) -> str:
@@ -212,11 +223,14 @@ class HolderSearch:
     def _note_ended(self, referrer: Any, held: HeldParts, level: Mapping[int, tuple[Any, HeldParts]]) -> None:
         ended = ended_owner(referrer, _first_referent(referrer, level))
         if ended is not None:
-            self._ended.update((module, replace(ended, does=_does(what))) for module, what in held.items())
+            self._ended.update((module, replace(ended, does=_does(part.text))) for module, part in held.items())
 
     def _follow(self, referrer: Any, held: HeldParts) -> None:
         if held:
-            self._level[id(referrer)] = referrer, held
+            self._level[id(referrer)] = (
+                referrer,
+                {module: HeldPart(what, through | {id(referrer)}) for module, (what, through) in held.items()},
+            )
 
 
 def _first_referent(referrer: Any, level: Mapping[int, tuple[Any, HeldParts]]) -> Any:

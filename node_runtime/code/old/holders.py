@@ -20,6 +20,7 @@ from node_runtime.code.forked_child import fork_child, read_all, write_all
 from node_runtime.protocol.messages import OldCodeHolder
 
 from .caches import clear_caches, only_library_caches
+from .found_holder import one_for_each_name
 from .holder_search import UNFOUND_HOLDER, HolderSearch, Suspects
 
 SEARCH_TIME_LIMIT_SECONDS: Final = 60.0
@@ -72,7 +73,7 @@ def _find(suspects: Suspects) -> HeldFindings:
     held = set(suspects.still_held()) & set(suspects.modules)
     while held:
         search = HolderSearch(held, suspects)
-        found.update(search.holders(SEARCH_SECONDS))
+        found.update({key: one_for_each_name(value) for key, value in search.holders(SEARCH_SECONDS).items()})
         tasks.update(search.tasks)
         del search  # it refers to the objects that it has visited
         held = {module for module in held if only_library_caches(found[module])}

@@ -14,6 +14,7 @@ from node_runtime.code.version import Version
 from node_runtime.protocol.messages import OldCode, OldCodeHolder
 
 from .caches import clear_caches
+from .found_holder import FoundHolder, found_holder
 from .holder_names import task_name
 from .holder_search import HolderSearch, Suspects
 from .holders import HeldFindings, find_holders
@@ -115,16 +116,16 @@ class OldVersions:
             findings.holders[module] = _merged(self._named(module, found, titles), findings.holders.get(module, ()))
         return findings
 
-    def current_runners(self, modules: Iterable[str]) -> dict[str, list[OldCodeHolder]]:
+    def current_runners(self, modules: Iterable[str]) -> dict[str, list[FoundHolder]]:
         """Return the tasks and threads that belong to no process and run the current version of a module, by module."""
         known = {module: self._table.modules[module].current for module in modules if module in self._table.modules}
         current = {module: version for module, version in known.items() if version is not None}
         found = self._runners(current.values())
         return {
-            module: list(self._named(module, found[id(version.namespace)], {})) for module, version in current.items()
+            module: list(self._found(module, found[id(version.namespace)], {})) for module, version in current.items()
         }
 
-    def find_holders_here(self, modules: Iterable[str], seconds: float) -> dict[str, list[OldCodeHolder]]:
+    def find_holders_here(self, modules: Iterable[str], seconds: float) -> dict[str, list[FoundHolder]]:
         """Return what holds the old versions of `modules`, found in about `seconds` of processor time.
 
         Call this only in a copy of the node that is not used for anything else.
@@ -252,15 +253,19 @@ class OldVersions:
     def _named(
         self, module: str, found: Runners, titles: Mapping[int, tuple[str, int, int]]
     ) -> Iterator[OldCodeHolder]:
+        return (one.holder for one in self._found(module, found, titles))
+
+    def _found(self, module: str, found: Runners, titles: Mapping[int, tuple[str, int, int]]) -> Iterator[FoundHolder]:
         does = f"runs {module}"
         for pid in found.pids:
             if pid in titles:
-                yield OldCodeHolder(kind="process", name=titles[pid][0], does=does, pid=int(pid))
+                yield FoundHolder(OldCodeHolder(kind="process", name=titles[pid][0], does=does, pid=int(pid)))
         for name in found.threads:
-            yield OldCodeHolder(kind="thread", name=f"thread {name}", does=does)
+            yield FoundHolder(OldCodeHolder(kind="thread", name=f"thread {name}", does=does))
         for task in found.tasks:
             starter, name = self._processes.starter(task), task.get_name()
-            yield OldCodeHolder(kind="task", name=task_name(task), does=does, pid=starter, task=name)
+            holder = OldCodeHolder(kind="task", name=task_name(task), does=does, pid=starter, task=name)
+            yield found_holder(holder, task)
 
     def _counted_references(self, versions: Iterable[Version], dropped: Sequence[Namespace] = ()) -> Counter[int]:
         """Count the references that don't hold a version, by the identity of their object.

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from msgspec.structs import replace
-
 from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess, SupervisorProcess
 from node_runtime.code import CodeServer
+from node_runtime.code.old.found_holder import FoundHolder
 from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import OldCodeHolder
@@ -31,7 +30,7 @@ END_THREAD = (
 )
 """How to end a thread that runs old code."""
 
-Staying = Mapping[str, Sequence[OldCodeHolder]]
+Staying = Mapping[str, Sequence[FoundHolder]]
 """What will stay in old code, by the module whose old version it keeps."""
 
 
@@ -44,59 +43,63 @@ def staying_warnings(
     functions and classes that an application would still serve. A holder that only holds one of these gets no sentence,
     because a blocker reports the function or class with the right remedy.
     """
-    every = _by_name(transition, code, found or {})
+    every = _merged(transition, code, found or {})
     excused = {f"holds {kind}{name}" for name in served for kind in ("", "class ", "the bound method ")}
-    told, holders = participants().staying(transition, [one for one in every if one[0].does not in excused])
-    holders, inner = _folded(holders)
-    sentences = [*told, *(_sentence(one, modules, inner.get(one.pid)) for one, modules in holders[:MAX_NAMED])]
-    if len(holders) > MAX_NAMED:
-        sentences.append(f"{len(holders) - MAX_NAMED} more tasks, threads and timers will stay in old code.")
+    every = [one for one in every if one[0].holder.does not in excused]
+    told, others = participants().staying(transition, [(one.holder, modules) for one, modules in every])
+    left = {id(holder) for holder, _ in others}
+    holders, inner = _folded([one for one in every if id(one[0].holder) in left])
+    sentences = [_sentence(one.holder, modules, inner.get(one.holder.pid)) for one, modules in holders]
+    sentences = list(dict.fromkeys([*told, *sentences]))
+    limit = len(told) + MAX_NAMED
+    if len(sentences) > limit:
+        sentences[limit:] = [f"{len(sentences) - limit} more tasks, threads and timers will stay in old code."]
     return sentences
 
 
-def _by_name(transition: Transition, code: CodeServer, found: Staying) -> list[tuple[OldCodeHolder, list[str]]]:
-    merged: dict[str, tuple[OldCodeHolder, list[str]]] = {}
+_Found = tuple[FoundHolder, list[str]]
+"""A holder, and the modules whose old version it keeps."""
+
+
+def _merged(transition: Transition, code: CodeServer, found: Staying) -> list[_Found]:
+    """Return each holder that stays in old code once, however many modules it keeps."""
+    merged: dict[tuple[int, str], _Found] = {}
     stopped = affected.pids_of_stopped(transition.script)
     runners = code.runners([*transition.loaded, *transition.removed])
-    for known in (runners, found):
+    for known in (found, runners):
         for module, holders in known.items():
-            for holder in holders:
-                if _stays(holder, module, stopped):
-                    first, modules = merged.get(holder.name, (holder, []))
-                    merged[holder.name] = _joined(first, holder), [*modules, *({module} - {*modules})]
+            for one in holders:
+                if _stays(one.holder, module, stopped):
+                    first, modules = merged.get(one.key, (one, []))
+                    merged[one.key] = first.joined(one), [*modules, *({module} - {*modules})]
     return list(merged.values())
 
 
-def _joined(one: OldCodeHolder, other: OldCodeHolder) -> OldCodeHolder:
-    """Join two descriptions of one holder. If `other` is from the search over the heap, it is the more exact one."""
-    does = other.does if other.does.startswith("runs ") else one.does
-    return replace(one, does=does, pid=other.pid if one.pid is None else one.pid)
-
-
-def _folded(
-    holders: Sequence[tuple[OldCodeHolder, list[str]]],
-) -> tuple[list[tuple[OldCodeHolder, list[str]]], Mapping[int | None, list[str]]]:
+def _folded(holders: Sequence[_Found]) -> tuple[list[_Found], Mapping[int | None, list[str]]]:
     """Return the holders of old code without a process, and the names of all others, by process.
 
     The tasks, timers and sockets of a server end with its process, so the sentence about it names them.
     """
-    servers = [(one, {*modules}) for one, modules in holders if one.kind == "process" and one.pid is not None]
-    left: list[tuple[OldCodeHolder, list[str]]] = []
+    servers = [(one, {*modules}) for one, modules in holders if one.holder.kind == "process" and one.holder.pid]
+    left: list[_Found] = []
     inner: dict[int | None, list[str]] = {}
-    for holder, modules in holders:
-        owner = next((one for one, theirs in servers if theirs >= {*modules} and _belongs_to(holder, one)), None)
+    for found, modules in holders:
+        owner = next((one for one, theirs in servers if theirs >= {*modules} and _belongs_to(found, one)), None)
         if owner is None:
-            left.append((holder, modules))
+            left.append((found, modules))
         else:
-            inner.setdefault(owner.pid, []).append(holder.name)
+            names = inner.setdefault(owner.holder.pid, [])
+            names += {found.holder.name} - {*names}
     return left, inner
 
 
-def _belongs_to(holder: OldCodeHolder, process: OldCodeHolder) -> bool:
-    """Return whether `holder` is a task, timer or server that belongs to `process`, because it holds the same code."""
+def _belongs_to(found: FoundHolder, process: FoundHolder) -> bool:
+    """Return whether `found` is a task that `process` has started, or a timer or server that holds an object of it."""
+    holder = found.holder
     if holder.kind == "task":
-        return holder.pid == process.pid and holder.does.startswith("holds ")
-    return holder.kind in ("timer", "server") and holder.does == process.does
+        return holder.pid == process.holder.pid and holder.does.startswith("holds ")
+    holds_same = holder.does == process.holder.does and not found.through.isdisjoint(process.through)
+    return holder.kind in ("timer", "server") and holds_same
 
 
 def _stays(holder: OldCodeHolder, module: str, stopped: frozenset[int]) -> bool:

@@ -9,10 +9,10 @@ from typing import Final
 import msgspec
 
 from node_runtime.code import Batch, CodeServer, thread_values_read, thread_variables
+from node_runtime.code.old.found_holder import FoundHolder
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import (
     Blocker,
-    OldCodeHolder,
     PlannedChild,
     Rehearsal,
     RehearsalOutcome,
@@ -74,7 +74,7 @@ class RehearsalEnd(msgspec.Struct, frozen=True):
     refusal: Blocker | None = None
     cautions: tuple[str, ...] = ()
     live_values: LiveValuesFound = NO_VALUES
-    stays: Mapping[str, Sequence[OldCodeHolder]] = msgspec.field(default_factory=dict)
+    stays: Mapping[str, Sequence[FoundHolder]] = msgspec.field(default_factory=dict)
 
 
 def is_due(transition: Transition) -> bool:
@@ -110,7 +110,7 @@ async def rehearse(
     limits = RehearsalLimits(node.rehearsal, node.code_change, node.prepare, MEMORY_LIMIT)
     marker, receiver, threads = ProgressMarker(), Receiver(on_progress), thread_variables()
 
-    def find_holders() -> dict[str, list[OldCodeHolder]]:
+    def find_holders() -> dict[str, list[FoundHolder]]:
         # An install doesn't need the search, because the plan has already reported what was found.
         planned = [] if isinstance(new_code, Batch) else [*transition.loaded, *transition.removed]
         return code.holders_here(planned, HOLDER_SECONDS)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from node_runtime.protocol.messages import LostData, OldCodeHolder, PlannedChild, RehearsalResult, RehearsedCall
+from node_runtime.code.old.found_holder import FoundHolder
+from node_runtime.protocol.messages import LostData, PlannedChild, RehearsalResult, RehearsedCall
 from node_runtime.releases.live_values import LiveValuesFound
 
 from .new_code import NewCode
@@ -35,7 +36,7 @@ class Report(msgspec.Struct, forbid_unknown_fields=True):
     children: list[PlannedChild] = []
     calls: list[RehearsedCall] = []
     cautions: list[str] = []
-    stays: dict[str, list[OldCodeHolder]] = {}
+    stays: dict[str, list[FoundHolder]] = {}
     bodies: float | None = 0.0
     body: str | None = None
     code: NewCode | None = None

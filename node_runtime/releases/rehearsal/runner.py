@@ -31,12 +31,12 @@ from node_runtime.behaviours.upgrade.live_processes import (
     adopt_current_class,
 )
 from node_runtime.code import Batch, BodyEffects, ThreadVariables, Version
+from node_runtime.code.old.found_holder import FoundHolder
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import (
     ChildChange,
-    OldCodeHolder,
     PlannedChild,
     RehearsalResult,
     RehearsedCall,
@@ -99,7 +99,7 @@ class Attempt(CallVerdict):
         return "failed"
 
 
-FindHolders = Callable[[], dict[str, list[OldCodeHolder]]]
+FindHolders = Callable[[], dict[str, list[FoundHolder]]]
 """A function that returns, by module, what holds the version that was just replaced in the copy."""
 
 

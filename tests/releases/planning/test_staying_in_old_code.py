@@ -209,6 +209,46 @@ async def test_the_tasks_and_timers_of_a_server_are_named_in_the_sentence_of_its
     assert end == f"stays in the old version of shop.counter until it ends: `hotdash kill NODE {int(pid)}` ends it."
 
 
+async def test_a_timer_with_another_object_of_the_same_class_is_not_counted_among_those_of_a_process(
+    small: SmallNode, loaded: Any
+) -> None:
+    started = asyncio.Event()
+
+    async def runs() -> None:
+        site = loaded.Site()
+        own = asyncio.get_running_loop().call_later(60, print, site)
+        started.set()
+        await asyncio.Event().wait()
+        own.cancel()
+        await site({})
+
+    pid = spawn(runs)
+    await started.wait()
+    other = asyncio.get_running_loop().call_later(60, print, loaded.Site())
+    holds = "holds an instance of shop.counter.Site"
+    assert sorted(await warned(small)) == [
+        f"{pid}, with a timer of the event loop, {holds}, so it stays in the old version of shop.counter until it "
+        f"ends: `hotdash kill NODE {int(pid)}` ends it.",
+        f"A timer of the event loop {holds}: it stays in the old version of shop.counter; after the upgrade, "
+        "`hotdash purge NODE shop.counter` frees it.",
+    ]
+    other.cancel()
+
+
+async def test_tasks_with_the_same_name_are_named_with_the_process_of_each(small: SmallNode, loaded: Any) -> None:
+    started = [asyncio.Event(), asyncio.Event()]
+
+    async def runs(event: asyncio.Event) -> None:
+        poller = asyncio.create_task(loaded.poll(), name="poller")
+        event.set()
+        await poller
+
+    pids = [spawn(runs, event) for event in started]
+    for event in started:
+        await event.wait()
+    assert sorted(await warned(small)) == sorted(POLLER.format(pid=pid) for pid in pids)
+
+
 async def test_the_third_version_is_refused_by_the_name_of_what_holds_the_first(small: SmallNode, loaded: Any) -> None:
     task = asyncio.create_task(loaded.poll(), name="poller")
     await begun(task)

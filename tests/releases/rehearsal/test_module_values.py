@@ -452,3 +452,5 @@ async def test_data_of_threads_and_in_weak_containers_is_lost(small: SmallNode) 
         finally:
             gate.set()
     assert counter.rows.execute("select count(*) from word").fetchall() == [(1,)]
+    for database in (counter.rows, counter.Hub.rows):
+        database.close()  # Python 3.13 warns of each connection that it has to close itself
