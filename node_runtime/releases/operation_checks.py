@@ -109,8 +109,10 @@ def rollback_path(store: ReleaseStore, current: str) -> list[str]:
     store.check_trusted(permanent)  # warns only
     path = store.path(current, permanent)
     if path is None:
-        if (damage := store.catalog.damage(permanent)) is not None:
-            store.catalog.verify_again(permanent)  # its files may be back, and then the next attempt succeeds
+        damage = store.catalog.damage(permanent)
+        for vsn in store.damaged():
+            store.catalog.verify_again(vsn)  # its files may be back, and then the next attempt succeeds
+        if damage is not None:
             raise Refused(damage)
         transition_to(permanent, store, current)  # raises a refusal that names the missing appup entry
         raise Refused(f"There is no path from {current} to {permanent}.")

@@ -165,6 +165,19 @@ async def test_a_damaged_release_is_marked_and_cannot_be_installed_or_committed(
     assert (await small.roll_back()).outcome == "reverted"
 
 
+async def test_a_plan_leads_over_a_release_whose_files_are_back(small: SmallNode) -> None:
+    small.write("1", {"shop.counter": COUNTER})
+    small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER)
+    small.write("3", {"shop.counter": COUNTER_2 + "LAST = 3\n"}, LOAD_COUNTER.replace('"1"', '"2"'))
+    handler = small.boot()
+    source = small.root / "lib/shop-2/src/shop/counter.py"
+    aside = source.rename(source.with_suffix(".aside"))
+    await eventually(lambda: handler.releases()[1].damaged is not None, what="the verification in another thread")
+    assert (await handler.plan("3")).hops == ()
+    aside.rename(source)
+    assert (await handler.plan("3")).hops == ("2", "3")
+
+
 async def test_a_release_whose_manifest_is_damaged_can_be_removed(small: SmallNode) -> None:
     handler = write_two(small)
     (small.root / "releases/2/manifest.json").write_text("{")

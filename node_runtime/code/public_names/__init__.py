@@ -9,6 +9,7 @@ from node_runtime.code.loading.body_effects import BodyEffects
 from node_runtime.code.loading.kept_code import KeptCode
 from node_runtime.code.loading.module_data.module_state import ModuleValue
 from node_runtime.code.loading.module_data.thread_values import thread_values_read
+from node_runtime.code.loading.module_entries import ModuleEntries
 from node_runtime.code.loading.module_files import SourceChange
 from node_runtime.code.loading.staging import AroundBody, without_context
 from node_runtime.code.module import HotModule, module_view
@@ -30,6 +31,7 @@ __all__ = [
     "KeptCode",
     "LoadFailed",
     "ManagedModule",
+    "ModuleEntries",
     "ModuleValue",
     "OldVersionHeld",
     "OsProcessSettings",

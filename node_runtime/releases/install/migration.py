@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from node_runtime.behaviours.upgrade.live_processes import Behaviour, BehaviourProcess, CallbackVersion
+from node_runtime.code import ModuleEntries
 from node_runtime.gen_statem import GenStatem, has_state
-from node_runtime.processes.exit_reasons import describe_reason
+from node_runtime.processes.exit_reasons import DescribedError, describe_reason
 from node_runtime.releases.planning import conditions
+
+from .noted_errors import with_note
+
+ENTRIES_REMEDY: Final = "correct the code_change and build the release under a new vsn"
 
 
 class CodeChangeFailed(Exception):
@@ -33,19 +40,29 @@ class Migration:
     after: list[Any]
     failed: tuple[BehaviourProcess, BaseException] | None = None
 
-    def run(self, change_all: Callable[[Iterable[Any]], Iterable[Any]], target_vsn: str) -> None:
-        """Make the new states. An error of a code_change is raised with a note that names the process."""
+    def run(
+        self, change_all: Callable[[Iterable[Any]], Iterable[Any]], target_vsn: str, modules: Iterable[str]
+    ) -> None:
+        """Make the new states. An error of a code_change is raised with a note that names the process.
+
+        The entries of `modules` in `sys.modules` stay as they are: a code_change that changes one of them fails.
+        """
+        entries, changed = ModuleEntries(modules), None
         try:
-            self.after.extend(change_all(self.states))  # a loop in C: the processes wait for it
+            with _outside_of_task():
+                self.after.extend(change_all(self.states))  # a loop in C: the processes wait for it
             if len(self.after) < len(self.states):
                 raise RuntimeError("code_change raised StopIteration")  # it would end the loop in silence
         except Exception as error:
-            self._blame(self.processes[len(self.after)], error)
-            raise
+            raise with_note(error, self._blame(self.processes[len(self.after)], error))  # noqa: B904  # it is the same error, if possible
         except BaseException as error:
             # code_change raised it: without an await, it can't be a cancellation.
             note = self._blame(self.processes[len(self.after)], error)
             raise CodeChangeFailed(f"{note}: {describe_reason(error)}") from error
+        finally:
+            changed = entries.put_back()
+        if changed is not None:
+            raise self._blamed(self.processes[0], DescribedError(f"it {changed}; {ENTRIES_REMEDY}"))
         self._check_awaitable()
         if self.processes[0].kind == "gen_statem":
             self._check_named(target_vsn)
@@ -74,10 +91,22 @@ class Migration:
 
     def _blame(self, process: BehaviourProcess, error: BaseException) -> str:
         self.failed = process, error
-        note = f"code_change of {conditions.process_label(process)} ({self.module})"
-        error.add_note(note)
-        return note
+        return f"code_change of {conditions.process_label(process)} ({self.module})"
 
     def _blamed(self, process: BehaviourProcess, error: Exception) -> Exception:
-        self._blame(process, error)
+        error.add_note(self._blame(process, error))
         return error
+
+
+@contextmanager
+def _outside_of_task() -> Iterator[None]:
+    """Run the block outside of the current task, as in a rehearsal: a code_change must not cancel the install."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    if task is None:
+        yield
+        return
+    asyncio.tasks._leave_task(loop, task)
+    try:
+        yield
+    finally:
+        asyncio.tasks._enter_task(loop, task)

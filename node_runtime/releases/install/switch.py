@@ -59,6 +59,7 @@ from node_runtime.releases.relup.instruction_text import sentence
 from .argument_conversion import ArgumentConversion
 from .migration import Migration
 from .mutation_check import MutationCheck, names
+from .noted_errors import with_note
 from .pending_conversion import NotConvertible, PendingConversion
 from .script_calls import ScriptCalls
 from .standard_descriptors import standard_descriptors_kept
@@ -138,7 +139,7 @@ class Switch:
                     await self._do(step)
                 except BaseException as error:
                     if self.failed is None:
-                        error.add_note(f"instruction {number}, {sentence(step)}")
+                        raise with_note(error, f"instruction {number}, {sentence(step)}")  # noqa: B904  # it is the same error, if possible
                     raise
         self._change_sources()
         self.unsuspended.hold_removed()
@@ -154,8 +155,7 @@ class Switch:
             made.make(migration.after)
         except BaseException as error:
             self.failed = made.next, error
-            error.add_note(f"the resume of {conditions.process_label(made.next)} ({migration.module})")
-            raise
+            raise with_note(error, f"the resume of {conditions.process_label(made.next)} ({migration.module})")  # noqa: B904  # it is the same error, if possible
         return made
 
     async def _do(self, step: RelupInstruction) -> None:
@@ -271,7 +271,7 @@ class Switch:
         migration = self.migrations[code] = Migration(module, code, target, processes, states, [])
         vsn = old_vsn if direction == "up" else Down(new_vsn, module_view(new))
         try:
-            migration.run(self._code_change(cls, vsn, extra), self.transition.target.vsn)
+            migration.run(self._code_change(cls, vsn, extra), self.transition.target.vsn, self.code.modules)
         except BaseException:
             self.failed = migration.failed
             raise
@@ -302,8 +302,7 @@ class Switch:
                 live_processes.reload_child_specs(process.pid)
             except Exception as error:
                 self.failed = process, error
-                error.add_note(f"code_change of {conditions.process_label(process)} ({module})")
-                raise
+                raise with_note(error, f"code_change of {conditions.process_label(process)} ({module})")  # noqa: B904  # it is the same error, if possible
 
     # ------------------------------------------------------------------ resume, or put back
 

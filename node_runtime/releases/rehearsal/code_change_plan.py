@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from node_runtime import Down
-from node_runtime.code import Batch, Version, module_view
+from node_runtime.code import Batch, ModuleEntries, Version, module_view
 from node_runtime.releases.migration import (
     DefaultMigration,
     LostField,
@@ -84,11 +84,12 @@ class ClassPlans:
                 _down_to(running) if up else new.vsn,
                 change,
                 self._default_back,
+                self._running,
             )
             for change in part.back
         ]
         return ClassPlan(
-            _bind(changing, running.vsn if up else _down_to(new), part.change, self._default),
+            _bind(changing, running.vsn if up else _down_to(new), part.change, self._default, self._running),
             _one_after_the_other(back) if back else None,
             StateClass(target, declared_state(target, new.namespace), self._releases[1]),
             StateClass(left, declared_state(left, running.namespace), self._releases[0]),
@@ -118,11 +119,20 @@ def _one_after_the_other(changes: Sequence[CodeChangeCall]) -> CodeChangeCall:
     return change_all if len(changes) > 1 else changes[0]
 
 
-def _bind(cls: Any, vsn: str | Down, change: ModuleCodeChange, default: DefaultMigration) -> CodeChangeCall:
+def _bind(
+    cls: Any, vsn: str | Down, change: ModuleCodeChange, default: DefaultMigration, modules: Iterable[str]
+) -> CodeChangeCall:
     extra = change.extra
 
     def code_change(state: Any) -> tuple[Any, Sequence[LostField]]:
-        return cls.code_change(vsn, state, extra), ()
+        entries, changed = ModuleEntries(modules), None
+        try:
+            made = cls.code_change(vsn, state, extra)
+        finally:
+            changed = entries.put_back()
+        if changed is not None:
+            raise WrongResult("raised", f"its code_change {changed}")
+        return made, ()
 
     def migrate(state: Any) -> tuple[Any, Sequence[LostField]]:
         try:

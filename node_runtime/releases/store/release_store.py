@@ -93,9 +93,20 @@ class ReleaseStore:
         return policy
 
     def check(self, vsn: str) -> None:
-        """Raise `Refused` if the release is damaged or not trusted any more. Blocks while all its files are read."""
+        """Raise `Refused` if the release is damaged or not trusted any more. Blocks while all its files are read.
+
+        Other releases that are known as damaged are verified again, because the way to the release, or back, may lead
+        over one whose files could not be read for a while.
+        """
         self.check_trusted(vsn)
+        for other in self.damaged():
+            with suppress(Refused):
+                self.catalog.verify(other)
         self.catalog.verify(vsn)
+
+    def damaged(self) -> list[str]:
+        """Return the releases that are known as damaged."""
+        return [vsn for vsn in self.record.releases if self.catalog.damage(vsn) is not None]
 
     def check_trusted(self, vsn: str) -> None:
         """Raise `Refused` if the release was never committed and is not signed by a key that the node accepts now."""

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import functools
 import gc
+import signal
 import textwrap
 import threading
 import weakref
@@ -133,6 +134,18 @@ async def test_the_processes_that_run_the_old_version_are_known(app: App, node: 
     assert app.server.pids_running_old_code("a") == []
     assert app.server.soft_purge("a")
     assert app.server.versions("a")[1] is None
+    assert app.server.soft_purge("a")
+
+
+def test_a_signal_handler_that_keeps_an_old_version_is_named_after_its_signal(app: App) -> None:
+    text = "def handle(number, frame):\n    return {n}\n"
+    app.boot(a=text.format(n=1))
+    before = signal.signal(signal.SIGUSR1, functools.partial(imported("a").handle))
+    try:
+        app.load(a=text.format(n=2))
+        assert holders(app) == ["the handler of SIGUSR1 holds a.handle"]
+    finally:
+        signal.signal(signal.SIGUSR1, before)
     assert app.server.soft_purge("a")
 
 
