@@ -232,6 +232,8 @@ class ProcessScreen(NodeScreen):
             lines.append(line(span(key_of("next_process", keymap), "name"), " opens ", *self._successor.line[1:]))
         if self.view is not None:
             lines += fact_lines(self.view, state.node_now)
+            if "an operator" in self.view.suspended_by and not self.ended and state.role != "viewer":
+                lines.append(line(span(key_of("suspend_process", keymap), "name"), " resumes it."))
         elif key is not None and not self.ended:
             lines.append(line(span(f"<{key.pid}> …", "muted")))
         return [*lines, trail] if trail else lines

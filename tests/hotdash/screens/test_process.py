@@ -146,7 +146,7 @@ async def test_log_trace_and_suspend_are_for_an_armed_operator(opened: Open, pee
         await user.press("shift+tab")
         await user.type("slow")
         await user.press("enter", "enter")
-        await user.sees("suspended by an operator")
+        await user.sees("suspended by an operator", "Z resumes it.")
         assert [(one.seconds, one.reason) for one in peer.asked("suspend_process")] == [(60.0, "slow")]
         await user.press("Z")
         await user.is_notified("is resumed")
