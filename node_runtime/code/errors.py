@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.protocol.exit_codes import Refused
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ class LoadFailed(CodeError):
     """
 
     def __init__(self, module: str, path: str, line: int, cause: BaseException) -> None:
-        reason = cause.msg if isinstance(cause, SyntaxError) else str(cause)
-        text = f"{type(cause).__name__}: {reason}" if reason else type(cause).__name__
+        text = f"{type(cause).__name__}: {cause.msg}" if isinstance(cause, SyntaxError) else describe_reason(cause)
         where = f"{path}, line {line}" if line else path
         super().__init__(f"{module} can't be loaded: {text} ({where}). Nothing was changed.")
         self.module = module

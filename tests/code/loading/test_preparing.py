@@ -348,3 +348,15 @@ def test_other_threads_import_as_usual_while_a_batch_is_prepared(app: App, gate:
     assert elsewhere.X == 1
     assert app.server.modules["elsewhere"].current is not None
     assert batches[0].modules == ("a",)
+
+
+def test_an_error_of_a_body_without_a_text_is_told_with_its_module_and_line(app: App) -> None:
+    app.boot(a="N = 1\n")
+    text = """
+        class Mute(Exception):
+            def __str__(self):
+                return self.text
+        raise Mute
+    """
+    with pytest.raises(LoadFailed, match=r"^a can't be loaded: a Mute whose text raised AttributeError \(.*, line 5\)"):
+        app.load(a=text)
