@@ -75,7 +75,9 @@ async def test_a_thread_that_keeps_old_code_is_named_and_so_is_the_way_out(devel
     assert "keeps its state" in await developer.save(("count += 1\n", "count += 2\n"))
     assert "The thread idler runs ice_cream.server" in "".join(developer.lines)
     refused = await developer.save(("count += 2\n", "count += 3\n"))
-    assert refused.startswith("The old code continues to run: ice_cream.server still has an old version: ")
+    assert refused.startswith(
+        "The old code continues to run: ice_cream.server still has an old version (0.1.0+dev.1): thread "
+    )
     assert "Or end `node-runtime dev` and start it again" in "".join(developer.lines)
 
 
