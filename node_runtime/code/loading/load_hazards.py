@@ -230,12 +230,9 @@ class _HazardFinder:
 
     def process_hooks(self) -> Iterator[str]:
         """Report handlers of signals, and hooks of the process, that are functions of a replaced version."""
-        for title, hook, module in kept_hooks(self._stale.origin):
+        for hook, sentence in kept_hooks(self._stale.origin):
             if id(hook) not in self._registered:
-                yield (
-                    f"{title} is still a function of the replaced version of {module}: set it again after the upgrade, "
-                    f"or let the body of {module} set it, so that a load replaces it."
-                )
+                yield sentence
 
     def metrics(self) -> Iterator[str]:
         """Report metrics, such as counters of prometheus_client, that the load creates again and so resets."""

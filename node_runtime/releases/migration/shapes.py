@@ -5,6 +5,7 @@ There is one shape for each class, and it is made once. No shape changes an old 
 
 from __future__ import annotations
 
+import contextvars
 import enum
 import sys
 import types
@@ -156,7 +157,7 @@ class OpaqueShape(Shape):
     def __init__(self, cls: type, *, is_foreign: bool) -> None:
         self._layout = Layout(cls)
         self._read_hidden = None if is_foreign else reader_for(cls)
-        self.label = type_name(cls)
+        self.label = "contextvars.Context" if _is_part_of_context(cls) else type_name(cls)
         self.obstacle = f"{self.label} holds an object of a class that is replaced, and can't be copied"
 
     def parts(self, value: Any) -> Iterator[tuple[PathStep, Any]]:
@@ -168,6 +169,11 @@ class OpaqueShape(Shape):
             for part in self._read_hidden(value):
                 if part is not own and not isinstance(part, _CODE):
                     yield ("item", ...), part
+
+
+def _is_part_of_context(cls: type) -> bool:
+    """Return whether `cls` is `contextvars.Context`, or a class without a public name that is part of a context."""
+    return cls is contextvars.Context or (cls.__module__ == "builtins" and cls.__name__.startswith("hamt"))
 
 
 LEAF: Final = Shape()

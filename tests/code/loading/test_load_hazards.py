@@ -194,8 +194,9 @@ def test_a_finalizer_of_an_object_is_named(app: App) -> None:
     end = weakref.finalize(kept, a.close)
     try:
         assert warnings(app, a="N = 1") == (
-            "The finalizer of a set is still a function of the replaced version of a: set it again after the upgrade, "
-            "or let the body of a set it, so that a load replaces it.",
+            "The finalizer of a set is still a function of the replaced version of a: after the upgrade, call its "
+            "`detach` and make a new finalizer, or give `weakref.finalize` a function of a module that does not "
+            "change.",
         )
     finally:
         end.detach()

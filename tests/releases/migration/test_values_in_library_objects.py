@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import datetime
 import itertools
 import queue
@@ -182,6 +183,13 @@ def test_a_method_of_a_list_is_that_of_the_new_list(both: Versions) -> None:
     new["add"](1)
     assert new["jobs"][1:] == [1]
     assert new["length"] is len
+
+
+def test_a_context_that_holds_a_replaced_object_is_named_as_such(both: Versions) -> None:
+    context, variable = contextvars.Context(), contextvars.ContextVar[Any]("variable")
+    context.run(variable.set, both.old("Item()"))
+    found = [one for one in obstacles(both, [context]) if "can't be copied" in one]
+    assert found == ["contextvars.Context holds an object of a class that is replaced, and can't be copied"]
 
 
 def test_other_objects_of_the_library_that_hold_a_replaced_object_are_named(both: Versions) -> None:

@@ -7,22 +7,33 @@ import functools
 import signal
 import weakref
 from collections.abc import Callable, Iterator
+from itertools import chain
 from types import MethodType
-from typing import Any
+from typing import Any, Final
 
 from node_runtime.code.forked_child import parents_signal_handler, signal_name
 from node_runtime.code.registrations import Hooks
 from node_runtime.processes import current_runtime
 
+_SET_AGAIN: Final = "set it again after the upgrade, or let the body of {module} set it, so that a load replaces it"
+_NEW_FINALIZER: Final = (
+    "after the upgrade, call its `detach` and make a new finalizer, or give `weakref.finalize` a function of a module "
+    "that does not change"
+)
 
-def kept_hooks(origin: Callable[[Any], str | None]) -> Iterator[tuple[str, Any, str]]:
-    """Yield (title, function, module) for each hook that is a function of the replaced version of a module.
+
+def kept_hooks(origin: Callable[[Any], str | None]) -> Iterator[tuple[Any, str]]:
+    """Yield (function, sentence) for each hook that is a function of the replaced version of a module.
 
     `origin` returns the module of a function or class that a load replaces, and None for others.
     """
-    for title, hook in _hooks():
+    for title, hook, remedy in chain(
+        ((title, hook, _SET_AGAIN) for title, hook in _hooks()),
+        ((title, hook, _NEW_FINALIZER) for title, hook in _finalizers()),
+    ):
         if (module := next(filter(None, map(origin, _code_of(hook))), None)) is not None:
-            yield title, hook, module
+            stays = f"{title} is still a function of the replaced version of {module}"
+            yield hook, f"{stays}: {remedy.format(module=module)}."
 
 
 def _hooks() -> Iterator[tuple[str, Any]]:
@@ -30,7 +41,6 @@ def _hooks() -> Iterator[tuple[str, Any]]:
         yield f"The handler of {signal_name(number)}", parents_signal_handler(number)
     for (module, name), hook in Hooks().items():
         yield f"{module.__name__}.{name}", hook
-    yield from _finalizers()
     loop = None if current_runtime.node is None else current_runtime.node.loop
     if loop is not None:
         for number, handle in list(getattr(loop, "_signal_handlers", {}).items()):
