@@ -62,10 +62,11 @@ class CodeServer:
     # ------------------------------------------------------------ installing
 
     def add_application(self, name: str, vsn: str, modules: Mapping[str, str | os.PathLike[str]]) -> None:
-        """Set the source file of each module of an application, from which its first import loads it.
+        """Set the source file of each module of an application. The first import of a module loads this file.
 
-        The mapping replaces the previous one. Modules that are loaded already don't change. A parent package that is
-        not listed becomes a package without a body, as a folder without `__init__.py` does.
+        `modules` replaces the mapping of an earlier call for this application. Modules that are loaded already don't
+        change. A parent package that is not listed becomes a package without a body, as a folder without `__init__.py`
+        does.
         """
         self.add_sources(name, [Source(module, os.fspath(path), name, vsn) for module, path in modules.items()])
 
