@@ -125,6 +125,15 @@ async def test_a_refusal_repeats_only_the_beginning_of_a_huge_value(shop: Node) 
             assert len(caught.value.sentence) < 2000
 
 
+@pytest.mark.parametrize("wait", [float("nan"), float("-inf"), -1.0])
+async def test_an_install_or_a_rollback_that_would_wait_for_no_time_at_all_is_refused(shop: Node, wait: float) -> None:
+    async with shop.client() as client:
+        with pytest.raises(Refused, match=r"Expected `float` >= 0.0 - at `\$.wait`"):
+            await client.request(methods.INSTALL, m.Install(vsn="2.0", wait=wait))
+        with pytest.raises(Refused, match=r"Expected `float` >= 0.0 - at `\$.wait`"):
+            await client.request(methods.ROLLBACK, m.Rollback(wait=wait))
+
+
 async def test_another_protocol_is_answered_with_one_sentence(shop: Node) -> None:
     async with shop.client() as client:
         with pytest.raises(Refused, match="uses protocol version 99"):

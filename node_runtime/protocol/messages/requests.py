@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .node import NodeEvent, ReleaseInfo
 from .operations import AuditEntry, Operation
-from .struct import Direction, WireStruct
+from .struct import Direction, Seconds, WireStruct
 
 
 class Empty(WireStruct, frozen=True):
@@ -76,7 +76,7 @@ class InstallOptions(WireStruct, frozen=True, kw_only=True):
     `reason` is written to the audit log.
     """
 
-    wait: float = 0.0
+    wait: Seconds = 0.0
     reason: str | None = None
     unrehearsed: bool = False
     again: bool = False
@@ -121,7 +121,7 @@ class Rollback(WireStruct, frozen=True):
     For the fields see InstallOptions.
     """
 
-    wait: float = 0.0
+    wait: Seconds = 0.0
     reason: str | None = None
     unrehearsed: bool = False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -13,6 +13,8 @@ RunStatus = Literal["idle", "running", "suspended", "zombie"]
 ReleaseStatus = Literal["unpacked", "current", "permanent", "old"]
 HealthVerdict = Literal["good", "bad", "unknown"]
 Direction = Literal["up", "down"]
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+"""A duration in a request; a negative number and NaN are refused. Infinity means without a limit."""
 
 
 class WireStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
