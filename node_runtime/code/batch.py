@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 
@@ -133,6 +133,11 @@ class Batch:
         """
         self._expect("prepared")
         return ClassAdoption(self._table, self._versions).obstacles()
+
+    def adopted_instances(self) -> list[Any]:
+        """Return the instances in global variables to which the commit would give the new versions of their classes."""
+        self._expect("prepared")
+        return ClassAdoption(self._table, self._versions).adopted()
 
     def imports_of(self, module: str) -> list[str]:
         """Return the modules from which the current version of `module` imports. Raises KeyError."""

@@ -69,6 +69,11 @@ class ClassAdoption:
             for name, value in values.items():
                 object.__setattr__(kept.thing, name, value)
 
+    def adopted(self) -> list[Any]:
+        """Return the instances that `adopt` would change now."""
+        found = self._instances(ObjectWalk())
+        return [kept.thing for kept in found if self._fields_of(kept).layout_obstacle is None]
+
     def obstacles(self) -> list[str]:
         """Return a clause for each variable with an instance that can't adopt the new class.
 

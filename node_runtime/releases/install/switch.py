@@ -286,7 +286,8 @@ class Switch:
     def _default_migration(self) -> DefaultMigration:
         """Return the default migration of this install. Objects that states and messages share stay shared."""
         if self._default is None:
-            self._default = DefaultMigration(namespaces_of(self.batch), self.ahead)
+            adopted = [] if self._committed else self.batch.adopted_instances()
+            self._default = DefaultMigration(namespaces_of(self.batch), self.ahead, adopted)
         return self._default
 
     def _class(self, namespace: dict[str, Any], code: CallbackVersion) -> type[Behaviour]:

@@ -70,13 +70,16 @@ class SharedObjects:
         self._suspects = self._referred_to_from_outside(places, migrated)
         self._seconds_left = STATES_SECONDS
 
-    def warnings(self, process: Process, old: Any, new: Any) -> Iterator[str]:
-        """Yield a sentence for each object of the old state that the new state replaces, but another holder keeps."""
+    def warnings(self, process: Process, old: Any, new: Any, kept: frozenset[int]) -> Iterator[str]:
+        """Yield a sentence for each object of the old state that the new state replaces, but another holder keeps.
+
+        `kept` has the `id`s of objects that the new state will not replace in an install.
+        """
         if new is old or not self._suspects:
             return
         began, budget = thread_time(), TimeBudget(self._seconds_left)
         try:
-            replaced = self._suspects.intersection(id(one) for one, _ in self._walk([old], budget))
+            replaced = self._suspects.intersection(id(one) for one, _ in self._walk([old], budget)) - kept
             if replaced:
                 replaced -= {id(one) for one, _ in self._walk([new], budget)}
             if replaced:

@@ -79,6 +79,8 @@ class LiveValues:
         self._shared: SharedObjects | None = None
         self._cautions: list[str] = []
         self._has_fewer = False
+        self._adopted = frozenset[int]()
+        """The `id`s of the instances that the default migration of an install leaves in the states."""
 
     def search(self, runtime: Runtime) -> None:
         """Search through the values of all live processes that the script does not stop."""
@@ -93,6 +95,7 @@ class LiveValues:
             if held.place == "state" and held.process.module in self._transition.migrated
         }
         self._shared = SharedObjects(places, migrated, other_holders(runtime, self._threads, self._kept))
+        self._adopted = frozenset(map(id, self._batch.adopted_instances()))
         self._switched.search(places)
         search = ValueSearch(self._code, SEARCH_SECONDS)
         search.run([held.value for held in places])
@@ -117,7 +120,8 @@ class LiveValues:
         """Search through the state that the code_change of a process has returned, if the old state has a finding."""
         self._has_fewer |= self._switched.check_migrated(int(process.pid), state)
         if self._shared is not None and isinstance(process, BehaviourProcess):
-            self._cautions += self._shared.warnings(process, process.raw_state(), state)
+            kept = self._adopted if self._has_default_migration(process) else frozenset[int]()
+            self._cautions += self._shared.warnings(process, process.raw_state(), state, kept)
         if process.pid not in self._migrated:
             return
         began = time.process_time()

@@ -146,10 +146,12 @@ class MadeAhead:
 
     def adopt_into(self, converter: Converter) -> None:
         """Let a converter use the objects that `make` has made, if their originals have not changed since."""
+        adopted = converter.adopted.keys()
         for together, records in self._groups:
             unchanged = [together]
-            if not together.content.is_unchanged():
-                unchanged = [record for record in records if record.content.is_unchanged()]
+            if not (adopted.isdisjoint(together.made) and together.content.is_unchanged()):
+                usable = [record for record in records if adopted.isdisjoint(record.made)]
+                unchanged = [record for record in usable if record.content.is_unchanged()]
             for record in unchanged:
                 converter.adopt(record.unchanged, record.made)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from node_runtime.behaviours.show.raw_reads import type_name
@@ -30,7 +30,9 @@ class Converter:
     same `shapes` examine each class only once.
     """
 
-    def __init__(self, shapes: Shapes) -> None:
+    def __init__(self, shapes: Shapes, adopted: Sequence[Any] = ()) -> None:
+        self.adopted: Final = {id(one): one for one in adopted}
+        """The instances of replaced classes that get the new class themselves, by `id`; no new object replaces them."""
         self._report = shapes.report
         self._shapes = shapes
         self._status: dict[int, int] = {}
@@ -90,7 +92,7 @@ class Converter:
         """Find the objects of replaced classes, and all that hold them; None if there are more than `max_objects`."""
         in_cycles: set[int] = set()
         while True:
-            search = _Search(self._shapes, self._status, in_cycles)
+            search = _Search(self._shapes, self._status, in_cycles, self.adopted)
             if not search.run(value, max_objects):
                 self._forget(search)
                 return None
@@ -197,7 +199,15 @@ class _Search:
     `is_strong`, weak references are not followed.
     """
 
-    def __init__(self, shapes: Shapes, status: dict[int, int], in_cycles: set[int], *, is_strong: bool = False) -> None:
+    def __init__(
+        self,
+        shapes: Shapes,
+        status: dict[int, int],
+        in_cycles: set[int],
+        adopted: Container[int] = (),
+        *,
+        is_strong: bool = False,
+    ) -> None:
         self.root: Any = None
         self.found: list[Any] = []
         self.affected: list[tuple[Any, Shape]] = []
@@ -206,6 +216,7 @@ class _Search:
         self._shapes = shapes
         self._status = status
         self._in_cycles = in_cycles
+        self._adopted = adopted
         self._is_strong = is_strong
 
     def run(self, root: Any, max_found: float = math.inf) -> bool:
@@ -240,7 +251,7 @@ class _Search:
             return
         parts = shape.strong_parts(value) if self._is_strong else shape.parts(value)
         visit = _Visit(value, shape, parts, step)
-        visit.affected = shape.replaced or id(value) in self._in_cycles
+        visit.affected = (shape.replaced and id(value) not in self._adopted) or id(value) in self._in_cycles
         if type(value) is list:
             # The items of long lists have often been visited before: by an `adopt` of what was made ahead.
             known = set(map(self._status.get, map(id, value)))

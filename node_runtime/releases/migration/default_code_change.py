@@ -38,9 +38,15 @@ class DefaultMigration:
     A DefaultMigration keeps all old and new values, so drop it when the migration has ended.
     """
 
-    def __init__(self, target_namespaces: TargetNamespaces, ahead: MadeAhead | None = None) -> None:
-        """Begin a migration. `ahead` has objects made earlier; one is used if its old object has not changed since."""
-        self._converter = Converter(shapes_for(target_namespaces))
+    def __init__(
+        self, target_namespaces: TargetNamespaces, ahead: MadeAhead | None = None, adopted: Sequence[Any] = ()
+    ) -> None:
+        """Begin a migration. `ahead` has objects made earlier; one is used if its old object has not changed since.
+
+        `adopted` are the instances in global variables that will get the new class at the commit. They stay the same
+        objects, also in the states.
+        """
+        self._converter = Converter(shapes_for(target_namespaces), adopted)
         if ahead is not None:
             ahead.adopt_into(self._converter)
 
