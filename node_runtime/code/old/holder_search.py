@@ -91,7 +91,8 @@ class HolderSearch:
         gc.collect(0)  # from now on, the youngest generation has only the objects that the search itself makes
         for clear in getattr(typing, "_cleanups", ()):
             clear()
-        self._graph = ReferenceGraph(suspects.versions, suspects.ignored, suspects.others)
+        self._graph = ReferenceGraph(suspects.versions, suspects.others)
+        self._ignored = suspects.ignored
         self._visited: dict[int, set[str]] = {}
         """For each object, by its id, the modules whose search has visited it."""
         self._ended: dict[str, OldCodeHolder] = {}
@@ -128,7 +129,7 @@ class HolderSearch:
 
         Each comes with a dict: for each module whose version can be reached from the object, the object's description.
         """
-        for thing in self._graph.own_held():
+        for thing in self._graph.own_held(self._ignored):
             reached = [wanted[key] for key in self._graph.reached([thing]) if key in wanted]
             if reached:
                 yield thing, dict.fromkeys(reached, HeldPart(described(thing)))

@@ -74,11 +74,10 @@ class OldVersions:
         """
         versions = self._versions(modules)
         wanted = [version for version in versions.values() if not version.purged]
-        held = held_namespaces(wanted, self._counted_references(wanted)) if wanted else set()
+        held = held_namespaces(wanted, lambda: self._counted_references(wanted)) if wanted else set()
         if held:
             everything, dropped = self._not_current(), self._table.dropped_namespaces()
-            ignored = self._counted_references(everything, dropped)
-            held &= held_namespaces(everything, ignored, dropped)
+            held &= held_namespaces(everything, lambda: self._counted_references(everything, dropped), dropped)
         return [module for module, version in versions.items() if version.purged or id(version.namespace) in held]
 
     def check_free(self, modules: Iterable[str], *, collect: bool) -> float:

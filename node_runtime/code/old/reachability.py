@@ -9,6 +9,12 @@ objects that `gc.freeze` has hidden from the collector.
 
 The result is conservative. Where the walk stops (at other modules, or at the limit of references), references count as
 coming from outside. So a version may be reported as held although it isn't, but never as free although it is held.
+
+The event loop and other threads run while the walk finds the objects, and references move meanwhile: a task that sleeps
+in a loop is held by another timer each time. A reference counted in one place before such a move, and in another place
+after it, would conceal the holder. So the references and the reference counts of all objects found are read together
+in one call of built-in functions, during which no other Python code runs. An object that the walk has missed is
+outside.
 """
 
 from __future__ import annotations
@@ -17,6 +23,7 @@ import gc
 import sys
 import typing
 from collections import Counter, deque
+from itertools import chain, repeat
 from types import CellType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,7 +35,7 @@ from node_runtime.code.registrations import Registry
 from node_runtime.code.version import ManagedModule, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from node_runtime.code.module import Namespace
 
@@ -43,35 +50,34 @@ _PARTS: Final = (tuple, CellType, property, staticmethod, classmethod, GetSetDes
 
 
 class ReferenceGraph:
-    """The objects of some versions, and the number of references between them.
+    """The objects of some versions, and the references between them at one moment.
 
+    `others` are namespaces of dropped versions: they may be garbage that has not been collected yet. In the methods,
     `ignored` counts, by the identity of the object, references that don't hold a version, such as those of the code
-    server's own records. `others` are namespaces of dropped versions: they may be garbage that has not been collected
-    yet.
+    server's own records.
     """
 
-    def __init__(
-        self, versions: Collection[Version], ignored: Counter[int], others: Collection[Namespace] = ()
-    ) -> None:
+    def __init__(self, versions: Collection[Version], others: Collection[Namespace] = ()) -> None:
         self._namespaces = {id(version.namespace) for version in versions} | {id(namespace) for namespace in others}
         self._names = {version.unit.source.module for version in versions} | {other["__name__"] for other in others}
         self._records = {id(version) for version in versions}
-        self._ignored = ignored
         self._objects: list[Any] = []
-        self._inside: dict[int, int] = {}
+        self._inside: set[int] = set()
         self._own_ids: set[int] = set()
         self._own: deque[Any] = deque()
         self._indirect: deque[Any] = deque()
-        for version in versions:
-            self._add(version, self._own)
-        for namespace in others:
-            if id(namespace) not in self._inside:
-                self._add(namespace, self._own)
-        self._explore(MAX_INDIRECT_REFERENCES * len(versions))
+        self._explore(versions, others)  # in a frame of its own, whose variables are gone when references are counted
+        self._counts, referents = _counts_and_referents(self._objects)
+        self._references = Counter(chain.from_iterable(referents))
+        by_id = {id(thing): thing for thing in self._objects}
+        self._inner = {
+            key: [by_id[other] for other in others if other in by_id]
+            for key, others in zip(by_id, referents, strict=True)
+        }
 
-    def held(self) -> set[int]:
+    def held(self, ignored: Counter[int]) -> set[int]:
         """Return the identities of those namespaces of the graph that can be reached from outside of it."""
-        return self.reached(self.roots())
+        return self.reached(self.roots(ignored))
 
     def reached(self, things: Iterable[Any]) -> set[int]:
         """Return the identities of the namespaces that can be reached from `things`, which are objects of the graph."""
@@ -81,34 +87,29 @@ class ReferenceGraph:
             thing = waiting.pop()
             if id(thing) not in reached:
                 reached.add(id(thing))
-                waiting += [other for other in gc.get_referents(thing) if id(other) in self._inside]
+                waiting += self._inner[id(thing)]
         return reached & self._namespaces
 
-    def roots(self) -> list[Any]:
+    def roots(self, ignored: Counter[int]) -> list[Any]:
         """Return the objects of the graph to which something outside of it refers."""
-        inside, ignored, records = self._inside, self._ignored, self._records
-        spare = 0
-        for thing in [object()]:  # count the references that a list and this loop's variable add
-            spare = sys.getrefcount(thing)
-        found = []
-        for thing in self._objects:
-            count = sys.getrefcount(thing) - spare
-            key = id(thing)
-            if count > inside[key] + ignored[key] and key not in records:
-                found.append(thing)
-        return found
+        known = self._references
+        return [
+            thing
+            for thing, count in zip(self._objects, self._counts, strict=True)
+            if count > known[id(thing)] + ignored[id(thing)] and id(thing) not in self._records
+        ]
 
     def is_own(self, thing: object) -> bool:
         """Return whether `thing` certainly belongs to one of the versions."""
         return id(thing) in self._own_ids
 
-    def own_held(self) -> list[Any]:
+    def own_held(self, ignored: Counter[int]) -> list[Any]:
         """Return the versions' own objects through which something outside reaches the versions.
 
         The path from outside to such an object may lead through other objects of the graph, such as an imported
         registry.
         """
-        waiting, seen = self.roots(), set()
+        waiting, seen = self.roots(ignored), set()
         found = {}
         while waiting:
             thing = waiting.pop()
@@ -118,13 +119,19 @@ class ReferenceGraph:
             if id(thing) in self._own_ids:
                 found[id(thing)] = thing
             else:
-                waiting += [other for other in gc.get_referents(thing) if id(other) in self._inside]
+                waiting += self._inner[id(thing)]
         return list(found.values())
 
     # ------------------------------------------------------------ finding the objects
 
-    def _explore(self, limit: int) -> None:
+    def _explore(self, versions: Collection[Version], others: Collection[Namespace]) -> None:
         """Visit all objects that belong to the versions, then other objects up to the limit, the nearest first."""
+        limit = MAX_INDIRECT_REFERENCES * len(versions)
+        for version in versions:
+            self._add(version, self._own)
+        for namespace in others:
+            if id(namespace) not in self._inside:
+                self._add(namespace, self._own)
         while self._own or self._indirect:
             while self._own:
                 self._visit(self._own.popleft(), own=True)
@@ -136,7 +143,7 @@ class ReferenceGraph:
                 self._indirect.clear()
 
     def _add(self, thing: Any, queue: deque[Any]) -> None:
-        self._inside[id(thing)] = 0
+        self._inside.add(id(thing))
         if queue is self._own:
             self._own_ids.add(id(thing))
         self._objects.append(thing)
@@ -152,7 +159,6 @@ class ReferenceGraph:
                 if queue is None:
                     continue
                 self._add(other, queue)
-            inside[key] += 1
         return len(referents)
 
     def _queue_for(self, thing: Any, of_own: bool, has_dict: bool) -> deque[Any] | None:
@@ -188,20 +194,50 @@ def _is_known(cls: type) -> bool:
     return module is not None and cls.__qualname__.partition(".")[0] in module.__dict__
 
 
+def _counts_and_referents(things: list[Any]) -> tuple[list[int], list[list[int]]]:
+    """Return the number of references to each of `things` besides that of the list, and the `id`s of its referents.
+
+    No other thread runs while both are read, in one statement: it calls only built-in functions, and no collection of
+    garbage runs finalizers meanwhile.
+    """
+    referents_of = map(map, repeat(id), map(gc.get_referents, things))
+    reads: list[Iterable[Any]] = [map(sys.getrefcount, things), map(list, referents_of)]
+    (spare,) = map(sys.getrefcount, [object()])
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        counts, referents = map(list, reads)
+    finally:
+        if enabled:
+            gc.enable()
+    return [count - spare for count in counts], referents
+
+
 def held_namespaces(
-    versions: Collection[Version], ignored: Counter[int], others: Collection[Namespace] = ()
+    versions: Collection[Version], ignored: Callable[[], Counter[int]], others: Collection[Namespace] = ()
 ) -> set[int]:
     """Return the ids of those namespaces of `versions` that something outside of the versions reaches.
 
-    Two kinds of references don't count, and are cleared before a version is reported as held. The caches of `typing`
-    keep every class that was used as a type argument, as in `GenServer[State]`. Garbage of the youngest generations has
-    references too, such as the cycles of a class or an exception that was just dropped. Clearing both takes a fraction
-    of a millisecond.
+    `ignored()` counts the references that don't hold a version; they may end meanwhile. Two kinds of references don't
+    count, and are cleared before a version is reported as held. The caches of `typing` keep every class that was used
+    as a type argument, as in `GenServer[State]`. Garbage of the youngest generations has references too, such as the
+    cycles of a class or an exception that was just dropped. Clearing both takes a fraction of a millisecond.
     """
-    held = ReferenceGraph(versions, ignored, others).held()
+    held = _held(versions, ignored, others)
     if held:
         for clear in getattr(typing, "_cleanups", ()):
             clear()
         collect_young()
-        held = ReferenceGraph(versions, ignored, others).held()
+        held = _held(versions, ignored, others)
+    return held
+
+
+def _held(
+    versions: Collection[Version], ignored: Callable[[], Counter[int]], others: Collection[Namespace]
+) -> set[int]:
+    before = ignored()
+    graph = ReferenceGraph(versions, others)
+    held = graph.held(before)
+    if len(held) < len(versions) + len(others):  # so that one that ended before the graph was read conceals no holder
+        held = graph.held(before & ignored())
     return held
