@@ -14,8 +14,8 @@ from .known_secrets import Span
 PROGRAMS: Final = (
     "curl", "wget", "http", "mysql", "mariadb", "mongo", "sshpass", "redis-cli", "docker", "podman", "ldap",
     "smbclient",
-    "sqlcmd", "bcp ", "sqlplus", "az login", "ssh-keygen", "openssl", "keytool", "zip", "7z", "rar", "net use", "lftp",
-    "mosquitto_", "rabbitmqctl", "htpasswd", "chpasswd", "sudo", "useradd", "usermod", "vault login", "cqlsh",
+    "sqlcmd", "bcp", "sqlplus", "az", "ssh-keygen", "openssl", "keytool", "zip", "7z", "rar", "net", "lftp",
+    "mosquitto_", "rabbitmqctl", "htpasswd", "chpasswd", "sudo", "useradd", "usermod", "vault", "cqlsh",
     "beeline",
     "etcdctl", "cypher-shell", "twine", "wpa_passphrase", "ipmitool", "snmp", "xfreerdp", "rdesktop", "evil-winrm",
     "yt-dlp",
@@ -34,8 +34,9 @@ MAX_COMMAND_LENGTH: Final = 500
 _GAP: Final = r"(?<![\w\-])-"
 _BETWEEN: Final = r"(?:['\"]?,[ \t]*+['\"]?|[ \t=]++['\"]?)"
 _ARGUMENT: Final = r"([^\s'\",\-][^\s'\",]*+)"
-_OTHER: Final = r"[^\s'\"]{1,200}+"
-"""An argument that is not a secret."""
+_IN_LINE: Final = {"<gap>": r"[ \t]++['\"]?+", "<other>": r"[^\s'\"]{1,200}+"}
+_IN_LIST: Final = {"<gap>": r"['\"],[ \t]*+['\"]", "<other>": r"[^'\"\n]{1,200}+"}
+"""What stands for the marks in a form, in a command line and in a list of arguments: see `_in_turn`."""
 
 
 def _apart(options: str) -> re.Pattern[str]:
@@ -45,6 +46,17 @@ def _apart(options: str) -> re.Pattern[str]:
 
 def _glued_or_apart(options: str) -> re.Pattern[str]:
     return re.compile(rf"{_GAP}(?:{options})(?:{_BETWEEN})?{_ARGUMENT}")
+
+
+def _in_turn(form: str) -> tuple[re.Pattern[str], ...]:
+    """Return the patterns for a command line and for a list of quoted arguments, such as in a `CalledProcessError`.
+
+    In the form, `<gap>` is what separates two arguments, and `<other>` is an argument that is not a secret.
+    """
+    return tuple(
+        re.compile(form.replace("<gap>", parts["<gap>"]).replace("<other>", parts["<other>"]))
+        for parts in (_IN_LINE, _IN_LIST)
+    )
 
 
 _PAIR: Final = re.compile(
@@ -63,7 +75,7 @@ _OPTIONS: Final[dict[str, tuple[re.Pattern[str], ...]]] = {
     "smbclient": (_PAIR,),
     "etcdctl": (_PAIR,),
     "mysql": (_GLUED,),
-    "mysqladmin": (_GLUED, re.compile(r"\bpassword[ \t]++['\"]?([^\s'\"]++)")),
+    "mysqladmin": (_GLUED, *_in_turn(r"\bpassword<gap>([^\s'\"]++)")),
     "mariadb": (_GLUED,),
     "mongo": (_GLUED_OR_APART,),
     "sshpass": (_GLUED_OR_APART,),
@@ -74,7 +86,7 @@ _OPTIONS: Final[dict[str, tuple[re.Pattern[str], ...]]] = {
     "ldap": (_glued_or_apart("w"),),
     "sqlcmd": (_glued_or_apart("P"),),
     "bcp": (_glued_or_apart("P"),),
-    "sqlplus": (re.compile(r"(?:[ \t]++-\w++){0,5}[ \t]++[^\s/@'\"]{1,100}+/([^\s@/'\"]++)"),),
+    "sqlplus": _in_turn(r"(?:<gap>-\w++){0,5}<gap>[^\s/@'\"]{1,100}+/([^\s@/'\"]++)"),
     "ssh-keygen": (_apart("N|P"),),
     "openssl": (_apart("k|K"), re.compile(r"(?<!\w)pass:([^\s'\",]++)")),
     "keytool": (_apart("storepass|keypass|srcstorepass|deststorepass|srckeypass|destkeypass|new"),),
@@ -83,23 +95,19 @@ _OPTIONS: Final[dict[str, tuple[re.Pattern[str], ...]]] = {
     "7z": (_GLUED,),
     "rar": (_GLUED, re.compile(rf"{_GAP}hp([^\s'\",]++)")),
     "unrar": (_GLUED,),
-    "net": (re.compile(rf"[ \t]++use(?:[ \t]++{_OTHER}){{1,2}}[ \t]++([^\s/'\"]++)[ \t]++/user"),),
+    "net": _in_turn(r"<gap>use(?:<gap><other>){1,2}<gap>([^\s/'\"]++)<gap>/user"),
     "lftp": (re.compile(rf"{_GAP}(?:u|-user){_BETWEEN}([^\s,'\"]{{1,100}}+),([^\s'\"]++)"),),
     "mosquitto_": (_apart("P"),),
-    "rabbitmqctl": (
-        re.compile(rf"\b(?:add_user|change_password|authenticate_user)[ \t]++{_OTHER}[ \t]++([^\s'\"]++)"),
-    ),
-    "htpasswd": (
-        re.compile(rf"{_GAP}(?=[A-Za-z]{{0,8}}b)[A-Za-z]{{1,8}}+(?:[ \t]++{_OTHER}){{1,2}}[ \t]++([^\s'\"]++)"),
-    ),
+    "rabbitmqctl": _in_turn(r"\b(?:add_user|change_password|authenticate_user)<gap><other><gap>([^\s'\"]++)"),
+    "htpasswd": _in_turn(rf"{_GAP}(?=[A-Za-z]{{0,8}}b)[A-Za-z]{{1,8}}+(?:<gap><other>){{1,2}}<gap>([^\s'\"]++)"),
     "useradd": (_apart("p"),),
     "usermod": (_apart("p"),),
-    "vault": (re.compile(r"\blogin[ \t]++(?=[^\s=]{0,100}[0-9])([^\s=\-'\"][^\s='\"]++)(?!=)"),),
+    "vault": _in_turn(r"\blogin<gap>(?=[^\s='\"]{0,100}[0-9])([^\s=\-'\"][^\s='\"]++)(?!=)"),
     "cqlsh": (_GLUED_OR_APART,),
     "beeline": (_apart("p"),),
     "cypher-shell": (_apart("p"),),
     "twine": (_apart("p"),),
-    "wpa_passphrase": (re.compile(rf"[ \t]++{_OTHER}[ \t]++([^\s'\"]++)"),),
+    "wpa_passphrase": _in_turn(r"<gap><other><gap>([^\s'\"]++)"),
     "ipmitool": (_apart("P"),),
     "snmp": (_apart("c|A|X"),),
     "xfreerdp": (re.compile(r"(?<!\w)/p:([^\s'\",]++)"),),

@@ -64,7 +64,7 @@ def issued_tokens(text: str) -> Iterator[Span]:
         at = text.find(beginning)
         while at >= 0:
             end = at + len(beginning)
-            found = rest.match(text, end)
-            if found is not None and not text[at - 1 : at].isalnum():
+            # the cheap check comes first: a rest that is matched in vain would be matched again at each next beginning
+            if not text[at - 1 : at].isalnum() and (found := rest.match(text, end)) is not None:
                 yield at, (end := found.end())
             at = text.find(beginning, end)

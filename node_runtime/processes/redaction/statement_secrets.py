@@ -45,7 +45,7 @@ _STATEMENTS: Final = tuple(
         ("@", rf"(?<![\w.\-%:/@])[A-Za-z][\w.\-]{{0,60}}+:{_WITH_LETTER_AND_DIGIT}([^\s:@/'\"]{{6,100}}+)@{_HOST}:\d"),
         (
             ":",
-            rf"(?m)^{_HOST}:(?:\d{{2,5}}|\*):[^:\s]{{1,60}}+:[^:\s]{{1,60}}+:(?=[^\s]{{0,80}}[A-Za-z])([^\s:]{{4,}}+)$",
+            rf"(?m)^{_HOST}:(?:\d{{4,5}}|\*):[^:\s]{{1,60}}+:[^:\s]{{1,60}}+:(?=[^\s]{{0,80}}[A-Za-z])([^\s:]{{4,}}+)\r?$",
         ),
         # codes that are sent to people
         ("code", rf"{_SENT}code(?: is|:) ([0-9A-Z\-]{{4,12}}+)\b"),
@@ -53,9 +53,12 @@ _STATEMENTS: Final = tuple(
         # paths and parameters of URLs
         ("/", rf"/(?:{_PAGES})/(?=[\w\-]{{0,60}}[0-9])([\w\-]{{16,}}+)"),
         ("=", r"(?i)[?&](?:ticket|samlresponse|hmac|magic|assertion)=([^\s&'\"#]{8,}+)"),
-        # keys of PuTTY
-        ("private-lines", r"\bPrivate-Lines: \d{1,4}+(?:\r?\n|\\n)((?:(?!Private-MAC)[^\r]){1,8000})"),
-        ("private-mac", r"\bPrivate-MAC: ([0-9A-Za-z]{8,}+)"),
+        # keys of PuTTY, with ends of lines as they are or escaped
+        (
+            "private-lines",
+            r"Private-Lines: \d{1,4}+(?:\r?\n|(?:\\{1,4}+r)?\\{1,4}+n)((?:(?!Private-MAC)[\s\S]){1,8000})",
+        ),
+        ("private-mac", r"Private-MAC: ([0-9A-Za-z]{8,}+)"),
     )
 )
 """Patterns whose only group is the secret, each with a part of every text that it matches, in lower case."""

@@ -43,18 +43,18 @@ The check for this comes first, because most texts that a node sends are single 
 _HINTS: Final = (
     "//", "hotdash1:", "pass", "pwd", "secret", "token", "key", "cred", "jwt", "cookie", "bearer", "basic",
     "negotiate", "kennwort", "identified", "identify ", "auth ", "%3d", "pbkdf2", "masterauth", "community", "setuser",
-    "login ", "crypt", "pincode", "pin_code", "pin-code", "rsakeyvalue", "private-lines",
+    "login", "crypt", "pincode", "pin_code", "pin-code", "rsakeyvalue", "private-lines", "private-mac",
     "rabbitmqctl", "sqlplus", "otp is", "pw ", "/reset", "/verify/", "/invite/", "/confirm/", "/magic",
     "fication code", "irmation code", "urity code", "-time code", "2fa code",
 )  # fmt: skip
 """Hints, in lower case. Every text with a secret contains one of them, or a separator and one of `_HINTS_IN_NAMES`, or
-one of `_TOKEN_BEGINS`.
+one of `_TOKEN_BEGINS`, or is a line of .pgpass.
 """
 _HINTS_IN_NAMES: Final = (
     "auth", "dsn", "salt", "otp", "sid", "cvv", "cvc", "psk", "pswd", "pw", "csrf", "xsrf", "sess", "sig", "mnemonic",
     "seed", "conn", "kty", "recovery", "backup",
     "?code=", "&code=", "losenord", "salasana", "heslo", "parola",
-    "userinfo", "ticket", "saml", "hmac", "magic", "assertion", "@", "unlock", ":5432:", "access",
+    "userinfo", "ticket", "saml", "hmac", "magic", "assertion", "@", "unlock", "access",
     "motdepasse", "wachtwoord", "contrasena", "senha",
 )  # fmt: skip
 _TOKEN_BEGINS: Final = (
@@ -69,6 +69,9 @@ one of `issued_tokens`.
 """
 _OPTION_BEGINS: Final = (" -", "'-", '"-', "/p:", "/user")
 """Every command with a password in an option contains one of these."""
+_COLONS_OF_PGPASS: Final = 4
+_PORT: Final = re.compile(r":(?:[0-9]{4,5}|\*):")
+"""The port in a line of .pgpass, which is `host:port:database:user:password`."""
 _KNOWN: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
     known_tokens, issued_tokens, json_web_tokens, private_keys, authorizations, url_credentials, urls_without_scheme,
     command_passwords,
@@ -105,6 +108,8 @@ def _may_contain_secret(text: str) -> bool:
         return True
     separated = "=" in small or ":" in small or "'" in small or '"' in small or "<" in small or "-" in small
     if separated and _contains(small, _HINTS_IN_NAMES):
+        return True
+    if small.count(":") >= _COLONS_OF_PGPASS and _PORT.search(small) is not None:
         return True
     return _may_contain_token(text)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+
 import pytest
 
 from node_runtime.processes.redaction.named_secrets import REDACTED
@@ -30,9 +33,20 @@ COMMANDS = [
     f"useradd -p {S} ana", f"vault login {S}", f"cqlsh -u a -p {S}", f"beeline -n a -p {S}",
     f"etcdctl --user root:{S} get x", f"cypher-shell -u neo4j -p {S}", f"twine upload -u a -p {S}",
     f"wpa_passphrase home {S}", f"ipmitool -H h -U a -P {S}", f"snmpget -v2c -c {S} h", f"xfreerdp /u:a /p:{S}",
-    f"mysqladmin -u root password {S}", f"['sqlcmd', '-U', 'sa', '-P', '{S}']", f"['7z', 'x', '-p{S}', 'a.7z']",
+    f"mysqladmin -u root password {S}", f"vault login '{S}'", f"['sqlcmd', '-U', 'sa', '-P', '{S}']",
+    f"['7z', 'x', '-p{S}', 'a.7z']",
 ]  # fmt: skip
+ARGUMENTS = [
+    ["rabbitmqctl", "add_user", "ana", S], ["htpasswd", "-bc", "file", "ana", S], ["htpasswd", "-bn", "ana", S],
+    ["vault", "login", S], ["sqlplus", "-s", f"scott/{S}@db"], ["wpa_passphrase", "at home", S],
+    ["net", "use", "Z:", "\\\\h\\s", S, "/user:a"], ["mysqladmin", "-u", "root", "password", S],
+    ["az", "login", "-u", "a", "-p", S], ["bcp", "t", "out", "f", "-U", "sa", "-P", S], ["lftp", "-u", f"a,{S}", "h"],
+    ["unzip", "-P", S, "f"], [f"htpasswd -bn ana {S}", "other"],
+]  # fmt: skip
+PUTTY = f"PuTTY-User-Key-File-3: ssh-rsa\r\nPrivate-Lines: 2\r\nAAAA\r\n{S}\r\nPrivate-MAC: {S}\r\n"
 STATEMENTS = [
+    PUTTY, repr(PUTTY), repr(PUTTY.replace("\r", "")), repr(repr(PUTTY)), f"Private-MAC: {S}",
+    f"db.example.com:6432:shop:ana:{S}", f"*:*:*:ana:{S}", f"# all\r\nh:5433:*:ana:{S}\r\n",
     f"CONFIG SET requirepass {S}", f"masterauth {S}", f"ACL SETUSER ana on >{S} ~*", f"HELLO 3 AUTH ana {S}",
     f"a1 LOGIN ana {S}", f"PRIVMSG NickServ :IDENTIFY {S}", f"username admin password 7 {S}", f"enable secret 5 {S}",
     f"snmp-server community {S} RO", f"ana:{S}@tcp(127.0.0.1:3306)/shop", f"jdbc:oracle:thin:ana/{S}@h:1521:x",
@@ -51,6 +65,10 @@ HARMLESS = [
     "ssh-keygen -t ed25519 -f x", "keytool -list", "vault login failed", "openssl x509 -in a.pem",
     "LOGIN failed for ana", "secret 3 times", "echo hello | grep h", "connect to ana@db1:5432 failed",
     "fil@127.0.0.1:9000 answered", "module:function", "tests/x.py:12:5:E501:line too long", "12:30:45:678:901",
+    "12:30:45:shop:till", "till.py:12:5:E501:long", "00:11:22:33:44:ab", "2001:1234:5678:9012:3456:789a:0:1",
+    "Private-MAC: none", "Private-Lines: many", "['az', 'vm', 'list', '-p', '4']", "['net', 'user', 'ana', '/user:x']",
+    "['vault', 'login', 'failed']", "['rabbitmqctl', 'list_users']", "['htpasswd', '-D', 'file', 'ana']",
+    "['sqlplus', '/nolog']", "['bcp', 't', 'out', 'f', '-T']", "login, please",
     "verification code: sent to ana", "GET /reset/confirm HTTP/1.1", "GET /verify/order4711", "<D>4711</D>",
     "encrypt(data)", "HELLO 3 AUTH is wrong", "use(x, 'a')", "snmpget -v3 -l authPriv -u ana host",
 ]  # fmt: skip
@@ -64,7 +82,13 @@ def test_a_token_with_the_beginning_of_an_issuer_is_left_out(place: str, token: 
     assert redact(redacted) == redacted
 
 
-@pytest.mark.parametrize("text", [*COMMANDS, *STATEMENTS])
+LISTS = [
+    *(str(subprocess.CalledProcessError(1, arguments)) for arguments in ARGUMENTS),
+    *(json.dumps(arguments, separators=(",", ":")) for arguments in ARGUMENTS),
+]
+
+
+@pytest.mark.parametrize("text", [*COMMANDS, *LISTS, *STATEMENTS])
 def test_a_secret_that_its_place_gives_away_is_left_out(text: str) -> None:
     redacted = redact(text)
     assert S not in redacted

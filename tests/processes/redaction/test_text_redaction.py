@@ -169,6 +169,8 @@ HOSTILE = [
     "net use a ", "sqlplus -a ", "sqlplus a/", "rabbitmqctl add_user ", "echo a|", "echo 'a ", "a:b1cdef@", "thin:a/b",
     "a:22:b:c:d\n", "a:22:b:c:", "Private-Lines: 1\n", "/reset/a1", "&ticket=", "crypt('", "setuser ", "LOGIN a ",
     "<RSAKeyValue><D>", "security code: A",
+    "xA3-", "xy0_", "x1//0", "x$apr1$", "'htpasswd', '-b', 'a', ", "'net','use','a',", "wpa_passphrase,", "'login', ",
+    "Private-Lines: 1\\r\\n", "a:4444:", "a:*:",
     "?code=", "a_key ", "token provided ", "token (", "<key><![CDATA[",
 ]  # fmt: skip
 
