@@ -16,6 +16,8 @@ from typing import Any, Final, Literal, TypeVar, Union
 
 from node_runtime.behaviours.show.raw_reads import type_name
 
+from .required_keys import required_keys
+
 _UNKNOWN: Final = Any
 _QUALIFIERS: Final = ("Annotated", "ClassVar", "Final", "Required", "NotRequired", "ReadOnly")
 _MAPPINGS: Final = (dict, collections.OrderedDict, collections.defaultdict, types.MappingProxyType)
@@ -107,7 +109,7 @@ class _Check:
     def _typed_dict(self, value: Any, cls: Any, depth: int) -> Misfit | None:
         if not isinstance(value, dict):
             return _unfit(value, cls)
-        missing = next((key for key in sorted(cls.__required_keys__) if key not in value), None)
+        missing = next((key for key in sorted(required_keys(cls)) if key not in value), None)
         if missing is not None:
             return Misfit("", f"has no key {missing!r}, which {type_text(cls)} requires")
         annotations = {

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import UnionType
 from typing import Annotated, Any, ForwardRef, Literal, NewType, TypeVar, Union, get_args, get_origin, is_typeddict
 
+from node_runtime.code.classes.required_keys import required_keys
 from node_runtime.gen_server import GenServer
 from node_runtime.gen_statem import GenStatem
 
@@ -58,7 +59,7 @@ def fits(value: object, declared: Any) -> bool:
     if isinstance(declared, NewType):
         return fits(value, declared.__supertype__)
     if is_typeddict(declared):
-        return isinstance(value, dict) and declared.__required_keys__ <= value.keys()
+        return isinstance(value, dict) and required_keys(declared) <= value.keys()
     cls = type(None) if declared is None else origin or declared
     return _is_instance(value, cls) if isinstance(cls, type) else True
 

@@ -6,22 +6,20 @@ expects: the `TypedDict` that a class declares as its state, and the dict that `
 
 from __future__ import annotations
 
-import ast
-import inspect
-import textwrap
-from collections.abc import Iterator
 from typing import Any, is_typeddict
 
 import msgspec
 
 from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess, behaviour_of
 from node_runtime.code import Batch
+from node_runtime.code.classes.required_keys import required_keys
 from node_runtime.protocol.messages import Blocker
 from node_runtime.releases.migration.default_code_change import inherits_code_change
 from node_runtime.releases.planning import affected, conditions
 from node_runtime.releases.planning.transition import Transition
 
 from .declared_state import declared_state
+from .initial_keys import initial_keys
 
 
 class ExpectedKeys(msgspec.Struct, frozen=True):
@@ -76,7 +74,7 @@ def _expected(transition: Transition, batch: Batch, process: BehaviourProcess) -
         return ExpectedKeys()
     declared = declared_state(new, namespace)
     if is_typeddict(declared):
-        return ExpectedKeys(required=frozenset(declared.__required_keys__))
+        return ExpectedKeys(required=required_keys(declared))
     before, after = initial_keys(old), initial_keys(new)
     return ExpectedKeys() if before is None or after is None else ExpectedKeys(initial=after - before)
 
@@ -86,40 +84,6 @@ def _data(process: BehaviourProcess) -> dict[Any, Any] | None:
     state = process.raw_state()
     data = state[1] if process.kind == "gen_statem" and type(state) is tuple else state
     return data if type(data) is dict else None
-
-
-def initial_keys(cls: type[Any]) -> frozenset[str] | None:
-    """Return the keys of the dict that `init` of a class returns, read from its source; None if that can't be known."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(cls.init)))
-    except (OSError, TypeError, SyntaxError, SystemError):
-        return None
-    returned = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return) and node.value is not None]
-    made = [frozenset(_keys_of(node, tree)) for node in returned]
-    return frozenset.intersection(*made) if made and all(made) else None
-
-
-def _keys_of(node: ast.expr, tree: ast.AST) -> Iterator[str]:
-    """Yield the keys of a dict display, of a call such as `dict(n=1)`, or of the dicts that are bound to a name."""
-    match node:
-        case ast.Dict(keys=keys):
-            yield from (key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str))
-        case ast.Call(func=ast.Name(id="dict"), keywords=keywords):
-            yield from (word.arg for word in keywords if word.arg is not None)
-        case ast.Name(id=name):
-            for statement in ast.walk(tree):
-                match statement:
-                    case (
-                        ast.Assign(targets=[ast.Name(id=target)], value=value)
-                        | ast.AnnAssign(target=ast.Name(id=target), value=ast.expr() as value)
-                    ) if target == name and not isinstance(value, ast.Name):
-                        yield from _keys_of(value, tree)
-                    case ast.Assign(
-                        targets=[ast.Subscript(value=ast.Name(id=target), slice=ast.Constant(value=str() as key))]
-                    ) if target == name:
-                        yield key
-        case _:
-            pass
 
 
 def _keys(names: list[str]) -> str:
