@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,8 +33,8 @@ ABSENT: Final = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 """The value of a setting that does not exist, such as an environment variable."""
 
 _SettingKey = tuple[str, Any]
-_ReadSetting = tuple[_SettingKey, Any, Callable[[Any], object]]
-"""The kind and the name of a setting (None if there is only one of the kind), its value, and what sets the value."""
+_Access = tuple[_SettingKey, Callable[[], Any], Callable[[Any], object]]
+"""The kind and the name of a setting (None if there is only one of the kind), what reads it, and what sets it."""
 _HANDLER: Final = "the handler of"
 _HOOK: Final = "the hook"
 _FILTERS: Final = "the filters of warnings"
@@ -46,6 +47,9 @@ _LOCALE: Final = "the locale"
 _REGISTERED: Final = frozenset({_HANDLER, _HOOK, _FILTERS, _LIST})
 _SHOWN: Final = {_DIRECTORY: "{}", _UMASK: "0o{:03o}", _RECURSION: "{}", _LOCALE: "{}"}
 """How messages show the new value, for the kinds of settings where it is short and no secret."""
+_SEQUENCES: Final = (tuple, list)
+_PLAIN: Final = (str, int, float, set)
+"""The exact types that are compared by their values. The only set is that of the blocked signals."""
 _LIMITS: Final = tuple(name for name in dir(resource) if name.startswith("RLIMIT_"))
 
 
@@ -92,11 +96,11 @@ class OsProcessSettings:
         # Only environment variables come and go. Another setting may be unreadable at one of the moments.
         keys = [key for key in {**before, **now} if key[0] == _VARIABLE or (key in before and key in now)]
         every = (SettingChange(key, before.get(key, ABSENT), now.get(key, ABSENT)) for key in keys)
-        return [change for change in every if change.before is not change.after and change.before != change.after]
+        return [change for change in every if not _are_same(change.before, change.after)]
 
     def put_back(self) -> None:
         """Give each changed setting its old value. Raises SettingsNotRestored if that fails for one of them."""
-        setters = {key: write for key, _, write in _read()}
+        setters = {key: write for key, _, write in _accesses()}
         failed = []
         for change in self.changes():
             try:
@@ -108,50 +112,65 @@ class OsProcessSettings:
 
 
 def _values() -> dict[_SettingKey, Any]:
-    return {key: value for key, value, _ in _read()}
+    """Return the values of all settings that can be read now."""
+    values = {}
+    for key, read, _ in _accesses():
+        with suppress(Exception):  # such as a deleted directory, or a variable that another thread removes meanwhile
+            values[key] = read()
+    return values
 
 
-def _read() -> Iterator[_ReadSetting]:
-    if (directory := _directory()) is not None:
-        yield (_DIRECTORY, None), directory, os.chdir
-    if (umask := _umask()) is not None:
-        yield (_UMASK, None), umask, os.umask
-    yield (_LOCALE, None), locale.setlocale(locale.LC_ALL), partial(locale.setlocale, locale.LC_ALL)
-    yield (_RECURSION, None), sys.getrecursionlimit(), sys.setrecursionlimit
-    yield ("the interval of thread switches", None), sys.getswitchinterval(), sys.setswitchinterval
-    yield ("the thresholds of the garbage collector", None), gc.get_threshold(), lambda found: gc.set_threshold(*found)
-    yield ("the level up to which logging is disabled", None), logging.root.manager.disable, logging.disable
-    yield ("the default timeout of sockets", None), socket.getdefaulttimeout(), socket.setdefaulttimeout
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+def _are_same(before: Any, after: Any) -> bool:
+    """Compare plain values and lists of them; other objects only by identity, because `==` may run any code."""
+    if before is after:
+        return True
+    if type(before) is not type(after):
+        return False
+    if type(before) in _SEQUENCES:
+        return len(before) == len(after) and all(map(_are_same, before, after))
+    return type(before) in _PLAIN and bool(before == after)
+
+
+def _accesses() -> Iterator[_Access]:
+    yield (_DIRECTORY, None), os.getcwd, os.chdir
+    yield (_UMASK, None), _umask, os.umask
+    yield (_LOCALE, None), partial(locale.setlocale, locale.LC_ALL), partial(locale.setlocale, locale.LC_ALL)
+    yield (_RECURSION, None), sys.getrecursionlimit, sys.setrecursionlimit
+    yield ("the interval of thread switches", None), sys.getswitchinterval, sys.setswitchinterval
+    yield ("the thresholds of the garbage collector", None), gc.get_threshold, lambda found: gc.set_threshold(*found)
+    disabled = partial(getattr, logging.root.manager, "disable")
+    yield ("the level up to which logging is disabled", None), disabled, logging.disable
+    yield ("the default timeout of sockets", None), socket.getdefaulttimeout, socket.setdefaulttimeout
+    blocked = partial(signal.pthread_sigmask, signal.SIG_BLOCK, ())
     yield ("the blocked signals", None), blocked, partial(signal.pthread_sigmask, signal.SIG_SETMASK)
     for name in _LIMITS:
         kind = getattr(resource, name)
-        yield ("the limit", name), resource.getrlimit(kind), partial(resource.setrlimit, kind)
-    yield (_LIST, "sys.path"), list(sys.path), partial(_replace, sys.path)
+        yield ("the limit", name), partial(resource.getrlimit, kind), partial(resource.setrlimit, kind)
+    yield (_LIST, "sys.path"), lambda: list(sys.path), lambda old: _replace(sys.path, old)
     for name in ("stdin", "stdout", "stderr"):
-        yield ("the stream", f"sys.{name}"), getattr(sys, name), partial(setattr, sys, name)
-    for variable, text in os.environ.items():
-        yield (_VARIABLE, variable), text, partial(_set_variable, variable)
+        yield ("the stream", f"sys.{name}"), partial(getattr, sys, name, None), partial(setattr, sys, name)
+    for variable in list(os.environ):
+        yield (_VARIABLE, variable), partial(os.environ.__getitem__, variable), partial(_set_variable, variable)
     yield from _registered()
     yield from _of_the_loop()
 
 
-def _registered() -> Iterator[_ReadSetting]:
+def _registered() -> Iterator[_Access]:
     handlers, hooks, filters = SignalHandlers(), Hooks(), WarningFilters()
-    for number, handler in handlers.items():
-        yield (_HANDLER, number), handler, partial(handlers.__setitem__, number)
-    for hook, function in hooks.items():
-        yield (_HOOK, hook), function, partial(hooks.__setitem__, hook)
-    yield (_FILTERS, None), list(filters), partial(_replace, filters)
+    for number in handlers:
+        yield (_HANDLER, number), partial(handlers.__getitem__, number), partial(handlers.__setitem__, number)
+    for hook in hooks:
+        yield (_HOOK, hook), partial(hooks.__getitem__, hook), partial(hooks.__setitem__, hook)
+    yield (_FILTERS, None), partial(list, filters), partial(_replace, filters)
 
 
-def _of_the_loop() -> Iterator[_ReadSetting]:
+def _of_the_loop() -> Iterator[_Access]:
     node = current_runtime.node
     loop = node.loop if isinstance(node, Runtime) else None  # a rehearsal replaces the runtime
     if isinstance(loop, asyncio.AbstractEventLoop):
-        yield ("the event loop's exception handler", None), loop.get_exception_handler(), loop.set_exception_handler
-        yield ("the event loop's task factory", None), loop.get_task_factory(), loop.set_task_factory
-        yield ("the event loop's debug mode", None), loop.get_debug(), loop.set_debug
+        yield ("the event loop's exception handler", None), loop.get_exception_handler, loop.set_exception_handler
+        yield ("the event loop's task factory", None), loop.get_task_factory, loop.set_task_factory
+        yield ("the event loop's debug mode", None), loop.get_debug, loop.set_debug
 
 
 def _replace(container: Any, values: list[Any]) -> None:
@@ -165,19 +184,6 @@ def _set_variable(variable: str, text: Any) -> None:
         os.environ[variable] = text
 
 
-def _directory() -> str | None:
-    """Return the working directory; None if it has been deleted."""
-    try:
-        return os.getcwd()
-    except OSError:
-        return None
-
-
-def _umask() -> int | None:
-    """Return the umask; None where /proc lacks it. `os.umask` can only read it by setting it, for all threads."""
-    try:
-        text = Path("/proc/self/status").read_text()
-    except OSError:
-        return None
-    _, found, rest = text.partition("\nUmask:")
-    return int(rest.split(None, 1)[0], 8) if found else None
+def _umask() -> int:
+    """Return the umask. Raises OSError or IndexError where /proc lacks it; `os.umask` would set it for all threads."""
+    return int(Path("/proc/self/status").read_text().split("\nUmask:")[1].split(None, 1)[0], 8)

@@ -1,7 +1,7 @@
-"""Keeps the standard descriptors 0 to 2 open while a script runs.
+"""Keeps the standard descriptors 0 to 2 what they are while a script runs.
 
-If the code of a script closed one of them, the next file or socket of the node would get its number. Then lines for the
-log would be written into that file, for example into the commit record.
+If the code of a script closed one of them, the next file or socket would get its number. Then lines for the log would
+be written into that file, for example into the commit record.
 """
 
 from __future__ import annotations
@@ -19,30 +19,39 @@ STANDARD_DESCRIPTORS: Final = (0, 1, 2)
 
 @contextmanager
 def standard_descriptors_kept() -> Iterator[None]:
-    """Open each standard descriptor again that the block has closed."""
+    """Open each standard descriptor again that the block has closed, also if another file has got its number since.
+
+    That file then loses the number: whoever opened it writes to the standard descriptor.
+    """
     copies = {}
     for number in STANDARD_DESCRIPTORS:
         with suppress(OSError):  # the node has no such descriptor, or may open no more
             copies[number] = os.dup(number)
+    files = {number: _file_of(copy) for number, copy in copies.items()}
     try:
         yield
     finally:
-        closed = [number for number in copies if not _is_open(number)]
-        for number in closed:
-            os.dup2(copies[number], number)
-        for copy in copies.values():
-            with suppress(OSError):  # the script has closed all descriptors
-                os.close(copy)
-        if closed:
-            numbers = ", ".join(map(str, closed))
+        changed = {number: _file_of(number) for number in copies if _file_of(number) != files[number]}
+        kept = {number: copy for number, copy in copies.items() if _file_of(copy) == files[number]}
+        for number in changed.keys() & kept.keys():
+            os.dup2(kept[number], number)
+        for copy in kept.values():  # the script may have closed the others, and their numbers may be others' files
+            os.close(copy)
+        for number, file in changed.items():
             logger.warning(
-                "the script of an install has closed the standard descriptors %s; they are open again", numbers
+                "the script of an install has closed the standard descriptor %d%s; %s",
+                number,
+                "" if file is None else ", and another file has got its number",
+                "it could not be opened again, because its copy is closed, too"
+                if number not in kept
+                else "it is open again" + ("" if file is None else ", and that file is closed"),
             )
 
 
-def _is_open(number: int) -> bool:
+def _file_of(number: int) -> tuple[int, int] | None:
+    """Return what identifies the file of a descriptor; None if the descriptor is closed."""
     try:
-        os.fstat(number)
+        found = os.fstat(number)
     except OSError:
-        return False
-    return True
+        return None
+    return found.st_dev, found.st_ino

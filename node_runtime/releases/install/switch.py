@@ -113,7 +113,7 @@ class Switch:
         self.unsuspended = UnsuspendedProcesses(transition, hold, self._transaction)
         self._calls = ScriptCalls(self._transaction, transition.hold_seconds, self.unsuspended.hold)
         self._settings = OsProcessSettings()
-        self._committed = False
+        self._committed = self._script_waited = False
         self._loaded: set[str] = set()
         self._purged_brutally: set[str] = set()
         self._new_instances: list[NewInstances] = []
@@ -328,6 +328,7 @@ class Switch:
     async def put_back(self) -> None:
         """Undo what `run` has done, and resume all processes. `put_back_failed` then names what could not be undone."""
         failed: list[str] = []
+        self._script_waited = self.unsuspended.waited  # an undo may wait, too, but only after the script's changes
         try:
             with inside_transaction(self._transaction):
                 await self._calls.undo(failed)
@@ -365,10 +366,11 @@ class Switch:
         self._transaction.started = started
 
     def _put_back_settings(self) -> None:
-        if not self.unsuspended.waited:
+        if not self._script_waited:
             self._settings.put_back()
         elif changes := self._settings.changes():  # while the script waited, other code may have made them on purpose
-            logger.warning("the failed install did not restore %s", ", ".join(change.name() for change in changes))
+            names_of_changed = ", ".join(change.name() for change in changes)
+            self.progress.warn([f"The failed install did not restore {names_of_changed}: its script has waited."])
 
     def _find_mutated_states(self) -> None:
         self.mutated = list(self.mutation_check.mutated())

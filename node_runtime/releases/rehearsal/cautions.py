@@ -38,7 +38,8 @@ class ScriptSettings:
         more = f" and {len(names) - MAX_SETTINGS} more" if len(names) > MAX_SETTINGS else ""
         return [
             "The code that the script calls (code_change, children, apply) changes settings of the whole OS process: "
-            f"{', '.join(names[:MAX_SETTINGS])}{more}. A downgrade does not restore them; an install that fails does."
+            f"{', '.join(names[:MAX_SETTINGS])}{more}. A downgrade does not restore them; an install that fails "
+            "does, unless its script has waited (stop, start, restart_child, an asynchronous apply)."
         ]
 
     def _compare(self) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
+from collections import UserDict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -66,6 +68,21 @@ CLOSING = (
         return dict(state)
 """
 )
+REUSING = CLOSING.replace("range(3 * live())", "[1] * live()").replace(
+    "os.close(descriptor)", "os.close(1)\n            assert os.open(__file__, os.O_RDONLY) == 1"
+)
+APPLY_FIRST = UPDATE_COUNTER.replace("instructions = [", "instructions = [ APPLY,", 1)
+WAITING_UNDO = APPLY_FIRST.replace("APPLY", '{ apply = "operator:pos", args = [0], undo = "asyncio:sleep" }')
+WAITING_APPLY = APPLY_FIRST.replace("APPLY", '{ apply = "asyncio:sleep", args = [0] }')
+
+
+class Stream:
+    """A stream whose comparison fails."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("this must not be called")
 
 
 @pytest.fixture(autouse=True)
@@ -76,9 +93,9 @@ def unchanged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settings.put_back()
 
 
-async def boot(small: SmallNode, second: str) -> None:
+async def boot(small: SmallNode, second: str, script: str = UPDATE_COUNTER) -> None:
     small.write("1", {"shop.counter": COUNTER})
-    small.write("2", {"shop.counter": second}, UPDATE_COUNTER)
+    small.write("2", {"shop.counter": second}, script)
     small.boot()
     await gen_server.start(importlib.import_module("shop.counter").Counter, name="counter7")
 
@@ -93,9 +110,49 @@ async def test_an_upgrade_that_fails_restores_the_settings_that_its_code_change_
     assert [change.name() for change in before.changes()] == []
 
 
-async def test_descriptors_that_a_code_change_closes_are_open_again_after_the_install(small: SmallNode) -> None:
+async def test_settings_are_restored_although_the_undo_of_an_applied_function_waits(small: SmallNode) -> None:
+    await boot(small, CHANGING, WAITING_UNDO)
+    before = OsProcessSettings()
+    operation = await small.install("2")
+    assert operation.outcome == "put back", operation.error
+    assert [change.name() for change in before.changes()] == []
+
+
+async def test_an_operation_warns_of_settings_that_stay_because_the_script_has_waited(small: SmallNode) -> None:
+    await boot(small, CHANGING, WAITING_APPLY)
+    operation = await small.install("2")
+    assert operation.outcome == "put back", operation.error
+    (warning,) = [one for one in operation.warnings if one.startswith("The failed install did not restore ")]
+    assert "the umask, " in warning
+
+
+def test_streams_are_compared_without_their_own_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", Stream())
+    before, recursion = OsProcessSettings(), sys.getrecursionlimit()
+    monkeypatch.setattr(sys, "stdout", Stream())
+    sys.setrecursionlimit(4_321)
+    assert {change.name() for change in before.changes()} == {"the stream sys.stdout", "the recursion limit"}
+    before.put_back()
+    assert sys.getrecursionlimit() == recursion
+    assert before.changes() == []
+
+
+def test_a_variable_that_disappears_while_the_settings_are_read_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Environment(UserDict[str, str]):
+        def __iter__(self) -> Iterator[str]:
+            return iter([*super().__iter__(), "REMOVED_MEANWHILE"])
+
+    before = OsProcessSettings()
+    monkeypatch.setattr(os, "environ", Environment(os.environ))
+    assert before.changes() == []
+
+
+@pytest.mark.parametrize("second", [CLOSING, REUSING], ids=["closed", "reused"])
+async def test_descriptors_that_a_code_change_closes_are_open_again_after_the_install(
+    small: SmallNode, second: str
+) -> None:
     files = [os.fstat(number).st_ino for number in range(3)]
-    await boot(small, CLOSING)
+    await boot(small, second)
     operation = await small.install("2")
     assert operation.outcome == "installed", operation.error
     assert [os.fstat(number).st_ino for number in range(3)] == files
@@ -108,7 +165,7 @@ async def test_a_plan_names_the_settings_that_a_code_change_changes(small: Small
     assert plan.blockers == ()
     (warning,) = [one for one in plan.warnings if "settings of the whole OS process" in one]
     assert "the umask to 0o017, the recursion limit to 4321, " in warning
-    assert warning.endswith("and 5 more. A downgrade does not restore them; an install that fails does.")
+    assert "and 5 more. A downgrade does not restore them; an install that fails does, unless its script" in warning
     assert before.changes() == []
 
 
