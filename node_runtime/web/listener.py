@@ -40,8 +40,9 @@ async def start_asgi(
     version serves the next request. Port 0 chooses a free port. The websockets of the paths in `websockets` are
     processes; the application serves all others. `options` are those of `ServerOptions`. Returns when the listener
     accepts connections. Raises `Refused` when the application `web` isn't started, `application` doesn't exist, the
-    port can't be bound or a listener of that name is running, `ValueError` for a malformed name and `TypeError` for an
-    unknown option. Inside the script of an upgrade, `application` need not exist yet. Follows cowboy:start_clear/3.
+    port can't be bound or a listener of that name is running, `ValueError` for a malformed name or an invalid time,
+    and `TypeError` for an unknown option. Inside the script of an upgrade, `application` need not exist yet. Follows
+    cowboy:start_clear/3.
     """
     named = NamedApplication(application)
     if current_transaction() is None:
@@ -70,7 +71,8 @@ def asgi_child(
 
     The arguments, such as `port`, are those of `start_asgi`, and the child's id is `name`. The application `web` need
     not be started. The listener closes its socket when the supervisor stops it, but not when it crashes. Raises
-    `ValueError` for a malformed name and `TypeError` for an unknown option. Follows ranch:child_spec/5.
+    `ValueError` for a malformed name or an invalid time, and `TypeError` for an unknown option. Follows
+    ranch:child_spec/5.
     """
     NamedApplication(application)
     check_options(options)
@@ -92,9 +94,9 @@ async def start_http(
     The websockets of the paths in `websockets` are processes.
 
     Raises `Refused` when the application `web` isn't started, a handler doesn't exist, the port can't be bound or a
-    listener of that name is running, `ValueError` for a malformed route or handler name, and `TypeError` for an option
-    that `ServerOptions` doesn't have. Inside the script of an upgrade, handlers need not exist yet. Follows
-    cowboy:start_clear/3.
+    listener of that name is running, `ValueError` for a malformed route or handler name or an invalid time, and
+    `TypeError` for an option that `ServerOptions` doesn't have. Inside the script of an upgrade, handlers need not
+    exist yet. Follows cowboy:start_clear/3.
     """
     routes = tuple(routes)
     if current_transaction() is None:

@@ -77,9 +77,17 @@ class ServerConfig(uvicorn.Config):
             self.ws_protocol_class = application_websocket_class(self.ws_protocol_class)
 
     def answer_at_once(self, cycle: Any, start_task: Callable[..., None]) -> bool:
-        """Answer a request without a task, if that is possible; see `request_process.answer_at_once`."""
+        """Answer a request without a task, if that is possible; see `request_process.answer_at_once`.
+
+        While the gate is closed, it is not: the request needs a task that waits at the gate.
+        """
         table = self._table
-        return table is not None and self._rules.is_simple(cycle.scope) and table.answer_at_once(cycle, start_task)
+        return (
+            table is not None
+            and not self.gate.is_closed
+            and self._rules.is_simple(cycle.scope)
+            and table.answer_at_once(cycle, start_task)
+        )
 
 
 class Server(uvicorn.Server):

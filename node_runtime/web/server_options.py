@@ -97,8 +97,12 @@ DEFAULTS: Final[ServerOptions] = {
 
 
 def check_options(options: ServerOptions) -> None:
-    """Raise TypeError if an option is unknown."""
+    """Raise TypeError if an option is unknown, and ValueError if a time that only an install uses is invalid."""
     unknown = sorted(set(options) - ServerOptions.__optional_keys__)
     if unknown:
         known = ", ".join(sorted(ServerOptions.__optional_keys__))
         raise TypeError(f"a listener has no option {unknown[0]!r}; the options are {known}")
+    for name in ("timeout_switch", "drain_websockets"):
+        seconds = options.get(name, 0)
+        if not isinstance(seconds, float | int) or not seconds >= 0:  # `not` also refuses nan
+            raise ValueError(f"the option {name} is {seconds!r}; pass a number of seconds that is not negative")

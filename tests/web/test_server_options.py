@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import datetime
 import logging
+import math
 import os
 import socket
 import ssl
@@ -148,6 +149,14 @@ async def test_a_unix_socket_is_served_and_removed_and_an_abandoned_one_is_repla
         web.port("site")
     await web.stop_http("site")
     assert list(os.scandir(tmp_path)) == []
+
+
+@pytest.mark.parametrize("option", ["timeout_switch", "drain_websockets"])
+@pytest.mark.parametrize("value", [None, "1", -1, math.nan])
+def test_a_time_that_would_make_installs_fail_is_refused(option: str, value: Any) -> None:
+    options: Any = {option: value}
+    with pytest.raises(ValueError, match=rf"^the option {option} is .*; pass a number of seconds that is not negative"):
+        web.asgi_child("site", APP, **options)
 
 
 async def test_listeners_share_a_port_if_they_all_say_so(node: Runtime) -> None:

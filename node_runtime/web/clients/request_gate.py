@@ -33,7 +33,7 @@ class RequestGate:
         """Close the gate, and wait until the requests in flight have ended.
 
         The wait ends after `seconds`, or when `max_waiting` requests wait. The gate stays closed for at most `seconds`
-        after the wait, unless `open` is called before.
+        after the wait, unless `open` is called before. If the wait is cancelled, the gate opens.
         """
         self.open()
         self.is_closed, self._max_waiting = True, max_waiting
@@ -53,6 +53,9 @@ class RequestGate:
                     await self._settled.wait()
         except TimeoutError:
             pass
+        except BaseException:
+            self.open()
+            raise
         finally:
             for task in tuple(left):
                 task.remove_done_callback(ended)

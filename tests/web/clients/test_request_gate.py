@@ -11,6 +11,7 @@ import pytest
 
 from node_runtime import application, web
 from node_runtime.protocol import messages as m
+from node_runtime.web.clients.request_gate import RequestGate
 from node_runtime.web.listeners import listeners
 from tests.support.waiting import eventually
 from tests.support.web.http_client import Client
@@ -172,3 +173,14 @@ async def test_when_many_requests_wait_the_upgrade_goes_on(shop: SmallNode, ask:
     assert [await one for one in waiting] == [(200, '"1"')] * 2
     doors()[-1].set()
     assert (await in_flight)[0] == 500
+
+
+async def test_a_gate_whose_closing_is_cancelled_is_open() -> None:
+    gate, endless = RequestGate(), asyncio.create_task(asyncio.Event().wait())
+    closing = asyncio.create_task(gate.close([endless], 60.0, 10))
+    await eventually(lambda: gate.is_closed, what="the closed gate")
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    endless.cancel()
+    assert not gate.is_closed

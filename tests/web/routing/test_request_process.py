@@ -13,6 +13,7 @@ from starlette.responses import StreamingResponse
 from node_runtime import Runtime, exit, finished_processes, process_info, self_pid
 from node_runtime.behaviours.supervision.management import which_children
 from node_runtime.web import PlainTextResponse, Request, Response, Route
+from node_runtime.web.listeners import listeners
 from tests.support.waiting import eventually
 from tests.support.web.http_client import Client
 from tests.support.web.site import listening, requests_of
@@ -110,6 +111,16 @@ async def test_a_plain_function_may_return_what_takes_longer(client: Client) -> 
     status, text = await client.get("/many")
     assert status == 200
     await eventually(lambda: finished_processes(1)[0].pid == int(text.strip("one <>")), what="the end of one process")
+
+
+async def test_a_plain_function_is_not_called_while_the_gate_is_closed(client: Client, node: Runtime) -> None:
+    gate = listeners()["site"].gate
+    await gate.close((), 60.0, 10)
+    answer = asyncio.create_task(client.get("/many"))
+    await eventually(lambda: gate.waiting or answer.done(), what="the request")
+    assert not answer.done()
+    gate.open()
+    assert (await answer)[0] == 200
 
 
 async def test_a_response_with_a_line_break_in_a_header_is_not_sent(client: Client) -> None:
