@@ -93,6 +93,8 @@ def deploy(
     the project still has the version that NODE runs, but differs from its tarball, it gets the next version before.
     Each step is shown with the command that does only this step. With -o json, each step is one line.
     """
+    if how["lose"] and not yes:
+        raise click.UsageError("--lose is only for a deployment without a question: pass --yes too, or leave it out.")
     output, lose = DeploymentOutput(how.pop("output") == "json"), frozenset(how.pop("lose"))
     deployment = _Deployment(node, cookie_file, yes, lose, plan_only, m.InstallOptions(**how), output)
     release = read_release(folder)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import msgspec
 import pytest
 
+from hotdash.cli import main
 from hotdash.cli.deploy.lost_data import check_consent
 from node_runtime.protocol import messages as m
-from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.exit_codes import ExitCode, Refused
 from tests.support.dashboard.fil_world import a_plan
 
 NODE = "shop@127.0.0.1"
@@ -31,6 +35,22 @@ def test_lost_data_that_is_not_named_is_refused_with_the_options_that_name_it() 
         "Keep the data in the way that the plan describes, or pass --lose shop.hub.CLIENTS."
     )
     check_consent(plan, NODE, {"shop.hub.SEEN", "shop.hub.CLIENTS"})
+
+
+def test_a_name_that_the_plan_does_not_have_is_refused_unless_there_is_nothing_to_do() -> None:
+    kept = variable("KEPT", "carried")
+    with pytest.raises(Refused, match=r"has no data with the name shop\.hub\.CLEINTS\. Correct this name after --lose"):
+        check_consent(plan_with(variable("CLIENTS", "lost"), kept), NODE, {"shop.hub.CLEINTS", "shop.hub.KEPT"})
+    check_consent(msgspec.structs.replace(plan_with(kept), nothing_to_do=True), NODE, {"shop.hub.CLEINTS"})
+
+
+def test_names_without_an_answer_in_advance_are_a_usage_error(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["deploy", NODE, str(tmp_path), "--lose", "shop.hub.CLIENTS"])
+    assert ended.value.code == ExitCode.USAGE
+    assert "--lose is only for a deployment without a question: pass --yes too" in capsys.readouterr().err
 
 
 def test_a_field_of_a_state_is_named_only_if_it_holds_data_and_the_upgrade_drops_it() -> None:
