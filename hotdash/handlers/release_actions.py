@@ -50,6 +50,9 @@ class ReleaseActions:
         self.own: set[str] = set()
         """The ids of the operations that this dashboard has begun."""
         self._aborting: set[str] = set()
+        """The ids of the operations that this dashboard has aborted."""
+        self._unreported: set[str] = set()
+        """Those of them whose outcome the dashboard has not shown yet."""
 
     async def stage(self) -> None:
         app = self._app
@@ -270,11 +273,22 @@ class ReleaseActions:
         if answer is None:
             return
         self._aborting.add(running.id)
-        ended = await self._app.link.request(methods.ABORT, m.Abort(operation=running.id, reason=answer.reason))
-        await self.refresh_operation(ended.operation)
+        self._unreported.add(running.id)
+        try:
+            await self._app.link.request(methods.ABORT, m.Abort(operation=running.id, reason=answer.reason))
+        except Refused:
+            self._unreported.discard(running.id)
+            raise
+        await self.refresh_operation(running.id)
         aborted = self._app.node.operation(running.id)
-        if aborted is not None and not isinstance(self._app.top_screen, OperationScreen):
-            self._app.show_toast(f"{_sentence(aborted)} {kept_words(aborted)}")
+        if aborted is not None and aborted.ended is not None:  # else the event of its end reports it
+            self._report_own_abort(aborted)
+
+    def _report_own_abort(self, ended: m.Operation) -> None:
+        if ended.id in self._unreported:
+            self._unreported.discard(ended.id)
+            if not isinstance(self._app.top_screen, OperationScreen):
+                self._app.show_toast(f"{_sentence(ended)} {kept_words(ended)}".rstrip())
 
     def _abort_question(self, running: m.Operation) -> Question:
         app = self._app
@@ -300,7 +314,11 @@ class ReleaseActions:
         )
 
     def report_abort(self, operation: m.Operation) -> None:
-        """Report that somebody else has aborted an operation of this dashboard, unless its screen is open."""
+        """Report the end of an operation that this dashboard has aborted, or of its own that somebody else has.
+
+        If the screen of the operation is open, there is no report.
+        """
+        self._report_own_abort(operation)
         known = operation.outcome == "aborted" and operation.id in self.own - self._aborting
         screens = self._app.screen_stack
         if known and not any(isinstance(one, OperationScreen) and one.operation == operation.id for one in screens):

@@ -90,6 +90,22 @@ async def test_who_aborts_an_operation_elsewhere_is_told_that_it_has_ended(opene
         await user.is_notified("Upgrade 1986.a → 1986.c: aborted: nothing was changed. 1986.a keeps running.")
 
 
+async def test_an_abort_that_takes_effect_later_is_reported_when_the_operation_has_ended(
+    opened: Open, peer: Peer
+) -> None:
+    peer.ends_aborted = False
+    async with opened(read_only=False) as user:
+        peer.begin(bobs_upgrade())
+        await user.sees("6 Upgrades ◌")
+        await user.press("A")
+        await user.sees("Abort: upgrade 1986.a → 1986.c")
+        await user.press("tab", "enter")
+        await eventually(lambda: peer.asked("operation"))
+        peer.change_operation(ended=time.time(), phase="aborted", outcome="aborted", error="alice aborted it.")
+        await user.is_notified("Upgrade 1986.a → 1986.c: aborted: nothing was changed. 1986.a keeps running.")
+        assert not [toast for toast in user.toasts() if "running:" in toast]
+
+
 async def test_a_question_about_an_abort_closes_itself_to_an_answer_when_the_operation_ends(
     opened: Open, peer: Peer
 ) -> None:

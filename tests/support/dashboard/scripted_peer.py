@@ -41,6 +41,8 @@ class Peer:
         self.held: dict[str, asyncio.Event] = {}
         """The methods whose answers are held until their event is set. The answers to later requests wait, too."""
         self.outcome: str = "installed"
+        self.ends_aborted = True
+        """Whether an abort ends the operation before it is answered."""
         self.uploaded = bytearray()
         self._directory = directory
         self._tick = tick
@@ -286,7 +288,8 @@ class Peer:
 
     def _abort(self, params: m.Abort) -> m.OperationStarted:
         error = f"alice aborted it{f': {params.reason}' if params.reason else ''}."
-        self.change_operation(ended=time.time(), outcome="aborted", error=error, waits_for="")
+        if self.ends_aborted:
+            self.change_operation(ended=time.time(), outcome="aborted", error=error, waits_for="")
         return m.OperationStarted(operation=self.world.operations[-1].id)
 
     def _end_process(self, params: m.ProcessTarget) -> m.Empty:
