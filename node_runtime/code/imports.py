@@ -135,19 +135,22 @@ def reads_of_body(code: CodeType) -> Iterator[BodyRead]:
     """Yield the names that the body of a module reads at its top level, and in the bodies of its classes."""
     prefix = "" if code.co_name == "<module>" else f"{code.co_qualname}."
     read: list[list[str]] = []
-    before = ""
+    chained = False  # whether an attribute read continues the last of the names
     for step in dis.get_instructions(code):
+        if step.opname == "EXTENDED_ARG":
+            continue
         if step.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
             read.append([step.argval])
-        elif step.opname in _ATTRIBUTE_READS and before in ("LOAD_NAME", "LOAD_GLOBAL", *_ATTRIBUTE_READS):
+            chained = True
+            continue
+        chained = chained and step.opname in _ATTRIBUTE_READS
+        if chained:
             read[-1].append(step.argval)
         elif step.opname in _STATEMENT_ENDS or "JUMP_IF" in step.opname:
             line = step.positions.lineno if step.positions else None
             place = f"{prefix}{step.argval}" if step.opname in ("STORE_NAME", "STORE_GLOBAL") else f"line {line}"
             yield from (BodyRead(tuple(name), place) for name in read)
             read = []
-        if step.opname != "EXTENDED_ARG":
-            before = step.opname
     for inner in inner_code(code):
         if not inner.co_flags & inspect.CO_OPTIMIZED:  # the body of a class
             yield from reads_of_body(inner)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from node_runtime.code.imports import Import, read_imports
+from node_runtime.code.imports import Import, read_imports, reads_of_body
 
 
 def entries(text: str, package: str = "pkg.deep") -> list[tuple[str, str | None, str, bool]]:
@@ -43,3 +43,20 @@ def test_the_names_that_code_reads_are_kept_for_star_imports_only() -> None:
     starred = read_imports(compile("from a import *\n" + text, "m.py", "exec"), "")
     assert starred.names == {"used", "there"}
     assert Import("a", "*", "*", bound=True) in starred.entries
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("x = a.b.c", ["a.b.c"]),
+        ("x = None.__class__.__name__", []),
+        ("x = (lambda: 0).__code__.co_name", []),
+        ("x = f(a or 1).b.c", ["f", "a"]),
+        ("x = a[0].b.c", ["a"]),
+        ("x = f(a.b, c.d.e).g.h", ["f", "a.b", "c.d.e"]),
+        ("x = a.b(1).c.d", ["a.b"]),
+        (f"{'; '.join(f'x.y{i}' for i in range(300))}; z = a.b.c", [*(f"x.y{i}" for i in range(300)), "a.b.c"]),
+    ],
+)
+def test_attributes_belong_to_a_name_only_if_they_are_read_from_it_directly(text: str, names: list[str]) -> None:
+    assert [".".join(read.name) for read in reads_of_body(compile(text, "m.py", "exec"))] == names
