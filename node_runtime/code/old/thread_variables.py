@@ -7,10 +7,13 @@ import threading
 from collections.abc import Collection
 from dataclasses import dataclass
 from inspect import CO_OPTIMIZED
+from itertools import chain
 from types import FrameType
 from typing import Any, Final
 
 _OWN_PACKAGE: Final = "node_runtime."
+_KNOWN_REFERENCES: Final = 3
+"""References to the dict of a frame's variables: those of the frame, of `_variables` and of `_clear_unshared`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +45,31 @@ def thread_variables(without: Collection[int] = ()) -> list[ThreadVariables]:
 
 
 def _variables(frame: FrameType) -> list[Any]:
-    """Return the values of a running function's variables, and leave no references to them in the frame."""
-    if not frame.f_code.co_flags & CO_OPTIMIZED or str(frame.f_globals.get("__name__")).startswith(_OWN_PACKAGE):
+    """Return the values of a running function's variables, and leave no references to them in the frame if possible."""
+    code = frame.f_code
+    if not code.co_flags & CO_OPTIMIZED or str(frame.f_globals.get("__name__")).startswith(_OWN_PACKAGE):
         return []  # the body of a module or a class, or a function of the runtime
     variables = frame.f_locals
     values = list(variables.values())
     if type(variables) is dict:  # before Python 3.13, the frame keeps this dict until it ends
-        variables.clear()
+        _clear_unshared(variables, frozenset((*code.co_varnames, *code.co_cellvars, *code.co_freevars)))
     return values
+
+
+def _clear_unshared(variables: dict[str, Any], names: frozenset[str]) -> None:
+    """Clear the dict of a frame if only the frame and the caller have it, and the frame can fill it again.
+
+    A thread that has called `locals()` has the same dict, and so has a function that has read `f_locals`. A call of
+    exec may have put a variable there that is nowhere else. Such a dict keeps its values until the function ends or
+    calls `locals()` again. That may delay finalizers, or keep an old version, but an emptied dict would break the
+    thread.
+
+    No other thread runs between the reads and the clearing: both reads are in one statement that calls only built-in
+    functions.
+    """
+    dicts = [variables]
+    (spare,) = map(sys.getrefcount, [{}])
+    reads = chain(map(names.issuperset, dicts), map(sys.getrefcount, dicts))
+    refillable, count = reads
+    if refillable and count == spare + _KNOWN_REFERENCES:
+        variables.clear()
