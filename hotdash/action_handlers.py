@@ -10,6 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
+from textual.command import CommandPalette
+from textual.widgets import Input
+
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
 from .actions import BY_ID, OPERATOR_REMEDY, VIEWER_REFUSAL
@@ -146,7 +149,11 @@ class ActionHandlers:
         self._app.show_help()
 
     async def _palette(self) -> None:
-        self._app.action_command_palette()
+        if not self._app.has_dialog:  # the palette is one, too
+            palette = CommandPalette(id="--command-palette")
+            await self._app.push_screen(palette)
+            for field in palette.query(Input):
+                palette.set_focus(field)  # at once, for the letters that are held until this key has had its effect
 
     async def _back(self) -> None:
         if self._app.top_screen is self._app.main_screen:

@@ -23,7 +23,7 @@ from textual.widget import Widget
 
 MARKERS: Final = 2
 CHECK_SECONDS: Final = 0.02
-LONGEST_SECONDS: Final = 1.0
+LONGEST_SECONDS: Final = 5.0
 """A key whose markers don't return within this time no longer holds the keys after it."""
 
 

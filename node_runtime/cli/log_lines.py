@@ -38,12 +38,12 @@ class TextFormatter(logging.Formatter):
     """
 
     def __init__(self) -> None:
-        line = "%(asctime)s %(levelname)s %(release)s %(worker_label)s%(process_label)s %(name)s: "
-        super().__init__(line, defaults={"release": "-"})
+        line = "%(asctime)s %(levelname)s %(node_release)s %(worker_label)s%(process_label)s %(name)s: "
+        super().__init__(line, defaults={"node_release": "-"})
 
     def format(self, record: logging.LogRecord) -> str:
         """Format one record. A traceback follows on separate lines."""
-        worker: int | None = getattr(record, "worker", None)
+        worker: int | None = getattr(record, "node_worker", None)
         record.worker_label = "" if worker is None else f"worker {worker} "
         record.process_label = _process_label(record)
         record.message, record.asctime = "", self.formatTime(record)
@@ -70,8 +70,8 @@ def _indented(text: str) -> str:
 
 
 def _process_label(record: logging.LogRecord) -> str:
-    pid: int | None = getattr(record, "pid", None)
-    name: str | None = getattr(record, "registered", None)
+    pid: int | None = getattr(record, "node_pid", None)
+    name: str | None = getattr(record, "node_registered", None)
     if pid is None:
         return "-"
     return f"{shown(name)} <{pid}>" if name else f"<{pid}>"
@@ -85,17 +85,17 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Format one record as one line."""
-        name: str | None = getattr(record, "registered", None)
+        name: str | None = getattr(record, "node_registered", None)
         entry: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "release": getattr(record, "release", None),
-            "pid": getattr(record, "pid", None),
+            "release": getattr(record, "node_release", None),
+            "pid": getattr(record, "node_pid", None),
             "name": name and redact(name),
             "message": _message(record),
         }
-        if (worker := getattr(record, "worker", None)) is not None:
+        if (worker := getattr(record, "node_worker", None)) is not None:
             entry["worker"] = worker
         report = getattr(record, "report", None)
         if dataclasses.is_dataclass(report) and not isinstance(report, type):

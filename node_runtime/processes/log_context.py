@@ -1,7 +1,8 @@
 """Adds the logging process and its release to every log record.
 
-The attributes `pid`, `registered`, `release` and `worker` are set on the record itself, so every handler gets them, no
-matter which code installed the handler. Follows the metadata of OTP's logger.
+The attributes `node_pid`, `node_registered`, `node_release` and `node_worker` are set on the record itself, so every
+handler gets them, no matter which code installed the handler. Their prefix leaves names such as `pid` to applications:
+`logging` refuses an `extra` whose key the record has. Follows the metadata of OTP's logger.
 """
 
 from __future__ import annotations
@@ -19,22 +20,23 @@ from .process import Process, task_process
 def add_process_to_log_records(
     release: Callable[[], str], worker: Callable[[], int | None] = lambda: None
 ) -> Callable[[], None]:
-    """Add these four attributes to every log record of this OS process; return a function that stops this.
+    """Add these attributes to every log record of this OS process; return a function that stops this.
 
-    `pid` is the number of the process that logs, and `registered` is its name; both are None outside of processes.
-    `release` is what the function `release` returns for each record. `worker` is what the function `worker` returns:
-    the number of this worker, or None if the node has only one. Both functions are called in the thread that logs, and
-    must be quick.
+    `node_pid` is the number of the process that logs, and `node_registered` is its name; both are None outside of
+    processes. `node_release` is what the function `release` returns for each record. `node_worker` is what the function
+    `worker` returns: the number of this worker. If it returns None, because the node has only one worker, the record
+    lacks this attribute. Both functions are called in the thread that logs, and must be quick.
     """
     before = logging.getLogRecordFactory()
 
     def make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = before(*args, **kwargs)
         process = _logging_process()
-        record.pid = None if process is None else int(process.pid)
-        record.registered = None if process is None else process.name
-        record.release = release()
-        record.worker = worker()
+        record.node_pid = None if process is None else int(process.pid)
+        record.node_registered = None if process is None else process.name
+        record.node_release = release()
+        if (number := worker()) is not None:
+            record.node_worker = number
         return record
 
     logging.setLogRecordFactory(make_record)

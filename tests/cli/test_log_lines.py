@@ -67,7 +67,7 @@ async def test_a_text_line_has_time_message_and_process(runtime: Runtime) -> Non
 
 
 def test_the_lines_of_several_workers_can_be_told_apart() -> None:
-    said = record("it falls", release="1986.a", worker=2)
+    said = record("it falls", node_release="1986.a", node_worker=2)
     assert TextFormatter().format(said).endswith(" INFO 1986.a worker 2 till <7> shop: it falls")
     assert json.loads(JsonFormatter().format(said))["worker"] == 2
     assert "worker" not in json.loads(JsonFormatter().format(record("it falls")))
@@ -86,7 +86,7 @@ async def test_a_json_line_has_the_report_as_data(runtime: Runtime) -> None:
 
 def record(message: str, *args: object, **attributes: object) -> logging.LogRecord:
     made = logging.LogRecord("shop", logging.INFO, __file__, 1, message, args, None)
-    made.__dict__.update({"release": "1", "pid": 7, "registered": "till"} | attributes)
+    made.__dict__.update({"node_release": "1", "node_pid": 7, "node_registered": "till"} | attributes)
     return made
 
 
@@ -109,7 +109,7 @@ def test_no_message_and_no_error_can_look_like_another_record() -> None:
 
 
 def test_a_name_of_a_process_can_not_look_like_another_record() -> None:
-    assert TextFormatter().format(record("x", registered=FORGED)).isprintable()
+    assert TextFormatter().format(record("x", node_registered=FORGED)).isprintable()
 
 
 def test_a_json_line_has_no_character_that_acts_on_a_terminal() -> None:
@@ -126,7 +126,7 @@ def test_messages_and_tracebacks_have_no_secrets(formatter: logging.Formatter) -
         record("failed", **caught(ValueError("password='hunter2'"))),
         record("failed", stack_info="Stack: postgres://a:hunter2@b"),
         record("token=%s and %s", "hunter2"),
-        record("x", registered="session_token=hunter2"),
+        record("x", node_registered="session_token=hunter2"),
     ):
         assert "hunter2" not in formatter.format(made)
 

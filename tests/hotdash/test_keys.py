@@ -9,7 +9,9 @@ from tests.support.dashboard.scripted_peer import Peer
 async def test_the_footer_of_a_small_terminal_always_shows_the_help_key(opened: Open) -> None:
     async with opened((80, 24), read_only=False) as user:
         await user.press("5")
-        await user.sees("direction", "U upgrade", "? help")
+        await user.sees("direction", "S stage", "? help")
+        await user.press("down")
+        await user.sees("U upgrade", "D downgrade", "? help")
 
 
 async def test_help_lists_every_action_of_the_registry(opened: Open) -> None:

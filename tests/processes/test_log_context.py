@@ -54,20 +54,28 @@ def said(caplog: pytest.LogCaptureFixture) -> Iterator[dict[str, Any]]:
 async def test_a_record_has_the_process_and_the_release(runtime: Runtime, said: dict[str, Any], method: Any) -> None:
     pid = await gen_server.start(Talker, name="talker")
     await call("talker", method, "hello")
-    assert (said["hello"].pid, said["hello"].registered, said["hello"].release) == (int(pid), "talker", "1986.a")
+    assert (said["hello"].node_pid, said["hello"].node_registered, said["hello"].node_release) == (
+        int(pid),
+        "talker",
+        "1986.a",
+    )
 
 
 async def test_an_inline_call_logs_as_the_callee(runtime: Runtime, said: dict[str, Any]) -> None:
     other = await gen_server.start(Talker)
     pid = await gen_server.start(Talker, other, name="asker")
     await call(pid, Talker.ask_other, "mine")
-    assert (said["other"].pid, said["other"].registered) == (int(other), None)
-    assert (said["mine"].pid, said["mine"].registered) == (int(pid), "asker")
+    assert (said["other"].node_pid, said["other"].node_registered) == (int(other), None)
+    assert (said["mine"].node_pid, said["mine"].node_registered) == (int(pid), "asker")
 
 
 async def test_outside_of_processes_a_record_has_the_release_only(runtime: Runtime, said: dict[str, Any]) -> None:
     logger.warning("outside")
-    assert (said["outside"].pid, said["outside"].registered, said["outside"].release) == (None, None, "1986.a")
+    assert (said["outside"].node_pid, said["outside"].node_registered, said["outside"].node_release) == (
+        None,
+        None,
+        "1986.a",
+    )
 
 
 @pytest.mark.parametrize("inside", [True, False], ids=["called by a process", "cast"])
@@ -95,4 +103,11 @@ async def test_a_crash_report_is_logged_as_the_crashed_process(
         "ValueError: fell",
         "fall()",
     )
-    assert (said["falling"].pid, said["falling"].registered) == (int(pid), "falling")
+    assert (said["falling"].node_pid, said["falling"].node_registered) == (int(pid), "falling")
+
+
+async def test_an_application_may_give_its_records_a_pid_a_release_and_a_worker_of_its_own(
+    runtime: Runtime, said: dict[str, Any]
+) -> None:
+    logger.warning("spawned", extra={"pid": 17, "registered": "x", "release": "beta", "worker": "w1"})
+    assert (said["spawned"].pid, said["spawned"].node_release) == (17, "1986.a")

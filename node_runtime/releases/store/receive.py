@@ -27,6 +27,7 @@ from node_runtime.releases.files.manifest import (
     this_python,
 )
 from node_runtime.releases.files.python_floor import OLDEST_PYTHON, is_too_old
+from node_runtime.releases.files.regular_file import ShortOfResources
 from node_runtime.releases.files.tarball_limits import DISK_RESERVE_BYTES, DISK_RESERVE_FILES
 
 from . import commit_record
@@ -146,6 +147,8 @@ def _other_manifests(directory: Path, vsn: str, record: CommitRecord | None) -> 
 def _manifest_or_none(directory: Path, vsn: str) -> Manifest | None:
     try:
         return read_manifest(directory, vsn)
+    except ShortOfResources:
+        raise
     except Refused:
         return None
 
