@@ -27,7 +27,7 @@ FUZZERS: Final[dict[str, tuple[Callable[[int, int], Campaign], int]]] = {
     "decoders": (fuzz_decoders, 1_000_000),
     "guided": (fuzz_guided, 240),
     "node": (fuzz_node, 10_000),
-    "staging": (fuzz_staging, 300),
+    "staging": (fuzz_staging, 1_000),  # with fewer, a few pages of memory look like the slope that is the limit
 }
 """Each fuzzer by its name, with its number of inputs, or of seconds if it is guided; the longest ones begin."""
 AT_A_TIME: Final = 2
