@@ -385,12 +385,15 @@ class BehaviourProcess(VersionedProcess):
 
     def on_last_frame_ended(self) -> None:
         coroutine, self.coroutine = self.coroutine, None
-        if isinstance(coroutine, CoroutineType) and coroutine.cr_code is _TERMINATE_LATER and coroutine.cr_frame:
-            # The process was killed before `terminate` began. Closing the outer coroutine wouldn't
-            # close the coroutine of `terminate`.
-            coroutine.cr_frame.f_locals["terminating"].close()
+        if isinstance(coroutine, CoroutineType) and getcoroutinestate(coroutine) == CORO_CREATED:
+            _close_inner(coroutine)
         if coroutine is not None:
             coroutine.close()
 
 
-_TERMINATE_LATER: Final = BehaviourProcess._terminate_later.__code__
+def _close_inner(coroutine: CoroutineType[Any, Any, Any]) -> None:
+    """Close the application's coroutine, such as that of `terminate`, in one of the runtime that has not begun."""
+    if (frame := coroutine.cr_frame) and frame.f_globals.get("__name__", "").startswith("node_runtime."):
+        for inner in frame.f_locals.values():
+            if isinstance(inner, CoroutineType):
+                inner.close()
