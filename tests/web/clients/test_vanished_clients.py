@@ -1,6 +1,7 @@
 """Clients that fall silent, close half of a connection or reset it, at a listener of another OS process.
 
 Whatever they had sent before: the node ends their connections, logs each kind once, and goes on to serve others.
+Each look at the number of connections ends the application's work for a request, and sends the next event.
 """
 
 from __future__ import annotations
@@ -28,7 +29,11 @@ from node_runtime import Runtime, application, web
 from node_runtime.cli.log_lines import log_to_stderr
 from node_runtime.web.listeners import listeners
 
+looked = asyncio.Event()
+
 async def connections(request):
+    looked.set()
+    looked.clear()
     return PlainTextResponse(str(len(listeners()["site"].server.server_state.connections)))
 
 async def body(request):
@@ -38,13 +43,13 @@ async def large(request):
     return PlainTextResponse("x" * 20_000_000)
 
 async def patient(request):
-    await asyncio.sleep(1)
+    await looked.wait()
     return PlainTextResponse("done")
 
 async def events():
     while True:
         yield b"data: 1\\n\\n"
-        await asyncio.sleep(0.2)
+        await looked.wait()
 
 async def stream(request):
     return StreamingResponse(events(), media_type="text/event-stream")

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, ClassVar
@@ -97,6 +97,16 @@ class Patient(WebSocketHandler[int]):
         ends.append((code, reason))
 
 
+class Doomed(WebSocketHandler[None]):
+    """Is killed after it has called its async part, and before this has begun."""
+
+    def connected(self, request: Handshake) -> Coroutine[Any, Any, None]:
+        asyncio.get_running_loop().call_soon(exit, self_pid(), "kill")
+        return self.later()
+
+    async def later(self) -> None: ...
+
+
 class Flood(WebSocketHandler[None]):
     """Sends as long as it is asked to."""
 
@@ -144,6 +154,7 @@ def routes(site: Site, handlers_module: ModuleType) -> None:
         (
             WebSocketRoute("/rooms/{room}", f"{__name__}:Echo"),
             WebSocketRoute("/patient/{door}", f"{__name__}:Patient"),
+            WebSocketRoute("/doomed", f"{__name__}:Doomed"),
             WebSocketRoute("/flood", f"{__name__}:Flood"),
             WebSocketRoute("/silent", f"{__name__}:Silent"),
             WebSocketRoute("/gone", "handlers:Gone"),
@@ -290,6 +301,11 @@ async def test_a_handler_that_connects_slowly_delays_nobody_and_ends_with_its_cl
     doors["end"] = asyncio.Event()
     doors["end"].set()
     await client.close()
+
+
+async def test_a_process_that_is_killed_before_its_async_callback_begins_closes_the_coroutine(site: Site) -> None:
+    with pytest.raises(InvalidStatus, match="500"):  # and pytest would fail for a coroutine that was never awaited
+        await site.client("/doomed").__aenter__()
 
 
 async def test_a_client_is_not_read_while_its_messages_wait(site: Site) -> None:
