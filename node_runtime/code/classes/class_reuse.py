@@ -1,6 +1,6 @@
 """Reuse of unchanged classes across a load, so that existing objects keep their class.
 
-The rule is in docs/code-server.md. When the new version becomes current, a reused class gets the
+The rule is in docs/module-data.md. When the new version becomes current, a reused class gets the
 functions and other attributes that the new body made for it. So the class never keeps an old
 namespace alive, its tracebacks show the new file, and a revert can give the old attributes back to
 it.

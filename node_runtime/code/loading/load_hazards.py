@@ -3,7 +3,7 @@
 A load hazard is an effect that the code server can't undo, or can't adapt to the new version.
 
 Each function looks for one kind of effect and changes nothing. The bodies of the new versions, or earlier code, have
-already had these effects. docs/code-server.md has the list.
+already had these effects. docs/load-limits.md has the list.
 """
 
 from __future__ import annotations

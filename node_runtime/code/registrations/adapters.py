@@ -1,7 +1,7 @@
 """The table of the known registries: a function for each library, which yields the registries of that library.
 
 A library that is not loaded has no registries. If the internals of a library have changed, its function fails, and the
-plan reports the failure. A module of a release adds registries by `__registries__`, see docs/code-server.md.
+plan reports the failure. A module of a release adds registries by `__registries__`, see docs/module-data.md.
 """
 
 from __future__ import annotations
