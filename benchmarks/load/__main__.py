@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -49,7 +50,13 @@ async def measured(
 
 
 async def measure_all(chosen: list[str], amount: Amount, rate: float | None) -> dict[str, Outcome]:
-    """Measure the chosen sites, one after the other; OTP gets the same load as the node that runs nine9s."""
+    """Measure the chosen sites, one after the other; OTP gets the same load as the node that runs nine9s.
+
+    SIGTERM ends the measurement in the same way as SIGINT: the site that runs is stopped.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     outcomes: dict[str, Outcome] = {}
     with tempfile.TemporaryDirectory(prefix="load-") as made:
         folders = {name: Path(made) / name for name in chosen}
@@ -93,7 +100,11 @@ def main() -> int:
     failures = min(options.failures, options.rounds)
     amount = Amount(options.runs, options.rounds, failures, options.sockets, options.messages, options.pause)
     before = os.getloadavg()[0]
-    outcomes = asyncio.run(measure_all(chosen, amount, options.rate))
+    try:
+        outcomes = asyncio.run(measure_all(chosen, amount, options.rate))
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        print("The measurement was stopped by a signal; its site was stopped, and its folders were removed.")
+        return 1
     print("\n".join(table(outcomes)))
     print(f"\nThe machine's load was {before:.1f} before, and is {os.getloadavg()[0]:.1f} now.")
     for note in (line for name, outcome in outcomes.items() if "OTP" in name for line in problems(name, outcome)):

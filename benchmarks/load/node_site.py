@@ -19,6 +19,7 @@ from node_runtime.protocol.client import Client
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.run_directory import locate
 
+from .final_command import final_command
 from .projects import Example, write_projects
 from .site_under_load import UpgradeFailed
 
@@ -97,15 +98,13 @@ async def node_site(example: Example, folder: Path) -> AsyncIterator[NodeSite]:
     os.environ["NODE_RUNTIME_RUN_DIR"] = str(folder / "run")
     (folder / "run").mkdir(mode=0o700)
     command = directory / "bin" / example.name
-    _run(command, "start")
-    try:
+    async with final_command(command, "stop"):
+        _run(command, "start")
         for tarball in tarballs[1:]:
             _run(command, "unpack", tarball)
         address = locate(f"{example.name}@127.0.0.1")
         async with Client.connect(address, user="load", client_name="load") as client:
             yield NodeSite(example, port, client)
-    finally:
-        _run(command, "stop")
 
 
 def _run(*words: object) -> None:

@@ -22,7 +22,7 @@ CLOSE_SECONDS: Final = 1.0
 MAX_MODULES_NAMED: Final = 3
 _PLURALS: Final[Mapping[RequestKind, str]] = {
     "websocket": "websockets", "event stream": "event streams", "streaming response": "streaming responses",
-    "request": "requests",
+    "upload": "uploads", "request": "requests",
 }  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def counted(holders: Sequence[OldCodeHolder]) -> list[OldCodeHolder]:
 
 
 async def close(find_holders: FindOldCodeHolders) -> list[str]:
-    """Close the websockets and streams among the holders of an old version; return what was closed, in words.
+    """Close the websockets, streams and uploads among the holders of an old version; return what was closed, in words.
 
     The client of a websocket gets the code 1012, "service restart". Requests of other kinds are left alone.
     """
@@ -77,7 +77,7 @@ async def close(find_holders: FindOldCodeHolders) -> list[str]:
 
 
 def _closed(holders: Sequence[OldCodeHolder]) -> tuple[set[asyncio.Task[Any]], list[str]]:
-    """Begin to close websockets and streams. Return their tasks, and a text for each group that says what is closed."""
+    """Begin to close websockets, streams and uploads; return their tasks, and a text for each group of them."""
     tasks, titles = set[asyncio.Task[Any]](), list[str]()
     for group in _separated([(one, []) for one in holders], _drains)[0]:
         group.requests = [one for one in group.requests if one[0].request.kind != "request" and one[0].connection]

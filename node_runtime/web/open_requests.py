@@ -14,12 +14,14 @@ from typing import Any, Literal
 
 from .listeners import Listener, listeners
 
-RequestKind = Literal["websocket", "event stream", "streaming response", "request"]
+RequestKind = Literal["websocket", "event stream", "streaming response", "upload", "request"]
 
 
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
     """A request, an open stream or a websocket of a listener. `task` is the name of the task that serves the request.
+
+    An upload is a request whose body has not arrived completely.
 
     OTP has no such record: cowboy has a process for each request.
     """
@@ -58,22 +60,21 @@ def served_requests() -> Iterator[ServedRequest]:
 def requests_in_flight(listener: Listener) -> set[asyncio.Task[Any]]:
     """Return the tasks of the requests that run code of the application, and may soon end by themselves.
 
-    These are not: a request that has not begun or waits at the gate, a stream, a websocket, and a request whose body
-    has not arrived, because its client decides when it ends.
+    These are not: a request that has not begun or waits at the gate, a stream, a websocket, and an upload, because its
+    client decides when it ends.
     """
     return {
         served.task
         for served in _served(listener)
-        if served.request.kind == "request"
-        and not getattr(served.connection, "more_body", False)
-        and has_begun(listener, served.task)
+        if served.request.kind == "request" and has_begun(listener, served.task)
     }
 
 
 def has_begun(listener: Listener, task: asyncio.Task[Any]) -> bool:
     """Return whether a request has called the application; if not, a replaced application can still answer it."""
     coroutine: Any = task.get_coro()
-    return task not in listener.gate.waiting and inspect.getcoroutinestate(coroutine) != inspect.CORO_CREATED
+    waits = task in listener.gate.waiting or task in listener.gate.without_body
+    return not waits and inspect.getcoroutinestate(coroutine) != inspect.CORO_CREATED
 
 
 def _served(listener: Listener) -> Iterator[ServedRequest]:
@@ -94,4 +95,6 @@ def _described(listener: Listener, task: asyncio.Task[Any], connection: Any) -> 
         kind = "event stream"
     elif getattr(connection, "response_started", False):
         kind = "streaming response"
+    elif getattr(connection, "more_body", False):
+        kind = "upload"
     return OpenRequest(listener.name, kind, scope.get("method", "GET"), scope.get("path", "?"), task.get_name())

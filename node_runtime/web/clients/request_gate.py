@@ -3,6 +3,9 @@
 A request that waits across the switch would go on in its version beside the new versions of other modules, and might
 use a module that is gone. The gate opens by itself after a short time, so a request that lasts longer delays the others
 only by that time.
+
+A request whose short body is still on its way does not go through the gate, even while it is open. Otherwise it would
+run in the version of the moment at which its head arrived, although the application can't do anything before the body.
 """
 
 from __future__ import annotations
@@ -11,6 +14,10 @@ import asyncio
 from collections.abc import Collection
 from typing import Any, Final
 
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+
+AWAITED_BYTES: Final = HIGH_WATER_LIMIT
+"""A request with a longer body begins when its head has arrived."""
 MAX_WAITING: Final = 1_000
 """If so many requests wait at the gate, an install waits no longer for those in flight."""
 
@@ -18,12 +25,14 @@ MAX_WAITING: Final = 1_000
 class RequestGate:
     """The gate of one listener, which is open at first."""
 
-    __slots__ = ("_max_waiting", "_opened", "_settled", "_timer", "is_closed", "waiting")
+    __slots__ = ("_max_waiting", "_opened", "_settled", "_timer", "is_closed", "waiting", "without_body")
 
     def __init__(self) -> None:
         self.is_closed = False
         self.waiting: set[asyncio.Task[Any] | None] = set()
         """The tasks of the requests that wait at the gate."""
+        self.without_body: set[asyncio.Task[Any] | None] = set()
+        """The tasks of the requests that wait for their bodies, and have not reached the gate."""
         self._max_waiting = MAX_WAITING
         self._opened = asyncio.Event()
         self._settled = asyncio.Event()
@@ -79,3 +88,19 @@ class RequestGate:
             await self._opened.wait()
         finally:
             self.waiting.discard(task)
+
+    async def wait_for_body(self, cycle: Any) -> bool:
+        """Wait until the body of a request has arrived; return False if the client has left.
+
+        `cycle` is uvicorn's object for the request. A body of more than `AWAITED_BYTES` never arrives as a whole:
+        uvicorn pauses reading until the application takes a part of it.
+        """
+        task = asyncio.current_task()
+        self.without_body.add(task)
+        try:
+            while cycle.more_body and not cycle.disconnected:
+                cycle.message_event.clear()
+                await cycle.message_event.wait()
+        finally:
+            self.without_body.discard(task)
+        return not cycle.disconnected

@@ -7,12 +7,13 @@ past the front server. Each of uvicorn's parsers accepts some requests that a se
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from typing import Any, cast
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .client_limits import LimitLog
-from .request_gate import RequestGate
+from .request_gate import AWAITED_BYTES, RequestGate
 
 
 class BodyTooLarge(HTTPException):
@@ -26,7 +27,9 @@ class RequestRules:
     """An application behind rules: it gets no ambiguous request, and no body of more than `max_bytes` bytes.
 
     If `max_bytes` is None, a body may have any size. A request that breaks a rule is answered with 400 or 413, and its
-    connection is closed. While the gate is closed, no request and no websocket of the application begins.
+    connection is closed. While the gate is closed, no request and no websocket of the application begins. A request
+    that announces a body of at most `AWAITED_BYTES` begins when the body has arrived, unless its client waits for the
+    consent of the application (`Expect: 100-continue`).
     """
 
     def __init__(self, application: ASGIApp, max_bytes: int | None, log: LimitLog, gate: RequestGate) -> None:
@@ -53,7 +56,10 @@ class RequestRules:
             self._log.add("the request was not valid HTTP")
             return _refuse(send, 400, b"Bad Request")
         if self._max_bytes is None or (coding is None and int(length or 0) <= self._max_bytes):
-            return self._application(scope, receive, send)
+            short = length is not None and int(length) <= AWAITED_BYTES
+            comes_later = short and b"expect" not in values and _cycle(receive).more_body
+            begin = self._with_body if comes_later else self._application
+            return begin(scope, receive, send)
         if coding is None:
             self._log.add("the body was too large (limit_body_bytes)")
             return _refuse(send, 413, b"Content Too Large")
@@ -62,6 +68,12 @@ class RequestRules:
     async def _later(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._gate.wait()
         await self(scope, receive, send)
+
+    async def _with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if await self._gate.wait_for_body(_cycle(receive)):
+            if self._gate.is_closed:
+                await self._gate.wait()
+            await self._application(scope, receive, send)
 
     def is_simple(self, scope: Scope) -> bool:
         """Return True if it is certain at once that a request breaks no rule and has no body; otherwise False."""
@@ -99,6 +111,11 @@ class RequestRules:
         except BodyTooLarge:
             if not began:
                 await _refuse(send, 413, b"Content Too Large")
+
+
+def _cycle(receive: Receive) -> Any:
+    """Return uvicorn's object for the request that `receive` belongs to."""
+    return cast("Any", receive).__self__
 
 
 async def _refuse(send: Send, status: int, text: bytes) -> None:

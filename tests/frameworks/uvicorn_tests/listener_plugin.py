@@ -39,6 +39,9 @@ NOT_APPLYING: Final = {
         "a listener parses the request in pieces, one in each turn of the event loop, and the test runs no "
         "further turns"
     ),
+    "test_early_response": (
+        "a request with a short body begins when its body has arrived, so no response comes before the body"
+    ),
     "test_keepalive_timeout": "a listener closes idle connections once a second, without timers",
     "test_unsupported_ws_upgrade_request_warn_on_auto": ONE_WARNING,
     "test_header_upgrade_is_not_websocket_depend_installed": ONE_WARNING,
