@@ -1,10 +1,16 @@
-"""Texts of values without parts: numbers, strings, times, functions, classes."""
+"""Texts of values without parts: numbers, strings, times, functions, classes.
+
+Event loops, their timers, loggers, and the runtime and its processes are shown without parts, too: through each of them
+a walk would reach the whole node, and the states of other processes.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import decimal
 import enum
+import logging
 import math
 import pathlib
 import types
@@ -14,7 +20,9 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from node_runtime.processes.pid import Pid, Ref
+from node_runtime.processes.process import Process
 from node_runtime.processes.redaction.text_redaction import redact
+from node_runtime.processes.runtime import Runtime
 
 from .array_text import array_text, is_array_class
 from .raw_reads import OPAQUE, raw_dict, short_text, type_name
@@ -160,6 +168,18 @@ def _enum_text(value: enum.Enum, max_length: int) -> str:
     return short_text(raw_dict(value).get("_name_", OPAQUE))
 
 
+def _opaque_text(value: object, max_length: int) -> str:
+    return OPAQUE
+
+
+def _process_text(value: Process, max_length: int) -> str:
+    return str(value.pid)
+
+
+def _logger_text(value: logging.Logger, max_length: int) -> str:
+    return short_text(raw_dict(value).get("name"))
+
+
 _EXACT: Final[dict[type, LeafWriter]] = {
     type(None): _repr,
     bool: _repr,
@@ -184,6 +204,9 @@ _LEAVES: Final[tuple[tuple[type | tuple[type, ...], LeafWriter], ...]] = (
     (types.MethodType, _method_text),
     (_CODE_OBJECTS, _code_text),
     (types.ModuleType, _module_text),
+    (Process, _process_text),
+    (logging.Logger, _logger_text),
+    ((asyncio.AbstractEventLoop, asyncio.Handle, Runtime), _opaque_text),
 )
 _REDACTING: Final[tuple[tuple[type, LeafWriter], ...]] = (
     (str, _redacted_str_text),

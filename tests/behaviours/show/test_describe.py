@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
+import logging
 import threading
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from typing import Any, NamedTuple, NoReturn
 import msgspec
 import pytest
 
+from node_runtime import Runtime, receive, send_after, spawn
 from node_runtime.behaviours.show.describe import CYCLE, UNTIMED_TERMS, DescribeLimits, describe
 from node_runtime.behaviours.show.raw_reads import OPAQUE
 from node_runtime.behaviours.show.value_readers import ValueReaders
@@ -214,6 +217,19 @@ def test_an_opaque_value_is_shown_as_opaque() -> None:
     assert describe(object()).text == OPAQUE
     assert describe(threading.Lock()).text == OPAQUE
     assert describe(threading).text == "threading"
+
+
+async def test_a_timer_or_a_logger_in_a_state_does_not_show_the_rest_of_the_node(runtime: Runtime) -> None:
+    async def count() -> None:
+        await receive()
+
+    pid = spawn(count)
+    loop = asyncio.get_running_loop()
+    timer = part(describe({"timer": send_after(60.0, pid, "tick")}), "timer")
+    assert part(timer, "message").text == "'tick'"
+    assert (part(timer, "process").text, part(timer, "handle").text) == (str(pid), OPAQUE)
+    assert [describe(value).text for value in (loop, loop.call_later(60.0, print), runtime)] == [OPAQUE] * 3
+    assert describe(logging.getLogger("shop.till")).text == "shop.till"
 
 
 def test_a_container_that_another_thread_changes_is_shown_as_far_as_it_was_read() -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from node_runtime.releases.appups.check.continuity_rules import why_child_restarts
+from node_runtime.releases.appups.check.module_rules import differing_modules
 from node_runtime.releases.appups.check.running_node import RunningNode
 from node_runtime.releases.appups.code.continuity import keeping_remedy
 from node_runtime.releases.appups.code.release_facts import ReleaseFacts
 from node_runtime.releases.appups.sources.release_source import ReleaseSource
+
+from .keeping_modules import modules_that_keep
 
 
 def generation_notes(
@@ -43,6 +46,7 @@ def generation_notes(
     yield from _listeners(*facts)
     yield from _restarted_children(older, newer, facts)
     yield from _lost_states(*facts)
+    yield from _kept_code(older, newer, facts)
 
 
 def _listeners(older: ReleaseFacts, newer: ReleaseFacts) -> Iterator[str]:
@@ -92,4 +96,18 @@ def _lost_states(older: ReleaseFacts, newer: ReleaseFacts) -> Iterator[str]:
                 yield (
                     f"The state machine {name} has no state {' and no state '.join(public)} in {vsn}: an "
                     "install waits until its processes are in other states; to avoid the wait, write a code_change."
+                )
+
+
+def _kept_code(older: ReleaseSource, newer: ReleaseSource, facts: tuple[ReleaseFacts, ReleaseFacts]) -> Iterator[str]:
+    """Yield a sentence for each unchanged module that keeps code of changed ones, but has data that a load loses."""
+    for app in newer.view.apps:
+        changed = {module for module, _, _ in differing_modules(older, newer, app.name)}
+        for keeper in modules_that_keep(*facts, changed, set(app.modules)):
+            if keeper.data:
+                yield (
+                    f"The body of {keeper.module} keeps code or values of {keeper.origin}, and goes on with the old "
+                    f"ones. The appup does not load {keeper.module}, because a load creates {', '.join(keeper.data)} "
+                    f"again, without its data. To load it, let `__carry__` of {keeper.module} list these names, and "
+                    "generate again."
                 )

@@ -22,6 +22,7 @@ from node_runtime.releases.appups.sources.release_source import ReleaseSource
 from .assembling_modules import modules_that_assemble
 from .child_steps import ChildStep, child_questions, child_steps
 from .draft import DraftStep, question
+from .keeping_modules import modules_that_keep
 from .module_steps import ModuleStep, module_steps, modules_of_subclasses
 from .route_steps import RouteStep, route_questions, route_steps
 from .step_graph import StepGraph
@@ -68,6 +69,10 @@ class _Draft:
         loaded |= self.modules.keys()
         for name in modules_that_assemble(self.left, self.target, loaded, self.own):
             self.modules[name] = ModuleStep(name, "load")
+        loaded |= self.modules.keys()
+        for keeper in modules_that_keep(self.left, self.target, loaded, self.own):
+            if not keeper.data:
+                self.modules[keeper.module] = ModuleStep(keeper.module, "load")
         self.children = child_steps(node, self.own)
         self.routes = route_steps(self.left, self.target, self.own)
 
