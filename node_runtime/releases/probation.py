@@ -129,6 +129,8 @@ class Probation:
         if self._why is None:
             return
         self._failed_attempts += tried
+        if tried:
+            self._refusals = 0  # the revert was accepted, so a later refusal has another cause
         if self._failed_attempts >= MAX_REVERT_ATTEMPTS:
             self.restart(self._why)
         else:

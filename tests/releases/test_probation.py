@@ -296,6 +296,38 @@ async def test_a_rollback_works_again_when_the_files_of_the_permanent_release_ar
     await eventually(lambda: handler.vsn == "1", what="the end of the rollback")
 
 
+async def test_a_refused_revert_is_tried_once_more_also_after_an_attempt_that_failed(
+    small: SmallNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probation, "RETRY_SECONDS", 0.05)
+    small.write("1", {"shop.counter": COUNTER})
+    small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER, probation="errors = 0\nhealthy = 0.1\nlag = 30.0")
+    handler = small.boot()
+    halted: list[object] = []
+    runtime().on_halt = halted.append
+    await small.install("2")
+    source = small.root / "lib/shop-1/src/shop/counter.py"
+    aside = source.rename(source.with_suffix(".aside"))
+    assert "Release 1 is damaged: " in str((await small.roll_back()).error)
+    aside.rename(source)
+    attempts: list[str | None] = []
+
+    def damage_two_attempts(operation: m.Operation) -> None:
+        if operation.who != "probation":
+            return
+        if operation.ended is not None:
+            attempts.append(operation.outcome)
+            if len(attempts) == 2:  # it has found the damage, so the next attempt is refused
+                aside.rename(source)
+        elif not attempts and source.exists():
+            source.rename(aside)
+
+    handler.subscribe(damage_two_attempts)
+    logging.getLogger("shop").error("no bread")
+    await eventually(lambda: handler.vsn == "1" or halted, what="the way back, or the restart")
+    assert (attempts[:2], handler.vsn, halted) == (["aborted", "aborted"], "1", [])
+
+
 async def test_a_rollback_waits_for_a_safe_moment_but_not_for_ever(
     small: SmallNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:

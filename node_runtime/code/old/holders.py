@@ -22,6 +22,7 @@ from node_runtime.protocol.messages import OldCodeHolder
 from .caches import clear_caches, only_library_caches
 from .found_holder import one_for_each_name
 from .holder_search import UNFOUND_HOLDER, HolderSearch, Suspects
+from .thread_variables import ThreadVariables
 
 SEARCH_TIME_LIMIT_SECONDS: Final = 60.0
 """Time limit of the child. It is far greater than that of the search, since other programs may use the processors."""
@@ -42,11 +43,15 @@ class HeldFindings(msgspec.Struct):
     tasks: dict[str, set[int]] = {}
 
 
-def find_holders(modules: Collection[str], suspects: Callable[[], Suspects]) -> HeldFindings:
+def find_holders(
+    modules: Collection[str], suspects: Callable[[], Suspects], threads: list[ThreadVariables]
+) -> HeldFindings:
     """Return what holds the old versions of `modules`. Blocks the calling thread: call it in a worker thread.
 
     The answer of `suspects()`, such as which processes are idle, may change until the fork; so `suspects()` is called
-    in the child. If the child fails, the only holder of each version is UNFOUND_HOLDER.
+    in the child. If the child fails, the only holder of each version is UNFOUND_HOLDER. In the child, the search finds
+    what refers to the contents of `threads`; in the parent, the list is cleared right after the fork, because it keeps
+    objects that the threads may not need any more.
     """
 
     def search(writer: int) -> None:
@@ -54,6 +59,7 @@ def find_holders(modules: Collection[str], suspects: Callable[[], Suspects]) -> 
         write_all(writer, msgspec.msgpack.encode(_find(suspects())))
 
     child = fork_child(search)
+    threads.clear()
     try:
         answer = read_all(child.reader, time.monotonic() + SEARCH_TIME_LIMIT_SECONDS)
     finally:

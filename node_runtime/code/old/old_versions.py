@@ -108,9 +108,8 @@ class OldVersions:
         """Return what runs and what holds the old versions of `modules`. Blocks the calling thread."""
         modules = list(self._versions(modules))
         running, titles = self.running(modules), self._processes.titles()
-        threads = thread_variables([self._processes.loop_activity().thread])  # the search finds what refers to them
-        findings = find_holders(modules, lambda: self._suspects(modules, self._processes.titles()))
-        del threads
+        threads = thread_variables([self._processes.loop_activity().thread])
+        findings = find_holders(modules, lambda: self._suspects(modules, self._processes.titles()), threads)
         for module, found in running.items():
             findings.holders[module] = _merged(self._named(module, found, titles), findings.holders.get(module, ()))
         return findings

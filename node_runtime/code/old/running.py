@@ -14,7 +14,7 @@ from asyncio import Future, Task, TaskGroup
 from dataclasses import dataclass, field
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE
 from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType, MethodType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
@@ -30,6 +30,9 @@ _MANAGERS: Any = (contextlib._GeneratorContextManager, contextlib._AsyncGenerato
 _ENDS_WITH_FRAME = frozenset({MethodType, GeneratorType, AsyncGeneratorType, TaskGroup, Task, *_MANAGERS})
 _WAIT_FOR_CODE = asyncio.wait_for.__code__ if sys.version_info < (3, 12) else None
 """The code of `asyncio.wait_for`, which before Python 3.12 runs its argument in a task of its own."""
+
+MAX_SEARCHES: Final = 5
+"""How often runners are searched for, in another thread than the event loop's, before the result counts."""
 
 _COROUTINE = CO_COROUTINE | CO_ASYNC_GENERATOR | CO_ITERABLE_COROUTINE
 
@@ -119,10 +122,28 @@ class Runners:
 
 
 def find_runners(processes: ProcessAdapter, namespaces: Iterable[Namespace]) -> dict[int, Runners]:
-    """Return the runners of each namespace, by the identity of the namespace. Each runner is listed once."""
+    """Return the runners of each namespace, by the identity of the namespace. Each runner is listed once.
+
+    In another thread than the event loop's, a coroutine may go on during the search and be missed: while it runs, it
+    awaits nothing, and when it has stopped, it is not on the stack any more. So the search is repeated then until it
+    finds nothing more, at most MAX_SEARCHES times.
+    """
     found = {id(namespace): Runners() for namespace in namespaces}
     if not found:
         return found
+    moves = processes.loop_activity().thread not in (0, threading.get_ident())
+    known = -1
+    for _ in range(MAX_SEARCHES if moves else 1):
+        _search(processes, found)
+        number = sum(len(one.pids) + len(one.threads) + len(one.tasks) for one in found.values())
+        if number == known:
+            break
+        known = number
+    return found
+
+
+def _search(processes: ProcessAdapter, found: dict[int, Runners]) -> None:
+    """Add to `found` the runners that one search finds."""
     of_processes: set[int] = set()
     for pid, coroutine in processes.suspended_coroutines():
         for suspended in suspended_frames(coroutine):
@@ -134,8 +155,7 @@ def find_runners(processes: ProcessAdapter, namespaces: Iterable[Namespace]) -> 
                 break  # a process waits for the task, so the task ends with the process
             _add_runner(found, suspended, task)
     names = {thread.ident: thread.name for thread in threading.enumerate()}
-    activity = processes.loop_activity()
-    frames: dict[int, Any] = sys._current_frames()
+    activity, frames = _activity_and_frames(processes)
     while frames:
         # No variable may continue to refer to this function's own frame: such a reference cycle
         # would keep all its variables alive.
@@ -149,7 +169,15 @@ def find_runners(processes: ProcessAdapter, namespaces: Iterable[Namespace]) -> 
         while frame is not None:
             _add_runner(found, frame, name)
             frame = frame.f_back
-    return found
+
+
+def _activity_and_frames(processes: ProcessAdapter) -> tuple[LoopActivity, dict[int, Any]]:
+    """Return the activity of the event loop and the innermost frame of each thread, of the same moment if possible."""
+    for _ in range(MAX_SEARCHES):
+        activity, frames = processes.loop_activity(), sys._current_frames()
+        if processes.loop_activity() == activity:
+            break
+    return activity, frames
 
 
 def _add_runner(found: dict[int, Runners], frame: FrameType, owner: int | str | Task[Any]) -> None:

@@ -45,11 +45,15 @@ class ClassPlan(msgspec.Struct, frozen=True):
 class ClassPlans:
     """The class plans of one rehearsal. `running` has the running versions by module.
 
-    `releases` are the vsns of the running release and of the target.
+    `releases` are the vsns of the running release and of the target. `managed` are the modules whose entries in
+    `sys.modules` a code_change must not change: the same as in an install, also those that it doesn't load.
     """
 
-    def __init__(self, batch: Batch, running: Mapping[str, Version], releases: tuple[str, str]) -> None:
+    def __init__(
+        self, batch: Batch, running: Mapping[str, Version], releases: tuple[str, str], managed: Iterable[str]
+    ) -> None:
         self._releases = releases
+        self._managed = managed
         new = {module: batch.version(module) for module in running if module in batch.modules}
         self._new: Final = {module: new.get(module, version) for module, version in running.items()}
         self._running = running
@@ -84,12 +88,12 @@ class ClassPlans:
                 _down_to(running) if up else new.vsn,
                 change,
                 self._default_back,
-                self._running,
+                self._managed,
             )
             for change in part.back
         ]
         return ClassPlan(
-            _bind(changing, running.vsn if up else _down_to(new), part.change, self._default, self._running),
+            _bind(changing, running.vsn if up else _down_to(new), part.change, self._default, self._managed),
             _one_after_the_other(back) if back else None,
             StateClass(target, declared_state(target, new.namespace), self._releases[1]),
             StateClass(left, declared_state(left, running.namespace), self._releases[0]),

@@ -15,6 +15,7 @@ import os
 import struct
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -118,24 +119,20 @@ class CopyNotStarted(Exception):
 
 
 async def run_in_forked_copy(
-    work: Callable[[SendMessage], None],
+    prepare: Callable[[], Callable[[SendMessage], None]],
     receive: Callable[[bytes], None],
     marker: ProgressMarker,
     limits: RehearsalLimits,
 ) -> CopyEnd:
-    """Fork at once, run `work(send)` in the child, and call `receive` with each message that the child sends.
+    """Fork at once, run `prepare()(send)` in the child, and call `receive` with each message that the child sends.
 
-    Call this function on the event loop: then the copy is made between two callbacks. Raises CopyNotStarted.
+    `prepare()` is called in the node, before each fork; the node drops its result after the fork. Call this function on
+    the event loop: then the copy is made between two callbacks. Raises CopyNotStarted.
     """
-
-    def run(writer: int) -> None:
-        write_all(writer, _SIZE.pack(0))
-        work(lambda message: write_all(writer, _SIZE.pack(len(message)) + message))
-
     stopped = 0.0
     for _ in range(MAX_STARTS):
         try:
-            child = fork_child(run, ChildLimits(limits.total_seconds, limits.memory_bytes))
+            child = fork_child(partial(_run, prepare()), ChildLimits(limits.total_seconds, limits.memory_bytes))
         except OSError as refused:
             raise CopyNotStarted(f"the node can't be copied ({refused.strerror})") from refused
         stopped += child.fork_seconds
@@ -150,6 +147,11 @@ async def run_in_forked_copy(
             lost_threads = min(child.lost_threads, native_threads())
             return CopyEnd(stopped, not in_time, in_time and os.WIFSIGNALED(status), lost_threads)
     raise CopyNotStarted(f"the copy of the node did not start in {MAX_STARTS} attempts of {START_SECONDS:g} s")
+
+
+def _run(work: Callable[[SendMessage], None], writer: int) -> None:
+    write_all(writer, _SIZE.pack(0))
+    work(lambda message: write_all(writer, _SIZE.pack(len(message)) + message))
 
 
 class _MessageReader:

@@ -108,21 +108,26 @@ async def rehearse(
     modules = (*transition.migrated, *transition.loaded, *transition.removed)
     running = {module: version for module in modules if (version := code.versions(module)[0]) is not None}
     limits = RehearsalLimits(node.rehearsal, node.code_change, node.prepare, MEMORY_LIMIT)
-    marker, receiver, threads = ProgressMarker(), Receiver(on_progress), thread_variables()
+    marker, receiver = ProgressMarker(), Receiver(on_progress)
 
     def find_holders() -> dict[str, list[FoundHolder]]:
         # An install doesn't need the search, because the plan has already reported what was found.
         planned = [] if isinstance(new_code, Batch) else [*transition.loaded, *transition.removed]
         return code.holders_here(planned, HOLDER_SECONDS)
 
-    def work(send: SendMessage) -> None:
-        with files_of_target(code, transition.left, transition.target):
-            args = transition, running, new_code, limits, marker, send, bodies_only, find_holders, threads
-            RehearsalRunner(*args).run()
+    def prepare() -> Callable[[SendMessage], None]:
+        threads = thread_variables()
+
+        def work(send: SendMessage) -> None:
+            with files_of_target(code, transition.left, transition.target):
+                args = transition, running, new_code, limits, marker, send, bodies_only, find_holders, threads
+                RehearsalRunner(*args, managed=code.modules).run()
+
+        return work
 
     try:
         with thread_values_read(running.values()):
-            copy = await run_in_forked_copy(work, receiver.receive, marker, limits)
+            copy = await run_in_forked_copy(prepare, receiver.receive, marker, limits)
         early = None if receiver.report.complete else _ended_early(transition, marker, limits, receiver, copy)
     except CopyNotStarted as failure:
         return _unrehearsed(transition, at, str(failure), executed=isinstance(new_code, Batch))

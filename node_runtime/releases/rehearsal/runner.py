@@ -116,6 +116,7 @@ class RehearsalRunner:
     bodies_only: bool
     find_holders: FindHolders
     threads: Sequence[ThreadVariables]
+    managed: Iterable[str]
     report: Report = field(default_factory=Report)
     batch: Batch = field(init=False)
     plans: ClassPlans = field(init=False)
@@ -142,7 +143,7 @@ class RehearsalRunner:
             batch = self.new_code if isinstance(self.new_code, Batch) else self._execute_bodies(self.new_code)
             if batch is not None and not self.bodies_only:
                 releases = self.transition.left.vsn, self.transition.target.vsn
-                self.batch, self.plans = batch, ClassPlans(batch, self.running, releases)
+                self.batch, self.plans = batch, ClassPlans(batch, self.running, releases, self.managed)
                 self._search_values()
                 self._rehearse_script(script)
                 if self.live_values.has_migrated():

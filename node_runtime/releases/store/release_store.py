@@ -99,10 +99,13 @@ class ReleaseStore:
         over one whose files could not be read for a while.
         """
         self.check_trusted(vsn)
-        for other in self.damaged():
-            with suppress(Refused):
-                self.catalog.verify(other)
+        self._verify_damaged()
         self.catalog.verify(vsn)
+
+    def _verify_damaged(self) -> None:
+        for vsn in self.damaged():
+            with suppress(Refused):
+                self.catalog.verify(vsn)
 
     def damaged(self) -> list[str]:
         """Return the releases that are known as damaged."""
@@ -224,8 +227,10 @@ class ReleaseStore:
         """Return the undamaged releases that could boot, in the order of boot attempts.
 
         The permanent release comes first, then the old releases, beginning with the last committed release. Blocks,
-        because it reads all files.
+        because it reads all files. Other releases that are known as damaged are verified again, because the way back
+        may lead over them.
         """
+        self._verify_damaged()
         old = [(entry.committed or 0.0, vsn) for vsn, entry in self.record.releases.items() if entry.status == "old"]
         intact = []
         for vsn in (self.permanent, *(vsn for _, vsn in sorted(old, reverse=True))):

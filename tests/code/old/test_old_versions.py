@@ -20,6 +20,7 @@ from node_runtime import GenServer, Pid, gen_server
 from node_runtime.behaviours.sync_call import call_now
 from node_runtime.code import OldVersionHeld, current
 from node_runtime.processes import Runtime, exit, is_alive, spawn
+from tests.support.faults.dropped_variable import dropped_after_the_next_fork
 from tests.support.waiting import begun, eventually
 from tests.support.written_modules import imported
 
@@ -879,3 +880,13 @@ def test_dropped_versions_are_freed(app: App) -> None:
     gc.collect()
     alive = [n for n, token in enumerate(tokens, 1) if token() is not None]
     assert alive == [8]
+
+
+async def test_a_variable_of_a_thread_is_not_kept_in_the_node_for_the_whole_search_for_holders(app: App) -> None:
+    app.boot(a="N = 1\ndef f(): pass")
+    kept = [imported("a").f]
+    app.load(a="N = 2")
+    with dropped_after_the_next_fork():
+        found = await asyncio.to_thread(holders, app)
+    assert found != ["something not found in time holds it"]
+    assert kept

@@ -25,7 +25,7 @@ def hear(message):
     print(message.decode(), flush=True)
 
 limits = RehearsalLimits(total_seconds=600.0, call_seconds=600.0, body_seconds=600.0, memory_bytes=1 << 30)
-asyncio.run(run_in_forked_copy(work, hear, ProgressMarker(), limits))
+asyncio.run(run_in_forked_copy(lambda: work, hear, ProgressMarker(), limits))
 """
 
 
@@ -42,7 +42,7 @@ def start():
 
 os.register_at_fork(before=lambda: starts.append(True), after_in_child=start)
 limits = forked.RehearsalLimits(total_seconds=600.0, call_seconds=600.0, body_seconds=600.0, memory_bytes=1 << 30)
-asyncio.run(forked.run_in_forked_copy(lambda tell: None, print, forked.ProgressMarker(), limits))
+asyncio.run(forked.run_in_forked_copy(lambda: lambda tell: None, print, forked.ProgressMarker(), limits))
 print(len(starts))
 """
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from node_runtime import gen_server
+from tests.support.faults.dropped_variable import dropped_after_the_next_fork
 from tests.support.projects.rehearsed_shop import changing, only, settings, start_counters
 from tests.support.projects.small_shop import COUNTER, UPDATE_COUNTER
 
@@ -75,3 +76,14 @@ async def test_a_sleep_of_the_c_library_that_is_short_enough_ends_by_itself(smal
     await start_counters(small, changing('import ctypes\nreturn {"left": ctypes.CDLL(None).usleep(200_000)}'), 5)
     one = only(await small.handler.plan("2"))
     assert (one.outcome, one.after and dict(one.after.items)["left"].text) == ("ok", "0")
+
+
+async def test_a_variable_of_a_thread_is_not_kept_in_the_node_for_the_whole_rehearsal(small: SmallNode) -> None:
+    small.write("1", {"shop.counter": COUNTER})
+    small.write("2", {"shop.counter": changing("return dict(state)")}, UPDATE_COUNTER)
+    small.boot()
+    await gen_server.start(importlib.import_module("shop.counter").Counter, name="counter")
+    with dropped_after_the_next_fork():
+        plan = await small.handler.plan("2")
+    assert plan.rehearsal is not None
+    assert (plan.rehearsal.reached, plan.rehearsal.error) == (1, None)

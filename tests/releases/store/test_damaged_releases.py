@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -166,4 +167,48 @@ def test_a_lack_of_descriptors_is_no_damage(store: ReleaseStore) -> None:
             store.catalog.verify("2")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert store.catalog.damage("2") is None
+
+
+def test_a_check_that_lacked_descriptors_is_repeated_at_the_next_request(store: ReleaseStore) -> None:
+    (store.root / "lib/a-2/src/a.py").write_text("broken")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1, limits[1]))
+    try:
+        store.catalog.damage("2")
+        until(lambda: not checks_run(), what="the end of the check")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    until(lambda: store.catalog.damage("2"), what="the damage")
+
+
+def checks_run() -> bool:
+    return any(thread.name == "node_runtime.releases.checks" for thread in threading.enumerate())
+
+
+def test_a_lack_of_threads_is_no_damage_and_the_check_is_repeated(
+    store: ReleaseStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (store.root / "lib/a-2/src/a.py").write_text("broken")
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as without_threads:
+        without_threads.setattr(threading.Thread, "start", refuse)
+        assert store.catalog.damage("2") is None
+    until(lambda: store.catalog.damage("2"), what="the damage")
+
+
+def test_the_releases_that_could_boot_are_found_with_damaged_ones_on_the_way_verified_again(
+    store: ReleaseStore,
+) -> None:
+    store.catalog.damage("2")
+    until(lambda: not checks_run(), what="the end of the only check that is made by itself")
+    source = store.root / "lib/a-2/src/a.py"
+    aside = source.rename(source.with_suffix(".aside"))
+    with pytest.raises(Refused, match="Release 2 is damaged"):
+        store.catalog.verify("2")
+    aside.rename(source)
+    store.bootable()
     assert store.catalog.damage("2") is None
