@@ -22,6 +22,7 @@ from .raw_reads import (
     field_names,
     is_str,
     module_of,
+    mro_of,
     raw_attributes,
     short_text,
     slots_of,
@@ -37,6 +38,8 @@ Label: TypeAlias = "tuple[str, Secrecy]"
 MAX_COPIED_ATTRIBUTES: Final = 1000
 """The attributes of an object are copied before they are read. More than this number are not copied, to save time."""
 _WITH_ITEMS: Final = (tuple, list, dict, set, frozenset, deque)
+_EXCEPTION_CLASSES: Final = ("Error", "Warning")
+"""How the slots of a connection of sqlite3 end that refer to the exception classes of its module."""
 _ARGUMENTS: Final = vars(BaseException)["args"]
 
 
@@ -142,6 +145,8 @@ def _reader(cls: type) -> Callable[[Any], LabelledParts]:
 def _attributes(cls: type) -> Callable[[Any], LabelledParts]:
     """Return a function that reads the slots and the instance attributes of a value, by name."""
     slots, own = slots_of(cls), dict_descriptor(cls)
+    if "sqlite3" in map(module_of, mro_of(cls)):
+        slots = [(name, get) for name, get in slots if not name.endswith(_EXCEPTION_CLASSES)]
     has_none = not slots and own is None
     is_exception = issubclass(cls, BaseException)
 

@@ -30,7 +30,7 @@ from .function_data import CACHE, member_function
 from .module_exec import carried_names
 from .monkey_patches import added_names, replaced_names
 from .stale.copied_values import CopiedValues
-from .stale.process_hooks import kept_hooks
+from .stale.process_hooks import kept_hooks, unserved_classes
 from .stale.stale_references import StaleReferences
 
 if TYPE_CHECKING:
@@ -233,6 +233,7 @@ class _HazardFinder:
         for hook, sentence in kept_hooks(self._stale.origin):
             if id(hook) not in self._registered:
                 yield sentence
+        yield from unserved_classes(self.replaced, self.batch)
 
     def metrics(self) -> Iterator[str]:
         """Report metrics, such as counters of prometheus_client, that the load creates again and so resets."""

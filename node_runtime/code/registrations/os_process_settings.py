@@ -7,6 +7,7 @@ They belong to no version of a module, so switching the code back does not resto
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import locale
 import logging
@@ -50,6 +51,7 @@ _SHOWN: Final = {_DIRECTORY: "{}", _UMASK: "0o{:03o}", _RECURSION: "{}", _LOCALE
 _SEQUENCES: Final = (tuple, list)
 _PLAIN: Final = (str, int, float, set)
 """The exact types that are compared by their values. The only set is that of the blocked signals."""
+_OF_DECIMAL: Final = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
 _LIMITS: Final = tuple(name for name in dir(resource) if name.startswith("RLIMIT_"))
 
 
@@ -153,6 +155,7 @@ def _accesses() -> Iterator[_Access]:
         yield (_VARIABLE, variable), partial(os.environ.__getitem__, variable), partial(_set_variable, variable)
     yield from _registered()
     yield from _of_the_loop()
+    yield from _of_decimal()
 
 
 def _registered() -> Iterator[_Access]:
@@ -171,6 +174,17 @@ def _of_the_loop() -> Iterator[_Access]:
         yield ("the event loop's exception handler", None), loop.get_exception_handler, loop.set_exception_handler
         yield ("the event loop's task factory", None), loop.get_task_factory, loop.set_task_factory
         yield ("the event loop's debug mode", None), loop.get_debug, loop.set_debug
+
+
+def _of_decimal() -> Iterator[_Access]:
+    decimal = sys.modules.get("decimal")
+    if decimal is None:
+        return
+    # In a copy of the context: the call would make a context where there is none, and later tasks would share it.
+    current = contextvars.copy_context().run(decimal.getcontext)
+    for title, context in (("the decimal context's", current), ("decimal.DefaultContext's", decimal.DefaultContext)):
+        for name in _OF_DECIMAL:
+            yield (title, name), partial(getattr, context, name), partial(setattr, context, name)
 
 
 def _replace(container: Any, values: list[Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from node_runtime.behaviours.show.raw_reads import type_name
 
 from .findings import Conversion
+from .kept_ids import kept_ids
 from .layouts import size_of
 from .left_behind import left_behind, used_by_others
 from .library_shapes.weak_shapes import WeakShape
@@ -128,6 +129,10 @@ class Converter:
                 self._report.add_obstacle(value, type_name(type(value)), None, clause, "end the tasks or threads first")
             elif (clause := left_behind(value, lambda one: id(one) in inside or self._is_affected(one))) is not None:
                 self._report.add_obstacle(value, type_name(type(value)), None, clause, "keep the class")
+        replaced = {id(value): value for value, _ in search.affected}
+        for holder, clause in kept_ids(search.found, replaced):
+            remedy = "use the objects themselves, or numbers of your own, instead of their id()"
+            self._report.add_obstacle(holder, type_name(type(holder)), None, clause, remedy)
         if self._report.is_clear():
             self._make(search)
 

@@ -191,6 +191,16 @@ class Layout:
             found.update(raw_attributes(self.dict_of, value))
         return found
 
+    def is_own_dict(self, value: object) -> bool:
+        """Return whether a dict is its own `__dict__`, so that its keys are attributes as well."""
+        return self.dict_of is not None and raw_attributes(self.dict_of, value) is value
+
+    def make_own_dict(self, value: object) -> None:
+        """Make a dict its own `__dict__`, if its class permits that."""
+        if self.dict_of is not None:
+            with suppress(AttributeError, TypeError):
+                self.dict_of.__set__(value, value)
+
     def holds(self, name: str) -> bool:
         """Return whether the objects can have the attribute `name`."""
         return self.dict_of is not None or name in self.slots

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import types
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -212,7 +212,12 @@ class ReplacedShape(Shape):
     # ------------------------------------------------------------------ the new object
 
     def begin(self, value: Any) -> Any:
-        return None if self._target_base.fill is None else self._target_base.make(self._target, value)
+        if self._target_base.fill is None:
+            return None
+        new = self._target_base.make(self._target, value)
+        if issubclass(self._cls, dict) and self._layout.is_own_dict(value):
+            self._target_layout.make_own_dict(new)
+        return new
 
     def finish(self, value: Any, new: Any, part: PartOf) -> Any:
         self._report.add_migrated(value, self.label, self._added, self._gone)
@@ -311,11 +316,15 @@ class ReplacedShape(Shape):
             for name, clause in errors:
                 if (name, clause) not in before:  # otherwise, the old value was already invalid
                     self._misfit(value, name, f"{self.label}.{name}: {clause}")
+            self._check_initialised(value, self._target_model.flattened(attributes))
             return
         old = self._attributes(value)
         for name, field in (self._target_fields or {}).items():
             if name in attributes and name in old:
                 self._check_field(value, field, attributes[name], old[name])
+        self._check_initialised(value, attributes)
+
+    def _check_initialised(self, value: Any, attributes: Container[str]) -> None:
         for name in self._initialised:
             if name not in attributes and class_attribute(self._target, name) is NO_DEFAULT:
                 reason = f"the initialiser of {self.label} sets {name}, which the old objects don't have"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from node_runtime import code
+from node_runtime.code.classes.definitions import names_rebound
 from node_runtime.processes.process import Process
 
 from . import affected, conditions
@@ -12,6 +14,8 @@ from .transition import Transition
 
 MAX_COROUTINES_NAMED = 3
 """A warning names at most this many coroutines of a module."""
+MAX_VARIABLES_NAMED = 3
+"""A warning names at most this many global variables of a module."""
 CONTINUES = "it runs a coroutine, which can't be suspended: it continues in the old version"
 
 
@@ -34,11 +38,27 @@ def warnings(transition: Transition) -> list[str]:
 
 def _sentence(module: str, processes: list[Process]) -> str:
     labels = [conditions.process_label(process) for process in processes]
+    written = _written(module, "it" if len(labels) == 1 else "they")
     if len(labels) == 1:
         what = f"{module}:{processes[0].qualname}"
         runs = f"{labels[0]} runs the coroutine {what}, which can't be suspended: it continues in the old version"
-        return f"{runs}; {ending(int(processes[0].pid))}."
+        return " ".join([f"{runs}; {ending(int(processes[0].pid))}.", *written])
     others = len(labels) - MAX_COROUTINES_NAMED
     named = ", ".join(labels[:MAX_COROUTINES_NAMED]) + (f" and {others} more" if others > 0 else "")
     run = f"{named} run coroutines of {module}, which can't be suspended: they continue in the old version."
-    return " ".join([run, *restartable(processes[:MAX_COROUTINES_NAMED])])
+    return " ".join([run, *restartable(processes[:MAX_COROUTINES_NAMED]), *written])
+
+
+def _written(module: str, subject: str) -> list[str]:
+    """Return a sentence about the global variables that functions of the module bind; nothing if there are none.
+
+    From the load on, each version has its own. `__carry__` copies a value once, at the load.
+    """
+    current, _ = code.current().versions(module)
+    names = [] if current is None else sorted(names_rebound(current.unit.code))
+    if not names:
+        return []
+    more = f" and {len(names) - MAX_VARIABLES_NAMED} more" if len(names) > MAX_VARIABLES_NAMED else ""
+    variables = ", ".join(f"{module}.{name}" for name in names[:MAX_VARIABLES_NAMED]) + more
+    assigns = "assigns" if subject == "it" else "assign"
+    return [f"What {subject} {assigns} to {variables} after the upgrade is lost: only the old version sees it."]

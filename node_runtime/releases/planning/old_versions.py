@@ -12,6 +12,7 @@ from node_runtime.protocol.messages import Blocker, OldCodeHolder
 
 from .conditions import WAIT_REMEDY
 from .participants import participants
+from .staying import is_endless
 
 logger: Final = logging.getLogger("node_runtime")
 
@@ -55,7 +56,8 @@ def _remedy(module: str, holders: Sequence[OldCodeHolder]) -> str:
             f"running code replaces the value"
         )
     purge = f"`hotdash purge NODE {module}` ends what keeps the old version"
-    passes = any(one.kind in ("process", "requests") and one.does.startswith("run") for one in holders)
+    running = [one for one in holders if one.kind in ("process", "requests") and one.does.startswith("run")]
+    passes = running and not any(one.pid is not None and is_endless(one.pid) for one in running)
     return f"{WAIT_REMEDY}, or free it: {purge}" if passes else f"free it: {purge}"
 
 

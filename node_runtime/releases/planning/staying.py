@@ -168,6 +168,17 @@ def _child(process: Process) -> tuple[str, str | None] | None:
     return child.spec.id, None if table.template is not None else supervisor.name
 
 
+def is_endless(pid: int) -> bool:
+    """Return whether the process `pid` has no callbacks, and a supervisor would restart it whenever it ended."""
+    process = runtime().processes.get(pid)
+    if process is None or isinstance(process, BehaviourProcess):
+        return False
+    supervisor = runtime().processes.get(process.parent)
+    table = supervisor.raw_state() if isinstance(supervisor, SupervisorProcess) else None
+    child = None if table is None else table.by_pid.get(process.pid)
+    return child is not None and child.spec.restart == "permanent"
+
+
 def restartable(processes: Sequence[Process]) -> Iterator[str]:
     """For each of `processes` that a supervisor restarts, yield a sentence that says how to restart the process.
 

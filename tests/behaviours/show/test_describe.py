@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
+import sqlite3
 import threading
 from collections import OrderedDict, deque
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -282,3 +284,8 @@ def test_a_secret_in_a_text_or_a_key_is_hidden(value: object) -> None:
 def test_what_says_nothing_is_shown_under_secret_names() -> None:
     term = describe({"password": None, "has_token": True, "tokens": 3, "keyboard": "qwerty", "secret": 4711})
     assert [part.text for _, part in term.items] == ["None", "True", "3", "'qwerty'", "‹redacted›"]
+
+
+def test_a_connection_of_sqlite3_shows_no_exception_classes() -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        assert [label for label, _ in describe(connection).items] == ["row_factory", "text_factory"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+import decimal
 import importlib
 import os
 import sys
@@ -135,6 +137,25 @@ def test_streams_are_compared_without_their_own_comparison(monkeypatch: pytest.M
     before.put_back()
     assert sys.getrecursionlimit() == recursion
     assert before.changes() == []
+
+
+def test_settings_of_decimal_are_compared_and_restored() -> None:
+    before = OsProcessSettings()
+    context, default = decimal.getcontext(), decimal.DefaultContext
+    context.prec, default.rounding = 7, decimal.ROUND_UP
+    names = {change.name() for change in before.changes()}
+    before.put_back()
+    assert names == {"the decimal context's prec", "decimal.DefaultContext's rounding"}
+    assert (context.prec, default.rounding) == (28, decimal.ROUND_HALF_EVEN)
+
+
+def test_reading_the_settings_makes_no_decimal_context_that_tasks_would_share() -> None:
+    contextvars.Context().run(_read_settings_and_look_for_a_decimal_context)
+
+
+def _read_settings_and_look_for_a_decimal_context() -> None:
+    OsProcessSettings()
+    assert "decimal" not in {variable.name.partition("_")[0] for variable in contextvars.copy_context()}
 
 
 def test_a_variable_that_disappears_while_the_settings_are_read_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:

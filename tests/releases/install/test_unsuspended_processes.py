@@ -287,14 +287,17 @@ async def test_a_busy_process_answers_the_script_after_its_callback(small: Small
 
 
 async def test_coroutines_which_cannot_be_held_are_named_by_plan_and_result(small: SmallNode) -> None:
-    runner = "\nasync def run():\n    import asyncio\n    await asyncio.Event().wait()\n"
+    runner = (
+        "\nasync def run():\n    global turns\n    import asyncio\n    await asyncio.Event().wait()\n    turns = 1\n"
+    )
     small.write("1", {"shop.counter": COUNTER + runner, "shop.steps": STEPS})
     small.write("2", {"shop.counter": COUNTER_2 + runner, "shop.steps": STEPS}, script(LOAD, apply("breathe")))
     handler = small.boot()
     pids = [spawn(importlib.import_module("shop.counter").run) for _ in range(5)]
     sentence = (
         f"{pids[0]}, {pids[1]}, {pids[2]} and 2 more run coroutines of shop.counter, "
-        "which can't be suspended: they continue in the old version."
+        "which can't be suspended: they continue in the old version. What they assign to shop.counter.turns after the "
+        "upgrade is lost: only the old version sees it."
     )
     assert sentence in (await handler.plan("2")).warnings
     operation = await small.install("2")

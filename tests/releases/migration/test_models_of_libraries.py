@@ -92,6 +92,16 @@ def test_a_model_that_would_not_validate_is_an_obstacle(change: tuple[str, str],
         assert str(found) == sentence
 
 
+def test_a_private_attribute_that_only_the_new_model_post_init_sets_is_an_obstacle() -> None:
+    before = "from pydantic import BaseModel, PrivateAttr\nclass Item(BaseModel):\n    sku: str\n"
+    private = "    _seen: int = PrivateAttr({})\n    def model_post_init(self, context):\n        self._seen = 1\n"
+    with versions(before, before + private.format("")) as both:
+        (found,) = both.up(both.old("Item(sku='a')")).obstacles
+        assert "the initialiser of migrated_module:Item sets _seen, which the old objects don't have" in str(found)
+    with versions(before, before + private.format("default=3")) as both:
+        assert both.migrated("Item(sku='a')")._seen == 3
+
+
 def test_a_model_that_was_never_valid_is_taken_over() -> None:
     with versions(MODELS, GROWN) as both:
         old = both.old("Item(sku='a')")

@@ -267,6 +267,18 @@ async def test_the_third_version_is_refused_by_the_name_of_what_holds_the_first(
     assert (await small.install("3")).outcome == "installed"
 
 
+async def test_a_child_that_never_ends_is_not_waited_for(small: SmallNode, loaded: Any) -> None:
+    class PollerSup(Supervisor):
+        def children(self) -> list[ChildSpec]:
+            return [ChildSpec("poller", start="shop.counter:poll", type="task", restart="permanent")]
+
+    await supervisor.start_link(PollerSup, name="poller_sup")
+    assert (await small.install("2")).outcome == "installed"
+    (blocker,) = (await small.handler.plan("3")).blockers
+    assert "runs shop.counter.poll" in blocker.reason
+    assert blocker.remedy == "free it: `hotdash purge NODE shop.counter` ends what keeps the old version"
+
+
 async def test_a_purge_tells_of_a_thread_and_the_version_is_dropped_at_its_end(small: SmallNode, loaded: Any) -> None:
     gate = threading.Event()
     thread = threading.Thread(target=loaded.wait, args=(gate,), name="worker")

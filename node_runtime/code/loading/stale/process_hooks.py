@@ -1,21 +1,32 @@
-"""Finds functions of replaced versions that the OS process and the event loop still call: signal handlers and hooks."""
+"""Finds objects of replaced versions that the OS process, the event loop and libraries still call.
+
+Such objects are signal handlers, hooks, the filters and handlers of loggers, and the functions of `sqlite3` and
+`copyreg`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import copyreg
 import functools
+import logging
 import signal
+import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from itertools import chain
-from types import MethodType
+from types import FunctionType, MethodType
 from typing import Any, Final
 
 from node_runtime.code.forked_child import parents_signal_handler, signal_name
 from node_runtime.code.registrations import Hooks
+from node_runtime.code.registrations.views import loggers
 from node_runtime.processes import current_runtime
 
 _SET_AGAIN: Final = "set it again after the upgrade, or let the body of {module} set it, so that a load replaces it"
+_ADD_AGAIN: Final = (
+    "after the upgrade, remove it and add the new one, or let the body of {module} add it, so that a load replaces it"
+)
 _NEW_FINALIZER: Final = (
     "after the upgrade, call its `detach` and make a new finalizer, or give `weakref.finalize` a function of a module "
     "that does not change"
@@ -23,17 +34,40 @@ _NEW_FINALIZER: Final = (
 
 
 def kept_hooks(origin: Callable[[Any], str | None]) -> Iterator[tuple[Any, str]]:
-    """Yield (function, sentence) for each hook that is a function of the replaced version of a module.
+    """Yield (registration, sentence) for each hook that is an object of the replaced version of a module.
 
-    `origin` returns the module of a function or class that a load replaces, and None for others.
+    The registration is the hook, or the handler of a logger to which it belongs. `origin` returns the module of a
+    function or class that a load replaces, and None for others.
     """
-    for title, hook, remedy in chain(
-        ((title, hook, _SET_AGAIN) for title, hook in _hooks()),
-        ((title, hook, _NEW_FINALIZER) for title, hook in _finalizers()),
+    for title, hook, registration, remedy in chain(
+        ((title, hook, hook, _SET_AGAIN) for title, hook in chain(_hooks(), _functions_for_classes())),
+        ((title, hook, registration, _ADD_AGAIN) for title, hook, registration in _of_loggers()),
+        ((title, hook, hook, _NEW_FINALIZER) for title, hook in _finalizers()),
     ):
         if (module := next(filter(None, map(origin, _code_of(hook))), None)) is not None:
-            stays = f"{title} is still a function of the replaced version of {module}"
-            yield hook, f"{stays}: {remedy.format(module=module)}."
+            stays = f"{title} is still {_kind(hook)} of the replaced version of {module}"
+            yield registration, f"{stays}: {remedy.format(module=module)}."
+
+
+def unserved_classes(replaced: Mapping[type, tuple[str, type | None]], batch: Container[str]) -> Iterator[str]:
+    """Yield a sentence for each function that a module outside of the load has registered for an old class.
+
+    `replaced` has the name and the new version of each class that the load of `batch` replaces. The new version has
+    no such function in the registries of `sqlite3` and `copyreg`.
+    """
+    for title, cls, function, known in _registered_for_classes():
+        name, after = replaced.get(cls, ("", None))
+        module = getattr(function, "__module__", None)
+        if after is not None and module is not None and module not in batch and after not in known:
+            yield (
+                f"{title} is registered for the old class {name}, but not for the new class: let the appup load "
+                f"{module} too."
+            )
+
+
+def _kind(hook: Any) -> str:
+    is_function = isinstance(hook, (FunctionType, MethodType, functools.partial))
+    return "a function" if is_function else "a class" if isinstance(hook, type) else "an object"
 
 
 def _hooks() -> Iterator[tuple[str, Any]]:
@@ -48,6 +82,36 @@ def _hooks() -> Iterator[tuple[str, Any]]:
         yield from _watchers(loop)
         yield "The event loop's exception handler", loop.get_exception_handler()
         yield "The event loop's task factory", loop.get_task_factory()
+
+
+def _of_loggers() -> Iterator[tuple[str, Any, Any]]:
+    """Yield the filters and handlers of loggers, and the filters and formatters of these handlers."""
+    for logger in (logging.root, *loggers()):
+        for one in list(logger.filters):
+            yield f"A filter of the logger {logger.name}", one, one
+        for handler in list(logger.handlers):
+            yield f"A handler of the logger {logger.name}", handler, handler
+            yield f"The formatter of a handler of the logger {logger.name}", handler.formatter, handler
+            for one in list(handler.filters):
+                yield f"A filter of a handler of the logger {logger.name}", one, handler
+
+
+def _functions_for_classes() -> Iterator[tuple[str, Any]]:
+    for title, _, function, _ in _registered_for_classes():
+        yield title, function
+    for name, function in list(getattr(sys.modules.get("sqlite3"), "converters", {}).items()):
+        yield f"The converter of sqlite3 for {name}", function
+
+
+def _registered_for_classes() -> Iterator[tuple[str, type, Any, Container[Any]]]:
+    """Yield the functions that are registered for classes, each with its class and all classes that have one."""
+    reducers = copyreg.dispatch_table
+    for cls, function in list(reducers.items()):
+        yield f"The function of copyreg for {cls.__qualname__}", cls, function, reducers
+    adapters = getattr(sys.modules.get("sqlite3"), "adapters", {})
+    adapted = {cls for cls, _ in adapters}
+    for (cls, _), function in list(adapters.items()):
+        yield f"The adapter of sqlite3 for {cls.__qualname__}", cls, function, adapted
 
 
 def _watchers(loop: asyncio.AbstractEventLoop) -> Iterator[tuple[str, Any]]:
