@@ -19,7 +19,7 @@ _ENDS: Final[dict[m.HolderKind, tuple[str, Tone]]] = {
     "thread": ("it can't be ended from outside: let its function return, or restart the node", "warn"),
     "executor": ("its work can't be ended from outside: shut it down, or restart the node", "warn"),
     "server": ("close it, or kill the process that has opened it", "warn"),
-    "object": ("it keeps its old code after a purge, until the running code replaces what it holds", "warn"),
+    "object": ("a purge does not change it: it keeps old code until the running code replaces its value", "warn"),
 }
 """A clause for each kind of holder that says what ends such a holder."""
 

@@ -77,8 +77,9 @@ async def suspend(
     when the last of them has resumed it.
 
     Raises NotHeld if the process has no callbacks, or has not ended its callback after `timeout` seconds. Raises
-    NoProcess (also if the owner has ended), Deadlock for a process that waits for the caller, Exit for the calling
-    process itself, and ValueError for a suspend that would never end or an invalid time. Follows sys:suspend/2.
+    NoProcess if there is no such process or the owner has ended, Deadlock if the process waits for the caller, and Exit
+    for the calling process itself. Raises ValueError for an invalid time, and for a suspend that would never end.
+    Follows sys:suspend/2.
     """
     node = runtime()
     node.refuse_zombie()
@@ -161,9 +162,9 @@ def change_code(target: Target, old_vsn: Vsn | Down, extra: object = ()) -> None
 async def get_state(target: Target, timeout: float = DEFAULT_TIMEOUT) -> Any:
     """Return the live state itself, not a copy: don't change it. For a state machine it is `(state_name, data)`.
 
-    Waits until the process has ended its callback. Raises NoProcess (also if the process ends before its callback),
-    CallTimeout after `timeout` seconds, Deadlock if the process waits for the caller, Exit for a process without
-    callbacks, and ValueError for an invalid time. Follows sys:get_state/2.
+    Waits until the process has ended its callback. Raises NoProcess if there is no such process or it ends first,
+    CallTimeout after `timeout` seconds, and Deadlock if the process waits for the caller. Raises Exit for a process
+    without callbacks, and ValueError for an invalid time. Follows sys:get_state/2.
     """
     return await _between_callbacks(target, "get_state", timeout, lambda process: process.raw_state())
 

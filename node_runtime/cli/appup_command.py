@@ -56,9 +56,9 @@ def check(old: str | None, new: str | None, older: str | None, newer: str | None
     metavar="HOW",
     is_flag=False,
     flag_value="next",
-    help="Give the project, and each of its applications that differs from the older release, a new vsn: by default, "
-    "the older vsn with its last number increased. HOW can be `hash` (the older vsn with a hash of the content), `tag` "
-    "(the output of `git describe --tags`), or a vsn.",
+    help="Give a new vsn to the project, and to each of its applications that differs from the older release. By "
+    "default, this is the older vsn with its last number increased. HOW can be `hash` (the older vsn with a hash of "
+    "the content), `tag` (the output of `git describe --tags`), or a vsn.",
 )
 @click.option("--print", "only_print", is_flag=True, help="Print the appups, and write no file.")
 def generate(older: tuple[str, ...], newer: str, bump: str | None, only_print: bool) -> None:

@@ -50,4 +50,6 @@ def make_private(directory: Path) -> None:
         if directory.stat().st_mode & 0o077:
             directory.chmod(0o700)
     except OSError as error:
-        raise Refused(f"The directory {directory} can't be closed to other users: {error.strerror}.") from None
+        raise Refused(
+            f"The directory {directory} is open to other users, and its mode can't be changed: {error.strerror}."
+        ) from None

@@ -1,10 +1,9 @@
 """Rebinds the names of from-imports when a module is switched, and finds the imported names that would be missing.
 
-`from module import name` copies a binding into the importer. When another version of `module`
-becomes current, the copied binding is rebound to the new object if three conditions hold: the
-importer is the *current* version of a managed module, the binding has the name that the import
-statement bound, and its value still is the object of the replaced version. References in other
-places (defaults, containers, bases, decorators) are not changed.
+`from module import name` copies a binding into the importer. When another version of `module` becomes current, the copy
+is rebound to the new object. There are three conditions: the importer is the *current* version of a managed module, the
+name is the one that the import statement bound, and its value is still the replaced version's object. References in
+other places (defaults, containers, bases, decorators) are not changed.
 """
 
 from __future__ import annotations

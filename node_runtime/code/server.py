@@ -202,8 +202,8 @@ class CodeServer:
     def _taken_back(self, texts: Iterable[SourceText | CompilationUnit]) -> dict[str, Version]:
         """Return the old versions that become current again: those with the same source that can still be used.
 
-        The modules that the body of such a version has used must have the same versions as when it was last current, or
-        get them by this load.
+        The body of such a version has used other modules. They must have the same versions as when it was last current,
+        or get these versions by this load.
         """
         loaded = {text.source.module: text.sha256 for text in texts}
         found = {module: self._table.managed(module).old for module in loaded}
@@ -288,9 +288,9 @@ class CodeServer:
     async def end_old_code(self, module: str, check: Callable[[], None] = lambda: None) -> Purged | None:
         """End what keeps the old version and can be ended, and drop the version. Return None without an old version.
 
-        Unlike `purge`, it also kills processes that only refer to the version, cancels tasks and timers, waits until
-        the processes and tasks have ended, and reports what is left. `check` raises `Refused` while nothing may be
-        purged; it is called again after each wait.
+        Unlike `purge`, this function also kills processes that only refer to the version, and cancels tasks and timers.
+        It waits until the processes and tasks have ended, and reports what is left. `check` raises `Refused` while
+        nothing may be purged; it is called again after each wait.
         """
         return await end_old_code(self._old, self._processes, module, check)
 

@@ -40,9 +40,9 @@ async def start_asgi(
     version serves the next request. Port 0 chooses a free port. The websockets of the paths in `websockets` are
     processes; the application serves all others. `options` are those of `ServerOptions`. Returns when the listener
     accepts connections. Raises `Refused` when the application `web` isn't started, `application` doesn't exist, the
-    port can't be bound or a listener of that name is running, `ValueError` for a malformed name or an invalid time,
-    and `TypeError` for an unknown option. Inside the script of an upgrade, `application` need not exist yet. Follows
-    cowboy:start_clear/3.
+    port can't be bound, or a listener of that name is running. Raises `ValueError` for a malformed name or an invalid
+    time, and `TypeError` for an unknown option. Inside the script of an upgrade, `application` need not exist yet.
+    Follows cowboy:start_clear/3.
     """
     named = NamedApplication(application)
     if current_transaction() is None:
@@ -93,10 +93,10 @@ async def start_http(
 
     The websockets of the paths in `websockets` are processes.
 
-    Raises `Refused` when the application `web` isn't started, a handler doesn't exist, the port can't be bound or a
-    listener of that name is running, `ValueError` for a malformed route or handler name or an invalid time, and
-    `TypeError` for an option that `ServerOptions` doesn't have. Inside the script of an upgrade, handlers need not
-    exist yet. Follows cowboy:start_clear/3.
+    Raises `Refused` when the application `web` isn't started, a handler doesn't exist, the port can't be bound, or a
+    listener of that name is running. Raises `ValueError` for a malformed route or handler name or an invalid time, and
+    `TypeError` for an unknown option. Inside the script of an upgrade, handlers need not exist yet. Follows
+    cowboy:start_clear/3.
     """
     routes = tuple(routes)
     if current_transaction() is None:

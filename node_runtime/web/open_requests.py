@@ -60,8 +60,8 @@ def served_requests() -> Iterator[ServedRequest]:
 def requests_in_flight(listener: Listener) -> set[asyncio.Task[Any]]:
     """Return the tasks of the requests that run code of the application, and may soon end by themselves.
 
-    These are not: a request that has not begun or waits at the gate, a stream, a websocket, and an upload, because its
-    client decides when it ends.
+    Left out are requests that have not begun or wait at the gate. Also left out are streams, websockets and uploads,
+    because their clients decide when they end.
     """
     return {
         served.task

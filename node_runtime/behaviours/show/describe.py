@@ -45,9 +45,9 @@ _NO_FIELDS: Final[Mapping[str, Declaration]] = {}
 class DescribeLimits:
     """The limits of a description.
 
-    `depth` limits the nesting, `parts` the parts of one container, `terms` and `size` (in characters) the whole
-    description, `text` (in characters) one string, and `seconds` the processor time of the walk, after the first
-    `UNTIMED_TERMS`.
+    `depth` limits the nesting, `parts` the parts of one container, and `text` the characters of one string. `terms` and
+    `size` limit the whole description: its Terms and its characters. `seconds` limits the processor time, after the
+    first `UNTIMED_TERMS`.
     """
 
     depth: int = 12

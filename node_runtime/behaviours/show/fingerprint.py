@@ -218,7 +218,10 @@ def _all_parts(reader: ValueReader, value: Any) -> LabelledParts:
 
 
 def _is_open(reader: ValueReader, alone: bool) -> bool:
-    """Return whether the parts of values of the reader's class are inspected. `alone` means that no other code runs."""
+    """Return whether a fingerprint includes the parts of values of the reader's class.
+
+    `alone` means that no other code runs meanwhile.
+    """
     root = reader.package
     if root is None or root == _OWN_PACKAGE:
         return issubclass(reader.cls, _CONTAINERS)

@@ -20,10 +20,10 @@ _KINDS_WITH_EQUAL_NAMES: Final[frozenset[HolderKind]] = frozenset({"task", "time
 class FoundHolder(msgspec.Struct, frozen=True):
     """A holder, and the objects by which it holds an old version.
 
-    `id` is the `id` of a holder of a kind whose names can be equal, such as a timer; 0 for any other holder. `through`
-    has the `id`s of the objects between the holder and the version's functions and classes, such as an instance of a
-    class of the version. Holders with a common object depend on each other. The `id`s are also right in the OS process
-    of which the search ran in a forked copy.
+    `id` tells apart holders that may have the same name, such as timers; it is 0 for other kinds. `through` has the
+    `id`s of the objects between the holder and the version's functions and classes, such as an instance of a class.
+    Holders with a common object depend on each other. The search runs in a forked copy; the `id`s are the same in the
+    original.
     """
 
     holder: OldCodeHolder

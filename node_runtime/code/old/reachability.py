@@ -52,9 +52,9 @@ _PARTS: Final = (tuple, CellType, property, staticmethod, classmethod, GetSetDes
 class ReferenceGraph:
     """The objects of some versions, and the references between them at one moment.
 
-    `others` are namespaces of dropped versions: they may be garbage that has not been collected yet. In the methods,
-    `ignored` counts, by the identity of the object, references that don't hold a version, such as those of the code
-    server's own records.
+    `others` are namespaces of dropped versions: they may be garbage that has not been collected yet. The argument
+    `ignored` of the methods maps the `id` of an object to the number of references that don't count, such as those of
+    the code server's own records.
     """
 
     def __init__(self, versions: Collection[Version], others: Collection[Namespace] = ()) -> None:

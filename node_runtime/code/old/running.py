@@ -109,8 +109,7 @@ class ProcessAdapter(Protocol):
 class Runners:
     """What runs a version: the pids of processes, the tasks, and the names of OS threads that have a frame of it.
 
-    A frame that belongs to a process counts only for the process, not also for the event loop's thread or for a task
-    for which the process waits.
+    A frame of a process counts only for the process, although the event loop's thread or an awaited task runs it, too.
     """
 
     pids: list[int] = field(default_factory=list)

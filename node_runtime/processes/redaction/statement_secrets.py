@@ -82,7 +82,7 @@ def statement_secrets(text: str) -> Iterator[Span]:
 
 
 def encryption_arguments(text: str) -> Iterator[Span]:
-    """Yield the arguments of functions of SQL that encrypt or decrypt, if one of them is a string."""
+    """Yield the arguments of SQL functions that encrypt or decrypt; a call without a string argument has no secret."""
     at = 0
     while (found := _CRYPT.search(text, at)) is not None:
         at = found.end()

@@ -62,8 +62,9 @@ def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) ->
     """Raise `Refused` for a mistake in the appup, which is the content of the file `path`.
 
     Mistakes are a version other than that of `app`, a second point_of_no_return, and an instruction for a module that
-    `app` must have but lacks, or must lack but has. `modules` are the modules of `app`. The modules of the earlier
-    version, which the appup upgrades, are not known here, so they are not checked.
+    `app` must have but lacks. Another mistake is a module that `app` has, but that the upgrade deletes or the downgrade
+    adds. `modules` are the modules of `app`. The modules of the earlier version, which the appup upgrades, are not
+    known here, so they are not checked.
     """
     if appup.vsn != app.vsn:
         raise refusal_at(
@@ -97,7 +98,7 @@ def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) ->
 
 
 def _module_change(step: AppupInstruction) -> ModuleChange | None:
-    """Return the instruction if it is a `ModuleChange`, whose module both versions must have; else None."""
+    """Return the instruction if it changes one module; else None."""
     match step:
         case ModuleChange():
             return step

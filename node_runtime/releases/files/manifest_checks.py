@@ -36,7 +36,7 @@ def check_manifest(manifest: Manifest, own_path: str) -> None:
     if len({tuple(path.split("/", 2)[:2]) for path in files}) > MAX_PARTS:
         raise ValueError(f"its files are in more than {MAX_PARTS:,} folders of lib/")
     if manifest.vsn.lower() == RECORD_NAME:
-        raise ValueError(f"it is that of release {manifest.vsn}, which is the name of a file of the node in releases/")
+        raise ValueError(f"it has the vsn {manifest.vsn}, which is the name of a file of the node in releases/")
     own_folder = f"releases/{manifest.vsn}/"
     for path in files:
         is_placed = path.startswith(("bin/", own_folder)) or (path.startswith("lib/") and path.count("/") > 1)

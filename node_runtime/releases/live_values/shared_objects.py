@@ -48,10 +48,10 @@ _HEAP_TYPE: Final = 1 << 9
 class SharedObjects:
     """The changeable objects that states share with other holders; created before the switch.
 
-    `places` are the values that processes hold; `migrated` has the pids whose states will be replaced; the other
-    holders are `holders` and all other states. Only *suspects* are searched for: objects of migrated states whose
-    reference counts show further holders. The counts are read before the switch, because a migration refers to the old
-    objects, too.
+    `places` are the values that processes hold. `migrated` has the pids of the processes whose states will be replaced.
+    `holders` are tasks, threads, timers and modules. Only *suspects* are searched for: objects of migrated states with
+    more references than their state has. The references are counted before the switch, because a migration refers to
+    the old objects, too.
     """
 
     def __init__(

@@ -168,7 +168,10 @@ class LiveValues:
         return (INCOMPLETE,) if self._shared is not None and not self._shared.is_complete else ()
 
     def _find_obstacle(self, finding: Finding) -> Obstacle | None:
-        """Return why the default migration of a process's state would fail; None if it wouldn't, or isn't used."""
+        """Return why the default migration of a process's state would fail.
+
+        Return None if it would succeed, or if the process has a code_change of its own.
+        """
         if not self._has_default_migration(finding.at.process):
             return None
         found: list[Obstacle] = []
@@ -185,8 +188,8 @@ class LiveValues:
     def _is_over(self, held: HeldValue, stopped: frozenset[int]) -> bool:
         """Return whether only old code can see the value.
 
-        True for a process that the script stops (except for its timers to a registered name), for an old coroutine, and
-        for the call that a process to be suspended is handling.
+        True for the values of a process that the script stops, except for its timers to a registered name. Also true
+        for the values of an old coroutine, and for a call that is handled before its process is suspended.
         """
         process = held.process
         if process.pid in stopped:

@@ -12,8 +12,7 @@ class MigratedClass(msgspec.Struct, frozen=True):
 
     `cls` is the name "module:Class". `path` is the place of the first instance in the value, such as
     `.orders[1].status`; it is "" if the value itself is the first instance. `count` is the number of instances. `added`
-    are the names of the fields or members that only the target's class has, and `gone` the names of those that only the
-    old class has.
+    are the fields or members that only the target's class has; `gone` are those that only the old class has.
     """
 
     cls: str

@@ -44,8 +44,8 @@ class NamedObject:
 def named_objects(before: Namespaces, after: Namespaces) -> dict[int, NamedObject]:
     """Return, by `id`, the objects in the versions `before` that exist for their identity, such as `UNSET = object()`.
 
-    These are the plain `object()`s; the type variables, `NewType`s and type aliases; and instances of the module's own
-    classes, if the class has no `__eq__`, and the instance has no attributes, or the same plain attributes in both
+    These are plain `object()`s, type variables, `NewType`s and type aliases. An instance of one of the module's classes
+    is among them if its class has no `__eq__`, and if it has no attributes, or the same plain attributes in both
     versions.
     """
     found: dict[int, NamedObject] = {}

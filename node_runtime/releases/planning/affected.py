@@ -299,8 +299,8 @@ def _goes_on(child: PlannedChild) -> str:
     if child.supervisor_name is not None and not child.unread:
         restart = f'{{ restart_child = "{child.id}", supervisor = "{supervisor}" }} in the appup'
     return (
-        f"The specification of {child.id}, a child of {supervisor}, changes, but {child.id} keeps the arguments with "
-        f"which it was started until {starts} the next time: to restart it, use {restart}."
+        f"The specification of the child {child.id} of {supervisor} changes. The running child keeps its old arguments "
+        f"until {starts} the next time; to restart it, use {restart}."
     )
 
 

@@ -52,7 +52,7 @@ def _remedy(module: str, holders: Sequence[OldCodeHolder]) -> str:
     variable = next((one.name for one in holders if one.kind == "object" and one.cache is None), None)
     if variable is not None and all(one.kind in ("object", "requests") for one in holders):
         return (
-            f"`hotdash purge NODE {module}` drops the old version, but {variable} keeps the old code in it until the "
+            f"`hotdash purge NODE {module}` drops the old version, but {variable} still refers to old code until the "
             f"running code replaces the value"
         )
     purge = f"`hotdash purge NODE {module}` ends what keeps the old version"

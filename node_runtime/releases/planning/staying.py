@@ -24,9 +24,9 @@ MAX_NAMED = 20
 """A plan names at most this many holders of old code."""
 
 END_THREAD = (
-    "no command can end a thread: let its function return. For example, let the `terminate` of a process set a "
-    "`threading.Event`, and restart this process by a `restart_child` in the appup. The `shutdown` of an executor only "
-    "waits for functions that run"
+    "no command can end a thread: let its function return. For example, the `terminate` of a process can set a "
+    "`threading.Event`, and a `restart_child` in the appup can restart this process. The `shutdown` of an executor "
+    "doesn't end a running function, but waits for it"
 )
 """How to end a thread that runs old code."""
 

@@ -360,7 +360,7 @@ def warnings(outcome: RehearsalEnd) -> list[str]:
         number = rehearsal.no_way_back
         sentences.append(
             f"The way back fails for {number} process{'es' * (number != 1)}: only a restart of the node leads back. "
-            "In a downgrade, let code_change return a state of the older class, which old_vsn.target has."
+            "In a downgrade, let code_change return a state of the older class; old_vsn.target is the older module."
         )
     if outcome.not_compared:
         sentences.append(

@@ -1,8 +1,8 @@
 """The admission of a tarball: its signature is checked before anything in it is decompressed or parsed.
 
 If a node has release keys, it admits only a release that one of these keys has signed. The signature contains two
-hashes. The hash of the tarball is checked here. The hash of the manifest is checked by `Admission.check_manifest` when
-the manifest has been read, so the unpacked files are the signed ones even if the tarball has been replaced meanwhile.
+hashes. The hash of the tarball is checked here. `Admission.check_manifest` checks the hash of the manifest when the
+manifest has been read. So even if somebody replaces the tarball in between, only signed files are unpacked.
 """
 
 from __future__ import annotations

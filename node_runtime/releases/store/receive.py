@@ -165,8 +165,8 @@ def _wanted(
     if not _is_same(manifest, reader.manifest_bytes, record, reception.directory):
         raise Refused(
             f"{reception.name} differs from release {manifest.vsn}, which is already unpacked; build it under a new "
-            f"vsn, for example with `node-runtime appup generate --bump VSN`, or, if release {manifest.vsn} has never "
-            f"run, remove it first with `hotdash remove NODE {manifest.vsn}`."
+            f"vsn, for example with `node-runtime appup generate --bump VSN`. If release {manifest.vsn} has never run, "
+            f"you can also remove it with `hotdash remove NODE {manifest.vsn}`, and stage the tarball again."
         )
     _check_shared_parts(manifest, others)
     directory = reception.directory

@@ -95,8 +95,8 @@ class ReleaseStore:
     def check(self, vsn: str) -> None:
         """Raise `Refused` if the release is damaged or not trusted any more. Blocks while all its files are read.
 
-        Other releases that are known as damaged are verified again, because the way to the release, or back, may lead
-        over one whose files could not be read for a while.
+        Other releases that are known as damaged are verified again: the way to the release, or back, may lead over one
+        of them, and its files may be readable again.
         """
         self.check_trusted(vsn)
         self._verify_damaged()

@@ -108,7 +108,7 @@ def _reason(data: bytes | None, code: int) -> str:
     if data is None:
         return f"reading it takes more than {DEADLINE_SECONDS:.0f} seconds"
     if data:
-        return "the process that reads it has sent a report that can't be read"
+        return "the process that reads it has sent an unreadable report"
     if code == -signal.SIGPROF:
         return (
             f"its TOML files and appups take too much processor time (limit {MAX_PARSING_CPU_SECONDS:g} s for the "

@@ -147,8 +147,8 @@ class LedWorkers:
 
         If a worker fails, the remaining workers keep their release. Before each worker, `trouble()` is called; if it
         returns a problem of worker 1 (not ""), the remaining workers keep their release, too. `forgive` is for a return
-        to an earlier release: then `trouble` is not called, a worker that fails is restarted, the remaining workers
-        follow, and the result names the workers that have lost their states.
+        to an earlier release. Then `trouble` is not called, a worker that fails is restarted, and the remaining workers
+        follow. The result names the workers that have lost their states.
         """
         lost = []
         for one in self._workers.values():

@@ -1,8 +1,8 @@
 """The gate of a listener. While an install keeps it closed, requests that arrive wait, and those in flight end.
 
-A request that waits across the switch would go on in its version beside the new versions of other modules, and might
-use a module that is gone. The gate opens by itself after a short time, so a request that lasts longer delays the others
-only by that time.
+A request that is in flight during the switch would continue in its old version beside the new versions of other
+modules, and might use a module that is gone. The gate opens by itself after a short time, so a long request delays the
+others only by that time.
 
 A request whose short body is still on its way does not go through the gate, even while it is open. Otherwise it would
 run in the version of the moment at which its head arrived, although the application can't do anything before the body.

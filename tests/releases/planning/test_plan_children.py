@@ -129,7 +129,7 @@ async def test_a_child_that_keeps_its_old_arguments_is_named_unless_the_script_r
     small: SmallNode, steps: str
 ) -> None:
     plan = await plan_with(small, steps, TOP.replace('("two",)', '("second",)'))
-    said = [text for text in plan.warnings if text.startswith("The specification of two, a child of top, changes")]
+    said = [text for text in plan.warnings if text.startswith("The specification of the child two of top changes.")]
     assert bool(said) is not bool(steps)
     assert all('{ restart_child = "two", supervisor = "top" } in the appup' in text for text in said)
 

@@ -140,9 +140,8 @@ async def test_a_web_application_with_data_is_not_to_be_carried_since_it_would_k
     counter.app.state.users = {"ann"}
     (sentence,) = (await small.handler.plan("2")).lost
     assert sentence.endswith(
-        "so it is lost: the object also refers to replaced code (shop.counter.page), which it would still run if "
-        "__carry__ listed it; to keep the data, store it apart from the code, in a global variable that __carry__ "
-        "lists."
+        "so it is lost: the object also refers to replaced code (shop.counter.page), which __carry__ would keep, "
+        "too; to keep only the data, store it apart from the code, in a global variable that __carry__ lists."
     )
 
 

@@ -217,7 +217,7 @@ def test_the_same_version_with_other_content_is_refused(node: Path, tmp_path: Pa
     other = handmade("1", {"bin/r": b"#!", "lib/a-1/src/a.py": b"v = 'another'"})
     sentence = refused(packed(tmp_path / "again.tar.gz", members(*other)), node)
     assert "build it under a new vsn" in sentence
-    assert "if release 1 has never run, remove it first with `hotdash remove NODE 1`" in sentence
+    assert "If release 1 has never run, you can also remove it with `hotdash remove NODE 1`" in sentence
 
 
 def test_a_shared_part_with_other_content_is_refused_by_name(node: Path, tmp_path: Path) -> None:

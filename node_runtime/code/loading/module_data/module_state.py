@@ -1,7 +1,7 @@
 """Finds objects with data that a load creates again: in global variables, in attributes of classes, and in functions.
 
-Most containers of a module are tables that no code changes. So an object counts as data only if it differs from the
-object of the new version, and also from what the old version's body makes when it is executed once more.
+Most containers of a module are tables that no code changes. So an object counts as data only if it differs from two
+others: the object of the new version, and the object that the old version's body makes when it is executed once more.
 """
 
 from __future__ import annotations

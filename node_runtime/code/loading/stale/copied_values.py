@@ -1,7 +1,7 @@
 """Finds plain values of replaced modules that the bodies of other modules have used, such as `MAX = limits.LOW * 2`.
 
-A commit rebinds imported names. It does not repeat what a body has computed with them. If a number, a text or a table
-that a body has used is another one in the new version, the module keeps what it has computed with the old one.
+A commit rebinds imported names, but it does not repeat what a body has computed with them. If the new version has
+another number, text or table, the importing module keeps the result that it has computed with the old one.
 """
 
 from __future__ import annotations

@@ -56,8 +56,8 @@ def _remedy(one: PlannedModuleValue) -> str:
     more = len(one.code) - MAX_CODE_NAMED
     named = ", ".join(one.code[:MAX_CODE_NAMED]) + f" and {more} more" * (more > 0)
     return (
-        f"the object also refers to replaced code ({named}), which it would still run if __carry__ listed it; to keep "
-        "the data, store it apart from the code, in a global variable that __carry__ lists"
+        f"the object also refers to replaced code ({named}), which __carry__ would keep, too; to keep only the data, "
+        "store it apart from the code, in a global variable that __carry__ lists"
     )
 
 

@@ -82,7 +82,7 @@ def _removes_keys(node: ast.AST, name: str) -> bool:
 
 
 def _keys_of_name(name: ast.Name, before: Sequence[ast.stmt], nodes: Sequence[ast.AST]) -> frozenset[str]:
-    """Return the keys that all dicts that are bound to a name have, and those that are added to the last one."""
+    """Return the keys that every dict bound to the name has, and the keys that are added to the last one."""
     bound: dict[ast.expr, ast.expr | None] = {}
     for node in nodes:
         match node:

@@ -59,8 +59,8 @@ def states_without_keys(transition: Transition, batch: Batch) -> tuple[list[Bloc
             blockers.append(Blocker(reason=reason, remedy=remedy, pid=int(process.pid)))
         else:
             warnings.append(
-                f"The state of {label} has no {_keys(initial)}, with which init of release {transition.target.vsn} "
-                f"begins: {add}, or read the state so that the new code can do without."
+                f"The state of {label} has no {_keys(initial)}, which init of release {transition.target.vsn} sets: "
+                f"{add}, or let the new code work without."
             )
     return blockers, warnings
 

@@ -60,7 +60,7 @@ async def test_a_key_that_only_the_new_init_sets_is_a_warning(small: SmallNode, 
     assert plan.blockers == ()
     (warning,) = plan.warnings
     assert warning.startswith(
-        "The state of counter (shop.counter:Counter) has no key 'names', with which init of release 2 begins: write a "
+        "The state of counter (shop.counter:Counter) has no key 'names', which init of release 2 sets: write a "
         "code_change that adds key 'names'"
     )
     assert (appup == LOAD_COUNTER) is ("let the appup have" in warning)
