@@ -21,7 +21,7 @@ from .background_checks import BackgroundChecks
 from .commit_record import manifest_sha256
 from .relup_path import RelupPath, find_relup_path
 from .unpacked_release import UnpackedRelease, read_unpacked, toml_paths
-from .verify import RESTAGE_REMEDY, verify
+from .verify import RESTAGE_REMEDY, verify, verify_apart
 
 
 class Catalog:
@@ -64,7 +64,7 @@ class Catalog:
         """Verify all files of the release. Blocks; may be called in any thread. Raises `Refused` for a damaged file."""
         try:
             self.release(vsn)
-            verify(self.root, self._manifest(vsn))
+            verify_apart(self.root, self._manifest(vsn))
         except ShortOfResources:
             raise
         except Refused as refused:

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import errno
+import json
+import subprocess
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
+from node_runtime.code.verified_imports import release_command
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.manifest import FileEntry, Manifest
-from node_runtime.releases.files.regular_file import check_shortage, sha256_of
+from node_runtime.releases.files.regular_file import check_shortage
+
+from .verify_child import Defect, find_defect
 
 RESTAGE_REMEDY = "stage its tarball again"
 """The remedy for a damaged release, because unpacking replaces the files that differ from the manifest."""
+MAX_FILES_READ_HERE: Final = 100
+"""`verify_apart` reads more files than this in another OS process.
+
+A thread that opens and reads a file lets the other threads run several times, and waits for the interpreter's lock each
+time, up to 5 ms while the event loop is busy. So thousands of files take many seconds, and delay the event loop.
+"""
+READ_SECONDS: Final = 300.0
+"""The time limit for that process. If it takes longer, the files are read in this one."""
+_CHILD: Final = "node_runtime.releases.store.verify_child"
 
 
 def verify(directory: Path, manifest: Manifest, paths: Iterable[str] | None = None) -> None:
@@ -20,22 +36,64 @@ def verify(directory: Path, manifest: Manifest, paths: Iterable[str] | None = No
 
     Files in bin/ are not compared, because bin/ may have the newer launcher of another release.
     """
-    for path in manifest.files if paths is None else paths:
-        if not path.startswith("bin/") and (defect := _defect(directory / path, manifest.files[path])):
-            raise Refused(f"Release {manifest.vsn} is damaged: {path} {defect}; {RESTAGE_REMEDY}.")
+    files = _listed(manifest, manifest.files if paths is None else paths)
+    _refuse(directory, manifest, find_defect(directory, files))
+
+
+def verify_apart(directory: Path, manifest: Manifest) -> None:
+    """Compare all files with the manifest, as `verify` does. Many files are read in another OS process. Blocks.
+
+    If the system can't start the other process, the files are read in this one.
+    """
+    files = _listed(manifest, manifest.files)
+    if len(files) <= MAX_FILES_READ_HERE:
+        defect = find_defect(directory, files)
+    else:
+        defect = _find_defect_apart(directory, files)
+    _refuse(directory, manifest, defect)
 
 
 def is_intact(path: Path, entry: FileEntry) -> bool:
-    """Return whether the file exists and has the content that `entry` describes."""
-    return _defect(path, entry) is None
+    """Return whether the file exists and has the content that `entry` describes.
+
+    Raises ShortOfResources if it can't be read for lack of descriptors or memory.
+    """
+    defect = find_defect(path.parent, [(path.name, entry.size, entry.sha256)])
+    if defect is not None:
+        check_shortage(path, OSError(defect.number, ""))
+    return defect is None
 
 
-def _defect(path: Path, entry: FileEntry) -> str | None:
+def _listed(manifest: Manifest, paths: Iterable[str]) -> list[tuple[str, int, str]]:
+    entries = ((path, manifest.files[path]) for path in paths if not path.startswith("bin/"))
+    return [(path, entry.size, entry.sha256) for path, entry in entries]
+
+
+def _find_defect_apart(directory: Path, files: Sequence[tuple[str, int, str]]) -> Defect | None:
     try:
-        found = sha256_of(path, entry.size)
-    except FileNotFoundError:
-        return "is missing"
-    except OSError as error:
-        check_shortage(path, error)
-        return f"can't be read ({error.strerror})"
-    return None if found == entry.sha256 else "differs from the build"
+        ended = subprocess.run(
+            release_command(_CHILD, str(directory.absolute())),
+            input=json.dumps(files).encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={},
+            timeout=READ_SECONDS,
+            check=True,
+        )
+        found = json.loads(ended.stdout)
+        return None if found is None else Defect(*found)
+    except (OSError, ValueError, TypeError, subprocess.SubprocessError):
+        return find_defect(directory, files)
+
+
+def _refuse(directory: Path, manifest: Manifest, defect: Defect | None) -> None:
+    if defect is None:
+        return
+    check_shortage(directory / defect.path, OSError(defect.number, ""))
+    if defect.number == errno.ENOENT:
+        what = "is missing"
+    elif defect.number:
+        what = f"can't be read ({defect.reason})"
+    else:
+        what = "differs from the build"
+    raise Refused(f"Release {manifest.vsn} is damaged: {defect.path} {what}; {RESTAGE_REMEDY}.")

@@ -1,0 +1,49 @@
+"""The OS process that reads all files of a release for a node. See `verify`."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from node_runtime.releases.files.regular_file import sha256_of
+
+
+class Defect(NamedTuple):
+    """A file that differs from its manifest, or can't be read because of the system's error `number`; else that is 0.
+
+    `path` is relative to the node directory. `reason` is a text about the error.
+    """
+
+    path: str
+    number: int = 0
+    reason: str = ""
+
+
+def find_defect(directory: Path, files: Iterable[tuple[str, int, str]]) -> Defect | None:
+    """Return the first defect of `files`, each with its path, its size in bytes and its SHA-256; None if all are whole.
+
+    Raises no error.
+    """
+    for path, size, digest in files:
+        try:
+            if sha256_of(directory / path, size) != digest:
+                return Defect(path)
+        except OSError as error:
+            return Defect(path, error.errno or errno.EIO, error.strerror or str(error))
+    return None
+
+
+def main(arguments: list[str]) -> None:
+    """Read files of the node directory, the only argument. They are listed on the standard input, as JSON.
+
+    The defect is written to the standard output, as JSON.
+    """
+    files = json.load(sys.stdin)
+    with open(1, "w", closefd=False) as output:
+        json.dump(find_defect(Path(arguments[0]), files), output)
+    os._exit(0)
