@@ -11,10 +11,9 @@ from typing import Final
 
 from node_runtime.code.verified_imports import release_command
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.files.file_defects import Defect, find_defect
 from node_runtime.releases.files.manifest import FileEntry, Manifest
 from node_runtime.releases.files.regular_file import check_shortage
-
-from .verify_child import Defect, find_defect
 
 RESTAGE_REMEDY = "stage its tarball again"
 """The remedy for a damaged release, because unpacking replaces the files that differ from the manifest."""
@@ -26,7 +25,7 @@ time, up to 5 ms while the event loop is busy. So thousands of files take many s
 """
 READ_SECONDS: Final = 300.0
 """The time limit for that process. If it takes longer, the files are read in this one."""
-_CHILD: Final = "node_runtime.releases.store.verify_child"
+_CHILD: Final = "node_runtime.releases.files.file_defects"
 
 
 def verify(directory: Path, manifest: Manifest, paths: Iterable[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The OS process that reads all files of a release for a node. See `verify`."""
+"""Finds a file that is missing or damaged, also as an OS process of its own, which reads a release for a node."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from node_runtime.releases.files.regular_file import sha256_of
+from .regular_file import sha256_of
 
 
 class Defect(NamedTuple):
