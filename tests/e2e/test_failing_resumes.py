@@ -9,9 +9,10 @@ import pytest
 
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
+from tests.support.nodes.beside_another import install_beside_another
 from tests.support.nodes.built_once import directory_once
 from tests.support.nodes.frail_node import FrailNode
-from tests.support.nodes.tiny_node import install_beside_another, tarball_of
+from tests.support.nodes.tiny_node import tarball_of
 from tests.support.waiting import until
 
 SERVER = """

@@ -10,10 +10,10 @@ import pytest
 
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
+from tests.support.nodes.beside_another import install_beside_another
 from tests.support.nodes.built_once import directory_once
 from tests.support.nodes.fil_node import build, command
 from tests.support.nodes.frail_node import NAME, FrailNode
-from tests.support.nodes.tiny_node import install_beside_another
 from tests.support.projects.tiny_project import FILES, write_project
 from tests.support.waiting import until
 

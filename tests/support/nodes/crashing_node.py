@@ -10,10 +10,10 @@ from typing import Final
 import pytest
 
 from tests.support.faults import injector
+from tests.support.nodes.beside_another import install_beside_another
 from tests.support.nodes.built_once import directory_once
 from tests.support.nodes.fil_node import build
 from tests.support.nodes.frail_node import NEWER, OLDER, FrailNode
-from tests.support.nodes.tiny_node import install_beside_another
 from tests.support.projects.tiny_project import write_project
 from tests.support.waiting import until
 

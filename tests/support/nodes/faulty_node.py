@@ -17,10 +17,10 @@ import pytest
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.exit_codes import Refused
+from tests.support.nodes.beside_another import install_beside_another
 from tests.support.nodes.built_once import directory_once
 from tests.support.nodes.fil_node import build
 from tests.support.nodes.frail_node import NAME, FrailNode
-from tests.support.nodes.tiny_node import install_beside_another
 from tests.support.projects.faulty_project import ROWS, Row
 from tests.support.waiting import until
 

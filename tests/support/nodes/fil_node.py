@@ -23,6 +23,7 @@ from hotdash.demo.demo_node import free_port
 from node_runtime.protocol.exit_codes import ExitCode
 from tests.support.commands.command_server import COMMANDS
 from tests.support.commands.forked_command import run_forked
+from tests.support.nodes.beside_another import install_beside_another
 from tests.support.nodes.built_once import directory_once, tarball_once
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fil"
@@ -114,12 +115,8 @@ def _build(project: Path, output: Path) -> Path:
 
 
 def install_directory(tarball: Path, directory: Path) -> None:
-    """Make a node directory with `node-runtime install`."""
-    directory_once(tarball, directory, _install)
-
-
-def _install(tarball: Path, directory: Path) -> None:
-    command("node-runtime", "install", tarball, directory, env=environment(directory.parent))
+    """Make a node directory, as `node-runtime install` does, with libraries that were compiled before."""
+    directory_once(tarball, directory, install_beside_another)
 
 
 def install(tarball: Path, folder: Path, *, port: int | None = None, cycle_time: float = CYCLE_SECONDS) -> FilNode:

@@ -25,9 +25,9 @@ from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.methods import Method
 from node_runtime.protocol.run_directory import locate
+from tests.support.nodes.beside_another import install_beside_another
 from tests.support.nodes.built_once import directory_once
 from tests.support.nodes.fil_node import build, command, environment
-from tests.support.nodes.tiny_node import install_beside_another
 from tests.support.projects.tiny_project import FILES, appup_both_ways, write_project
 from tests.support.waiting import until
 

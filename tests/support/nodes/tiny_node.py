@@ -11,16 +11,13 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import psutil
 import pytest
 
 from node_runtime.releases.build.tarball import build
-from node_runtime.releases.store import commit_record
-from node_runtime.releases.store.sweep import remove
-from node_runtime.releases.store.unpack import unpack
+from tests.support.nodes.beside_another import install_beside_another
 from tests.support.nodes.built_once import directory_once, tarball_once
 from tests.support.nodes.fil_node import command, environment
 from tests.support.projects.tiny_project import appup_both_ways, write_project
@@ -28,9 +25,6 @@ from tests.support.waiting import until
 
 NAME = "tiny@127.0.0.1"
 LIMIT = 120.0
-BESIDE = "0.beside"
-"""The version of the release that `install_beside_another` removes."""
-
 ANOTHER_PAGE: dict[str, str | None] = {
     "apps/tiny/appup.toml": appup_both_ways('{ load_module = "tiny.hello_page" }'),
     "apps/tiny/priv/pages/hello.html": "<p>Bye {{ name }}</p>\n",
@@ -132,21 +126,6 @@ def install(tarball: Path, folder: Path) -> TinyNode:
     (folder / "run").mkdir(mode=0o700, parents=True)
     directory_once(tarball, node.directory, install_beside_another)
     return node
-
-
-def install_beside_another(tarball: Path, directory: Path) -> None:
-    """Make a node directory whose only release is that of the tarball.
-
-    Another release is installed first, once in a session, and removed at the end. The two share the third-party code,
-    so its bytecode is not made anew for each tarball.
-    """
-    with TemporaryDirectory() as folder:
-        directory_once(tarball_of(Path(folder), BESIDE), directory, unpack)
-    vsn = unpack(tarball, directory).vsn
-    record = commit_record.load(directory)
-    assert record is not None
-    commit_record.save(directory, record.with_permanent(vsn))
-    remove(directory, BESIDE)
 
 
 @contextlib.contextmanager
