@@ -121,8 +121,8 @@ def with_parents(sources: Iterable[Source], known: Container[str]) -> list[Sourc
 def _lasting_functions(namespace: Namespace) -> list[FunctionType]:
     """Return functions of which at least one lives as long as the namespace.
 
-    That is one function of the module or, if it has none, one method of each class, because a reused class gets new
-    methods.
+    These are one function of the module or, if it has none, one method of each class. One method alone would not
+    suffice, because a reused class gets new methods.
     """
 
     def own(things: Iterable[object]) -> list[FunctionType]:

@@ -120,7 +120,7 @@ def _tarball_of(release: LocalRelease, running: str) -> Path | None:
 
 
 def _bumped(deployment: _Deployment, release: LocalRelease, previous: Path | None) -> LocalRelease:
-    """Give the project the next version if it differs from the tarball of its version, which the node runs."""
+    """Give the project the next version if the node runs its present version, but with other content."""
     tarball = previous or release.tarball(release.vsn)
     if not tarball.is_file():
         return release

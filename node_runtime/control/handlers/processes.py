@@ -82,7 +82,7 @@ class ProcessHandlers:
         return queries
 
     def _forget_torn(self) -> None:
-        """Drop the queries for a blocked event loop: they would keep ended processes, and so old versions of code."""
+        """Drop the queries that were made while the loop was blocked: they keep ended processes, and so old code."""
         self._torn_queries = None
 
     # ------------------------------------------------------------------ changes

@@ -40,7 +40,7 @@ _IN_LIST: Final = {"<gap>": r"['\"],[ \t]*+['\"]", "<other>": r"[^'\"\n]{1,200}+
 
 
 def _apart(options: str) -> re.Pattern[str]:
-    """Return a pattern for a password that follows one of the options, which `|` separates, as the next argument."""
+    """Return a pattern for a password that is the argument after an option. `options` separates the options by `|`."""
     return re.compile(rf"{_GAP}(?:{options}){_BETWEEN}{_ARGUMENT}")
 
 

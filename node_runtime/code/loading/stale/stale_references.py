@@ -136,7 +136,7 @@ class StaleReferences:
     def _origins(self, value: Any, is_adopted: bool, seen: set[int]) -> Iterator[str]:
         """Yield the modules whose replaced code a value keeps: it is, is an instance of, or refers to such code.
 
-        With `is_adopted`, only members of enumerations count among the instances; others adopt the new class.
+        With `is_adopted`, instances don't count, because they adopt the new class; only members of enumerations do.
         """
         waiting = deque([value])
         while waiting and len(seen) < MAX_VISITED:
