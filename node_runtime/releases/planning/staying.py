@@ -7,6 +7,7 @@ the tasks and threads that run the old version are known.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess, SupervisorProcess
@@ -62,14 +63,19 @@ _Found = tuple[FoundHolder, list[str]]
 
 
 def _merged(transition: Transition, code: CodeServer, found: Staying) -> list[_Found]:
-    """Return each holder that stays in old code once, however many modules it keeps."""
+    """Return each holder that stays in old code once, however many modules it keeps.
+
+    Tasks that have ended since the copy was made are left out, such as those of short requests.
+    """
     merged: dict[tuple[int, str], _Found] = {}
     stopped = affected.pids_of_stopped(transition.script)
+    tasks = {task.get_name() for task in asyncio.all_tasks(runtime().loop)}
     runners = code.runners([*transition.loaded, *transition.removed])
     for known in (found, runners):
         for module, holders in known.items():
             for one in holders:
-                if _stays(one.holder, module, stopped):
+                has_ended = one.holder.kind == "task" and one.holder.task not in tasks
+                if not has_ended and _stays(one.holder, module, stopped):
                     first, modules = merged.get(one.key, (one, []))
                     merged[one.key] = first.joined(one), [*modules, *({module} - {*modules})]
     return list(merged.values())

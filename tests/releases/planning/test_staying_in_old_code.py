@@ -9,6 +9,7 @@ import multiprocessing
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,6 +28,10 @@ import asyncio
 
 async def poll():
     await asyncio.Event().wait()
+
+async def until(reached):
+    while not reached():
+        await asyncio.sleep(0)
 
 def tick():
     pass
@@ -75,6 +80,14 @@ async def warned(small: SmallNode, vsn: str = "2") -> list[str]:
     return list(plan.warnings)
 
 
+def has_a_copy() -> bool:
+    """Whether a child of this OS process is a copy of it."""
+    proc = Path("/proc")
+    children = [pid for file in proc.glob("self/task/*/children") for pid in file.read_text().split()]
+    own = (proc / "self" / "cmdline").read_bytes()
+    return any((proc / pid / "cmdline").read_bytes() == own for pid in children)
+
+
 async def test_a_node_that_only_waits_has_nothing_in_old_code(small: SmallNode, loaded: Any) -> None:
     assert await warned(small) == []
 
@@ -91,6 +104,12 @@ async def test_a_task_is_named_with_the_process_that_has_started_it(small: Small
     await started.wait()
     (sentence,) = await warned(small)
     assert sentence == POLLER.format(pid=pid)
+
+
+async def test_a_task_that_has_ended_when_the_plan_is_made_is_not_named(small: SmallNode, loaded: Any) -> None:
+    request = asyncio.create_task(loaded.until(has_a_copy))
+    assert await warned(small) == []
+    assert request.done()
 
 
 async def test_the_starter_of_a_task_is_named_if_another_task_is_between(small: SmallNode, loaded: Any) -> None:
