@@ -375,7 +375,7 @@ class HotdashApp(NodeApp):
 
     def show_help(self) -> None:
         """Open the dialog with every key."""
-        self.push_screen(HelpDialog(self.dashboard.keymap))
+        self.push_screen(HelpDialog(self.dashboard.keymap, in_replay=bool(self.dashboard.replay)))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Yield the actions of the registry, and nothing else, for the palette."""

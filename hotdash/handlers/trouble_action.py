@@ -35,6 +35,8 @@ class TroubleAction:
             view = await app.main_screen.made(trouble.view)
             assert isinstance(view, Overview | Processes)
             view.select(trouble.process)
+            if isinstance(view, Overview) and trouble.child:
+                view.select_child(trouble.process, trouble.child)
         await app.open_view(trouble.view)
         app.link.refresh()
         if trouble.module is not None:

@@ -27,6 +27,11 @@ _RULES = (
     ("selection", "The selection is a process, not a row: when the process ends, nothing is selected."),
     ("outcome", "An outcome is shown only after the node has reported it."),
 )
+_REPLAY = (
+    ("space", "Pauses the replay, or resumes it."),
+    ("[ ]", "Move the replay by 10 s."),
+    ("< >", "Change the speed of the replay."),
+)
 _TEXT_AT = 24
 """The column of the explanations."""
 
@@ -43,9 +48,10 @@ class HelpDialog(Dialog[None]):
     }
     """
 
-    def __init__(self, keymap: dict[str, str]) -> None:
+    def __init__(self, keymap: dict[str, str], *, in_replay: bool = False) -> None:
         super().__init__()
         self._keymap = keymap
+        self._in_replay = in_replay
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
@@ -55,7 +61,8 @@ class HelpDialog(Dialog[None]):
 
     def on_mount(self) -> None:
         lines = self.query_one(ScrollingLines)
-        lines.show(help_lines(self._keymap))
+        replay = [line(span("Replay", "strong")), *(_row(f"  {keys}", what) for keys, what in _REPLAY), ()]
+        lines.show([*(replay if self._in_replay else ()), *help_lines(self._keymap)])
         lines.focus()
 
 

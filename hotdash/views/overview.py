@@ -95,6 +95,13 @@ class Overview(View):
         self.processes.collapsed = frozenset()
         self.processes.select(process)
 
+    def select_child(self, supervisor: ProcessKey, child_id: str) -> None:
+        """Put the cursor on a child of a supervisor, if the tree shows it: its screen has its crash reports."""
+        for row in self.processes.rows_by_key.values():
+            one = row.process
+            if one is not None and (one.parent, one.child_id) == (supervisor.pid, child_id):
+                self.processes.select(row.key)
+
     def memory(self) -> ViewMemory:
         return {"closed": tuple(sorted(self.processes.collapsed))}
 

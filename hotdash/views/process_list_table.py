@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar, Final
 
 from textual.binding import Binding, BindingType
@@ -32,7 +33,11 @@ _CELLS: dict[str, tuple[Column, _DrawCell, m.ProcessOrder | None]] = {
     "name": (
         Column("name", min_width=14, max_width=40, grow=True), lambda row, now: span(title_of(row), "name"), "name"
     ),
-    "arguments": (Column("arguments", max_width=30, drop_order=5), lambda row, now: span(row.arguments), None),
+    "arguments": (
+        Column("arguments", max_width=30, drop_order=5, roomy_width=60),
+        lambda row, now: span(row.arguments),
+        None,
+    ),
     "kind": (Column("kind", drop_order=8), lambda row, now: span(row.kind, "muted"), None),
     "module": (Column("module", max_width=36, drop_order=7), lambda row, now: span(row.module, "muted"), "module"),
     "state": (Column("state", max_width=16, drop_order=4), lambda row, now: span(row.state_name or ""), "state"),
@@ -183,9 +188,7 @@ def _columns(names: tuple[str, ...], order: m.ProcessOrder, *, reverse: bool) ->
         column, _, sorts = _CELLS[name]
         arrow = " ↑" if reverse else " ↓"
         title = f"{column.title}{arrow}" if sorts == order else column.title
-        found.append(
-            Column(title, column.min_width, column.max_width, column.drop_order, column.align_right, column.grow)
-        )
+        found.append(replace(column, title=title))
     return tuple(found)
 
 

@@ -21,6 +21,10 @@ from .painting import content
 
 _MAY_BE_IDLE = ("commit", "rollback", "abort")
 """The actions that the footer dims while they have nothing to do."""
+_REPLAY_KEYS = (("pause", "space", "pause"), ("forward", "[ ]", "10 s"), ("faster", "< >", "speed"))
+"""For a key of the replay, or a pair of keys: the step that a click takes, the keys and the label."""
+_TAKEN_BY_REPLAY = ("previous_process", "next_process")
+"""The actions whose keys belong to the replay."""
 
 
 class ClickableBar(Widget):
@@ -140,7 +144,7 @@ class ShownKey:
     """A key of the footer. It is dim unless its action is allowed now.
 
     `useful` is set if the action has something to do, and the role of the cookie allows it; it may still require that
-    the dashboard is armed.
+    the dashboard is armed. `step` is the step of a replay, for a key that is no action.
     """
 
     action_id: str
@@ -148,6 +152,12 @@ class ShownKey:
     label: str
     allowed: bool
     useful: bool
+    step: str = ""
+
+    @property
+    def clicked(self) -> str:
+        """The action of the app that a click runs."""
+        return f"app.replay('{self.step}')" if self.step else f"app.act('{self.action_id}')"
 
     @property
     def cells(self) -> int:
@@ -169,7 +179,11 @@ class KeyBar(ClickableBar):
 
     def show(self, view_state: ViewState, view: str, selected: Selection) -> None:
         """Draw the keys of `view`, of which those that can do nothing with what is `selected` are dim."""
-        self.keys = tuple(
+        replay = [ShownKey("", keys, label, True, True, step) for step, keys, label in _REPLAY_KEYS]
+        self.keys = (*(replay if view_state.dashboard.replay else ()), *self._of_view(view, view_state, selected))
+
+    def _of_view(self, view: str, view_state: ViewState, selected: Selection) -> list[ShownKey]:
+        return [
             ShownKey(
                 action.id,
                 shown_keys(action, view_state.dashboard.keymap)[0],
@@ -179,7 +193,8 @@ class KeyBar(ClickableBar):
             )
             for action in footer_actions(view)
             for useful in (_useful(action, view_state, selected),)
-        )
+            if not (view_state.dashboard.replay and action.id in _TAKEN_BY_REPLAY)
+        ]
 
     @staticmethod
     def _label(action_id: str, label: str, view_state: ViewState) -> str:
@@ -194,7 +209,7 @@ class KeyBar(ClickableBar):
         for one in self._keys_that_fit(self.content_size.width):
             styles = ("bold $text-primary", "$foreground") if one.allowed else ("$foreground 45%", "$foreground 45%")
             part = Content.assemble((one.key, styles[0]), (f" {one.label}", styles[1]))
-            parts.append(part.stylize(Style.from_meta({"@click": f"app.act('{one.action_id}')"})))
+            parts.append(part.stylize(Style.from_meta({"@click": one.clicked})))
         return Content("  ").join(parts)
 
     def _keys_that_fit(self, width: int) -> list[ShownKey]:

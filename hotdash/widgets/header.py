@@ -7,11 +7,16 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from hotdash.model.releases.release_words import health_words
+from hotdash.model.releases.worker_lines import workers_words
 from hotdash.model.styled_text import Line, Span, line, span, width_of
 from hotdash.model.units import age, countdown
 from hotdash.model.view_state import ViewState
+from node_runtime.protocol import messages as m
 
 from .painting import content
+
+WIDE = 110
+"""The number of columns from which on the header shows what is less important."""
 
 
 class Header(Widget):
@@ -34,7 +39,8 @@ class Header(Widget):
     def show(self, view_state: ViewState) -> None:
         """Draw the state."""
         self.set_class(view_state.armed, "-armed")
-        self.lines = (left_part(view_state), right_part(view_state, wide=self.size.width >= 110))
+        wide = self.size.width >= WIDE
+        self.lines = (left_part(view_state, wide=wide), right_part(view_state, wide=wide))
 
     def render(self) -> RenderResult:
         left, right = self.lines
@@ -44,8 +50,8 @@ class Header(Widget):
         return content((*left, Span(" " * max(gap, 1)), *right))
 
 
-def left_part(view_state: ViewState) -> Line:
-    """Return node, release and status."""
+def left_part(view_state: ViewState, *, wide: bool) -> Line:
+    """Return node, release and status; also the number of workers if `wide`, or if one is down or differs."""
     snapshot = view_state.node.snapshot
     name = span(view_state.node.name, "strong")
     if snapshot is None:
@@ -60,8 +66,16 @@ def left_part(view_state: ViewState) -> Line:
         *((span("  DEVELOPMENT", "warn"),) if info.development else ()),
         "  ",
         *release_status(view_state),
+        *_workers(snapshot.workers, wide=wide),
         *((span("  UNSIGNED ALLOWED", "bad"),) if info.trust.keys and info.trust.allow_unsigned else ()),
     )
+
+
+def _workers(workers: tuple[m.WorkerInfo, ...], *, wide: bool) -> Line:
+    words = workers_words(workers)
+    if not words or not (wide or words[0].tone == "warn"):
+        return ()
+    return (Span("  "), *words, span(" workers", "muted"))
 
 
 def release_status(view_state: ViewState) -> Line:

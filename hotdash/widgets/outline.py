@@ -8,7 +8,8 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from hotdash.model.process.outline import Folding, OutlineNode, Path, filtered, flatten, parents_of, walk
+from hotdash.model.process.outline import Folding, OutlineNode, OutlineRow, Path, filtered, flatten, parents_of, walk
+from hotdash.model.styled_text import wrap
 from hotdash.moves import move_keys
 
 from .table import Column, Row, Table
@@ -48,10 +49,21 @@ class Outline(Table):
 
     def _draw(self) -> None:
         rows = flatten(filtered(self.nodes, self.wanted), self.folding)
-        self._nodes_by_path = {row.node.path: row.node for row in rows}
-        self.show([Row(row.node.path, (row.line,)) for row in rows], "Nothing matches." if self.wanted else None)
+        shown = [(one, row.node) for row in rows for one in self._folded(row)]
+        self._nodes_by_path = {one.key: node for one, node in shown}
+        self.show([one for one, _node in shown], "Nothing matches." if self.wanted else None)
         if rows and not self.cursor_on_row:
             self.select(rows[0].node.path)
+
+    def _folded(self, row: OutlineRow) -> list[Row]:
+        """Return the rows of a line: one, or several for a line that folds and is longer than the outline is wide."""
+        lines = wrap(row.line, self.scrollable_content_region.width - 2) if row.node.folds else [row.line]
+        path: Hashable = row.node.path
+        return [Row((path, number) if number else path, (one,)) for number, one in enumerate(lines)]
+
+    def on_resize(self) -> None:  # Textual also calls that of the base class
+        if self.nodes:
+            self._draw()
 
     def forget(self) -> None:
         """Put the cursor on the first line, and forget what was opened and closed: another process is shown."""

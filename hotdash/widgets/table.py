@@ -34,7 +34,8 @@ class Column:
 
     In a narrow table, columns with `grow` shrink first, and columns with a higher `drop_order` are dropped first. A
     column with `grow` takes the width that the other columns leave, but at most its `max_width` or the width of its
-    content, whichever is larger.
+    content, whichever is larger. A column may exceed its `max_width` up to `roomy_width` if no other column is
+    narrower because of it.
     """
 
     title: str
@@ -43,6 +44,7 @@ class Column:
     drop_order: int = 0
     align_right: bool = False
     grow: bool = False
+    roomy_width: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,10 @@ class Table(LineScrollView):
         }
         while len(widths) > 1 and sum(self._required_width(n, w) + _GAP for n, w in widths.items()) - _GAP > room:
             widths.pop(max(widths, key=lambda number: (self.columns[number].drop_order, number)))
+        for number, width in list(widths.items()):
+            more = min(self.columns[number].roomy_width, self._widest(number)) - width
+            if 0 < more <= room - sum(one + _GAP for one in widths.values()) + _GAP:
+                widths[number] += more
         grow = next((number for number in widths if self.columns[number].grow), None)
         if grow is not None:
             others = sum(width + _GAP for number, width in widths.items() if number != grow)

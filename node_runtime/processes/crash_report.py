@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 logger: Final = logging.getLogger("node_runtime")
 RUNTIME_PACKAGE: Final = __name__.partition(".")[0]
+MAX_TRACE_ERRORS: Final = 6
+"""The maximum number of errors in the trace of a crash report: the error itself, its causes and members of groups."""
+MAX_TRACE_CALLS: Final = 12
+"""The maximum number of calls that a trace keeps from each end of the traceback of one error."""
 COUNTED: Final = "counted_failure"
 """The attribute that marks a log record whose failure `FailureCounter` has counted."""
 
@@ -77,7 +81,7 @@ class CrashReport:
     """The description of a crashed process and its exit reason. Follows the crash reports of proc_lib.
 
     `vsn` is the version of the module that the process ran. `last_message` and `state` are texts without secrets, or ""
-    if the process has none.
+    if the process has none. `trace` has the lines of `trace_lines`.
     """
 
     pid: Pid
@@ -91,6 +95,7 @@ class CrashReport:
     reason: str
     last_message: str
     state: str
+    trace: tuple[str, ...] = ()
 
 
 def report_crash(
@@ -108,6 +113,7 @@ def report_crash(
         reported = process.kind == "application" and type(error) is Exit
         if reported:
             reason_text = describe_start_failure(reason)
+        has_trace = refused is None and not reported
         report = CrashReport(
             pid=process.pid,
             name=process.name,
@@ -120,11 +126,13 @@ def report_crash(
             reason=reason_text,
             last_message=last_message,
             state=state,
+            trace=trace_lines(error) if has_trace else (),
         )
+        process.runtime.exit_log.add_report(report)
         process.runtime.singleton(FailureCounter).crashes += 1
         extra = {"report": report, COUNTED: True}
         with logging_as(process):
-            if refused is None and not reported:
+            if has_trace:
                 frames = (type(error), error, user_frames(error.__traceback__))
                 logger.error("%s", _sentence(report), exc_info=frames, extra=extra)
             else:
@@ -179,6 +187,48 @@ def user_frames(traceback: TracebackType | None) -> TracebackType | None:
     while found is not None and found.tb_frame.f_globals.get("__name__", "").partition(".")[0] == RUNTIME_PACKAGE:
         found = found.tb_next
     return found or traceback
+
+
+def trace_lines(error: BaseException) -> tuple[str, ...]:
+    """Return the calls that led to `error` as `file:line function`, the outermost first, then those of its causes.
+
+    A line that names a cause begins with "caused by ", "raised while handling " or
+    "in the group: ". Source lines are left
+    out: viewers get the trace, but may not read the source. Secrets are redacted.
+    """
+    lines: list[str] = []
+    seen: set[int] = set()
+    waiting: list[tuple[str, BaseException]] = [("", error)]
+    while waiting:
+        link, one = waiting.pop(0)
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if link:
+            lines.append(f"{link} {describe_reason(one)}")
+        lines += _calls(one.__traceback__)
+        if len(seen) == MAX_TRACE_ERRORS:
+            break
+        if isinstance(one, BaseExceptionGroup):
+            waiting += (("in the group:", member) for member in one.exceptions[:MAX_TRACE_ERRORS])
+        if one.__cause__ is not None:
+            waiting.append(("caused by", one.__cause__))
+        elif one.__context__ is not None and not one.__suppress_context__:
+            waiting.append(("raised while handling", one.__context__))
+    return tuple(lines)
+
+
+def _calls(traceback: TracebackType | None) -> list[str]:
+    found: list[str] = []
+    step = user_frames(traceback)
+    while step is not None:
+        code = step.tb_frame.f_code
+        found.append(f"{code.co_filename}:{step.tb_lineno} {code.co_qualname}")
+        step = step.tb_next
+    left_out = len(found) - 2 * MAX_TRACE_CALLS
+    if left_out > 0:
+        found[MAX_TRACE_CALLS:-MAX_TRACE_CALLS] = [f"… {left_out:,} calls left out"]
+    return found
 
 
 def _forget_frames(error: BaseException) -> None:

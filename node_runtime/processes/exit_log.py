@@ -18,10 +18,13 @@ from .exit_reasons import describe_reason, is_orderly
 from .pid import Pid
 
 if TYPE_CHECKING:
+    from .crash_report import CrashReport
     from .process import Process
 
 MAX_ENDS_KEPT: Final = 200
 """A runtime remembers this number of orderly ends, and the same number of other ends."""
+MAX_REPORTS_KEPT: Final = 50
+"""A runtime remembers this number of crash reports, each with at most a few thousand characters."""
 MAX_REASON_CHARS: Final = 300
 """The limit of a reason's text, in characters. The reason itself is not kept: it would keep old code and states alive.
 """
@@ -55,6 +58,7 @@ class ExitLog:
     def __init__(self, kept: int = MAX_ENDS_KEPT) -> None:
         self._orderly: deque[Finished | tuple[Process, float]] = deque(maxlen=kept)
         self._others: deque[Finished] = deque(maxlen=kept)
+        self._reports: deque[CrashReport] = deque(maxlen=MAX_REPORTS_KEPT)
 
     def add(self, process: Process, reason: object) -> None:
         """Add a process that has just ended."""
@@ -65,6 +69,14 @@ class ExitLog:
     def add_alone(self, process: Process) -> None:
         """Add a process that has ended normally. The log keeps the process object: it refers to no release's code."""
         self._orderly.append((process, time.time()))
+
+    def add_report(self, report: CrashReport) -> None:
+        """Keep the crash report of a process that ends. A report contains only texts, so it keeps no code alive."""
+        self._reports.append(report)
+
+    def report(self, pid: int) -> CrashReport | None:
+        """Return the crash report of a process that has ended; None if there is none, or it is no longer kept."""
+        return next((one for one in reversed(tuple(self._reports)) if one.pid == pid), None)
 
     def failures(self) -> list[Finished]:
         """Return the processes whose end was not orderly, the newest last."""

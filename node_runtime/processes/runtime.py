@@ -65,7 +65,7 @@ class Runtime(Scheduler):
         self.zombies: dict[int, Process] = {}
         """Ended processes with a frame or a thread that still runs."""
         self.exit_log = ExitLog()
-        """The processes that ended most recently, with their reasons."""
+        self.labels: dict[int, str] = {}  # texts that tell unnamed processes apart, by pid; as proc_lib:set_label/1
         self.vsn_of: Callable[[str, dict[str, Any]], str] = declared_vsn
         """`vsn_of(module, namespace)` returns the version of the module that has this namespace, or "" if unknown."""
         self.blocked_modules: BlockedModules | None = None

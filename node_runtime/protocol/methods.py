@@ -15,7 +15,7 @@ from .wire import pack
 P = TypeVar("P", bound=m.WireStruct)
 R = TypeVar("R", bound=m.WireStruct)
 
-PROTOCOL = 3
+PROTOCOL = 4
 """The protocol version. It grows with every change that an older client or node would misread.
 
 A node refuses a client with another version.

@@ -57,6 +57,15 @@ class Desk(GenServer[dict[str, Any]]):
     async def ask(self, whom: str) -> Any:
         return await call(whom, Desk.rest)
 
+    def descend(self) -> None:
+        self.descend()
+
+    def break_down(self) -> None:
+        try:
+            self.state["calls"] = self.state["visits"]
+        except KeyError:
+            raise ValueError("no visits, password=hunter2")  # noqa: B904  # as in a program that forgets the cause
+
     async def rest(self, depth: int = 0) -> None:
         await (asyncio.Event().wait() if depth == 0 else self.rest(depth - 1))
 
@@ -110,6 +119,32 @@ async def test_a_view_says_whom_a_process_waits_for_and_who_waits_for_it(shop: N
     assert (front.running, back.running) == ("ask", "rest")
     assert (back.waited_by, back.waited_by_count) == ((int(process_info("front").pid),), 1)
     assert any("Desk.rest" in frame for frame in back.stack)
+
+
+async def test_a_view_has_the_crash_reports_of_the_predecessors_without_source_lines_and_secrets(shop: Node) -> None:
+    first = await gen_server.start(Desk, name="front")
+    cast("front", Desk.break_down)
+    await eventually(lambda: "front" not in shop.runtime.names)
+    await gen_server.start(Desk, name="front")
+    async with shop.client("viewer") as client:
+        (end,) = (await view(client, "front")).exits
+    assert (end.pid, end.last_message, end.state) == (first, "break_down()", "{calls: 0}")
+    call, cause, origin = end.trace
+    assert call.endswith(" Desk.break_down")
+    assert "test_inspection.py:" in call
+    assert (cause, origin.endswith(" Desk.break_down")) == ("raised while handling KeyError: 'visits'", True)
+    assert "hunter2" not in f"{end.reason} {end.trace}"
+
+
+async def test_the_crash_report_of_a_deep_recursion_is_short(shop: Node) -> None:
+    await gen_server.start(Desk, name="front")
+    cast("front", Desk.descend)
+    await eventually(lambda: "front" not in shop.runtime.names)
+    await gen_server.start(Desk, name="front")
+    async with shop.client("viewer") as client:
+        (end,) = (await view(client, "front")).exits
+    assert len(end.trace) < 30
+    assert any("calls left out" in one for one in end.trace)
 
 
 async def test_a_view_of_a_machine_has_its_timeouts_and_postponed_events(shop: Node) -> None:

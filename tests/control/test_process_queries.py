@@ -190,6 +190,13 @@ async def test_a_filter_does_not_see_what_redaction_hides(shop: Node) -> None:
         assert found.rows[0].arguments == "2, ‹redacted›"
 
 
+async def test_a_label_is_shown_and_found_in_place_of_the_arguments(shop: Node) -> None:
+    async with pool_of(3) as pids, shop.client("viewer") as client:
+        shop.runtime.labels[int(pids[1])] = "/rooms/red?token=hunter2hunter2"
+        found = await page(client, filter="args:/rooms/*", details=("arguments",))
+        assert [(row.pid, row.arguments) for row in found.rows] == [(pids[1], "/rooms/red?token=‹redacted›")]
+
+
 async def test_processes_are_sorted_by_what_they_do(shop: Node) -> None:
     async with pool_of(30) as pids, shop.client() as client:
         for _ in range(5):

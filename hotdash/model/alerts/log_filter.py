@@ -10,7 +10,7 @@ from typing import Final
 from hotdash.model.units import clock
 from node_runtime.protocol import messages as m
 
-from .troubles import level_of
+from .troubles import cause_of, level_of
 
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 FOLD_DISTANCE: Final = 8
@@ -93,13 +93,14 @@ class Entry:
 def fold(events: Iterable[m.NodeEvent]) -> list[Entry]:
     """Return the events as entries; an event that repeats one of the entries just before it is folded into that entry.
 
-    A crash loop therefore takes as many lines as one crash, but events of processes with different names stay apart.
-    The entries are in the order of their newest events, whose times they show.
+    Crash reports are alike if the same code has failed for the same reason, whatever the states were. A crash loop
+    therefore takes as many lines as one crash, but events of processes with different names stay apart. The entries are
+    in the order of their newest events, whose times they show.
     """
     entries: list[Entry] = []
     templates: list[str] = []
     for event in events:
-        template = f"{event.kind} {_NUMBER.sub('#', event.text)}"
+        template = f"{event.kind} {level_of(event)} {_NUMBER.sub('#', cause_of(event))}"
         start = max(0, len(entries) - FOLD_DISTANCE)
         if template in templates[start:]:
             at = templates.index(template, start)

@@ -26,7 +26,8 @@ _TONE_ORDER: Final[tuple[Tone, ...]] = ("bad", "warn")
 class Trouble:
     """One trouble: a sentence, the view to open, and what is selected there.
 
-    `about` tells troubles of the same view and selection apart.
+    `about` tells troubles of the same view and selection apart. `child` is the id of the child of the supervisor
+    `process` that is selected instead of the supervisor, if the tree shows it.
     """
 
     tone: Tone
@@ -36,6 +37,7 @@ class Trouble:
     module: str | None = None
     vsn: str | None = None
     about: str = ""
+    child: str = ""
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -78,6 +80,7 @@ def _restarts(node: NodeView) -> Iterator[Trouble]:
             f"last {one.child}: {one.reason}; {used}",
             "overview",
             ProcessKey(node.snapshot.info.boot_id, one.pid),
+            child=one.child,
         )
 
 
@@ -133,7 +136,7 @@ def _log(node: NodeView, node_now: float) -> Iterator[Trouble]:
     errors = [event for event in logged if level_of(event) in ("error", "critical")]
     if errors:
         ago = age(node_now - errors[-1].at)
-        words = f"{plural(len(errors), 'error')} logged in 5 min, the last {ago} ago: {message_of(errors[-1])}"
+        words = f"{plural(len(errors), 'error')} logged in 5 min, the last {ago} ago: {cause_of(errors[-1])}"
         yield Trouble("bad", words, "logs", about="errors")
     for event in node.log[::-1]:
         if event.at < node_now - BLOCK_SECONDS:
@@ -142,6 +145,13 @@ def _log(node: NodeView, node_now: float) -> Iterator[Trouble]:
             words = f"{message_of(event)}, {age(node_now - event.at)} ago"
             yield Trouble("warn", words, "logs", about="was blocked")
             break
+
+
+def cause_of(event: m.NodeEvent) -> str:
+    """Return the message of an event; of a crash report, only the beginning, which says what crashed and why."""
+    head, crashed, rest = message_of(event).partition(" crashed: ")
+    reason = rest.partition("; last message: ")[0].partition("; state: ")[0]
+    return f"{head}{crashed}{reason}"
 
 
 def level_of(event: m.NodeEvent) -> str:

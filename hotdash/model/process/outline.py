@@ -15,7 +15,7 @@ class OutlineNode:
     """One line and the lines below it. `path` identifies it, also after a refresh.
 
     `jump` is the pid of the process that the line names. `is_open` says whether the lines below are shown until the
-    operator opens or closes the line.
+    operator opens or closes the line. If `folds`, a line that is too long continues on the next rows.
     """
 
     path: Path
@@ -23,6 +23,7 @@ class OutlineNode:
     children: tuple[OutlineNode, ...] = ()
     jump: int | None = None
     is_open: bool = True
+    folds: bool = False
 
     def matches(self, words: Sequence[str]) -> bool:
         """Return whether the line contains all these words, which are in lower case."""

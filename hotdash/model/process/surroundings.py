@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from hotdash.model.styled_text import Line, Span, Tone, span
 from hotdash.model.units import age, clock, count, duration, plural
@@ -14,6 +16,7 @@ from .outline import OutlineNode
 
 MAX_MESSAGE = 300
 """The maximum number of characters of a queued message on its line."""
+_INSTALLED: Final = re.compile(r"^/\S*/(?:src|site-packages|dist-packages|lib/python3\.\d+)/(?=\S+:\d+ )")
 _KIND_TONES: dict[str, Tone] = {"in": "name", "out": "ok", "state": "warn", "postpone": "warn", "noreply": "muted"}
 
 
@@ -38,7 +41,10 @@ def _sections(view: m.ProcessView, now: float) -> Iterator[OutlineNode]:
         yield _trace(view.trace, now)
     yield _mailbox(view)
     if view.stack:
-        frames = tuple(OutlineNode(("stack", str(number)), (span(frame),)) for number, frame in enumerate(view.stack))
+        frames = tuple(
+            OutlineNode(("stack", str(number)), (span(_short(frame)),), folds=True)
+            for number, frame in enumerate(view.stack)
+        )
         yield OutlineNode(("stack",), (span("stack", "name"), Span("  outermost call first", "muted")), frames)
     yield from jumps("ancestors", "ancestors", view.ancestors, len(view.ancestors))
     yield from jumps("children", "children", view.children, view.child_count, is_open=view.child_count <= 10)
@@ -94,18 +100,36 @@ def _mail_line(mail: m.Term) -> Line:
 
 
 def _exits(exits: tuple[m.ProcessExit, ...], now: float) -> OutlineNode:
-    children = tuple(
-        OutlineNode(
-            ("exits", str(one.pid)),
-            (
-                span(f"<{one.pid}> "),
-                span(one.reason, "ok" if one.orderly else "bad"),
-                span(f"  {age(now - one.ended)} ago, after {age(one.ended - one.started)}", "muted"),
-            ),
-        )
-        for one in exits
-    )
+    children = tuple(_exit(one, now, is_newest=one is exits[0]) for one in exits)
     return OutlineNode(("exits",), (span("last exits", "name"), Span("  of its predecessors", "muted")), children)
+
+
+def _exit(end: m.ProcessExit, now: float, *, is_newest: bool) -> OutlineNode:
+    path = ("exits", str(end.pid))
+    when = f"{age(now - end.ended)} ago, after {age(end.ended - end.started)}: "
+    head = (span(f"<{end.pid}> "), span(when, "muted"), span(end.reason, "ok" if end.orderly else "bad"))
+    below: list[Line] = []
+    if end.last_message:
+        below.append((span("was handling ", "muted"), span(end.last_message)))
+    if end.trace:
+        below.append((span("traceback", "name"), span("  outermost call first", "muted")))
+        below += [(Span("  "), span(_short(one))) if _is_call(one) else (span(one, "bad"),) for one in end.trace]
+    if end.state:
+        below.append((span("state ", "muted"), span(end.state)))
+    if end.vsn:
+        below.append((span("version of the module ", "muted"), span(end.vsn)))
+    below.append((span("ended at ", "muted"), span(clock(end.ended))))
+    children = tuple(OutlineNode((*path, str(number)), one, folds=True) for number, one in enumerate(below))
+    return OutlineNode(path, head, children, is_open=is_newest, folds=True)
+
+
+def _is_call(line: str) -> bool:
+    return not line.startswith(("caused by ", "raised while handling ", "in the group: "))
+
+
+def _short(call: str) -> str:
+    """Return a call without the folder in which its application or library is installed."""
+    return _INSTALLED.sub("", call)
 
 
 def _log(events: tuple[m.RecordedEvent, ...]) -> OutlineNode:

@@ -72,7 +72,7 @@ class ProcessInspector:
             at=state.at,
             running=state.running,
             mail=state.mail,
-            exits=state.exits,
+            exits=tuple(self._with_report(one) for one in state.exits),
             stack=tuple(clip(frame, MAX_FRAME) for frame in state.stack[-MAX_FRAMES:]),
             process=replace(state.process, links=_few(links), monitors=_few(monitors)),
             waits_for=_few(state.waits_for),
@@ -107,6 +107,18 @@ class ProcessInspector:
         ended = next((one for one in self._runtime.exit_log.newest(10_000) if one.pid == pid), None)
         reason = "" if ended is None else f": {shown(ended.reason)}"
         raise Refused(f"Process <{pid}> has ended{reason}. {SUCCESSOR_REMEDY}")
+
+    def _with_report(self, end: m.ProcessExit) -> m.ProcessExit:
+        report = self._runtime.exit_log.report(end.pid)
+        if report is None:
+            return end
+        return replace(
+            end,
+            vsn=report.vsn,
+            last_message=shown(report.last_message),
+            state=shown(report.state),
+            trace=tuple(clip(shown(one), MAX_FRAME) for one in report.trace),
+        )
 
     def _ancestors(self, process: Process) -> tuple[int, ...]:
         found: list[int] = []

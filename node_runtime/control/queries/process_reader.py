@@ -93,7 +93,12 @@ class ProcessReader:
         return None if table is None else table.by_pid.get(process.pid)
 
     def arguments(self, process: Process) -> str:
-        """Return the arguments with which the supervisor has started the process, redacted and short; "" for none."""
+        """Return the arguments with which the supervisor has started the process, redacted and short; "" for none.
+
+        For a process with a label, return its label instead.
+        """
+        if process.pid in self._runtime.labels:
+            return clip(shown(self._runtime.labels[process.pid]), MAX_ARGUMENTS_LENGTH)
         child = self.child(process)
         if child is None:
             return ""

@@ -233,13 +233,22 @@ class Snapshot(NodeSummary, frozen=True, kw_only=True):
 
 
 class ProcessExit(WireStruct, frozen=True):
-    """A process that has ended: its pid, when it started and ended, and its exit reason as text."""
+    """A process that has ended: its pid, when it started and ended, and its exit reason as text.
+
+    The last four fields come from its crash report, and are empty without one, or outside of a ProcessView: the version
+    of its module, the message that it was handling, its state, and the calls that led to the error, the outermost
+    first, then the causes of the error.
+    """
 
     pid: int
     started: float
     ended: float
     reason: str
     orderly: bool
+    vsn: str = ""
+    last_message: str = ""
+    state: str = ""
+    trace: tuple[str, ...] = ()
 
 
 class StateView(WireStruct, frozen=True):

@@ -53,9 +53,14 @@ class OpenWebSockets:
             raise Stop(("shutdown", "the client has disconnected"))
         node = runtime()
         self._owned[pid] = connection
-        node.watch(node.find(pid), lambda _reason: self._owned.__delitem__(pid))
+        node.labels[pid] = str(connection.handshake.scope.get("path", ""))
+        node.watch(node.find(pid), lambda _reason: self._forget_owner(pid))
         connection.taken(pid)
         return connection
+
+    def _forget_owner(self, pid: Pid) -> None:
+        del self._owned[pid]
+        runtime().labels.pop(pid, None)
 
     def of(self, pid: Pid) -> OpenWebSocket:
         """Return the connection of a process. Raises RuntimeError if it has none."""

@@ -166,8 +166,10 @@ async def test_a_replay_goes_back_and_forth(upgrade: RecordedUpgrade) -> None:
 async def test_the_keys_pause_move_and_speed_up(upgrade: RecordedUpgrade) -> None:
     source = [0.0]
     async with replayed(upgrade.file, source) as user:
-        await user.sees("▶ 0:00/0:0")
-        await user.press("right_square_bracket")
+        await user.sees("▶ 0:00/0:0", "space pause  [ ] 10 s  < > speed")
+        await user.press("question_mark")
+        await user.sees("Move the replay by 10 s.")
+        await user.press("escape", "right_square_bracket")
         await user.sees("■ 0:0")
         await user.press("left_square_bracket", "space")
         await user.sees("⏸ 0:00/")

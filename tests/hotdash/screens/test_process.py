@@ -31,7 +31,17 @@ def busy_world(peer: Peer) -> None:
             m.Term(type="str", text="'\x1b]52;c;evil\x07[bold]no markup[/bold]'"),
         ),
         "timeouts": (m.PendingTimeout(name="cycle", scope="state", seconds=2.5, content=string("next")),),
-        "exits": (m.ProcessExit(pid=9, started=now - 90, ended=now - 60, reason="KeyError: 'turns'", orderly=False),),
+        "exits": (
+            m.ProcessExit(
+                pid=9, started=now - 90, ended=now - 60, reason="KeyError: 'turns'", orderly=False, vsn="f00d",
+                last_message="turn(90)", state="ColorFsm(olive)",
+                trace=(
+                    "/srv/fil/lib/fil-1986.a/src/fil/color_fsm.py:31 ColorFsm.olive",
+                    "caused by OSError: the whole clock has stopped, and nobody knows since when or for how long",
+                    "/usr/lib/python3.12/json/decoder.py:337 JSONDecoder.decode",
+                ),
+            ),
+        ),
     }  # fmt: skip
 
 
@@ -46,6 +56,19 @@ async def test_enter_shows_state_timeouts_waits_mailbox_stack_and_past(opened: O
         await user.sees("[bold]no markup")
         await user.press("escape")
         await user.sees("supervision tree")
+
+
+@pytest.mark.parametrize("size", [(120, 40), (200, 60)])
+async def test_a_crash_report_of_a_predecessor_is_shown_as_a_whole(opened: Open, size: tuple[int, int]) -> None:
+    async with opened(size=size) as user:
+        await user.press("3")
+        await user.sees("fil_color_fsm <12>")
+        await user.press("tab", "G")
+        await user.sees("state ColorFsm(olive)", "version of the module f00d", "ended at ")
+        await user.press("k", "k", "k", "k", "k", "k", "k", "k", "k", "k")
+        await user.sees("<9> 1 min ago, after 30 s: KeyError: 'turns'", "was handling turn(90)", "outermost call first")
+        await user.sees("  fil/color_fsm.py:31 ColorFsm.olive", "json/decoder.py:337 JSONDecoder.decode")
+        await user.sees("caused by OSError: the whole clock has stopped", "how long")
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)])

@@ -126,7 +126,7 @@ async def test_what_is_wrong_is_listed_and_a_key_goes_there(opened: Open, peer: 
     peer.world.troubles = {
         "restarting": (
             m.RestartingSupervisor(
-                pid=10, name="fil_sup", used=4, intensity=5, period=10.0, per_minute=23, child="fil_color_fsm",
+                pid=10, name="fil_sup", used=4, intensity=5, period=10.0, per_minute=23, child="tag1",
                 reason="KeyError 'turns'", at=time.time(),
             ),
         ),
@@ -135,12 +135,12 @@ async def test_what_is_wrong_is_listed_and_a_key_goes_there(opened: Open, peer: 
     peer.world.modules[1] = msgspec.structs.replace(peer.world.modules[1], old_vsn="1985.z", old_pids=(12,))
     async with opened((140, 40)) as user:
         await user.sees(
-            "wrong now: 3", "1 fil_sup restarts children: 23 per minute, last fil_color_fsm: KeyError 'turns'",
+            "wrong now: 3", "1 fil_sup restarts children: 23 per minute, last tag1: KeyError 'turns'",
             "4 of 5 restarts in 10 s used", "the mailbox of web_listener <4> grows: 12.4 k messages, +310/s",
             "4 1 module draining in 1 process",
         )  # fmt: skip
         await user.press("w")
-        await eventually(lambda: (key := user.app.selected().process) is not None and key.pid == 10)
+        await eventually(lambda: (key := user.app.selected().process) is not None and key.pid == 12)
         await user.press("w")
         await eventually(lambda: (key := user.app.selected().process) is not None and key.pid == 4)
         await user.press("w")
@@ -159,6 +159,18 @@ async def test_the_key_goes_on_to_the_next_trouble_although_errors_keep_coming(o
         await user.sees("2 events")
         await user.press("w")
         await eventually(lambda: (key := user.app.selected().process) is not None and key.pid == 4)
+
+
+async def test_the_line_about_a_crash_says_why_without_the_state(opened: Open, peer: Peer) -> None:
+    async with opened((120, 40)) as user:
+        peer.emit(
+            "log", "error: gen_server till <4> crashed: KeyError: 'coin'; last message: buy(1); state: Till(open=1)"
+        )
+        await user.sees("1 error logged in 5 min", "gen_server till <4> crashed: KeyError: 'coin'")
+        assert "Till(open=1)" not in user.frame()
+        peer.emit("log", "error: gen_server till <9> crashed: KeyError: 'coin'; last message: sell('x'); state: Till()")
+        await user.press("8")
+        await user.sees("sell('x')", "and 1 like")
 
 
 async def test_a_low_terminal_shows_more_than_one_trouble(opened: Open, peer: Peer) -> None:

@@ -35,6 +35,16 @@ async def test_a_wider_terminal_shows_more_columns(opened: Open) -> None:
         await user.sees("pid", "<12>", "mail", "queued", "● fil_color_fsm  <12>", "hotdash")
 
 
+async def test_a_wide_terminal_shows_strategies_arguments_and_workers_as_a_whole(opened: Open, peer: Peer) -> None:
+    peer.world.processes.append(
+        a_process(20, "fil_pool", "supervisor", 10, child_id="pool", strategy="simple_one_for_one")
+    )
+    worker = m.WorkerInfo(number=1, name="fil@127.0.0.1", vsn="1986.a", os_pid=4711)
+    peer.world.workers = (worker, msgspec.structs.replace(worker, number=2, vsn="1985.z"))
+    async with opened((200, 60)) as user:
+        await user.sees("simple_one_for_one", "permanent  2, mixed workers", "worker 2 runs release 1985.z")
+
+
 async def test_the_live_state_follows_the_node(opened: Open, peer: Peer) -> None:
     async with opened() as user:
         await user.sees("turns  41")

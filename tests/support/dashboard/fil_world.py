@@ -55,6 +55,7 @@ class World:
     inspected: dict[int, dict[str, Any]] = field(default_factory=dict)
     """Fields of the views of processes, by pid."""
     troubles: dict[str, object] = field(default_factory=dict)
+    workers: tuple[m.WorkerInfo, ...] = ()
 
     def info(self) -> m.NodeInfo:
         return m.NodeInfo(
@@ -82,7 +83,8 @@ class World:
                 m.ApplicationInfo(name="web", vsn="0.1.0", top=3),
                 m.ApplicationInfo(name="fil", vsn=self.vsn, top=10),
             ),
-            modules=tuple(self.modules), releases=tuple(self.releases), operation=running[-1] if running else None,
+            modules=tuple(self.modules), releases=tuple(self.releases), workers=self.workers,
+            operation=running[-1] if running else None,
         )  # fmt: skip
 
     def summary(self, seq: int) -> m.NodeSummary:

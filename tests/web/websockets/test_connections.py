@@ -193,12 +193,14 @@ async def test_messages_of_both_kinds_in_fragments_too_reach_the_process_and_com
         await (await ann.ping())
         [pid] = handlers()
         assert process_info(pid).kind == "gen_server"
+        assert runtime().labels == {pid: "/rooms/red"}
         send(pid, "ann")
         cast(pid, Echo.send_text, "hello")
         assert [await heard(ann), await heard(ann)] == ["told ann", "hello"]
         assert await call(pid, Echo.room) == "red"
     await eventually(lambda: not is_alive(pid), what="the end of the process")
     assert ends == [(1000, "")]
+    assert not runtime().labels
 
 
 async def test_the_client_learns_the_code_of_each_end_and_the_handler_the_clients(site: Site) -> None:
