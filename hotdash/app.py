@@ -195,7 +195,7 @@ class HotdashApp(NodeApp):
         self.apply(view)
 
     def add_operation(self, operation: m.Operation) -> None:
-        """Add an operation that the node has returned to the known state of the node, and draw the state."""
+        """Draw the node with this operation, which the node has returned, new or updated."""
         self.apply(self.node.with_operation(operation))
 
     # -------------------------------------------------------------- drawing
