@@ -33,18 +33,21 @@ async def cutting(address: NodeAddress, cuts: list[int]) -> AsyncIterator[NodeAd
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         limit = next(left, 1 << 30)
         from_node, to_node = await asyncio.open_connection(address.host, address.port)
-        sending = asyncio.ensure_future(pump(reader, to_node, 1 << 30))
-        with suppress(ConnectionError):
-            await pump(from_node, writer, limit)
-        sending.cancel()
-        for each in (writer, to_node):
-            each.close()
+        pumps = [
+            asyncio.ensure_future(each) for each in (pump(reader, to_node, 1 << 30), pump(from_node, writer, limit))
+        ]
+        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        for each in pumps:  # from 3.12.1 on, a server that closes waits for connections of which one end is open
+            each.cancel()
+        for end in (writer, to_node):
+            end.close()
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int) -> None:
-        while limit and (data := await reader.read(min(limit, 4096))):
-            writer.write(data)
-            await writer.drain()
-            limit -= len(data)
+        with suppress(ConnectionError):
+            while limit and (data := await reader.read(min(limit, 4096))):
+                writer.write(data)
+                await writer.drain()
+                limit -= len(data)
 
     server = await asyncio.start_server(relay, "127.0.0.1", 0)
     async with server:

@@ -33,7 +33,15 @@ from node_runtime.protocol.client import Client
 from node_runtime.protocol.clip import clip_path
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
-from .local_build import LocalRelease, build_line, generate_line, missing_appups, read_release, run_node_runtime
+from .local_build import (
+    LocalRelease,
+    build_line,
+    content_hash,
+    generate_line,
+    missing_appups,
+    read_release,
+    run_node_runtime,
+)
 from .lost_data import check_consent
 from .steps import DeploymentOutput
 
@@ -104,7 +112,10 @@ def deploy(
     tarball_before = previous or _tarball_of(release, running.vsn)
     if running.vsn != release.vsn:
         _generate(deployment, release, running, tarball_before)
+    former = content_hash(release.tarball(release.vsn))
     tarball = _build(deployment, release, tarball_before)
+    if former not in (None, content_hash(tarball)):
+        with_client(node, cookie_file, lambda client: _remove_former(client, deployment, release.vsn))
     with_client(node, cookie_file, lambda client: _install(client, deployment, tarball))
 
 
@@ -156,6 +167,20 @@ def _build(deployment: _Deployment, release: LocalRelease, previous: Path | None
     tarball = Path(run_node_runtime(line)[-1])
     deployment.output.end("build", line, {"tarball": str(tarball)}, lambda: tables.text(str(tarball)))
     return tarball
+
+
+async def _remove_former(client: Client, deployment: _Deployment, vsn: str) -> None:
+    """Remove the release from the node if it is a former build of `vsn` that was staged, but never installed.
+
+    For example, the plan of the former build was refused, and the mistake is corrected now.
+    """
+    releases = (await client.request(methods.RELEASES)).releases
+    if any(one.vsn == vsn and one.status == "unpacked" and one.failed is None for one in releases):
+        line = deployment.line("remove", vsn)
+        deployment.output.begin(line)
+        left = await client.request(methods.REMOVE, m.ReleaseVsn(vsn=vsn))
+        words = f"The former build of {vsn}, which has never run, is deleted from {deployment.node}."
+        deployment.output.end("remove", line, left, lambda: tables.text(words))
 
 
 async def _install(client: Client, deployment: _Deployment, tarball: Path) -> None:

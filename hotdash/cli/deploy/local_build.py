@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import subprocess
 import sys
@@ -77,6 +78,15 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise Refused(f"{clip_path(path)} can't be read: {reason}; name the folder of a project.") from None
     except tomllib.TOMLDecodeError as error:
         raise Refused(f"{clip_path(path)} is not TOML: {error}.") from None
+
+
+def content_hash(tarball: Path) -> bytes | None:
+    """Return the hash of a tarball; None if the file does not exist or can't be read."""
+    try:
+        with tarball.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return None
 
 
 def run_node_runtime(line: list[str]) -> list[str]:

@@ -35,6 +35,11 @@ def test_a_project_is_planned_then_deployed_and_then_there_is_nothing_to_do(tiny
     assert planned[2]["command"] == f"hotdash plan {NAME} 2.0"
     assert planned[2]["result"]["modules"][0]["name"] == "tiny.hello_page"
 
+    page = project / "apps/tiny/priv/pages/hello.html"
+    page.write_text(f"{page.read_text()} A correction before the first install.")
+    corrected = tiny.hotdash("deploy", NAME, project, "--plan-only").stdout
+    assert f"+ hotdash remove {NAME} 2.0\nThe former build of 2.0, which has never run, is deleted" in corrected
+
     refused = tiny.hotdash("deploy", NAME, project, code=2)
     assert "There is no terminal to confirm on; pass --yes" in refused.stderr
     assert json.loads(tiny.hotdash("status", NAME, "-o", "json").stdout)["info"]["vsn"] == "1.0"
