@@ -6,6 +6,7 @@ and ends only when the script has succeeded. For every other change, the transac
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -43,6 +44,7 @@ class Transaction:
         "saved_supervisors",
         "seconds",
         "started",
+        "starting",
         "undo_actions",
     )
 
@@ -51,6 +53,8 @@ class Transaction:
         self.seconds = seconds
         self.started: list[Pid] = []
         """Processes that were started inside the transaction, in order."""
+        self.starting: set[asyncio.Timeout] = set()
+        """The time limits of the start functions for which supervisors wait now; they have no time yet."""
         self.held: list[Pid] = []
         """Processes that are held only because the script acted on them."""
         self.previous_namespaces: dict[str, dict[str, Any]] = {}
@@ -71,6 +75,20 @@ class Transaction:
         """The supervisors whose previous state is recorded in `undo_actions`."""
         self.ended = False
         """True when the script has ended; tasks that it started may still run."""
+
+    async def await_start(self, starting: Awaitable[Any]) -> Any:
+        """Await what a start function has returned. Raises TimeoutError if `interrupt_starts` is called meanwhile."""
+        async with asyncio.timeout(None) as limit:
+            self.starting.add(limit)
+            try:
+                return await starting
+            finally:
+                self.starting.discard(limit)
+
+    def interrupt_starts(self) -> None:
+        """After the script has failed, end the start functions that have not ended: their supervisors wait for them."""
+        for limit in self.starting:
+            limit.reschedule(asyncio.get_running_loop().time())
 
     def defer(self, title: str, run: Callable[[], Awaitable[object]]) -> None:
         """Run an action when the script has succeeded. `title` names it in the log: `the end of lamp <4>`."""

@@ -25,6 +25,8 @@ RETRY_SECONDS: Final = 10.0
 """Time between two attempts to revert."""
 REVERT_WAIT_SECONDS: Final = 60.0
 """How long each attempt to revert waits for blockers that may pass by themselves."""
+CLOCK_TOLERANCE_SECONDS: Final = 1.0
+"""The clock may drift by so many seconds before the time that is shown for the deadline is corrected."""
 LATE: Final = "the release was not committed in time"
 """The reason for a revert at the deadline."""
 MAX_REVERT_ATTEMPTS: Final = 3
@@ -64,7 +66,8 @@ class Probation:
         bootable: Callable[[], list[str]],
         on_health: Callable[[Health], None],
     ) -> None:
-        self.until: float | None = None
+        self._until: float | None = None
+        self._due = 0.0
         self._revert = revert
         self._restart = restart
         self._bootable = bootable
@@ -77,6 +80,19 @@ class Probation:
         self._deadline = 0.0
         self.no_way_back: str | None = None
         """Why a revert will need a restart of the node, as a sentence; None if it may work without one."""
+
+    @property
+    def until(self) -> float | None:
+        """The Unix time of the deadline; None without a deadline. It follows the clock if somebody sets the clock.
+
+        The deadline itself counts seconds, regardless of the clock.
+        """
+        until = self._until
+        if until is not None:
+            by_now = time.time() + self._due - time.monotonic()
+            if abs(by_now - until) > CLOCK_TOLERANCE_SECONDS:
+                self._until = until = by_now
+        return until
 
     @property
     def health(self) -> Health | None:
@@ -95,12 +111,13 @@ class Probation:
         if self._monitor is None or self._deadline <= 0 or self._why not in (None, LATE):
             return
         self._cancel_timers()
-        self._why, self.until = None, time.time() + self._deadline
+        self._why, self._until = None, time.time() + self._deadline
+        self._due = time.monotonic() + self._deadline
         self._schedule_revert(self._deadline, LATE)
 
     def end(self) -> None:
         """End the probation: the release was committed, reverted or replaced."""
-        self.until = self._why = self.no_way_back = None
+        self._until = self._why = self.no_way_back = None
         self._failed_attempts = self._refusals = 0
         self._cancel_timers()
         if self._monitor is not None:

@@ -10,9 +10,13 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from node_runtime import cast, exit, whereis
+from node_runtime.behaviours.upgrade.live_processes import SupervisorProcess
 from node_runtime.control.event_source import BATCH_SECONDS, MAX_RECORDS_PER_BATCH
 from node_runtime.control.health_signs.loop_watch import LoopWatch
+from node_runtime.control.health_signs.restarts import restarting_supervisors
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.client import MissedEvents
 from tests.support.waiting import eventually, until
@@ -81,6 +85,19 @@ async def test_the_vitals_name_a_supervisor_that_restarts_and_the_last_exit_reas
     (one,) = event.vitals.restarting
     assert (one.name, one.used, one.intensity, one.period) == ("shop_sup", 1, 5, 10.0)
     assert (one.per_minute, one.child, one.reason) == (1, "till", "killed")
+
+
+async def test_a_failure_is_not_called_recent_for_an_hour_because_somebody_sets_the_clock_back(
+    shop: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid, clock = whereis("till"), time.time
+    assert pid is not None
+    exit(pid, "kill")
+    await eventually(lambda: whereis("till") not in (None, pid), what="the restart of the till")
+    supervisors = [one for one in shop.runtime.processes.values() if isinstance(one, SupervisorProcess)]
+    assert [one.name for one in restarting_supervisors(shop.runtime, supervisors)] == ["shop_sup"]
+    monkeypatch.setattr(time, "time", lambda: clock() - 3600.0)
+    assert restarting_supervisors(shop.runtime, supervisors) == ()
 
 
 async def test_the_vitals_name_a_mailbox_that_grows(shop: Node) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -210,6 +211,19 @@ async def test_a_trace_has_a_rate_and_an_end(shop: Node) -> None:
         assert ended.events == trace.events
         with pytest.raises(Refused, match="at most 300 s and 100 events"):
             await client.request(methods.TRACE_PROCESS, m.TraceProcess(pid=pid, boot_id=BOOT, seconds=3600.0))
+
+
+async def test_a_trace_does_not_end_because_somebody_sets_the_clock(
+    shop: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid, clock = int(await gen_server.start(Desk, name="front")), time.time
+    async with shop.client() as client:
+        await client.request(methods.TRACE_PROCESS, m.TraceProcess(pid=pid, boot_id=BOOT, seconds=300.0))
+        monkeypatch.setattr(time, "time", lambda: clock() + 86400.0)
+        await call("front", Desk.login, "ann", "hunter2")
+        trace = (await view(client, "front")).trace
+    assert trace is not None
+    assert [one.kind for one in trace.events] == ["in", "out"]
 
 
 async def test_a_trace_ends_by_itself(shop: Node) -> None:

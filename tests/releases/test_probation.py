@@ -134,6 +134,21 @@ async def test_too_many_restarts_roll_it_back_with_the_current_states(small: Sma
     assert live_processes.raw_state("counter") == {"count": 12}
 
 
+@pytest.mark.parametrize("jump", [-3600.0, 86400.0])
+async def test_the_shown_deadline_follows_a_clock_that_was_set(
+    small: SmallNode, monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    handler = await two(small, "deadline = 600.0")
+    await small.install("2")
+    before, clock = handler.releases()[1].probation_until, time.time
+    assert before == handler.releases()[1].probation_until
+    monkeypatch.setattr(time, "time", lambda: clock() + jump)
+    after = handler.releases()[1].probation_until
+    assert before is not None
+    assert after == pytest.approx(before + jump, abs=30.0)
+    assert (handler.vsn, handler.operation().kind) == ("2", "install")
+
+
 async def test_errors_in_the_log_roll_it_back(small: SmallNode) -> None:
     handler = await two(small)
     await small.install("2")

@@ -293,7 +293,8 @@ class Supervisor(GenServer[ChildTable]):
                 case "worker" | "supervisor":
                     pid = function(*args)
                     if type(pid) is CoroutineType or inspect.isawaitable(pid):
-                        pid = await pid
+                        inside = current_transaction()
+                        pid = await (pid if inside is None else inside.await_start(pid))
                 case _ as unknown:
                     assert_never(unknown)
             if not isinstance(pid, Pid):

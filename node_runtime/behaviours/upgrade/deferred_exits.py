@@ -188,8 +188,12 @@ def _give_name_back(name: str, holder: Process) -> None:
 
 
 async def end_started_processes(transaction: Transaction) -> None:
-    """Shut down the processes that a failed script has started, the last one first; kill those that take too long."""
+    """Shut down the processes that a failed script has started, the last one first; kill those that take too long.
+
+    A start function that has not ended is interrupted, because its supervisor would wait for it for ever.
+    """
     node = runtime()
+    transaction.interrupt_starts()
     born = [node.processes[pid] for pid in reversed(transaction.started) if pid in node.processes]
     pids = {process.pid for process in born}
     roots = [process for process in born if process.parent not in pids]

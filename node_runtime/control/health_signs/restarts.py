@@ -21,10 +21,10 @@ def restarting_supervisors(
     runtime: Runtime, supervisors: Iterable[SupervisorProcess]
 ) -> tuple[RestartingSupervisor, ...]:
     """Return the supervisors whose children have failed in the last minute, those with the most failures first."""
-    since = time.time() - WINDOW_SECONDS
+    now = time.time()
     failed: dict[int, list[Finished]] = {}
     for ended in runtime.exit_log.failures():
-        if ended.ended >= since and ended.parent is not None:
+        if now - WINDOW_SECONDS <= ended.ended <= now and ended.parent is not None:
             failed.setdefault(int(ended.parent), []).append(ended)
     if not failed:
         return ()

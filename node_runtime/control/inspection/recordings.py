@@ -29,6 +29,7 @@ class Trace:
     def __init__(self, seconds: float, rate: int) -> None:
         self._rate = rate
         self._until = time.time() + seconds
+        self._due = time.monotonic() + seconds
         self._second = 0
         self._in_second = 0
         self._left_out = 0
@@ -37,15 +38,15 @@ class Trace:
     @property
     def running(self) -> bool:
         """Whether the trace still records events: its time has not passed yet."""
-        return time.time() < self._until
+        return time.monotonic() < self._due
 
     def end(self) -> None:
         """End the trace now; its events stay."""
-        self._until = min(self._until, time.time())
+        self._until, self._due = min(self._until, time.time()), min(self._due, time.monotonic())
 
     def take(self, _: object, event: sys.SystemEvent) -> object:
         """Record an event. When the time of the trace has passed, return DONE, so that the process removes `take`."""
-        if event.at >= self._until:
+        if not self.running:
             return sys.DONE
         if int(event.at) != self._second:
             self._second, self._in_second = int(event.at), 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from node_runtime.behaviours.code_references import resolve_in_versions
@@ -53,13 +53,16 @@ class ScriptCalls:
         result = function(*args)
         if inspect.isawaitable(result):
             self._before_waiting()
-            try:
-                async with asyncio.timeout(self._seconds) as limit:
-                    await result
-            except TimeoutError:
-                if limit.expired():
-                    raise TimeoutError(f"the function has not ended within {self._seconds:g} s") from None
-                raise
+            await self._in_time(result, "the function has not ended")
+
+    async def _in_time(self, call: Awaitable[object], clause: str) -> None:
+        try:
+            async with asyncio.timeout(self._seconds) as limit:
+                await call
+        except TimeoutError:
+            if limit.expired():
+                raise TimeoutError(f"{clause} within {self._seconds:g} s") from None
+            raise
 
     async def stop(self, modules: Sequence[str]) -> None:
         """Terminate every child that runs one of the modules. Follows the `stop` of OTP's release_handler."""
@@ -80,9 +83,10 @@ class ScriptCalls:
             if child.spec.is_forgotten:
                 continue
             if child.args is None:
-                await restart_child(supervisor, child.spec.id)
+                starting = restart_child(supervisor, child.spec.id)
             else:
-                await start_child(supervisor, child.args[len(child.spec.args) :])
+                starting = start_child(supervisor, child.args[len(child.spec.args) :])
+            await self._in_time(starting, f"the child {child.spec.id} has not started")
 
     async def restart_child(self, step: RestartChild) -> None:
         """End a child and start it anew. Unlike other exits in a script, the exit of this child is not deferred.
@@ -97,7 +101,7 @@ class ScriptCalls:
             end_at_once(self._transaction, child.pid)
             self._ended_children.append((supervisor.pid, step.child))
             await terminate_child(supervisor.pid, step.child)
-        await restart_child(supervisor.pid, step.child)
+        await self._in_time(restart_child(supervisor.pid, step.child), f"the child {step.child} has not started")
 
     def forget_ended_children(self) -> None:
         """After a failure, record in the restored child tables of supervisors which children have ended."""
