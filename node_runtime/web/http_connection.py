@@ -6,6 +6,7 @@ uvicorn has a protocol class for each parser. What differs between httptools and
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -15,6 +16,8 @@ from .clients.client_limits import ClientLimits, LimitLog
 from .clients.client_log import ClientLogger
 from .clients.idle_connections import ConnectionLoop
 from .clients.paced_reading import PIECE_BYTES, PacedReader
+from .clients.request_rules import may_open_websocket
+from .clients.request_target import is_origin_form, origin_form
 from .websockets import connection_factory
 
 HEAD_TOO_LARGE: Final = (
@@ -134,6 +137,10 @@ def _listener_connection(protocol: Any) -> Any:
                 self.transport.abort()
 
         def handle_websocket_upgrade(self, *event: Any) -> None:
+            if not may_open_websocket(self.scope):
+                self.limit_log.add("the request for a websocket was not valid")
+                self.send_400_response("Bad Request")
+                return
             self.has_upgraded = True
             target: bytes = event[0].target if event else self.url  # h11 passes the request, httptools doesn't
             if self.config.websockets.find(unquote(target.partition(b"?")[0].decode("latin-1"))) is not None:
@@ -145,11 +152,12 @@ def _listener_connection(protocol: Any) -> Any:
 
 def _with_httptools(base: Any) -> Any:
     parse, on_body, start_task = base.take, base.on_body, base._start_asgi_task
+    on_headers_complete, on_message_complete = base.on_headers_complete, base.on_message_complete
 
     class HttptoolsConnection(base):  # type: ignore[misc]
         """The connection for the parser httptools, which itself has no limits, and parses pipelined requests ahead."""
 
-        __slots__ = ("_got_body", "_may_answer_at_once", "_unfinished_bytes")
+        __slots__ = ("_got_body", "_may_answer_at_once", "_next_data", "_piece", "_unfinished_bytes")
         headers: Any
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -159,6 +167,7 @@ def _with_httptools(base: Any) -> Any:
             """Whether the next request is the first of a piece. Others wait for a turn of the event loop."""
             self._unfinished_bytes = 0
             """The number of bytes of an incomplete head, or of incomplete trailers, that have arrived."""
+            self._piece = self._next_data = b""
 
         def waits(self) -> bool:
             return bool(self.pipeline) or super().waits()
@@ -166,8 +175,13 @@ def _with_httptools(base: Any) -> Any:
         def take(self, data: bytes) -> None:
             before = self.cycle
             self._may_answer_at_once = True
+            self._piece = data
             parse(self, data)
             self._may_answer_at_once = False
+            while self._next_data and not self.transport.is_closing():
+                self._piece, self._next_data = self._next_data, b""
+                parse(self, self._piece)
+            self._piece = b""
             if self.cycle is not before or self._got_body or self.has_upgraded:  # a complete head makes a new cycle
                 self._got_body = False
                 self._unfinished_bytes = 0
@@ -190,6 +204,42 @@ def _with_httptools(base: Any) -> Any:
             # httptools reports trailers as further headers. They are left out: a front server hasn't checked them.
             self.headers = self.headers.copy()
 
+        def on_headers_complete(self) -> None:
+            connection: Any = self  # uvicorn's attributes have no slots
+            if not is_origin_form(connection.url):
+                hosts = [value for name, value in self.headers if name == b"host"]
+                # a ValueError becomes a 400
+                connection.url = origin_form(connection.parser.get_method(), connection.url, hosts)
+            if not self._has_ignored_upgrade():
+                on_headers_complete(self)
+
+        def on_message_complete(self) -> None:
+            if not self._has_ignored_upgrade():
+                on_message_complete(self)
+
+        def _has_ignored_upgrade(self) -> bool:
+            parser = self.parser
+            return parser.should_upgrade() and not self._should_upgrade() and parser.get_method() != b"CONNECT"
+
+        def _unsupported_upgrade_warning(self) -> None:
+            """Have the request parsed again without its Upgrade header. Called after the head.
+
+            httptools takes what follows such a head for bytes of the other protocol, but the listener ignores the
+            header. So without this, the body would be lost, or its next piece would be parsed as a request.
+            """
+            stopped = sys.exception()
+            if stopped is None or not self._has_ignored_upgrade():
+                return
+            connection: Any = self
+            parser = connection.parser
+            head = [parser.get_method(), b" ", connection.url, b" HTTP/", parser.get_http_version().encode(), b"\r\n"]
+            for name, value in self.headers:
+                if name != b"upgrade":
+                    head += [name, b": ", value, b"\r\n"]
+            self._next_data = b"".join([*head, b"\r\n", self._piece[stopped.args[0] :]])
+            connection.parser = type(parser)(self)
+            connection.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+
         def on_body(self, body: bytes) -> None:
             self._got_body = True
             on_body(self, body)
@@ -198,8 +248,14 @@ def _with_httptools(base: Any) -> Any:
 
 
 def _with_h11(base: Any) -> Any:
+    from .clients.strict_lines import refuse_loose_lines  # imports h11, which most nodes don't use
+
     class H11Connection(base):  # type: ignore[misc]
         """The connection for the parser h11, which itself limits incomplete events: `h11_max_incomplete_event_size`."""
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            refuse_loose_lines(self.conn)
 
         def send_400_response(self, msg: str) -> None:
             if len(self.conn.trailing_data[0]) > self.limits.head_bytes:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from node_runtime import GenServer, Pid, call, cast, exit, gen_server, register, spawn_task, supervisor, sys
 from node_runtime.control.queries import membership, process_queries, slices
@@ -181,6 +182,23 @@ async def test_a_query_yields_to_the_event_loop_while_it_searches(
             pass  # so that the next query finds all processes read
         monkeypatch.setattr(slices, "SLICE_SECONDS", 0.0)
         assert sum(1 for _ in queries.processes(query)) >= times
+
+
+async def test_a_query_yields_while_it_searches_for_the_place_of_a_process(
+    shop: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pool_of(500) as pids:
+        queries = process_queries.ProcessQueries(shop.runtime, shop.code, "boot")
+        for number, pid in enumerate(pids[:250]):
+            register(f"worker {number}", pid)
+        last, unfolded = int(pids[-1]), m.TreeQuery(unfolded=True)
+        filtered = m.TreeQuery(unfolded=True, filter="!name:zz")
+        for _ in (*queries.processes(m.ProcessQuery(order="name")), *queries.tree(unfolded)):
+            pass  # so that the next queries find all in order
+        monkeypatch.setattr(slices, "SLICE_SECONDS", 0.0)
+        assert sum(1 for _ in queries.processes(m.ProcessQuery(order="name", follow=last))) >= 8
+        assert sum(1 for _ in queries.tree(replace(unfolded, follow=last))) >= 8
+        assert sum(1 for _ in queries.tree(filtered)) >= 110  # 103 if siblings were put in order at once
 
 
 async def test_a_filter_does_not_see_what_redaction_hides(shop: Node) -> None:

@@ -145,6 +145,29 @@ SMUGGLED = {
     "no version": b"GET /first\r\n\r\n" + EVIL,
     "a tunnel": b"CONNECT b:443 HTTP/1.1\r\nHost: b\r\n\r\n" + EVIL,
     "a null byte": b"GET /first HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n" + EVIL,
+    "a continued line": post(b"X: a\r\n " + CHUNKED, b"0\r\n\r\n" + EVIL),
+    "a continued coding": post(b"Transfer-Encoding:\r\n chunked\r\n", b"0\r\n\r\n" + EVIL),
+    "a line feed alone": post(b"X: a\n" + CHUNKED, b"0\r\n\r\n" + EVIL),
+    "line feeds alone": b"GET /first HTTP/1.1\nHost: a\n\n" + EVIL,
+    "a line feed at the end": b"GET /first HTTP/1.1\r\nHost: a\r\n\n" + EVIL,
+    "a line feed after chunks": post(CHUNKED, b"0\r\n\n" + EVIL),
+    "a carriage return in a chunk's extension": post(CHUNKED, b"0;a\rb\r\n\r\n" + EVIL),
+    "an open quote in a chunk's extension": post(CHUNKED, b'0;a="\r\n\r\n' + EVIL),
+    "a space after a chunk's size": post(CHUNKED, b"0 \r\n\r\n" + EVIL),
+    "a chunk of 2**64 bytes": post(CHUNKED, b"10000000000000000\r\n" + EVIL),
+    "a coding before chunks": post(b"Transfer-Encoding: gzip, chunked\r\n", b"0\r\n\r\n" + EVIL),
+    "a coding without name": post(b"Transfer-Encoding: ,chunked\r\n", b"0\r\n\r\n" + EVIL),
+    "another version": b"GET /first HTTP/2.0\r\nHost: a\r\n\r\n" + EVIL,
+    "another host in the target": b"GET http://b/first HTTP/1.1\r\nHost: a\r\n\r\n" + EVIL,
+    "another port in the target": b"GET http://a:81/first HTTP/1.1\r\nHost: a\r\n\r\n" + EVIL,
+    "a user in the target": b"GET http://a@b/first HTTP/1.1\r\nHost: a\r\n\r\n" + EVIL,
+    "another protocol in the target": b"GET ftp://a/first HTTP/1.1\r\nHost: a\r\n\r\n" + EVIL,
+    "a fragment in the target": b"GET /first#/other HTTP/1.1\r\nHost: a\r\n\r\n" + EVIL,
+    "a target without a path": b"GET first HTTP/1.1\r\nHost: a\r\n\r\n" + EVIL,
+    "a path in the host": b"GET /first HTTP/1.1\r\nHost: a/other?x=\r\n\r\n" + EVIL,
+    "a user in the host": b"GET /first HTTP/1.1\r\nHost: a@b\r\n\r\n" + EVIL,
+    "a list of hosts": b"GET /first HTTP/1.1\r\nHost: a, b\r\n\r\n" + EVIL,
+    "a host with an open bracket": b"GET /first HTTP/1.1\r\nHost: [::1\r\n\r\n" + EVIL,
 }
 
 
@@ -164,6 +187,43 @@ async def test_ambiguous_requests_are_refused_and_what_follows_them_is_not_serve
     reports = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(reports) <= 2, reports
     assert all("1 since the last report" in report for report in reports)
+
+
+@PARSERS
+@pytest.mark.parametrize("host", [b"a", b"A.example:80", b"[::1]:8000", b"a_b-c.example.", b""])
+async def test_ordinary_hosts_and_absolute_targets_of_the_same_host_are_served(
+    node: Runtime, parser: Any, host: bytes
+) -> None:
+    await web.start_asgi("site", APP, http=parser)
+    async with connection(b"GET /a HTTP/1.1\r\nHost: " + host + b"\r\n\r\n") as (reader, writer):
+        await served(reader)
+        if host:
+            writer.write(b"GET http://" + host.lower() + b"/b?c HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
+            await served(reader)
+    assert [path for path, _ in SERVED] == (["/a", "/b"] if host else ["/a"])
+
+
+@PARSERS
+async def test_the_body_of_a_request_for_another_protocol_is_a_body_and_never_a_request(
+    node: Runtime, parser: Any
+) -> None:
+    await web.start_asgi("site", APP, http=parser)
+    other = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
+    sized = post(other + b"Content-Length: %d\r\n" % len(EVIL), EVIL)
+    chunked = post(other + CHUNKED, b"%x\r\n%b\r\n0\r\n\r\n" % (len(EVIL), EVIL))
+    bare = b"GET /first HTTP/1.1\r\n" + HOST + other + b"\r\n"
+    async with connection(sized + chunked + bare) as (reader, _):
+        for _ in range(3):
+            await served(reader)
+    async with connection() as (reader, writer), connection() as (neighbour, asks):
+        for request in (sized, chunked, bare):
+            head, end, body = request.partition(b"\r\n\r\n")
+            writer.write(head + end)
+            asks.write(b"GET /neighbour HTTP/1.1\r\n" + HOST + b"\r\n")
+            await served(neighbour)  # meanwhile the listener has read the head
+            writer.write(body)
+            await served(reader)
+    assert sorted(path for path, _ in SERVED) == ["/first"] * 6 + ["/neighbour"] * 3
 
 
 @PARSERS
@@ -283,6 +343,22 @@ async def test_a_handshake_that_can_not_be_read_is_answered(node: Runtime, path:
     assert b" 101 " not in await until_closed(
         b"POST " + path + b" HTTP/1.1\r\n" + HANDSHAKE + b"Content-Length: 3\r\n\r\nabc"
     )
+
+
+@PARSERS
+@WEBSOCKETS
+@pytest.mark.parametrize(
+    ("version", "host"),
+    [(b"1.0", HOST), (b"1.1", b""), (b"1.1", HOST * 2), (b"1.1", b"Host: a/x?y\r\n")],
+    ids=["1.0", "no host", "two hosts", "a path in the host"],
+)
+async def test_a_websocket_has_one_valid_host_as_any_request(
+    node: Runtime, parser: Any, path: bytes, version: bytes, host: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    await web.start_asgi("site", APP, websockets=[ECHO], http=parser)
+    request = b"GET " + path + b" HTTP/" + version + b"\r\n" + HANDSHAKE.removesuffix(HOST) + host + b"\r\n"
+    assert (await until_closed(request)).startswith(b"HTTP/1.1 400")
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 @WEBSOCKETS

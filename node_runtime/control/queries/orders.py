@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Generator
-from itertools import islice
 from operator import attrgetter
 from typing import Any, Final
 
@@ -47,33 +46,53 @@ class OrderedProcesses:
     def __len__(self) -> int:
         return len(self._all)
 
-    def page(self, offset: int, limit: int, *, reverse: bool) -> list[Process]:
-        """Return at most `limit` processes from `offset` on."""
+    def page(self, offset: int, limit: int, *, reverse: bool) -> Generator[None, None, list[Process]]:
+        """Return at most `limit` processes from `offset` on; yield between short slices of the work."""
         if reverse:
             end = len(self) - offset
-            return self._slice(max(0, end - limit), max(0, end))[::-1]
-        return self._slice(offset, offset + limit)
+            return (yield from self._slice(max(0, end - limit), max(0, end)))[::-1]
+        return (yield from self._slice(offset, offset + limit))
 
-    def index(self, pid: int, *, reverse: bool) -> int | None:
-        """Return the position of a process; None if it is not in the list."""
+    def index(self, pid: int, *, reverse: bool) -> Generator[None, None, int | None]:
+        """Return the position of a process; None if it is not in the list. Yields between short slices of the work."""
         at = bisect_left(self._all, pid, key=_PID)
         if at == len(self._all) or self._all[at].pid != pid:
             return None
+        position = 0
         if pid in self._pids or self._is_complete:
-            position = next(n for n, process in enumerate(self._first) if process.pid == pid)
+            for (number, process), due in sliced(enumerate(self._first)):
+                if due:
+                    yield
+                if process.pid == pid:
+                    position = number
+                    break
         else:
-            position = at + len(self._first) - sum(1 for one in self._pids if one < pid)
+            position = at + len(self._first)
+            for one, due in sliced(self._pids):
+                if due:
+                    yield
+                position -= one < pid
         return len(self) - 1 - position if reverse else position
 
-    def _slice(self, begin: int, end: int) -> list[Process]:
+    def _slice(self, begin: int, end: int) -> Generator[None, None, list[Process]]:
         page = self._first[begin:end]
         begin, end = max(0, begin - len(self._first)), end - len(self._first)
         if end <= 0 or self._is_complete:
             return page
         if not self._pids:
             return [*page, *self._all[begin:end]]
-        others = (process for process in self._all if process.pid not in self._pids)
-        return [*page, *islice(others, begin, end)]
+        skipped = 0
+        for process, due in sliced(self._all):
+            if due:
+                yield
+            if process.pid in self._pids:
+                continue
+            if skipped >= begin:
+                page.append(process)
+            skipped += 1
+            if skipped >= end:
+                break
+        return page
 
 
 class Orders:

@@ -77,7 +77,7 @@ class ProcessQueries:
             tree = self._tree(query, filter)
             yield from tree.refresh()
             offset, limit = _window(query.offset, query.limit)
-            index = None if query.follow is None else tree.index(query.follow)
+            index = None if query.follow is None else (yield from tree.index(query.follow))
             if index is not None:
                 offset = max(0, index - max(0, query.lead))
             offset = min(offset, max(0, tree.length - 1))
@@ -185,11 +185,13 @@ class ProcessQueries:
     def _page(self, query: m.ProcessQuery, listed: ProcessList) -> Generator[None, None, m.ProcessPage]:
         ordered = listed.ordered
         offset, limit = _window(query.offset, query.limit)
-        index = None if query.follow is None else ordered.index(query.follow, reverse=query.reverse)
+        index = None
+        if query.follow is not None:
+            index = yield from ordered.index(query.follow, reverse=query.reverse)
         if index is not None:
             offset = max(0, index - max(0, query.lead))
         offset = min(offset, max(0, len(ordered) - 1))
-        page = ordered.page(offset, limit, reverse=query.reverse)
+        page = yield from ordered.page(offset, limit, reverse=query.reverse)
         alive = [process for process in page if self._membership.alive(process)]
         rows = yield from self._rows.changed(alive, query.details, query.since)
         return m.ProcessPage(

@@ -48,12 +48,12 @@ def sliced(items: Iterable[T], every: int = CHECKED_ITEMS) -> Iterator[tuple[T, 
 
 def sort_in_slices(items: list[T], key: Callable[[T], Any]) -> Generator[None, None, list[T]]:
     """Return the items in order, smallest key first; items with equal keys keep their order."""
+    if len(items) <= SORTED_RUN:
+        return sorted(items, key=key)
     runs: list[list[tuple[Any, int, T]]] = []
     for begin in range(0, len(items), SORTED_RUN):
         runs.append(sorted((key(item), begin + n, item) for n, item in enumerate(items[begin : begin + SORTED_RUN])))
         yield
-    if len(runs) <= 1:
-        return [item for run in runs for _, _, item in run]
     merged: list[T] = []
     for (_, _, item), due in sliced(heapq.merge(*runs)):
         if due:

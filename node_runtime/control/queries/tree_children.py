@@ -11,7 +11,7 @@ from node_runtime.processes.runtime import Runtime
 
 from .membership import Membership
 from .process_reader import table_of
-from .slices import sliced
+from .slices import sliced, sort_in_slices
 
 
 class TreeEntry(NamedTuple):
@@ -58,15 +58,27 @@ class TreeChildren:
             entries, total = [*entries, *others], total + len(others)
         return entries, total
 
-    def of_these(self, process: Process, wanted: list[Process]) -> list[TreeEntry]:
+    def of_these(self, process: Process, wanted: list[Process]) -> Generator[None, None, list[TreeEntry]]:
         """Return entries for some of the children of a process, in the order of the specifications."""
         table = table_of(process)
-        if table is None:
-            return [TreeEntry(one, None) for one in wanted]
-        places = {id: place for place, id in enumerate(table.children)}
-        found = [(one, table.by_pid.get(one.pid)) for one in wanted]
-        found.sort(key=lambda pair: len(places) if pair[1] is None else places.get(pair[1].spec.id, len(places)))
-        return [TreeEntry(one, child, int(process.pid)) for one, child in found]
+        found: list[TreeEntry] = []
+        for one, due in sliced(wanted):
+            if due:
+                yield
+            child = None if table is None else table.by_pid.get(one.pid)
+            found.append(TreeEntry(one, child, 0 if table is None else int(process.pid)))
+        if table is None or not table.children:
+            return found
+        places: dict[str, int] = {}
+        for id, due in sliced(list(table.children)):
+            if due:
+                yield
+            places[id] = len(places)
+
+        def place(entry: TreeEntry) -> int:
+            return len(places) if entry.child is None else places.get(entry.child.spec.id, len(places))
+
+        return (yield from sort_in_slices(found, place))
 
     def current(self, entry: TreeEntry) -> Process | None:
         """Return the process that an entry has now, or None: the child may have been restarted or stopped meanwhile."""

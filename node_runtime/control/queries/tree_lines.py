@@ -25,7 +25,7 @@ from node_runtime.protocol.messages import ApplicationInfo, ChildInfo, TreeLine
 from .membership import Membership
 from .process_list import MatchingProcesses
 from .process_reader import ProcessReader, shown_name
-from .slices import Repetition, SliceClock, sliced
+from .slices import Repetition, SliceClock, sliced, sort_in_slices
 from .tree_children import TreeChildren, TreeEntry
 
 MAX_SIBLINGS: Final = 50
@@ -146,18 +146,22 @@ class VisibleTree:
             at += 1
         return tuple(lines)
 
-    def index(self, pid: int) -> int | None:
-        """Return the line of a process; None if it has no visible line."""
+    def index(self, pid: int) -> Generator[None, None, int | None]:
+        """Return the line of a process; None if it has no visible line. Yields between short slices of the work."""
         known, line = self._last_found
         if known == pid and self._pid_at(line) == pid:
             return line
-        for part in self._parts:
+        for part, part_due in sliced(self._parts):
+            if part_due:
+                yield
             if isinstance(part, _Single):
                 if part.line.pid == pid:
                     self._last_found = pid, part.first
                     return part.first
                 continue
-            for number, entry in enumerate(part.entries):
+            for (number, entry), due in sliced(enumerate(part.entries)):
+                if due:
+                    yield
                 process = self._children.current(entry)
                 if process is not None and process.pid == pid:
                     self._last_found = pid, part.first + number
@@ -223,7 +227,7 @@ class VisibleTree:
     def _below(self, process: Process, path: str) -> Generator[None, None, tuple[list[TreeEntry], int]]:
         """Return children of a process, at most as many as may be shown, and the number of all children that match."""
         if self._shown_below is not None:
-            found = self._children.of_these(process, self._shown_below.get(process.pid, []))
+            found = yield from self._children.of_these(process, self._shown_below.get(process.pid, []))
             return found, len(found)
         if not self._children.has_any(process):
             return [], 0
@@ -290,19 +294,24 @@ class VisibleTree:
             self._matched, self._shown, self._shown_below = frozenset(), None, None
             return
         shown: set[int] = set()
+        matched: set[int] = set()
         below: dict[int, list[Process]] = {}
         for process, due in sliced(list(self._matching.processes)):
             if due:
                 yield
+            matched.add(process.pid)
             above: Process | None = process
             while above is not None and above.pid not in shown:
                 shown.add(above.pid)
                 below.setdefault(above.parent, []).append(above)
                 above = self._runtime.processes.get(above.parent)
-        for siblings in below.values():
-            siblings.sort(key=_PID)
-        self._matched = frozenset(process.pid for process in self._matching.processes)
-        self._shown, self._shown_below = shown, below
+        in_order: dict[int, list[Process]] = {}
+        for (parent, siblings), due in sliced(below.items()):
+            if due:
+                yield
+            in_order[parent] = yield from sort_in_slices(siblings, _PID)
+        self._matched = frozenset(matched)
+        self._shown, self._shown_below = shown, in_order
 
     def _has_children(self, process: Process) -> bool:
         if self._shown_below is not None:

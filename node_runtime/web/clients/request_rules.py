@@ -6,14 +6,35 @@ past the front server. Each of uvicorn's parsers accepts some requests that a se
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any, Final, cast
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .client_limits import LimitLog
 from .request_gate import AWAITED_BYTES, RequestGate
+
+_HOST: Final = re.compile(
+    rb"(?:[A-Za-z0-9\-._~!$&'()*+;=%]{0,255}+|\[[0-9A-Fa-f:.]{2,45}+\])(?::[0-9]{0,5}+)?", re.ASCII
+)
+
+
+@lru_cache(maxsize=256)
+def is_valid_host(host: bytes) -> bool:
+    """Return whether `host` may be the value of a Host header: a name or an address, perhaps with a port, or nothing.
+
+    From any other value, an application would build URLs with another path or host than those of the request.
+    """
+    return _HOST.fullmatch(host) is not None
+
+
+def may_open_websocket(scope: Scope) -> bool:
+    """Return whether a request for a websocket has the right version and exactly one valid Host header."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    return scope["http_version"] == "1.1" and len(hosts) == 1 and is_valid_host(hosts[0])
 
 
 class BodyTooLarge(HTTPException):
@@ -47,12 +68,15 @@ class RequestRules:
         headers, version = scope["headers"], scope["http_version"]
         values = dict(headers)
         length, coding = values.get(b"content-length"), values.get(b"transfer-encoding")
+        is_readable = version in ("1.1", "1.0") and is_valid_host(values.get(b"host", b""))
         hosts = int(b"host" in values)
         if len(values) != len(headers):  # some header is there twice
             hosts = sum(name == b"host" for name, _ in headers)
         one_host = hosts == 1 or (hosts == 0 and version == "1.0")
-        one_length = coding is None or (length is None and version != "1.0")
-        if not one_host or not one_length or version == "0.9" or scope["method"] == "CONNECT":
+        one_length = coding is None or (
+            length is None and version != "1.0" and coding.strip(b" \t").lower() == b"chunked"
+        )
+        if not one_host or not one_length or not is_readable or scope["method"] == "CONNECT":
             self._log.add("the request was not valid HTTP")
             return _refuse(send, 400, b"Bad Request")
         if self._max_bytes is None or (coding is None and int(length or 0) <= self._max_bytes):
@@ -80,7 +104,7 @@ class RequestRules:
         headers = scope["headers"]
         values = dict(headers)
         return (
-            b"host" in values
+            is_valid_host(values.get(b"host", b" "))
             and b"content-length" not in values
             and b"transfer-encoding" not in values
             and len(values) == len(headers)

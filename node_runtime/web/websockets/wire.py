@@ -77,7 +77,10 @@ class Wire:
         return self._protocol.data_to_send()
 
     def receive(self, data: bytes) -> list[str | bytes]:
-        """Parse bytes from the client, and return the messages that they complete. Pings are answered."""
+        """Parse bytes from the client, and return the messages that they complete. Pings are answered.
+
+        Nothing that follows a text with invalid UTF-8 is a message.
+        """
         protocol, unfinished = self._protocol, self._unfinished
         protocol.receive_data(data)
         unfinished += data
@@ -87,16 +90,18 @@ class Wire:
             if isinstance(frame, Frame):
                 length = unfinished[read + 1] & 0x7F
                 read += HEADER_BYTES + LENGTH_BYTES.get(length, 0) + MASK_BYTES + len(frame.data)
-                self._take(frame, messages)
+                if not self._take(frame, messages):
+                    break
         del unfinished[:read]
         if not self.is_open:
             unfinished.clear()
         return messages
 
-    def _take(self, frame: Frame, messages: list[str | bytes]) -> None:
+    def _take(self, frame: Frame, messages: list[str | bytes]) -> bool:
+        """Add the message that a frame completes. Return False if the frame was invalid."""
         match frame.opcode:
             case Opcode.TEXT | Opcode.BINARY if frame.fin:
-                self._complete(frame.opcode, frame.data, messages)
+                return self._complete(frame.opcode, frame.data, messages)
             case Opcode.TEXT | Opcode.BINARY:
                 self._opcode = frame.opcode
                 self._fragments += frame.data
@@ -106,23 +111,26 @@ class Wire:
                     opcode, data = self._opcode, bytes(self._fragments)
                     self._opcode = None
                     self._fragments.clear()
-                    self._complete(opcode, data, messages)
+                    return self._complete(opcode, data, messages)
             case Opcode.CLOSE:
                 received = self._protocol.close_rcvd
                 assert received is not None
                 self.closed_by_client = (received.code, received.reason)
             case Opcode.PING | Opcode.PONG:
                 pass
+        return True
 
-    def _complete(self, opcode: Opcode, data: bytes | bytearray | memoryview, messages: list[str | bytes]) -> None:
+    def _complete(self, opcode: Opcode, data: bytes | bytearray | memoryview, messages: list[str | bytes]) -> bool:
         if opcode is Opcode.BINARY:
             messages.append(bytes(data))
-            return
+            return True
         try:
             messages.append(str(data, "utf-8"))
         except UnicodeDecodeError as error:
             if self.is_open:
                 self._protocol.fail(CloseCode.INVALID_DATA, f"{error.reason} at position {error.start}")
+            return False
+        return True
 
     def receive_end(self) -> None:
         """Note that the client sends no more bytes."""

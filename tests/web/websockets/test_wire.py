@@ -66,7 +66,7 @@ def test_a_message_of_many_fragments_is_bounded_as_one_of_a_single_frame_is() ->
 
 def test_text_that_is_not_utf_8_closes_with_1007() -> None:
     wire = Wire(WireState(10))
-    assert wire.receive(framed(Opcode.TEXT, b"\xff")) == []
+    assert wire.receive(framed(Opcode.TEXT, b"1") + framed(Opcode.TEXT, b"\xff") + framed(Opcode.TEXT, b"2")) == ["1"]
     assert wire.closed_by_us is not None
     assert wire.closed_by_us[0] == 1007
     assert not wire.is_open
