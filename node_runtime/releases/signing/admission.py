@@ -18,6 +18,7 @@ import msgspec
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.signature_file import signature_path
 from node_runtime.releases.files.manifest import Manifest
+from node_runtime.releases.files.regular_file import open_regular
 from node_runtime.releases.files.trust_settings import read_trust_settings
 
 from .minisign import MalformedFile, Signature, decode_signature, is_valid, key_id_text
@@ -94,7 +95,7 @@ def tarball_hashes(tarball: Path) -> tuple[str, bytes]:
     """Return the SHA-256 of a tarball in hexadecimal, and its BLAKE2b-512 digest. Raises Refused."""
     sha256, blake2b = hashlib.sha256(), hashlib.blake2b()
     try:
-        with tarball.open("rb") as file:
+        with open_regular(tarball) as file:
             while block := file.read(1 << 20):
                 sha256.update(block)
                 blake2b.update(block)

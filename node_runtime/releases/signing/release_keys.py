@@ -25,6 +25,7 @@ import msgspec
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.names import Name
+from node_runtime.releases.files.regular_file import open_regular
 from node_runtime.releases.files.schemas import TomlStruct
 
 from .minisign import UNTRUSTED_PREFIX, MalformedFile, PublicKey, decode_public_key
@@ -90,7 +91,7 @@ def read_release_keys(folder: Path) -> tuple[ReleaseKey, ...]:
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix == ".pub")
         if paths:
-            _check_owner_only(folder)
+            _check_owner_only(folder, folder.stat())
     except FileNotFoundError:
         return ()
     except OSError as error:
@@ -108,8 +109,8 @@ def read_release_keys(folder: Path) -> tuple[ReleaseKey, ...]:
 def read_release_key(path: Path) -> ReleaseKey:
     """Read one key. Raises Refused."""
     try:
-        _check_owner_only(path)
-        with path.open("rb") as file:
+        with open_regular(path) as file:
+            _check_owner_only(path, os.fstat(file.fileno()))
             data = file.read(MAX_KEY_FILE_BYTES + 1)
         return _decode(path.name.removesuffix(".pub"), data)
     except OSError as error:
@@ -137,9 +138,8 @@ def _decode(name: str, data: bytes) -> ReleaseKey:
     )
 
 
-def _check_owner_only(path: Path) -> None:
+def _check_owner_only(path: Path, found: os.stat_result) -> None:
     """Raise Refused for a file or folder that other users may change: such a user could add a key."""
-    found = path.stat()
     mode = stat.S_IMODE(found.st_mode)
     if mode & 0o022:
         raise Refused(

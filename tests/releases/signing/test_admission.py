@@ -58,6 +58,18 @@ def test_a_folder_for_release_keys_without_a_key_refuses_every_tarball(node: Pat
     assert "has no key (NAME.pub)" in refusal(tarball, node)
 
 
+def test_a_pipe_in_place_of_a_key_or_a_tarball_is_refused_without_waiting(
+    node: Path, tmp_path: Path, ana: SecretKey
+) -> None:
+    tarball = signed_release(tmp_path, ana)
+    os.mkfifo(node / "etc/release-keys/bob.pub", 0o600)
+    assert "bob.pub can't be read: it is not a regular file" in refusal(tarball, node)
+    (node / "etc/release-keys/bob.pub").unlink()
+    tarball.unlink()
+    os.mkfifo(tarball)
+    assert "can't be read: it is not a regular file" in refusal(tarball, node)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_key_that_belongs_to_another_user_is_refused(node: Path, tmp_path: Path, ana: SecretKey) -> None:
     os.chown(node / "etc/release-keys/ana.pub", 65534, -1)
