@@ -11,6 +11,7 @@ as `Input.Submitted`.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from typing import Final
@@ -43,6 +44,9 @@ class KeyOrderApp(App[None]):
     _check: Timer | None = None
 
     def __init__(self, *, ansi_color: bool | None = None) -> None:
+        if os.environ.get("NO_COLOR") == "":
+            # Textual takes it for set: text is black on black in a terminal with few colours.
+            del os.environ["NO_COLOR"]
         super().__init__(ansi_color=ansi_color)
         self._held: deque[events.Key | events.Paste] = deque()
 

@@ -147,6 +147,12 @@ def test_a_terminal_with_few_colours_gets_its_own_colours(monkeypatch: pytest.Mo
     assert starting_theme(None, "nord", "truecolor") == TERMINAL_THEME
 
 
+async def test_an_empty_no_color_is_like_none(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "")
+    async with opened() as user:
+        assert not user.app.no_color
+
+
 @pytest.mark.parametrize("no_color", [False, True])
 async def test_an_armed_dashboard_is_unmistakable_with_few_colours_or_none(
     opened: Open, monkeypatch: pytest.MonkeyPatch, no_color: bool
