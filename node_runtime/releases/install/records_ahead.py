@@ -6,7 +6,6 @@ the number of records: see `node_runtime.releases.migration.ahead`.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import Iterator
@@ -18,11 +17,12 @@ from node_runtime.processes.process import DEAD
 from node_runtime.processes.runtime import runtime
 from node_runtime.releases.migration import MadeAhead, inherits_code_change, namespaces_of, shapes_for
 from node_runtime.releases.planning import conditions
+from node_runtime.releases.planning.loop_slices import LoopSlices
 from node_runtime.releases.planning.transition import Transition
 
 SLICE_SECONDS: Final = 0.0005
 """The event loop is stopped for this time at once."""
-LIMIT_SECONDS: Final = 10.0
+LIMIT_SECONDS: Final = 30.0
 """Seconds for making objects ahead; the rest is made while the processes are held."""
 MAX_PASSES: Final = 3
 ENOUGH: Final = 50
@@ -70,11 +70,10 @@ def _migrates_by_default(process: BehaviourProcess, transition: Transition, batc
 
 async def _within(deadline: float, steps: Iterator[None]) -> bool:
     """Take all `steps`, with other callbacks in between; return False if `deadline` passes first."""
-    until = time.perf_counter() + SLICE_SECONDS
+    slices = LoopSlices(SLICE_SECONDS)
     for _ in steps:
-        if time.perf_counter() > until:
-            await asyncio.sleep(0)
+        if slices.is_over:
+            await slices.give_way()
             if time.monotonic() > deadline:
                 return False
-            until = time.perf_counter() + SLICE_SECONDS
     return True

@@ -5,7 +5,6 @@ After every few results, the event loop runs other callbacks, so that the proces
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Container, Iterator
 from itertools import chain, islice
 from time import perf_counter, time
@@ -23,6 +22,7 @@ from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import ProcessResult, Term
 from node_runtime.releases.planning import conditions, coroutines
+from node_runtime.releases.planning.loop_slices import LoopSlices
 
 from .switch import MUTATED_REASON, Switch
 
@@ -61,7 +61,7 @@ class _Affected(NamedTuple):
 async def make_results(switch: Switch, pause: Pause, *, put_back: bool) -> tuple[ProcessResult, ...]:
     """Return a result for each affected process, failures first; at most `MAX_RESULTS` of them."""
     results: dict[int, ProcessResult] = {}
-    until = perf_counter() + SLICE_SECONDS
+    slices = LoopSlices(SLICE_SECONDS)
     blamed = {process.pid for process in switch.mutated}
     if switch.failed is not None:
         blamed.add(switch.failed[0].pid)
@@ -71,9 +71,8 @@ async def make_results(switch: Switch, pause: Pause, *, put_back: bool) -> tuple
             break
         if one.process.pid not in results:
             results[one.process.pid] = _result(switch, one, pause, put_back, readers)
-        if perf_counter() > until:
-            await asyncio.sleep(0)
-            until = perf_counter() + SLICE_SECONDS
+        if slices.is_over:
+            await slices.give_way()
     told = list(results.values())
     return tuple(told if put_back else [*told, *islice(_coroutines(switch, pause), MAX_RESULTS - len(told))])
 

@@ -1,0 +1,44 @@
+"""Divides long work on the event loop into slices, between which the callbacks of the application run."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+from typing import Final
+
+IDLE_TURN_SECONDS: Final = 0.0001
+"""A turn of the event loop that takes less than this had nothing else to do."""
+MAX_SHARE_OF_OTHERS: Final = 10.0
+"""After a slice, other callbacks get at most this multiple of its time, even if they never end."""
+
+
+class LoopSlices:
+    """The slices of a work on the event loop, each of about `seconds` seconds.
+
+    Between two slices, the event loop runs until it has nothing else to do. If the work only took turns with the
+    requests of a busy application, these would be delayed by the work as a whole, because a loop that is busy for most
+    of the time can't catch up. A loop that is never idle leaves the work a tenth of its time.
+    """
+
+    __slots__ = ("_began", "_seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._began = perf_counter()
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether the present slice has taken its time; then `give_way` should be awaited."""
+        return perf_counter() - self._began > self._seconds
+
+    async def give_way(self) -> None:
+        """Let other callbacks run, and begin the next slice."""
+        turn = perf_counter()
+        until = turn + (turn - self._began) * MAX_SHARE_OF_OTHERS
+        while True:
+            await asyncio.sleep(0)
+            now = perf_counter()
+            if now - turn < IDLE_TURN_SECONDS or now > until:
+                break
+            turn = now
+        self._began = now
