@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, MutableSequence, MutableSet
 from typing import TYPE_CHECKING, Any, Final
 
-from . import libraries
+from . import libraries, library_signals
 from .generic_functions import generic_functions
 from .late_functions import codec_searches, exit_functions
 from .registry import Registry
@@ -69,6 +69,8 @@ ADAPTERS: Final[tuple[tuple[str, Adapter], ...]] = (
     ("sqlalchemy.sql.schema", libraries.sqlalchemy_tables),
     ("sqlalchemy.orm.clsregistry", libraries.sqlalchemy_classes),
     ("django.apps.registry", libraries.django_models),
+    ("django.dispatch.dispatcher", library_signals.django_signals),
+    ("blinker.base", library_signals.blinker_signals),
     ("pydantic.v1.class_validators", libraries.pydantic),
     ("pydantic.class_validators", libraries.pydantic),
 )

@@ -147,3 +147,39 @@ def test_a_model_of_pydantic_1_with_a_validator_is_loaded_again(app: App) -> Non
     assert m.Order(number=1).number == 3
     batch.revert()
     assert m.Order(number=1).number == 2
+
+
+RECEIVERS = """
+    from django.core.signals import request_finished, request_started
+    from django.dispatch import Signal, receiver
+    calls = []
+    @receiver([request_started, request_finished])
+    def listen(sender, **kwargs): calls.append({number})
+    @receiver(request_started, dispatch_uid="named")
+    def named(sender, **kwargs): calls.append(-{number})
+"""
+
+
+def test_only_the_receivers_of_the_current_version_get_a_signal_of_django(app: App) -> None:
+    pytest.importorskip("django")
+    app.boot(m=RECEIVERS.format(number=1))
+    m: Any = __import__("m")
+
+    def answers() -> list[int]:
+        m.calls.clear()
+        m.request_started.send(None)
+        m.request_finished.send(None)
+        return sorted(m.calls)
+
+    old = m.calls
+    assert answers() == [-1, 1, 1]
+    app.prepare(m=RECEIVERS.format(number=2)).discard()
+    assert answers() == [-1, 1, 1]
+    batch = app.load(m=RECEIVERS.format(number=2))
+    old.clear()
+    assert answers() == [-2, 2, 2]
+    assert old == []
+    batch.revert()
+    assert answers() == [-1, 1, 1]
+    app.load(m=RECEIVERS.format(number=3))
+    assert answers() == [-3, 3, 3]
