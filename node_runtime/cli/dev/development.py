@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from node_runtime.protocol.run_directory import locate
 from node_runtime.releases.appups.next_version import next_version
 from node_runtime.releases.build.project import Project, read_project
 
-from .live_upgrade import LiveUpgrade, upgrade_live
+from .live_upgrade import LiveUpgrade, Outdated, upgrade_live
 from .source_node import SourceNode
 
 NAME_SUFFIX: Final = "-dev"
@@ -61,8 +62,8 @@ class Development:
             try:
                 await self._start(read_project(self._folder))
                 while await change is not _END:
-                    await self._follow()
                     change = asyncio.ensure_future(anext(changes, _END))
+                    await self._follow(partial(_has_change, change))
             finally:
                 change.cancel()
                 await self._stop()
@@ -87,8 +88,12 @@ class Development:
             if node is not None:
                 await node.stop()
 
-    async def _follow(self) -> None:
-        """Upgrade the node to the present files; if they have a mistake, print it: the old code continues to run."""
+    async def _follow(self, is_outdated: Callable[[], bool]) -> None:
+        """Upgrade the node to the present files; if they have a mistake, print it: the old code continues to run.
+
+        Stops without a message if the files have changed again, which `is_outdated` says: what was read may be a file
+        of which an editor had saved only a part.
+        """
         began = time.monotonic()
         try:
             project = read_project(self._folder)
@@ -101,12 +106,12 @@ class Development:
             if following.project is self._current:
                 return
             self._number += 1
-            done = await upgrade_live(self._client, following.project, self._scratch)
-        except Refused as refused:
-            self._say(f"The old code continues to run: {refused.sentence}")
+            done = await upgrade_live(self._client, following.project, self._scratch, is_outdated)
+        except Outdated:
             return
-        except OSError as error:  # an editor replaces files while they are read
-            self._say(f"The old code continues to run: {error.filename} can't be read: {error.strerror}.")
+        except (Refused, OSError) as error:
+            if not is_outdated():
+                self._say(f"The old code continues to run: {_reason(error)}")
             return
         if self._current.release.requirements != project.release.requirements:
             self._say("The requirements have changed: install them, and start `node-runtime dev` again.")
@@ -118,6 +123,16 @@ class Development:
         self._say("The node has ended, so all states are lost; it is started again.")
         await self._stop()
         await self._start(project)
+
+
+def _reason(error: Refused | OSError) -> str:
+    if isinstance(error, Refused):
+        return error.sentence
+    return f"{error.filename} can't be read: {error.strerror}."  # an editor replaces files while they are read
+
+
+def _has_change(change: asyncio.Future[Any]) -> bool:
+    return change.done() and not change.cancelled() and change.exception() is None and change.result() is not _END
 
 
 def _report(done: LiveUpgrade, seconds: float) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -23,10 +24,17 @@ class LiveUpgrade(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-async def upgrade_live(client: Client, project: Project, folder: Path) -> LiveUpgrade:
+class Outdated(Exception):
+    """The files of the project have changed since they were read."""
+
+
+async def upgrade_live(
+    client: Client, project: Project, folder: Path, is_outdated: Callable[[], bool] = lambda: False
+) -> LiveUpgrade:
     """Upgrade the node to the project, whose tarball is written to `folder`; its processes keep their states.
 
-    Raises Refused if the node can't do this now. Then the old code continues to run, and the staged release is removed.
+    Raises Refused if the node can't do this now, and Outdated if `is_outdated` returns true just before the install.
+    Then the old code continues to run, and the staged release is removed.
     """
     vsn = project.release.vsn
     tarball = write_source_tarball(project, folder / f"{project.release.name}-{vsn}.tar.gz")
@@ -35,6 +43,8 @@ async def upgrade_live(client: Client, project: Project, folder: Path) -> LiveUp
         try:
             plan = await client.plan(vsn)
             _check(plan)
+            if is_outdated():
+                raise Outdated
             await _install(client, plan)
         except BaseException:
             await client.request(methods.REMOVE, m.ReleaseVsn(vsn=vsn))

@@ -15,6 +15,7 @@ from node_runtime.protocol.client import Client
 from node_runtime.protocol.run_directory import locate
 from tests.support.nodes.developed_node import NODE, SERVER, WITHIN, Developer
 from tests.support.nodes.fil_node import environment
+from tests.support.waiting import eventually
 
 
 async def test_a_save_is_new_code_with_the_old_state_and_a_mistake_leaves_the_old_code_running(
@@ -34,6 +35,21 @@ async def test_a_save_is_new_code_with_the_old_state_and_a_mistake_leaves_the_ol
     assert said.startswith("The old code continues to run: ")
     assert "server.py, line " in said
     await developer.counted(await developer.count() + 1_000_000)
+
+
+async def test_a_file_of_which_a_part_is_saved_is_not_installed(developer: Developer) -> None:
+    """An editor saves the rest of the file while the node makes the plan for the part."""
+    file = developer.folder / SERVER
+    whole = file.read_text().replace("count += 1\n", "count += 1_000_000\n")
+    file.write_text(whole[: whole.index("    def handle_info")])  # valid code, but the ticks would be lost
+    developer.saves.put_nowait(None)
+    await eventually(developer.saves.empty, within=WITHIN, what="the first look at the files")
+    file.write_text(whole)
+    developer.saves.put_nowait(None)
+    await eventually(lambda: len(developer.lines) > 1, within=WITHIN, what="a line of dev")
+    assert developer.lines[1].startswith("0.1.0+dev.2 after ")
+    await developer.counted(1_000_001)
+    assert await developer.releases() == ["0.1.0+dev.2"]
 
 
 MISTAKES = {
