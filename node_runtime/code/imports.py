@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
 _ATTRIBUTE_READS = ("LOAD_ATTR", "LOAD_METHOD")
@@ -154,6 +154,44 @@ def reads_of_body(code: CodeType) -> Iterator[BodyRead]:
     for inner in inner_code(code):
         if not inner.co_flags & inspect.CO_OPTIMIZED:  # the body of a class
             yield from reads_of_body(inner)
+
+
+class FunctionRead(msgspec.Struct, frozen=True):
+    """A global name, or an attribute of it, that a function reads, such as ("models", "Item") for `models.Item`.
+
+    `function` is the name of the function, or of the one that contains it. `is_called` is whether it is called at once.
+    """
+
+    name: tuple[str, ...]
+    function: str
+    is_called: bool
+
+
+def reads_of_functions(code: CodeType, names: Collection[str] = ()) -> Iterator[FunctionRead]:
+    """Yield the dotted names that functions read, those in classes and in other functions included.
+
+    `names` are the global names of interest; if it is empty, all are.
+    """
+    if code.co_flags & inspect.CO_OPTIMIZED and not (names and frozenset(code.co_names).isdisjoint(names)):
+        function = code.co_qualname.partition(".<locals>")[0]
+        yield from (FunctionRead(tuple(name), function, is_called) for name, is_called in _dotted_reads(code))
+    for inner in inner_code(code):
+        yield from reads_of_functions(inner, names)
+
+
+def _dotted_reads(code: CodeType) -> Iterator[tuple[list[str], bool]]:
+    name: list[str] = []
+    is_called = False
+    for step in dis.get_instructions(code):
+        if step.opname == "EXTENDED_ARG":
+            continue
+        if not (name and step.opname in _ATTRIBUTE_READS):
+            if name:
+                yield name, is_called or step.opname == "PUSH_NULL"
+            name, is_called = [], False
+        if name or step.opname == "LOAD_GLOBAL":
+            name.append(step.argval)
+            is_called = is_called or step.opname == "LOAD_METHOD" or "NULL" in step.argrepr
 
 
 def _absolute(module: str, level: int, package: str) -> str:

@@ -29,7 +29,9 @@ from .code_in_containers import code_in, named_containers
 from .function_data import CACHE, member_function
 from .module_exec import carried_names
 from .monkey_patches import added_names, replaced_names
+from .stale.cached_results import CachedResults
 from .stale.copied_values import CopiedValues
+from .stale.lacking_names import LackingNames
 from .stale.process_hooks import kept_hooks, unserved_classes
 from .stale.stale_references import StaleReferences
 
@@ -109,6 +111,8 @@ def _find_warnings(
         *finder.recreated_registries(),
         *finder.stale_references(),
         *CopiedValues(table, versions).sentences(finder.outside),
+        *CachedResults(table, versions).sentences(finder.outside),
+        *LackingNames(table, versions).sentences(finder.outside),
     ]
     return tuple(dict.fromkeys(warnings))
 

@@ -17,6 +17,7 @@ from node_runtime.releases.planning.participants import participants
 from node_runtime.releases.planning.transition import Transition
 
 from .states.missing_keys import states_without_keys
+from .states.unrepeated_calls import unrepeated_calls
 
 MAX_NAMED: Final = 20
 """At most this many registrations of a module, and this many things that its body opens, are named in a plan."""
@@ -60,6 +61,7 @@ def describe_code(
             *left_behind_paths(transition),
             *participants().warnings(batch),
             *cautions,
+            *unrepeated_calls(transition, batch),
         ),
         versions={module: batch.version(module).vsn for module in batch.modules},
         needs={module: _needs(batch, module) for module in batch.modules},

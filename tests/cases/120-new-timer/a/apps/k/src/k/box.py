@@ -1,0 +1,13 @@
+from node_runtime import GenServer, gen_server
+
+
+async def start_link():
+    return await gen_server.start_link(Box, name="box")
+
+
+class Box(GenServer[dict]):
+    def init(self):
+        return {"ticks": 0}
+
+    def probe(self):
+        return "@VSN@", self.state["ticks"]

@@ -1,0 +1,7 @@
+import logging
+
+
+class Redact(logging.Filter):
+    def filter(self, record):
+        record.msg = "@VSN@"
+        return True
