@@ -40,6 +40,7 @@ LIFE: Final[tuple[tuple[str, int | None], ...]] = (
     ("bin/shop ping", 0),
     ("bin/shop cookie --for ana --role viewer --days 90 --out ana.cookie", 0),
     ("bin/shop cookie --list", 0),
+    ("bin/shop cookie --revoke ana", 0),
     ("hotdash status NODE -o json", 0),
     ("node-runtime build . --from shop-1.0.tar.gz", 0),
     ("hotdash stage NODE shop-1.1.tar.gz", 0),

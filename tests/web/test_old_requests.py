@@ -189,7 +189,7 @@ async def test_a_value_in_the_state_of_an_application_that_stays_old_is_named_an
     held = "shop.chat.app holds an instance of shop.rooms.Rooms"
     assert reason == f"shop.rooms still has an old version (1): {held}"
     assert remedy.startswith(
-        "`hotdash purge NODE shop.rooms` drops the old version, but shop.chat.app keeps the old code"
+        "`hotdash purge NODE shop.rooms` drops the old version, but shop.chat.app still refers to old code"
     )
     purged = await shop.purge("shop.rooms")
     assert (purged.killed, purged.cancelled, purged.dropped) == ((), (), True)

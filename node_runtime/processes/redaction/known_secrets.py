@@ -34,7 +34,7 @@ _TOKEN: Final = re.compile(
     r"|hotdash1:[a-z]{1,20}:[^\s'\"]{8,}+)"
 )
 """Cookies of nodes, password hashes, and tokens whose beginning is documented by their issuer."""
-_JWT: Final = re.compile(r"eyJ[A-Za-z0-9_\-]*+(?:(?:\.[A-Za-z0-9_\-]*+)++)?+")
+_JWT: Final = re.compile(r"eyJ[A-Za-z0-9_\-]*+(?>(?:\.[A-Za-z0-9_\-]*+)*)")
 MIN_JWT_LENGTH: Final = 20
 _PEM: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,20}-----")
 _PEM_END: Final = "-----END"

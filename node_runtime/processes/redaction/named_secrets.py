@@ -56,18 +56,20 @@ _BLOCK: Final = re.compile(r"[|>][+\-]?[ \t]*+\r?\n[ \t]++([^\n]*+(?>(?:\n[ \t]+
 """A block of lines in YAML: the lines that are indented."""
 _IN_ANGLES: Final = re.compile(r"<[^<>\n]{1,500}+>")
 _QUOTED: Final = {
-    "'": re.compile(r"[^'\\]*+(?:\\.[^'\\]*+)*+(?=')", re.DOTALL),
-    '"': re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+(?=")', re.DOTALL),
+    "'": re.compile(r"[^'\\]*+(?>(?:\\.[^'\\]*+)*)(?=')", re.DOTALL),
+    '"': re.compile(r'[^"\\]*+(?>(?:\\.[^"\\]*+)*)(?=")', re.DOTALL),
 }
 _OPENING: Final = re.compile(r"[\w.]*+[\[({]", re.ASCII)
 """The beginning of a container, or of an object's repr."""
-_BRACKET: Final = re.compile(r"'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+'|\"[^\"\\\n]*+(?:\\.[^\"\\\n]*+)*+\"|([\[({])|([\])}])")
+_BRACKET: Final = re.compile(
+    r"'[^'\\\n]*+(?>(?:\\.[^'\\\n]*+)*)'|\"[^\"\\\n]*+(?>(?:\\.[^\"\\\n]*+)*)\"|([\[({])|([\])}])"
+)
 _WORD: Final = re.compile(r"\S*+")
 _NEXT_NAME: Final = re.compile(r"[&;,](?=[\w.\-]{1,64}+=)", re.ASCII)
 """The separator before the next name in a text such as `a=1&b=2` or `a=1,b=2`, where it ends a value."""
-_CLAUSE: Final = re.compile(r"[^\n\r;,]++(?:[;,](?! )[^\n\r;,]++)*+")
+_CLAUSE: Final = re.compile(r"[^\n\r;,]++(?>(?:[;,](?! )[^\n\r;,]++)*)")
 """A value after a colon: up to the end of the line, or to a comma or semicolon before a blank."""
-_HEADER_LINE: Final = re.compile(r"(?:[^\n\r\\'\"]|\\(?![rn]))++")
+_HEADER_LINE: Final = re.compile(r"(?>(?:[^\n\r\\'\"]|\\(?![rn]))+)")
 _OPEN_VALUE: Final = re.compile(r"(?:None|null|nil|True|False|true|false)\b")
 _NUMBER: Final = re.compile(r"[+\-]?[0-9][0-9_]*+(?:\.[0-9]*+)?(?![\w.])", re.ASCII)
 _REFERENCE: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9.]*+", re.ASCII)

@@ -16,8 +16,8 @@ from .request_target import is_origin_form, origin_form
 
 _LOOSE_LINE: Final = re.compile(rb"(?<!\r)\n|\n[ \t]")
 """A line feed alone, or the beginning of a continued line."""
-_CHUNK_HEADER: Final = re.compile(
-    rb"[0-9A-Fa-f]{1,16}+(?:;(?:[\t !#-~\x80-\xff]|\"[^\"\x00-\x08\x0a-\x1f]*+\")*+)?\r\n"
+_CHUNK_HEADER: Final = re.compile(  # an atomic group: before Python 3.11.5, a possessive one keeps a part of a match
+    rb"[0-9A-Fa-f]{1,16}+(?:;(?>(?:[\t !#-~\x80-\xff]|\"[^\"\x00-\x08\x0a-\x1f]*+\")*))?\r\n"
 )
 _REQUEST_LINE: Final = re.compile(rb"([^ ]++) ([^ ]++) (HTTP/[0-9.]++)")
 _MAX_LINE_END: Final = 3
