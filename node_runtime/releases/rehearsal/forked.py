@@ -15,6 +15,7 @@ import os
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -40,6 +41,10 @@ INTERRUPT_GRACE_SECONDS: Final = 1.0
 
 They count while the child runs or waits for something, but not while it waits for a processor.
 """
+BUSY_SHARE: Final = 0.5
+"""If the event loop uses more than this share of a processor, the child gives way to it."""
+NICENESS: Final = 10
+"""The niceness of a child that gives way. It then gets about a tenth of a processor that the node needs, too."""
 MAX_REPORT_BYTES: Final = 64 << 20
 """Largest number of bytes that a child may send in all."""
 
@@ -168,7 +173,10 @@ class _MessageReader:
         self._received = 0
 
     async def receive_all(self, reader: int, marker: ProgressMarker, limits: RehearsalLimits) -> bool:
-        """Receive messages until the child closes its pipe; return False if it exceeds a time limit."""
+        """Receive messages until the child closes its pipe; return False if it exceeds a time limit.
+
+        On a busy node, the child gets a lower priority, so that the rehearsal takes longer instead of the requests.
+        """
         loop = asyncio.get_running_loop()
         os.set_blocking(reader, False)
         ended: asyncio.Future[None] = loop.create_future()
@@ -178,10 +186,17 @@ class _MessageReader:
             while not ended.done():
                 if self._is_late(time.monotonic() - began, marker, limits):
                     return False
+                since, used = time.monotonic(), time.thread_time()
                 await asyncio.wait([ended], timeout=CHECK_INTERVAL_SECONDS)
+                if time.thread_time() - used > BUSY_SHARE * (time.monotonic() - since):
+                    self._give_way()
         finally:
             loop.remove_reader(reader)
         return True
+
+    def _give_way(self) -> None:
+        with suppress(OSError):  # it has ended
+            os.setpriority(os.PRIO_PGRP, self._pid, max(NICENESS, os.getpriority(os.PRIO_PGRP, self._pid)))
 
     def _is_late(self, seconds: float, marker: ProgressMarker, limits: RehearsalLimits) -> bool:
         if not self.started:

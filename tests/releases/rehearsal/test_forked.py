@@ -74,3 +74,31 @@ def test_a_copy_that_starts_late_gets_more_time_unless_it_waits_for_something(wo
     program = STARTS.replace("WORK", work)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout == f"{starts}\n"
+
+
+BUSY = """
+import asyncio, os
+from node_runtime.releases.rehearsal.forked import ProgressMarker, RehearsalLimits, run_in_forked_copy
+
+def work(tell):
+    while os.getpriority(os.PRIO_PROCESS, 0) == 0:
+        pass
+    tell(b"gives way")
+
+def spin():
+    sum(range(10_000))
+    asyncio.get_running_loop().call_soon(spin)
+
+async def main():
+    spin()
+    limits = RehearsalLimits(total_seconds=100.0, call_seconds=100.0, body_seconds=100.0, memory_bytes=1 << 30)
+    await run_in_forked_copy(lambda: work, lambda message: print(message.decode()), ProgressMarker(), limits)
+    print(os.getpriority(os.PRIO_PROCESS, 0))
+
+asyncio.run(main())
+"""
+
+
+def test_a_copy_gives_way_to_a_busy_node() -> None:
+    done = subprocess.run([sys.executable, "-c", BUSY], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == "gives way\n0\n"
