@@ -17,7 +17,7 @@ from .clients.client_log import ClientLogger
 from .clients.idle_connections import ConnectionLoop
 from .clients.paced_reading import PIECE_BYTES, PacedReader
 from .clients.request_rules import may_open_websocket
-from .clients.request_target import is_origin_form, origin_form
+from .clients.request_target import origin_form
 from .websockets import connection_factory
 
 HEAD_TOO_LARGE: Final = (
@@ -206,15 +206,16 @@ def _with_httptools(base: Any) -> Any:
 
         def on_headers_complete(self) -> None:
             connection: Any = self  # uvicorn's attributes have no slots
-            if not is_origin_form(connection.url):
+            url = connection.url
+            if url[:1] != b"/" or b"#" in url:  # not `is_origin_form`: this runs for each request
                 hosts = [value for name, value in self.headers if name == b"host"]
                 # a ValueError becomes a 400
                 connection.url = origin_form(connection.parser.get_method(), connection.url, hosts)
-            if not self._has_ignored_upgrade():
+            if not (connection.parser.should_upgrade() and self._has_ignored_upgrade()):
                 on_headers_complete(self)
 
         def on_message_complete(self) -> None:
-            if not self._has_ignored_upgrade():
+            if not (self.parser.should_upgrade() and self._has_ignored_upgrade()):
                 on_message_complete(self)
 
         def _has_ignored_upgrade(self) -> bool:
