@@ -32,6 +32,7 @@ from .monkey_patches import added_names, replaced_names
 from .stale.cached_results import CachedResults
 from .stale.copied_values import CopiedValues
 from .stale.lacking_names import LackingNames
+from .stale.name_origins import NameOrigins
 from .stale.process_hooks import kept_hooks, unserved_classes
 from .stale.stale_references import StaleReferences
 
@@ -92,7 +93,7 @@ def find_hazards(table: ModuleTable, staged: list[StagedVersion], deleted: list[
 def _find_warnings(
     table: ModuleTable, versions: list[tuple[ManagedModule, Version]], batch: set[str]
 ) -> tuple[str, ...]:
-    finder = _HazardFinder(table, versions, batch)
+    finder, origins = _HazardFinder(table, versions, batch), NameOrigins(table, versions)
     warnings = [
         *(
             f"The registries of {library} can't be read, so a revert does not undo registrations: {error}."
@@ -110,9 +111,9 @@ def _find_warnings(
         *finder.registries(),
         *finder.recreated_registries(),
         *finder.stale_references(),
-        *CopiedValues(table, versions).sentences(finder.outside),
-        *CachedResults(table, versions).sentences(finder.outside),
-        *LackingNames(table, versions).sentences(finder.outside),
+        *CopiedValues(origins).sentences(finder.outside),
+        *CachedResults(origins).sentences(finder.outside),
+        *LackingNames(origins).sentences(finder.outside),
     ]
     return tuple(dict.fromkeys(warnings))
 

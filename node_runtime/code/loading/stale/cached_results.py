@@ -21,23 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from node_runtime.code.module import Namespace
-    from node_runtime.code.module_table import ModuleTable
-    from node_runtime.code.version import ManagedModule, Version
+    from node_runtime.code.version import Version
 
 MAX_NAMED: Final = 3
 """A sentence names at most this many changed values."""
 
 
 class CachedResults:
-    """The code and plain values that a load of `versions` changes, and the caches of other modules that use them."""
+    """The code and plain values that a load changes, and the caches of other modules that use them."""
 
-    def __init__(self, table: ModuleTable, versions: Iterable[tuple[ManagedModule, Version]]) -> None:
-        self._batch: dict[str, tuple[Namespace, Namespace]] = {
-            managed.name: (managed.current.namespace, version.namespace)
-            for managed, version in versions
-            if managed.current is not None and managed.current is not version
-        }
-        self._origins = NameOrigins(table, self._batch)
+    def __init__(self, origins: NameOrigins) -> None:
+        self._origins = origins
 
     def sentences(self, outside: Iterable[tuple[str, Version]]) -> Iterator[str]:
         """Yield a sentence for each cache of a module outside the load that has results of changed code."""
@@ -60,7 +54,7 @@ class CachedResults:
         return [*dict.fromkeys(f"{one.module}.{one.name}" for one in origins if one and self._is_changed(*one[:2]))]
 
     def _is_changed(self, module: str, name: str) -> bool:
-        before, after = (namespace.get(name) for namespace in self._batch[module])
+        before, after = (namespace.get(name) for namespace in self._origins.namespaces(module))
         if type(before) is FunctionType and type(after) is FunctionType:
             return not same_code(before.__code__, after.__code__)
         return is_plain(before) and is_plain(after) and (type(before) is not type(after) or before != after)

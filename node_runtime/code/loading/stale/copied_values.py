@@ -17,9 +17,7 @@ from node_runtime.code.loading.class_data import MISSING, named_value
 from .name_origins import NameOrigin, NameOrigins
 
 if TYPE_CHECKING:
-    from node_runtime.code.module import Namespace
-    from node_runtime.code.module_table import ModuleTable
-    from node_runtime.code.version import ManagedModule, Version
+    from node_runtime.code.version import Version
 
 MAX_NAMED: Final = 3
 """A sentence names at most this many values and this many places."""
@@ -30,15 +28,10 @@ _CONTAINERS: Final = (list, tuple, set, frozenset, dict)
 
 
 class CopiedValues:
-    """The values that a load of `versions` replaces, and the bodies of other modules that have used them."""
+    """The values that a load replaces, and the bodies of other modules that have used them."""
 
-    def __init__(self, table: ModuleTable, versions: Iterable[tuple[ManagedModule, Version]]) -> None:
-        self._batch: dict[str, tuple[Namespace, Namespace]] = {
-            managed.name: (managed.current.namespace, version.namespace)
-            for managed, version in versions
-            if managed.current is not None and managed.current is not version
-        }
-        self._origins = NameOrigins(table, self._batch)
+    def __init__(self, origins: NameOrigins) -> None:
+        self._origins = origins
 
     def sentences(self, outside: Iterable[tuple[str, Version]]) -> Iterator[str]:
         """Yield a sentence for each module outside the load whose body has used values that the load changes."""
@@ -59,7 +52,7 @@ class CopiedValues:
 
     def _is_copied(self, origin: NameOrigin, kept: Any) -> bool:
         """Return whether `kept`, which a body has computed from the global `origin`, is old after this load."""
-        before, after = (namespace.get(origin.name, MISSING) for namespace in self._batch[origin.module])
+        before, after = (namespace.get(origin.name, MISSING) for namespace in self._origins.namespaces(origin.module))
         if before is after or after is MISSING:
             return False
         if type(before) is FunctionType and type(after) is FunctionType:

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from node_runtime.code.module import Namespace
-    from node_runtime.code.module_table import ModuleTable
-    from node_runtime.code.version import ManagedModule, Version
+    from node_runtime.code.version import Version
 
 MAX_NAMED: Final = 3
 """A sentence names at most this many names and this many arguments."""
@@ -29,15 +28,10 @@ _VARIABLE: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYW
 
 
 class LackingNames:
-    """The names that a load of `versions` takes away, and the functions of other modules that use them."""
+    """The names that a load takes away, and the functions of other modules that use them."""
 
-    def __init__(self, table: ModuleTable, versions: Iterable[tuple[ManagedModule, Version]]) -> None:
-        self._batch: dict[str, tuple[Namespace, Namespace]] = {
-            managed.name: (managed.current.namespace, version.namespace)
-            for managed, version in versions
-            if managed.current is not None and managed.current is not version
-        }
-        self._origins = NameOrigins(table, self._batch)
+    def __init__(self, origins: NameOrigins) -> None:
+        self._origins = origins
 
     def sentences(self, outside: Iterable[tuple[str, Version]]) -> Iterator[str]:
         """Yield a sentence for each module outside the load and each thing that its functions can't use any longer."""
@@ -53,7 +47,7 @@ class LackingNames:
 
     def _clause(self, origin: NameOrigin, read: FunctionRead) -> str | None:
         """Return what the function does that fails from now on; None if it does nothing of the kind."""
-        before, after = self._batch[origin.module]
+        before, after = self._origins.namespaces(origin.module)
         if origin.name not in before or "__getattr__" in after:
             return None
         lacking, old, new = _followed(origin, before, after)

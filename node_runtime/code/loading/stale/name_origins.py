@@ -6,10 +6,11 @@ import inspect
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Iterable
 
+    from node_runtime.code.module import Namespace
     from node_runtime.code.module_table import ModuleTable
-    from node_runtime.code.version import Version
+    from node_runtime.code.version import ManagedModule, Version
 
 MAX_FOLLOWED: Final = 20
 """A name is followed through at most this many modules that only import it."""
@@ -27,11 +28,19 @@ class NameOrigin(NamedTuple):
 
 
 class NameOrigins:
-    """The origins of names in the modules of `batch`."""
+    """The origins of names in the modules that a load of `versions` replaces."""
 
-    def __init__(self, table: ModuleTable, batch: Container[str]) -> None:
+    def __init__(self, table: ModuleTable, versions: Iterable[tuple[ManagedModule, Version]]) -> None:
         self._table = table
-        self._batch = batch
+        self._batch: dict[str, tuple[Namespace, Namespace]] = {
+            managed.name: (managed.current.namespace, version.namespace)
+            for managed, version in versions
+            if managed.current is not None and managed.current is not version
+        }
+
+    def namespaces(self, module: str) -> tuple[Namespace, Namespace]:
+        """Return the global variables of a module of the load, in the current version and in the new one."""
+        return self._batch[module]
 
     def candidates(self, version: Version) -> frozenset[str]:
         """Return the global names of a version that may lead to a module of the batch, as imports of its code say."""
