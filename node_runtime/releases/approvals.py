@@ -1,9 +1,9 @@
-"""Approvals: if `approvals` in etc/node.toml is 2 (the two-person rule) or more, other people must approve an install.
+"""The two-person rule: if `approvals` in etc/node.toml is 2 or more, other people must approve an install.
 
 One person stages a release. Another person approves either the release's content, by naming its version, or one plan,
-by naming the plan's id. The person who staged a release can't approve it. If the release was unpacked while the node
-was down, nobody knows who staged it; in this case, the person who requests the install can't approve it. Approvals are
-kept in memory; after a restart, they have to be given again. A return to the permanent release needs no approval.
+by naming the plan's id. The person who staged a release can't approve it. If a release was unpacked while the node was
+down, nobody knows who staged it; then the person who requests its install can't approve it. Approvals are kept in
+memory: after a restart, they have to be given again. A return to the permanent release needs no approval.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ class Approvals:
         return self._state(vsn, plan_id, self._stager(vsn), people)
 
     def of_plan(self, plan: Plan, person: str) -> Approval | None:
-        """Return the approvals so far for the install of `plan` by `person`; None if it needs none. Raises Refused."""
+        """Return the approvals so far for the install of `plan` by `person`; None if the install needs none. Raises
+        Refused.
+        """
         if plan.nothing_to_do or plan.to_vsn == self._store.permanent or self._needed() == 1:
             return None
         first = self._stager(plan.to_vsn) or person

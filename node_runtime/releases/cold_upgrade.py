@@ -147,9 +147,10 @@ def cold_operation(
 
 
 def check_cold_target(vsn: str, store: ReleaseStore, *, again: bool) -> None:
-    """Raise Refused if a release can't be booted on probation: it is permanent, untrusted, too old, or failed before.
+    """Raise Refused if a release can't be booted on probation: it is permanent, untrusted or too old, or it failed
+    before.
 
-    With `again`, a release may have failed before.
+    With `again`, the release may have failed before.
     """
     if vsn == store.permanent:
         raise Refused(f"Release {vsn} is permanent; restart the node to boot it.")

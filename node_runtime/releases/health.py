@@ -28,12 +28,13 @@ from .files.schemas import ProbationSettings
 HEALTH_TIMEOUT_SECONDS: Final = 5.0
 """Time limit of the `health` method of an application."""
 CHECK_INTERVAL_SECONDS: Final = 1.0
-"""Longest time between two checks. The probation's limits shorten it, down to `MIN_CHECK_INTERVAL_SECONDS`."""
+"""Longest time between two checks. Short limits of the probation shorten it, down to `MIN_CHECK_INTERVAL_SECONDS`."""
 MIN_CHECK_INTERVAL_SECONDS: Final = 0.05
 BAD_CHECKS_IN_A_ROW: Final = 3
 """Health is bad after this many successive checks with a late event loop, or with an unhealthy application."""
 MAX_QUIET_FACTOR: Final = 10
-"""After failures, health becomes good after at most this many times the setting `healthy` without trouble."""
+"""Good health needs a time without trouble. Failures lengthen this time to at most so many times the setting `healthy`.
+"""
 
 HealthAnswer = tuple[bool | None, str]
 
@@ -110,7 +111,7 @@ class HealthMonitor(logging.Handler):
             root.addHandler(self)
 
     def _expect_next_failure(self) -> None:
-        """Require twice the time between the last two failures without another failure, for good health.
+        """After a failure, require a longer time without failures for good health: twice the time between the last two.
 
         At most `healthy` times `MAX_QUIET_FACTOR` is required.
         """
@@ -173,7 +174,9 @@ def _applications_with_health() -> list[tuple[str, str]]:
 
 
 async def _ask_application(name: str, mod: str) -> HealthAnswer:
-    """Call an application's health check. Return its answer (None: unknown), and a sentence if it is not True."""
+    """Call an application's health check. Return the answer (None: unknown), and a sentence that explains it if not
+    True.
+    """
     try:
         cls = resolve_reference(mod)
         if cls.health is Application.health:

@@ -111,7 +111,7 @@ def rollback_path(store: ReleaseStore, current: str) -> list[str]:
     if path is None:
         damage = store.catalog.damage(permanent)
         for vsn in store.damaged():
-            store.catalog.verify_again(vsn)  # its files may be back, and then the next attempt succeeds
+            store.catalog.verify_again(vsn)  # the files may be readable again; then the next attempt succeeds
         if damage is not None:
             raise Refused(damage)
         transition_to(permanent, store, current)  # raises a refusal that names the missing appup entry

@@ -47,9 +47,9 @@ CLEAN_EXIT = PreviousExit()
 class OperationHistory:
     """The newest `MAX_OPERATIONS` operations, oldest first, on disk and in memory.
 
-    The methods block while they access the disk. The constructor, called at boot, ends any
-    probation. `booted` is the release that booted, by default `permanent`. `last` describes the
-    exit before the boot. If the file has several lines for an operation, the last one counts.
+    The methods block while they access the disk. The constructor is called at boot; it ends every probation. `booted`
+    is the release that booted, by default `permanent`. `last` describes the exit before the boot. If the file has
+    several lines for an operation, the last line counts.
     """
 
     def __init__(self, directory: Path, permanent: str, booted: str = "", last: PreviousExit = CLEAN_EXIT) -> None:
@@ -101,7 +101,7 @@ class OperationHistory:
         self._intent.unlink(missing_ok=True)  # a power cut may bring the file back, but then the line exists, too
 
     def _end_probations(self, permanent: str, last: PreviousExit) -> None:
-        """End all probations: such an install gets the outcome "restarted"."""
+        """End all probations: an install that was on probation gets the outcome "restarted"."""
         ends = [one for one in self.operations if one.outcome in (*_NEW_RELEASE_OUTCOMES, "restarted")]
         for one in [one for one in ends if one.probation_until is not None or one is ends[-1]]:
             if one.kind != "install" or one.outcome != "installed" or one.to_vsn == permanent:
@@ -157,7 +157,7 @@ class OperationHistory:
         return self._bounded([one for one, _ in known])
 
     def _bounded(self, operations: Sequence[Operation]) -> list[Operation]:
-        """Return the newest operations, each once, the oldest without results above the size limit."""
+        """Return the newest operations, each once. Above the size limit, the oldest of them lose their results."""
         newest = list({one.id: one for one in operations}.values())[-MAX_OPERATIONS:]
         kept, sizes, size = [], {}, 0
         for operation in reversed(newest):
@@ -187,7 +187,10 @@ def _decoded(line: bytes) -> Operation | None:
 
 
 async def write_intent(history: OperationHistory, operation: Operation) -> None:
-    """Write an operation's intent to disk. If that fails, a revert logs it and continues; others raise `Refused`."""
+    """Write an operation's intent to disk. If that fails, a revert logs the error and continues.
+
+    Any other operation raises `Refused`.
+    """
     try:
         await asyncio.to_thread(history.begin, operation)
     except OSError as error:

@@ -118,10 +118,10 @@ class PathInstall:
         durable: asyncio.Task[None],
         effects: Effects,
     ) -> str:
-        """Return worker 1, and the workers that have followed it, to release `vsn`, because of another's `failure`.
+        """Bring worker 1, and the workers that have followed it, back to release `vsn`, because another worker failed.
 
-        Return which workers have lost their states, or "". Raises `PutBack` if worker 1 can't return: then the node
-        restarts.
+        `failure` says how that worker failed. The result is a clause that names the workers that have lost their
+        states, or "". Raises `PutBack` if worker 1 can't go back; then the node restarts.
         """
         request = Rollback(wait=probation.REVERT_WAIT_SECONDS, reason=failure, unrehearsed=True)
         try:

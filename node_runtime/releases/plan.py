@@ -48,9 +48,9 @@ class PlanLock:
 class _Findings(msgspec.Struct, frozen=True):
     """The findings about the live node.
 
-    `rehearsed` is None if the new code can't be loaded; `obstacles` are the other blockers; `drift` lists modules that
-    differ from their release; `affected` the processes that the script affects; `collection` is the time of a needed
-    garbage collection, in seconds.
+    `rehearsed` is None if the new code can't be loaded. `obstacles` are the blockers that were found outside the
+    rehearsal. `drift` lists the modules that differ from their release. `affected` lists the processes that the script
+    affects. `collection` is the time that a needed garbage collection takes, in seconds.
     """
 
     rehearsed: rehearsal.RehearsalEnd | None
@@ -68,9 +68,9 @@ async def make_plan(
     rollback_path: Sequence[str] | None,
     on_progress: rehearsal.ProgressCallback,
 ) -> Plan:
-    """Make the plan for a transition. `rollback_path` is the path from its target to the permanent release.
+    """Make the plan for a transition. The new code is compiled and executed only in a copy of the node.
 
-    The new code is compiled and executed only in a copy of the node.
+    `rollback_path` is the path from the transition's target to the permanent release; None if there is none.
     """
     obstacles = []
     if reason := transition.restart_reason():
@@ -183,9 +183,9 @@ def no_plan(
     obstacle: Blocker | None = None,
     hops: tuple[Direction, list[str]] = ("up", []),
 ) -> Plan:
-    """Return a plan without a script, for a target that is already current or that `obstacle` makes unreachable.
+    """Return a plan without a script. The target is already current, or `obstacle` makes it unreachable.
 
-    If several installs, one after the other, nevertheless lead to the target, `hops` has their direction and releases.
+    If several installs, one after the other, lead to the target nevertheless, `hops` has their direction and releases.
     """
     direction, releases = hops
     return Plan(
@@ -219,10 +219,10 @@ def with_failure(plan: Plan, failed: str | None) -> Plan:
 
 
 async def _read(transition: Transition, code: CodeServer) -> tuple[list[SourceText] | None, float, Blocker | None]:
-    """Read the new code in a thread; return its sources, seconds, and a blocker or None.
+    """Read the new code in a thread. Return its sources, the seconds of a garbage collection, and a blocker.
 
-    Without loadable code, the sources are None. The seconds are those of a garbage collection that the install needs;
-    else 0.
+    If the new code can't be loaded, the sources are None, and the blocker says why; otherwise the blocker is None. The
+    seconds are 0 if the install needs no garbage collection.
     """
 
     def read() -> tuple[list[SourceText], float]:

@@ -26,7 +26,7 @@ RETRY_SECONDS: Final = 10.0
 REVERT_WAIT_SECONDS: Final = 60.0
 """How long each attempt to revert waits for blockers that may pass by themselves."""
 CLOCK_TOLERANCE_SECONDS: Final = 1.0
-"""The clock may drift by so many seconds before the time that is shown for the deadline is corrected."""
+"""If the clock is changed by more than this, the time of the deadline that is shown to people is corrected."""
 LATE: Final = "the release was not committed in time"
 """The reason for a revert at the deadline."""
 MAX_REVERT_ATTEMPTS: Final = 3
@@ -79,13 +79,13 @@ class Probation:
         self._restarting: asyncio.Task[None] | None = None
         self._deadline = 0.0
         self.no_way_back: str | None = None
-        """Why a revert will need a restart of the node, as a sentence; None if it may work without one."""
+        """Why a revert will need a restart of the node, as a sentence; None if it may work without a restart."""
 
     @property
     def until(self) -> float | None:
-        """The Unix time of the deadline; None without a deadline. It follows the clock if somebody sets the clock.
+        """The Unix time of the deadline; None without a deadline.
 
-        The deadline itself counts seconds, regardless of the clock.
+        If somebody sets the clock, this time changes by the same amount: the seconds until the deadline don't change.
         """
         until = self._until
         if until is not None:
@@ -107,7 +107,10 @@ class Probation:
         self.restart_deadline()
 
     def restart_deadline(self) -> None:
-        """Begin the time until the deadline anew, when all workers run the release: nobody could commit it earlier."""
+        """Start the time until the deadline again. Called when all workers run the release.
+
+        Before that, nobody could commit the release.
+        """
         if self._monitor is None or self._deadline <= 0 or self._why not in (None, LATE):
             return
         self._cancel_timers()
@@ -154,7 +157,7 @@ class Probation:
             self._schedule_revert(RETRY_SECONDS if tried else 0.0, self._why)
 
     def revert_refused(self, why: str) -> None:
-        """Try a refused revert once more, after all files were verified again; then restart the node.
+        """After a refused revert, verify all files again and try once more; if that is refused too, restart the node.
 
         The files of the permanent release may have been unreadable only for a while.
         """

@@ -259,7 +259,7 @@ class ReleaseHandler:
         return operation
 
     async def record_fallback(self, why: str) -> None:
-        """Make the running release permanent, because the permanent one did not boot; `why` says why it did not."""
+        """Make the running release permanent, because the permanent release did not boot; `why` is the cause."""
         failed = self.permanent
         logger.critical("release %s is now permanent, because release %s did not boot: %s", self.vsn, failed, why)
         progress = self._progress(new_operation("fallback", failed, self.vsn, "parent"))
@@ -317,7 +317,7 @@ class ReleaseHandler:
                 raise
             operation = operation_outcome.end_with_error(error, progress)
             if self._task is not None:
-                self._task.uncancel()  # the rest of the operation must not be taken for a cancelled one
+                self._task.uncancel()  # otherwise, the rest of the operation would count as cancelled
         progress.abortable = False
         await asyncio.gather(durable, return_exceptions=True)
         operation = operation_outcome.partly_reverted(operation, self.vsn, self._probation.until)

@@ -89,7 +89,7 @@ def _relabelled(app: AppSource, suffix: str) -> AppSource:
 
 
 def _with_appup(app: AppSource, text: str) -> AppSource:
-    """Return the application with a generated appup, without its questions."""
+    """Return the application with a generated appup. The questions in the appup are left out."""
     lines = [line for line in text.splitlines(keepends=True) if not line.lstrip().startswith(f"{{ {QUESTION} = ")]
     table = tomllib.loads("".join(lines))
     up, down = (_entries(table.get(key, []), other) for key, other in (("up", "from"), ("down", "to")))

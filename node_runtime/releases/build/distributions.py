@@ -1,7 +1,7 @@
 """The third-party distributions of a release and their files.
 
-A distribution may be installed in the build environment from a wheel and in an acceptable version. Then the build
-copies the files that its RECORD lists, after a comparison with their hashes. pip fetches wheels of all other
+A distribution may be installed in the build environment, from a wheel and in an acceptable version. Then the build
+compares the files that its RECORD lists with their hashes, and copies them. pip fetches wheels of all other
 distributions from the package index; nothing is built from source.
 """
 

@@ -1,7 +1,7 @@
 """Reads the files of an installed distribution, and compares them with the hashes in its RECORD.
 
-A release has exactly the files that a RECORD lists with a hash, with exactly the compared bytes. Other files in
-site-packages never get into a release.
+A release gets only files that RECORD lists with a hash, and exactly the bytes that were compared with this hash. Other
+files in site-packages never get into a release.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def is_wheel(distribution: metadata.Distribution) -> bool:
 
 
 def read_recorded(distribution: metadata.Distribution) -> dict[str, bytes]:
-    """Return the contents of a distribution's files by path: all but scripts, bytecode, and an installer's notes.
+    """Return the contents of a distribution's files by path, except scripts, bytecode, and the notes of the installer.
 
     Raises Refused if a file is missing, has no hash in RECORD, doesn't match its hash, or has an unsafe path.
     """

@@ -61,10 +61,10 @@ def check_owners(modules: Mapping[str, Collection[str]]) -> None:
 def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) -> None:
     """Raise `Refused` for a mistake in the appup, which is the content of the file `path`.
 
-    Mistakes are a version other than that of `app`, a second point_of_no_return, and an instruction for a module that
-    `app` must have but lacks. Another mistake is a module that `app` has, but that the upgrade deletes or the downgrade
-    adds. `modules` are the modules of `app`. The modules of the earlier version, which the appup upgrades, are not
-    known here, so they are not checked.
+    The appup must have the version of `app`, and no entry may have a second point_of_no_return. `modules` are the
+    modules of `app`. An instruction may only name one of these modules, and an upgrade must not delete one, nor a
+    downgrade add one. Modules of the earlier version are not known here: an upgrade may delete any other module, and a
+    downgrade add it.
     """
     if appup.vsn != app.vsn:
         raise refusal_at(

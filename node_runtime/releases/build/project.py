@@ -133,7 +133,7 @@ def _module(path: str) -> str:
 
 
 def _read_config(folder: Path, release: Release) -> dict[str, bytes]:
-    """Check the files in config/ and return their contents, together with that of release.toml.
+    """Check the files in config/; return their contents and the content of release.toml, by file name.
 
     node.toml is required, sys.toml is not.
     """

@@ -22,10 +22,10 @@ _NODE_REQUIREMENTS = ("cryptography", "jinja2", "msgspec", "psutil", "pyzmq", "s
 _COMMAND_LINE_REQUIREMENTS = ("click", "rich")
 
 UNUSED_NEEDS: Final[Mapping[str, Set[str]]] = {"rich": {"markdown-it-py", "pygments"}}
-"""The dependencies of a distribution that the commands never use.
+"""For each distribution, those of its dependencies that the commands never use.
 
-The commands print tables with rich. rich needs pygments only for source code, and markdown-it-py only for Markdown; the
-two would be a third of the sources in a release.
+The commands print tables with rich. rich needs pygments only for source code, and markdown-it-py only for Markdown.
+These two dependencies would be a third of the sources in a release.
 """
 
 # A node's script needs only the command line of hotdash, not the dashboard.

@@ -23,7 +23,8 @@ _COMPILED: Final = (*machinery.EXTENSION_SUFFIXES, ".so", ".pyd", ".dylib")
 def distribution_files(folder: Path, name: str) -> dict[str, Path]:
     """Return the files of an installed distribution by their paths in the application, which is in `folder`.
 
-    Raises Refused if it isn't installed from a wheel, if its files were changed, or if it has compiled modules.
+    Raises Refused if the distribution isn't installed from a wheel, if its files were changed, or if it has compiled
+    modules.
     """
     app_toml, key = folder / "app.toml", ("source",)
     try:

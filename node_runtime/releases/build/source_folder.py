@@ -1,4 +1,4 @@
-"""The code of an application that is not in its folder `src`, but where `source` in app.toml says."""
+"""The code of an application that is outside of its folder `src`: `source` in app.toml says where."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ AppupInstruction: TypeAlias = ModuleChange | ApplicationChange | RelupInstructio
 def parse_instruction(table: Mapping[str, Any]) -> AppupInstruction:
     """Return the instruction in `table`. Raises `Refused` for a wrong key or value, and for an unanswered question.
 
-    A question stands where the generator of appups did not know the instruction.
+    The generator of appups writes a question where it can't know the instruction.
     """
     if QUESTION in table:
         raise Refused(f"this question is open: {table[QUESTION]} Answer it, and remove the line")

@@ -1,4 +1,4 @@
-"""Finds a file that is missing or damaged, also as an OS process of its own, which reads a release for a node."""
+"""Finds a missing or damaged file of a release. A node can run this module as an OS process of its own."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from .regular_file import sha256_of
 
 
 class Defect(NamedTuple):
-    """A file that differs from its manifest, or can't be read because of the system's error `number`; else that is 0.
+    """A file that differs from its manifest, or that can't be read.
 
-    `path` is relative to the node directory. `reason` is a text about the error.
+    `path` is relative to the node directory. `number` is the system's error number (errno) if the file can't be read,
+    else 0. `reason` is the text of the error.
     """
 
     path: str
@@ -39,7 +40,7 @@ def find_defect(directory: Path, files: Iterable[tuple[str, int, str]]) -> Defec
 
 
 def main(arguments: list[str]) -> None:
-    """Read files of the node directory, the only argument. They are listed on the standard input, as JSON.
+    """Check files of the node directory, which is the only argument. The standard input lists the files, as JSON.
 
     The defect is written to the standard output, as JSON.
     """

@@ -39,8 +39,8 @@ def folders_of(paths: Iterable[str]) -> set[str]:
 def find_clash(files: Iterable[str], folders: Iterable[str]) -> tuple[str, str] | None:
     """Return two paths that can't both exist on every file system; None if there are no such paths.
 
-    These are a file and a folder with the same path, and two paths that differ only in case or in the Unicode form of
-    their characters, because some file systems treat them as one path.
+    Some file systems treat two paths as one if they differ only in case or in the Unicode form of their characters. A
+    file and a folder with the same path can't both exist on any file system.
     """
     seen: dict[str, str] = {}
     for path in (*files, *folders):
@@ -51,7 +51,7 @@ def find_clash(files: Iterable[str], folders: Iterable[str]) -> tuple[str, str] 
 
 
 def _folded(path: str) -> str:
-    """Return the same text for all spellings of a path that some file system treats as one path."""
+    """Return a text that is equal for any two paths that some file system treats as one path."""
     if path.isascii():
         return path.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())

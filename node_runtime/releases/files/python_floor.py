@@ -40,7 +40,10 @@ FAULTS: dict[tuple[int, int], tuple[PythonFault, ...]] = {
         PythonFault(6, _TAR_LOOP, "tarfile"),
     ),
 }
-"""The faults by minor version of Python, oldest first. The last one sets the minimum; new faults are added by hand."""
+"""The faults by minor version of Python, oldest first. New faults are added by hand.
+
+The last fault of a version sets its minimum patch level.
+"""
 
 
 def is_too_old(python: str) -> bool:

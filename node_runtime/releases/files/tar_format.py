@@ -57,7 +57,9 @@ def archive_end(size: int) -> bytes:
 
 
 def header_type(block: bytes) -> bytes:
-    """Return the type of the member that a header block begins: `FILE_TYPE`, `PAX_TYPE`, or one that is not allowed."""
+    """Return the type of the member that a header block begins, such as `FILE_TYPE`. The type may be one that is not
+    allowed.
+    """
     return block[_TYPE_OFFSET : _TYPE_OFFSET + 1]
 
 

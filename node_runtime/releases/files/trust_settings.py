@@ -21,11 +21,12 @@ MAX_APPROVALS = 9
 
 
 class TrustSettings(TomlStruct, frozen=True):
-    """The trust settings of a node. With `allow_unsigned`, it accepts unsigned releases even if it has release keys.
+    """The trust settings of a node.
 
-    `approvals` is the number of people that an install needs: one person stages the release, and the others approve it.
-    `audit_anchor` is the absolute path of a file or of a syslog socket that receives each new hash of the audit log, or
-    "none". If `audit_anchor` is None, the node chooses the anchor.
+    With `allow_unsigned`, the node accepts unsigned releases even if it has release keys. `approvals` is the number of
+    people that an install needs: one person stages the release, and the others approve it. `audit_anchor` is the
+    absolute path of a file or of a syslog socket that receives each new hash of the audit log, or "none". If
+    `audit_anchor` is None, the node chooses the anchor.
     """
 
     allow_unsigned: bool = False

@@ -18,7 +18,7 @@ from node_runtime.releases.planning.conditions import process_label
 
 
 class ArgumentConversion:
-    """The new restart arguments of the supervisors whose pids are in `pids`; if `pids` is None, of all supervisors."""
+    """The new restart arguments of the supervisors whose pids are in `pids`. If `pids` is None: of all supervisors."""
 
     def __init__(self, pids: Iterable[int] | None) -> None:
         self._pids = None if pids is None else frozenset(pids)

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Final
 
 INTERVAL_SECONDS: Final = 0.05
-"""Seconds between two interruptions of a body that swallows them."""
+"""A body that catches the interruption is interrupted again after so many seconds."""
 
 
 class BodyTooSlow(BaseException):

@@ -47,7 +47,10 @@ POLL_SECONDS = 0.01
 YIELD_TURNS = 4
 """Turns of the event loop that other processes get just before the suspend and after the resume."""
 COLLECT_SECONDS = 5.0
-"""While an install waits for an old version, it collects garbage at this interval: only garbage may hold it."""
+"""While an install waits until nothing holds an old version, it collects garbage at this interval.
+
+The last holder may be garbage.
+"""
 REHEARSAL_VALID_SECONDS = 5.0
 """While an install waits until blockers disappear, it rehearses again if its last rehearsal is older than this."""
 SEARCH_AGAIN_SECONDS = 0.25
@@ -55,9 +58,10 @@ SEARCH_AGAIN_SECONDS = 0.25
 
 
 class InstallListeners(msgspec.Struct, frozen=True):
-    """The functions that an install calls: `on_rehearsal` with the progress of the rehearsal, and `on_resumed`.
+    """The functions that an install calls.
 
-    `on_resumed` is called when the processes have been resumed in the target. A failure after that undoes nothing.
+    `on_rehearsal` gets the progress of the rehearsal. `on_resumed` is called when the processes have been resumed in
+    the target. A failure after that undoes nothing.
     """
 
     on_rehearsal: rehearsal.ProgressCallback
@@ -96,7 +100,7 @@ class Installation:
     async def run(self) -> Installed:
         """Install the target.
 
-        A failure before the point of no return raises `Aborted`; a later one raises `PutBack`.
+        A failure before the point of no return raises `Aborted`; a later failure raises `PutBack`.
         """
         if reason := self.transition.restart_reason():
             raise Aborted(f"{reason}: this needs a restart of the node.")
@@ -112,7 +116,7 @@ class Installation:
         except BaseException as error:
             if batch.status != "committed":
                 raise
-            # No known error leads here. If an unknown one does, the node must not be reported as unchanged.
+            # No known error leads here. If an unknown error does, the node must not be reported as unchanged.
             sentence = describe_reason(error)
             raise PutBack(sentence, 0.0, (), 0, "the code, because the error was not expected") from error
         finally:
@@ -169,9 +173,10 @@ class Installation:
             self._stopped = sum(unit.stopped for unit in units) + time.perf_counter() - began
 
     async def _wait_until_free(self, held: OldVersionHeld) -> None:
-        """Wait until nothing, or for `COLLECT_SECONDS` only garbage, seems to hold the old version.
+        """Wait until nothing seems to hold the old version, at most for `COLLECT_SECONDS`: its last holders may be
+        garbage.
 
-        After the deadline, raises `Aborted` with its holders.
+        After the deadline, raises `Aborted` with the holders of the old version.
         """
         if time.monotonic() >= self.deadline:
             blocker = held_blocker(held)
@@ -207,8 +212,8 @@ class Installation:
     async def _rehearse(self, batch: Batch) -> list[Blocker]:
         """Rehearse on a copy of the live states, unless the last rehearsal is still valid.
 
-        Returns the temporary blockers: values of replaced code that processes are about to handle. Raises `Aborted` for
-        any other blocker.
+        Return the temporary blockers: values of replaced code that processes are about to handle. Any other blocker
+        raises `Aborted`.
         """
         if not rehearsal.is_due(self.transition) or time.monotonic() < self._rehearsed_at + REHEARSAL_VALID_SECONDS:
             return []
@@ -252,9 +257,9 @@ class Installation:
     # ------------------------------------------------------------------ the pause
 
     async def _switch(self, batch: Batch, ahead: MadeAhead) -> Installed | list[Blocker]:
-        """Suspend the processes, run the script, and resume; return the new blockers if they made it fail.
+        """Suspend the processes, run the script, and resume. After a failure, everything is undone.
 
-        After a failure, everything is undone.
+        If the script failed because of new blockers, return these blockers.
         """
         if self.transition.suspended:
             self.progress.enter("holding")
@@ -303,7 +308,9 @@ class Installation:
             failure = None  # the traceback refers to this frame
 
     def _resume(self, switch: Switch, began: float) -> None:
-        """Resume the processes; an error raises `PutBack`, and undoes nothing: some may run the new code."""
+        """Resume the processes. An error raises `PutBack`, but undoes nothing: some processes may already run the new
+        code.
+        """
         try:
             switch.resume()
             self._listeners.on_resumed()
@@ -312,10 +319,10 @@ class Installation:
             raise self._failed(switch, error, Pause(began, time.perf_counter()), ()) from error
 
     async def _finish(self, switch: Switch, pause: Pause, *, succeeded: bool) -> tuple[ProcessResult, ...]:
-        """End the processes that have to end now, and return the results.
+        """End processes, and return the results. Errors are logged.
 
-        After a success, these are the deferred exits; after a failure, the processes that the script has started, and
-        ended children start again. Errors are logged.
+        After a success, the deferred exits happen. After a failure, the processes that the script has started end, and
+        the children that it has ended start again.
         """
         try:
             await switch.end(succeeded=succeeded)

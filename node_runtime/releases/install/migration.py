@@ -52,7 +52,7 @@ class Migration:
             with _outside_of_task():
                 self.after.extend(change_all(self.states))  # a loop in C: the processes wait for it
             if len(self.after) < len(self.states):
-                raise RuntimeError("code_change raised StopIteration")  # it would end the loop in silence
+                raise RuntimeError("code_change raised StopIteration")  # the error would end the loop silently
         except Exception as error:
             raise with_note(error, self._blame(self.processes[len(self.after)], error))  # noqa: B904  # it is the same error, if possible
         except BaseException as error:

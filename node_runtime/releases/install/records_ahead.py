@@ -1,4 +1,4 @@
-"""Makes the new objects of a default migration before the install holds the processes, between other callbacks.
+"""Makes new objects of a default migration before the install holds the processes, in turn with other callbacks.
 
 Only small objects (records) in the states are made ahead. So the time for which processes are held does not grow with
 the number of records: see `node_runtime.releases.migration.ahead`.
@@ -21,9 +21,9 @@ from node_runtime.releases.planning.loop_slices import LoopSlices
 from node_runtime.releases.planning.transition import Transition
 
 SLICE_SECONDS: Final = 0.0005
-"""The event loop is stopped for this time at once."""
+"""The event loop is stopped for at most this time before other callbacks get their turn."""
 LIMIT_SECONDS: Final = 30.0
-"""Seconds for making objects ahead; the rest is made while the processes are held."""
+"""Time limit for making objects ahead. The remaining objects are made while the processes are held."""
 MAX_PASSES: Final = 3
 ENOUGH: Final = 50
 """The last pass is the first one that finds fewer new records than this."""

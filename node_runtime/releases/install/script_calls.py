@@ -45,7 +45,7 @@ class ScriptCalls:
             self._undos.append((step.undo, undo, step.args))
 
     def _function(self, reference: str) -> Callable[..., Any]:
-        """Return a function: in its old version until the script loads its module, then in the new one."""
+        """Return a function: until the script loads its module, in the old version; then in the new version."""
         found: Callable[..., Any] = resolve_in_versions(reference, self._transaction.previous_namespaces)
         return found
 
@@ -120,7 +120,9 @@ class ScriptCalls:
                 logger.error("the child %s of %s was not started again: %s", id, supervisor, describe_reason(error))
 
     async def undo(self, failed: list[str]) -> None:
-        """Undo the applied functions, the last one first. Appends to `failed` what each failing function raised."""
+        """Call the `undo` functions of the applied functions, in reverse order. Add each error of an `undo` to
+        `failed`.
+        """
         for reference, undo, args in reversed(self._undos):
             try:
                 await self._call(undo, args)

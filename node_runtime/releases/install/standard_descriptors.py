@@ -1,4 +1,4 @@
-"""Keeps the standard descriptors 0 to 2 what they are while a script runs.
+"""Keeps the standard descriptors 0 to 2 unchanged while a script runs.
 
 If the code of a script closed one of them, the next file or socket would get its number. Then lines for the log would
 be written into that file, for example into the commit record.
@@ -19,9 +19,10 @@ STANDARD_DESCRIPTORS: Final = (0, 1, 2)
 
 @contextmanager
 def standard_descriptors_kept() -> Iterator[None]:
-    """Open each standard descriptor again that the block has closed, also if another file has got its number since.
+    """After the block, open each standard descriptor again that the block has closed.
 
-    That file then loses the number: whoever opened it writes to the standard descriptor.
+    If another file has got the number meanwhile, this file is closed. Code that still uses the number for this file
+    writes to the standard descriptor.
     """
     copies = {}
     for number in STANDARD_DESCRIPTORS:
@@ -35,7 +36,9 @@ def standard_descriptors_kept() -> Iterator[None]:
         kept = {number: copy for number, copy in copies.items() if _file_of(copy) == files[number]}
         for number in changed.keys() & kept.keys():
             os.dup2(kept[number], number)
-        for copy in kept.values():  # the script may have closed the others, and their numbers may be others' files
+        for copy in (
+            kept.values()
+        ):  # only these: the script may have closed the other copies, and other files may have got their numbers
             os.close(copy)
         for number, file in changed.items():
             logger.warning(
@@ -49,7 +52,7 @@ def standard_descriptors_kept() -> Iterator[None]:
 
 
 def _file_of(number: int) -> tuple[int, int] | None:
-    """Return what identifies the file of a descriptor; None if the descriptor is closed."""
+    """Return the device and the inode of a descriptor's file; None if the descriptor is closed."""
     try:
         found = os.fstat(number)
     except OSError:

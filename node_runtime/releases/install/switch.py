@@ -251,9 +251,10 @@ class Switch:
     def _make_states(
         self, code: CallbackVersion, processes: list[BehaviourProcess], module: str, direction: Direction, extra: Any
     ) -> None:
-        """Make new states for all processes of a class, by the newer version's code_change.
+        """Make new states for all processes of a class, by the code_change of the newer version.
 
-        In a downgrade, it is the older version's if the script has loaded that version.
+        In a downgrade, the code_change of the older version is called if the script has already loaded the older
+        version.
         """
         new = self.batch.namespace(module)
         old_vsn, new_vsn = self.versions[module]
@@ -328,7 +329,7 @@ class Switch:
     async def put_back(self) -> None:
         """Undo what `run` has done, and resume all processes. `put_back_failed` then names what could not be undone."""
         failed: list[str] = []
-        self._script_waited = self.unsuspended.waited  # an undo may wait, too, but only after the script's changes
+        self._script_waited = self.unsuspended.waited  # read before the undos, which may wait, too
         try:
             with inside_transaction(self._transaction):
                 await self._calls.undo(failed)
@@ -369,8 +370,10 @@ class Switch:
         if not self._script_waited:
             self._settings.put_back()
         elif changes := self._settings.changes():  # while the script waited, other code may have made them on purpose
-            names_of_changed = ", ".join(change.name() for change in changes)
-            self.progress.warn([f"The failed install did not restore {names_of_changed}: its script has waited."])
+            changed = ", ".join(change.name() for change in changes)
+            self.progress.warn(
+                [f"The failed install did not restore {changed}: other code ran while the script waited."]
+            )
 
     def _find_mutated_states(self) -> None:
         self.mutated = list(self.mutation_check.mutated())

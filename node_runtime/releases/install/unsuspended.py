@@ -1,8 +1,8 @@
 """Holds the processes that a script does not suspend, although it loads or removes their modules.
 
 From the switch to the resume, no callback of these processes may begin. It would run removed code, or new code although
-the install may still be undone. If the script never waits, nothing else runs before its end. So these processes are
-held only when the script waits for the first time after the switch. Coroutines can't be held: they continue in the
+the install may still be undone. If the script never waits, nothing else runs before the script ends. So these processes
+are held only when the script waits for the first time after the switch. Coroutines can't be held: they continue in the
 version in which they began.
 """
 

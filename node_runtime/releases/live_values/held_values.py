@@ -23,8 +23,8 @@ class HeldValue:
     """A value that a process holds at one place.
 
     `detail` says more about the place: it is the id of a child or the name of a timeout. If a timer sends the value to
-    a registered name, `detail` is that name. Such a timer goes on when `process` has ended: the process that has the
-    name when the timer fires gets the message.
+    a registered name, `detail` is that name. Such a timer outlives `process`: when it fires, the process that then has
+    the name gets the message.
     """
 
     process: Process

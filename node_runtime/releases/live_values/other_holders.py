@@ -17,7 +17,10 @@ from node_runtime.releases.planning.staying import END_THREAD, ending
 
 
 class OtherHolder(msgspec.Struct, frozen=True):
-    """A holder of an object that a state holds as well: its name in a plan, and how to end it ("" if impossible)."""
+    """A holder of an object that a state holds as well.
+
+    `title` is its name in a plan. `ending` says how to end this holder; "" if that is impossible.
+    """
 
     title: str
     ending: str

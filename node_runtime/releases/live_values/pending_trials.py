@@ -32,7 +32,7 @@ ARGUMENT_PLACES: Final[tuple[ValuePlace, ...]] = ("child arguments", "start argu
 TRIALS_SECONDS: Final = 5.0
 """Processor time of all trials together."""
 CLOCK_SECONDS: Final = 20.0
-"""Time limit of all trials together by the clock, for trials that wait for something."""
+"""Time limit of all trials together by the clock: a trial that waits uses no processor time."""
 Guard = Callable[[Callable[[], object]], bool]
 """Calls a function that may run code of the release, with a time limit. Returns whether the call succeeded."""
 
@@ -40,7 +40,7 @@ Guard = Callable[[Callable[[], object]], bool]
 class PendingTrials:
     """The trial conversions of one rehearsal.
 
-    `lost` has each field that the target lacks, with the process that has it.
+    `lost` has the fields that values have and the target lacks, each with the process that holds the value.
     """
 
     def __init__(self, batch: Batch, guard: Guard) -> None:

@@ -81,8 +81,12 @@ def describe(
     blocking = [group for group in groups if group.first.outcome in ("blocked", "waits")]
     blockers = [_blocker(group, transition, find_obstacle) for group in blocking[:MAX_BLOCKERS]]
     if len(blocking) > MAX_BLOCKERS:
-        more = f"{len(blocking) - MAX_BLOCKERS} more kinds of values that processes hold would stay in old code"
-        blockers.append(Blocker(reason=more, remedy="the plan with `-o json` lists up to 50 of them in live_values"))
+        more = f"{len(blocking) - MAX_BLOCKERS} more kinds of values would stay in old code"
+        blockers.append(
+            Blocker(
+                reason=more, remedy="see live_values in the plan with `-o json`, which lists up to 50 kinds of values"
+            )
+        )
     kept = [_kept(group) for group in groups if group.first.outcome == "kept"]
     return LiveValuesFound(
         values=tuple(_shown(group) for group in groups[:MAX_GROUPS]),

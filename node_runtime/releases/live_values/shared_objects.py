@@ -1,8 +1,8 @@
 """Finds the objects that a state shares with tasks, threads, timers or modules, and that a code_change replaces.
 
-After the upgrade, a task (or other holder) has the old object and the state has the new one. What the task adds to the
-old object never reaches the new state, and what the new code adds to the new object never reaches the task. Runs in the
-copy of the node.
+After the upgrade, the other holder, such as a task, has the old object, and the state has the new object. What the task
+adds to the old object never reaches the new state, and what the new code adds to the new object never reaches the task.
+Runs in the copy of the node.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from .value_path import path_to
 from .value_search import Trail
 
 HOLDERS_SECONDS: Final = 1.0
-"""Processor time for the search through what the other holders hold."""
+"""Processor time for the search through the objects that the other holders reach."""
 NEAR_SECONDS: Final = 0.2
 """Processor time for the search through the variables of the other holders alone."""
 STATES_SECONDS: Final = 3.0
-"""Processor time for the search through the old states, and again for the one through the new states."""
+"""Processor time for each of the two searches: through the old states, and through the new states."""
 INCOMPLETE: Final = (
     "The search for objects that states share with tasks, threads and modules took too long, so the plan may miss "
     "some of these objects."
@@ -40,7 +40,7 @@ INCOMPLETE: Final = (
 _CONTAINERS: Final = (list, dict, set, deque)
 _UNCHANGEABLE: Final = (tuple, frozenset, str, bytes, int, float, complex, enum.Enum, BaseException, type, FunctionType)
 _OWN_REFERENCES: Final = 3
-"""The references of this module to an object whose references it counts: a list, a variable and an argument."""
+"""Of the references to an object that this module counts, so many are its own: a list, a variable and an argument."""
 _HEAP_TYPE: Final = 1 << 9
 """Py_TPFLAGS_HEAPTYPE: the flag of the classes that a `class` statement made."""
 
@@ -49,9 +49,9 @@ class SharedObjects:
     """The changeable objects that states share with other holders; created before the switch.
 
     `places` are the values that processes hold. `migrated` has the pids of the processes whose states will be replaced.
-    `holders` are tasks, threads, timers and modules. Only *suspects* are searched for: objects of migrated states with
-    more references than their state has. The references are counted before the switch, because a migration refers to
-    the old objects, too.
+    `holders` are tasks, threads, timers and modules. The search looks only for *suspects*. A suspect is an object of a
+    migrated state to which something outside of the states refers. To find suspects, references are counted. The count
+    is made before the switch, because a migration refers to the old objects, too.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class SharedObjects:
         self._seconds_left = STATES_SECONDS
 
     def warnings(self, process: Process, old: Any, new: Any, kept: frozenset[int]) -> Iterator[str]:
-        """Yield a sentence for each object of the old state that the new state replaces, but another holder keeps.
+        """Yield a sentence for each object of the old state that the new state replaces and another holder keeps.
 
         `kept` has the `id`s of objects that the new state will not replace in an install.
         """
@@ -98,9 +98,10 @@ class SharedObjects:
                 yield _sentence(process, one, path_to(one, trail), holder)
 
     def _referred_to_from_outside(self, places: Iterable[HeldValue], migrated: Container[int]) -> set[int]:
-        """Return the ids of the changeable objects of migrated states that have more references than the states hold.
+        """Return the ids of the suspects. An object is a suspect if it has more references than the states hold.
 
-        Processes and callers refer to the states themselves, so their other holders are searched.
+        The references to a state itself prove nothing, because its process and callers refer to it, too. So a state is
+        a suspect only if another holder reaches it in a few steps.
         """
         arguments, states = list[Any](), list[Any]()
         for held in places:
@@ -110,7 +111,7 @@ class SharedObjects:
                 states.append(held.value)
             else:
                 self._kept.append(held)
-        counts = Counter([*map(id, arguments)] * 2)  # by its place, and by the list of arguments
+        counts = Counter([*map(id, arguments)] * 2)  # the place and the list `arguments` refer to each of them
         budget, roots = TimeBudget(STATES_SECONDS), set(map(id, states))
         inside = [one for one, _ in self._walk([*states, *arguments], budget, counts) if self._is_changeable(type(one))]
         if not self.is_complete:
@@ -130,10 +131,7 @@ class SharedObjects:
         return near
 
     def _held(self) -> dict[int, OtherHolder]:
-        """Return the nearest other holder of each suspect, by the suspect's id.
-
-        A suspect is an object of a migrated state to which something outside of these states refers.
-        """
+        """Return the nearest other holder of each suspect, by the suspect's id."""
         if self._holder_of is None:
             self._holder_of = {}
             missing, budget = set(self._suspects), TimeBudget(HOLDERS_SECONDS)
@@ -207,6 +205,6 @@ def _sentence(process: Process, value: Any, path: str, holder: OtherHolder) -> s
     rest = f", or end the other holder: {holder.ending}" if holder.ending else ""
     return (
         f"{process.title()} and {holder.title} hold the same {kind}{place} of the state. The new state has another "
-        f"{kind}, so the two no longer see each other's changes. Let the code_change of {process.module} keep the "
-        f"same object{rest}."
+        f"{kind}, so a change of one of the two objects no longer reaches both holders. Let the code_change of "
+        f"{process.module} keep the same object{rest}."
     )

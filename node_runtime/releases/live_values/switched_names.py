@@ -1,4 +1,4 @@
-"""Finds live values whose class stays loaded, although a changed module now means another class by the same name.
+"""Finds live values of classes that stay loaded, although a name in a changed module then means another class.
 
 For example, two modules that stay loaded each define a class `Counter`, and an upgrade makes a third module import the
 other `Counter`. The live counters are still of the first class, so `isinstance(value, Counter)` in the new code is
@@ -38,7 +38,7 @@ class SwitchedNames:
                     self._switched[id(cls)] = cls, f"{module}:{name}", other
 
     def has_class(self, cls: type[Any]) -> bool:
-        """Return whether a name that means `cls` now means another class after the switch."""
+        """Return whether a name means `cls` before the switch, and another class afterwards."""
         return id(cls) in self._switched
 
     def has_function(self, function: FunctionType) -> bool:
@@ -63,7 +63,7 @@ class SwitchedNames:
                         self._found[int(places[number].process.pid), id(one.thing)] = places[number], one
 
     def check_migrated(self, pid: int, state: Any) -> bool:
-        """Forget the findings that are in the old state of process `pid` and not in its new state, `state`.
+        """Forget each finding in the old state of process `pid` that is not in `state`, the new state.
 
         Return whether any finding was forgotten.
         """
@@ -77,14 +77,11 @@ class SwitchedNames:
         return any(key not in self._found for key in mine)
 
     def sentences(self) -> list[str]:
-        """Return a sentence for each class of values that processes hold although a name now means another class.
-
-        Processes of different classes have sentences of their own.
-        """
+        """Return the findings as sentences: one for each class of values and each class of processes."""
         told: dict[tuple[str, int], str] = {}
         for (_, thing), (held, found) in self._found.items():
             told.setdefault((held.process.qualname, thing), self._sentence(held, found))
-        return limited(list(told.values()), "kinds of values are of classes that names no longer mean")
+        return limited(list(told.values()), "kinds of values would fail isinstance checks after the upgrade")
 
     def _sentence(self, held: HeldValue, found: FoundValue) -> str:
         cls, name, other = self._switched[id(found.thing)]

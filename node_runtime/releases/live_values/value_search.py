@@ -31,7 +31,7 @@ Trail = tuple[Any, Any] | None
 """The objects on the way from a root to a value: the object nearest to the value, and the trail to that object."""
 
 SLICE: Final = 50_000
-"""After this number of objects, the search continues with the next root, and comes back to this root later."""
+"""After this number of objects, the search turns to the next root, and continues below the present root later."""
 _BETWEEN_CLOCK_READS: Final = 256
 _SUSPENDED: Final = frozenset(map(id, (CoroutineType, GeneratorType, AsyncGeneratorType)))
 _FRAMES: Final = ("cr_frame", "gi_frame", "ag_frame")
@@ -208,7 +208,7 @@ class ValueSearch:
                     self._record(root, finding.sort, finding.thing, finding.value, _joined(finding.trail, trail))
 
     def _below(self, part: Any) -> Iterable[FoundValue]:
-        """Return the findings below one object, without those of the object itself."""
+        """Return the findings below one object, except findings about the object itself."""
         alone = ValueSearch.__new__(ValueSearch)
         alone.found, alone.missed, alone._code, alone._budget = {}, set(), self._code, self._budget
         alone._kinds, alone._readers, alone._seen, alone._shared = self._kinds, self._readers, {id(part): 0}, {}

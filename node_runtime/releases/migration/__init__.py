@@ -1,7 +1,7 @@
 """The default migration: makes the state of a target release from a value that holds instances of replaced classes.
 
 A class or member is found by its name in the target, and fields are copied by name. The old value is never changed,
-sharing and cycles are kept, and parts that need no change are shared with the new value. Import it by
+sharing and cycles are kept, and parts that need no change are shared with the new value. An example:
 
     from node_runtime.releases.migration import migration_obstacles
 

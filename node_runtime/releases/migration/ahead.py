@@ -34,9 +34,10 @@ _COPIED: Final = (ObjectShape, ReplacedShape)
 
 @dataclass(slots=True)
 class _RecordContent:
-    """What the objects of a record, `holders`, referred to at one moment, to see later whether it has changed.
+    """The objects to which a record referred at one moment. A later comparison shows whether the record has changed.
 
-    It keeps these objects alive, so that no `id` is used again.
+    `holders` are the objects that the record consists of. All these objects are kept alive, so that no `id` is used
+    again.
     """
 
     holders: list[Any]
@@ -45,11 +46,11 @@ class _RecordContent:
     """The objects that get a new object in their place; no weak reference may lead to them."""
     parts: list[Any]
     keys: list[Any]
-    """The keys of the dicts: the interpreter doesn't count keys that are all strings among the referents."""
+    """The keys of the dicts. `gc.get_referents` leaves out the keys of a dict if all of them are strings."""
 
     @classmethod
     def of(cls, holders: list[Any], copied: list[Any]) -> _RecordContent:
-        """Return what the objects of a record, `holders`, refer to now."""
+        """Return what the objects of a record, `holders`, refer to now. `copied` are those that get a new object."""
         dicts = [one for one in holders if isinstance(one, dict)]
         return cls(holders, dicts, copied, gc.get_referents(*holders), _keys(dicts))
 
@@ -76,7 +77,7 @@ def _keys(dicts: list[dict[Any, Any]]) -> list[Any]:
 
 @dataclass(slots=True)
 class _Record:
-    """The new objects for a record, or for several that are checked together; see `Converter.adopt`.
+    """The new objects for one record, or for several records that are checked together; see `Converter.adopt`.
 
     A record is an old object of a replaced class, with the few objects that it holds.
     """
@@ -145,7 +146,7 @@ class MadeAhead:
             yield
 
     def adopt_into(self, converter: Converter) -> None:
-        """Let a converter use the objects that `make` has made, if their originals have not changed since."""
+        """Let a converter use the objects that `make` has made, if the old objects have not changed since."""
         adopted = converter.adopted.keys()
         for together, records in self._groups:
             unchanged = [together]
@@ -158,7 +159,7 @@ class MadeAhead:
     def release(self) -> Iterator[None]:
         """Drop all objects, in steps. Freeing them all at once would stop the event loop for too long.
 
-        Call it when nothing else refers to the objects.
+        Call this method when nothing else refers to the objects.
         """
         self._owners.clear()
         self._records.clear()
@@ -167,7 +168,10 @@ class MadeAhead:
             yield
 
     def _make_record(self, value: Any) -> bool:
-        """Make the new object for `value` and its parts; return False if these are too many, or can't be made ahead."""
+        """Make the new object for `value` and its parts.
+
+        Return False if there are too many parts, or if one of them can't be made ahead.
+        """
         converter = Converter(self._shapes)
         done = converter.convert_within(value, MAX_OBJECTS, _is_allowed)
         if done is None or done.obstacles:
@@ -186,7 +190,7 @@ class MadeAhead:
         return True
 
     def _is_owned(self, copied: list[Any]) -> bool:
-        """Return whether another record has one of the objects `copied`, too, so that neither record is usable."""
+        """Return whether another record also has one of the objects `copied`. If so, neither record is usable."""
         owners = [owner for one in copied if (owner := self._owners.get(id(one))) is not None]
         for owner in owners:
             owner.is_usable = False

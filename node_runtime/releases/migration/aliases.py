@@ -16,7 +16,7 @@ ALIAS_CLASSES: Final[tuple[type, ...]] = tuple({
     *map(type, (typing.Iterator[int], typing.Callable[[int], int], typing.Literal[1], typing.Unpack[tuple[int]])),
     type(typing.Concatenate[int, typing.ParamSpec("_P")]),
 })  # fmt: skip
-"""The classes of aliases and unions. `typing.Iterator[int]` has the class of the aliases of user-defined generics."""
+"""The classes of aliases and unions. Aliases of user-defined generics have the class of `typing.Iterator[int]`."""
 
 
 def is_alias(value: Any) -> bool:

@@ -42,13 +42,16 @@ def function_at_same_place(function: FunctionType, namespace: Mapping[str, Any])
 
 
 def code_at_same_place(function: FunctionType, namespace: Mapping[str, Any]) -> CodeType | NotFound | None:
-    """Return the target's code for `function` if a function of the old module has made it; None for other functions."""
+    """Return the target's code for a function that another function of the old module has made.
+
+    Return None if no function has made `function`.
+    """
     code, maker = function.__code__, function.__code__.co_qualname.rpartition(LOCALS)[0]
     before, after = _code_named(function.__globals__, maker), _code_named(namespace, maker)
     if not maker or before is None or code not in before.co_consts:
         return None
     if after is None:
-        return NotFound(f"the target has no {maker}, which makes it", f"keep {maker}")
+        return NotFound(f"the target has no {maker}, which has made the function", f"keep {maker}")
     old = [one for one in _inner(before) if one.co_qualname == code.co_qualname]
     new = [one for one in _inner(after) if one.co_qualname == code.co_qualname]
     found = next((one for one in new if _is_same(code, one)), None)
@@ -57,11 +60,14 @@ def code_at_same_place(function: FunctionType, namespace: Mapping[str, Any]) -> 
         missing = [one for one in old if not any(_is_same(one, other) for other in new)]
         found = changed[0] if len(changed) == len(missing) == 1 else None
     if found is None:
-        return NotFound(f"{maker} makes {len(new) or 'no'} such functions in the target", "keep its code unchanged")
+        reason = f"{maker} makes {len(new) or 'no'} functions of this name in the target"
+        return NotFound(reason, f"keep the code of {maker}")
     if _signature(found) != _signature(code):
-        return NotFound("in the target, its arguments or the variables that it uses are others", "keep them")
+        reason = "in the target, the function has other arguments or uses other variables"
+        return NotFound(reason, "keep its arguments and variables")
     if (function.__defaults__ or function.__kwdefaults__) and not _is_same(before, after, inner=False):
-        return NotFound(f"{maker} has changed, and with it perhaps its default values", f"keep the code of {maker}")
+        reason = f"{maker} has changed, so the default values of the function may have changed, too"
+        return NotFound(reason, f"keep the code of {maker}")
     return found
 
 
@@ -123,7 +129,10 @@ def _signature(code: CodeType) -> tuple[Any, ...]:
 
 
 def _is_same(code: CodeType, other: CodeType, *, inner: bool = True) -> bool:
-    """Return whether two codes do the same, on whatever lines; with inner=False, the functions in them are ignored."""
+    """Return whether two code objects do the same. Line numbers are not compared.
+
+    With inner=False, functions inside of the code are not compared either.
+    """
     if code.co_code != other.co_code or code.co_names != other.co_names or _signature(code) != _signature(other):
         return False
     if len(code.co_consts) != len(other.co_consts):

@@ -33,7 +33,8 @@ class Converter:
 
     def __init__(self, shapes: Shapes, adopted: Sequence[Any] = ()) -> None:
         self.adopted: Final = {id(one): one for one in adopted}
-        """The instances of replaced classes that get the new class themselves, by `id`; no new object replaces them."""
+        """The instances of replaced classes, by `id`, that get the new class themselves. No new object replaces them.
+        """
         self._report = shapes.report
         self._shapes = shapes
         self._status: dict[int, int] = {}
@@ -97,7 +98,7 @@ class Converter:
             if not search.run(value, max_objects):
                 self._forget(search)
                 return None
-            # A holder in a cycle was left before its part. If the part was affected after all, so is the holder.
+            # In a cycle, the search leaves a holder before its part. If the part is affected, the holder is, too.
             missed = {holder for holder, part in search.back if self._status[part] == _AFFECTED}
             missed = {holder for holder in missed if self._status[holder] != _AFFECTED}
             if not missed:
@@ -165,15 +166,17 @@ class Converter:
             self._report.add_obstacle(value, label, None, reason, "")
 
     def _check_size(self, old: Any, new: Any) -> None:
-        """Report an obstacle if `new`, a dict or set, has fewer entries than `old`, because some are equal now."""
+        """Report an obstacle if `new`, a dict or set, has fewer entries than `old`, because some entries are equal in
+        the target.
+        """
         before, after = size_of(old), size_of(new)
         if after < before:
             label = type_name(type(old))
-            reason = f"entries of a {label} are equal in the target, so that it would have {after:,} of {before:,}"
+            reason = f"entries of a {label} are equal in the target: of {before:,} entries, {after:,} would be left"
             self._report.add_obstacle(old, label, None, reason, "keep the __eq__ of its entries")
 
     def _find_weakly_held(self, search: _Search) -> None:
-        """Report the objects that have to change and to which only weak references lead: new objects would vanish."""
+        """Report each object that has to change if only weak references lead to it: its new object would vanish."""
         weak = [(holder, shape) for holder, shape in search.affected if isinstance(shape, WeakShape)]
         if not weak:
             return
@@ -197,11 +200,11 @@ class Converter:
 
 
 class _Search:
-    """A walk through a value, depth first, in which an `id` represents an object.
+    """A walk through a value, depth first. Objects are represented by their `id`s.
 
-    `found` has the objects that no earlier walk has visited; `affected` those that have to change, parts first;
-    `parents` the holder of each affected object, and the step to it; `back` the (holder, part) that close a cycle. With
-    `is_strong`, weak references are not followed.
+    `found` has the objects that no earlier walk has visited. `affected` has the objects that have to change, parts
+    first. `parents` has, for each affected object, its holder and the step from there. `back` has the pairs (holder,
+    part) that close a cycle. With `is_strong`, weak references are not followed.
     """
 
     def __init__(
@@ -258,7 +261,7 @@ class _Search:
         visit = _Visit(value, shape, parts, step)
         visit.affected = (shape.replaced and id(value) not in self._adopted) or id(value) in self._in_cycles
         if type(value) is list:
-            # The items of long lists have often been visited before: by an `adopt` of what was made ahead.
+            # Often, all items of a long list are known already, because `adopt` has got the objects made ahead.
             known = set(map(self._status.get, map(id, value)))
             if known <= _VISITED:
                 visit.parts = iter(())

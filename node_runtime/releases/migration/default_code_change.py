@@ -41,10 +41,11 @@ class DefaultMigration:
     def __init__(
         self, target_namespaces: TargetNamespaces, ahead: MadeAhead | None = None, adopted: Sequence[Any] = ()
     ) -> None:
-        """Begin a migration. `ahead` has objects made earlier; one is used if its old object has not changed since.
+        """Begin a migration.
 
-        `adopted` are the instances in global variables that will get the new class at the commit. They stay the same
-        objects, also in the states.
+        `ahead` has new objects that were made earlier. Such an object is used only if the old object has not changed
+        since. `adopted` are the instances in global variables that will get the new class at the commit. They stay the
+        same objects, also in the states.
         """
         self._converter = Converter(shapes_for(target_namespaces), adopted)
         if ahead is not None:

@@ -1,4 +1,4 @@
-"""Finds dicts and sets that have the `id` of an object as a key. A new object has another `id`, so nothing finds it."""
+"""Finds dicts and sets with the `id` of a replaced object as a key. The `id` of the new object is another number."""
 
 from __future__ import annotations
 

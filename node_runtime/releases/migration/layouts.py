@@ -24,7 +24,7 @@ Content = list[Any]
 
 
 class Base:
-    """A builtin base class, with the functions that read the content of an object, and make and fill a new object.
+    """A builtin base class, and the functions that read an object's content and that make and fill a new object.
 
     `read` returns the content. `make` makes an empty object of a class, and `fill` fills the object. If `fill` is None,
     `make` gets the content, too, and makes an object that is already filled.

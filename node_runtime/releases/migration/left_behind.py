@@ -1,8 +1,9 @@
 """Finds what would stay with an old object when a new one replaces it: finalizers, weak references, and waiting tasks.
 
-The finalizers of the old object would run as soon as nothing refers to it, and close what the new object still uses.
-Weak references to the old object, such as those of a `WeakSet` in another module, would be dead. Tasks that wait for an
-old queue would never get what is put into the new one. A task that holds an old lock would not release the new one.
+The finalizers of the old object would run as soon as nothing refers to the old object, and close what the new object
+still uses. Weak references to the old object, such as those of a `WeakSet` in another module, would be dead. Tasks that
+wait for an old queue would never get what is put into the new queue. A task that holds an old lock would not release
+the new lock.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ def left_behind(value: Any, is_converted: Callable[[weakref.ref[Any]], bool]) ->
     if not weakref.getweakrefcount(value):
         return None
     references = [one for one in weakref.getweakrefs(value) if not is_converted(one)]
-    plain = [one for one in references if type(one) not in weakref.ProxyTypes]  # a proxy's attributes are its target's
+    plain = [
+        one for one in references if type(one) not in weakref.ProxyTypes
+    ]  # the attributes of a proxy are those of its target
     if any(isinstance(one.__callback__, weakref.finalize) for one in plain):
         return f"an object of {label} has a finalizer, which would run when a new object replaces the old one"
     if references:
@@ -38,8 +41,9 @@ def left_behind(value: Any, is_converted: Callable[[weakref.ref[Any]], bool]) ->
 def used_by_others(value: Any, label: str, is_affected: Callable[[Any], bool]) -> str | None:
     """Return a clause if tasks or threads wait for the queue `value`, or a task holds the lock `value`; None otherwise.
 
-    They would keep the old object when the migration has replaced it by a copy. For a queue of a user's own class, the
-    result is None: the copy shares the items of the old queue, unless `is_affected` returns True for the items.
+    These tasks or threads would keep the old object after the migration has replaced it by a copy. For a queue of a
+    user's own class, the result is None: the copy shares the items of the old queue, unless `is_affected` returns True
+    for the items.
     """
     cls = type(value)
     a_label = f"{'an' if label[0] in 'aeiou' else 'a'} {label}"

@@ -366,7 +366,7 @@ def _caches_hash(cls: type) -> bool:
 def _is_compatible(cls: type, base: Base, target: type, target_base: Base) -> bool:
     """Return whether objects of `cls` can become objects of `target`.
 
-    Their builtin bases are the same, or both have their fields in a tuple or in attributes.
+    They can if the builtin bases are the same, or if each class has its fields in a tuple or in attributes.
     """
     if base.cls is target_base.cls:
         return True

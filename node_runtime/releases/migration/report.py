@@ -80,6 +80,6 @@ def _text(step: PathStep) -> str:
     if kind == "attribute":
         return f".{name}"
     if name is ...:
-        return "[…]"  # the place of the part in an object of a class that is written in C is not known
+        return "[…]"  # a part of an object whose class is written in C: its place is unknown
     key = repr(name)[:50] if type(name) in (int, str, bool) else f"‹{type(name).__qualname__}›"
     return f"[{key}]" if kind == "item" else f"{{{key}}}"

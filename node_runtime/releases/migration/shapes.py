@@ -31,7 +31,7 @@ PartOf = Callable[[Any], Any]
 _OWN_PACKAGE: Final = __name__.partition(".")[0]
 _CODE: Final = (types.FunctionType, type)
 KEYED: Final = (dict, set, frozenset)
-"""The containers in which entries that are equal become one."""
+"""The containers that keep only one of several equal entries."""
 LEAF_CLASSES: Final = frozenset(map(id, (
     type(None), bool, int, float, complex, str, bytes, bytearray, type(Ellipsis), range, slice, types.ModuleType,
     types.CodeType,
@@ -52,7 +52,7 @@ class Shape:
     obstacle: str | None = None
     """A clause that says why no new object can be made; None if one can be made."""
     is_keyed = False
-    """Whether an object of this shape is a container in which equal entries become one."""
+    """Whether an object of this shape is a container that keeps only one of several equal entries."""
     remedy = ""
     """What the release can do about the obstacle, apart from a code_change."""
 

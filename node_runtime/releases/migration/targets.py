@@ -40,7 +40,7 @@ class Targets:
         self._namespaces = namespaces.modules
         self._before = namespaces.before
         self.named: Final = named_objects(namespaces.before, namespaces.modules)
-        """The objects that modules make for their identity, by the `id` of the old ones."""
+        """The objects that modules make for their identity, by the `id` of the old object."""
         self.packages: Final = frozenset(module.partition(".")[0] for module in namespaces.modules)
         """The top-level packages of the replaced modules."""
 
@@ -72,7 +72,9 @@ class Targets:
         return self._class_of_new_place(cls)
 
     def _class_of_new_place(self, cls: type) -> type | None:
-        """Return the only new class of the target with the name of `cls`, if one has all members of the other."""
+        """Return the only new class of the target with the name of `cls`, if one of the two has all members of the
+        other.
+        """
         found = []
         for module, target in self._namespaces.items():
             one = resolve_name(target, name_of(cls))

@@ -79,8 +79,8 @@ async def test_a_list_that_a_task_shares_and_a_code_change_copies_is_named(small
     (warning,) = about_sharing(await plan_for(small, jobs))
     assert warning == (
         "box <1> and the task worker (shop.work.run) hold the same list at .jobs of the state. The new state has "
-        "another list, so the two no longer see each other's changes. Let the code_change of shop.box keep the same "
-        "object, or end the other holder: `hotdash kill NODE worker` cancels it."
+        "another list, so a change of one of the two objects no longer reaches both holders. Let the code_change of "
+        "shop.box keep the same object, or end the other holder: `hotdash kill NODE worker` cancels it."
     )
     task.cancel()
 

@@ -85,22 +85,24 @@ LAMBDA = "migrated_module:make.<locals>.<lambda>, which is in use"
 @pytest.mark.parametrize(
     ("before", "after", "why", "remedy"),
     [
-        ("def make(): return lambda: 1", "", "the target has no make, which makes it", "keep make"),
+        ("def make(): return lambda: 1", "", "the target has no make, which has made the function", "keep make"),
         (
             "def make(): return lambda: 1", "def make(): return lambda x: 1",
-            "in the target, its arguments or the variables that it uses are others", "keep them",
+            "in the target, the function has other arguments or uses other variables",
+            "keep its arguments and variables",
         ),
         (
             "def make(a=1, b=2): return lambda: a", "def make(a=1, b=2): return lambda: b",
-            "in the target, its arguments or the variables that it uses are others", "keep them",
+            "in the target, the function has other arguments or uses other variables",
+            "keep its arguments and variables",
         ),
         (
             "def make(): return (lambda: 1), (lambda: 2)", "def make(): return (lambda: 3), (lambda: 4)",
-            "make makes 2 such functions in the target", "keep its code unchanged",
+            "make makes 2 functions of this name in the target", "keep the code of make",
         ),
         (
             "def make(): return lambda n=1: n", "def make(): return lambda n=2: n",
-            "make has changed, and with it perhaps its default values", "keep the code of make",
+            "make has changed, so the default values of the function may have changed, too", "keep the code of make",
         ),
     ],
 )  # fmt: skip

@@ -79,7 +79,7 @@ def test_keys_of_an_attrs_class_that_keeps_its_hash() -> None:
 )
 def test_entries_that_become_equal_are_refused_and_not_lost(container: str) -> None:
     reason = refusal(KEY.format("% 10"), KEY.format("% 2"), container.format())
-    assert reason.endswith("are equal in the target, so that it would have 1 of 2")
+    assert reason.endswith("are equal in the target: of 2 entries, 1 would be left")
 
 
 def test_an_error_of_a_class_is_a_refusal() -> None:

@@ -1,4 +1,4 @@
-"""Checks that the functions that an `apply` calls exist in the loaded versions of their modules at that step."""
+"""Checks that each function of an `apply` exists at that step, in the loaded version of its module."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .script_steps import CheckedStep
 
 
 def missing_functions(node: RunningNode, step: CheckedStep, instruction: Apply) -> Iterator[Mistake]:
-    """Yield a mistake for each function of an `apply` that does not exist, or does not take its arguments."""
+    """Yield a mistake for each function of an `apply` that does not exist, or that can't take the `args`."""
     for reference in dict.fromkeys(filter(None, (instruction.function, instruction.undo))):
         module, _, name = reference.partition(":")
         if module.partition(".")[0] == RUNTIME:

@@ -22,7 +22,7 @@ from node_runtime.releases.files.version_pattern import is_version_pattern, matc
 from .mistakes import Mistake
 
 DIRECTIONS: Mapping[Direction, str] = {"up": "from", "down": "to"}
-"""The key of an entry's versions, by direction."""
+"""For each direction, the key under which an entry has its versions."""
 
 
 class PlacedInstruction(msgspec.Struct, frozen=True):
@@ -114,7 +114,7 @@ def _read_entry(file: PlacedAppup, text: str, direction: Direction, number: int,
 
 
 def _refuse_whole(file: PlacedAppup, place: AppupPlace, refused: Refused) -> None:
-    """Record as a mistake why `file` can't be read: the sentence of `refused`, at its line or at line 1."""
+    """Record the sentence of `refused` as a mistake, at its line or at line 1."""
     sentence = refused.sentence.removeprefix(str(place.path)).removeprefix(", ").removeprefix(": ").rstrip(".")
     match = re.match(r"line (\d+): ", sentence)
     file.refuse(int(match[1]) if match else 1, sentence[match.end() :] if match else sentence)

@@ -136,7 +136,7 @@ def _lacks_entries(older: ReleaseSource, files: Mapping[str, PlacedAppup]) -> bo
 
 
 def _untranslatable(older: ReleaseSource, newer: ReleaseSource, files: Mapping[str, PlacedAppup]) -> Iterator[Mistake]:
-    """Yield a mistake for each direction that can't be translated to a relup, if no rule found one."""
+    """Yield a mistake for each direction that can't be translated to a relup. Called if no rule has found a mistake."""
     release = ReleaseView(newer.vsn, tuple(_with_appup(app, files.get(app.name)) for app in newer.view.apps))
     for direction in DIRECTIONS:
         try:

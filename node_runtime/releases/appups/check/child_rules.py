@@ -13,7 +13,7 @@ from .script_steps import CheckedScript, CheckedStep, touched_module
 
 SUPERVISOR = "node_runtime.supervisor"
 RUNTIME_SUPERVISORS = frozenset({"web_sup"})
-"""Supervisors of the runtime, whose children no specification of the release describes."""
+"""Supervisors of the runtime. The code of a release doesn't show their children."""
 
 
 def child_mistakes(node: RunningNode, step: CheckedStep, effect: ChildEffect) -> Iterator[Mistake]:
@@ -145,6 +145,6 @@ def changed_in_supervisor(table: ChildTableModel) -> str:
     """Return what changes in the specification of a supervisor: its children or its flags; "" if nothing changes."""
     old, new = table.left, table.target
     before, after = ([(id, child.text) for id, child in each.children.items()] for each in (old, new))
-    if before != after:  # in another order, too: the order counts for a rest_for_one supervisor and at the end
+    if before != after:  # also if only the order differs: it matters for rest_for_one and for the shutdown
         return "the children"
     return "the flags" if old.flags != new.flags else ""

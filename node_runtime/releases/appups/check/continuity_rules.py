@@ -1,4 +1,4 @@
-"""Checks that a script stops each process that can't go on in the target: one of another class, behaviour or name."""
+"""Checks that a script stops each process that can't go on, because its class, behaviour or name changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .script_steps import CheckedScript, touched_module
 def why_child_restarts(node: RunningNode, table: ChildTableModel, child: str) -> str | None:
     """Return a clause that says why a child's process can't go on; None if it can, or if a release lacks the child.
 
-    Also return None for a child with another start function: its process is another one in any case.
+    The result is also None if the start function changes: then the script replaces the process in any case.
     """
     left, target = table.left.children.get(child), table.target.children.get(child)
     if left is None or target is None or left.start != target.start:
@@ -27,7 +27,8 @@ def why_child_restarts(node: RunningNode, table: ChildTableModel, child: str) ->
 
 
 def lost_supervisors(node: RunningNode) -> Iterator[tuple[str, str, str]]:
-    """Yield (module, sentence, what to keep) for each supervisor at the top of an application that can't go on.
+    """Yield (module, sentence, what to keep) for the top supervisor of each application, if this supervisor can't go
+    on.
 
     If some children can't be read, yield nothing, because a supervisor may be one of these children.
     """
@@ -71,7 +72,7 @@ def processes_that_can_not_go_on(node: RunningNode, script: CheckedScript) -> It
             loaded = node.stopped.get((table.name, child))
             is_other_class = spec.cls != table.target.children[child].cls
             if loaded is not None and not (is_other_class and loaded & {*spec.modules}):
-                continue  # a process of a class that is gone must not see the new code; the order of names is free
+                continue  # stopped in time: if the class changes, before its code is loaded; else at any time
             path, line = next((steps[one] for one in spec.modules if one in steps), None) or _head(script, table.module)
             yield Mistake(
                 path,

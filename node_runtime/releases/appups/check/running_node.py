@@ -27,7 +27,8 @@ class ChildTableModel:
     left: SupervisorCode
     target: SupervisorCode
     module: str
-    """The callback module of the supervisor's process: the older release's, even if the class has moved since."""
+    """The callback module of the supervisor's process. If the class has moved, this is its module in the older release.
+    """
     running: dict[str, bool] = field(default_factory=dict)
     is_updated: bool = False
 
@@ -79,7 +80,7 @@ class RunningNode:
         self.routes_are_known = None not in self.routes.values()
         self.children_are_known = True
         self.stopped: dict[tuple[str, str], set[str]] = {}
-        """The children that the script has stopped, by the supervisor's name and the id: the modules loaded by then."""
+        """For each child that the script has stopped, as (name of the supervisor, id): the modules loaded by then."""
         self.is_set: set[ListenerRoutes] = set()
         """The listeners whose routes the script has set."""
 
@@ -191,7 +192,9 @@ class RunningNode:
         }
 
     def running_modules_without(self, table: ChildTableModel, child: str) -> set[str]:
-        """Return the modules that running children run, without `child` of the supervisor with the child `table`."""
+        """Return the modules that running children run, if `child` of the supervisor that `table` describes did not
+        run.
+        """
         runs = table.running.get(child, False)
         table.running[child] = False
         try:

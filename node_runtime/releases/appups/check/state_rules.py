@@ -14,7 +14,7 @@ from .script_steps import CheckedScript
 
 
 def states_without_code_change(script: CheckedScript, changes: Mapping[str, StateChange]) -> Iterator[Mistake]:
-    """Yield a mistake for each server whose states must be migrated, although the script doesn't migrate them.
+    """Yield a mistake for each server whose states must be migrated, but are not.
 
     The script only loads the module of the server, or doesn't name the module at all.
     """

@@ -63,7 +63,7 @@ class SupervisorCode(msgspec.Struct, frozen=True):
     def name(self) -> str:
         """The registered name of the supervisor's process, for messages.
 
-        If no or several names are known, the class's name.
+        If no name or several names are known, this is the name of the class.
         """
         return next(iter(self.names)) if len(self.names) == 1 else self.cls.name
 
@@ -80,7 +80,10 @@ def supervisors(release: ReleaseCode) -> dict[str, SupervisorCode]:
 
 
 class StartedProcess(msgspec.Struct, frozen=True):
-    """The callback class that a start function starts, and the registered name of the process; None if unreadable."""
+    """The callback class that a start function starts, and the registered name of the process.
+
+    The name is None if it can't be read.
+    """
 
     cls: str
     registered: str | None
@@ -123,7 +126,7 @@ def _registered_names(release: ReleaseCode) -> tuple[dict[str, set[str]], set[st
 
 
 def _registered_name(release: ReleaseCode, module: ModuleCode, call: ast.Call) -> str | None:
-    """Return the name under which a call that starts a process registers it; None without a name that can be read."""
+    """Return the name under which a start call registers its process; None if no name can be read."""
     given = next((word.value for word in call.keywords if word.arg == "name"), None)
     value = ConstantScope(release, module).value(given) if given is not None else None
     return value if isinstance(value, str) else None
@@ -178,7 +181,7 @@ def _child(release: ReleaseCode, record: Any, started: Mapping[str, StartedProce
 
 
 def _followed(release: ReleaseCode, start: str) -> str:
-    """Return the absolute name of a start function, where it is defined."""
+    """Return the absolute name of a start function in the module that defines it."""
     absolute = start.replace(":", ".")
     found = release.definition(absolute) if start else None
     return release.resolve(found.module, found.rest) if found is not None and found.rest else absolute
@@ -242,7 +245,7 @@ def _assign(scope: ConstantScope, statement: ast.stmt) -> None:
 def _mentioned(
     release: ReleaseCode, method: tuple[ModuleCode, ast.ClassDef, ast.FunctionDef | ast.AsyncFunctionDef] | None
 ) -> list[Any]:
-    """Return the results of the calls in a method, some of which are child specifications."""
+    """Return the results of all calls in a method. Some of the results are child specifications."""
     if method is None:
         return []
     module, cls, function = method

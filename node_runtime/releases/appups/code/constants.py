@@ -204,8 +204,7 @@ def bound_value(statement: ast.stmt, name: str) -> ast.expr | None:
 def bound_items(target: ast.expr, items: tuple[Any, ...] | list[Any]) -> Iterator[dict[str, Any]]:
     """Yield, for each item of a loop, the values of the names in the loop's target.
 
-    The target `a, b` and the item (1, 2), for example, give {"a": 1, "b": 2}. Raises ValueError for values that are
-    unknown.
+    The target `a, b` and the item (1, 2), for example, give {"a": 1, "b": 2}. Raises ValueError if a value is unknown.
     """
     for item in items:
         if isinstance(target, ast.Name):

@@ -1,4 +1,4 @@
-"""Finds the classes with which the processes of an older release go on in a newer one, and classes that can't go on."""
+"""Finds the classes with which processes go on in a newer release, and the reasons why some processes can't go on."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ def class_named(release: ReleaseFacts, absolute: str) -> CallbackCode | None:
 def next_class(older: ReleaseFacts, newer: ReleaseFacts, name: str) -> CallbackCode | None:
     """Return the class with which a process of the older release's class `name` goes on in the newer release.
 
-    Return None if the newer release has no class of this name, or only one of another behaviour, because no code_change
-    leads to such a class.
+    Return None if the newer release has no class of this name, or only a class of another behaviour. No code_change
+    converts a process to another behaviour.
     """
     old, new = older.classes.get(name), class_named(newer, name)
     return new if old is not None and new is not None and old.kind == new.kind else None
 
 
 def moved_class(source: ReleaseCode, target: ReleaseCode, name: str) -> Definition | None:
-    """Return where `target` defines the class that has the absolute name `name` in `source`; None if it lacks it.
+    """Return where `target` defines the class that has the absolute name `name` in `source`; None if it lacks the
+    class.
 
-    The class may have moved to another module if its module in one release imports it from its module in the other
-    release. The code server then converts its objects.
+    The class may have moved to another module. It is found if, in one of the releases, one of the two modules imports
+    it from the other module. The code server then converts its objects.
     """
     found = _bound(target, name)
     if found is not None and found.statement is not None:
@@ -64,9 +65,9 @@ def why_restarted(older: ReleaseFacts, newer: ReleaseFacts, old: ChildCode, new:
 
 
 def keeping_remedy(newer: ReleaseFacts, old: ChildCode, new: ChildCode) -> str:
-    """Return how the author can keep the process of a child whose class gets another name; "" for any other cause.
+    """Return the line that keeps the process of a child whose class was renamed or moved; "" for any other cause.
 
-    The former module has to have the class under its former name, too.
+    With this line, the former module still has the class under its former name.
     """
     after = newer.classes.get(new.cls)
     module, _, name = old.cls.rpartition(".")

@@ -17,7 +17,7 @@ MAX_REEXPORTS = 20
 """A name is followed through at most this many modules that only import it."""
 _REFERENCE = re.compile(r"([A-Za-z_][\w.]*):[A-Za-z_][\w.]*")
 _DATA_CALLS = frozenset({"ChildSpec", "Route", "WebSocketRoute"})
-"""Calls whose references don't count as references of their module: the steps of a script decide when they are used."""
+"""References inside of these calls don't count as references of the module: a script decides when they are used."""
 
 
 class CodeReference(msgspec.Struct, frozen=True):
@@ -75,7 +75,7 @@ class ReleaseCode:
         return None
 
     def _followed(self, absolute: str) -> str:
-        """Return the name by which the defining module has the object: "shop.till.Till" for an imported "shop.Till"."""
+        """Return the absolute name in the defining module: "shop.till.Till" for "shop.Till", if `shop` imports it."""
         for _ in range(MAX_REEXPORTS):
             found = None if absolute in self.modules else self.definition(absolute)
             first, _, rest = found.rest.partition(".") if found else ("", "", "")

@@ -26,7 +26,7 @@ def state_annotation(release: ReleaseCode, cls: CallbackCode) -> str:
 
 
 def held_classes(release: ReleaseCode, cls: CallbackCode) -> dict[str, Definition]:
-    """Return the classes of the release whose objects the state has, by absolute name.
+    """Return the release's own classes that the objects in a state have, by absolute name.
 
     These are the classes in the declared type of the state, and the classes that `init` and `connected` call. The bases
     of these classes and the classes of their fields are returned, too.
@@ -166,7 +166,7 @@ def _texts(release: ReleaseCode, definition: Definition, seen: set[str]) -> Iter
         if read is statement or node.id == definition.rest:
             continue
         if read is not None and node.id not in module.bindings:
-            if read.lineno > statement.lineno:  # the code server can't compare a definition after the class
+            if read.lineno > statement.lineno:  # the code server can't compare a definition that follows the class
                 yield _whole(module)
             else:
                 yield from _texts(release, Definition(module, node.id), seen)

@@ -1,8 +1,8 @@
 """Finds the modules that assemble a web application from the functions of other modules.
 
 `app.include_router(items.router)` and `@app.get("/")` run once, when the body of a module is executed. The application
-then keeps the functions, routers and models that it was given. So if such a function changes, the module that assembles
-the application has to be loaded, too, even if it has not changed itself.
+then keeps the functions, routers and models that it was given. So if one of these functions changes, the module that
+assembles the application has to be loaded, too, even if this module has not changed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def modules_that_assemble(left: ReleaseFacts, target: ReleaseFacts, loaded: set[str], modules: set[str]) -> list[str]:
-    """Return those of `modules` that are unchanged, but assemble a listener's web application from `loaded` modules."""
+    """Return those of `modules` that assemble a listener's web application from `loaded` modules, but are unchanged."""
     served = _served_modules(target)
     candidates = (served | target.reachable(frozenset(served), frozenset())) & modules & left.code.modules.keys()
     found: list[str] = []

@@ -60,7 +60,7 @@ def child_steps(node: RunningNode, app_modules: set[str]) -> list[ChildStep]:
 def child_questions(node: RunningNode, app_modules: set[str]) -> Iterator[DraftStep]:
     """Yield a question for each supervisor whose change can't be read, or can't be made by an instruction.
 
-    There is no instruction if the target lacks the class of a supervisor at the top of an application.
+    No instruction can make the change if the target lacks the class of an application's top supervisor.
     """
     for module, why, kept in lost_supervisors(node):
         if module in app_modules:

@@ -36,8 +36,8 @@ from .script_draft import ReleasePair, draft_script
 class GeneratedAppup(msgspec.Struct, frozen=True):
     """The new text of an application's appup, and the questions in it. `is_new` is whether the text has changed.
 
-    The older version is `from_vsn`. `kept` are the directions for which the author has written the entry without
-    mistakes.
+    The older version is `from_vsn`. `kept` are the directions whose entry stays as the author has written it, because
+    the entry has no mistakes.
     """
 
     app: str
@@ -144,7 +144,9 @@ class _Work:
         made.entries.insert(place, entry)
 
     def _right(self, direction: Direction) -> list[str]:
-        """Return the applications whose author has written an entry for `direction` without mistakes and questions."""
+        """Return the applications whose author has written an entry for `direction` that has no mistake and no
+        question.
+        """
         files = {app: self._virtual(app, direction) for app in self.apps}
         if not files:
             return []
@@ -162,7 +164,10 @@ class _Work:
         return right
 
     def _virtual(self, app: str, direction: Direction) -> PlacedAppup:
-        """Return the appup to check, with the author's entry or the drafted one, whose instructions have line 0."""
+        """Return the appup to check: with the author's entry if there is one, else with the drafted entry.
+
+        The instructions of a drafted entry have line 0.
+        """
         file, vsn = self.files[app], self.apps[app]
         entry = file.entry_for(direction, vsn)
         if entry is None:

@@ -30,7 +30,7 @@ _CHANGING_METHODS: Final = frozenset({
 class Keeper(msgspec.Struct, frozen=True):
     """An unchanged module that keeps code or values of `origin`.
 
-    `data` are its global names whose objects its functions change: a load creates these objects again.
+    `data` are those of its global names whose objects its own functions change. A load creates these objects again.
     """
 
     module: str
@@ -41,7 +41,7 @@ class Keeper(msgspec.Struct, frozen=True):
 def modules_that_keep(left: ReleaseFacts, target: ReleaseFacts, loaded: set[str], modules: set[str]) -> list[Keeper]:
     """Return those of `modules` that are unchanged, but keep functions, classes or values of `loaded` modules.
 
-    A module with data of its own is not followed further, because no script loads it.
+    The search doesn't go on from a module that has data of its own, because no script loads such a module.
     """
     found: dict[str, Keeper] = {}
     replaced = set(loaded)
@@ -66,7 +66,7 @@ class _Body:
         self._left, self._target, self._replaced, self._module = left, target, replaced, module
 
     def origins(self) -> Iterator[str]:
-        """Yield the modules of `replaced` of which the body keeps something."""
+        """Yield those of the replaced modules from which the body keeps something."""
         for statement in top_level(self._module.tree.body):
             yield from self._kept_by(statement, in_class=False)
 
@@ -86,9 +86,10 @@ class _Body:
                 yield from self._kept_in(read, is_adopted=True)
 
     def _kept_in(self, node: ast.AST, *, is_adopted: bool, keeps_results: bool = False) -> Iterator[str]:
-        """Yield the modules of which the value of an expression keeps something.
+        """Yield those of the replaced modules from which the value of an expression keeps something.
 
-        With `is_adopted`, the instances in it adopt the new class. With `keeps_results`, it keeps what a call returns.
+        With `is_adopted`, the instances in the value get the new class. With `keeps_results`, the value keeps what
+        calls return.
         """
         if isinstance(node, ast.Lambda):  # the names in its body are looked up when it is called
             for default in filter(None, (*node.args.defaults, *node.args.kw_defaults)):
@@ -118,7 +119,7 @@ class _Body:
         return found if is_replaced else None
 
     def _result_keeps(self, called: Definition, is_adopted: bool, keeps_results: bool) -> bool:
-        """Return whether what a call of `called` returns is of the old version."""
+        """Return whether the result of a call of `called` belongs to the old version."""
         statement = called.statement
         if isinstance(statement, _FUNCTIONS):
             makes_functions = any(
@@ -128,12 +129,12 @@ class _Body:
         return not is_adopted and self._differs(called)
 
     def _differs(self, found: Definition) -> bool:
-        """Return whether the new version has another object than the old one under this name."""
+        """Return whether the name means different objects in the old and in the new version."""
         statement = found.statement
         if isinstance(statement, _FUNCTIONS):
             return True  # even if it has not changed: it reads the globals of its own version
         if isinstance(statement, ast.ClassDef):
-            return self._text_differs(found)  # else, the new version reuses the class
+            return self._text_differs(found)  # if the text is equal, the new version reuses the class
         name = found.rest.partition(".")[0]
         value = bound_value(statement, name) if statement is not None else None
         if isinstance(value, ast.Lambda) or (isinstance(value, ast.Call) and dotted_text(value.func) == "object"):
@@ -144,7 +145,7 @@ class _Body:
         return is_unchanged and value is not None and next(self._values_of(found, value), None) is not None
 
     def _values_of(self, found: Definition, value: ast.expr) -> Iterator[str]:
-        """Yield the modules of which a value in an unchanged module keeps something."""
+        """Yield those of the replaced modules from which a value in an unchanged module keeps something."""
         others = self._replaced - {found.module.name}
         yield from _Body(self._left, self._target, others, found.module)._kept_in(value, is_adopted=True)
 
@@ -154,7 +155,7 @@ class _Body:
 
 
 def _changed_data(release: ReleaseFacts, module: ModuleCode) -> Iterator[str]:
-    """Yield the global names of a module whose objects its functions change, without those that `__carry__` lists."""
+    """Yield each global name of a module if one of its functions changes the object, except names in `__carry__`."""
     carried = ConstantScope(release.code, module).value(_bound_in(module, "__carry__"))
     kept = set(carried) if isinstance(carried, list | tuple) else set()
     own = {

@@ -1,4 +1,4 @@
-"""Merges a drafted script with the script that its author has written: keeps the author's options and additions."""
+"""Merges a drafted script with the script that the author of an appup has written."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .draft import DraftStep, StepKey
 def merge_steps(
     drafts: list[DraftStep], written: list[DraftStep], is_current: Callable[[Mapping[str, Any]], bool]
 ) -> list[DraftStep]:
-    """Return the drafted steps, with the options and comments of the written steps, and with the steps added by hand.
+    """Return the drafted steps with the author's options and comments, and with the steps that the author has added.
 
     `is_current` returns whether an instruction that is not drafted still makes sense. A drafted question is left out if
-    `written` has the instruction that answers it, and doesn't have the question any more.
+    the author has deleted it from `written` and has written the instruction that answers it.
     """
     by_key = {step.key: step for step in written}
     merged: list[DraftStep] = []

@@ -22,7 +22,10 @@ ModuleStepKind: TypeAlias = Literal["add", "load", "migrate", "supervisor", "del
 
 
 class ModuleStep(msgspec.Struct, frozen=True):
-    """What a script does with a module. `state` is the change of the class that requires a migration of states."""
+    """What a script does with a module.
+
+    `state` is the change of a server class because of which the states must be migrated; None if there is none.
+    """
 
     module: str
     kind: ModuleStepKind

@@ -17,10 +17,10 @@ from .keeping_modules import modules_that_keep
 def generation_notes(
     older: ReleaseSource, newer: ReleaseSource, facts: tuple[ReleaseFacts, ReleaseFacts]
 ) -> Iterator[str]:
-    """Yield a sentence for each change of requirements, configuration or applications, and for what is lost.
+    """Yield a sentence for each change of requirements, configuration or applications.
 
-    Lost are listeners that nothing starts, the states of restarted children, and the names of states that a gen_statem
-    lacks in one of the releases.
+    Further sentences are about listeners that nothing starts or stops, children that lose their states, states that a
+    gen_statem lacks in one of the releases, and unchanged modules that keep code of changed modules.
     """
     before, after = set(older.requirements), set(newer.requirements)
     if before != after:
@@ -50,7 +50,7 @@ def generation_notes(
 
 
 def _listeners(older: ReleaseFacts, newer: ReleaseFacts) -> Iterator[str]:
-    """Yield a sentence for each listener that only one release has, and that no supervisor has as a child."""
+    """Yield a sentence for each listener that only one release has, and that is not a child of a supervisor."""
     children = {child for facts in (older, newer) for one in facts.supervisors.values() for child in one.children}
     before, after = ({of.listener for of in facts.routes} - children for facts in (older, newer))
     for name in sorted(after - before):
@@ -100,14 +100,14 @@ def _lost_states(older: ReleaseFacts, newer: ReleaseFacts) -> Iterator[str]:
 
 
 def _kept_code(older: ReleaseSource, newer: ReleaseSource, facts: tuple[ReleaseFacts, ReleaseFacts]) -> Iterator[str]:
-    """Yield a sentence for each unchanged module that keeps code of changed ones, but has data that a load loses."""
+    """Yield a sentence for each unchanged module that keeps old code, but can't be loaded without losing data."""
     for app in newer.view.apps:
         changed = {module for module, _, _ in differing_modules(older, newer, app.name)}
         for keeper in modules_that_keep(*facts, changed, set(app.modules)):
             if keeper.data:
                 yield (
-                    f"The body of {keeper.module} keeps code or values of {keeper.origin}, and goes on with the old "
-                    f"ones. The appup does not load {keeper.module}, because a load creates {', '.join(keeper.data)} "
-                    f"again, without its data. To load it, let `__carry__` of {keeper.module} list these names, and "
-                    "generate again."
+                    f"The body of {keeper.module} keeps code or values of {keeper.origin}. After the upgrade, "
+                    f"{keeper.module} still uses the old ones: the appup does not load it, because a load creates "
+                    f"{', '.join(keeper.data)} again and loses the data. To load {keeper.module}, list these names in "
+                    "its `__carry__`, and generate again."
                 )

@@ -27,8 +27,8 @@ SETTLED = "node_runtime.web:settled"
 class RouteStep(msgspec.Struct, frozen=True):
     """The change of one listener's routes from `before` to `after`.
 
-    `setter` is the name of a function of the releases that sets these routes; "" if neither release has such a
-    function. The function exists in the old release, in the new one, or in both.
+    `setter` is the name of a function that sets the routes to `after`; "" if neither release has one. `in_left` and
+    `in_target` are whether the old and the new release have this function.
     """
 
     of: ListenerRoutes
@@ -87,7 +87,7 @@ def route_steps(left: ReleaseFacts, target: ReleaseFacts, app_modules: set[str])
 
 
 def route_questions(left: ReleaseFacts, target: ReleaseFacts, app_modules: set[str]) -> Iterator[DraftStep]:
-    """Yield a question for each listener whose routes can't be read, if the source of the routes differs."""
+    """Yield a question for each listener whose routes can't be read, if the source code of the routes differs."""
     for of, after in target.routes.items():
         before = left.routes.get(of, ())
         if (before is not None and after is not None) or not _starting_modules(target, of) & app_modules:
@@ -117,7 +117,7 @@ def _starting_modules(facts: ReleaseFacts, of: ListenerRoutes) -> set[str]:
 
 
 def _route_source(facts: ReleaseFacts, of: ListenerRoutes) -> list[str]:
-    """Return the source of the routes with which a listener is started, and of the definitions that the routes name."""
+    """Return the source of the routes with which a listener is started, and the source of the definitions they name."""
     keyword = "routes" if of.setter == "set_routes" else "websockets"
     texts = []
     for module, call in _start_calls(facts, of):

@@ -162,7 +162,9 @@ class _Draft:
                 graph.order(stop, ("module", module))
 
     def _order_stop(self, graph: StepGraph[StepName], child: ChildStep, old: ChildCode) -> None:
-        """Add to `graph`: a child is stopped after the code that calls it has changed, before its module is deleted."""
+        """Add to `graph` when a child is stopped: after the code that calls it has changed, before its module is
+        deleted.
+        """
         stop = ("stop", child.child)
         for module in old.modules:
             step = self.modules.get(module)
@@ -183,7 +185,7 @@ class _Draft:
                         graph.order(("module", user), stop)
 
     def _order_routes(self, graph: StepGraph[StepName], route: RouteStep) -> None:
-        """Order the routes in `graph`: set after handlers and servers, before handlers and children are removed."""
+        """Add to `graph` when the routes are set: after their handlers and servers start, before others are removed."""
         node = ("routes", route.name)
         setter = route.setter.partition(":")[0]
         for module in self.modules:

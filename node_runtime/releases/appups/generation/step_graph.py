@@ -11,10 +11,10 @@ Node = TypeVar("Node", bound=Hashable)
 
 @dataclass
 class StepGraph(Generic[Node]):
-    """The graph of a script's steps. Each step has a rank: of the steps that may come next, the lowest rank is chosen.
+    """The graph of a script's steps. Of the steps that may come next, the one with the lowest rank is chosen.
 
-    `must` has, for each step, the steps that must come before it, and `should` those that should come before it. If
-    modules import each other in a circle, some preferences in `should` can't be kept.
+    `must` has, for each step, the steps that have to come before it. `should` has the steps that preferably come before
+    it: if modules import each other in a circle, some of these preferences can't be kept.
     """
 
     ranks: dict[Node, tuple[int, str]] = field(default_factory=dict)

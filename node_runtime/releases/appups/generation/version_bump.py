@@ -24,7 +24,7 @@ _VSN = re.compile(r'(vsn\s*=\s*)(".*?"|\'.*?\')')
 
 
 class BumpedVersion(msgspec.Struct, frozen=True):
-    """The version in a TOML file, and the version in the older release.
+    """The present version in a TOML file, and the version in the older release.
 
     `is_written` is whether the file has changed.
     """

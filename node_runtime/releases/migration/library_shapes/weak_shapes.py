@@ -34,7 +34,7 @@ class WeakReferenceShape(WeakShape):
         self.label = label
 
     def refusal(self, value: Any) -> str | None:
-        # The callback is all that the interpreter counts among its referents.
+        # Of a weak reference, the interpreter counts only the callback as a referent.
         return _HAS_CALLBACK.format(self.label) if gc.get_referents(value) else None
 
     def targets(self, value: Any) -> Iterable[Any]:
@@ -57,7 +57,7 @@ class WeakMethodShape(WeakReferenceShape):
         super().__init__(weakref.WeakMethod, "weakref.WeakMethod")
 
     def refusal(self, value: Any) -> str | None:
-        own = value.__callback__  # of WeakMethod itself, which calls the one that it was given
+        own = value.__callback__  # WeakMethod's own callback, which calls the callback that the user has given
         inner = own.__closure__[own.__code__.co_freevars.index("callback")]
         return None if inner.cell_contents is None else _HAS_CALLBACK.format(self.label)
 
