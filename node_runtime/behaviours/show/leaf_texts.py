@@ -21,16 +21,13 @@ from typing import Any, Final, TypeAlias
 
 from node_runtime.processes.pid import Pid, Ref
 from node_runtime.processes.process import Process
-from node_runtime.processes.redaction.text_redaction import redact
+from node_runtime.processes.redaction.text_redaction import MAX_SECRET_LENGTH, redact_beginning
 from node_runtime.processes.runtime import Runtime
 
 from .array_text import array_text, is_array_class
 from .raw_reads import OPAQUE, raw_dict, short_text, type_name
 
 ELLIPSIS: Final = "…"
-MAX_SECRET_LENGTH: Final = 1000
-"""The number of characters after the shown part of a text that are also examined: a secret may extend into them."""
-
 MAX_DECIMAL_BYTES: Final = 4096
 """The size limit of a Decimal that is shown: making its text takes time and memory in proportion to its digits."""
 
@@ -98,8 +95,8 @@ def _cut_note(shown: str, length: int, max_length: int) -> str:
 
 def _redacted_str_text(value: str, max_length: int) -> str:
     length = str.__len__(value)
-    text = redact(str.__getitem__(value, slice(max_length + MAX_SECRET_LENGTH)))
-    return repr(text) if length <= max_length else _cut_note(repr(text[:max_length]), length, max_length)
+    text = redact_beginning(str.__getitem__(value, slice(max_length + MAX_SECRET_LENGTH)), max_length)
+    return _cut_note(repr(text), length, max_length)
 
 
 def _redacted_bytes_text(value: bytes, max_length: int) -> str:
@@ -114,8 +111,8 @@ def _redacted_bytearray_text(value: bytearray, max_length: int) -> str:
 
 def _redacted_bytes(raw: bytes, length: int, max_length: int) -> str:
     text = raw.decode("latin-1")
-    redacted = redact(text)
-    shown = repr(raw[:max_length]) if redacted == text else f"b{redacted[:max_length]!r}"
+    redacted = redact_beginning(text, max_length)
+    shown = repr(raw[:max_length]) if redacted == text[:max_length] else f"b{redacted!r}"
     return _cut_note(shown, length, max_length)
 
 
@@ -126,7 +123,7 @@ def _path_text(value: pathlib.PurePath, max_length: int) -> str:
 
 def _redacted_path(value: pathlib.PurePath, max_length: int) -> str:
     text = str(value)
-    return _cut_note(redact(text[: max_length + MAX_SECRET_LENGTH])[:max_length], len(text), max_length)
+    return _cut_note(redact_beginning(text, max_length), len(text), max_length)
 
 
 def _decimal_text(value: decimal.Decimal, max_length: int) -> str:

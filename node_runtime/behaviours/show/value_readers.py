@@ -13,7 +13,8 @@ from itertools import chain
 from typing import Any, Final, TypeAlias
 
 from node_runtime.processes.redaction.secret_names import Secrecy, secrecy_of
-from node_runtime.processes.redaction.text_redaction import redact
+from node_runtime.processes.redaction.text_redaction import MAX_SECRET_LENGTH, redact_beginning
+from node_runtime.protocol.escape import escape
 
 from .leaf_texts import int_text, leaf_writer
 from .raw_reads import (
@@ -37,6 +38,8 @@ Label: TypeAlias = "tuple[str, Secrecy]"
 
 MAX_COPIED_ATTRIBUTES: Final = 1000
 """The attributes of an object are copied before they are read. More than this number are not copied, to save time."""
+_MAX_EXAMINED: Final = MAX_SHORT_TEXT + MAX_SECRET_LENGTH
+"""The characters of a label that are examined, of which `MAX_SHORT_TEXT` are shown."""
 _WITH_ITEMS: Final = (tuple, list, dict, set, frozenset, deque)
 _EXCEPTION_CLASSES: Final = ("Error", "Warning")
 """How the slots of a connection of sqlite3 end that refer to the exception classes of its module."""
@@ -72,17 +75,17 @@ class ValueReaders:
             return self._labelled(self._key_text(name))
         known = self.labels.get(name)
         if known is None:
-            known = self.labels[name] = self._labelled(name[: 2 * MAX_SHORT_TEXT])
+            known = self.labels[name] = self._labelled(name[:_MAX_EXAMINED])
         return known
 
     def _labelled(self, text: str) -> Label:
         if not self.redacts:
             return short_text(text), Secrecy.OPEN
-        return short_text(redact(text)), secrecy_of(text)
+        return escape(redact_beginning(text, MAX_SHORT_TEXT)), secrecy_of(text)
 
     def _key_text(self, key: object) -> str:
         if is_str(key):
-            return str.__getitem__(key, slice(2 * MAX_SHORT_TEXT))
+            return str.__getitem__(key, slice(_MAX_EXAMINED))
         reader = self.of(type(key))
         return reader.write(key, MAX_SHORT_TEXT) if reader.write is not None else f"‹{reader.name}›"
 

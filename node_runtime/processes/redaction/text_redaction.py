@@ -29,7 +29,12 @@ from .secret_names import FOREIGN_WORDS
 from .statement_secrets import STATEMENT_FINDERS
 
 MAX_TEXT_LENGTH: Final = 1 << 16
-"""The number of characters of a text that are examined and kept; the rest is left out."""
+"""The number of characters of a text that are kept; the rest is left out."""
+MAX_SECRET_LENGTH: Final = 1000
+"""The number of characters after the kept part that are also examined, because a secret may extend into them.
+
+Without them, a cut could separate a secret from what reveals it: the `@` after a password, the last field of a line.
+"""
 _MIN_LENGTH: Final = 5
 _MIN_LENGTH_OF_WORD: Final = 16
 """A single word with fewer characters can't be a token."""
@@ -86,11 +91,20 @@ def redact(text: str) -> str:
         return text
     if len(text) > MAX_TEXT_LENGTH:
         rest = len(text) - MAX_TEXT_LENGTH
-        return f"{redact(text[:MAX_TEXT_LENGTH])}… ({rest:,} more characters)"
-    if not _may_contain_secret(text):
-        return text
-    spans = [span for finder in (*_KNOWN, *FINDERS, *INDIRECT_FINDERS, *STATEMENT_FINDERS) for span in finder(text)]
-    return _without(text, sorted(spans)) if spans else text
+        return f"{redact_beginning(text, MAX_TEXT_LENGTH)}… ({rest:,} more characters)"
+    return _without(text, _find_secrets(text), len(text)) if _may_contain_secret(text) else text
+
+
+def redact_beginning(text: str, length: int) -> str:
+    """Return the first `length` characters of `text`, redacted.
+
+    A secret that extends over the cut is replaced as a whole. To cut first and redact then would show its beginning,
+    and to redact first and cut then would show characters after `length`, where the cut may have parted a secret.
+    """
+    if len(text) <= length:
+        return redact(text)
+    examined = text[: length + MAX_SECRET_LENGTH]
+    return _without(examined, _find_secrets(examined), length) if _may_contain_secret(examined) else text[:length]
 
 
 def shown(text: str) -> str:
@@ -125,11 +139,20 @@ def _contains(text: str, hints: tuple[str, ...]) -> bool:
     return False
 
 
-def _without(text: str, spans: list[Span]) -> str:
+def _find_secrets(text: str) -> list[Span]:
+    return sorted(
+        span for finder in (*_KNOWN, *FINDERS, *INDIRECT_FINDERS, *STATEMENT_FINDERS) for span in finder(text)
+    )
+
+
+def _without(text: str, secrets: list[Span], length: int) -> str:
+    """Return the first `length` characters of the text, with `REDACTED` in place of each secret that begins there."""
     kept: list[str] = []
     at = 0
-    for begin, end in spans:
+    for begin, end in secrets:
+        if begin >= length:
+            break
         if begin >= at:
             kept += (text[at:begin], REDACTED)
         at = max(at, end)
-    return "".join((*kept, text[at:]))
+    return "".join((*kept, text[at:length]))

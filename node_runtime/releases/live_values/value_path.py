@@ -6,6 +6,7 @@ import functools
 from types import FunctionType
 from typing import Any, Final
 
+from node_runtime.behaviours.show.key_text import key_text
 from node_runtime.behaviours.show.raw_reads import dict_descriptor, field_names, raw_attributes, short_text, slots_of
 from node_runtime.releases.migration.hidden_parts import ZONED, is_weak, target_of, zone_of
 
@@ -16,7 +17,6 @@ MAX_SHOWN_STEPS: Final = 12
 MAX_SEARCHED_PARTS: Final = 100_000
 """In a container with more parts, no value is searched: the path shows `UNKNOWN_PLACE`."""
 UNKNOWN_PLACE: Final = "[…]"
-_PLAIN_KEYS: Final = (int, bool, float, type(None))
 
 
 def path_to(value: Any, trail: Trail) -> str:
@@ -87,7 +87,7 @@ def _key_step(holder: dict[Any, Any], part: Any) -> str | None:
     if dict.__len__(holder) <= MAX_SEARCHED_PARTS:
         for key, value in dict.items(holder):
             if value is part:
-                return f"[{_key(key)}]"
+                return f"[{key_text(key) or '…'}]"
             if key is part:
                 return "[key]"
     return None
@@ -124,9 +124,3 @@ def _index(parts: Any, length: int, part: Any) -> int | None:
     if length > MAX_SEARCHED_PARTS:
         return None
     return next((number for number, each in enumerate(parts) if each is part), None)
-
-
-def _key(key: Any) -> str:
-    if type(key) is str:
-        return f"'{short_text(key[:50])}'"
-    return repr(key)[:50] if type(key) in _PLAIN_KEYS else "…"

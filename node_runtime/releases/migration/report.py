@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from node_runtime.behaviours.show.key_text import key_text
 from node_runtime.processes.redaction.text_redaction import shown
 
 from .findings import LostField, MigratedClass, Obstacle
@@ -81,5 +82,5 @@ def _text(step: PathStep) -> str:
         return f".{name}"
     if name is ...:
         return "[…]"  # a part of an object whose class is written in C: its place is unknown
-    key = repr(name)[:50] if type(name) in (int, str, bool) else f"‹{type(name).__qualname__}›"
+    key = key_text(name) or f"‹{type(name).__qualname__}›"
     return f"[{key}]" if kind == "item" else f"{{{key}}}"

@@ -8,6 +8,7 @@ import logging
 import sqlite3
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -25,6 +26,8 @@ from node_runtime.processes import Pid
 from node_runtime.processes.redaction.named_secrets import REDACTED
 from node_runtime.protocol.messages import Term
 from node_runtime.protocol.wire import MAX_REQUEST_BYTES, pack
+
+SECRET = "hunter2X9"
 
 
 def part(term: Term, label: str) -> Term:
@@ -179,6 +182,16 @@ def test_a_cycle_is_marked_and_a_shared_part_is_not() -> None:
     assert describe(ring).items[0][1].text == CYCLE
     shared = [1]
     assert [len(term.items) for _, term in describe([shared, shared]).items] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "as_part", [str, str.encode, Path, lambda text: {text: 1}], ids=["str", "bytes", "path", "key"]
+)
+def test_the_cut_of_a_text_never_parts_a_secret_from_what_reveals_it(as_part: Callable[[str], object]) -> None:
+    others = f"token={'x' * 900}; token={'y' * 900};"  # their removal once moved the end of the text into what is shown
+    for length in range(1900, 2020):
+        text = f"{others}{' ' * (length - len(others))} ana:{SECRET}@tcp(db:3306)"
+        assert SECRET[:5] not in str(describe(as_part(text))), length
 
 
 def test_deep_long_and_heavy_values_are_cut_and_say_how_much_is_missing() -> None:

@@ -11,12 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node_runtime.processes.redaction.named_secrets import REDACTED
-from node_runtime.processes.redaction.text_redaction import MAX_TEXT_LENGTH, redact, shown
+from node_runtime.processes.redaction.text_redaction import MAX_TEXT_LENGTH, redact, redact_beginning, shown
 from node_runtime.protocol.messages import Term
 from node_runtime.protocol.wire import pack
 from tests.support.hypothesis_profiles import UNHURRIED
 
 S = "hunter2X9"
+BEGINNING = 5
+"""The characters of a secret that no cut may leave."""
+MARK = "afterwards"
 PEM = "-----BEGIN RSA PRIVATE KEY-----"
 
 WITH_SECRET = [
@@ -213,6 +216,25 @@ def test_a_very_long_text_is_cut_so_that_its_rest_can_not_leak() -> None:
     text = redact("x" * MAX_TEXT_LENGTH + f" password={S}")
     assert S not in text
     assert text.endswith("19 more characters)")
+
+
+@pytest.mark.parametrize("text", [text for text in WITH_SECRET if S not in redact(f"{text} and {MARK}")])
+def test_a_cut_shows_neither_the_beginning_of_a_secret_nor_what_comes_after_the_cut(text: str) -> None:
+    before, after = "password='a long text, in place of which a short one is shown', ", f" and {MARK}"
+    whole = f"{before}{text}{after}"
+    for length in range(len(before), len(whole) - len(MARK)):
+        beginning = redact_beginning(whole, length)
+        assert S[:BEGINNING] not in beginning, length
+        assert MARK[:BEGINNING] not in beginning, length
+    assert redact_beginning(whole, len(whole)) == redact(whole)
+
+
+@pytest.mark.parametrize("text", [f"mysql://ana:{S}@db", f"ana:{S}@tcp(db:3306)", f"db:5432:shop:ana:{S}"])
+def test_the_cut_of_a_very_long_text_shows_no_beginning_of_a_secret(text: str) -> None:
+    begin = text.index(S)
+    for shown_part in range(begin + BEGINNING, len(text)):
+        filler = "\n" * (MAX_TEXT_LENGTH - shown_part)
+        assert S[:BEGINNING] not in redact(filler + text)
 
 
 def test_a_shown_text_is_one_line_of_printable_characters() -> None:
