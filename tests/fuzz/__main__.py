@@ -19,6 +19,7 @@ from tests.support.sources import ROOT
 from .campaign import HEADER, Campaign
 from .decoders import fuzz_decoders
 from .guided import fuzz_guided
+from .http_requests import fuzz_http
 from .real_node import fuzz_node
 from .tarballs import fuzz_staging, fuzz_tarballs
 
@@ -26,6 +27,7 @@ FUZZERS: Final[dict[str, tuple[Callable[[int, int], Campaign], int]]] = {
     "tarballs": (fuzz_tarballs, 100_000),
     "decoders": (fuzz_decoders, 1_000_000),
     "guided": (fuzz_guided, 240),
+    "http": (fuzz_http, 20_000),
     "node": (fuzz_node, 10_000),
     "staging": (fuzz_staging, 1_000),  # with fewer, a few pages of memory look like the slope that is the limit
 }
@@ -35,7 +37,7 @@ AT_A_TIME: Final = 2
 
 def main() -> int:
     """Run the fuzzers; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Fuzz the protocol and the tarballs.")
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Fuzz the protocols and the tarballs.")
     parser.add_argument("--scale", type=float, default=1.0, help="A factor for the number of inputs.")
     parser.add_argument("--seed", type=int, default=None, help="The seed of a former run, to repeat it.")
     parser.add_argument("--only", choices=FUZZERS, help="Run this fuzzer only, in this process.")
