@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import aclosing, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -22,7 +21,7 @@ from node_runtime.protocol.client import Client, MissedEvents
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.local_user import local_user
 from node_runtime.protocol.methods import Method
-from node_runtime.protocol.run_directory import NodeAddress, locate, read_record
+from node_runtime.protocol.run_directory import NodeAddress, locate_again
 
 from .messages import (
     ConnectionChanged,
@@ -145,7 +144,7 @@ class NodeLink:
         """Run one connection; return why it ended, and whether it was established."""
         connected = False
         try:
-            self._address = _relocated(self._address)
+            self._address = locate_again(self._address)
             async with Client.connect(self._address, user=local_user(), client_name="hotdash") as client:
                 self._client = client
                 connected = True
@@ -219,13 +218,3 @@ class NodeLink:
             found = await client.request(methods.OLD_CODE)
             self._old_code_due = time.monotonic() + OLD_CODE_SECONDS
             self._post(OldCodeReceived(found.modules))
-
-
-def _relocated(address: NodeAddress) -> NodeAddress:
-    """Return the node's present address: a local node may have restarted on another port or in another directory."""
-    if address.record is None:
-        return address
-    record = read_record(address.name)
-    if record is None or record.directory != address.record.directory:
-        return locate(address.name)
-    return replace(address, host=record.host, port=record.port, record=record)

@@ -62,7 +62,10 @@ class ProcessPanel(Vertical):
         if process is None:
             return
         self._last_shown = key, title_of(process)
-        self.show_lines(process_lines(process, view_state.node_now), state_lines(view_state, key))
+        details = process_lines(process, view_state.node_now)
+        if own is None:  # the place of links and monitors, which are not known yet, so that what is below doesn't jump
+            details += [()] * (len(self._details.lines) - len(details))
+        self.show_lines(details, state_lines(view_state, key))
 
     def _ended_lines(self, key: ProcessKey, view_state: ViewState) -> list[Line]:
         named = self._last_shown is not None and self._last_shown[0] == key

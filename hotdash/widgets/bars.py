@@ -241,12 +241,14 @@ class StaticLines(Widget):
     StaticLines { height: auto; padding: 0 1; }
     """
 
-    lines: reactive[tuple[Line, ...]] = reactive((), layout=True)
+    lines: reactive[tuple[Line, ...]] = reactive(())
 
     def show(self, lines: list[Line]) -> None:
         """Replace the lines; without lines the widget takes no height."""
         self.display = bool(lines)
         self.lines = tuple(lines)
+        if len(self._folded(self.content_size.width)) != self.content_size.height:
+            self.refresh(layout=True)
 
     def _folded(self, width: int) -> list[Line]:
         return [part for line in self.lines for part in wrap(line, width)]

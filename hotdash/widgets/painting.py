@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import ClassVar, get_args
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.content import Content
+from textual.geometry import Region
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -32,7 +34,7 @@ def content(*lines: Line) -> Content:
 
 
 class LineScrollView(ScrollView, can_focus=True):
-    """A scrolling widget that draws lines in the theme's colours."""
+    """A scrolling widget that draws lines in the theme's colours, and only those that differ from what it drew last."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"tone--{tone}" for tone in get_args(Tone)}
 
@@ -51,9 +53,34 @@ class LineScrollView(ScrollView, can_focus=True):
     }
     """
 
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._drawn: dict[int, Hashable] = {}
+
     def exported(self) -> ExportedRows:
         """Return the content for a file."""
         raise NotImplementedError
+
+    def shown_at(self, y: int) -> Hashable:
+        """Return what the visible line `y` shows now: lines with equal values look the same."""
+        raise NotImplementedError
+
+    def draw_line(self, y: int) -> Strip:
+        """Draw the visible line `y`."""
+        raise NotImplementedError
+
+    def render_line(self, y: int) -> Strip:
+        self._drawn[y] = self._look(y)
+        return self.draw_line(y)
+
+    def refresh_changed(self) -> None:
+        """Draw the visible lines that show something else than when they were drawn last."""
+        changed = [y for y in range(self.size.height) if y not in self._drawn or self._drawn[y] != self._look(y)]
+        if changed:
+            self.refresh(*(Region(0, y, self.size.width, 1) for y in changed))
+
+    def _look(self, y: int) -> Hashable:
+        return self.scrollable_content_region.width, self.shown_at(y)
 
     def paint(self, line: Line, width: int, background: Style) -> list[Segment]:
         """Return the line in exactly `width` cells on `background`; a longer line ends in an ellipsis."""

@@ -123,7 +123,7 @@ class Table(LineScrollView):
             self._cursor_row += moved
             if moved and self.scroll_offset.y:
                 self.scroll_to(y=self.scroll_offset.y + moved, animate=False, immediate=True)
-        self.refresh()
+        self.refresh_changed()
 
     def exported(self) -> ExportedRows:
         rows = tuple(tuple(text_of(cell).strip() for cell in row.cells) for row in self._rows)
@@ -193,7 +193,15 @@ class Table(LineScrollView):
 
     # -------------------------------------------------------------- drawing
 
-    def render_line(self, y: int) -> Strip:
+    def shown_at(self, y: int) -> Hashable:
+        if y == 0:
+            return self.columns, tuple(self._widths)
+        index = y - 1 + self.scroll_offset.y
+        if (row := self._row_at(index)) is not None:
+            return row.cells, row.key == self.key, tuple(self._widths)
+        return index < self.row_count, self._empty if y == 1 and not self.row_count else ()
+
+    def draw_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
         background = self.rich_style
         index = y - 1 + self.scroll_offset.y
@@ -241,7 +249,7 @@ class Table(LineScrollView):
             self.key = key
             self.post_message(self.CursorMoved(self, key))
         self._scroll_to_cursor()
-        self.refresh()
+        self.refresh_changed()
 
     def _scroll_to_cursor(self) -> None:
         height = self.scrollable_content_region.height - 1

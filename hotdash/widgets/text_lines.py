@@ -69,10 +69,11 @@ class ScrollingLines(LineScrollView):
             parts = self._parts(max(width, 8))
         self._folded = [part for _, part in parts]
         self._starts = [number for number, _ in parts]
-        self.virtual_size = Size(width, len(self._folded))
+        # Short texts all have the height of the widget: another height costs a new layout of the screen.
+        self.virtual_size = Size(width, max(len(self._folded), self.scrollable_content_region.height))
         if self.follows:
             self.scroll_end(animate=False, immediate=True, force=True)  # the scrollbar is shown only after this
-        self.refresh()
+        self.refresh_changed()
 
     def _parts(self, width: int) -> list[tuple[int, Line]]:
         return [(number, part) for number, line in enumerate(self._given) for part in wrap(line, width, self._hang)]
@@ -90,8 +91,9 @@ class ScrollingLines(LineScrollView):
         """Scroll until line `number` of those that `show` got is at the top, or until the end of the text."""
         self.scroll_to(y=self._starts.index(number), animate=False, immediate=True)
 
-    def render_line(self, y: int) -> Strip:
-        width = self.scrollable_content_region.width
+    def shown_at(self, y: int) -> Line:
         index = y + self.scroll_offset.y
-        line: Line = self._folded[index] if index < len(self._folded) else ()
-        return self.strip(line, width, self.rich_style)
+        return self._folded[index] if index < len(self._folded) else ()
+
+    def draw_line(self, y: int) -> Strip:
+        return self.strip(self.shown_at(y), self.scrollable_content_region.width, self.rich_style)

@@ -102,7 +102,7 @@ class WindowTable(Table):
                 self._awaits_row = False
                 self.key = row.key
                 self.post_message(self.CursorMoved(self, row.key))
-        self.refresh()
+        self.refresh_changed()
 
     def await_row(self, index: int | None = None) -> None:
         """Select whatever row is at `index`, or at the cursor, as soon as it arrives."""

@@ -12,7 +12,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -58,13 +58,18 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class NodeAddress:
-    """The address and the cookie of a node's control endpoint; `record` is set only for a node of this machine."""
+    """The address and the cookie of a node's control endpoint.
+
+    `record` is set only for a node of this machine, and `cookie_file` if the cookie comes from a file that the user or
+    `$HOTDASH_COOKIE_FILE` has named.
+    """
 
     name: str
     host: str
     port: int
     cookie: Cookie
     record: NodeRecord | None = None
+    cookie_file: Path | None = None
 
 
 def run_directory() -> Path:
@@ -244,7 +249,22 @@ def locate(node: str, cookie_file: Path | None = None) -> NodeAddress:
             f"of `bin/<name> cookie`.",
             ExitCode.NOT_ALLOWED,
         )
-    return NodeAddress(node, record.host, record.port, cookie, record)
+    return NodeAddress(node, record.host, record.port, cookie, record, cookie_file)
+
+
+def locate_again(address: NodeAddress) -> NodeAddress:
+    """Return the present address and cookie of the node at `address`.
+
+    The node may have restarted on another port, or may have been installed anew, with other keys. Raises Refused like
+    `locate`. For a node of another machine, the former cookie stays if its file can't be read any more.
+    """
+    if address.record is not None:
+        return locate(address.name, address.cookie_file)
+    if address.cookie_file is None:
+        return address
+    with suppress(Refused):
+        return replace(address, cookie=read_cookie(address.cookie_file))
+    return address
 
 
 def _parent_is_alive(record: NodeRecord) -> bool:
@@ -269,7 +289,7 @@ def _locate_remote(name: str, port: str, cookie_file: Path | None) -> NodeAddres
             f"the output in a file, and pass the file with --cookie-file.",
             ExitCode.NOT_ALLOWED,
         )
-    return NodeAddress(name, name.partition("@")[2], int(port), read_cookie(cookie_file))
+    return NodeAddress(name, name.partition("@")[2], int(port), read_cookie(cookie_file), cookie_file=cookie_file)
 
 
 def _own_cookie(record: NodeRecord) -> Cookie:

@@ -48,6 +48,15 @@ async def test_a_restarted_node_is_noticed(opened: Open, peer: Peer) -> None:
         await user.sees("fil_color_fsm <12>", "in state olive")
 
 
+async def test_a_node_that_was_installed_anew_is_found_with_its_new_cookie(opened: Open, peer: Peer) -> None:
+    async with opened() as user:
+        await user.sees("turns  41")
+        world = fil_world()
+        world.boot_id = "boot-2"
+        peer.install_anew(world)
+        await user.sees("fil@127.0.0.1 was restarted", "● live")
+
+
 async def test_missed_events_lead_to_a_new_snapshot(opened: Open, peer: Peer) -> None:
     async with opened() as user:
         await user.press("6")  # a view that requests no snapshot by itself

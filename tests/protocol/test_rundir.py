@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -19,6 +20,7 @@ from node_runtime.protocol.run_directory import (
     is_node_alive,
     list_records,
     locate,
+    locate_again,
     read_record,
     remove_record,
     run_directory,
@@ -203,6 +205,26 @@ def test_a_node_that_is_down_says_how_to_start_it(tmp_path: Path) -> None:
     assert refused.code == ExitCode.UNREACHABLE
     assert f"process {pid} has ended" in refused.sentence
     assert f"{tmp_path}/bin/fil start" in refused.sentence
+
+
+def test_a_node_that_has_moved_is_found_with_the_same_cookie_file(tmp_path: Path) -> None:
+    for name in ("this", "other"):
+        make_keys(tmp_path / name)
+    viewer = cookie_path(tmp_path / "this", "viewer")
+    write_record(record(tmp_path / "this"))
+    address = locate(NAME, viewer)
+    write_record(msgspec.structs.replace(record(tmp_path / "other"), port=4001))
+    assert (locate_again(address).port, locate_again(address).cookie) == (4001, read_cookie(viewer))
+
+
+def test_a_cookie_that_was_replaced_is_read_again(tmp_path: Path) -> None:
+    make_keys(tmp_path)
+    cookie = cookie_path(tmp_path, "viewer")
+    address = locate("fil@server.example:4444", cookie)
+    shutil.rmtree(tmp_path / "etc")
+    assert locate_again(address) == address
+    make_keys(tmp_path)
+    assert locate_again(address).cookie == read_cookie(cookie) != address.cookie
 
 
 def test_a_remote_node_needs_a_port_and_a_cookie_file(tmp_path: Path) -> None:

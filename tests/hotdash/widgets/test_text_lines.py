@@ -6,6 +6,7 @@ from textual.app import App, ComposeResult
 
 from hotdash.model.styled_text import line
 from hotdash.widgets.text_lines import ScrollingLines
+from tests.support.waiting import eventually
 
 
 class TextApp(App[None]):
@@ -30,8 +31,7 @@ async def test_a_text_that_is_not_laid_out_yet_is_not_folded_into_a_few_cells() 
         hidden.show([line("one text that fits into a line")])
         assert hidden.virtual_size.height == 0
         hidden.display = True
-        await pilot.pause()
-        assert hidden.virtual_size.height == 1
+        await eventually(lambda: [row.rstrip() for row in rows(app)[:2]] == ["one text that fits into a line", ""])
 
 
 async def test_lines_are_folded_beside_the_scrollbar_that_they_cause() -> None:

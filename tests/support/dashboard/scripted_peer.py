@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -127,6 +128,12 @@ class Peer:
         self.stop()
         self.world = world
         self.start()
+
+    def install_anew(self, world: World) -> None:
+        """Come back in the same directory, with other keys."""
+        shutil.rmtree(self._directory)
+        self._keys = make_keys(self._directory)
+        self.restart(world)
 
     # -------------------------------------------------------------- what a test makes it say
 
