@@ -24,7 +24,8 @@ from .loading.class_adoption import ClassAdoption
 from .loading.class_data import carried_attributes, named_value
 from .loading.data_folders import folders_below
 from .loading.kept_code import KeptCode
-from .loading.module_data.module_state import ModuleValue, execute_again, module_values
+from .loading.module_data.module_state import ModuleValue, module_values
+from .loading.module_data.repeated_bodies import repeat_bodies
 from .loading.module_exec import carried_names
 from .module_table import loaded_children
 from .registrations import typing_overloads
@@ -149,10 +150,10 @@ class Batch:
         self._expect("prepared")
         return KeptCode(self._table, self._versions)
 
-    def module_values(self, execute: Callable[[Version], Namespace]) -> list[ModuleValue]:
+    def module_values(self, repeated: Callable[[], Mapping[str, Namespace]]) -> list[ModuleValue]:
         """Return the objects of the replaced and deleted versions that may hold data.
 
-        `execute` executes the body of a replaced version once more: see `execute_again`.
+        `repeated` returns the namespaces of `repeat_bodies`.
         """
         kept = self.kept_code()
         pairs = [*self._versions, *((managed, None) for managed in self._deleted)]
@@ -160,15 +161,15 @@ class Batch:
             value
             for managed, version in pairs
             if managed.current is not None
-            for value in module_values(managed.name, managed.current, version, execute, kept)
+            for value in module_values(managed.name, managed.current, version, repeated, kept)
         ]
 
-    def execute_again(self, version: Version) -> Namespace:
-        """Execute the body of a loaded version once more, in another namespace, and return this namespace.
+    def repeat_bodies(self) -> Iterator[tuple[str, Namespace]]:
+        """Execute the bodies of the replaced and deleted versions once more; yield the new namespace of each module.
 
         To be called in a copy of the node.
         """
-        return execute_again(self._table, version)
+        return repeat_bodies(self._table, [one.current for one in self._managed() if one.current is not None])
 
     def dependents(self) -> tuple[Dependent, ...]:
         """Return the classes in other modules that depend on a class that this batch replaces."""

@@ -165,7 +165,7 @@ class RehearsalRunner:
             self.report.bodies = bodies.seconds
             if effects is not None:
                 code = describe_code(self.transition, batch, effects, bodies.opens)
-                self.report.code = with_module_values(code, batch, partial(bodies.execute_again, batch))
+                self.report.code = with_module_values(code, batch, partial(bodies.repeat, batch))
         return batch
 
     def _search_holders(self) -> None:

@@ -453,3 +453,63 @@ async def test_data_of_threads_and_in_weak_containers_is_lost(small: SmallNode) 
     assert counter.rows.execute("select count(*) from word").fetchall() == [(1,)]
     for database in (counter.rows, counter.Hub.rows):
         database.close()  # Python 3.13 warns of each connection that it has to close itself
+
+
+KINDS = """
+from collections import defaultdict
+from pathlib import Path
+
+class Kept(property):
+    def __get__(self, owner, kind=None):
+        if owner is None: return self
+        if "total" not in vars(owner): vars(owner)["total"] = self.fget(owner)
+        return vars(owner)["total"]
+
+class Rule:
+    def __init__(self, path): self.path = path
+
+class Table:
+    def __init__(self):
+        self.rules = {{Rule(path) for path in {paths}}}
+        self.home = str(Path(__file__).parent)
+        self.by_name = defaultdict(list)
+        self.mode = "{mode}"
+    @Kept
+    def total(self): return len(self.rules)
+
+handlers = {{}}
+table = Table()
+used = Table()
+"""
+PLUGINS = """
+from . import kinds
+kinds.handlers["{name}"] = print
+"""
+LOAD_KINDS = """
+    [[up]]
+    from = "1"
+    instructions = [{ load_module = "shop.kinds" }, { load_module = "shop.plugins", deps = ["shop.kinds"] }]
+    """
+
+
+async def test_each_part_of_an_object_that_the_old_or_the_new_bodies_make_is_no_data(small: SmallNode) -> None:
+    few, more = [f"/{number}" for number in range(9)], [f"/{number}" for number in range(12)]
+    old = {"shop.kinds": KINDS.format(paths=few, mode="slow"), "shop.plugins": PLUGINS.format(name="old")}
+    new = {"shop.kinds": KINDS.format(paths=more, mode="fast"), "shop.plugins": PLUGINS.format(name="new")}
+    small.write("1", old)
+    small.write("2", new, LOAD_KINDS)
+    small.boot()
+    importlib.import_module("shop.plugins")
+    kinds: Any = importlib.import_module("shop.kinds")
+    for table in (kinds.table, kinds.used):
+        assert table.total == 9
+        assert table.by_name["none"] == []
+        table.mode = "fast"  # as the new version makes it
+    fates = {value.name: value.fate for value in (await small.handler.plan("2")).module_values}
+    assert fates == dict.fromkeys(("handlers", "table", "used"), "made anew")
+    kinds.handlers["third"] = print
+    kinds.table.by_name["ann"].append(1)
+    next(iter(kinds.used.rules)).path = "/changed"
+    fates = {value.name: value.fate for value in (await small.handler.plan("2")).module_values}
+    assert fates == dict.fromkeys(("handlers", "table", "used"), "lost")
+    assert sorted(kinds.handlers) == ["old", "third"], "a plan changes nothing"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from node_runtime.code import AroundBody, Batch, BodyEffects, Version, without_context
+from node_runtime.code import AroundBody, Batch, BodyEffects, without_context
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.rehearsal.bound_addresses import is_in_use
 from node_runtime.releases.rehearsal.forked import BODIES, NO_PROCESS, ProgressMarker
@@ -82,18 +82,18 @@ class BodyRehearsal:
             self.refusal = LoadRefusal(reason, "hung" if verdict.outcome == "hung" else "raised")
         return None
 
-    def execute_again(self, batch: Batch, version: Version) -> dict[str, Any]:
-        """Execute the body of a loaded version once more; return the names that it sets, or {} if that fails."""
-        names: dict[str, Any] = {}
+    def repeat(self, batch: Batch) -> dict[str, dict[str, Any]]:
+        """Execute the bodies of the replaced versions once more; return the namespace of each that succeeds in time."""
+        made: dict[str, dict[str, Any]] = {}
 
         def execute() -> None:
             with self._opens.replaced():
-                names.update(batch.execute_again(version))
+                made.update(batch.repeat_bodies())
 
         self._caller.sandbox.runs_bodies = True
         self._caller.call(CallVerdict(), "its body", execute, self._limit)
         self._caller.sandbox.runs_bodies = False
-        return names
+        return made
 
     def _prepare(self, prepare: PrepareCode) -> Iterator[Batch]:
         try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, Final
 
 import msgspec
 
-from node_runtime.code import Batch, ModuleValue, Version
+from node_runtime.code import Batch, ModuleValue
 from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.protocol.messages import PlannedModuleValue
 from node_runtime.releases.rehearsal.new_code import NewCode
@@ -24,9 +25,9 @@ MAX_CODE_NAMED: Final = 3
 """At most this many functions and classes are named to which lost data refers."""
 
 
-def with_module_values(code: NewCode, batch: Batch, execute: Callable[[Version], dict[str, object]]) -> NewCode:
-    """Return `code` with the fate of the data in global variables. `execute` executes a body once more."""
-    found = sorted(batch.module_values(execute), key=lambda value: _ORDER.index(value.fate))
+def with_module_values(code: NewCode, batch: Batch, repeated: Callable[[], Mapping[str, dict[str, Any]]]) -> NewCode:
+    """Return `code` with the fate of the data in global variables. `repeated` executes the old bodies once more."""
+    found = sorted(batch.module_values(cache(repeated)), key=lambda value: _ORDER.index(value.fate))
     more_lost = sum(value.fate == "lost" for value in found[MAX_VALUES:])
     values = tuple(_planned(value) for value in found[:MAX_VALUES])
     return msgspec.structs.replace(code, module_values=values, more_lost_values=more_lost)

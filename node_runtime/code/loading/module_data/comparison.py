@@ -1,0 +1,110 @@
+"""Compares an object of the current version with objects that bodies have just made, to find data that only it has."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextvars import ContextVar
+from io import BytesIO, StringIO
+from typing import Any
+
+import msgspec
+
+from node_runtime.code.loading.function_data import CACHE
+
+from .thread_values import values_by_thread
+from .value_parts import BUFFERS, CODE, MAX_PARTS, PLAIN, STEPPED, entries, kind_name, parts_by_label
+
+Part = tuple[Any, tuple[Any, ...]]
+"""A part of a value, and the parts at the same place of the objects that bodies have made."""
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """Compares values of a version with those that bodies have made.
+
+    `folder` is where the files of the version are, and `new_folder` where those of the new version are: a path in the
+    one is like the same path in the other.
+    """
+
+    folder: str = ""
+    new_folder: str = ""
+
+    def is_made_anew(self, value: Any, *made: Any) -> bool:
+        """Return whether bodies have made each part of `value`, so that it holds no data of its own.
+
+        Each part has to be like the part at the same place of an object in `made`, but not all of them like parts of
+        the same object. Instances of two versions of a class can be alike.
+        """
+        waiting: list[Part] = [(value, made)]
+        seen: set[tuple[int, ...]] = set()
+        while waiting:
+            part, others = waiting.pop()
+            if any(part is other for other in others):
+                continue
+            place = (id(part), *map(id, others))
+            if place in seen:
+                continue
+            seen.add(place)
+            alike = [other for other in others if kind_name(other) == kind_name(part)]
+            inner = None if len(seen) > MAX_PARTS or not alike else self._inner(part, alike)
+            if inner is None:
+                return False
+            waiting += inner
+        return True
+
+    def _inner(self, value: Any, made: list[Any]) -> list[Part] | None:
+        """Return the parts of `value`, which is of the same kind as `made`; None if it has data of its own."""
+        if isinstance(value, threading.local):
+            return list(_of_threads(value, made))
+        if isinstance(value, (*PLAIN, *BUFFERS)):
+            same = any(value == other for other in made) or (isinstance(value, str) and self._moved(value) in made)
+        elif isinstance(value, STEPPED):
+            same = any(_progress(value) == _progress(other) for other in made)
+        elif type(value) in (CACHE, ContextVar):
+            same = any(entries(value) == entries(other) for other in made)
+        elif isinstance(value, CODE):
+            same = True
+        else:
+            return _of_labels(dict(parts_by_label(value)), [dict(parts_by_label(other)) for other in made])
+        return [] if same else None
+
+    def _moved(self, path: str) -> str:
+        return path.replace(self.folder, self.new_folder, 1) if self.folder else path
+
+
+def _of_labels(mine: dict[Any, Any], theirs: list[dict[Any, Any]]) -> list[Part] | None:
+    if set.intersection(*map(set, theirs)) - mine.keys():
+        return None  # something has been taken out
+    return [(part, tuple(other[label] for other in theirs if label in other)) for label, part in mine.items()]
+
+
+def _of_threads(value: threading.local, made: list[threading.local]) -> Iterator[Part]:
+    """Compare the values of each thread with those that the body or the class gives a thread."""
+    begun = [values for other in made for values in values_by_thread(other)]
+    for values in filter(None, values_by_thread(value)):
+        yield values, tuple(one for one in begun if one.keys() == values.keys())
+
+
+def _progress(value: Any) -> Any:
+    """Return how far an object of `STEPPED` has come, to compare with `==`.
+
+    Of databases, only those in memory count.
+    """
+    if isinstance(value, itertools.count):
+        return repr(value)
+    if isinstance(value, (StringIO, BytesIO)):
+        return None if value.closed else value.getvalue()
+    if isinstance(value, sqlite3.Connection):
+        return _rows_in_memory(value)
+    return None if value.gi_frame is None else value.gi_frame.f_lasti
+
+
+def _rows_in_memory(database: sqlite3.Connection) -> int:
+    """Return how many rows a program has written to a database in memory; 0 for another or a closed database."""
+    try:
+        _, _, file = sqlite3.Connection.execute(database, "PRAGMA database_list").fetchone()
+    except (sqlite3.Error, TypeError, ValueError):
+        return 0
+    return 0 if file else database.total_changes

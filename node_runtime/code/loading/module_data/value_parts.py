@@ -1,0 +1,151 @@
+"""The parts of an object that hold data, and their number and size. Reading them runs no code of applications."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import queue
+import sqlite3
+import sys
+import threading
+import weakref
+from array import array
+from collections import ChainMap, UserDict, UserList, defaultdict, deque
+from collections.abc import Iterator, Mapping
+from contextvars import Context, ContextVar
+from io import BytesIO, StringIO
+from types import BuiltinFunctionType, FunctionType, GeneratorType, ModuleType
+from typing import Any, Final
+
+from node_runtime.code.loading.function_data import CACHE
+from node_runtime.code.module import HotModule
+
+from .made_on_use import made_on_use
+from .thread_values import values_by_thread
+
+MAX_PARTS: Final = 100_000
+"""At most this many parts of an object are counted and compared; a larger object counts as different."""
+PLAIN: Final = (type(None), bool, int, float, complex, str, bytes)
+BUFFERS: Final = (bytearray, array)
+CONTAINERS: Final = (dict, list, set, frozenset, tuple, deque, *BUFFERS)
+_COUNTED: Final = (
+    *CONTAINERS,
+    *(UserDict, UserList, ChainMap),
+    *(weakref.WeakSet, weakref.WeakValueDictionary, weakref.WeakKeyDictionary),
+)
+"""The classes whose instances have a number of entries."""
+_QUEUES: Final = (queue.Queue, asyncio.Queue)
+STEPPED: Final = (itertools.count, GeneratorType, StringIO, BytesIO, sqlite3.Connection)
+"""Objects that are compared by their progress: by how far they have come."""
+_INSPECTED: Final = frozenset({"queue", "types", "argparse", "collections", "weakref", "_weakrefset"})
+"""Modules of the standard library whose instances are compared by their attributes, like instances of applications."""
+CODE: Final = (ModuleType, HotModule, FunctionType, BuiltinFunctionType, type, staticmethod, classmethod, property)
+
+
+def entries(value: Any) -> int | None:
+    """Return the number of entries of a container, a cache or the like; None for any other object."""
+    if type(value) is CACHE:
+        return value.cache_info().currsize
+    if isinstance(value, _QUEUES):
+        return value.qsize()
+    if isinstance(value, ContextVar):
+        return sum(value in context for context in _contexts())
+    if isinstance(value, threading.local):
+        return sum(map(len, values_by_thread(value)))
+    return len(value) if isinstance(value, _COUNTED) else None
+
+
+def _contexts() -> list[Context]:
+    """Return the contexts, which hold the values of context variables, of all tasks, timers and callbacks."""
+    gc.unfreeze()  # the copy of the node has hidden its objects from the collector
+    found = [one for one in gc.get_objects() if type(one) is Context]
+    gc.freeze()
+    return found
+
+
+def kind_name(value: Any) -> str:
+    """Return the name of the class of an object, such as "shop.items.Item"; two versions of a class have one name."""
+    kind = type(value)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def attributes(value: Any) -> dict[str, Any] | None:
+    """Return those attributes of an instance that can be read without running code of its class; None if none can."""
+    kind = type(value)
+    is_inspected = kind.__module__ in _INSPECTED or isinstance(value, CONTAINERS)
+    if kind.__module__ in sys.stdlib_module_names and not is_inspected:
+        return None
+    found: dict[str, Any] = {}
+    readable = False
+    for base in kind.__mro__:
+        slots = vars(base).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if name in ("__dict__", "__weakref__"):
+                continue
+            readable = True
+            try:
+                found[name] = vars(base)[name].__get__(value)
+            except (AttributeError, KeyError, TypeError):
+                continue
+    try:
+        found.update(object.__getattribute__(value, "__dict__"))
+    except AttributeError:
+        return found if readable else None
+    return found
+
+
+def parts(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield (label, part) for each item of a container, and for each attribute that holds data.
+
+    A label is a key, an index, or "." with the attribute's name; it never depends on an identity.
+    """
+    if isinstance(value, threading.local):
+        yield from enumerate(values_by_thread(value))
+        return
+    if isinstance(value, Mapping) and isinstance(value, dict):
+        made = type(value) is defaultdict
+        yield from ((key, part) for key, part in dict.items(value) if not (made and _is_as_made_by_look_up(part)))
+    elif isinstance(value, (list, tuple, deque)):
+        yield from enumerate(value)
+    elif isinstance(value, (set, frozenset)):
+        yield from ((index, each) for index, each in enumerate(sorted(value, key=_order)))
+    again = made_on_use(type(value))
+    yield from ((f".{name}", part) for name, part in (attributes(value) or {}).items() if name not in again)
+
+
+def _is_as_made_by_look_up(value: Any) -> bool:
+    """Return whether a value of a `defaultdict` is still empty, so that looking it up would make it again."""
+    return type(value) in (dict, list, set, defaultdict) and not any(True for _ in parts(value))
+
+
+def _order(value: Any) -> tuple[str, str]:
+    """Return a key by which the items of two sets get the same order: the class, and plain values in the item."""
+    if isinstance(value, PLAIN):
+        return kind_name(value), repr(value)
+    inner = enumerate(value) if isinstance(value, tuple) else sorted((attributes(value) or {}).items())
+    return kind_name(value), repr([part for _, part in inner if isinstance(part, PLAIN)])
+
+
+def parts_by_label(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield (label, part) for each part, with labels that can be keys of a dict.
+
+    A key that is no constant is replaced by its class and position, because its hash would run code of the class.
+    """
+    for index, (label, part) in enumerate(parts(value)):
+        yield (label if isinstance(label, PLAIN) else (kind_name(label), index)), part
+
+
+def estimated_size(value: Any) -> int:
+    """Estimate the bytes of a value and its parts. Code and modules don't count."""
+    waiting, seen, size = [value], set[int](), 0
+    while waiting and len(seen) < MAX_PARTS:
+        thing = waiting.pop()
+        if id(thing) in seen or isinstance(thing, CODE):
+            continue
+        seen.add(id(thing))
+        # object.__sizeof__ would read a number of items, which a generator doesn't have at that place
+        size += sys.getsizeof(thing) if isinstance(thing, (*PLAIN, *CONTAINERS)) else type(thing).__basicsize__
+        if not isinstance(thing, PLAIN):
+            waiting += [part for label, part in parts(thing) for part in (label, part)]
+    return size
