@@ -15,6 +15,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from .clients.client_limits import ClientLimits, LimitLog
 from .clients.client_log import ClientLogger
 from .clients.idle_connections import ConnectionLoop
+from .clients.lingering_close import LingeringTransport
 from .clients.paced_reading import PIECE_BYTES, PacedReader
 from .clients.request_rules import may_open_websocket
 from .clients.request_target import origin_form
@@ -38,13 +39,14 @@ def _listener_connection(protocol: Any) -> Any:
     class ListenerConnection(protocol):  # type: ignore[misc]  # the base class depends on what is installed
         # An object with more than 30 entries in its `__dict__` is slow in all of its attributes, and uvicorn's own
         # attributes are 28.
-        __slots__ = ("body_parts", "has_upgraded", "limit_log", "limits", "reader", "resumed_writes")
+        __slots__ = ("body_parts", "has_upgraded", "limit_log", "limits", "lingers", "reader", "resumed_writes")
         access_log: Any
         flow: Any
         headers: Any
         logger: Any
         loop: Any
         scope: Any
+        transport: Any
         ws_protocol_class: Any
 
         def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
@@ -55,13 +57,14 @@ def _listener_connection(protocol: Any) -> Any:
             self.logger = ClientLogger(self.limit_log)
             self.loop = ConnectionLoop(self.loop, config.idle_deadlines)
             self.body_parts = self.resumed_writes = 0
-            self.has_upgraded = False
+            self.has_upgraded = self.lingers = False
             self.reader: PacedReader
             if self.ws_protocol_class is None and config.websockets.routes:
                 self.ws_protocol_class = connection_factory(config.listener, config.websockets)
 
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
+            self.transport = LingeringTransport(self, transport)
             self.reader = PacedReader(transport, self.take, self.waits)
             self.flow = FlowControl(self.reader)  # type: ignore[arg-type]  # it only pauses and resumes reading
             if self.limits.connections is not None and len(self.connections) > self.limits.connections:
@@ -127,11 +130,13 @@ def _listener_connection(protocol: Any) -> Any:
             if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
                 self.transport.abort()  # the client would read a second answer as a part of the first
             else:
+                self.transport.is_refused = True
                 super().send_400_response(msg)
 
         def _refuse(self, answer: bytes) -> None:
             if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
                 self.transport.write(answer)
+                self.transport.is_refused = True
                 self.transport.close()
             else:
                 self.transport.abort()
@@ -142,6 +147,7 @@ def _listener_connection(protocol: Any) -> Any:
                 self.send_400_response("Bad Request")
                 return
             self.has_upgraded = True
+            self.transport = self.transport.inner
             target: bytes = event[0].target if event else self.url  # h11 passes the request, httptools doesn't
             if self.config.websockets.find(unquote(target.partition(b"?")[0].decode("latin-1"))) is not None:
                 self.ws_protocol_class = connection_factory(self.config.listener, self.config.websockets)

@@ -108,14 +108,15 @@ class SlowClients:
             return phase, self._limits.stalled_seconds, "the client did not read its response within timeout_stalled"
         if not hasattr(connection, "cycle"):
             return None, 0.0, ""  # a websocket, which is pinged
+        if connection.lingers:
+            return ("lingers",), self._limits.head_seconds, "the client still sent after it was answered"
         cycle = connection.cycle
-        if cycle is not None and not cycle.response_complete:
-            if cycle.more_body and connection.reader.is_reading:
-                phase = ("body", id(cycle), connection.body_parts)
-                return phase, self._limits.stalled_seconds, "the body did not arrive within timeout_stalled"
-            return None, 0.0, ""
-        if getattr(connection, "timeout_keep_alive_task", None) is not None:
-            return None, 0.0, ""  # idle between two requests: see `end_idle`
+        answers = cycle is not None and not cycle.response_complete
+        if answers and cycle.more_body and connection.reader.is_reading:
+            phase = ("body", id(cycle), connection.body_parts)
+            return phase, self._limits.stalled_seconds, "the body did not arrive within timeout_stalled"
+        if answers or getattr(connection, "timeout_keep_alive_task", None) is not None:
+            return None, 0.0, ""  # the application answers, or the connection is idle: see `end_idle`
         return ("head", id(cycle), 0), self._limits.head_seconds, "the request did not arrive within timeout_head"
 
 
