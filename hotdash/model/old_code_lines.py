@@ -18,7 +18,7 @@ _ENDS: Final[dict[m.HolderKind, tuple[str, Tone]]] = {
     "callback": ("it ends when the event loop has run it", "muted"),
     "thread": ("it can't be ended from outside: let its function return, or restart the node", "warn"),
     "executor": ("its work can't be ended from outside: shut it down, or restart the node", "warn"),
-    "server": ("close it, or kill the process that has opened it", "warn"),
+    "server": ("close it, or kill the process that has opened it; a purge closes connections", "warn"),
     "object": ("a purge does not change it: it keeps old code until the running code replaces its value", "warn"),
 }
 """A clause for each kind of holder that says what ends such a holder."""

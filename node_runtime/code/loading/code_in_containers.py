@@ -10,6 +10,7 @@ from types import CellType, FunctionType, MappingProxyType, MethodType, SimpleNa
 from typing import TYPE_CHECKING, Any, Final
 
 from node_runtime.behaviours.show.stdlib_probes import is_followed as is_inspected
+from node_runtime.code.classes.object_arrays import is_array, items_of
 from node_runtime.code.classes.structs import is_struct
 
 if TYPE_CHECKING:
@@ -72,9 +73,9 @@ class ObjectWalk:
                 return
             holder = waiting.popleft()
             yield holder
-            for other in gc.get_referents(holder):
-                # The collector doesn't track structs that hold no containers.
-                may_refer = gc.is_tracked(other) or is_struct(type(other))
+            for other in items_of(holder) if is_array(type(holder)) else gc.get_referents(holder):
+                # The collector doesn't track arrays, nor structs that hold no containers.
+                may_refer = gc.is_tracked(other) or is_struct(type(other)) or is_array(type(other))
                 if id(other) not in seen and may_refer and _is_walked(other):
                     seen.add(id(other))
                     waiting.append(other)

@@ -1,10 +1,10 @@
 """Ends everything that keeps an old version, except threads, and drops the version. Follows code:purge/1.
 
 As in OTP, processes are killed, whether they run the old version or only refer to it. In OTP, nothing else keeps old
-code; here, timers and tasks that no process owns are also cancelled, and caches are cleared. The tasks and processes
-that run the version are ended first, then tasks that only refer to it, then processes that only refer to it. Those that
-no longer refer to it by then are not ended: a server may have referred to it only through the task of a connection. A
-thread can't be ended from outside.
+code; here, timers and tasks that no process owns are also cancelled, connections closed, and caches cleared. The tasks
+and processes that run the version are ended first, then tasks that only refer to it, then processes that only refer to
+it. Those that no longer refer to it by then are not ended: a server may have referred to it only through the task of a
+connection. A thread can't be ended from outside.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Purged, TaskInfo
 
 from .caches import cache_title, clear_caches
+from .connections import close_connections
 from .holder_names import is_of_node, task_name
 from .running import suspended_frames
 
@@ -64,6 +65,8 @@ async def end_old_code(
     killed = _kill(processes, (one for one in holders if one.does.startswith("runs ")))
     ending, cancelled = _cancel(_running(old, processes, module))
     cancelled += _cancel_timers(namespace)
+    closed = close_connections(namespace)
+    await asyncio.sleep(0)  # a closed connection drops its protocol in the next turn of the event loop
     cleared = tuple(map(cache_title, clear_caches([*findings.caches, *_caches(holders)])))
     del namespace
     found = await _found_after(old, module, ending, killed)
@@ -83,7 +86,15 @@ async def end_old_code(
         found = await _found_after(old, module, [], later)
     dropped = old.drop(module) if may_go_on() else old.mark(module) != mark
     names, left = tuple(killed.values()), tuple(found.holders.get(module, ()))
-    return Purged(module=module, dropped=dropped, killed=names, cancelled=tuple(cancelled), left=left, cleared=cleared)
+    return Purged(
+        module=module,
+        dropped=dropped,
+        killed=names,
+        cancelled=tuple(cancelled),
+        left=left,
+        cleared=cleared,
+        closed=tuple(closed),
+    )
 
 
 async def _found_after(old: OldVersions, module: str, ending: list[Task[Any]], killed: Collection[int]) -> HeldFindings:

@@ -15,6 +15,7 @@ from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol.messages import OldCodeHolder
 
 from .caches import CACHE, cache_name, cache_title
+from .connections import CONNECTION, is_connection
 from .thread_variables import ThreadVariables
 
 if TYPE_CHECKING:
@@ -69,12 +70,14 @@ def owner(thing: Any, held: object) -> OldCodeHolder | None:
     elif isinstance(thing, dict) and "__spec__" in thing:
         name = next((name for name, value in thing.items() if value is held), "?")
         found = "object", f"{thing.get('__name__')}.{name}"
-    elif isinstance(thing, Handle) or type(thing).__module__ == "uvloop.loop":
+    elif isinstance(thing, Handle) or (type(thing).__module__ == "uvloop.loop" and not is_connection(thing)):
         found = _handle(thing)
     elif isinstance(thing, Executor):
         found = "executor", f"executor {getattr(thing, '_thread_name_prefix', '') or type(thing).__qualname__}"
     elif isinstance(thing, AbstractServer):
         found = "server", "a server of the event loop"
+    elif is_connection(thing):
+        found = "server", CONNECTION
     elif isinstance(thing, Thread):  # a thread that has ended no longer refers to its function
         found = "thread", f"thread {thing.name}"
     elif isinstance(thing, ThreadVariables):

@@ -88,7 +88,7 @@ class OldCodeHandlers:
             cancelled=tuple(map(shown, purged.cancelled)),
             left=tuple(map(_shown_holder, participants().counted(purged.left))),
             cleared=tuple(map(shown, purged.cleared)),
-            closed=tuple(map(shown, closed)),
+            closed=tuple(map(shown, (*closed, *purged.closed))),
         )
 
     def kill_task(self, caller: Caller, request: m.TaskTarget) -> m.TaskList:

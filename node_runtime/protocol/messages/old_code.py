@@ -80,9 +80,9 @@ class PurgeModule(WireStruct, frozen=True):
 class Purged(WireStruct, frozen=True):
     """The result of a purge: the processes killed, the tasks cancelled, the caches cleared, and the holders `left`.
 
-    `closed` are the open requests that were closed, in words, such as "2 websockets of the listener site". The holders
-    in `left` still keep code of the old version, even if the node has `dropped` the version. If it has not, some of
-    these holders still run the old version, and no other version can be loaded.
+    `closed` are the open requests and connections that were closed, in words, such as "2 websockets of the listener
+    site". The holders in `left` still keep code of the old version, even if the node has `dropped` the version. If it
+    has not, some of these holders still run the old version, and no other version can be loaded.
     """
 
     module: str

@@ -2,18 +2,22 @@
 
 The function `gc.get_referents` is used only for types for which it returns all parts and nothing else. For a function,
 it would also return the namespace of the module, which refers to everything. For other types it leaves parts out: for
-example, the time zone of a datetime, the values of a `threading.local`, and the call of a finalizer.
+example, the time zone of a datetime, the values of a `threading.local`, the call of a finalizer, and the items of an
+array.
 """
 
 from __future__ import annotations
 
 import _thread
+import asyncio
 import datetime
 import gc
 import weakref
 from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any, Final
+
+from node_runtime.code.classes.object_arrays import is_array, items_of
 
 ReadParts = Callable[[Any], Sequence[Any]]
 ZONED: Final = (datetime.datetime, datetime.time)
@@ -27,13 +31,9 @@ def reader_for(cls: type[Any]) -> ReadParts:
         return _of_function
     if cls is dict:
         return _of_dict
-    if issubclass(cls, ZONED):
-        return _of_zoned
-    if issubclass(cls, _thread._local):
-        return _of_thread_local
-    if issubclass(cls, weakref.finalize):
-        return _of_finalizer
-    return gc.get_referents
+    if is_array(cls):
+        return items_of
+    return next((reader for base, reader in _READERS if issubclass(cls, base)), gc.get_referents)
 
 
 def zone_of(moment: Any) -> datetime.tzinfo | None:
@@ -77,6 +77,20 @@ def _of_thread_local(local: Any) -> Sequence[Any]:
     return [_thread._local.__getattribute__(local, "__dict__")]
 
 
+def _of_task(task: Any) -> Sequence[Any]:
+    """Return the result and the exception of a task that has ended; a running task refers to everything in a node."""
+    return [task._result, task._exception] if task.done() else _NOTHING
+
+
 def _of_finalizer(finalizer: Any) -> Sequence[Any]:
     found: tuple[Any, ...] | None = weakref.finalize.peek(finalizer)
     return [] if found is None else list(found[1:])
+
+
+_READERS: Final[tuple[tuple[Any, ReadParts], ...]] = (
+    (ZONED, _of_zoned),
+    (_thread._local, _of_thread_local),
+    (weakref.finalize, _of_finalizer),
+    (asyncio.Task, _of_task),
+)
+"""The functions for the classes of the standard library whose objects hide parts from `gc.get_referents`."""

@@ -13,13 +13,13 @@ from typing import Any, Final
 
 from node_runtime.behaviours.show.raw_reads import module_of, mro_of
 from node_runtime.code import HotModule
+from node_runtime.code.classes.object_arrays import is_array
 
 _HAS_REFERENCES: Final = 1 << 14
 """Py_TPFLAGS_HAVE_GC: the flag of the classes whose objects the cycle collector follows."""
 _CONTAINERS: Final = (tuple, list, dict, set, frozenset, deque)
 _NOT_FOLLOWED: Final = frozenset(map(id, (
-    ModuleType, HotModule, FrameType, CodeType, TracebackType, asyncio.AbstractEventLoop, asyncio.Task,
-    threading.Thread,
+    ModuleType, HotModule, FrameType, CodeType, TracebackType, asyncio.AbstractEventLoop, threading.Thread,
 )))  # fmt: skip
 """Identities of classes, because a class with its own metaclass may run code when it is hashed or compared."""
 _CLOSED_LIBRARY: Final = frozenset({
@@ -34,6 +34,8 @@ RUNTIME_RECORDS: Final = frozenset({"node_runtime.processes.messages", "node_run
 
 def is_holder(cls: type[Any]) -> bool:
     """Return whether the objects of a class may hold objects of replaced classes."""
+    if is_array(cls):
+        return True
     if not cls.__flags__ & _HAS_REFERENCES or any(id(base) in _NOT_FOLLOWED for base in mro_of(cls)):
         return False
     if issubclass(cls, _CONTAINERS):

@@ -11,6 +11,7 @@ from typing import Any
 from node_runtime.behaviours.show.raw_reads import field_names, module_of, mro_of, name_of, namespace_of
 from node_runtime.code.classes.annotation_fit import find_misfit, resolve
 from node_runtime.code.classes.initialised_names import initialised_names
+from node_runtime.code.classes.object_arrays import is_array
 from node_runtime.code.classes.record_fields import (
     NO_DEFAULT,
     RecordField,
@@ -23,6 +24,7 @@ from node_runtime.code.classes.record_fields import (
 from .closures import LOCALS, code_at_same_place, function_at_same_place
 from .enum_members import member_names, members_of
 from .layouts import Base, Layout, base_of
+from .library_shapes.array_shape import ARRAY_SHAPE
 from .library_shapes.code_shapes import ClosureShape
 from .library_shapes.exact_shapes import EXACT_SHAPES
 from .library_shapes.zoned_shape import ZONED_SHAPE, has_plain_zone
@@ -30,7 +32,7 @@ from .named_objects import MISSING
 from .pydantic_models import PydanticModel
 from .report import MigrationReport
 from .shapes import KEYED, LEAF, CodeShape, PartOf, PathStep, Shape, is_managed, kept_shape
-from .targets import CACHED_FUNCTION, GONE, Targets, namespace_of_class
+from .targets import CACHED_FUNCTION, GONE, Targets, cached_as, namespace_of_class
 
 _SMALL = (type(None), bool, int, float, complex, str, bytes)
 
@@ -64,7 +66,7 @@ class Shapes:
         if cls is types.FunctionType:
             return self._function(value)
         if cls is CACHED_FUNCTION:
-            return self._code(self._targets.function_for(value), value)
+            return self._code(cached_as(self._targets.function_for(value), value), value)
         known = self._known[id(cls)] = EXACT_SHAPES.get(id(cls)) or self._make(cls)
         self._classes.append(cls)
         return known
@@ -100,7 +102,7 @@ class Shapes:
     def _make(self, cls: type) -> Shape:
         target = self._targets.class_for(cls)
         if target is cls:
-            return kept_shape(cls, self._targets.packages)
+            return ARRAY_SHAPE if is_array(cls) else kept_shape(cls, self._targets.packages)
         label = f"{module_of(cls)}:{name_of(cls)}"
         if target is GONE:
             return CodeShape(GONE, label)

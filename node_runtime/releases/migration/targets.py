@@ -107,6 +107,14 @@ class Targets:
         return self._namespaces.get(module_of(cls) or "") or namespace_of_class(cls) or {}
 
 
+def cached_as(found: Any, value: Any) -> Any:
+    """Return the target's function `found` with an empty cache like that of the cached function `value`.
+
+    A state may hold `lru_cache(function)`, while the module has only the plain function.
+    """
+    return functools.lru_cache(**value.cache_parameters())(found) if type(found) is FunctionType else found
+
+
 def namespace_of_class(cls: type) -> Mapping[str, Any] | None:
     """Return the namespace of the module version that made `cls`, found by a function of `cls`; else None."""
     for base in mro_of(cls):

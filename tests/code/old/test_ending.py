@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -294,3 +295,23 @@ async def test_a_task_is_found_that_awaits_a_holder_through_many_coroutines(app:
     (holder,) = await asyncio.to_thread(app.server.holders, "a")
     assert holder.task == "deep"
     task.cancel()
+
+
+async def test_a_purge_closes_the_connections_whose_protocol_is_of_the_old_version(app: App, node: Runtime) -> None:
+    echo = "import asyncio\nclass Echo(asyncio.Protocol):\n    def pause_writing(self):\n        self.n = {n}\n"
+    app.boot(a=echo.format(n=1))
+    loop = asyncio.get_running_loop()
+    sockets = [one for _ in range(2) for one in socket.socketpair()]
+    old = (await loop.create_connection(imported("a").Echo, sock=sockets[0]))[0]
+    app.load(a=echo.format(n=2))
+    new = (await loop.create_connection(imported("a").Echo, sock=sockets[2]))[0]
+    (holder,) = app.server.holders("a")
+    assert f"{holder.name} {holder.does}" == "a connection of the event loop holds an instance of a.Echo"
+    purged = await app.server.end_old_code("a")
+    assert purged is not None
+    assert (purged.dropped, purged.closed, purged.left) == (True, ("a connection of the event loop",), ())
+    assert (old.is_closing(), new.is_closing()) == (True, False)
+    new.close()
+    await eventually(lambda: {one.fileno() for one in sockets[::2]} == {-1}, what="the end of the connections")
+    sockets[1].close()
+    sockets[3].close()

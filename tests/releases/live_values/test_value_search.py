@@ -86,6 +86,24 @@ def test_code_that_a_connection_and_an_exit_stack_hold_is_found() -> None:
         assert set(paths(connection, stack)) == {0, 1}
 
 
+async def test_the_result_and_the_exception_of_an_ended_task_are_found_and_a_running_task_is_not_followed() -> None:
+    async def give() -> Thing:
+        return Thing()
+
+    async def fail() -> None:
+        raise ValueError(Thing())
+
+    async def wait(thing: Thing) -> None:
+        await asyncio.Event().wait()
+
+    tasks = [asyncio.create_task(one) for one in (give(), fail(), wait(Thing()))]
+    await asyncio.wait(tasks[:2])
+    found = paths(*tasks)
+    assert {number: len(each) for number, each in found.items()} == {0: 1, 1: 1}
+    assert tasks[1].exception() is not None
+    tasks[2].cancel()
+
+
 def test_a_value_below_an_object_that_roots_share_is_found_for_each_of_them() -> None:
     shared = {"deep": [Thing()]}
     assert paths([shared], (1, shared), [2]) == {0: ["[0]['deep'][0]"], 1: ["[1]['deep'][0]"]}

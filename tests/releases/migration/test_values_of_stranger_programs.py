@@ -115,6 +115,13 @@ def test_a_function_that_another_function_has_made_gets_the_new_code() -> None:
     assert walk(later.format(1), later.format(2), "[later(7)]", "v[0]()") == [8, 9, 8, 9]
 
 
+def test_a_cache_around_a_plain_function_is_a_new_cache_around_the_new_function() -> None:
+    square = "    def square(number):\n        return number * {}\n"
+    look = "(v[0](3), v[0].cache_parameters()['maxsize'], v[0].cache_info().currsize)"
+    seen = walk(square.format(2), square.format(3), "[functools.lru_cache(maxsize=7)(square)]", look)
+    assert seen == [(6, 7, 1), (9, 7, 1), (6, 7, 1), (9, 7, 1)]
+
+
 def test_a_cached_function_is_the_new_one() -> None:
     square = "    @functools.lru_cache\n    def square(number):\n        return number * {}\n"
     look = "v[0] is square"

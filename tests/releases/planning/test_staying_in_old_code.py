@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib
 import multiprocessing
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ import pytest
 
 from node_runtime import ChildSpec, Supervisor, gen_server, spawn, supervisor, whereis
 from tests.support.projects.small_shop import COUNTER, COUNTER_2, LOAD_COUNTER
-from tests.support.waiting import begun
+from tests.support.waiting import begun, eventually
 
 if TYPE_CHECKING:
     from tests.support.nodes.small_node import SmallNode
@@ -53,6 +54,10 @@ async def serve(reader, writer):
 class Site:
     async def __call__(self, scope):
         return __vsn__
+
+class Echo(asyncio.Protocol):
+    def pause_writing(self):
+        return __vsn__, Counter
 """
 STRAYS = "import contextlib\n" + STRAYS
 
@@ -371,3 +376,16 @@ async def test_a_thread_is_named_if_only_a_local_variable_of_it_has_an_instance(
         gate.set()
         thread.join()
     assert (await small.install("3")).outcome == "installed"
+
+
+async def test_a_connection_whose_protocol_is_replaced_is_named(small: SmallNode, loaded: Any) -> None:
+    ours, theirs = socket.socketpair()
+    connection, _ = await asyncio.get_running_loop().create_connection(loaded.Echo, sock=ours)
+    (sentence,) = await warned(small)
+    assert sentence == (
+        "A connection of the event loop holds an instance of shop.counter.Echo: it stays in the old version of "
+        "shop.counter; after the upgrade, `hotdash purge NODE shop.counter` frees it."
+    )
+    connection.close()
+    await eventually(lambda: ours.fileno() == -1, what="the end of the connection")
+    theirs.close()
