@@ -397,4 +397,4 @@ class ReleaseHandler:
     def _check_free(self) -> None:
         operation_checks.check_free(None if self._running is None else self._running.operation, self._removed)
         if self.workers.is_repairing:
-            raise Refused(f"Another worker is being brought into release {self.vsn}; try again in a moment.")
+            raise Refused(f"Another worker is being brought to release {self.vsn}; try again in a moment.")

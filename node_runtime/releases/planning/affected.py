@@ -262,11 +262,11 @@ def _step(child: PlannedChild, script: Sequence[RelupInstruction]) -> int | None
 def children_without_step(
     children: tuple[PlannedChild, ...], script: Sequence[RelupInstruction]
 ) -> tuple[list[Blocker], list[str]]:
-    """Return blockers for children that the script should start or stop but does not.
+    """Return blockers for children that the script should start or stop but does not, and warnings.
 
-    If the script applies a function of the release, that function may start or stop the child.
-    In this case, a warning is returned instead of a blocker. So is one for each child that gets a new specification,
-    but that the script does not restart.
+    If the script applies a function of the release, this function may start or stop the child. Then the child gets a
+    warning instead of a blocker. A child gets a warning, too, if its specification changes and the script does not
+    restart it.
     """
     applies = [function for function in script_modules(script).applied if not function.startswith("node_runtime.")]
     blockers = []
@@ -292,7 +292,7 @@ def _restarts(script: Sequence[RelupInstruction], child: PlannedChild) -> bool:
 
 
 def _goes_on(child: PlannedChild) -> str:
-    """Return the sentence about a child that keeps running as its former specification has started it."""
+    """Return the sentence about a child that keeps running with the arguments of its former specification."""
     supervisor = child.supervisor_name or f"<{child.supervisor}>"
     starts = f"{supervisor} starts" if child.unread else f"{child.id} starts"
     restart = f"hotdash restart NODE {child.id}"

@@ -66,7 +66,7 @@ class ApplicationSnapshot:
         return await notify_config_changes(self._env)
 
     def put_back(self) -> None:
-        """Restore the snapshot. Applications that have ended since it was taken stay ended."""
+        """Restore the snapshot. Applications that have ended since the snapshot was taken stay ended."""
         known, alive = applications(), runtime().processes
         known.specs = self._specs
         known.env = self._env
@@ -76,8 +76,8 @@ class ApplicationSnapshot:
 def register_sources(code: CodeServer, left: UnpackedRelease, target: UnpackedRelease) -> SourceChange:
     """Register the files of `target` as the sources of its modules, for later imports. Return the change, to undo it.
 
-    A module that stays loaded gets the path of its file in `target`. An application that `target` lacks and `left`, the
-    previous release, has loses its sources. At boot, `left` is `target`, and all applications are registered.
+    A module that stays loaded gets the path of its file in `target`. `left` is the previous release: an application
+    that only `left` has loses its sources. At boot, `left` is `target`, and all applications are registered.
     """
     gone: dict[str, list[Source]] = {name: [] for name in left.apps.keys() - target.apps.keys()}
     return code.change_sources(gone | _changed_sources(left, target))

@@ -91,9 +91,9 @@ def vanished_names(transition: Transition, batch: Batch) -> Iterator[Blocker]:
 
 
 def left_behind(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """Yield a blocker for each class that the script leaves in old code, although it depends on a replaced class.
+    """Yield a blocker for each class that depends on a replaced class, but that the script leaves in old code.
 
-    For example, a class depends on its base.
+    For example, a class depends on its base class.
     """
     for dependent in batch.dependents():
         yield Blocker(
@@ -150,7 +150,8 @@ def _uncallable(step: Apply, batch: Batch, reached: set[str]) -> Iterator[Blocke
 def _found(reference: str, batch: Batch, reached: set[str]) -> Any:
     """Return the function `reference` that a script applies; None if it does not exist.
 
-    In the modules `reached`, which earlier instructions load or remove, it is the new version's; else the old one's.
+    `reached` are the modules that earlier instructions load or remove. A function of these modules is looked up in the
+    new version, any other function in the running version.
     """
     module = reference.partition(":")[0]
     if module in reached and module not in batch.modules:
@@ -205,7 +206,7 @@ def unready_state_machines(transition: Transition, batch: Batch, stopped: Contai
 
 
 def _lost_state(process: Process, cls: type[Any]) -> str | None:
-    """Return a state name that the running class defines but the new class `cls` does not, or None."""
+    """Return a state name that the running class defines and the new class `cls` lacks; None if there is none."""
     running = class_in(live_processes.running_code(process.pid)[2], process.qualname)
     states = states_of(running) if running is not None else frozenset()
     return min((state for state in states if not has_state(cls, state)), default=None)

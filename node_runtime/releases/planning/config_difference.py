@@ -76,14 +76,14 @@ def _shown_change(key: str, left: Mapping[str, Any], right: Mapping[str, Any]) -
 def _shown(key: str, flat: Mapping[str, Any]) -> str:
     if key not in flat:
         return ""
-    names = key.split(".")[1:]  # the first one is the application's
+    names = key.split(".")[1:]  # the first name is that of the application
     if any(is_hidden(name, flat[key]) for name in names):
         return REDACTED
     return clip(redact(canonical_text(_masked(flat[key]), brief=True)), MAX_SHOWN_CHARACTERS)
 
 
 def _masked(value: Any, depth: int = 0) -> Any:
-    """Return a copy of the value in which every part whose name is that of a secret is masked, at any depth."""
+    """Return a copy of the value in which each secret is masked, at any depth. A part is a secret by its name."""
     if depth < MAX_DEPTH and (type(value) is list or type(value) is tuple):
         return [_masked(part, depth + 1) for part in value]
     if depth < MAX_DEPTH and type(value) is dict:

@@ -52,7 +52,7 @@ def _sentence(module: str, processes: list[Process]) -> str:
 def _written(module: str, subject: str) -> list[str]:
     """Return a sentence about the global variables that functions of the module bind; nothing if there are none.
 
-    From the load on, each version has its own. `__carry__` copies a value once, at the load.
+    From the load on, each version has its own variables. `__carry__` copies a value once, at the load.
     """
     current, _ = code.current().versions(module)
     names = [] if current is None else sorted(names_rebound(current.unit.code))
@@ -61,4 +61,4 @@ def _written(module: str, subject: str) -> list[str]:
     more = f" and {len(names) - MAX_VARIABLES_NAMED} more" if len(names) > MAX_VARIABLES_NAMED else ""
     variables = ", ".join(f"{module}.{name}" for name in names[:MAX_VARIABLES_NAMED]) + more
     assigns = "assigns" if subject == "it" else "assign"
-    return [f"What {subject} {assigns} to {variables} after the upgrade is lost: only the old version sees it."]
+    return [f"Only the old version sees what {subject} {assigns} to {variables} after the upgrade."]

@@ -1,4 +1,4 @@
-"""The data files of the applications that a transition changes, and the paths that would still lead to old files.
+"""The data files that a transition changes in applications, and the paths that would still lead to old files.
 
 A function that looks up a file when it needs the file finds the target's file. A path that was computed earlier still
 leads to the old file. Such a path may be in a module that is not loaded again, or in the state of a process.
@@ -44,8 +44,8 @@ _MAKE_IT_FOLLOW: Final = (
 class _PathSearch:
     """A search for paths into folders of other releases than the target.
 
-    `folders` and `targets` map an application to its folders and to its version in the target; `cut` has the titles of
-    values that were too large.
+    `folders` maps an application to the beginning of the paths of its folders. `targets` maps it to its version in the
+    target. `cut` has the titles of values that were too large.
     """
 
     folders: dict[str, str]
@@ -107,10 +107,9 @@ def _all_changed(transition: Transition) -> list[PlannedFile]:
 def left_behind_paths(transition: Transition) -> Iterator[str]:
     """Yield a sentence for each global variable or state that contains a path into an older folder of an application.
 
-    Only applications whose data files `transition` changes are searched. The folder may be that of any older release.
-
-    The search reads whole namespaces and states, so it runs in a copy of the node. If it reaches a limit, the last
-    sentences name the limit.
+    The search considers only applications whose data files `transition` changes, and all folders but the target's. It
+    reads whole namespaces and states, so it runs in a copy of the node. If it reaches a limit, the last sentences name
+    the limit.
     """
     changed = {file.application for file in _all_changed(transition)}
     folders = {name: f"{transition.left.root}/lib/{name}-" for name in changed}
@@ -170,7 +169,7 @@ def _namespace(module: str) -> dict[str, Any] | None:
 def _paths_in(title: str, value: object, search: _PathSearch) -> Iterator[tuple[str, str]]:
     """Yield (place, folder) for each path in `value` into an old folder; a place is a step such as `.base`.
 
-    The `title` of a value that is too large to be searched is added to `search.cut`.
+    If `value` is too large to be searched completely, its `title` is added to `search.cut`.
     """
     left, waiting, seen = MAX_VALUES, [("", value, 0)], set[int]()
     while waiting and search.has_time():

@@ -1,4 +1,4 @@
-"""The blockers of a transition that don't pass by themselves, other than those that a rehearsal finds."""
+"""The blockers of a transition that don't pass by themselves, except those that a rehearsal finds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KEEP_REMEDY = "keep the class, or stop its processes before the upgrade"
 
 
 def lasting_blockers(transition: Transition, batch: Batch) -> list[Blocker]:
-    """Return the blockers that don't pass by themselves, other than those that a rehearsal finds."""
+    """Return the blockers that don't pass by themselves, except those that a rehearsal finds."""
     return [
         *conditions.vanished_names(transition, batch),
         *conditions.left_behind(transition, batch),
@@ -80,7 +80,7 @@ def _obstacle(transition: Transition, batch: Batch, process: BehaviourProcess) -
 
 
 def missing_children(transition: Transition) -> Iterator[Blocker]:
-    """Yield a blocker for each child that the script restarts, and that its supervisor can't start again."""
+    """Yield a blocker for each child that the script restarts, if the supervisor can't start this child again."""
     for step in transition.script:
         if not isinstance(step, RestartChild):
             continue

@@ -9,15 +9,16 @@ from typing import Final
 IDLE_TURN_SECONDS: Final = 0.0001
 """A turn of the event loop that takes less than this had nothing else to do."""
 MAX_SHARE_OF_OTHERS: Final = 10.0
-"""After a slice, other callbacks get at most this multiple of its time, even if they never end."""
+"""After a slice, other callbacks get at most so many times the duration of the slice, even if the loop is never idle.
+"""
 
 
 class LoopSlices:
     """The slices of a work on the event loop, each of about `seconds` seconds.
 
-    Between two slices, the event loop runs until it has nothing else to do. If the work only took turns with the
-    requests of a busy application, these would be delayed by the work as a whole, because a loop that is busy for most
-    of the time can't catch up. A loop that is never idle leaves the work a tenth of its time.
+    Between two slices, the event loop runs until it has nothing else to do. If the work and the requests of a busy
+    application only took turns, the whole work would delay the requests, because a loop that is busy for most of the
+    time can't catch up. A loop that is never idle leaves the work a tenth of its time.
     """
 
     __slots__ = ("_began", "_seconds")

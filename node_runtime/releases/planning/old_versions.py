@@ -41,7 +41,7 @@ def held_blocker(held: OldVersionHeld) -> Blocker:
 
 def _remedy(module: str, holders: Sequence[OldCodeHolder]) -> str:
     threads = (one for one in holders if one.kind == "thread")
-    thread = next((one.name for one in threads if one.does.startswith("runs")), None)  # a purge frees the others
+    thread = next((one.name for one in threads if one.does.startswith("runs")), None)  # a purge frees other threads
     if thread is not None:
         return (
             f"a purge can't end {thread}: let its function return, or restart the node into the current release with "

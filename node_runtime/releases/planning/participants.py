@@ -1,8 +1,8 @@
-"""The parts of a node that take part in installs, such as the web listeners. This package doesn't import them.
+"""The parts of a node that take part in installs, such as the web listeners. This package doesn't import these parts.
 
-A participant registers itself with `participants().add`. An install calls it in this order: `prepare`, when nothing is
-suspended yet; `pause`, `switch` and perhaps `put_back`, and `resume`, which may follow each other several times; and
-finally `done` after a success, or `discard` after a failure.
+A participant registers itself with `participants().add`. An install first calls `prepare`, when nothing is suspended
+yet. For each attempt to switch, it calls `pause`, then perhaps `switch` and `put_back`, and then `resume`. At the end,
+it calls `done` after a success, or `discard` after a failure.
 """
 
 from __future__ import annotations
@@ -49,13 +49,14 @@ class InstallParticipant(Protocol):
         """Return sentences about the holders of old code that this participant knows, and a list of all others."""
 
     def counted(self, holders: Sequence[OldCodeHolder]) -> list[OldCodeHolder]:
-        """Return `holders`, but with one entry in place of all those that are parts of the same thing.
+        """Return `holders`, but with only one entry for several holders that are parts of the same thing.
 
         For example, the open requests of a listener become one entry. May be called in a thread.
         """
 
     async def close(self, find_holders: FindOldCodeHolders) -> list[str]:
-        """Close what this participant can close among the holders of an old version, for a purge. Return it in words.
+        """For a purge, close what this participant can close among the holders of an old version. Return what it was,
+        in words.
 
         Afterwards, the purge kills or cancels the holders that are left.
         """
@@ -64,9 +65,9 @@ class InstallParticipant(Protocol):
         """Do the part of the change that may take long or fail. An error aborts the install."""
 
     async def pause(self, transition: Transition) -> None:
-        """Begin nothing new in the old versions, and let end what ends soon; the processes are suspended afterwards.
+        """Begin nothing new in the old versions, and wait a short time for work that ends soon.
 
-        Waits only for a short time. `resume` follows in any case, even if this was cancelled.
+        The processes are suspended afterwards. `resume` follows in any case, even if `pause` was cancelled.
         """
 
     def resume(self) -> None:
@@ -122,7 +123,7 @@ class InstallParticipants:
         return sentences, left
 
     def counted(self, holders: Sequence[OldCodeHolder]) -> tuple[OldCodeHolder, ...]:
-        """Return `holders`, but with one entry in place of all those that are parts of the same thing."""
+        """Return `holders`, but with only one entry for several holders that are parts of the same thing."""
         for one in self._all:
             holders = one.counted(holders)
         return tuple(holders)

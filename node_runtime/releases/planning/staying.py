@@ -63,9 +63,9 @@ _Found = tuple[FoundHolder, list[str]]
 
 
 def _merged(transition: Transition, code: CodeServer, found: Staying) -> list[_Found]:
-    """Return each holder that stays in old code once, however many modules it keeps.
+    """Return the holders that stay in old code, each with all modules whose old version it keeps.
 
-    Tasks that have ended since the copy was made are left out, such as those of short requests.
+    Tasks that have ended since the copy was made, such as those of short requests, are left out.
     """
     merged: dict[tuple[int, str], _Found] = {}
     stopped = affected.pids_of_stopped(transition.script)
@@ -82,9 +82,9 @@ def _merged(transition: Transition, code: CodeServer, found: Staying) -> list[_F
 
 
 def _folded(holders: Sequence[_Found]) -> tuple[list[_Found], Mapping[int | None, list[str]]]:
-    """Return the holders of old code without a process, and the names of all others, by process.
+    """Return the holders that need a sentence of their own, and the names of all other holders, by process.
 
-    The tasks, timers and sockets of a server end with its process, so the sentence about it names them.
+    The tasks, timers and sockets of a process end with it. So the sentence about the process also names them.
     """
     servers = [(one, {*modules}) for one, modules in holders if one.holder.kind == "process" and one.holder.pid]
     left: list[_Found] = []
@@ -162,9 +162,9 @@ def ending(pid: int) -> str:
 
 
 def _child(process: Process) -> tuple[str, str | None] | None:
-    """Return the child id of `process` and its supervisor's name; None if no supervisor restarts it.
+    """Return the child id of `process` and its supervisor's name; None if no supervisor restarts the process.
 
-    The name is None if it can't be restarted by its id.
+    The name is None if the process can't be restarted by its id.
     """
     supervisor = runtime().processes.get(process.parent)
     table = supervisor.raw_state() if isinstance(supervisor, SupervisorProcess) else None

@@ -100,7 +100,7 @@ class Transition:
 
     @cached_property
     def removed(self) -> list[str]:
-        """The modules that are gone when the script has ended, without those that it removes and loads again."""
+        """The modules that are gone when the script has ended: not those that it removes and loads again."""
         return [module for module, change in self.modules.last_changes.items() if change == "remove"]
 
     @cached_property

@@ -16,7 +16,7 @@ MAX_SETTINGS: Final = 5
 
 
 class ScriptSettings:
-    """Finds settings of the OS process that the code which a script calls changes in the copy of the node."""
+    """Finds the settings of the OS process that the script's functions change in the copy of the node."""
 
     def __init__(self) -> None:
         self._before = OsProcessSettings()
@@ -24,7 +24,7 @@ class ScriptSettings:
 
     @contextmanager
     def not_counted(self) -> Iterator[None]:
-        """Leave out what the `with` block changes: the registrations of bodies, which a revert undoes."""
+        """Ignore changes in the `with` block: a revert undoes what the bodies of modules register."""
         self._compare()
         yield
         self._before = OsProcessSettings()
@@ -38,8 +38,8 @@ class ScriptSettings:
         more = f" and {len(names) - MAX_SETTINGS} more" if len(names) > MAX_SETTINGS else ""
         return [
             "The code that the script calls (code_change, children, apply) changes settings of the whole OS process: "
-            f"{', '.join(names[:MAX_SETTINGS])}{more}. A downgrade does not restore them; an install that fails "
-            "does, unless its script has waited (stop, start, restart_child, an asynchronous apply)."
+            f"{', '.join(names[:MAX_SETTINGS])}{more}. A downgrade does not restore them. A failed install does, "
+            "unless its script has waited (stop, start, restart_child, an asynchronous apply)."
         ]
 
     def _compare(self) -> None:

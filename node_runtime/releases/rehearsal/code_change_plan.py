@@ -46,7 +46,7 @@ class ClassPlans:
     """The class plans of one rehearsal. `running` has the running versions by module.
 
     `releases` are the vsns of the running release and of the target. `managed` are the modules whose entries in
-    `sys.modules` a code_change must not change: the same as in an install, also those that it doesn't load.
+    `sys.modules` a code_change must not change. As in an install, these are all modules of the code server.
     """
 
     def __init__(

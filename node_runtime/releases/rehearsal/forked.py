@@ -28,18 +28,18 @@ from node_runtime.protocol.process_stat import is_runnable, processor_seconds
 CHECK_INTERVAL_SECONDS: Final = 0.1
 """Seconds between two checks of the time limits."""
 START_SECONDS: Final = 5.0
-"""Seconds that the child has to send its first message. It has more while it only waits for a processor."""
+"""Time limit for the child's first message. Time in which the child only waits for a processor is added."""
 MAX_IDLE_CHECKS: Final = 5
-"""In so many checks in a row, a child that is late must be found waiting before it is killed.
+"""The node kills a late child if so many checks in a row have found it waiting for something other than a processor.
 
-A child that waits for a processor, on a busy machine, only needs more time; one that waits for a lock does not end.
+On a busy machine, a child that waits for a processor only needs more time. A child that waits for a lock never ends.
 """
 MAX_STARTS: Final = 3
 """How often the node forks before it gives up, if the child does not start."""
 INTERRUPT_GRACE_SECONDS: Final = 1.0
 """Seconds that the child has to interrupt a late call itself, before the node kills the child.
 
-They count while the child runs or waits for something, but not while it waits for a processor.
+Time in which the child waits for a processor does not count.
 """
 BUSY_SHARE: Final = 0.5
 """If the event loop uses more than this share of a processor, the child gives way to it."""
@@ -60,8 +60,8 @@ _SIZE: Final = struct.Struct("<I")
 class ProgressMarker:
     """The pid of the process that the child is rehearsing, and since when, in shared memory.
 
-    For an applied function, the negated number of its instruction is stored instead of a pid. The
-    node can read the marker even after the child has died.
+    For an applied function, the negated number of its instruction is stored instead of a pid. The node can read the
+    marker even after the child has died.
     """
 
     def __init__(self) -> None:
@@ -148,7 +148,7 @@ async def run_in_forked_copy(
             child.kill()
             status = await asyncio.shield(asyncio.to_thread(child.wait))
         if messages.started:
-            # Threads that have ended since the fork don't count: they may have been ending threads of Python.
+            # Threads that have ended since the fork don't count: they may have been threads of Python, about to end.
             lost_threads = min(child.lost_threads, native_threads())
             return CopyEnd(stopped, not in_time, in_time and os.WIFSIGNALED(status), lost_threads)
     raise CopyNotStarted(f"the copy of the node did not start in {MAX_STARTS} attempts of {START_SECONDS:g} s")
@@ -160,7 +160,7 @@ def _run(work: Callable[[SendMessage], None], writer: int) -> None:
 
 
 class _MessageReader:
-    """The messages that the child `pid` sends. `started` is whether the first one has arrived."""
+    """Receives the messages of the child `pid`. `started` is whether the first message has arrived."""
 
     def __init__(self, receive: Callable[[bytes], None], pid: int) -> None:
         self.started = False
@@ -206,7 +206,9 @@ class _MessageReader:
         return seconds > limits.total_seconds or self._is_not_interrupted(late)
 
     def _is_not_interrupted(self, late: float) -> bool:
-        """Return whether the child should have interrupted its call itself, `late` seconds after the time limit."""
+        """Return whether the child has failed to interrupt its late call. `late` is the seconds since the call's time
+        limit.
+        """
         if late <= 0:
             self._used_in_time, self._idle_checks = None, 0
             return False

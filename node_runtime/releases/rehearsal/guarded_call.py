@@ -21,9 +21,9 @@ from .held_locks import HELD_LOCK, waits_for_held_lock
 from .sandbox import NotRehearsable, Sandbox
 
 TIMER_INTERVAL_SECONDS: Final = 0.05
-"""Seconds between two interruptions of code that has exceeded its time limit and swallows the interruptions.
+"""Code that catches the interruption after its time limit is interrupted again after so many seconds.
 
-Before the limit, no timer runs, because its signal would, for example, end a call of the C library's `sleep` early.
+Before the limit, no timer runs: its signal would, for example, end a call of the C library's `sleep` early.
 """
 MAX_FRAMES: Final = 4
 """A verdict's trace contains at most this many of the innermost frames of an error."""

@@ -41,7 +41,7 @@ def _innermost(step: TracebackType | None, ignored_folder: str) -> FrameType | N
 
 
 def _mentioned(frame: FrameType) -> Iterator[Any]:
-    """Yield the variables that a frame's code may use, and the attributes of them that it names."""
+    """Yield the values of the variables that a frame's code may use, and of their attributes that the code names."""
     names = frame.f_code.co_names
     values = [*frame.f_locals.values(), *(frame.f_globals[name] for name in names if name in frame.f_globals)]
     for value in values:

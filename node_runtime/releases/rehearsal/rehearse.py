@@ -80,7 +80,7 @@ class RehearsalEnd(msgspec.Struct, frozen=True):
 def is_due(transition: Transition) -> bool:
     """Return whether an install has something to rehearse.
 
-    An install has if its script replaces, removes or migrates a module, or applies a function of the release.
+    It has if its script replaces, removes or migrates a module, or applies a function of the release.
     """
     replaces = any(module in transition.left.sources for module in transition.loaded)
     return replaces or bool(transition.removed or transition.migrated) or script_steps.applies_functions(transition)
@@ -220,7 +220,7 @@ class Receiver:
 def _ended_early(
     transition: Transition, marker: ProgressMarker, limits: RehearsalLimits, receiver: Receiver, copy: CopyEnd
 ) -> RehearsalResult | RehearsedCall | LoadRefusal | str:
-    """Return a result for what the copy was doing when it ended or hung, or the reason of its end as a clause."""
+    """Return what the copy was doing when it ended or hung, as a result; else the reason of its end, as a clause."""
     number, at_it = marker.read()
     limit = limits.seconds_for(number)
     if receiver.report.error is not None:

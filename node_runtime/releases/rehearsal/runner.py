@@ -171,10 +171,10 @@ class RehearsalRunner:
     def _search_holders(self) -> None:
         try:
             self.report.stays = self.find_holders()
-        except Exception as error:  # any object on the heap may raise one; the other findings don't need this search
+        except Exception as error:  # an object on the heap may raise any; the other findings don't need this search
             self.report.cautions.append(
                 f"The search for objects that will still use old code failed ({shown(describe_reason(error))}); the "
-                "plan names only tasks, threads and processes that run it."
+                "plan names only tasks, threads and processes that run old code."
             )
 
     def _search_values(self) -> None:

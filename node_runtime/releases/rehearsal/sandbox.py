@@ -1,14 +1,15 @@
 """The sandbox in which rehearsed code runs: it blocks and records accesses to the node and to the system outside.
 
 Rehearsed code runs in a copy of the node. A call to the runtime would seem to succeed there, and files, sockets and
-other OS processes are the real ones. So the sandbox raises an error before such an access; it recognises most of them
+other OS processes are the real ones. So the sandbox raises an error before such an access. It recognises most accesses
 by Python's audit events. It also records the access, in case the code swallows the error. Accesses stay blocked between
 two code_changes, because the finalizers of dropped objects may run then. Reading the applications' environment is
-allowed. C code may raise no audit event. It can use only file descriptors that are closed in the copy, so it gets an
-error, and the sandbox recognises that error, even as the cause of another error.
+allowed.
 
-The bodies of new modules may do more than a code_change: an access that affects only the bodies' OS process affects
-only the copy.
+C code may raise no audit event. But the file descriptors that it can use are closed in the copy, so it gets an error.
+The sandbox recognises that error, even as the cause of another error.
+
+The bodies of new modules may do more than a code_change: they may change their own OS process, which is the copy.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ class Sandbox:
     def block(self, what: str) -> NoReturn:
         """Record the access `what` as a violation, and raise NotRehearsable.
 
-        While no `with` statement has entered the sandbox, nothing is recorded, because then only finalizers run.
+        Outside of the `with` block, nothing is recorded, because only finalizers run then.
         """
         if self._active:
             self.violation = self.violation or what

@@ -1,4 +1,4 @@
-"""Moves the instruction `restart_child` in a script behind the change of the child's code."""
+"""Moves each `restart_child` of a script behind the instructions that change code."""
 
 from __future__ import annotations
 

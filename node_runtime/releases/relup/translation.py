@@ -53,7 +53,7 @@ APPLICATION = "node_runtime.application"
 
 
 class NoPath(Refused):
-    """No entry of an application's appup leads from one of the two versions of the application to the other."""
+    """The appup of an application has no entry that leads from one of its two versions to the other."""
 
 
 class Relup(msgspec.Struct, frozen=True):
@@ -136,9 +136,10 @@ class _Translation:
     def concatenated(
         self, scripts: Iterable[Sequence[AppupInstruction]]
     ) -> tuple[list[LoadObjectCode | Apply], list[ModuleChange | RelupInstruction]]:
-        """Return the instructions of all scripts before their points of no return, and those after them.
+        """Return the instructions of all scripts: those before the points of no return, and those after them.
 
-        Without one, all come after it, except those that read code.
+        Instructions that read code always belong to the first group. A script without a point of no return has no other
+        instructions in the first group.
         """
         before: list[LoadObjectCode | Apply] = []
         after: list[ModuleChange | RelupInstruction] = []
@@ -168,7 +169,7 @@ class _Translation:
                 stopped = _stop_and_remove(old or self.refuse_missing(step, self.left))
                 if new is not None:
                     raise Refused(
-                        f"remove_application: {name} is still in release {self.target.vsn}; correct one of them."
+                        f"remove_application: {name} is still in release {self.target.vsn}; remove the instruction, or the application."
                     )
                 return [*stopped, Apply(f"{APPLICATION}:unload", (name,))]
             case "restart":

@@ -39,7 +39,7 @@ def remembered_path(directory: Path) -> Path:
 
 
 def check_remembered(directory: Path, settings: TrustSettings) -> None:
-    """Raise Refused if etc/ has lost what made the node demand signatures or approvals before.
+    """Raise Refused if the node demanded signatures or approvals before, and etc/ has lost the files that demand them.
 
     If the node had release keys, their folder must exist, unless `settings` allow unsigned releases. If an install
     needed several people, node.toml must exist.

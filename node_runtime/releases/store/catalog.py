@@ -94,7 +94,7 @@ class Catalog:
         remove_listed_files(vsn, used)
 
     def start_processes_as(self, vsn: str) -> None:
-        """Make the OS processes that this process starts import the running release, `vsn`. Never raises an error.
+        """Let the OS processes that this process starts import the running release, `vsn`. Never raises an error.
 
         If the release can't be read, nothing changes.
         """

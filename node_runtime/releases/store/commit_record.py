@@ -1,7 +1,7 @@
 """The commit record: the releases in a node directory, and which of them boots.
 
-It corresponds to OTP's RELEASES file. As in OTP, the record doesn't say which release is current, so a node that dies
-before a commit boots the permanent release. A directory in releases/ whose release is not in the record is not used.
+The record corresponds to OTP's RELEASES file. As in OTP, it doesn't say which release is current, so a node that dies
+before a commit boots the permanent release. A directory in releases/ is not used if its release is not in the record.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ MAX_MEMORY_BYTES: Final = 1 << 30
 """The limit of the process's address space. A large release needs about a tenth of it."""
 MAX_OPEN_FILES: Final = 64
 CPU_GRACE_SECONDS: Final = 1
-"""At its limit of processor time, the process gets SIGXCPU; this much later, SIGKILL.
+"""The process gets SIGXCPU at its limit of processor time, and SIGKILL so many seconds later.
 
-With equal limits, Linux sends SIGKILL only, as it does when memory is short.
+If both limits were equal, Linux would send only SIGKILL, as it does when memory is short.
 """
 ORPHAN_POLL_SECONDS: Final = 0.2
 STACK_BYTES: Final = 256 << 10

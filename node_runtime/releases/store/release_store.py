@@ -84,8 +84,8 @@ class ReleaseStore:
     def trust_policy(self) -> TrustPolicy:
         """Return the release keys and the settings of the node, which an operator may have changed since the boot.
 
-        The node records outside of etc/ that it has them. So if etc/ is lost, the node accepts no release instead of
-        every release.
+        The node records outside of etc/ whether it has keys and needs approvals. So if etc/ is lost, the node accepts
+        no release, instead of every release.
         """
         policy = read_trust_policy(self.root)
         if policy.error is None:
@@ -95,8 +95,8 @@ class ReleaseStore:
     def check(self, vsn: str) -> None:
         """Raise `Refused` if the release is damaged or not trusted any more. Blocks while all its files are read.
 
-        Other releases that are known as damaged are verified again: the way to the release, or back, may lead over one
-        of them, and its files may be readable again.
+        Other releases that are known as damaged are verified again, because their files may be readable again: the path
+        to the release, or the way back, may lead over one of them.
         """
         self.check_trusted(vsn)
         self._verify_damaged()
@@ -248,7 +248,7 @@ class ReleaseStore:
             self.catalog.forget(vsn)
             self.record = self._read()
         with suppress(Refused):
-            self.catalog.verify(vsn)  # verified here, so that the next request for the releases does not begin it
+            self.catalog.verify(vsn)  # here, so that the next request for the releases does not begin a verification
         return vsn
 
     def remove(self, vsn: str, current: str | None = None, booted: Iterable[str] = ()) -> None:
@@ -305,10 +305,12 @@ class ReleaseStore:
         """Return the folders, such as lib/click-8.5.1, with the third-party code that the release `vsn` imports."""
         with suppress(Refused):
             return set(self.catalog.release(vsn).manifest.path)
-        return set()  # it has been removed, but for these parts
+        return set()  # the release has been removed, except these parts
 
     def _read_name(self) -> str:
-        """Return the name of the node's releases, from the manifest of the permanent or, else, another release."""
+        """Return the name of the node's releases, from the manifest of the permanent release or, if damaged, of another
+        one.
+        """
         for vsn in (self.permanent, *self.record.releases):
             with suppress(Refused):
                 return self.catalog.release(vsn).manifest.name

@@ -23,9 +23,9 @@ from .receive import Reception, others_of, read_received, receive, translate_rel
 MAX_CPU_SECONDS = 100
 """Processor time for the whole tarball."""
 MAX_PARSING_CPU_SECONDS = 1.0
-"""Processor time for the tarball's TOML files. The node parses the same files later, so this must be short."""
+"""Processor time for the tarball's TOML files. The node parses the same files later, so this time must be short."""
 MAX_RELUP_CPU_SECONDS = 2.0
-"""Processor time for the relups with one other release, whose files are read for this."""
+"""Processor time for the relups with one other release, including the reading of that release's files."""
 MAX_SENTENCE_CHARACTERS = 900
 """The maximum length of a refusal. A refusal may quote the tarball, so it is also escaped to be one readable line."""
 

@@ -79,8 +79,8 @@ def sweep(directory: Path, used: Set[str] = frozenset()) -> None:
     """Delete the leftovers of interrupted stagings, and the parts that no release in the commit record needs.
 
     A part is a folder such as lib/click-8.5.1. The parts in `used` stay, because the running node still reads them. The
-    commit record lists the parts of each release. If an older node has not recorded them, they are read from the
-    manifest. If such a manifest can't be read, no part at all is deleted, and the log says so once.
+    commit record lists the parts of each release. If an older node has recorded a release without its parts, the parts
+    are read from the manifest. If that manifest can't be read, no part at all is deleted, and the log says so once.
     """
     for stage in (directory / "var" / "staging").glob(f"{STAGE_PREFIX}*"):
         _delete(stage)

@@ -2,9 +2,9 @@
 
 A separate OS process reads the tarball and writes its files to a folder in var/staging; then other OS processes compile
 the sources. A development node starts none of these processes. This module renames the files to their places. An
-interruption leaves behind at most the folder in var/staging, and parts that no release in the commit record needs;
-`sweep` deletes them, also after a failure. Then a node directory that did not exist before is removed, and one that was
-empty is emptied.
+interruption leaves behind at most the folder in var/staging, and parts that no release in the commit record needs.
+`sweep` deletes these leftovers, at the next boot or unpacking. After a failure, `sweep` runs at once; a node directory
+that is new is then removed, and a node directory that was empty before is emptied.
 
 A part (lib/<x>-<v>, releases/<vsn> or bin/<name>) that several releases share is stored once; a tarball with different
 content for a shared part is refused. etc/ is never changed. bin/ is written only in a new node directory, because the
@@ -46,8 +46,10 @@ def unpack(
     The tarball's signature, if there is one, is in the file beside it. It is checked first, with the node's release
     keys. In a directory without a commit record, the release becomes permanent. If the release is already unpacked,
     damaged files are repaired; in this case, the release is no longer marked as failed. Blocks on the disk; must not be
-    called in two threads at once. `used` are the parts, such as lib/click-8.5.1, that the running node still reads,
-    perhaps of a release that was removed: these are not changed.
+    called in two threads at once.
+
+    `used` are the parts, such as lib/click-8.5.1, that the running node still reads, perhaps for a release that was
+    removed. These parts are not changed.
     """
     try:
         with open_regular(tarball) as file:
@@ -86,7 +88,7 @@ def _moves(files: Path, directory: Path, manifest: Manifest) -> list[str]:
     """Return the paths to move from the stage: new parts, and staged files of existing parts.
 
     Raises Refused if the stage has a file that is neither in the manifest nor bytecode, or lacks a file of a new part.
-    Its writer may be malicious.
+    The process that wrote the stage may be malicious.
     """
     listed = {manifest_path(manifest.vsn), *manifest.files}
     bytecode = {f"{part}/{BYTECODE_NAME}" for part in parts_of(manifest)}

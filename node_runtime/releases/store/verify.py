@@ -18,13 +18,13 @@ from node_runtime.releases.files.regular_file import check_shortage
 RESTAGE_REMEDY = "stage its tarball again"
 """The remedy for a damaged release, because unpacking replaces the files that differ from the manifest."""
 MAX_FILES_READ_HERE: Final = 100
-"""`verify_apart` reads more files than this in another OS process.
+"""If there are more files than this, `verify_apart` reads them in another OS process.
 
-A thread that opens and reads a file lets the other threads run several times, and waits for the interpreter's lock each
-time, up to 5 ms while the event loop is busy. So thousands of files take many seconds, and delay the event loop.
+A thread that reads a file gives up the interpreter's lock several times. While the event loop is busy, the thread waits
+up to 5 ms for the lock each time. So thousands of files would take many seconds, and delay the event loop.
 """
 READ_SECONDS: Final = 300.0
-"""The time limit for that process. If it takes longer, the files are read in this one."""
+"""The time limit of the other OS process. If it takes longer, this process reads the files."""
 _CHILD: Final = "node_runtime.releases.files.file_defects"
 
 
@@ -42,7 +42,7 @@ def verify(directory: Path, manifest: Manifest, paths: Iterable[str] | None = No
 def verify_apart(directory: Path, manifest: Manifest) -> None:
     """Compare all files with the manifest, as `verify` does. Many files are read in another OS process. Blocks.
 
-    If the system can't start the other process, the files are read in this one.
+    If the system can't start the other process, this process reads the files.
     """
     files = _listed(manifest, manifest.files)
     if len(files) <= MAX_FILES_READ_HERE:

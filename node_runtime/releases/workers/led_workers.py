@@ -1,8 +1,8 @@
-"""Brings the other workers to the release of worker 1: orders them, one after the other, to install it.
+"""Brings the other workers to the release of worker 1: orders one after the other to install this release.
 
-Worker 1 changes first. Then each other worker prepares, rehearses and installs the release by itself, on its own
-states, when worker 1 orders it. Only worker 1 gives orders. If worker 1 ends during a change, its successor brings all
-workers to one release.
+Worker 1 changes first. Then it orders each other worker to follow. That worker prepares, rehearses and installs the
+release by itself, on its own states. Only worker 1 gives orders. If worker 1 ends during a change, its successor brings
+all workers to one release.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .messages import VERSION, At, Bad, Committed, Done, Go, Greeting, WorkerEnd
 from .place import WorkerPlace
 
 FOLLOWER_WAIT_SECONDS: Final = 60.0
-"""Seconds that a worker waits for temporary blockers, if the request sets no limit, and in a repair."""
+"""Seconds that a worker waits for temporary blockers in a repair, or if the request sets no limit."""
 
 logger: Final = logging.getLogger("node_runtime")
 
@@ -34,8 +34,8 @@ logger: Final = logging.getLogger("node_runtime")
 class LedWorker:
     """A worker other than worker 1. `vsn` is the release that it runs; "" while it is down, for the reason `why`.
 
-    `booted` is the release that its process has booted. `failed_boots` counts how often, since worker 1 got its present
-    release, this worker has ended before it was ready.
+    `booted` is the release that its process has booted. `failed_boots` counts the ends of this worker before it was
+    ready, since worker 1 got its present release.
     """
 
     number: int
@@ -123,13 +123,13 @@ class LedWorkers:
         for one in self._workers.values():
             if one.vsn and (one.vsn != vsn or one.order is not None):
                 raise Refused(
-                    f"Worker {one.number} still runs release {one.vsn}, and worker 1 release {vsn}; try again in a "
-                    f"moment."
+                    f"Worker {one.number} still runs release {one.vsn}, and worker 1 runs release {vsn}; try again in "
+                    f"a moment."
                 )
 
     @property
     def is_repairing(self) -> bool:
-        """Whether a worker is being brought into the release of worker 1 outside of an operation."""
+        """Whether a worker is being brought to the release of worker 1 outside of an operation."""
         return self._repair is not None
 
     # ------------------------------------------------------------------ orders
@@ -143,7 +143,7 @@ class LedWorkers:
         *,
         forgive: bool = False,
     ) -> str:
-        """Bring the workers into release `vsn`, one after the other; return why that failed, or "".
+        """Bring the workers to release `vsn`, one after the other; return why that failed, or "".
 
         If a worker fails, the remaining workers keep their release. Before each worker, `trouble()` is called; if it
         returns a problem of worker 1 (not ""), the remaining workers keep their release, too. `forgive` is for a return
@@ -176,7 +176,9 @@ class LedWorkers:
         return "; ".join(lost)
 
     def repair(self, vsn: str, who: str) -> None:
-        """Bring workers that run another release than worker 1 to its release, `vsn`, or restart them."""
+        """Bring the workers that don't run `vsn`, worker 1's release, to this release. A worker that fails is
+        restarted.
+        """
         if self._repair is None and any(one.vsn not in ("", vsn) for one in self._workers.values()):
             self._repair = runtime().loop.create_task(self._repair_all(vsn, who))
 
@@ -205,7 +207,7 @@ class LedWorkers:
             one.order = one.answer = None
 
     def _restart(self, one: LedWorker, why: str, vsn: str) -> None:
-        """Restart a worker that could not change to `vsn`, unless it has ended and so is restarted by the parent."""
+        """Restart a worker that could not change to `vsn`. If the worker has ended, the parent restarts it anyway."""
         if one.vsn in ("", vsn):
             return
         logger.error("restarting worker %s, which loses its states: %s", one.number, why)
@@ -264,7 +266,7 @@ class LedWorkers:
             self.on_trouble(f"worker {one.number} ended: {why}")
 
     def _restart_stranger(self, one: LedWorker, version: int) -> None:
-        """Restart a worker whose node_runtime sends messages of another `version`, into worker 1's release."""
+        """Restart a worker in worker 1's release, because its node_runtime sends messages of another `version`."""
         why = (
             f"its node_runtime sends messages of version {version}, and that of worker 1 understands version {VERSION}"
         )

@@ -18,8 +18,10 @@ MAX_LINE_BYTES: Final = 4000
 
 
 VERSION: Final = 1
-"""The version of these messages. A worker whose messages have another version runs another runtime, and is restarted:
-it boots the release of worker 1, and so its runtime. `Greeting` and `At` carry it, and must stay readable.
+"""The version of these messages. If the messages of a worker have another version, the worker runs another runtime.
+
+Such a worker is restarted. It then boots the release of worker 1, which contains the same runtime. `Greeting` and `At`
+contain the version, so a runtime of any version must be able to read them.
 """
 
 

@@ -186,7 +186,7 @@ async def test_a_plan_names_the_settings_that_a_code_change_changes(small: Small
     assert plan.blockers == ()
     (warning,) = [one for one in plan.warnings if "settings of the whole OS process" in one]
     assert "the umask to 0o017, the recursion limit to 4321, " in warning
-    assert "and 5 more. A downgrade does not restore them; an install that fails does, unless its script" in warning
+    assert "and 5 more. A downgrade does not restore them. A failed install does, unless its script" in warning
     assert before.changes() == []
 
 

@@ -296,8 +296,8 @@ async def test_coroutines_which_cannot_be_held_are_named_by_plan_and_result(smal
     pids = [spawn(importlib.import_module("shop.counter").run) for _ in range(5)]
     sentence = (
         f"{pids[0]}, {pids[1]}, {pids[2]} and 2 more run coroutines of shop.counter, "
-        "which can't be suspended: they continue in the old version. What they assign to shop.counter.turns after the "
-        "upgrade is lost: only the old version sees it."
+        "which can't be suspended: they continue in the old version. Only the old version sees what they assign to "
+        "shop.counter.turns after the upgrade."
     )
     assert sentence in (await handler.plan("2")).warnings
     operation = await small.install("2")

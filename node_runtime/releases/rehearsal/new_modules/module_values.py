@@ -22,7 +22,7 @@ _IN_FUNCTION: Final = (
     "global variable that __carry__ lists"
 )
 MAX_CODE_NAMED: Final = 3
-"""At most this many functions and classes are named to which lost data refers."""
+"""If lost data refers to replaced functions and classes, at most this many of them are named."""
 
 
 def with_module_values(code: NewCode, batch: Batch, repeated: Callable[[], Mapping[str, dict[str, Any]]]) -> NewCode:
@@ -40,7 +40,7 @@ def lost_values(code: NewCode) -> tuple[str, ...]:
     """
     listed = tuple(
         f"{one.module}.{one.name} ({one.kind}{_entries(one)}, about {one.size} bytes) holds data that the object "
-        f"of the new version lacks, so it is lost: {_remedy(one)}."
+        f"of the new version lacks, so this data is lost: {_remedy(one)}."
         for one in code.module_values
         if one.fate == "lost"
     )

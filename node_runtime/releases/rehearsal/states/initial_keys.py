@@ -13,7 +13,11 @@ _REMOVALS: Final = ("pop", "popitem", "clear")
 
 
 def initial_keys(cls: type[Any]) -> frozenset[str] | None:
-    """Return the keys that each dict that `init` of a class returns certainly has; None if that can't be known."""
+    """Return the keys that the state certainly has after `init` of a class, if the state is a dict; else None.
+
+    If `init` returns several dicts, these are the keys that all of them have. None also means that the keys are
+    unknown.
+    """
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(cls.init)))
     except (OSError, TypeError, SyntaxError, SystemError):
@@ -58,7 +62,7 @@ def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
 
 
 def _keys_of(value: ast.expr, before: Sequence[ast.stmt], nodes: Sequence[ast.AST]) -> frozenset[str]:
-    """Return the certain keys of a dict display, of a call such as `dict(n=1)`, or of the dict with a name.
+    """Return the certain keys of a dict display, of a call such as `dict(n=1)`, or of the dict in a variable.
 
     `nodes` are those of the whole function, and the statements `before` have certainly run.
     """
@@ -82,7 +86,9 @@ def _removes_keys(node: ast.AST, name: str) -> bool:
 
 
 def _keys_of_name(name: ast.Name, before: Sequence[ast.stmt], nodes: Sequence[ast.AST]) -> frozenset[str]:
-    """Return the keys that every dict bound to the name has, and the keys that are added to the last one."""
+    """Return the keys that every dict bound to the name has, and the keys that are added to the dict that was bound
+    last.
+    """
     bound: dict[ast.expr, ast.expr | None] = {}
     for node in nodes:
         match node:
@@ -110,7 +116,7 @@ def _position(node: ast.expr | ast.stmt) -> tuple[int, int]:
 
 
 def _added(name: str, statements: Sequence[ast.stmt]) -> Iterator[str]:
-    """Yield the keys that statements such as `state["n"] = 1` add to the dict with a name."""
+    """Yield the keys that statements such as `state["n"] = 1` add to the dict in the variable `name`."""
     for statement in statements:
         match statement:
             case ast.Assign(

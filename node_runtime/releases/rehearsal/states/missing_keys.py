@@ -1,7 +1,8 @@
-"""Finds keys that the new code expects in states that are dicts, and that the states of live processes lack.
+"""Finds keys that the new code expects in the states of live processes, and that these states lack.
 
-A dict has no declared fields, so the default migration leaves it as it is. Two things say which keys the new code
-expects: the `TypedDict` that a class declares as its state, and the dict that `init` makes.
+Only states that are dicts are checked. A dict has no declared fields, so the default migration leaves it as it is. Two
+things say which keys the new code expects: the `TypedDict` that a class declares as its state, and the dict that `init`
+makes.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ class ExpectedKeys(msgspec.Struct, frozen=True):
 
 
 def states_without_keys(transition: Transition, batch: Batch) -> tuple[list[Blocker], list[str]]:
-    """Return a blocker for each class whose declared state lacks a key, and a warning for each other missing key.
+    """Return a blocker for each class whose states lack a required key, and a warning for any other missing key.
 
-    The processes that the script stops before their code changes are left out, and so are those whose states a written
-    code_change converts.
+    A key is required by the declared state; other keys are those that only the new `init` sets. Left out are processes
+    that the script stops before their code changes, and processes whose states a written code_change converts.
     """
     blockers, warnings = [], []
     known: dict[tuple[str, str], ExpectedKeys] = {}

@@ -1,7 +1,7 @@
-"""Finds what the new `init` of processes and the new `start` of applications begin, and an upgrade does not.
+"""Finds the timers, tasks and subscriptions that a new `init` or `start` begins, but that an upgrade does not begin.
 
-An upgrade calls neither of them again. So a timer, a task or a subscription that only the new code begins would be
-missing until the process or the node restarts, and nothing would say so.
+An upgrade calls neither `init` of running processes nor `start` of running applications. So a timer that only the new
+code begins would be missing until the process or the node restarts, and nothing would report this.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BEGINNINGS: Final = frozenset({
 def unrepeated_calls(transition: Transition, batch: Batch) -> list[str]:
     """Return a sentence for each class and each application that begins more in the new version.
 
-    If the script applies a function, the author has thought of it, so the result is empty.
+    If the script applies a function, the author has probably thought of this, so the result is empty.
     """
     if any(isinstance(step, Apply) for step in transition.script):
         return []
@@ -53,9 +53,9 @@ def _of_processes(transition: Transition, batch: Batch) -> Iterator[str]:
             more = f" and {len(processes) - 1:,} more" if len(processes) > 1 else ""
             yield (
                 f"init of {first.module}:{first.qualname} calls {', '.join(sorted(begun))} in release "
-                f"{transition.target.vsn}, but an upgrade does not call init for processes that run "
-                f"({conditions.process_label(first)}{more}): let the appup apply a function that makes up for it, or "
-                f"restart the processes."
+                f"{transition.target.vsn}, but an upgrade does not call init of running processes "
+                f"({conditions.process_label(first)}{more}): let the appup apply a function that does what init would "
+                f"do, or restart the processes."
             )
 
 

@@ -29,7 +29,7 @@ from .compile_child import CompiledPart, CompileTask
 
 MAX_PROCESSES: Final = 4
 MIN_SHARE_BYTES: Final = 1 << 20
-"""One process is started for this many bytes of sources. Compiling them takes several times as long as its start."""
+"""One process is started for this many bytes of sources: compiling them takes several times as long as the start."""
 DEADLINE_SECONDS: Final = 40.0
 """The time limit for all parts together."""
 _MODULE: Final = "node_runtime.releases.store.bytecode.compile_child"

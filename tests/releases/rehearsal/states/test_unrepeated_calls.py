@@ -47,8 +47,9 @@ async def warned(small: SmallNode, first: str, second: str, appup: str = LOAD_CO
 @pytest.mark.parametrize("second", [DIRECT, BY_A_METHOD])
 async def test_a_timer_that_only_the_new_init_sets_is_named(small: SmallNode, second: str) -> None:
     assert await warned(small, QUIET, second) == [
-        "init of shop.counter:Counter calls send_after in release 2, but an upgrade does not call init for processes "
-        "that run (counter and 1 more): let the appup apply a function that makes up for it, or restart the processes."
+        "init of shop.counter:Counter calls send_after in release 2, but an upgrade does not call init of running "
+        "processes (counter and 1 more): let the appup apply a function that does what init would do, or restart the "
+        "processes."
     ]
 
 
