@@ -174,9 +174,7 @@ def _applications_with_health() -> list[tuple[str, str]]:
 
 
 async def _ask_application(name: str, mod: str) -> HealthAnswer:
-    """Call an application's health check. Return the answer (None: unknown), and a sentence that explains it if not
-    True.
-    """
+    """Call an application's health check. Return the answer (None: unknown), and a sentence for any answer but True."""
     try:
         cls = resolve_reference(mod)
         if cls.health is Application.health:

@@ -26,7 +26,7 @@ RETRY_SECONDS: Final = 10.0
 REVERT_WAIT_SECONDS: Final = 60.0
 """How long each attempt to revert waits for blockers that may pass by themselves."""
 CLOCK_TOLERANCE_SECONDS: Final = 1.0
-"""If the clock is changed by more than this, the time of the deadline that is shown to people is corrected."""
+"""If the clock is changed by more than this, the displayed time of the deadline is corrected."""
 LATE: Final = "the release was not committed in time"
 """The reason for a revert at the deadline."""
 MAX_REVERT_ATTEMPTS: Final = 3

@@ -361,7 +361,7 @@ class ReleaseHandler:
         self._repair_workers()
 
     def _repair_workers(self) -> None:
-        """Bring workers that booted another release into the current one, unless an operation runs."""
+        """Bring workers that booted another release to the current release, unless an operation runs."""
         if self._running is None and not self._stopping:
             self.workers.repair(self.vsn, operation_outcome.LEADER)
 

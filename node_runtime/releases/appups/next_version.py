@@ -38,8 +38,8 @@ def next_version(before: Project, project: Project, suffix: str) -> NextVersion:
     """Return `project` as the version after `before`; return `before` itself if both have the same contents.
 
     The release and the applications get versions that end with `suffix`, such as "+dev.2", and generated appups. If the
-    author has already written a new version of an application and an appup from the version in `before`, both stay as
-    they are. Raises Refused if no appup can be generated, or if a version would be too long.
+    author has already written a new version of an application, and an appup from the version in `before`, this version
+    and this appup stay as they are. Raises Refused if no appup can be generated, or if a version would be too long.
     """
     known = {app.app.name: app for app in before.apps}
     written = {app.app.name for app in project.apps if has_appup(known.get(app.app.name), app)}

@@ -71,7 +71,7 @@ def _configuration(before: Manifest, after: Manifest) -> Iterator[str]:
 
 
 def _changes(before: Mapping[str, FileEntry], after: Mapping[str, FileEntry]) -> list[str]:
-    """Return the paths that differ, after "new" or "removed" if only one mapping has them."""
+    """Return the paths that differ. A path that only one of the mappings has follows the word "new" or "removed"."""
     differing = [path for path in sorted(before.keys() | after.keys()) if before.get(path) != after.get(path)]
     both, words = before.keys() & after.keys(), {True: "removed", False: "new"}
     return [path if path in both else f"{words[path in before]} {path}" for path in differing]

@@ -62,9 +62,9 @@ def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) ->
     """Raise `Refused` for a mistake in the appup, which is the content of the file `path`.
 
     The appup must have the version of `app`, and no entry may have a second point_of_no_return. `modules` are the
-    modules of `app`. An instruction may only name one of these modules, and an upgrade must not delete one, nor a
-    downgrade add one. Modules of the earlier version are not known here: an upgrade may delete any other module, and a
-    downgrade add it.
+    modules of `app`. Instructions must name one of these modules, with two exceptions: an upgrade may delete only other
+    modules, and a downgrade may add only other modules. The modules of the earlier version are not known here, so the
+    names of other modules are not checked.
     """
     if appup.vsn != app.vsn:
         raise refusal_at(

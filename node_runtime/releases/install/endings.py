@@ -10,8 +10,8 @@ from node_runtime.protocol.messages import ProcessResult
 class Installed(msgspec.Struct, frozen=True):
     """A successful install.
 
-    `pause` is the time in seconds for which processes were suspended or the new modules stopped the event loop.
-    `touched` is the number of affected processes; `results` describes some of them.
+    `pause` is the time in seconds for which processes were suspended, or new code stopped the event loop. `touched` is
+    the number of affected processes; `results` describes some of them.
     """
 
     pause: float

@@ -40,7 +40,7 @@ INCOMPLETE: Final = (
 _CONTAINERS: Final = (list, dict, set, deque)
 _UNCHANGEABLE: Final = (tuple, frozenset, str, bytes, int, float, complex, enum.Enum, BaseException, type, FunctionType)
 _OWN_REFERENCES: Final = 3
-"""Of the references to an object that this module counts, so many are its own: a list, a variable and an argument."""
+"""When this module counts the references to an object, so many are its own: a list, a variable and an argument."""
 _HEAP_TYPE: Final = 1 << 9
 """Py_TPFLAGS_HEAPTYPE: the flag of the classes that a `class` statement made."""
 

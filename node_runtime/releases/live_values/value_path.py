@@ -15,7 +15,7 @@ from .value_search import Trail
 MAX_SHOWN_STEPS: Final = 12
 """A longer path is shortened in the middle."""
 MAX_SEARCHED_PARTS: Final = 100_000
-"""In a container with more parts, no value is searched: the path shows `UNKNOWN_PLACE`."""
+"""A container with more parts is not searched for a value: the path shows `UNKNOWN_PLACE`."""
 UNKNOWN_PLACE: Final = "[…]"
 
 

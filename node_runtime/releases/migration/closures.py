@@ -18,7 +18,7 @@ from .targets import resolve_name
 
 LOCALS: Final = ".<locals>."
 MAX_ITEMS: Final = 1_000
-"""In a larger container, no lambda is searched."""
+"""A larger container is not searched for lambdas."""
 _VARIADIC: Final = 0x04 | 0x08
 """The flags of functions with `*args` and `**kwargs`."""
 

@@ -83,7 +83,9 @@ def _shown(key: str, flat: Mapping[str, Any]) -> str:
 
 
 def _masked(value: Any, depth: int = 0) -> Any:
-    """Return a copy of the value in which each secret is masked, at any depth. A part is a secret by its name."""
+    """Return a copy of the value in which each secret is masked, at any depth. The names of values show which are
+    secrets.
+    """
     if depth < MAX_DEPTH and (type(value) is list or type(value) is tuple):
         return [_masked(part, depth + 1) for part in value]
     if depth < MAX_DEPTH and type(value) is dict:

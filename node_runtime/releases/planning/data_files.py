@@ -107,9 +107,9 @@ def _all_changed(transition: Transition) -> list[PlannedFile]:
 def left_behind_paths(transition: Transition) -> Iterator[str]:
     """Yield a sentence for each global variable or state that contains a path into an older folder of an application.
 
-    The search considers only applications whose data files `transition` changes, and all folders but the target's. It
-    reads whole namespaces and states, so it runs in a copy of the node. If it reaches a limit, the last sentences name
-    the limit.
+    Only applications whose data files `transition` changes are considered. The folder may belong to any release except
+    the target. The search reads whole namespaces and states, so it runs in a copy of the node. If it reaches a limit,
+    the last sentences name the limit.
     """
     changed = {file.application for file in _all_changed(transition)}
     folders = {name: f"{transition.left.root}/lib/{name}-" for name in changed}

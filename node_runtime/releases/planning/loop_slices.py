@@ -14,7 +14,7 @@ MAX_SHARE_OF_OTHERS: Final = 10.0
 
 
 class LoopSlices:
-    """The slices of a work on the event loop, each of about `seconds` seconds.
+    """The slices of long work on the event loop, each of about `seconds` seconds.
 
     Between two slices, the event loop runs until it has nothing else to do. If the work and the requests of a busy
     application only took turns, the whole work would delay the requests, because a loop that is busy for most of the

@@ -55,8 +55,7 @@ class InstallParticipant(Protocol):
         """
 
     async def close(self, find_holders: FindOldCodeHolders) -> list[str]:
-        """For a purge, close what this participant can close among the holders of an old version. Return what it was,
-        in words.
+        """For a purge, close what this participant can close among the holders of an old version. Return it as clauses.
 
         Afterwards, the purge kills or cancels the holders that are left.
         """

@@ -100,7 +100,9 @@ def _folded(holders: Sequence[_Found]) -> tuple[list[_Found], Mapping[int | None
 
 
 def _belongs_to(found: FoundHolder, process: FoundHolder) -> bool:
-    """Return whether `found` is a task that `process` has started, or a timer or server that holds an object of it."""
+    """Return whether `process` has started the task `found`, or the timer or server `found` holds an object of
+    `process`.
+    """
     holder = found.holder
     if holder.kind == "task":
         return holder.pid == process.holder.pid and holder.does.startswith("holds ")

@@ -168,8 +168,9 @@ class _Translation:
             case "remove":
                 stopped = _stop_and_remove(old or self.refuse_missing(step, self.left))
                 if new is not None:
+                    vsn = self.target.vsn
                     raise Refused(
-                        f"remove_application: {name} is still in release {self.target.vsn}; remove the instruction, or the application."
+                        f"remove_application: {name} is still in release {vsn}; correct the appup or the release."
                     )
                 return [*stopped, Apply(f"{APPLICATION}:unload", (name,))]
             case "restart":

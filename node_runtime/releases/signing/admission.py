@@ -27,7 +27,7 @@ from .remembered_trust import check_remembered
 from .statement import ReleaseStatement, build_id, parse_statement
 
 MAX_CLOCK_DIFFERENCE: Final = timedelta(days=1)
-"""A build id may be at most this far in the future. After its commit, builds made until then would be refused as older.
+"""A build id may be at most this far in the future: after its commit, builds of the present would be refused as older.
 """
 
 

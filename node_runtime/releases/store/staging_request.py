@@ -43,8 +43,8 @@ ONLY_READ: Final = StageRequest(only_read=True)
 def admit_to(directory: Path, tarball: Path) -> Admission:
     """Admit a tarball, with the signature beside it, to the node in `directory`. Raises Refused.
 
-    The exact tarball of a release that the node has committed is always admitted, to repair that release, even if its
-    signature has expired since: the node may boot that release and return to it anyway.
+    If the node has committed a release, the exact tarball of this release is always admitted, to repair the release,
+    even if the signature has expired since. The node may boot this release, and return to it, anyway.
     """
     try:
         return admit(tarball, read_signature(tarball), directory)

@@ -90,7 +90,9 @@ class LedWorkers:
         self._requests.announce(vsn)
 
     def booted(self) -> set[str]:
-        """Return the releases that the processes of the other workers have booted, whose files they may still use."""
+        """Return the releases that the processes of the other workers have booted. They may still use files of these
+        releases.
+        """
         return {one.booted for one in self._workers.values() if one.booted}
 
     def infos(self, node: str, vsn: str, os_pid: int) -> tuple[WorkerInfo, ...]:

@@ -140,8 +140,8 @@ async def test_a_web_application_with_data_is_not_to_be_carried_since_it_would_k
     counter.app.state.users = {"ann"}
     (sentence,) = (await small.handler.plan("2")).lost
     assert sentence.endswith(
-        "so it is lost: the object also refers to replaced code (shop.counter.page), which __carry__ would keep, "
-        "too; to keep only the data, store it apart from the code, in a global variable that __carry__ lists."
+        "so this data is lost: the object also refers to replaced code (shop.counter.page), which __carry__ would "
+        "keep, too; to keep only the data, store it apart from the code, in a global variable that __carry__ lists."
     )
 
 
@@ -155,7 +155,7 @@ async def test_data_beside_open_connections_is_to_be_carried_although_they_refer
     scope = {"type": "http", "asgi": {"version": "3.0"}, "app": counter.app, "endpoint": counter.page}
     counter.rooms["lobby"] = [HTTPConnection(scope)]
     (sentence,) = (await small.handler.plan("2")).lost
-    assert sentence.endswith("so it is lost: list the name in __carry__ to keep it.")
+    assert sentence.endswith("so this data is lost: list the name in __carry__ to keep it.")
 
 
 HUB = """

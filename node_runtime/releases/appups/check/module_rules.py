@@ -78,7 +78,7 @@ def modules_without_instruction(script: CheckedScript) -> Iterator[Mistake]:
 def differing_modules(left: ReleaseSource, target: ReleaseSource, app: str) -> Iterator[tuple[str, str, str]]:
     """Yield (module, difference, instruction) for each module of `app` that differs.
 
-    For example, yield ("fil.x", "is new", "add_module").
+    An example is ("fil.x", "is new", "add_module").
     """
     old, new = left.view.app(app), target.view.app(app)
     before, after = old.modules if old else {}, new.modules if new else {}

@@ -192,8 +192,8 @@ class RunningNode:
         }
 
     def running_modules_without(self, table: ChildTableModel, child: str) -> set[str]:
-        """Return the modules that running children run, if `child` of the supervisor that `table` describes did not
-        run.
+        """Return the modules that the running children run, leaving out `child` of the supervisor that `table`
+        describes.
         """
         runs = table.running.get(child, False)
         table.running[child] = False

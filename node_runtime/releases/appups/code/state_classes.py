@@ -46,7 +46,8 @@ def held_classes(release: ReleaseCode, cls: CallbackCode) -> dict[str, Definitio
 
 
 def field_names(release: ReleaseCode, definition: Definition) -> set[str]:
-    """Return the names of the annotated fields of a class and of those of its bases that the release defines.
+    """Return the names of the annotated fields of a class. Fields of base classes count if the release defines the
+    base.
 
     The fields of an enum are its members.
     """

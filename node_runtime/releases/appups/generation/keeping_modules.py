@@ -30,7 +30,8 @@ _CHANGING_METHODS: Final = frozenset({
 class Keeper(msgspec.Struct, frozen=True):
     """An unchanged module that keeps code or values of `origin`.
 
-    `data` are those of its global names whose objects its own functions change. A load creates these objects again.
+    `data` are global names of the module. Functions of the module change the objects with these names, and a load
+    creates these objects again.
     """
 
     module: str

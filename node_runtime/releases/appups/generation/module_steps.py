@@ -24,7 +24,7 @@ ModuleStepKind: TypeAlias = Literal["add", "load", "migrate", "supervisor", "del
 class ModuleStep(msgspec.Struct, frozen=True):
     """What a script does with a module.
 
-    `state` is the change of a server class because of which the states must be migrated; None if there is none.
+    `state` is the change of a server class that makes a migration of the states necessary; None if there is none.
     """
 
     module: str

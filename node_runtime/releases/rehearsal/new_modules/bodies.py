@@ -19,7 +19,7 @@ from node_runtime.releases.rehearsal.sandbox import NotRehearsable
 from .body_opens import BodyOpens
 
 PrepareCode = Callable[[AroundBody], Batch]
-"""Compiles and executes the new code in the copy; each body runs in the context that the argument makes for it."""
+"""Compiles and executes the new code in the copy. The argument makes the context in which a body runs."""
 
 
 class LoadRefusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,10 +13,10 @@ _REMOVALS: Final = ("pop", "popitem", "clear")
 
 
 def initial_keys(cls: type[Any]) -> frozenset[str] | None:
-    """Return the keys that the state certainly has after `init` of a class, if the state is a dict; else None.
+    """Return the keys that the state of a process certainly has when `init` of its class has returned.
 
-    If `init` returns several dicts, these are the keys that all of them have. None also means that the keys are
-    unknown.
+    If `init` returns several dicts, these are the keys that all of them have. The result is None if the state is not a
+    dict or if its keys are unknown.
     """
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(cls.init)))
