@@ -66,19 +66,20 @@ class MethodEntry(Generic[P, R]):
     `where` is where the handler runs. "control" is the control thread, for a quick and thread-safe handler. "loop" is
     the event loop; the handler may be async. "slices" is the event loop, too; the handler is a generator, and other
     callbacks run at each `yield`. "worker" is a separate thread, for a slow handler. If the event loop is blocked,
-    `fallback` replies from the control thread; its last argument is a clause that says where the loop is blocked. A
-    method with a `subject` is written to the audit log; `subject(params)` is the object of the change. If
-    `audit_required` is false, the method runs even if the audit log can't be written. If it is true, the request is
-    refused in this case, and `unaudited(params)` releases what the request refers to, such as an upload. If `shared`,
-    clients of one role that send the same parameters at about the same time share one answer; then the answer must not
-    depend on the client, except on its role.
+    `fallback` replies from the control thread; its last argument is a clause that says where the loop is blocked. With
+    "slices", it is a generator, too, and the control thread handles other requests at each `yield`. A method with a
+    `subject` is written to the audit log; `subject(params)` is the object of the change. If `audit_required` is false,
+    the method runs even if the audit log can't be written. If it is true, the request is refused in this case, and
+    `unaudited(params)` releases what the request refers to, such as an upload. If `shared`, clients of one role that
+    send the same parameters at about the same time share one answer; then the answer must not depend on the client,
+    except on its role.
     """
 
     method: Method[P, R]
     handler: Callable[[Caller, P], Any]
     where: Literal["control", "loop", "slices", "worker"] = "control"
     subject: Callable[[P], str] | None = None
-    fallback: Callable[[Caller, P, str], R] | None = None
+    fallback: Callable[[Caller, P, str], Any] | None = None
     audit_required: bool = True
     unaudited: Callable[[P], object] | None = None
     shared: bool = False
@@ -280,9 +281,9 @@ class _PendingRequest:
         entry, caller, meter = self._entry, self._caller, WorkMeter()
         fallback = entry.fallback
         call = LoopCall(
-            partial(meter.run, entry.handler, caller, params),
+            partial(meter.start, entry.handler, caller, params),
             lambda result, error: answered(self._answer(result, error, meter)),
-            None if fallback is None else lambda clause: meter.run(fallback, caller, params, clause),
+            None if fallback is None else lambda clause: meter.start(fallback, caller, params, clause),
             self._peer.role,
             entry.method.urgent,
         )
@@ -292,8 +293,7 @@ class _PendingRequest:
             case "loop":
                 self._dispatch._bridge.ask(call)
             case "slices":
-                in_slices = call._replace(work=lambda: meter.run_slices(entry.handler(caller, params)))
-                self._dispatch._bridge.ask_in_slices(in_slices)
+                self._dispatch._bridge.ask_in_slices(call)
             case "worker":
                 self._dispatch._workers[self._peer.role].submit(self._in_worker, call)
             case where:

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
+from functools import partial
 from types import FrameType
 from typing import Any, Final, NamedTuple
 
@@ -46,8 +47,8 @@ class LoopCall(NamedTuple):
 
     `work()` runs on the loop, and may be async. `done(result, error)` is called once, in the control thread. If the
     loop does not start the work in time, the work never runs; instead, `fallback(clause)` runs in the control thread
-    and gives the result. Without a fallback, the error is Refused. `clause` and the error say where the loop is
-    blocked.
+    and gives the result. If it is a generator, other requests are handled at each `yield`. Without a fallback, the
+    error is Refused. `clause` and the error say where the loop is blocked.
     """
 
     work: Callable[[], Any]
@@ -64,11 +65,13 @@ class _Lane:
     """The calls of one role.
 
     `on_loop` has the calls that were passed to the loop, with the times, until the loop runs them. A viewer's next
-    calls wait in `queue` until `ended`: the last call has a result or an error.
+    calls wait in `queue` until `ended`: the last call has a result or an error. `fallbacks` has the generators of
+    fallbacks with their `done`; the first one is running.
     """
 
     on_loop: dict[object, float] = field(default_factory=dict)
     queue: deque[LoopCall] = field(default_factory=deque)
+    fallbacks: deque[tuple[Generator[None, None, Any], ReplyCallback]] = field(default_factory=deque)
     ended: bool = True
 
 
@@ -159,7 +162,34 @@ class LoopBridge:
         except Exception as error:
             call.done(None, error)
         else:
-            call.done(result, None)
+            if isinstance(result, Generator):
+                self._run_fallback(result, call)
+            else:
+                call.done(result, None)
+
+    def _run_fallback(self, slices: Generator[None, None, Any], call: LoopCall) -> None:
+        """Run a fallback in slices, after the fallbacks that clients of the same role wait for."""
+        fallbacks = self._lanes[call.role].fallbacks
+        fallbacks.append((slices, call.done))
+        if len(fallbacks) == 1:
+            self._run_fallback_slice(fallbacks)
+
+    def _run_fallback_slice(self, fallbacks: deque[tuple[Generator[None, None, Any], ReplyCallback]]) -> None:
+        slices, done = fallbacks[0]
+        result, error, has_ended = None, None, True
+        try:
+            next(slices)
+            has_ended = False
+        except StopIteration as last:
+            result = last.value
+        except Exception as raised:
+            error = raised
+        if has_ended:
+            fallbacks.popleft()
+        if fallbacks:
+            self._run(partial(self._run_fallback_slice, fallbacks))  # after the requests that have arrived meanwhile
+        if has_ended:
+            done(result, error)
 
     def ask_in_slices(self, call: LoopCall) -> None:
         """Run the generator `call.work()` on the loop, and pass its return value to `call.done`.

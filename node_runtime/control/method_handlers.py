@@ -264,8 +264,10 @@ class MethodHandlers:
         users = yield from self._processes.module_users(caller.role)
         return self._summary(caller, seq, users, None)
 
-    def torn_summary(self, caller: Caller, request: m.Empty, blocked: str) -> m.NodeSummary:
-        return self._summary(caller, self._parts.events.seq, self._processes.torn_module_users(), blocked)
+    def torn_summary(self, caller: Caller, request: m.Empty, blocked: str) -> Generator[None, None, m.NodeSummary]:
+        seq = self._parts.events.seq
+        users = yield from self._processes.torn_module_users(caller.role)
+        return self._summary(caller, seq, users, blocked)
 
     def _summary(self, caller: Caller, seq: int, users: dict[str, int], blocked: str | None) -> m.NodeSummary:
         newest = self._handler.operations(1)
@@ -286,8 +288,10 @@ class MethodHandlers:
         runtime_snapshot = yield from self._parts.snapshots.take_in_slices()
         return self._snapshot(caller, seq, runtime_snapshot, None)
 
-    def torn_snapshot(self, caller: Caller, request: m.Empty, blocked: str) -> m.Snapshot:
-        return self._snapshot(caller, self._parts.events.seq, self._parts.snapshots.take(), blocked)
+    def torn_snapshot(self, caller: Caller, request: m.Empty, blocked: str) -> Generator[None, None, m.Snapshot]:
+        seq = self._parts.events.seq
+        runtime_snapshot = yield from self._parts.snapshots.take_in_slices()
+        return self._snapshot(caller, seq, runtime_snapshot, blocked)
 
     def _snapshot(self, caller: Caller, seq: int, runtime_snapshot: RuntimeSnapshot, blocked: str | None) -> m.Snapshot:
         newest = self._handler.operations(1)

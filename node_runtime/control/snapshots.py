@@ -26,7 +26,7 @@ from node_runtime.protocol.messages.inspection import SUCCESSOR_REMEDY
 
 from .queries.process_reader import ProcessReader, shown_name, table_of
 from .queries.process_view import oldest_mail, predecessors, running_callback, waited_for
-from .queries.slices import SliceClock, run_through
+from .queries.slices import SliceClock
 
 
 class RuntimeSnapshot(msgspec.Struct, frozen=True):
@@ -44,10 +44,6 @@ class SnapshotReader:
     def __init__(self, runtime: Runtime, code: CodeServer) -> None:
         self._runtime = runtime
         self.code = code
-
-    def take(self) -> RuntimeSnapshot:
-        """Take a snapshot without yielding, for the control thread while the event loop is blocked."""
-        return run_through(self.take_in_slices())
 
     def take_in_slices(self) -> Generator[None, None, RuntimeSnapshot]:
         """Take a snapshot, and yield after each slice, so that other callbacks of the event loop run.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from time import thread_time
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -23,6 +23,11 @@ class WorkMeter:
             return work(*args, **kwargs)
         finally:
             self.seconds += thread_time() - began
+
+    def start(self, work: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Call `work(*args, **kwargs)` as `run` does. If it is a generator, return one whose steps are measured."""
+        result = self.run(work, *args, **kwargs)
+        return self.run_slices(result) if isinstance(result, Generator) else result
 
     def run_slices(self, slices: Generator[None, None, T]) -> Generator[None, None, T]:
         """Run a generator, and return its result. Only the time of its steps counts, not the time between two steps."""

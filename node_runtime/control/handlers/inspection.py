@@ -14,7 +14,6 @@ from node_runtime.code import CodeServer
 from node_runtime.control.dispatch import Caller, MethodEntry
 from node_runtime.control.inspection.inspector import ProcessInspector
 from node_runtime.control.inspection.recordings import Recordings
-from node_runtime.control.queries.slices import run_through
 from node_runtime.control.snapshots import SnapshotReader
 from node_runtime.processes.errors import Exit, NoProcess
 from node_runtime.processes.runtime import Runtime
@@ -63,8 +62,11 @@ class InspectionHandlers:
     def process(self, caller: Caller, request: m.InspectProcess) -> Generator[None, None, m.ProcessView]:
         return self._inspector.inspect(request.pid)
 
-    def torn_process(self, caller: Caller, request: m.InspectProcess, blocked: str) -> m.ProcessView:
-        return replace(run_through(self._inspector.inspect(request.pid, torn=True)), blocked=blocked)
+    def torn_process(
+        self, caller: Caller, request: m.InspectProcess, blocked: str
+    ) -> Generator[None, None, m.ProcessView]:
+        view = yield from self._inspector.inspect(request.pid, torn=True)
+        return replace(view, blocked=blocked)
 
     def log_process(self, caller: Caller, request: m.LogProcess) -> m.Empty:
         process = self._with_callbacks(request.pid, request.boot_id)

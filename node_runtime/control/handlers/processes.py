@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
@@ -12,7 +13,6 @@ from msgspec.structs import replace
 from node_runtime.behaviours.upgrade.live_processes import SupervisorProcess
 from node_runtime.code import CodeServer
 from node_runtime.control.queries.process_queries import ProcessQueries
-from node_runtime.control.queries.slices import run_through
 from node_runtime.processes.pid import ROOT
 from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import Runtime
@@ -47,43 +47,44 @@ class ProcessHandlers:
             "viewer": ProcessQueries(runtime, code, boot_id),
             "operator": ProcessQueries(runtime, code, boot_id),
         }
-        self._torn_queries: ProcessQueries | None = None
-        self._torn_since = 0.0
+        self._torn_queries: dict[m.Role, tuple[float, ProcessQueries]] = {}
+        """The queries that were made while the event loop was blocked, with the time at which they were made."""
 
     def processes(self, caller: Caller, request: m.ProcessQuery) -> Generator[None, None, m.ProcessPage]:
         return self._queries[caller.role].processes(request)
 
-    def torn_processes(self, caller: Caller, request: m.ProcessQuery, blocked: str) -> m.ProcessPage:
-        return replace(run_through(self._torn().processes(replace(request, since=0))), blocked=blocked)
+    def torn_processes(
+        self, caller: Caller, request: m.ProcessQuery, blocked: str
+    ) -> Generator[None, None, m.ProcessPage]:
+        page = yield from self._torn(caller.role).processes(replace(request, since=0))
+        return replace(page, blocked=blocked)
 
     def tree(self, caller: Caller, request: m.TreeQuery) -> Generator[None, None, m.TreePage]:
         return self._queries[caller.role].tree(request)
 
-    def torn_tree(self, caller: Caller, request: m.TreeQuery, blocked: str) -> m.TreePage:
-        return replace(run_through(self._torn().tree(replace(request, since=0))), blocked=blocked)
+    def torn_tree(self, caller: Caller, request: m.TreeQuery, blocked: str) -> Generator[None, None, m.TreePage]:
+        page = yield from self._torn(caller.role).tree(replace(request, since=0))
+        return replace(page, blocked=blocked)
 
     def module_users(self, role: m.Role) -> Generator[None, None, dict[str, int]]:
         return self._queries[role].module_users()
 
-    def torn_module_users(self) -> dict[str, int]:
-        return run_through(self._torn().module_users())
+    def torn_module_users(self, role: m.Role) -> Generator[None, None, dict[str, int]]:
+        return self._torn(role).module_users()
 
-    def _torn(self) -> ProcessQueries:
-        """Return the queries that the control thread answers while the event loop is blocked.
+    def _torn(self, role: m.Role) -> ProcessQueries:
+        """Return the queries of a role that the control thread answers while the event loop is blocked.
 
         They are kept for `TORN_KEPT_SECONDS`, so that not every request has to read all processes.
         """
-        queries = self._torn_queries
-        if queries is None or time.monotonic() - self._torn_since > TORN_KEPT_SECONDS:
-            queries = self._torn_queries = ProcessQueries(self._runtime, self._code, self._boot_id, torn=True)
-            self._torn_since = time.monotonic()
+        made, queries = self._torn_queries.get(role, (-math.inf, None))
+        if queries is None or time.monotonic() - made > TORN_KEPT_SECONDS:
+            queries = ProcessQueries(self._runtime, self._code, self._boot_id, torn=True)
+            self._torn_queries[role] = time.monotonic(), queries
             with suppress(RuntimeError):  # the event loop has ended
-                self._runtime.loop.call_soon_threadsafe(self._forget_torn)  # called when the loop is not blocked
+                # called when the loop is not blocked: these queries keep ended processes, and so old code
+                self._runtime.loop.call_soon_threadsafe(self._torn_queries.clear)
         return queries
-
-    def _forget_torn(self) -> None:
-        """Drop the queries that were made while the loop was blocked: they keep ended processes, and so old code."""
-        self._torn_queries = None
 
     # ------------------------------------------------------------------ changes
 

@@ -94,13 +94,3 @@ class Repetition:
                 return result
             spent += thread_time() - began
             yield
-
-
-def run_through(slices: Generator[None, None, T]) -> T:
-    """Run `slices` to its end without yielding, for the control thread while the event loop is blocked."""
-    while True:
-        try:
-            next(slices)
-        except StopIteration as last:
-            result: T = last.value
-            return result
