@@ -1,16 +1,30 @@
-"""Makes plain values of states, so that states of different versions of a class can be compared and converted."""
+"""Makes plain values of states, and compares the states of different versions of a class."""
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import enum
-import sys
 from collections import deque
-from collections.abc import Mapping
 from typing import Any
 
-MISSING = object()
+
+class FieldValues(dict[str, Any]):
+    """The fields of an object by name: a dict that a comparison can tell from a dict in the state."""
+
+
+class SetOfFields(list[Any]):
+    """The members of a set of objects. Their order has no meaning."""
+
+
+class FieldsText(str):
+    """The text of an object that is the key of a dict. `fields` are the object's fields."""
+
+    def __new__(cls, fields: FieldValues) -> FieldsText:
+        made = super().__new__(cls, repr(fields))
+        made.fields = fields
+        return made
+
+    fields: FieldValues
 
 
 def plain(value: Any) -> Any:
@@ -26,12 +40,18 @@ def plain(value: Any) -> Any:
         return type(value)(plain(each) for each in value)
     if type(value) in (set, frozenset):
         members = [plain(each) for each in value]
-        return type(value)(members) if all(map(_is_hashable, members)) else sorted(members, key=repr)
+        return type(value)(members) if all(map(_is_hashable, members)) else SetOfFields(sorted(members, key=repr))
     if type(value) is dict:
         keys = {key: plain(key) for key in value}
-        return {made if _is_hashable(made) else repr(made): plain(value[key]) for key, made in keys.items()}
+        return {_plain_key(made): plain(value[key]) for key, made in keys.items()}
     found = fields(value)
-    return value if found is None else {name: plain(each) for name, each in found.items()}
+    return value if found is None else FieldValues({name: plain(each) for name, each in found.items()})
+
+
+def _plain_key(key: Any) -> Any:
+    if isinstance(key, FieldValues):
+        return FieldsText(key)
+    return key if _is_hashable(key) else repr(key)
 
 
 def _is_hashable(value: Any) -> bool:
@@ -62,80 +82,39 @@ def fields(value: Any) -> dict[str, Any] | None:
     return own if own or dataclasses.is_dataclass(value) else None
 
 
-def moved(value: Any) -> Any:
-    """Copy a value that the test has made, and replace the test's classes by the node's classes of the same names.
+def keeps(after: Any, before: Any) -> bool:
+    """Return whether one plain value has the data of another.
 
-    Raises LookupError for a class or a member that the node lacks, and ValueError for a field that its class lacks.
+    Of two objects, also in containers, only the fields that both have must be equal.
     """
-    if isinstance(value, enum.Enum):
-        return _class(type(value))[value.name]
-    if type(value) in (list, tuple, deque, set, frozenset):
-        return type(value)(moved(each) for each in value)
-    if type(value) is dict:
-        return {moved(key): moved(each) for key, each in value.items()}
-    return _moved_object(value)
+    if type(before) is not type(after):
+        return bool(after == before)
+    if isinstance(before, dict):
+        return _keeps_dict(after, before)
+    if isinstance(before, SetOfFields):
+        return _keeps_in_any_order(after, before)
+    if isinstance(before, list | tuple | deque):
+        return len(before) == len(after) and all(map(keeps, after, before))
+    return bool(after == before)
 
 
-def _moved_object(value: Any) -> Any:
-    found = fields(value)
-    cls = type(value) if found is None else _class(type(value))
-    if found is None or cls is type(value):
-        return copy.deepcopy(value)
-    if hasattr(value, "_asdict"):
-        return cls(**{name: moved(each) for name, each in found.items()})
-    return _filled(cls, found, _defaults(type(value)))
+def _keeps_dict(after: dict[Any, Any], before: dict[Any, Any]) -> bool:
+    if isinstance(before, FieldValues):
+        return all(keeps(after[name], before[name]) for name in before.keys() & after.keys())
+    if any(isinstance(key, FieldsText) for key in before):
+        return _keeps_in_any_order(_pairs(after), _pairs(before))
+    return before.keys() == after.keys() and all(keeps(after[key], before[key]) for key in before)
 
 
-def with_fields(value: Any, given: Mapping[str, Any]) -> Any:
-    """Return a copy of an object in which the given fields have other values.
-
-    Raises ValueError for an unknown field.
-    """
-    made = copy.copy(value)
-    known = {*(fields(value) or {}), *(_defaults(type(value)))}
-    for name, each in given.items():
-        if name not in known:
-            raise ValueError(f"{type(value).__qualname__} of the old release has no field {name}")
-        object.__setattr__(made, name, moved(each))
-    return made
+def _pairs(value: dict[Any, Any]) -> list[Any]:
+    return [(key.fields if isinstance(key, FieldsText) else key, each) for key, each in value.items()]
 
 
-def _filled(cls: type, found: Mapping[str, Any], defaults: Mapping[str, Any]) -> Any:
-    """Return an object of the node's class `cls` with the fields `found` of an object of the test's class.
-
-    `defaults` are those of the test's class. Raises ValueError for a field of that class alone that isn't at its
-    default, and for a missing field without a default.
-    """
-    made: Any = object.__new__(cls)
-    known = _defaults(cls) if dataclasses.is_dataclass(cls) else dict.fromkeys(found, MISSING)
-    for name, each in found.items():
-        if name in known:
-            object.__setattr__(made, name, moved(each))
-        elif defaults.get(name, MISSING) != each:  # a new field with its default is not a part of the old state
-            raise ValueError(f"{cls.__qualname__} of the old release has no field {name}")
-    for name in known.keys() - found.keys():
-        if known[name] is MISSING:
-            raise ValueError(f"{cls.__qualname__} of the old release has a field {name}, which the given state lacks")
-        object.__setattr__(made, name, known[name])
-    return made
-
-
-def _defaults(cls: type) -> dict[str, Any]:
-    """Return the fields of a dataclass with their defaults; a field without a default has MISSING."""
-    made: dict[str, Any] = {}
-    for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
-        if field.default_factory is not dataclasses.MISSING:
-            made[field.name] = field.default_factory()
-        else:
-            made[field.name] = MISSING if field.default is dataclasses.MISSING else field.default
-    return made
-
-
-def _class(cls: type) -> Any:
-    """Return the node's class that has the name of `cls`. Raises LookupError."""
-    found: Any = sys.modules.get(cls.__module__)
-    for name in cls.__qualname__.split("."):
-        found = getattr(found, name, None)
-    if not isinstance(found, type):
-        raise LookupError(f"the old release has no class {cls.__module__}.{cls.__qualname__}")
-    return found
+def _keeps_in_any_order(after: list[Any], before: list[Any]) -> bool:
+    left = list(after)
+    for wanted in before:
+        found = next((number for number, each in enumerate(left) if keeps(each, wanted)), None)
+        if found is None:
+            return False
+        del left[found]
+    return not left

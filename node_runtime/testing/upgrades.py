@@ -13,9 +13,10 @@ from node_runtime.protocol.messages import Operation, Plan
 from node_runtime.releases.appups.next_version import next_version, with_release_vsn
 from node_runtime.releases.build.project import Project, read_project
 
+from .given_states import moved, with_fields
 from .in_process_node import in_process_node
 from .parameters import AppParameters
-from .plain_values import moved, plain, with_fields
+from .plain_values import FieldValues, keeps, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,15 @@ async def take_through(
 
     `old` and `new` are the folders of projects. If `new` has the same version as `old`, or no appup from it, it gets a
     new version and a generated appup. `state` is an object, or a mapping with values for some fields of the state with
-    which the process has started. Without `state`, only the upgrade and the way back are tested, and no states are
-    compared. `process` is the name of the process that gets the state; it may be left out if the state can belong to
-    only one process. `env` has parameters of applications; a port that `env` does not set is 0, so a free port is used.
+    which the process has started; in a mapping, each object may be a mapping of its fields. Without `state`, only the
+    upgrade and the way back are tested, and no states are compared. `process` is the name of the process that gets the
+    state; it may be left out if the state can belong to only one process. `env` has parameters of applications; a port
+    that `env` does not set is 0, so a free port is used.
 
-    After the upgrade, the state must be `up`. Without `up`, no data may be lost, and fields that both versions have
-    must have the same values. After the way back, the state must be `down`; without `down`, it must equal the state
-    before the upgrade. Raises UpgradeFailed, and Refused for a mistake in a project.
+    After the upgrade, the state must be `up`. Without `up`, no data may be lost, and in the state and in each object in
+    it, the fields that both versions have must have the same values. After the way back, the state must be `down`;
+    without `down`, it must equal the state before the upgrade. Raises UpgradeFailed, and Refused for a mistake in a
+    project.
     """
     before = read_project(Path(old))
     after = next_version(before, read_project(Path(new)), "+next").project
@@ -80,9 +83,7 @@ def _replacement(state: Any) -> Callable[[Any], Any]:
     """Return the function that makes a state of the old release from the value that the test passes."""
 
     def replace(current: Any) -> Any:
-        if not isinstance(state, Mapping):
-            return moved(state)
-        return {**current, **state} if isinstance(current, dict) else with_fields(current, state)
+        return with_fields(current, state) if isinstance(state, Mapping) else moved(state)
 
     return replace
 
@@ -131,7 +132,6 @@ def _check_operation(operation: Operation, wanted: str) -> None:
 def _compare(state: Any, wanted: Any, when: str, *, partly: bool) -> None:
     """Raise UpgradeFailed if `state` differs from `wanted`. With `partly`, only fields that both have are compared."""
     if partly and isinstance(state, dict) and isinstance(wanted, dict):
-        shared = state.keys() & wanted.keys()
-        state, wanted = ({key: each[key] for key in shared} for each in (state, wanted))
-    if state != wanted:
+        state, wanted = FieldValues(state), FieldValues(wanted)  # the keys of a state that is a dict are its fields
+    if not (keeps(state, wanted) if partly else state == wanted):
         raise UpgradeFailed(f"The state {when} is\n  {state}\nbut should be\n  {wanted}")

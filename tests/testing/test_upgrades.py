@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -96,3 +97,73 @@ def test_random_states_have_values_in_all_fields(basket: Basket) -> None:
     assert isinstance(basket.names, dict)
     assert all(isinstance(item, Item) and item.price == item.price for item in basket.items)  # nan
     assert basket.first is None or isinstance(basket.first, Item)
+
+
+NESTED = (
+    (
+        "@dataclass(slots=True)\nclass State",
+        "@dataclass\nclass Job:\n    name: str\n\n\n@dataclass(slots=True)\nclass State",
+    ),
+    (
+        "count: int = 0\n",
+        "count: int = 0\n    jobs: dict[str, Job] = field(default_factory=dict)\n    last: Job | None = None\n"
+        "    seen: list[tuple[int, Job]] = field(default_factory=list)\n    handle: object = None\n",
+    ),
+    ("import dataclass", "import dataclass, field"),
+)
+OWNER = ("    name: str\n", '    name: str\n    owner: str = "nobody"\n')
+
+
+def with_jobs(old: Path) -> Path:
+    """Give the state of the project's server nested objects."""
+    server = old / SERVER
+    text = server.read_text()
+    for before, after in NESTED:
+        assert before in text
+        text = text.replace(before, after)
+    server.write_text(text)
+    return old
+
+
+async def test_a_new_field_of_a_nested_object_gets_its_default(old: Path) -> None:
+    new = changed(with_jobs(old), OWNER)
+    state = {"jobs": {"a": {"name": "ann"}}, "last": {"name": "bob"}, "seen": [(1, {"name": "cy"})]}
+    journey = await take_through(old, new, state=state, env=QUIET)
+    assert journey.down == {"count": 0, "handle": None, **state}
+    assert journey.up["jobs"] == {"a": {"name": "ann", "owner": "nobody"}}
+    assert journey.up["seen"] == [(1, {"name": "cy", "owner": "nobody"})]
+
+
+async def test_a_nested_object_that_loses_or_changes_a_value_is_an_error(old: Path) -> None:
+    method = (
+        "    @classmethod\n    def code_change(cls, old_vsn: object, state: State, extra: object) -> State:\n"
+        "        return State(jobs=CHANGED)\n\n    def get_count"
+    )
+    given = {"jobs": {"a": {"name": "ann"}, "b": {"name": "bob"}}}
+    with_jobs(old)
+    for jobs in ('{"a": Job("ann")}', '{"a": Job("ann"), "b": Job("bill")}'):
+        new = changed(old, OWNER, ("    def get_count", method.replace("CHANGED", jobs)))
+        with pytest.raises(UpgradeFailed, match="after the upgrade is"):
+            await take_through(old, new, state=given, env=QUIET)
+        shutil.rmtree(new)
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        ({"jobs": {"a": {"nme": "ann"}}}, r"Job of the old release has no field nme, which jobs\['a'\] has"),
+        ({"jobs": {"a": {}}}, r"Job of the old release has a field name, which jobs\['a'\] lacks"),
+        ({"count": {"n": 1}}, "count is a dict, but the old release declares it as int"),
+    ],
+)
+async def test_a_mapping_that_does_not_fit_its_annotation_is_an_error(old: Path, state: object, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        await take_through(with_jobs(old), old, state=state, env=QUIET)
+
+
+async def test_a_value_that_can_not_be_copied_is_named(old: Path) -> None:
+    with_jobs(old)
+    connection = sqlite3.connect(":memory:")
+    with pytest.raises(ValueError, match=r"handle\[0\] is a sqlite3\.Connection, which can't be copied") as failed:
+        await take_through(old, old, state={"handle": [connection]}, env=QUIET)
+    assert "as a mapping without this field" in str(failed.value)

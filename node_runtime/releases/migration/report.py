@@ -48,8 +48,13 @@ class MigrationReport:
             self._migrated[cls] = MigratedClass(cls, known.path, known.count + 1, added, gone)
 
     def add_lost(self, value: Any, cls: str, field: str, *, holds_data: bool) -> None:
-        """Record that the target's class lacks the field `field`, which the instance `value` has."""
-        known = self._lost.get((cls, field)) or LostField(cls, field, self.path(value), 0, 0)
+        """Record that the target's class lacks the field `field`, which the instance `value` has.
+
+        The place that is recorded is that of the first instance that holds data, if there is one.
+        """
+        known = self._lost.get((cls, field))
+        if known is None or (holds_data and not known.with_data):
+            known = LostField(cls, field, self.path(value), 0 if known is None else known.count, 0)
         self._lost[cls, field] = replace(known, count=known.count + 1, with_data=known.with_data + holds_data)
 
     def add_obstacle(

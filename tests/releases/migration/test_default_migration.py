@@ -271,13 +271,13 @@ def test_what_is_in_the_way_is_named(before: str, after: str, value: str, senten
         assert found.remedy == remedy
 
 
-def test_what_is_lost_is_named_and_whether_it_holds_data() -> None:
+def test_what_is_lost_is_named_with_a_place_that_holds_data() -> None:
     with versions(*_with(ORDER + "    note: str = 'n'\n    more: Any = None\n", ORDER)) as both:
         done = both.up(both.old("[Order(1), Order(2, note='kept'), Order(3, more=[1])]"))
         assert not done.obstacles
         assert [(one.field, one.path, one.count, one.with_data) for one in done.lost] == [
-            ("note", "[0]", 3, 1),
-            ("more", "[0]", 3, 1),
+            ("note", "[1]", 3, 1),
+            ("more", "[2]", 3, 1),
         ]
 
 

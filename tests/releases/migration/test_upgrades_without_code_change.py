@@ -102,6 +102,13 @@ async def test_data_that_an_upgrade_loses_is_said(small: SmallNode) -> None:
     )
     dropped = "counter (at orders[0]): release 2 has no shop.counter:Order.note, so this field is lost"
     assert f"{dropped}; it holds no data now." in plan.warnings
+    order = module().Order
+    live_processes.raw_state("counter").orders.append(order(2, module().Status.PAID, note="ring twice"))
+    plan = await small.handler.plan("2")
+    assert (
+        "counter (at orders[1]): release 2 has no shop.counter:Order.note, so this field is lost; it holds data in 1 "
+        "of 2 objects."
+    ) in plan.lost
 
 
 @pytest.mark.parametrize(
