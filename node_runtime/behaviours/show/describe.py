@@ -19,6 +19,7 @@ from node_runtime.protocol.messages import Term
 
 from .leaf_texts import ELLIPSIS
 from .raw_reads import OPAQUE
+from .secret_arguments import secret_arguments
 from .secret_comparison import SecretComparison
 from .secret_fields import Declaration
 from .time_budget import TimeBudget
@@ -111,11 +112,17 @@ class _Describer:
         if depth >= self.limits.depth:
             return Term(type=reader.name, text=ELLIPSIS, cut=length)
         self.walked.add(id(value))
-        private = _PRIVATE_PARTS if self.readers.redacts and _is_json_web_key(reader, value, length) else _NO_NAMES
+        private = self._private_parts(reader, value, length) if self.readers.redacts else _NO_NAMES
         items = self._items(parts, depth, reader.fields, declared, length, private)
         self.walked.discard(id(value))
         text = _EMPTY.get(reader.name, "") if length == 0 else ""
         return Term(type=reader.name, text=text, items=items, cut=max(0, length - len(items)))
+
+    def _private_parts(self, reader: ValueReader, value: object, length: int) -> frozenset[str]:
+        """Return the labels of the parts that are secret because of the other parts."""
+        if issubclass(reader.cls, (list, tuple)):
+            return secret_arguments(value) if length > 1 else _NO_NAMES
+        return _PRIVATE_PARTS if _is_json_web_key(reader, value, length) else _NO_NAMES
 
     def _items(
         self,

@@ -53,6 +53,19 @@ _KEY_TYPE: Final = re.compile(r"['\"]kty\\{0,7}+['\"]")
 _KEY_PART: Final = re.compile(rf"(?<!\w)(['\"])(?:d|k|p|q|dp|dq|qi)\\{{0,7}}+['\"]\s{{0,4}}+:\s{{0,4}}+(?={_QUOTES}\w)")
 """A private part of a JSON Web Key."""
 
+_REJECTED: Final = "input_value="
+"""The text before a rejected value in an error of pydantic. The name of the field is in the line before."""
+MAX_ERROR_LINE: Final = 500
+"""The number of characters before a rejected value in which the name of its field is searched for."""
+_COLUMNS: Final = re.compile(r"\(([\w ,.\"]{1,200}+)\)=\(([^)\n]++)", re.ASCII)
+"""Names of columns and their values, as in PostgreSQL's `Key (api_key)=(…) already exists`."""
+_PARAMETERS: Final = re.compile(r"\[parameters: (?=[\[({])")
+"""The beginning of the parameters of a statement, in an error of SQLAlchemy. The statement precedes them."""
+_STATEMENT: Final = "[SQL: "
+MAX_STATEMENT: Final = 4000
+"""The number of characters before the parameters in which names of columns are searched for."""
+_NAME: Final = re.compile(r"[A-Za-z_]\w*+", re.ASCII)
+
 
 def neighbour_values(text: str) -> Iterator[Span]:
     """Yield the values in pairs of fields: the first field gives a secret's name, the second field its value."""
@@ -107,6 +120,36 @@ def private_key_parts(text: str) -> Iterator[Span]:
             yield span
 
 
+def rejected_values(text: str) -> Iterator[Span]:
+    """Yield the rejected values in errors of pydantic if their field is named like a secret."""
+    at = -1
+    while (at := text.find(_REJECTED, at + 1)) >= 0:
+        line = text.rfind("\n", max(0, at - MAX_ERROR_LINE), at)
+        before = text.rfind("\n", max(0, line - MAX_ERROR_LINE), line) + 1 if line > 0 else 0
+        if line > 0 and any(is_secret_header(name) for name in _NAME.findall(text, before, line)):
+            begin = at + len(_REJECTED)
+            bare = _BARE.match(text, begin)
+            span = quoted(text, begin) or (None if bare is None else bare.span())
+            if span is not None:
+                yield span
+
+
+def column_values(text: str) -> Iterator[Span]:
+    """Yield the values of columns, and the parameters of statements, if one of the columns is named like a secret."""
+    for found in _COLUMNS.finditer(text):
+        if any(is_secret_header(name) for name in _NAME.findall(found[1])):
+            yield found.span(2)
+    known = -1  # the statement before the last parameters; each statement is read once
+    for found in _PARAMETERS.finditer(text):
+        statement = text.rfind(_STATEMENT, max(0, found.start() - MAX_STATEMENT), found.start())
+        if statement > known and any(
+            is_secret_header(name) for name in _NAME.findall(text, statement + len(_STATEMENT), found.start())
+        ):
+            yield found.end(), end_of_brackets(text, found.end())
+        known = max(known, statement)
+
+
 INDIRECT_FINDERS: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
     neighbour_values, form_values, object_contents, encoded_values, login_passwords, private_key_parts,
+    rejected_values, column_values,
 )  # fmt: skip

@@ -28,7 +28,8 @@ _OPTION: Final = re.compile(r"(?<![\w\-])--?([A-Za-z][\w\-]*+)(['\"]?,?)[ \t]++(
 """An option, in a command line or in a list of arguments."""
 _ELEMENT: Final = re.compile(r"<([\w.\-]++)(?:\s[^<>]{0,200}+)?>(?>(?:<!\[CDATA\[)?)([^<]++)</", re.ASCII)
 _SPOKEN: Final = re.compile(
-    r"\b(?:password|passwd|passphrase|passcode|pwd|pw|secret|token|api[ _\-]?key|credentials?|jwt|cookie)s?"
+    r"\b(?:password|passwd|passphrase|passcode|pwd|pw|mot de passe|(?:api|access|secret)[ _\-]?key|secret|token"
+    r"|credentials?|jwt|cookie)s?"
     r"(?:[ \t]*+:[ \t]++|[ \t]++|[ \t]*+:?[ \t]*+\r?\n[ \t]*+)"
     r"(?>(?:(?:provided|given|received|supplied|sent|mismatch|expected|got)[ \t]*+[:,]?+[ \t]*+){0,3})"
     r"((?:is|was|are|were)[ \t]++|(?:for|of)[ \t]++[^\s:]{1,100}+"

@@ -32,6 +32,7 @@ SECRET_WORDS: Final = frozenset({
     "accountkey", "privatekey", "privkey", "secretkey", "sessionkey", "sharedkey", "sshkey", "userpass", "dbpass",
     "authcode", "connstr", "recoverycode", "backupcode", "kennwort", "motdepasse", "wachtwoord",
     "contrasena", "senha", "losenord", "salasana", "heslo", "parola", "pincode", "storepass", "keypass",
+    "appkey", "masterkey", "signingkey", "encryptionkey", "rootpw", "adminpw",
     "walletseed", "otpseed", "totpseed", "unlockcode", "accesscode",
 })  # fmt: skip
 """Words that make a name secret at any place in it, unless the last word of the name is one of ABOUT_WORDS."""
