@@ -129,8 +129,8 @@ class ColdUpgrades:
         vsn, permanent = progress.operation.to_vsn, self._store.permanent
         self._probation.begin(settings)
         self._probation.report_way_back(
-            f"Release {vsn} was booted, so it has no way back: unless it is committed, the node restarts into release "
-            f"{permanent}, and all states are lost."
+            f"Release {vsn} was booted by a restart, so only a restart leads back: unless it is committed, the node "
+            f"restarts into release {permanent}, and all states are lost."
         )
         await self._end(progress.finish("installed", probation_until=self._probation.until))
 

@@ -292,8 +292,8 @@ def _warnings(transition: Transition) -> list[str]:
     ]
     if brutal:
         warnings.append(
-            f'pre_purge = "brutal_purge" of {" and ".join(brutal)} has no effect: an upgrade does not end what keeps '
-            f"an old version, but `hotdash purge NODE MODULE` does."
+            f'pre_purge = "brutal_purge" of {" and ".join(brutal)} has no effect: an upgrade ends nothing that keeps '
+            f"an old version in use. `hotdash purge NODE MODULE` ends it."
         )
     return warnings
 

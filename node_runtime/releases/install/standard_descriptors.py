@@ -36,9 +36,7 @@ def standard_descriptors_kept() -> Iterator[None]:
         kept = {number: copy for number, copy in copies.items() if _file_of(copy) == files[number]}
         for number in changed.keys() & kept.keys():
             os.dup2(kept[number], number)
-        for copy in (
-            kept.values()
-        ):  # only these: the script may have closed the other copies, and other files may have got their numbers
+        for copy in kept.values():  # the numbers of other copies, closed by the script, may be those of other files
             os.close(copy)
         for number, file in changed.items():
             logger.warning(

@@ -90,7 +90,7 @@ def _update(finding: Finding, transition: Transition, find_obstacle: FindObstacl
     obstacle = find_obstacle(finding)
     if obstacle is None:
         return remedy
-    return f"{remedy}. For that, {_either(obstacle, 'write a code_change')}: {obstacle}"
+    return f"{remedy}. For this, also {_either(obstacle, 'write a code_change')}, because {obstacle}"
 
 
 def _replace_suspended(finding: Finding, transition: Transition) -> str:

@@ -15,8 +15,8 @@ def with_worker_warnings(plan: Plan, workers: LedWorkers, wanted: int) -> Plan:
     if workers.count > 1:
         others = "Worker 2 follows, and" if workers.count == 2 else f"Workers 2 to {workers.count} follow: each"
         warnings.append(
-            f"This plan is only for worker 1. {others} rehearses the upgrade on its own states; if one fails, all "
-            f"return to the previous release."
+            f"This plan is only for worker 1. {others} rehearses the upgrade on its own states; if one worker "
+            f"fails, all workers return to the previous release."
         )
     if wanted != workers.count:
         warnings.append(

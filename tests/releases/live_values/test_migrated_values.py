@@ -105,8 +105,8 @@ async def test_what_the_default_migration_can_not_convert_is_said_with_the_remed
     (blocker,) = (await small.handler.plan("2")).blockers
     assert "which adds y" in blocker.reason
     assert blocker.remedy.startswith("add to the appup of release 2 { update =")
-    assert "then code_change converts the value. For that, " in blocker.remedy
-    assert "Point" in blocker.remedy.partition("For that")[2]
+    assert "then code_change converts the value. For this, also " in blocker.remedy
+    assert "Point" in blocker.remedy.partition("For this")[2]
 
 
 NOTES = """

@@ -119,8 +119,8 @@ async def test_a_brutal_pre_purge_which_an_upgrade_does_not_carry_out_is_a_warni
     assert (plan.blockers, plan.warnings) == (
         (),
         (
-            'pre_purge = "brutal_purge" of shop.base has no effect: an upgrade does not end what keeps an old version, '
-            "but `hotdash purge NODE MODULE` does.",
+            'pre_purge = "brutal_purge" of shop.base has no effect: an upgrade ends nothing that keeps an old version '
+            "in use. `hotdash purge NODE MODULE` ends it.",
         ),
     )
 

@@ -96,7 +96,7 @@ async def test_lost_data_beyond_the_limit_is_counted(small: SmallNode) -> None:
     plan = await small.handler.plan("2")
     assert len(plan.module_values) == 50
     assert len(plan.lost) == 51
-    assert plan.lost[-1] == "The data of 2 more global variables is lost (limit 50 listed)."
+    assert plan.lost[-1] == "The data of 2 more global variables is lost; a plan lists at most 50."
 
 
 SITE = """

@@ -46,7 +46,10 @@ def lost_values(code: NewCode) -> tuple[str, ...]:
     )
     if not (more := code.more_lost_values):
         return listed
-    return (*listed, f"The data of {more} more global variable{'s' * (more != 1)} is lost (limit {MAX_VALUES} listed).")
+    return (
+        *listed,
+        f"The data of {more} more global variable{'s' * (more != 1)} is lost; a plan lists at most {MAX_VALUES}.",
+    )
 
 
 def _remedy(one: PlannedModuleValue) -> str:
