@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,30 +68,41 @@ def generate(older: tuple[str, ...], newer: str, bump: str | None, only_print: b
     question: answer it, and remove its line. If the newer release is a tarball or a revision of git, its appups are
     printed instead of written.
     """
+    writes = Path(newer).is_dir() and not only_print
+    if bump is not None:
+        if not writes:
+            raise Refused("--bump writes to a project; give its folder, and don't pass --print.", ExitCode.USAGE)
+        older = _bump(older, newer, bump)
+    with ExitStack() as stack:
+        pairs = [stack.enter_context(read_releases(start, newer)) for start in older]
+        for first, second in pairs:
+            _generate(first, second, tuple(each for each, _ in pairs if each is not first), writes)
+
+
+def _bump(older: tuple[str, ...], newer: str, how: str) -> tuple[str, ...]:
+    """Write new versions to the project `newer`. Return those older releases from which it differs."""
     from node_runtime.releases.appups.generation.version_bump import bump_versions
 
-    folder = Path(newer)
-    writes = folder.is_dir() and not only_print
-    for number, start in enumerate(older):
-        if bump is not None and number == 0:
-            if not writes:
-                raise Refused("--bump writes to a project; give its folder, and don't pass --print.", ExitCode.USAGE)
-            with read_releases(start, newer) as (first, second):
-                if first.vsn == second.vsn and not first.differs(second):
-                    click.echo(f"Nothing differs from {first.name} {first.vsn}: no new vsn and no appup is needed.")
-                    continue
-                for each in bump_versions(folder, first, second, bump):
-                    stays = f"vsn stays {each.vsn}, since it is not the older release's {each.older}."
-                    click.echo(f"{each.path}: {f'vsn is {each.vsn} now.' if each.is_written else stays}")
-        with read_releases(start, newer) as (first, second):
-            _generate(first, second, writes)
+    with ExitStack() as stack:
+        pairs = [(start, *stack.enter_context(read_releases(start, newer))) for start in older]
+        differing = [each for each in pairs if each[1].vsn != each[2].vsn or each[1].differs(each[2])]
+        for _, first, _ in (each for each in pairs if each not in differing):
+            click.echo(f"Nothing differs from {first.name} {first.vsn}: no new vsn and no appup is needed.")
+        if differing:
+            bumped = bump_versions(Path(newer), [first for _, first, _ in differing], differing[0][2], how)
+            for each in bumped:
+                stays = f"vsn stays {each.vsn}, since it is not the older release's {each.older}."
+                if ", " in each.older:
+                    stays = f"vsn stays {each.vsn}, since the older releases have {each.older}."
+                click.echo(f"{each.path}: {f'vsn is {each.vsn} now.' if each.is_written else stays}")
+        return tuple(start for start, _, _ in differing)
 
 
-def _generate(older: ReleaseSource, newer: ReleaseSource, writes: bool) -> None:
-    """Write or print the appups for one older release; print the open questions and the notes on stderr."""
+def _generate(older: ReleaseSource, newer: ReleaseSource, others: tuple[ReleaseSource, ...], writes: bool) -> None:
+    """Write or print the appups for one of several older releases; print the open questions and the notes on stderr."""
     from node_runtime.releases.appups.generation.generate import generate_appups
 
-    made = generate_appups(older, newer)
+    made = generate_appups(older, newer, others)
     for each in made.appups:
         place = newer.appups[each.app]
         if not writes:

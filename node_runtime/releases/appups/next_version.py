@@ -73,11 +73,11 @@ def has_appup(before: AppSource | None, app: AppSource) -> bool:
 def _generate(before: Project, project: Project) -> tuple[GeneratedAppup, ...]:
     """Generate the appups, as if the author had written none."""
     with tempfile.TemporaryDirectory(prefix="node-runtime-appup-") as nowhere:
-        sources = [
+        older, newer = (
             project_source(each, tomllib.loads(each.config.get("sys.toml", b"").decode()), Path(nowhere), str)
             for each in (before, project)
-        ]
-        return generate_appups(*sources).appups
+        )
+        return generate_appups(older, newer).appups
 
 
 def _relabelled(app: AppSource, suffix: str) -> AppSource:

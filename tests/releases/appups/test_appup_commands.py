@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -97,6 +98,42 @@ def test_generate_writes_versions_and_appups_once(tmp_path: Path, capsys: pytest
     assert "--bump writes to a project" in appup(
         capsys, "generate", "--from", older, "--to", newer, "--bump", "hash", "--print", code=2
     )
+
+
+@pytest.mark.parametrize("order", [("1.0", "2.0"), ("2.0", "1.0")])
+def test_several_older_releases_are_one_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], order: tuple[str, str]
+) -> None:
+    migrate = '{ apply = "gc:collect" }'
+    by_hand = appup_both_ways(f"{LOAD},\n  {migrate}")
+    write_project(tmp_path / "1.0")
+    second = write_project(tmp_path / "2.0", "2.0", {**ANOTHER_PAGE, "apps/tiny/appup.toml": by_hand})
+    newer = tmp_path / "newer"
+    shutil.copytree(second, newer)
+    (newer / "apps/tiny/priv/pages/hello.html").write_text("<p>See you {{ name }}</p>\n")
+    froms = [word for vsn in order for word in ("--from", tmp_path / vsn)]
+    bumped = appup(capsys, "generate", *froms, "--to", newer, "--bump")
+    assert f"{newer}/apps/tiny/app.toml: vsn is 2.1 now." in bumped
+    text = (newer / "apps/tiny/appup.toml").read_text()
+    assert text.count(migrate) == 2
+    assert [text.count(f'"{vsn}"') for vsn in ("1.0", "2.0", "2.1")] == [2, 2, 1]
+    for vsn in order:
+        appup(capsys, "check", tmp_path / vsn, newer)
+    again = appup(capsys, "generate", *froms, "--to", newer, "--bump")
+    assert f"{newer}/apps/tiny/app.toml: vsn stays 2.1, since the older releases have 1.0, 2.0." in again
+
+
+def test_each_instruction_of_the_author_that_is_left_out_is_noted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    by_hand = appup_both_ways(f'{LOAD},\n  {{ apply = "gc:collect" }}')
+    older = write_project(tmp_path / "2.0", "2.0", {"apps/tiny/appup.toml": by_hand})
+    newer = write_project(tmp_path / "newer", "2.0", {**ANOTHER_PAGE, "apps/tiny/appup.toml": by_hand})
+    run(["appup", "generate", "--from", str(older), "--to", str(newer), "--bump"])
+    assert (
+        'Note: { apply = "gc:collect" } is left out with its entry `up` for 1.0, which is for the version '
+        "2.0. To keep it in 2.1, pass --from with the release 1.0, too.\n"
+    ) in capsys.readouterr().err
 
 
 def test_what_is_no_release_is_refused_in_a_sentence(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -28,6 +28,7 @@ from node_runtime.releases.files.version_pattern import matches_version
 
 from .appup_text import AppupText, EntryText, entry_lines, read_appup_text
 from .draft import DraftStep
+from .dropped_instructions import dropped_entry, dropped_steps
 from .merge import merge_steps
 from .notes import generation_notes
 from .script_draft import ReleasePair, draft_script
@@ -55,16 +56,20 @@ class Generation(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-def generate_appups(older: ReleaseSource, newer: ReleaseSource) -> Generation:
-    """Return the appups of `newer` for the upgrade from `older` and the downgrade to it. Raises `Refused`."""
+def generate_appups(older: ReleaseSource, newer: ReleaseSource, others: Sequence[ReleaseSource] = ()) -> Generation:
+    """Return the appups of `newer` for the upgrade from `older` and the downgrade to it.
+
+    What the author has written for the older releases `others` stays as it is, because the appups for them are
+    generated later or have been generated. Raises `Refused`.
+    """
     if older.name != newer.name:
         raise Refused(f"The previous release is named {older.name}; give an earlier release of {newer.name}.")
     _check_versions(older, newer)
     first, second = read_code(older, newer)
     facts = ReleaseFacts(first), ReleaseFacts(second)
-    work = _Work(older, newer, facts)
+    work = _Work(older, newer, facts, others)
     appups = tuple(work.appup(app) for app in work.apps)
-    return Generation(appups, tuple(generation_notes(older, newer, facts)))
+    return Generation(appups, (*generation_notes(older, newer, facts), *work.dropped))
 
 
 def _check_versions(older: ReleaseSource, newer: ReleaseSource) -> None:
@@ -80,8 +85,16 @@ def _check_versions(older: ReleaseSource, newer: ReleaseSource) -> None:
 
 
 class _Work:
-    def __init__(self, older: ReleaseSource, newer: ReleaseSource, facts: tuple[ReleaseFacts, ReleaseFacts]) -> None:
-        self.older, self.newer, self.facts = older, newer, facts
+    def __init__(
+        self,
+        older: ReleaseSource,
+        newer: ReleaseSource,
+        facts: tuple[ReleaseFacts, ReleaseFacts],
+        others: Sequence[ReleaseSource],
+    ) -> None:
+        self.older, self.newer, self.facts, self.others = older, newer, facts, others
+        self.dropped: list[str] = []
+        """A note for each instruction of an author that the generated appups lack."""
         views = [(app, older.view.app(app.name)) for app in newer.view.apps]
         self.apps = {app.name: old.vsn for app, old in views if old is not None and old.vsn != app.vsn}
         self.files = {app: read_appup_file(newer.appups[app]) for app in self.apps}
@@ -114,7 +127,7 @@ class _Work:
         vsn = next(view.vsn for view in self.newer.view.apps if view.name == app)
         text, file, old_vsn = self.texts[app], self.files[app], self.apps[app]
         before = text.text() if file.exists else ""
-        entries = text.entries if file.vsn == vsn else []
+        entries = text.entries if file.vsn == vsn else self._still_wanted(app, vsn)
         made = AppupText(list(text.head), list(entries))
         made.set_vsn(vsn)
         questions: list[str] = []
@@ -127,11 +140,26 @@ class _Work:
             steps = self.drafts[app, direction]
             if entry is not None:
                 steps = merge_steps(steps, entry.steps, self._is_current())
+                self.dropped += dropped_steps(entry, steps)
             questions += [str(step.table[QUESTION]) for step in steps if QUESTION in step.table]
             lines = entry_lines(direction, old_vsn, steps, entry.comments if entry is not None else ())
             self._place(made, EntryText(direction, old_vsn, lines), entry)
         kept = tuple(direction for direction in DIRECTIONS if (app, direction) in self.right)
         return GeneratedAppup(app, made.text(), made.text() != before, tuple(questions), old_vsn, kept)
+
+    def _still_wanted(self, app: str, vsn: str) -> list[EntryText]:
+        """Return the entries that an appup keeps when its version becomes `vsn`: those for other older releases.
+
+        The entry for `older` is generated anew, with the instructions that the author has written.
+        """
+        text, older = self.texts[app], [other.view.app(app) for other in self.others]
+        vsns = {each.vsn for each in older if each is not None}
+        kept = [entry for entry in text.entries if any(matches_version(entry.versions, each) for each in vsns)]
+        generated = [self.written(app, direction) for direction in DIRECTIONS]
+        for entry in text.entries:
+            if entry not in kept and entry not in generated:
+                self.dropped += dropped_entry(entry, self.files[app].vsn, vsn)
+        return kept
 
     def _place(self, made: AppupText, entry: EntryText, written: EntryText | None) -> None:
         """Put `entry` into the appup `made`: instead of `written` if both are for the same versions, else first."""

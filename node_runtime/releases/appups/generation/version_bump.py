@@ -1,8 +1,9 @@
-"""Writes new versions into the TOML files of a project and of its applications that differ from an older release."""
+"""Writes new versions into the TOML files of a project and of its applications that differ from older releases."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -24,7 +25,7 @@ _VSN = re.compile(r'(vsn\s*=\s*)(".*?"|\'.*?\')')
 
 
 class BumpedVersion(msgspec.Struct, frozen=True):
-    """The present version in a TOML file, and the version in the older release.
+    """The present version in a TOML file, and the versions in the older releases, separated by commas.
 
     `is_written` is whether the file has changed.
     """
@@ -35,23 +36,40 @@ class BumpedVersion(msgspec.Struct, frozen=True):
     is_written: bool
 
 
-def bump_versions(folder: Path, older: ReleaseSource, newer: ReleaseSource, how: str) -> list[BumpedVersion]:
+def bump_versions(folder: Path, older: Sequence[ReleaseSource], newer: ReleaseSource, how: str) -> list[BumpedVersion]:
     """Write new versions to the TOML files of the project in `folder`; return the version of each file that differs.
 
-    If `how` is "next", the versions that are still those of `older` are incremented. "hash" appends a hash of the
-    content to the older version. "tag" takes the output of `git describe --tags`. Any other `how` is the version
-    itself. Raises `Refused`.
+    If `how` is "next", a version that one of the releases `older` has is incremented. "hash" appends a hash of the
+    content to this version. "tag" takes the output of `git describe --tags`. Any other `how` is the version itself. The
+    order of `older` has no meaning. Raises `Refused`.
     """
-    first, second = map(ReleaseFacts, read_code(older, newer))
-    with_states = apps_with_states(newer, state_changes(first, second))
-    changed = [app for app in newer.apps if app in older.apps and (app in with_states or _differs(older, newer, app))]
-    release = _new_vsn(folder, how, older.vsn, newer.vsn, _release_hash(newer))
-    vsns = [(folder / "release.toml", release, older.vsn)] if changed or older.differs(newer) else []
-    for app in changed:
-        before = older.apps[app].vsn
-        vsn = _new_vsn(folder, how, before, newer.apps[app].vsn, newer.contents[app])
-        vsns.append((folder / "apps" / app / "app.toml", vsn, before))
-    return [BumpedVersion(path, vsn, before, _write_vsn(path, vsn)) for path, vsn, before in vsns]
+    known: dict[str, list[str]] = {}
+    is_changed = False
+    for release in older:
+        first, second = map(ReleaseFacts, read_code(release, newer))
+        with_states = apps_with_states(newer, state_changes(first, second))
+        changed = [
+            app for app in newer.apps if app in release.apps and (app in with_states or _differs(release, newer, app))
+        ]
+        for app in changed:
+            known.setdefault(app, []).append(release.apps[app].vsn)
+        is_changed = is_changed or bool(changed) or release.differs(newer)
+    made: list[BumpedVersion] = []
+    if is_changed:
+        vsns, release_hash = [each.vsn for each in older], _release_hash(newer)
+        made.append(_bumped(folder, "release.toml", vsns, newer.vsn, release_hash, how))
+    for app in (app for app in newer.apps if app in known):
+        path = f"apps/{app}/app.toml"
+        made.append(_bumped(folder, path, known[app], newer.apps[app].vsn, newer.contents[app], how))
+    for each in made:
+        if each.is_written:
+            _write_vsn(each.path, each.vsn)
+    return made
+
+
+def _bumped(folder: Path, path: str, older: list[str], present: str, digest: str, how: str) -> BumpedVersion:
+    vsn = _new_vsn(folder, how, older, present, digest)
+    return BumpedVersion(folder / path, vsn, ", ".join(sorted({*older})), vsn != present)
 
 
 def _differs(older: ReleaseSource, newer: ReleaseSource, app: str) -> bool:
@@ -63,12 +81,16 @@ def _release_hash(newer: ReleaseSource) -> str:
     return sha256("".join(f"{app} {digest}\n" for app, digest in sorted(newer.contents.items())).encode())
 
 
-def _new_vsn(folder: Path, how: str, old: str, present: str, digest: str) -> str:
+def _new_vsn(folder: Path, how: str, older: list[str], present: str, digest: str) -> str:
     match how:
         case "next":
-            return next_vsn(old) if present == old else present
+            vsn = present
+            while vsn in older:
+                vsn = next_vsn(vsn)
+            return vsn
         case "hash":
-            return f"{old.partition('+')[0]}+{digest[:HASH_DIGITS]}"
+            base = present if present in older or len(older) > 1 else older[0]
+            return f"{base.partition('+')[0]}+{digest[:HASH_DIGITS]}"
         case "tag":
             described = git_output(folder, "describe", "--tags")
             if described is None:
@@ -95,13 +117,10 @@ def _checked(vsn: str) -> str:
         raise Refused(f"{vsn} can't be a version; it must be {describe(VsnString)}.") from None
 
 
-def _write_vsn(path: Path, vsn: str) -> bool:
-    """Write a version to a TOML file; return whether the file has changed."""
+def _write_vsn(path: Path, vsn: str) -> None:
+    """Write a version to a TOML file."""
     text = read_text(path)
     lines = text.split("\n")
     number = line_of(text, ("vsn",)) - 1
     lines[number] = _VSN.sub(lambda match: f'{match[1]}"{vsn}"', lines[number], count=1)
-    written = "\n".join(lines)
-    if written != text:
-        path.write_text(written, encoding="utf-8")
-    return written != text
+    path.write_text("\n".join(lines), encoding="utf-8")

@@ -345,7 +345,7 @@ def test_an_application_whose_states_change_with_another_one_needs_a_new_version
     older, newer = projects
     with pytest.raises(Refused, match="The states of shop change with the classes of another application"):
         generate(older, newer)
-    bump_versions(newer, read_project_source(older), read_project_source(newer), "next")
+    bump_versions(newer, [read_project_source(older)], read_project_source(newer), "next")
     made = {each.app: each.text for each in generate(older, newer).appups}
     assert '{ update = "shop.till", change = "advanced" },' in made["shop"]
     assert '{ load_module = "model" },' in made["model"]

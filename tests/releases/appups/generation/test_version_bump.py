@@ -26,7 +26,7 @@ def test_a_version_without_a_number_has_no_next_one() -> None:
 
 
 def bump(older: Path, newer: Path, how: str) -> dict[str, str]:
-    made = bump_versions(newer, read_project_source(older), read_project_source(newer), how)
+    made = bump_versions(newer, [read_project_source(older)], read_project_source(newer), how)
     return {each.path.name: each.vsn for each in made if each.is_written}
 
 
@@ -35,7 +35,7 @@ def test_versions_are_bumped_once_and_derived_from_the_content(tmp_path: Path) -
     newer = write_shop(tmp_path / "newer", "1.0", {"one": "x = 2\n"}, app="# the port\n[env]\nport = 1\n")
     assert bump(older, newer, "next") == {"release.toml": "1.1", "app.toml": "1.1"}
     assert bump(older, newer, "next") == {}
-    kept = bump_versions(newer, read_project_source(older), read_project_source(newer), "next")
+    kept = bump_versions(newer, [read_project_source(older)], read_project_source(newer), "next")
     assert [(each.vsn, each.older, each.is_written) for each in kept] == [("1.1", "1.0", False)] * 2
     assert (newer / "apps/shop/app.toml").read_text() == 'name = "shop"\nvsn = "1.1"\n# the port\n[env]\nport = 1\n'
     first = bump(older, newer, "hash")
