@@ -22,6 +22,8 @@ def application_websocket_class(protocol: Any) -> Any:
             self.limit_log = config.limit_log
             self.logger = ClientLogger(self.limit_log)
             self.resumed_writes = 0
+            self.close_sent: bool
+            self.disconnected: bool
             self.read_paused: bool
             self._reader: PacedReader
 
@@ -47,6 +49,19 @@ def application_websocket_class(protocol: Any) -> Any:
             self.resumed_writes += 1
             super().resume_writing()
             self._reader.update()
+
+        # If the listener has closed the websocket because of the client, the application's next message raises
+        # ClientDisconnected. In uvicorn, it raises a RuntimeError, which is logged as an error of the application: so
+        # any client could have made a release on probation revert.
+
+        def handle_parser_exception(self) -> None:
+            super().handle_parser_exception()
+            self.disconnected = True
+
+        def keepalive_timeout(self) -> None:
+            had_closed = self.close_sent
+            super().keepalive_timeout()
+            self.disconnected = self.disconnected or not had_closed
 
         async def receive(self) -> Any:
             message = await self.queue.get()
