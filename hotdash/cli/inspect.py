@@ -23,6 +23,8 @@ from .watch import watch_option
 
 VERIFY_SECONDS = 60.0
 """The time limit for a node's verification of its audit log."""
+MAX_SEARCHED = 100
+"""This number of the newest operations is searched for the install that a commit has made permanent."""
 OLD_CODE_SECONDS = 60.0
 """The time limit for the node's search for everything that keeps old versions."""
 
@@ -94,14 +96,28 @@ def releases(node: str, cookie_file: Path | None, output: str) -> None:
 def results(
     node: str, cookie_file: Path | None, operation: str | None, limit: int, everything: bool, output: str
 ) -> None:
-    """Show what OPERATION, or the newest operation, did to each process."""
+    """Show what OPERATION did to each process. Without OPERATION, show the newest one; a commit with its install."""
     if everything:
         listed = with_client(node, cookie_file, lambda c: c.request(methods.OPERATIONS, m.ListLimit(limit=limit)))
         show(listed.operations, output, lambda: tables.operations(listed.operations))
         return
-    wanted = m.GetOperation(operation=operation)
-    found = with_client(node, cookie_file, lambda client: client.request(methods.OPERATION, wanted))
-    show(found, output, lambda: tables.results(found))
+    found, committed = with_client(node, cookie_file, lambda client: _find_results(client, operation))
+    show(found, output, lambda: tables.results(found, committed))
+
+
+async def _find_results(client: Client, operation: str | None) -> tuple[m.Operation, m.Operation | None]:
+    """Return the operation, and its commit if the node's newest operation is this commit.
+
+    A commit affects no process. So without an id, return the install that the newest operation has committed.
+    """
+    found = await client.request(methods.OPERATION, m.GetOperation(operation=operation))
+    if operation is not None or found.kind != "commit":
+        return found, None
+    past = (await client.request(methods.OPERATIONS, m.ListLimit(limit=MAX_SEARCHED))).operations
+    installs = [one for one in past if one.kind == "install" and one.to_vsn == found.to_vsn]
+    if not installs or found.outcome != "committed":
+        return found, None
+    return await client.request(methods.OPERATION, m.GetOperation(operation=installs[-1].id)), found
 
 
 @click.command()

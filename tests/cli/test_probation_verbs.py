@@ -102,6 +102,9 @@ def test_upgrade_commit_waits_for_the_verdict(node: TinyNode) -> None:
     assert "on probation; permanent is 1.0" in shown
     assert "0 restarts, 0 errors" in shown
     node.operate("upgrade", "--yes", "2.0", "--commit")
+    committed = node.hotdash("results", NAME).stdout
+    assert committed.startswith("Upgrade 1.0 → 2.0")
+    assert committed.rstrip().splitlines()[-1].startswith("Commit 2.0")
     releases = json.loads(node.operate("releases", "-o", "json").stdout)
     assert {one["vsn"]: one["status"] for one in releases} == {
         "1.0": "old",
@@ -109,3 +112,12 @@ def test_upgrade_commit_waits_for_the_verdict(node: TinyNode) -> None:
         "3.0": "unpacked",
         "4.0": "unpacked",
     }
+
+
+def test_an_install_that_is_committed_at_once_prints_its_results_too(node: TinyNode) -> None:
+    node.operate("upgrade", "--yes", "2.0", "--commit")
+    printed = node.operate("downgrade", "--yes", "1.0", "--commit").stdout
+    install, _, commit = printed.partition("Downgrade 2.0 → 1.0")
+    assert "Commit 1.0" in commit
+    assert "1.0 running, on probation" in commit
+    assert "Commit 1.0" not in install

@@ -26,14 +26,17 @@ def step(done: m.OperationStep) -> RenderableType:
     return Text.assemble(text(clock(done.started), "muted"), "  ", text(done.phase))
 
 
-def results(operation: m.Operation) -> RenderableType:
-    """Return one operation with its result for each process."""
-    return Group(*_result_parts(operation))
+def results(operation: m.Operation, committed: m.Operation | None = None) -> RenderableType:
+    """Return one operation with its result for each process, and the head line of its commit if there is one."""
+    parts = list(_result_parts(operation))
+    if committed is not None:
+        parts.append(Text.assemble("\n", _head(committed)))
+    return Group(*parts)
 
 
 def _result_parts(operation: m.Operation) -> Iterator[RenderableType]:
     time_now = now()
-    yield Text.assemble(line_text(headline(operation)), text(f"  {operation.id}", "muted"))
+    yield _head(operation)
     yield block(outcome_lines(operation, True, time_now))
     if operation.rehearsal is not None and (operation.rehearsal.results or operation.rehearsal.calls):
         yield Text.assemble("\n", text("Rehearsal", "strong"))
@@ -49,6 +52,10 @@ def _result_parts(operation: m.Operation) -> Iterator[RenderableType]:
             )
     for result in operation.results:
         yield from _difference(result)
+
+
+def _head(operation: m.Operation) -> Text:
+    return Text.assemble(line_text(headline(operation)), text(f"  {operation.id}", "muted"))
 
 
 def _table(operation: m.Operation) -> RenderableType:
