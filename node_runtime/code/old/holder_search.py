@@ -1,7 +1,8 @@
 """A search of the whole heap for what holds old versions.
 
 The search goes from the objects of an old version to their referrers, until it reaches a referrer that people know by a
-name, such as a process or a task.
+name, such as a process or a task. To find the referrers of an object costs a pass over the heap, except for objects to
+which only objects of the versions' own graph refer. So these are followed first, and all others in one pass.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
 
     from node_runtime.code.module import Namespace
 
-MAX_SEARCH_DEPTH: Final = 32
-"""Largest number of references between a held object and a referrer that has a name."""
-MAX_SEARCH_WIDTH: Final = 64
-"""Largest number of referrers that are followed at each depth."""
+MAX_PASSES: Final = 32
+"""At most this many passes over the heap look for referrers."""
+MAX_SOUGHT_AT_ONCE: Final = 128
+"""The referrers of at most this many objects are looked for in one pass."""
 
 UNNAMED_HOLDER: Final = OldCodeHolder(kind="object", name="something without a name", does="holds it")
 UNFOUND_HOLDER: Final = OldCodeHolder(kind="object", name="something not found in time", does="holds it")
@@ -54,6 +55,8 @@ class HeldPart(NamedTuple):
 
 HeldParts = dict[str, HeldPart]
 """The parts that a referrer holds, by module."""
+Level = dict[int, tuple[Any, HeldParts]]
+"""The objects whose referrers come next, by `id`, each with the parts of versions that it holds."""
 
 
 class Suspects(msgspec.Struct, frozen=True):
@@ -93,6 +96,7 @@ class HolderSearch:
             clear()
         self._graph = ReferenceGraph(suspects.versions, suspects.others)
         self._ignored = suspects.ignored
+        self._inside = self._graph.referrers_inside(suspects.ignored)
         self._visited: dict[int, set[str]] = {}
         """For each object, by its id, the modules whose search has visited it."""
         self._ended: dict[str, OldCodeHolder] = {}
@@ -112,10 +116,11 @@ class HolderSearch:
         deadline = time.process_time() + seconds
         found: dict[str, dict[tuple[int, str], FoundHolder]] = {module: {} for module in self._modules}
         unnamed = {module for _, held in self._level.values() for module in held}
-        for _ in range(MAX_SEARCH_DEPTH):
-            if not self._level or time.process_time() > deadline:
-                break
-            for module, holder in self._step():
+        passes = 0
+        while self._level and passes < MAX_PASSES and time.process_time() < deadline:
+            inside = {key: value for key, value in self._level.items() if key in self._inside}
+            passes += not inside
+            for module, holder in self._step_inside(inside) if inside else self._step_by_pass():
                 known = found[module].get(holder.key)
                 found[module][holder.key] = holder if known is None else known.joined(holder)
         for module in unnamed:
@@ -136,9 +141,16 @@ class HolderSearch:
 
     # ------------------------------------------------------------ one step away from the versions
 
-    def _step(self) -> Iterator[tuple[str, FoundHolder]]:
+    def _step_inside(self, level: Level) -> Iterator[tuple[str, FoundHolder]]:
+        self._level = {key: value for key, value in self._level.items() if key not in level}
+        found = {id(one): one for key in level for one in self._inside[key]}
+        return self._step(level, list(found.values()))
+
+    def _step_by_pass(self) -> Iterator[tuple[str, FoundHolder]]:
         level, self._level = _narrowed(self._level), {}
-        referrers = [*_referrers([thing for thing, _ in level.values()]), *self._ended_tasks(level)]
+        return self._step(level, [*_referrers([thing for thing, _ in level.values()]), *self._ended_tasks(level)])
+
+    def _step(self, level: Level, referrers: list[Any]) -> Iterator[tuple[str, FoundHolder]]:
         named_ids = self._values_of_variables(referrers, level)
         beyond = {key: value for key, value in level.items() if key not in named_ids}
         for referrer in referrers:
@@ -160,7 +172,7 @@ class HolderSearch:
                 self._follow(referrer, {module: part for module, part in held.items() if module not in visited})
                 visited.update(held)
 
-    def _values_of_variables(self, referrers: Iterable[Any], level: Mapping[int, tuple[Any, HeldParts]]) -> set[int]:
+    def _values_of_variables(self, referrers: Iterable[Any], level: Level) -> set[int]:
         """Return the identities of the objects in `level` that are values of globals of current modules.
 
         Only the variable is named then: ending another user of the value would not free the version. The version's own
@@ -172,7 +184,7 @@ class HolderSearch:
                 found.update(id(value) for value in referrer.values() if id(value) in level)
         return {key for key in found if not self._graph.is_own(level[key][0])}
 
-    def _held_by(self, referrer: Any, level: Mapping[int, tuple[Any, HeldParts]]) -> HeldParts:
+    def _held_by(self, referrer: Any, level: Level) -> HeldParts:
         held: HeldParts = {}
         idle = id(referrer) in self._idle
         for thing in gc.get_referents(referrer):
@@ -196,9 +208,7 @@ class HolderSearch:
             return f"runs {code_name(referrer)}" if own else what
         return described(referrer) if type(referrer).__name__ == "method" or thing is type(referrer) else what
 
-    def _named(
-        self, referrer: Any, held: HeldParts, level: Mapping[int, tuple[Any, HeldParts]]
-    ) -> OldCodeHolder | None:
+    def _named(self, referrer: Any, held: HeldParts, level: Level) -> OldCodeHolder | None:
         if not held:
             return None
         process = self._owners.get(id(referrer))
@@ -211,7 +221,7 @@ class HolderSearch:
             return replace(known, pid=self._starter(referrer))
         return known
 
-    def _ended_tasks(self, level: Mapping[int, tuple[Any, HeldParts]]) -> Iterator[Task[Any]]:
+    def _ended_tasks(self, level: Level) -> Iterator[Task[Any]]:
         """Yield the tasks that have ended with one of the exceptions in `level`.
 
         `gc.get_referrers` does not find them.
@@ -221,29 +231,28 @@ class HolderSearch:
                 if any(id(thing) in level for thing in gc.get_referents(task)):
                     yield task
 
-    def _note_ended(self, referrer: Any, held: HeldParts, level: Mapping[int, tuple[Any, HeldParts]]) -> None:
+    def _note_ended(self, referrer: Any, held: HeldParts, level: Level) -> None:
         ended = ended_owner(referrer, _first_referent(referrer, level))
         if ended is not None:
             self._ended.update((module, replace(ended, does=_does(part.text))) for module, part in held.items())
 
     def _follow(self, referrer: Any, held: HeldParts) -> None:
         if held:
-            self._level[id(referrer)] = (
-                referrer,
-                {module: HeldPart(what, through | {id(referrer)}) for module, (what, through) in held.items()},
-            )
+            parts = {module: HeldPart(what, through | {id(referrer)}) for module, (what, through) in held.items()}
+            waiting = self._level.get(id(referrer))
+            self._level[id(referrer)] = referrer, parts if waiting is None else waiting[1] | parts
 
 
-def _first_referent(referrer: Any, level: Mapping[int, tuple[Any, HeldParts]]) -> Any:
+def _first_referent(referrer: Any, level: Level) -> Any:
     return next((one for one in gc.get_referents(referrer) if id(one) in level), None)
 
 
-def _narrowed(level: dict[int, tuple[Any, HeldParts]]) -> dict[int, tuple[Any, HeldParts]]:
-    """Return at most MAX_SEARCH_WIDTH of the objects, suspended calls first."""
-    if len(level) <= MAX_SEARCH_WIDTH:
+def _narrowed(level: Level) -> Level:
+    """Return at most MAX_SOUGHT_AT_ONCE of the objects, suspended calls first."""
+    if len(level) <= MAX_SOUGHT_AT_ONCE:
         return level
     first = sorted(level.items(), key=lambda item: not isinstance(item[1][0], WITH_FRAME))
-    return dict(first[:MAX_SEARCH_WIDTH])
+    return dict(first[:MAX_SOUGHT_AT_ONCE])
 
 
 def _referrers(things: list[Any]) -> Iterable[Any]:

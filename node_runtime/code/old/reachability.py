@@ -122,6 +122,16 @@ class ReferenceGraph:
                 waiting += self._inner[id(thing)]
         return list(found.values())
 
+    def referrers_inside(self, ignored: Counter[int]) -> dict[int, list[Any]]:
+        """Return, by the `id` of each object to which only objects of the graph refer, these objects."""
+        outer = set(map(id, self.roots(ignored))) | self._records
+        found: dict[int, list[Any]] = {key: [] for key in self._inner if key not in outer}
+        for thing in self._objects:
+            for other in self._inner[id(thing)]:
+                if id(other) in found:
+                    found[id(other)].append(thing)
+        return found
+
     # ------------------------------------------------------------ finding the objects
 
     def _explore(self, versions: Collection[Version], others: Collection[Namespace]) -> None:

@@ -431,6 +431,13 @@ def test_every_object_that_reaches_the_old_version_holds_it(app: App, kind: str)
     assert app.server.soft_purge("a")
 
 
+def test_a_holder_is_named_however_long_the_path_to_it_is_inside_of_the_version(app: App) -> None:
+    app.boot(a="def f(): pass\npath = f\nfor _ in range(50): path = [path]", b="path = None")
+    imported("b").path = imported("a").path
+    app.load(a="def f(): pass")
+    assert holders(app) == ["b.path holds a.f"]
+
+
 async def test_a_timer_holds_the_version_of_its_callback(app: App) -> None:
     app.boot(a=HELD.format(n=1))
     a = imported("a")
