@@ -127,13 +127,22 @@ def _listener_connection(protocol: Any) -> Any:
             self._refuse(HEAD_TOO_LARGE)
 
         def send_400_response(self, msg: str) -> None:
+            self._drop_response()
             if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
                 self.transport.abort()  # the client would read a second answer as a part of the first
             else:
                 self.transport.is_refused = True
                 super().send_400_response(msg)
 
+        def _drop_response(self) -> None:
+            # What the application still sends for a broken request would be an error of the application in the log, and
+            # count against a release on probation.
+            if self.cycle is not None and not self.cycle.response_complete:
+                self.cycle.disconnected = True
+                self.cycle.message_event.set()
+
         def _refuse(self, answer: bytes) -> None:
+            self._drop_response()
             if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
                 self.transport.write(answer)
                 self.transport.is_refused = True
@@ -255,7 +264,9 @@ def _with_httptools(base: Any) -> Any:
 
 
 def _with_h11(base: Any) -> Any:
-    from .clients.strict_lines import refuse_loose_lines  # imports h11, which most nodes don't use
+    from h11 import LocalProtocolError  # most nodes don't use h11
+
+    from .clients.strict_lines import refuse_loose_lines
 
     class H11Connection(base):  # type: ignore[misc]
         """The connection for the parser h11, which itself limits incomplete events: `h11_max_incomplete_event_size`."""
@@ -270,7 +281,10 @@ def _with_h11(base: Any) -> Any:
             elif self.cycle is not None and self.cycle.response_complete:
                 self.transport.abort()  # h11 can't answer a request twice
             else:
-                super().send_400_response(msg)
+                try:
+                    super().send_400_response(msg)
+                except LocalProtocolError:
+                    self.transport.abort()  # the response to a HEAD has no body
 
     return H11Connection
 

@@ -71,6 +71,21 @@ TRAILERS: Final = (
 )  # fmt: skip
 
 
+class ErrorHandler(logging.Handler):
+    """Keeps the texts of errors that are logged."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.logged: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the text of an error."""
+        self.logged.append(self.format(record))
+
+
+ERRORS: Final = ErrorHandler()
+
+
 async def answer(scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
     """Note each request, and answer it without a body."""
     if scope["type"] != "http":
@@ -157,10 +172,13 @@ async def understood(parser: str, pieces: tuple[bytes, ...]) -> list[Served]:
 async def compare(pieces: tuple[bytes, ...]) -> None:
     """Raise WronglyAccepted if the two parsers understand different requests. Each may refuse what the other accepts.
 
-    After a refusal, and at the end of a connection, a listener serves nothing more. So the requests that one of them
-    has served may only be the first ones of the other.
+    Nothing that a client sends may be logged as an error: errors count against a release on probation. After a refusal,
+    and at the end of a connection, a listener serves nothing more. So the requests that one of them has served may only
+    be the first ones of the other.
     """
     first, second = [await understood(parser, pieces) for parser in PARSERS]
+    if ERRORS.logged:
+        raise RuntimeError(f"logged: {ERRORS.logged.pop()}")
     number = min(len(first), len(second))
     if first[:number] != second[:number]:
         raise WronglyAccepted(f"{PARSERS[0]} got {first}, {PARSERS[1]} got {second}")
@@ -184,7 +202,7 @@ async def stop(runtime: Runtime) -> None:
 def fuzz_http(number: int, seed: int) -> Campaign:
     """Return the result for `number` requests."""
     campaign = Campaign("HTTP requests, to each parser")
-    logging.disable(logging.CRITICAL)
+    logging.getLogger().addHandler(ERRORS)
     with asyncio.Runner() as runner:
         runtime = Runtime()
         runner.run(start(runtime))

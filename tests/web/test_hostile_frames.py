@@ -1,4 +1,4 @@
-"""Clients that send wrong frames: the application is not to blame, so nothing counts against its release."""
+"""Clients that send wrong chunks or frames: the application is not to blame, so nothing counts against its release."""
 
 from __future__ import annotations
 
@@ -11,7 +11,21 @@ import pytest
 
 from node_runtime import Runtime, web
 from tests.support.waiting import eventually
-from tests.web.test_hostile_clients import ECHO, HANDSHAKE, WEBSOCKETS, connection, frame, node, opened
+from tests.web.test_hostile_clients import APP as EARLY
+from tests.web.test_hostile_clients import (
+    CHUNKED,
+    ECHO,
+    HANDSHAKE,
+    HOST,
+    PARSERS,
+    WEBSOCKETS,
+    connection,
+    frame,
+    node,
+    opened,
+    served,
+    until_closed,
+)
 
 __all__ = ["node"]
 
@@ -42,6 +56,7 @@ WRONG = {
     "a close frame of one byte": frame(8, b"a"),
     "a wrong close code": frame(8, b"\x03\xed"),
     "a text that is not UTF-8": frame(1, b"\xff"),
+    "a close frame, and a text that is not UTF-8": frame(1, b"\xff") + frame(8, b"\x03\xe8"),
     "a length of 2**62": b"\x81\xff" + (1 << 62).to_bytes(8, "big") + b"\0\0\0\0",
 }
 
@@ -73,6 +88,20 @@ async def test_a_text_to_a_client_that_answers_no_ping_is_no_error_of_the_applic
         await reader.read()
         await eventually(lambda: len(ENDS) == 1, what="the end of the websocket")
     assert "RuntimeError" not in ENDS
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+@PARSERS
+@pytest.mark.parametrize("method", [b"POST", b"HEAD"])
+async def test_an_answer_to_a_request_that_turns_out_to_be_wrong_is_no_error_of_the_application(
+    node: Runtime, parser: Any, method: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    await web.start_asgi("site", EARLY, http=parser)
+    head = method + b" /early HTTP/1.1\r\n" + HOST + CHUNKED + b"\r\n"
+    for wrong in (b"no chunk\r\n", b"1\r\nx\r\n-\r\n", b"0\r\n\x00\r\n\r\n"):
+        assert not (await until_closed(head + wrong)).startswith(b"HTTP/1.1 200")
+    async with connection(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n") as (reader, _):
+        await served(reader)
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 

@@ -16,6 +16,8 @@ def application_websocket_class(protocol: Any) -> Any:
     if not hasattr(protocol, "handle_cont"):
         return protocol
 
+    from websockets.exceptions import InvalidState  # only nodes with such websockets need it
+
     class ApplicationWebSocket(protocol):  # type: ignore[misc]  # the base class depends on what is installed
         def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
             super().__init__(config, *args, **kwargs)
@@ -62,6 +64,12 @@ def application_websocket_class(protocol: Any) -> Any:
             had_closed = self.close_sent
             super().keepalive_timeout()
             self.disconnected = self.disconnected or not had_closed
+
+        def send_receive_event_to_app(self) -> None:
+            try:
+                super().send_receive_event_to_app()
+            except InvalidState:
+                self.transport.close()  # a text that is not UTF-8, in the same read as a close frame
 
         async def receive(self) -> Any:
             message = await self.queue.get()
