@@ -34,9 +34,10 @@ class TroubleAction:
         if trouble.process is not None:
             view = await app.main_screen.made(trouble.view)
             assert isinstance(view, Overview | Processes)
-            view.select(trouble.process)
             if isinstance(view, Overview) and trouble.child:
                 view.select_child(trouble.process, trouble.child)
+            else:
+                view.select(trouble.process)
         await app.open_view(trouble.view)
         app.link.refresh()
         if trouble.module is not None:

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 Tone = Literal["plain", "name", "muted", "ok", "warn", "bad", "strong"]
 
@@ -58,6 +58,21 @@ def _escaped(character: str) -> str:
 def width_of(spans: Line) -> int:
     """Return the width of a line in cells."""
     return sum(cell_len(span.text) for span in spans)
+
+
+def cut(spans: Line, width: int) -> Line:
+    """Return a line in at most `width` cells; a longer line ends in an ellipsis."""
+    if width_of(spans) <= width:
+        return spans
+    kept: list[Span] = []
+    left = max(width - 1, 0)
+    for part in spans:
+        cells = cell_len(part.text)
+        if cells > left:
+            break
+        kept.append(part)
+        left -= cells
+    return (*kept, Span(set_cell_size(part.text, left) + "…" * (width > 0), part.tone))
 
 
 def wrap(spans: Line, width: int, hang: int | None = None) -> list[Line]:

@@ -166,6 +166,8 @@ class ConfirmDialog(Dialog[Answer | None]):
         self._check()  # in a pasted text, enter comes before the field has reported its change
         if not self.query_one("#do").disabled:
             self.query_one("#do").focus()
+            below = self.query_one("#command-line", StaticLines)
+            below.show([*below.lines, line(span("Press enter once more to confirm.", "strong"))])
         elif not self._frozen and not self._typed_correctly():
             self.query_one("#typed").focus()
             wrong = f"To proceed, type exactly {self._question.typed}."

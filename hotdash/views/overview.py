@@ -36,6 +36,7 @@ class Overview(View):
         self.panel = ProcessPanel()
         self._filter = FilterText()
         self._view_state: ViewState | None = None
+        self._wanted_child: tuple[ProcessKey, str] | None = None
 
     def compose(self) -> ComposeResult:
         yield TroublePanel()
@@ -48,6 +49,7 @@ class Overview(View):
         self.query_one(TroublePanel).draw(view_state)
         self._filter.take(self.filtered)
         self.processes.show_tree(view_state)
+        self._select_wanted_child()
         self._show_process()
 
     def _show_process(self) -> None:
@@ -56,6 +58,8 @@ class Overview(View):
         row = self.processes.rows_by_key.get(key)
         if self._filter.mistake:
             self.panel.show_lines([line(span(self._filter.mistake, "warn"))])
+        elif isinstance(key, ProcessKey) and row is None and self.processes.seeks:
+            self.panel.show_lines([line(span(f"<{key.pid}> …", "muted"))])
         elif isinstance(key, ProcessKey):
             self.panel.show_process(key, None if row is None else row.process, self._view_state)
         elif row is None:
@@ -85,7 +89,7 @@ class Overview(View):
 
     def selected(self) -> Selection:
         key = self.processes.key
-        if not isinstance(key, ProcessKey) or self.processes.cursor_on_row:
+        if not isinstance(key, ProcessKey) or self.processes.cursor_on_row or self.processes.seeks:
             return Selection(process=key) if isinstance(key, ProcessKey) else Selection()
         return Selection(successor=self.panel.successor)
 
@@ -96,11 +100,27 @@ class Overview(View):
         self.processes.select(process)
 
     def select_child(self, supervisor: ProcessKey, child_id: str) -> None:
-        """Put the cursor on a child of a supervisor, if the tree shows it: its screen has its crash reports."""
+        """Put the cursor on a child of a supervisor, whose screen has its crash reports, once the tree shows the child.
+
+        Until then, and if the child does not run, the cursor is on the supervisor.
+        """
+        self._wanted_child = supervisor, child_id
+        self.select(supervisor)
+        self._select_wanted_child()
+
+    def _select_wanted_child(self) -> None:
+        if self._wanted_child is None:
+            return
+        supervisor, child_id = self._wanted_child
+        if self.processes.key != supervisor:  # the operator has moved on
+            self._wanted_child = None
+            return
         for row in self.processes.rows_by_key.values():
             one = row.process
             if one is not None and (one.parent, one.child_id) == (supervisor.pid, child_id):
+                self._wanted_child = None
                 self.processes.select(row.key)
+                return
 
     def memory(self) -> ViewMemory:
         return {"closed": tuple(sorted(self.processes.collapsed))}

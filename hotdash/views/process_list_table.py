@@ -34,7 +34,7 @@ _CELLS: dict[str, tuple[Column, _DrawCell, m.ProcessOrder | None]] = {
         Column("name", min_width=14, max_width=40, grow=True), lambda row, now: span(title_of(row), "name"), "name"
     ),
     "arguments": (
-        Column("arguments", max_width=30, drop_order=5, roomy_width=60),
+        Column("arguments", max_width=30, drop_order=5, roomy_width=60, joins=True),
         lambda row, now: span(row.arguments),
         None,
     ),

@@ -22,7 +22,7 @@ from node_runtime.protocol import messages as m
 _COLUMNS = (
     Column("supervision tree", min_width=24, max_width=60, grow=True),
     Column("kind, state", max_width=14, drop_order=1, roomy_width=24),
-    Column("arguments", max_width=24, drop_order=6, roomy_width=40),
+    Column("arguments", max_width=24, drop_order=6, roomy_width=40, joins=True),
     Column("mail", drop_order=3, align_right=True),
     Column("restarts", drop_order=5, align_right=True),
     Column("pid", drop_order=2, align_right=True),

@@ -97,7 +97,10 @@ class Processes(View):
         window = self._view_state.node.processes
         known = window is not None and window.page.boot_id == key.boot_id
         row = window.rows.get(key.pid) if window is not None and known else None
-        self.panel.show_process(key, row, self._view_state)
+        if row is None and self.table.seeks:
+            self.panel.show_lines([line(span(f"<{key.pid}> …", "muted"))])
+        else:
+            self.panel.show_process(key, row, self._view_state)
 
     def on_process_list_table_order_changed(self) -> None:
         """Ask the node for the rows in the new order, and draw the marks."""
@@ -115,7 +118,7 @@ class Processes(View):
 
     def selected(self) -> Selection:
         key = self.table.key
-        process = key if isinstance(key, ProcessKey) and self.table.cursor_on_row else None
+        process = key if isinstance(key, ProcessKey) and (self.table.cursor_on_row or self.table.seeks) else None
         return Selection(process=process, marked=tuple(sorted(self.table.marked, key=lambda one: one.pid)))
 
     def select(self, process: ProcessKey) -> None:

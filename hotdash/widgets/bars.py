@@ -13,7 +13,7 @@ from textual.widget import Widget
 
 from hotdash.actions import ACTIONS, Action, footer_actions, refusal_of, shown_keys
 from hotdash.idle_actions import nothing_to_do, pointless_for
-from hotdash.model.styled_text import Line, sanitize, span, wrap
+from hotdash.model.styled_text import Line, cut, sanitize, span, wrap
 from hotdash.model.view_state import Selection, ViewState
 from hotdash.model.vitals import GAUGES, VitalsHistory, gauge_lines
 
@@ -90,13 +90,15 @@ def _badge(view: str, view_state: ViewState) -> str:
     return ""
 
 
+MAX_NOTICE_LINES = 4
+
+
 class Notice(Widget):
-    """The line with the most urgent sentence about the node. It is hidden if there is no such sentence."""
+    """The most urgent sentence about the node. It is hidden if there is no such sentence."""
 
     DEFAULT_CSS = """
     Notice {
         height: auto;
-        max-height: 3;
         padding: 0 1;
         display: none;
         color: $text-warning;
@@ -114,8 +116,18 @@ class Notice(Widget):
         self.set_class(bool(self.sentence), "-shown")
         self.set_class(view_state.node.connection.state == "lost", "-lost")
 
+    def _folded(self, width: int) -> list[Line]:
+        lines = wrap((span(self.sentence),), width, 0)
+        if len(lines) <= MAX_NOTICE_LINES:
+            return lines
+        last = (*lines[MAX_NOTICE_LINES - 1], span(" …"))
+        return [*lines[: MAX_NOTICE_LINES - 1], cut(last, width)]
+
+    def get_content_height(self, _container: Size, _viewport: Size, width: int) -> int:
+        return len(self._folded(width))
+
     def render(self) -> RenderResult:
-        return content((span(self.sentence),))
+        return content(*self._folded(self.content_size.width))
 
 
 class VitalsBar(Widget):

@@ -8,7 +8,7 @@ from textual.widget import Widget
 
 from hotdash.model.releases.release_words import health_words
 from hotdash.model.releases.worker_lines import workers_words
-from hotdash.model.styled_text import Line, Span, line, span, width_of
+from hotdash.model.styled_text import Line, Span, cut, line, span, width_of
 from hotdash.model.units import age, countdown
 from hotdash.model.view_state import ViewState
 from node_runtime.protocol import messages as m
@@ -46,6 +46,7 @@ class Header(Widget):
         left, right = self.lines
         if self.has_class("-armed") and self.app.native_ansi_color:  # the terminal's colours can't be read on its red
             left, right = (tuple(Span(part.text, "strong") for part in half) for half in self.lines)
+        left = cut(left, self.content_size.width - width_of(right) - 1)  # the connection and the rights stay readable
         gap = self.content_size.width - width_of(left) - width_of(right)
         return content((*left, Span(" " * max(gap, 1)), *right))
 
@@ -87,8 +88,8 @@ def release_status(view_state: ViewState) -> Line:
         left = running.probation_until - view_state.node_now
         health = running.health
         verdict = () if health is None or health.verdict == "unknown" else (Span(" "), health_words(health))
-        no_way_back = (span("  NO WAY BACK", "bad"),) if running.no_way_back else ()
-        return (span(f"◆ on probation {countdown(left)}", "warn"), *verdict, *no_way_back)
+        no_way_back = (span("NO WAY BACK  ", "bad"),) if running.no_way_back else ()
+        return (*no_way_back, span(f"◆ on probation {countdown(left)}", "warn"), *verdict)
     if running.status == "permanent":
         return (span("permanent", "ok"),)
     return (span(running.status, "warn"),)

@@ -26,6 +26,8 @@ from .export import ExportedRows
 from .painting import LineScrollView
 
 _GAP = 2
+MIN_JOINED = 6
+"""The minimum number of columns of the terminal in which the cell of a dropped column is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Column:
     In a narrow table, columns with `grow` shrink first, and columns with a higher `drop_order` are dropped first. A
     column with `grow` takes the width that the other columns leave, but at most its `max_width` or the width of its
     content, whichever is larger. A column may exceed its `max_width` up to `roomy_width` if no other column is
-    narrower because of it.
+    narrower because of it. If a column with `joins` is dropped, its cells follow those of the column with `grow`, and
+    lose their beginning if they are too long: the end tells more rows apart.
     """
 
     title: str
@@ -45,6 +48,7 @@ class Column:
     align_right: bool = False
     grow: bool = False
     roomy_width: int = 0
+    joins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +210,10 @@ class Table(LineScrollView):
         background = self.rich_style
         index = y - 1 + self.scroll_offset.y
         if y == 0:
-            titles = tuple((Span(column.title, "muted"),) for column in self.columns)
+            titles = tuple(
+                () if one.joins and self._is_dropped(n) else (Span(one.title, "muted"),)
+                for n, one in enumerate(self.columns)
+            )
             return Strip([Segment(" ", background), *self._cells(titles, background)]).adjust_cell_length(
                 width, background
             )
@@ -232,12 +239,25 @@ class Table(LineScrollView):
         segments: list[Segment] = []
         for position, (number, width) in enumerate(self._widths):
             cell = cells[number]
+            if self.columns[number].grow:
+                cell = (*cell, *self._joined(cells, width - width_of(cell)))
             if self.columns[number].align_right:
                 cell = (Span(" " * max(0, width - width_of(cell))), *cell)
             segments += self.paint(cell, width, background)
             if position < len(self._widths) - 1:
                 segments.append(Segment(" " * _GAP, background))
         return segments
+
+    def _is_dropped(self, column: int) -> bool:
+        return all(number != column for number, _ in self._widths)
+
+    def _joined(self, cells: Sequence[Line], room: int) -> Line:
+        """Return what follows the cell of the column with `grow`: the cells of dropped columns with `joins`."""
+        joining = (n for n, column in enumerate(self.columns) if column.joins and self._is_dropped(n))
+        text = " ".join(text_of(cells[number]) for number in joining)
+        if not text or room < MIN_JOINED:
+            return ()
+        return (Span(" " if len(text) < room else " …"), Span(text if len(text) < room else text[2 - room :], "muted"))
 
     # -------------------------------------------------------------- moving
 

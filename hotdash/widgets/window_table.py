@@ -118,6 +118,11 @@ class WindowTable(Table):
         if self._seeks:
             self.post_message(self.WindowMoved())
 
+    @property
+    def seeks(self) -> bool:
+        """Whether the node has not yet sent the row of the selected key."""
+        return self._seeks
+
     def stop_seeking(self) -> None:
         """Select no row, because the node has no row with the sought key."""
         self._seeks = False

@@ -147,3 +147,28 @@ async def test_the_header_says_that_there_is_no_way_back(opened: Open, peer: Pee
     )  # fmt: skip
     async with opened((80, 24)) as user:
         await user.sees("NO WAY BACK")
+
+
+async def test_a_long_name_does_not_push_the_rights_out_of_the_header(opened: Open, peer: Peer) -> None:
+    peer.world.vsn = "1986.b-with-a-long-suffix"
+    peer.world.releases[1] = msgspec.structs.replace(
+        peer.world.releases[1], vsn=peer.world.vsn, status="current", probation_until=peer.world.started + 1e6
+    )
+    async with opened((80, 24), read_only=False) as user:
+        await user.sees("…", "● live", "ARMED 14 min")
+
+
+async def test_a_long_notice_ends_in_an_ellipsis(opened: Open, peer: Peer) -> None:
+    async with opened((80, 24)) as user:
+        peer.world.troubles = {"blocked": f"{'deeply/nested/' * 30}keeper.py:31", "loop_lag": 35.9}
+        await user.sees("Event loop blocked")
+        assert user.frame().splitlines()[4].rstrip().endswith("…")
+
+
+async def test_the_first_enter_in_a_dialog_says_that_a_second_one_confirms(opened: Open) -> None:
+    async with opened(read_only=False) as user:
+        await user.press("5", "down", "U")
+        await user.sees("Type 1986.b to proceed")
+        await user.type("1986.b")
+        await user.press("enter")
+        await user.sees("Press enter once more to confirm.")

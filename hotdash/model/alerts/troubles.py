@@ -19,6 +19,9 @@ ERROR_SECONDS: Final = 300.0
 """The number of past seconds in which errors in the log are counted."""
 BLOCK_SECONDS: Final = 600.0
 """The number of seconds for which a past block of the event loop is still listed."""
+START_SECONDS: Final = 20.0
+"""The number of seconds after a node's start in which a block belongs to the start: it is not listed once it has ended.
+"""
 _TONE_ORDER: Final[tuple[Tone, ...]] = ("bad", "warn")
 
 
@@ -138,8 +141,9 @@ def _log(node: NodeView, node_now: float) -> Iterator[Trouble]:
         ago = age(node_now - errors[-1].at)
         words = f"{plural(len(errors), 'error')} logged in 5 min, the last {ago} ago: {cause_of(errors[-1])}"
         yield Trouble("bad", words, "logs", about="errors")
+    started = node.snapshot.info.started if node.snapshot is not None else 0.0
     for event in node.log[::-1]:
-        if event.at < node_now - BLOCK_SECONDS:
+        if event.at < max(node_now - BLOCK_SECONDS, started + START_SECONDS):
             break
         if event.kind == "log" and message_of(event).startswith("the event loop was blocked for "):
             words = f"{message_of(event)}, {age(node_now - event.at)} ago"

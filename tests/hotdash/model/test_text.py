@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotdash.model.styled_text import line, sanitize, span, text_of, width_of, wrap
+from hotdash.model.styled_text import cut, line, sanitize, span, text_of, width_of, wrap
 from hotdash.model.units import age, count, countdown, duration, size
 from hotdash.model.vitals import sparkline
 from tests.support.hypothesis_profiles import UNHURRIED
@@ -31,6 +31,15 @@ def test_folded_lines_fit_and_lose_nothing_but_blanks(texts: list[str], width: i
     assert all(width_of(part) <= width for part in folded)
     joined = "".join(text_of(part) for part in folded)
     assert joined.replace(" ", "") == text_of(spans).replace(" ", "")
+
+
+def test_a_line_that_is_cut_ends_in_an_ellipsis_and_keeps_its_tones() -> None:
+    spans = (span("fil@127.0.0.1", "strong"), span(" on probation", "warn"))
+    assert cut(spans, 26) == spans
+    assert cut(spans, 20) == (spans[0], span(" on pr…", "warn"))
+    assert cut(spans, 13) == (span("fil@127.0.0.…", "strong"),)
+    assert cut(spans, 5) == (span("fil@…", "strong"),)
+    assert width_of(cut(line("漢字漢字"), 4)) == 4
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hotdash.model.units import clock
 from hotdash.widgets.text_lines import ScrollingLines
 from node_runtime.protocol import messages as m
 from tests.support.dashboard.dashboard_pilot import Open
+from tests.support.dashboard.fil_world import fil_world
 from tests.support.dashboard.scripted_peer import Peer
 from tests.support.waiting import eventually
 
@@ -147,6 +148,17 @@ async def test_what_is_wrong_is_listed_and_a_key_goes_there(opened: Open, peer: 
         await eventually(lambda: user.app.selected().module == "fil.color_fsm")
 
 
+async def test_the_key_of_a_process_right_after_that_of_a_trouble_opens_the_process_of_the_trouble(
+    opened: Open, peer: Peer
+) -> None:
+    """The view that the trouble opens has no rows yet when the second key is pressed."""
+    peer.world.troubles = {"mailboxes": (m.GrowingMailbox(pid=4, name="web_listener", waiting=12_400, growth=310.0),)}
+    async with opened((140, 40)) as user:
+        await user.sees("wrong now: 1")
+        await user.type("w3")
+        await user.sees("web_listener <4>")
+
+
 async def test_the_key_goes_on_to_the_next_trouble_although_errors_keep_coming(opened: Open, peer: Peer) -> None:
     """The sentence about errors changes with each error; it is the worst trouble, so the key would never leave it."""
     peer.world.troubles = {"mailboxes": (m.GrowingMailbox(pid=4, name="web_listener", waiting=12_400, growth=310.0),)}
@@ -171,6 +183,22 @@ async def test_the_line_about_a_crash_says_why_without_the_state(opened: Open, p
         peer.emit("log", "error: gen_server till <9> crashed: KeyError: 'coin'; last message: sell('x'); state: Till()")
         await user.press("8")
         await user.sees("sell('x')", "and 1 like")
+
+
+async def test_a_block_of_the_event_loop_during_the_start_is_no_trouble(opened: Open, peer: Peer) -> None:
+    blocked = "warning: the event loop was blocked for 1.6 s at schema.py:53 (build)"
+    peer.world.started = time.time()
+    async with opened((140, 40)) as user:
+        peer.emit("log", blocked)
+        peer.emit("log", "error: after the start")
+        await user.sees("wrong now: 1", "after the start")
+        assert "event loop was blocked" not in user.frame()
+        world = fil_world()
+        world.boot_id = "boot-2"
+        peer.restart(world)
+        await user.sees("fil@127.0.0.1 was restarted")
+        peer.emit("log", blocked)
+        await user.sees("the event loop was blocked for 1.6 s")
 
 
 async def test_a_low_terminal_shows_more_than_one_trouble(opened: Open, peer: Peer) -> None:

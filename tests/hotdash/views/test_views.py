@@ -45,6 +45,18 @@ async def test_a_wide_terminal_shows_strategies_arguments_and_workers_as_a_whole
         await user.sees("simple_one_for_one", "permanent  2, mixed workers", "worker 2 runs release 1985.z")
 
 
+async def test_a_narrow_tree_tells_the_processes_of_a_pool_apart_by_the_end_of_their_arguments(
+    opened: Open, peer: Peer
+) -> None:
+    peer.world.processes.append(a_process(20, "pool", "supervisor", 10, child_id="pool", strategy="simple_one_for_one"))
+    for pid in (21, 22):
+        told = msgspec.to_builtins(a_process(pid, None, "gen_server", 20, child_id="websocket"))
+        path = f"/rooms/a-room-with-a-very-long-name/p{pid}"
+        peer.world.processes.append(msgspec.convert({**told, "arguments": path}, m.ProcessRow))
+    async with opened((80, 24)) as user:
+        await user.sees("● websocket …", "e/p21", "e/p22")
+
+
 async def test_the_live_state_follows_the_node(opened: Open, peer: Peer) -> None:
     async with opened() as user:
         await user.sees("turns  41")
