@@ -74,4 +74,6 @@ def check_outcome(operation: m.Operation, wanted: tuple[str, ...]) -> None:
         return
     code = OUTCOME_CODES.get(operation.outcome or "", ExitCode.UNKNOWN_OUTCOME)
     sentence = OUTCOME_SENTENCES.get(str(operation.outcome), f"The operation ended as {operation.outcome}.")
+    if operation.outcome == "aborted" and operation.warnings:
+        sentence = " ".join((*operation.warnings, "The node runs the same code as before."))
     raise Refused(sentence, code, operation.id)

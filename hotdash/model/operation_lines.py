@@ -38,6 +38,8 @@ def outcome_words(operation: m.Operation) -> Span:
         return span(f"running: {operation.phase}", "warn")
     if operation.outcome == "installed" and operation.probation_until is None:
         return span(f"{operation.to_vsn} was installed", "ok")
+    if operation.outcome == "aborted" and operation.warnings:
+        return span("aborted", "bad")  # the warnings say what was changed and undone
     words, tone = _OUTCOMES[operation.outcome]
     from_, to, ended_in = operation.from_vsn, operation.to_vsn, operation.ended_in
     left = to if ended_in == from_ else from_

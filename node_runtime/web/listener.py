@@ -5,6 +5,7 @@ The runtime keeps the socket and the application of a listener under its name; s
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, Unpack
@@ -17,12 +18,15 @@ from node_runtime.supervisor import ChildSpec, delete_child, start_child, termin
 from .listeners import SUPERVISOR, Listener, listeners
 from .listening_socket import close_socket, listening_socket
 from .named_application import NamedApplication
+from .open_requests import open_requests
 from .routing.routes import Route, RoutingTable, check_handlers
 from .server_options import LIFESPAN_SECONDS, SHUTDOWN_SECONDS, ServerOptions, check_options
 from .websockets import WebSocketRoute, check_websockets, stop_handlers
 
 SHUTDOWN_MARGIN_SECONDS = 2.0 + LIFESPAN_SECONDS
 """A listener waits for its requests; its supervisor waits for the listener this much longer."""
+MAX_NAMED_REQUESTS = 5
+"""A message about requests that still run names this number of them."""
 
 
 async def start_asgi(
@@ -204,10 +208,25 @@ def set_websockets(name: str, routes: Iterable[WebSocketRoute | Sequence[str]]) 
 async def settled(name: str) -> None:
     """Wait until all requests that arrived before the last `set_routes` are answered.
 
-    To remove a handler in an upgrade: remove its route, call this function, then remove its code. Raises `Refused` when
-    there is no such listener, or it has no routes. OTP has no such function.
+    To remove a handler in an upgrade: remove its route, call this function, then remove its code. If the time limit of
+    the upgrade ends the wait, its message names the requests that still run. Raises `Refused` when there is no such
+    listener, or it has no routes. OTP has no such function.
     """
-    await _routing_table(name).settled()
+    table = _routing_table(name)
+    before = {request.task for request in open_requests(name)}
+    try:
+        await table.settled()
+    except asyncio.CancelledError as error:
+        running = [one for one in open_requests(name) if one.task in before and one.kind != "websocket"]
+        named = [f"{one.method} {one.path}" for one in running[:MAX_NAMED_REQUESTS]]
+        if len(running) > len(named):
+            named.append(f"{len(running) - len(named)} more")
+        if running:
+            error.add_note(
+                f"the listener {name} still answers {', '.join(named)}; retry when these requests have ended, or give "
+                "an `update` of this appup a `timeout` with more seconds"
+            )
+        raise
 
 
 def routes(name: str) -> tuple[Route, ...]:

@@ -152,6 +152,21 @@ async def test_settled_waits_for_requests_of_an_earlier_table_only(client: Clien
     other.close()
 
 
+async def test_a_wait_that_is_ended_names_the_requests_that_still_run(client: Client, site: int) -> None:
+    asked = asyncio.create_task(client.get("/patient"))
+    listener = which_children("web_sup")[0].pid
+    await eventually(lambda: requests_of(listener), what="the request's process")
+    web.set_routes("site", [Route("/", f"{__name__}:hello")])
+    with pytest.raises(TimeoutError) as ended:
+        async with asyncio.timeout(0):
+            await web.settled("site")
+    assert ended.value.__cause__ is not None
+    (note,) = ended.value.__cause__.__notes__
+    assert note.startswith("the listener site still answers GET /patient; retry when these requests have ended")
+    doors[-1].set()
+    assert await asked == (200, "at last")
+
+
 async def test_invalid_routes_change_nothing(client: Client) -> None:
     with pytest.raises(ValueError, match="'module:function'"):
         web.set_routes("site", [Route("/", "hello")])

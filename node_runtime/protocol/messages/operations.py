@@ -46,7 +46,7 @@ class Operation(WireStruct, frozen=True):
     - "installed": the release is current and on probation
     - "committed": the release is permanent
     - "reverted": the node runs the previous release again; an install is reverted if another worker can't install it
-    - "aborted": nothing was touched
+    - "aborted": nothing was touched, or only by functions before the point of no return, and that was undone
     - "put back": the install failed after the point of no return, and was undone exactly
     - "partly put back": the install failed, and not everything could be undone, so the node restarts
     - "partly reverted": a revert over several releases ended at a release in between
@@ -54,8 +54,9 @@ class Operation(WireStruct, frozen=True):
 
     `touched` is the number of affected processes. `results` has the results of some of these processes, failures first.
     `rehearsal` is the rehearsal before the install; only its results with a problem are kept. `warnings` are sentences
-    about failures after the processes were resumed; these failures don't change the outcome. `direction` of an install
-    is "up", "down" or "cold". A "cold" install restarts the node into the release, and ends after the restart.
+    about failures after the processes were resumed; these failures don't change the outcome. If an install was aborted,
+    they name the functions that were applied and undone. `direction` of an install is "up", "down" or "cold". A "cold"
+    install restarts the node into the release, and ends after the restart.
     """
 
     id: str

@@ -353,6 +353,8 @@ class Installation:
     ) -> Exception:
         sentence = ": ".join([*getattr(error, "__notes__", ()), describe_reason(error)])
         if not switch.past_point_of_no_return and switch.put_back_failed is None:
+            undone = dict.fromkeys(switch.calls.undoable)
+            self.progress.warn([f"{function} was applied and undone." for function in undone])
             return Aborted(sentence)
         if self._options.unrehearsed and (unchecked := switch.mutation_check.describe_unchecked()):
             sentence = f"{sentence}; {unchecked}"

@@ -33,6 +33,8 @@ class ScriptCalls:
         self._transaction = transaction
         self._seconds = seconds
         self._before_waiting = before_waiting
+        self.undoable: list[str] = []
+        """The functions that were applied and that have an effect that is undone if the script fails."""
         self._undos: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = []
         self._stopped: list[tuple[Pid, Child, frozenset[str]]] = []
         self._ended_children: list[tuple[Pid, str]] = []
@@ -40,9 +42,12 @@ class ScriptCalls:
     async def apply(self, step: Apply) -> None:
         """Call a function. Raises what the function raises, or TimeoutError after the time limit."""
         function, undo = self._function(step.function), self._function(step.undo) if step.undo else None
+        changes = len(self._transaction.undo_actions)
         await self._call(function, step.args)
         if step.undo and undo is not None:
             self._undos.append((step.undo, undo, step.args))
+        if step.undo or len(self._transaction.undo_actions) > changes:
+            self.undoable.append(step.function)
 
     def _function(self, reference: str) -> Callable[..., Any]:
         """Return a function: until the script loads its module, in the old version; then in the new version."""
@@ -59,10 +64,12 @@ class ScriptCalls:
         try:
             async with asyncio.timeout(self._seconds) as limit:
                 await call
-        except TimeoutError:
-            if limit.expired():
-                raise TimeoutError(f"{clause} within {self._seconds:g} s") from None
-            raise
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            # A call that is cancelled can add a note to its CancelledError, which says what the call has waited for.
+            notes = getattr(error.__cause__, "__notes__", ())
+            raise TimeoutError("; ".join((f"{clause} within {self._seconds:g} s", *notes))) from None
 
     async def stop(self, modules: Sequence[str]) -> None:
         """Terminate every child that runs one of the modules. Follows the `stop` of OTP's release_handler."""

@@ -111,7 +111,7 @@ class Switch:
         self.application_snapshot = ApplicationSnapshot()
         self._transaction = Transaction(progress.id, transition.hold_seconds)
         self.unsuspended = UnsuspendedProcesses(transition, hold, self._transaction)
-        self._calls = ScriptCalls(self._transaction, transition.hold_seconds, self.unsuspended.hold)
+        self.calls = ScriptCalls(self._transaction, transition.hold_seconds, self.unsuspended.hold)
         self._settings = OsProcessSettings()
         self._committed = self._script_waited = False
         self._loaded: set[str] = set()
@@ -169,13 +169,13 @@ class Switch:
                 for changed in step.modules:
                     self._migrate(changed.module, step.direction, changed.extra)
             case Apply():
-                await self._calls.apply(step)
+                await self.calls.apply(step)
             case StopProcesses():
-                await self._calls.stop(step.modules)
+                await self.calls.stop(step.modules)
             case StartProcesses():
-                await self._calls.start(step.modules)
+                await self.calls.start(step.modules)
             case RestartChild():
-                await self._calls.restart_child(step)
+                await self.calls.restart_child(step)
             case Purge():
                 self._transaction.deferred_actions += map(self._deferred_purge, step.modules)
             case LoadObjectCode() | SuspendProcesses() | ResumeProcesses():
@@ -332,7 +332,7 @@ class Switch:
         self._script_waited = self.unsuspended.waited  # read before the undos, which may wait, too
         try:
             with inside_transaction(self._transaction):
-                await self._calls.undo(failed)
+                await self.calls.undo(failed)
         finally:  # also if the node stops while an undo runs: no process may stay suspended
             self._put_back(failed)
 
@@ -346,7 +346,7 @@ class Switch:
             ("the settings of the OS process", self._put_back_settings),
             ("the processes", partial(live_processes.put_back_processes, self._transaction)),
             ("the arguments of children", self.arguments.put_back if self._committed else None),
-            ("the restarted children", self._calls.forget_ended_children),
+            ("the restarted children", self.calls.forget_ended_children),
             ("the states", self._find_mutated_states),
         ):
             try:
@@ -388,7 +388,7 @@ class Switch:
 
     async def _end_failed(self) -> None:
         await live_processes.end_started_processes(self._transaction)
-        await self._calls.start_ended_children()
+        await self.calls.start_ended_children()
 
     def forget_errors(self) -> None:
         """Drop the errors that this object keeps. Their tracebacks refer to this object: a reference cycle."""

@@ -264,6 +264,44 @@ async def test_an_async_callback_answers_from_its_own_version_through_up_and_dow
     assert await ask("two", "version") == "c1"
 
 
+async def test_an_aborted_install_names_what_was_applied_and_undone_and_what_a_call_waited_for(
+    small: SmallNode,
+) -> None:
+    functions = """
+import asyncio
+done = []
+def prepare():
+    done.append("prepared")
+def undo():
+    done.append("undone")
+async def wait():
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError as error:
+        error.add_note("the door is still open")
+        raise
+"""
+    before_bar = """
+        { apply = "shop.steps:prepare", undo = "shop.steps:undo" }, { apply = "shop.steps:wait" },
+        { point_of_no_return = true },
+"""
+    update = UPDATE_COUNTER.replace("extra =", "timeout = 0.05, extra =")
+    small.write("1", {"shop.counter": COUNTER, "shop.steps": functions})
+    small.write(
+        "2",
+        {"shop.counter": COUNTER_2, "shop.steps": functions},
+        update.replace("instructions = [", f"instructions = [{before_bar}"),
+    )
+    small.boot()
+    await start_counter("one")
+    aborted = await small.install("2", unrehearsed=True)
+    assert aborted.outcome == "aborted"
+    assert aborted.error is not None
+    assert aborted.error.endswith("the function has not ended within 0.05 s; the door is still open")
+    assert aborted.warnings == ("shop.steps:prepare was applied and undone.",)
+    assert importlib.import_module("shop.steps").done == ["prepared", "undone"]
+
+
 async def test_a_process_that_cannot_be_held_aborts_the_install_and_is_named(small: SmallNode) -> None:
     small.write("1", {"shop.counter": COUNTER})
     small.write("2", {"shop.counter": COUNTER_2}, UPDATE_COUNTER.replace("extra =", "timeout = 0.05, extra ="))

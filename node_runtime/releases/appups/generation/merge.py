@@ -7,7 +7,9 @@ from typing import Any
 
 from node_runtime.releases.files.appup_instructions import QUESTION
 
-from .draft import DraftStep, StepKey
+from .draft import DraftStep, StepKey, step_key
+
+_BAR = step_key({"point_of_no_return": True})
 
 
 def merge_steps(
@@ -16,7 +18,8 @@ def merge_steps(
     """Return the drafted steps with the author's options and comments, and with the steps that the author has added.
 
     `is_current` returns whether an instruction that is not drafted still makes sense. A drafted question is left out if
-    the author has deleted it from `written` and has written the instruction that answers it.
+    the author has deleted it from `written` and has written the instruction that answers it. Unless `written` has a
+    point of no return itself, the author's steps are placed after the drafted one, because they may have effects.
     """
     by_key = {step.key: step for step in written}
     merged: list[DraftStep] = []
@@ -25,11 +28,12 @@ def merge_steps(
             continue
         merged.append(_combined(draft, by_key.get(draft.key)))
     drafted = {step.key for step in merged}
+    bars = [number + 1 for number, step in enumerate(merged) if step.key == _BAR and _BAR not in by_key]
     before: StepKey | None = None
     for step in written:
         if step.key not in drafted and QUESTION not in step.table and is_current(step.table):
             places = [number + 1 for number, each in enumerate(merged) if each.key == before]
-            merged.insert(places[-1] if places else 0, step)
+            merged.insert(max(places[-1:] + bars, default=0), step)
             drafted.add(step.key)
         if step.key in drafted:
             before = step.key

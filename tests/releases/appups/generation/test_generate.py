@@ -244,6 +244,35 @@ def test_routes_that_are_literals_are_set_before_their_handlers_go(tmp_path: Pat
     assert appup_mistakes(read_project_source(older), read_project_source(newer)) == []
 
 
+def test_the_authors_apply_comes_after_the_generated_point_of_no_return(tmp_path: Path) -> None:
+    older = write_shop(tmp_path / "1.0", "1.0", {"pages": PAGES, "app": APP, "sup": sup()})
+    count = PAGES.replace(",)", ', Route("/count", "shop.count:show"))')
+    by_hand = """vsn = "2.0"
+[[up]]
+from = "1.0"
+instructions = []
+[[down]]
+to = "1.0"
+instructions = [
+  { apply = "gc:disable", undo = "gc:enable" },
+  { load_module = "shop.pages" },
+]
+"""
+    newer = write_shop(
+        tmp_path / "2.0",
+        "2.0",
+        {"pages": count, "count": "def show(request): ...\n", "app": APP, "sup": sup()},
+        by_hand,
+    )
+    assert generate(older, newer).appups[0].text.partition("[[down]]")[2].splitlines()[4:8] == [
+        '  { apply = "node_runtime.web:settled", args = ["http"] },',
+        "  { point_of_no_return = true },",
+        '  { apply = "gc:disable", undo = "gc:enable" },',
+        '  { delete_module = "shop.count" },',
+    ]
+    assert appup_mistakes(read_project_source(older), read_project_source(newer)) == []
+
+
 SITE = """
 from node_runtime import web
 from node_runtime.web import WebSocketRoute
