@@ -66,7 +66,6 @@ async def end_old_code(
     ending, cancelled = _cancel(_running(old, processes, module))
     cancelled += _cancel_timers(namespace)
     closed = close_connections(namespace)
-    await asyncio.sleep(0)  # a closed connection drops its protocol in the next turn of the event loop
     cleared = tuple(map(cache_title, clear_caches([*findings.caches, *_caches(holders)])))
     del namespace
     found = await _found_after(old, module, ending, killed)
@@ -140,6 +139,7 @@ async def _wait_for_end(old: OldVersions, module: str, ending: list[Task[Any]], 
         if ended and not old.running([module]).get(module):
             break
         await asyncio.sleep(POLL_SECONDS)
+    await asyncio.sleep(0)  # closed connections drop their protocols, and ended tasks their frames, in the next turn
 
 
 def stray_tasks(processes: ProcessAdapter) -> list[TaskInfo]:
