@@ -62,7 +62,7 @@ class Loader(SourceFileLoader):
         self._unit = unit = compile_text(read_text(self._source), compiler=load_or_compile)
         linecache_entries.show_source(unit.file, len(unit.data), self)
         namespace: Namespace = module.__dict__
-        with self._table.recorder.record() as registrations:
+        with self._table.recorder.record(lambda: [namespace]) as registrations:
             execute_body(unit, namespace, None)
         name = unit.source.module
         managed, present = self._table.managed(name), sys.modules.get(name, module)

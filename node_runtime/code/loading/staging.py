@@ -34,7 +34,13 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from node_runtime.code.errors import CodeError, LoadFailed
 from node_runtime.code.garbage import collect_young
 from node_runtime.code.module import HotModule, Namespace, set_module_type, update_module_type
-from node_runtime.code.registrations import Registration, carry_registrations, switch_registrations, typing_overloads
+from node_runtime.code.registrations import (
+    Registration,
+    carry_registrations,
+    find_registries,
+    switch_registrations,
+    typing_overloads,
+)
 from node_runtime.code.version import CompilationUnit, ManagedModule, Source, Version, compile_text, read_text
 
 from .finder import fresh_namespace
@@ -182,9 +188,15 @@ class Stage:
         replaced = [*(staged.managed.current for staged in self.staged.values()), *(each.current for each in deleted)]
         return [one for version in replaced if version is not None for one in version.registrations]
 
+    def namespaces(self) -> list[Namespace]:
+        """Return the namespaces of the staged versions."""
+        return [staged.namespace for staged in self.staged.values()]
+
     def new_registrations(self) -> list[Registration]:
-        """Return the registrations that the bodies have made so far."""
-        return [one for staged in self.staged.values() if not staged.taken_back for one in staged.registrations]
+        """Return the registrations that the bodies have made so far in registries that other code sees."""
+        visible = {registry.key for registry in find_registries(self._table)}
+        made = [one for staged in self.staged.values() if not staged.taken_back for one in staged.registrations]
+        return [one for one in made if one.registry.key in visible]
 
     def run(self, staged: StagedVersion) -> None:
         """Execute the body of a version and its hooks, after the bodies of its parent packages.
@@ -238,7 +250,7 @@ class Stage:
             call_on_load(staged.namespace, before)
 
     def _execute(self, staged: StagedVersion, before: Version | None) -> ExecutedBody:
-        with self._table.recorder.record() as staged.registrations:
+        with self._table.recorder.record(self.namespaces) as staged.registrations:
             executed = execute_body(staged.unit, staged.namespace, before)
         if before is not None and before.registrations:
             staged.registrations[:] = carry_registrations(

@@ -10,7 +10,7 @@ import copyreg
 import gc
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, MutableMapping, MutableSequence, MutableSet
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, MutableSequence, MutableSet, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from . import libraries, library_signals
@@ -86,9 +86,11 @@ failures: Final[dict[str, str]] = {}
 """The libraries whose registries can't be read, each with the error."""
 
 
-def find_registries(table: ModuleTable) -> list[Registry]:
-    """Return all registries that exist now."""
+def find_registries(table: ModuleTable, preparing: Sequence[dict[str, Any]] = ()) -> list[Registry]:
+    """Return all registries that exist now, also those of the namespaces `preparing`, whose bodies may still run."""
     namespaces = [managed.current.namespace for managed in list(table.modules.values()) if managed.current is not None]
+    running = {id(namespace) for namespace in preparing}
+    namespaces += preparing
     found: list[Registry] = []
     for library, adapter in ADAPTERS:
         module = _MODULES.get(library)
@@ -102,7 +104,8 @@ def find_registries(table: ModuleTable) -> list[Registry]:
             try:
                 found += declared_registries(namespace)
             except Exception as error:
-                failures[namespace["__name__"]] = f"{type(error).__name__}: {error}"
+                if id(namespace) not in running:  # a running body may bind the containers later
+                    failures[namespace["__name__"]] = f"{type(error).__name__}: {error}"
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import builtins
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -28,22 +28,25 @@ RegistryContents = dict[Hashable, tuple[Registry, Contents]]
 class Recorder:
     """Records the registrations that module bodies make, for a code server.
 
-    Only one thread records at a time; bodies in other threads aren't recorded.
+    Only one thread records at a time; bodies in other threads aren't recorded. A registry may be in a module whose
+    version is not current yet: `_preparing` has, for each body that runs, a function that returns such namespaces.
     """
 
     def __init__(self, table: ModuleTable) -> None:
         self._table = table
         self._thread: int | None = None
         self._running: list[list[Registration]] = []
+        self._preparing: list[Callable[[], Iterable[dict[str, Any]]]] = []
         self._in_library = False
         self._depth = 0
         self._seen: RegistryContents = {}
 
     @contextmanager
-    def record(self) -> Iterator[list[Registration]]:
+    def record(self, preparing: Callable[[], Iterable[dict[str, Any]]]) -> Iterator[list[Registration]]:
         """Yield a list that gets the registrations made in the body of `with`.
 
-        The list does not get registrations made by libraries, or in the bodies of nested calls.
+        The list does not get registrations made by libraries, or in the bodies of nested calls. `preparing` returns the
+        namespaces whose registries count although their versions are not current yet.
         """
         made: list[Registration] = []
         thread = threading.get_ident()
@@ -51,6 +54,7 @@ class Recorder:
             yield made
             return
         outermost, self._thread = self._thread is None, thread
+        self._preparing.append(preparing)
         self._look()
         self._running.append(made)
         depth, self._depth = self._depth, 0
@@ -60,6 +64,7 @@ class Recorder:
         finally:
             self._look()
             self._running.pop()
+            self._preparing.pop()
             self._depth = depth
             if outermost:
                 self._thread, self._seen = None, {}
@@ -72,7 +77,9 @@ class Recorder:
 
     def _look(self) -> None:
         """Record the registrations since the previous comparison for the running body, unless a library made them."""
-        before, self._seen = self._seen, {each.key: (each, each.contents()) for each in find_registries(self._table)}
+        preparing = [namespace for each in self._preparing for namespace in each()]
+        found = find_registries(self._table, preparing)
+        before, self._seen = self._seen, {each.key: (each, each.contents()) for each in found}
         body, self._in_library = None if self._in_library or not self._running else self._running[-1], False
         if body is not None:
             for key, (registry, contents) in self._seen.items():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import sys
 from collections import Counter, deque
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from time import thread_time
 from types import FunctionType
 from typing import Any, Final
@@ -49,9 +49,10 @@ class SharedObjects:
     """The changeable objects that states share with other holders; created before the switch.
 
     `places` are the values that processes hold. `migrated` has the pids of the processes whose states will be replaced.
-    `holders` are tasks, threads, timers and modules. The search looks only for *suspects*. A suspect is an object of a
-    migrated state to which something outside of the states refers. To find suspects, references are counted. The count
-    is made before the switch, because a migration refers to the old objects, too.
+    `holders` are tasks, threads, timers and modules. `ids` are the numbers in global variables that may be the `id` of
+    an object, each with the name of the variable. The search looks only for *suspects*. A suspect is an object of a
+    migrated state to which something outside of the states refers, or whose `id` is in `ids`. To find suspects,
+    references are counted. The count is made before the switch, because a migration refers to the old objects, too.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class SharedObjects:
         places: Iterable[HeldValue],
         migrated: Container[int],
         holders: Iterable[tuple[OtherHolder, Sequence[Any]]],
+        ids: Mapping[int, str],
     ) -> None:
         self.is_complete = True
         """Whether all objects were looked at in the given time."""
@@ -67,7 +69,8 @@ class SharedObjects:
         self._holder_of: dict[int, OtherHolder] | None = None
         self._told: set[tuple[str, str, str]] = set()
         self._kept: list[HeldValue] = []
-        self._suspects = self._referred_to_from_outside(places, migrated)
+        self._ids = ids
+        self._suspects = self._referred_to_from_outside(places, migrated) | ids.keys()
         self._seconds_left = STATES_SECONDS
 
     def warnings(self, process: Process, old: Any, new: Any, kept: frozenset[int]) -> Iterator[str]:
@@ -83,7 +86,7 @@ class SharedObjects:
             if replaced:
                 replaced -= {id(one) for one, _ in self._walk([new], budget)}
             if replaced:
-                yield from self._sentences(process, old, replaced & self._held().keys(), budget)
+                yield from self._sentences(process, old, replaced & (self._held().keys() | self._ids.keys()), budget)
         finally:
             self._seconds_left -= thread_time() - began
 
@@ -91,11 +94,19 @@ class SharedObjects:
         for one, trail in self._walk([old], budget, ends=shared):
             if id(one) not in shared:
                 continue
-            holder = self._held()[id(one)]
-            key = holder.title, process.qualname, type_name(type(one))
-            if key not in self._told:
-                self._told.add(key)
-                yield _sentence(process, one, path_to(one, trail), holder)
+            path, kind = path_to(one, trail), type_name(type(one))
+            variable, holder = self._ids.get(id(one)), self._held().get(id(one))
+            if variable is not None and self._is_new(variable, process, kind):
+                yield _id_sentence(process, one, path, variable)
+            if holder is not None and self._is_new(holder.title, process, kind):
+                yield _sentence(process, one, path, holder)
+
+    def _is_new(self, holder: str, process: Process, kind: str) -> bool:
+        """Return whether no sentence has told yet that a holder has such an object of such a process."""
+        key = holder, process.qualname, kind
+        is_new = key not in self._told
+        self._told.add(key)
+        return is_new
 
     def _referred_to_from_outside(self, places: Iterable[HeldValue], migrated: Container[int]) -> set[int]:
         """Return the ids of the suspects. An object is a suspect if it has more references than the states hold.
@@ -197,6 +208,15 @@ def _is_changeable(cls: type[Any]) -> bool:
         return True
     frozen = getattr(namespace_of(cls).get("__dataclass_params__"), "frozen", False)
     return bool(cls.__flags__ & _HEAP_TYPE) and not issubclass(cls, _UNCHANGEABLE) and not frozen
+
+
+def _id_sentence(process: Process, value: Any, path: str, variable: str) -> str:
+    place = f" at {shown(path)}" if path else ""
+    return (
+        f"{variable} has the id() of the {type_name(type(value))}{place} of the state of {process.title()} as a key. "
+        f"The new state has another object, with another id(), so {variable} no longer finds it. Use the object "
+        f"itself, or a number of your own, as the key, or let the code_change of {process.module} keep the same object."
+    )
 
 
 def _sentence(process: Process, value: Any, path: str, holder: OtherHolder) -> str:

@@ -27,6 +27,7 @@ from node_runtime.releases.planning.transition import Transition
 
 from .findings import Finding, MigratedBy
 from .held_values import HeldValue, held_values
+from .ids_in_modules import ids_in_modules
 from .other_holders import other_holders
 from .pending_trials import ARGUMENT_PLACES, PENDING_PLACES, Guard, PendingTrials
 from .replaced_code import ReplacedCode
@@ -94,7 +95,8 @@ class LiveValues:
             for held in places
             if held.place == "state" and held.process.module in self._transition.migrated
         }
-        self._shared = SharedObjects(places, migrated, other_holders(runtime, self._threads, self._kept))
+        ids = ids_in_modules(self._kept) if migrated else {}
+        self._shared = SharedObjects(places, migrated, other_holders(runtime, self._threads, self._kept), ids)
         self._adopted = frozenset(map(id, self._batch.adopted_instances()))
         self._switched.search(places)
         search = ValueSearch(self._code, SEARCH_SECONDS)

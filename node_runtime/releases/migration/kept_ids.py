@@ -7,7 +7,14 @@ from typing import Any
 
 from node_runtime.behaviours.show.raw_reads import type_name
 
-ITERATORS = ((dict, dict.__iter__), (set, set.__iter__), (frozenset, frozenset.__iter__))
+_ITERATORS = ((dict, dict.__iter__), (set, set.__iter__), (frozenset, frozenset.__iter__))
+
+
+def keys_of(value: Any) -> Iterator[Any] | None:
+    """Return the keys of a dict, or the items of a set, without running code of its class; None for other values."""
+    cls = type(value)
+    iterate: Any = next((iterate for base, iterate in _ITERATORS if issubclass(cls, base)), None)
+    return None if iterate is None else iterate(value)
 
 
 def kept_ids(values: Iterable[Any], replaced: Mapping[int, Any]) -> Iterator[tuple[Any, str]]:
@@ -16,11 +23,11 @@ def kept_ids(values: Iterable[Any], replaced: Mapping[int, Any]) -> Iterator[tup
     `replaced` has the objects that new objects replace, by their `id`s.
     """
     for value in values:
-        cls = type(value)
-        iterate: Any = next((iterate for base, iterate in ITERATORS if issubclass(cls, base)), None)
-        if iterate is None:
+        keys = keys_of(value)
+        if keys is None:
             continue
-        found = next((key for key in iterate(value) if type(key) is int and key in replaced), None)
+        found = next((key for key in keys if type(key) is int and key in replaced), None)
         if found is not None:
             label = type_name(type(replaced[found]))
-            yield value, f"a {type_name(cls)} has the id() of an object of {label}, which a new object replaces"
+            clause = f"a {type_name(type(value))} has the id() of an object of {label}, which a new object replaces"
+            yield value, clause

@@ -38,7 +38,7 @@ from .forked import (
 )
 from .new_code import NewCode
 from .new_modules.bodies import LoadRefusal, PrepareCode
-from .remedies import REMEDIES, REMEDIES_LOAD, REMEDY_CALL, REMEDY_CHILDREN
+from .remedies import REMEDIES, REMEDIES_LOAD, REMEDY_CALL, REMEDY_CHILDREN, REMEDY_REGISTRY
 from .report import Report
 from .runner import NOT_SHOWN, RehearsalRunner
 
@@ -174,6 +174,8 @@ def _load_remedy(refusal: LoadRefusal, transition: Transition) -> str:
     remedy = REMEDIES_LOAD[refusal.kind]
     if refusal.kind == "address in use":
         remedy += f"; or {cold_remedy(transition.configuration.node.name, transition.target.vsn)}"
+    elif refusal.raised_in in transition.target.sources.keys() - {*transition.loaded}:
+        remedy += REMEDY_REGISTRY.format(module=refusal.raised_in)
     return remedy
 
 

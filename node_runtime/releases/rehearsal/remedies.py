@@ -24,3 +24,7 @@ REMEDIES_LOAD: Final[dict[str, str]] = {
 }
 REMEDY_CHILDREN: Final = "correct children() and build the release under a new vsn"
 REMEDY_CALL: Final = "correct the function, or its args in the appup, and build the release under a new vsn"
+REMEDY_REGISTRY: Final = (
+    "; if {module} only refuses to register the same thing twice, list its container in `__registries__` of {module}, "
+    "and let the appup load it together with the modules that register there"
+)

@@ -218,6 +218,36 @@ def test_a_module_declares_its_registries(app: App) -> None:
     assert app.server.soft_purge("m")
 
 
+OWN_ENTRY = REGISTRY.rstrip() + "\n    @command\n    def usage(): return 'usage'\n"
+PLUGIN = "from registry import command\n@command\ndef hello(): return '{n}'"
+
+
+def answers(registry: Any) -> dict[str, str]:
+    return {name: each() for name, each in registry.COMMANDS.items()}
+
+
+def test_what_a_module_registers_in_its_own_registry_is_not_that_of_the_module_that_imports_it_first(app: App) -> None:
+    app.boot(registry=OWN_ENTRY, m=PLUGIN.format(n="a"))
+    __import__("m")
+    app.load(m=PLUGIN.format(n="b"))
+    registry: Any = __import__("registry")
+    assert answers(registry) == {"usage": "usage", "hello": "b"}
+    assert registry.NAMES == ["usage", "hello"]
+
+
+def test_a_registry_that_is_loaded_together_with_its_users_knows_their_registrations(app: App) -> None:
+    app.boot(registry=OWN_ENTRY, m=PLUGIN.format(n="a"))
+    __import__("m")
+    batch = app.prepare(registry=OWN_ENTRY + "    N = 2\n", m=PLUGIN.format(n="b"))
+    assert [*batch.namespace("registry")["COMMANDS"]] == ["usage", "hello"], "it is not taken for lost data"
+    batch.commit()
+    registry: Any = __import__("registry")
+    assert answers(registry) == {"usage": "usage", "hello": "b"}
+    app.load(m=PLUGIN.format(n="c"))
+    assert answers(registry) == {"usage": "usage", "hello": "c"}
+    assert registry.NAMES == ["usage", "hello"]
+
+
 def test_a_wrong_declaration_of_registries_is_refused(app: App) -> None:
     app.boot(m="N = 1")
     __import__("m")

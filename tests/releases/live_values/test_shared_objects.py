@@ -151,3 +151,17 @@ async def test_a_list_in_a_state_and_in_a_waiting_message_is_not_taken_for_a_sha
     send(box, (await sys.get_state(box)).jobs)
     assert [one for one in (await small.handler.plan("2")).warnings if "share" in one] == []
     sys.resume(box)
+
+
+async def test_a_module_that_knows_an_object_of_the_state_by_its_id_is_named(small: SmallNode) -> None:
+    boot(small, "")
+    box, work = (importlib.import_module(f"shop.{name}") for name in ("box", "work"))
+    state = box.State([])
+    names = {id(state): "first", 1 << 50: "not an id"}
+    work.ALL.append(names)
+    warnings = (await plan_for(small, [state])).warnings
+    assert [one for one in warnings if "id()" in one] == [
+        "shop.work.ALL has the id() of the shop.box.State of the state of box <1> as a key. The new state has another "
+        "object, with another id(), so shop.work.ALL no longer finds it. Use the object itself, or a number of your "
+        "own, as the key, or let the code_change of shop.box keep the same object."
+    ]

@@ -135,3 +135,16 @@ async def test_a_reader_of_a_descriptor_that_stays_old_is_a_warning(small: Small
         (warning,) = (await handler.plan("2")).warnings
         asyncio.get_running_loop().remove_reader(ours)
         assert warning.startswith(f"The event loop's reader of descriptor {ours.fileno()} is still a function of the")
+
+
+async def test_a_registry_that_refuses_what_it_has_already_is_a_blocker_with_a_remedy(small: SmallNode) -> None:
+    registry = (
+        "SEEN = []\ndef add(name):\n    if name in SEEN:\n        raise ValueError(name)\n    SEEN.append(name)\n"
+    )
+    user = "import shop.counter\nshop.counter.add('tea')\nN = {n}\n"
+    small.write("1", {"shop.counter": registry, "shop.base": user.format(n=1)})
+    small.write("2", {"shop.counter": registry, "shop.base": user.format(n=2)}, LOAD_BASE)
+    handler = small.boot()
+    importlib.import_module("shop.base")
+    (blocker,) = (await handler.plan("2")).blockers
+    assert "list its container in `__registries__` of shop.counter, and let the appup load it" in blocker.remedy

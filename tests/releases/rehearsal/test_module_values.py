@@ -242,6 +242,23 @@ async def test_counters_queues_and_connections_that_the_new_version_lacks_are_lo
     counter.connection.close()
 
 
+async def test_an_empty_queue_is_lost_if_a_task_waits_for_it(small: SmallNode) -> None:
+    """The task would wait for ever, because what is put into the new queue never reaches it."""
+    queue = "import asyncio\njobs, idle = asyncio.Queue(), asyncio.Queue()\n"
+    small.write("1", {"shop.counter": queue + COUNTER})
+    small.write("2", {"shop.counter": queue + COUNTER_2}, LOAD_COUNTER)
+    small.boot()
+    counter: Any = importlib.import_module("shop.counter")
+    counter.idle.put_nowait(1)
+    assert await counter.idle.get() == 1
+    waiting = asyncio.create_task(counter.jobs.get())
+    await begun(waiting)
+    (lost,) = (await small.handler.plan("2")).lost
+    assert lost.startswith("shop.counter.jobs (asyncio.queues.Queue for which tasks or threads wait, 0 entries")
+    assert lost.endswith("is lost: list the name in __carry__ to keep it.")
+    waiting.cancel()
+
+
 FUNCTIONS = """
 import functools, itertools
 

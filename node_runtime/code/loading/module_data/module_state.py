@@ -25,7 +25,7 @@ from node_runtime.code.loading.class_data import data_attributes, named_value
 from node_runtime.code.loading.function_data import CACHE, NamedValue, function_data
 
 from .comparison import Comparison
-from .value_parts import CODE, CONTAINERS, PLAIN, STEPPED, attributes, entries, estimated_size, kind_name
+from .value_parts import CODE, CONTAINERS, PLAIN, STEPPED, attributes, entries, estimated_size, is_waited_for, kind_name
 
 if TYPE_CHECKING:
     from node_runtime.code.loading.kept_code import KeptCode
@@ -85,15 +85,16 @@ def module_values(
             fate = "carried" if new is value else "migrated"
         elif new is value:
             continue  # a constant that the interpreter shares, or an object of another module
+        elif is_waited_for(value):
+            fate = "lost"
         elif entries(value) != 0 and not comparison.is_made_anew(value, new):
             made_again = _Data(module, repeated().get(module, {})) if made_again is None else made_again
             fate = "made anew" if comparison.is_made_anew(value, new, made_again.value(name)) else "lost"
         if fate != "made anew" or not (isinstance(value, PLAIN) or "." in name):
             code = tuple(kept.names_in(value)) if fate == "lost" else ()
             size = estimated_size(value)
-            found.append(
-                ModuleValue(module, name, kind_name(value), fate, entries(value), size, held.in_function, code)
-            )
+            kind = kind_name(value) + " for which tasks or threads wait" * is_waited_for(value)
+            found.append(ModuleValue(module, name, kind, fate, entries(value), size, held.in_function, code))
     return found
 
 

@@ -41,5 +41,6 @@ class _RepeatedBodies(Stage):
         self._bind(staged)
         name = staged.managed.name
         self._executed[name] = staged.managed.module
-        with typing_overloads.collect_overloads(name), self._table.recorder.record() as staged.registrations:
+        record = self._table.recorder.record(self.namespaces)
+        with typing_overloads.collect_overloads(name), record as staged.registrations:
             exec(staged.unit.code, staged.namespace)

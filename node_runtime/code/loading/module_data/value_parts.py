@@ -56,6 +56,15 @@ def entries(value: Any) -> int | None:
     return len(value) if isinstance(value, _COUNTED) else None
 
 
+def is_waited_for(value: Any) -> bool:
+    """Return whether tasks or threads wait for a queue: they would never get what is put into another queue."""
+    if issubclass(type(value), asyncio.Queue):
+        return bool(value._getters or value._putters or value._finished._waiters)
+    if issubclass(type(value), queue.Queue):
+        return any(one._waiters for one in (value.not_empty, value.not_full, value.all_tasks_done))
+    return False
+
+
 def _contexts() -> list[Context]:
     """Return the contexts, which hold the values of context variables, of all tasks, timers and callbacks."""
     gc.unfreeze()  # the copy of the node has hidden its objects from the collector

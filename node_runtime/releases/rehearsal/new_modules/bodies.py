@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -23,10 +24,14 @@ PrepareCode = Callable[[AroundBody], Batch]
 
 
 class LoadRefusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The reason why the new code can't be loaded, as a clause, and the kind of failure."""
+    """The reason why the new code can't be loaded, as a clause, and the kind of failure.
+
+    `raised_in` is the module of the function that has raised the exception of a body; "" if unknown.
+    """
 
     reason: str
     kind: Literal["raised", "address in use", "hung", "died"]
+    raised_in: str = ""
 
 
 class BodyRehearsal:
@@ -103,9 +108,8 @@ class BodyRehearsal:
             # The code server wraps every exception of a body, also exceptions that the body's code has not raised.
             if isinstance(refused.__cause__, (TimeLimitExceeded, NotRehearsable, MemoryError)):
                 raise refused.__cause__ from None
-            self.refusal = LoadRefusal(
-                refused.sentence.rstrip("."), "address in use" if is_in_use(refused) else "raised"
-            )
+            kind: Literal["raised", "address in use"] = "address in use" if is_in_use(refused) else "raised"
+            self.refusal = LoadRefusal(refused.sentence.rstrip("."), kind, _raised_in(refused.__cause__))
 
     @contextmanager
     def _around(self, module: str) -> Iterator[None]:
@@ -126,3 +130,8 @@ class BodyRehearsal:
             if outer is None:
                 self.seconds += time.perf_counter() - began
             self._on_body(outer)
+
+
+def _raised_in(error: BaseException | None) -> str:
+    frames = [] if error is None else [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return str(frames[-1].f_globals.get("__name__", "")) if frames else ""
