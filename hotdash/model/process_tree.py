@@ -61,7 +61,7 @@ def tree_guides(levels: str, *, root: bool = False) -> str:
 
 
 def title_of(process: m.ProcessSummary) -> str:
-    """Return the registered name of a process, else its child id, else its module, or "application master"."""
+    """Return the registered name of a process, else its child id, else its module, or "application master of …"."""
     if process.kind == "application" and process.name is None:
-        return "application master"
+        return f"application master of {process.application}" if process.application else "application master"
     return process.name or process.child_id or process.module

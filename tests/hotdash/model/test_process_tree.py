@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hotdash.model.process_tree import TreeRow, tree_guides, tree_rows
+from hotdash.model.process_tree import TreeRow, title_of, tree_guides, tree_rows
 from hotdash.model.selection import ChildKey, FoldKey, GroupKey, ProcessKey
 from hotdash.model.windows import is_incomplete, next_query, tree_window
 from node_runtime.protocol import messages as m
@@ -71,3 +71,7 @@ def test_another_window_or_another_boot_is_read_completely() -> None:
     assert next_query(m.TreeQuery(offset=5), first, "boot-1").since == 0
     assert next_query(asked, first, "boot-2").since == 0
     assert next_query(m.TreeQuery(follow=FSM, lead=2), first, "boot-1").since == 1
+
+
+def test_an_application_master_is_called_after_its_application() -> None:
+    assert title_of(a_process(1, None, "application", None)) == "application master of fil"
