@@ -24,3 +24,13 @@ def test_what_a_session_has_left_running_is_killed_at_its_end_and_nothing_else(t
         assert left.wait(60) == -signal.SIGKILL
         assert other.poll() is None
         other.kill()
+
+
+def test_a_folder_outside_of_those_of_pytest_is_deleted_with_its_node(tmp_path: Path) -> None:
+    folder = tmp_path / "attacked"
+    (folder / "home").mkdir(parents=True)
+    with waiting_process(folder / "home/run") as left:
+        with start_killer(folder, delete=True):
+            assert left.poll() is None
+        assert left.wait(60) == -signal.SIGKILL
+    assert not folder.exists()

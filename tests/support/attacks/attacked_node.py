@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.methods import Method
 from node_runtime.protocol.run_directory import NodeAddress, NodeRecord
 from tests.support.nodes.fil_node import command
+from tests.support.nodes.left_nodes import start_killer
 from tests.support.nodes.tiny_node import NAME, TinyNode, install, tarball_of
 from tests.support.projects.tiny_project import appup_both_ways
 from tests.support.waiting import until
@@ -195,16 +195,15 @@ def node_under_attack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Atta
     built = tmp_path_factory.mktemp("attacked")
     folder = Path(tempfile.mkdtemp(prefix="attacked-node-"))
     folder.chmod(0o755)
-    node = AttackedNode(install(tarball_of(built, "1.0", project), folder / "home"))
-    (folder / "home").chmod(0o755)
-    try:
-        node.ensure_up()
-        command("hotdash", "stage", NAME, tarball_of(built, "2.0", newer), env=node.tiny.environment)
-        yield node
-    finally:
-        node.stop()
-
-        shutil.rmtree(folder, ignore_errors=True)
+    with start_killer(folder, delete=True):
+        node = AttackedNode(install(tarball_of(built, "1.0", project), folder / "home"))
+        (folder / "home").chmod(0o755)
+        try:
+            node.ensure_up()
+            command("hotdash", "stage", NAME, tarball_of(built, "2.0", newer), env=node.tiny.environment)
+            yield node
+        finally:
+            node.stop()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ ends. Fixtures stop their own nodes before that.
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,15 +15,19 @@ from contextlib import suppress
 from pathlib import Path
 
 RUN_DIRECTORY = "NODE_RUNTIME_RUN_DIR"
+DELETE = "--delete"
 ROUNDS = 100
 """A parent boots its node again, and a process may end its start only now, so the killer looks several times."""
 END_SECONDS = 10
 """A killed process has ended after this time, unless the kernel waits for a device."""
 
 
-def start_killer(folder: Path) -> "subprocess.Popen[bytes]":
-    """Start a process that kills the processes with a run directory below `folder`, when its stdin is closed."""
-    line = [sys.executable, "-I", "-S", __file__, str(folder)]
+def start_killer(folder: Path, *, delete: bool = False) -> "subprocess.Popen[bytes]":
+    """Start a process that kills the processes with a run directory below `folder`, when its stdin is closed.
+
+    If `delete` is true, it deletes the folder afterwards.
+    """
+    line = [sys.executable, "-I", "-S", __file__, str(folder), *([DELETE] if delete else [])]
     nothing = subprocess.DEVNULL
     return subprocess.Popen(line, stdin=subprocess.PIPE, stdout=nothing, stderr=nothing, start_new_session=True)
 
@@ -65,3 +70,5 @@ def kill(pid: int) -> None:
 if __name__ == "__main__":
     sys.stdin.buffer.read()
     kill_all(sys.argv[1])
+    if DELETE in sys.argv:
+        shutil.rmtree(sys.argv[1], ignore_errors=True)
