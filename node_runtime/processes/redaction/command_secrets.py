@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from .known_secrets import Span
+from .rare_patterns import compiled
 
 PROGRAMS: Final = (
     "curl", "wget", "http", "mysql", "mariadb", "mongo", "sshpass", "redis-cli", "docker", "podman", "ldap",
@@ -39,35 +40,32 @@ _IN_LIST: Final = {"<gap>": r"['\"],[ \t]*+['\"]", "<other>": r"[^'\"\n]{1,200}+
 """What stands for the marks in a form, in a command line and in a list of arguments: see `_in_turn`."""
 
 
-def _apart(options: str) -> re.Pattern[str]:
+def _apart(options: str) -> str:
     """Return a pattern for a password that is the argument after an option. `options` separates the options by `|`."""
-    return re.compile(rf"{_GAP}(?:{options}){_BETWEEN}{_ARGUMENT}")
+    return rf"{_GAP}(?:{options}){_BETWEEN}{_ARGUMENT}"
 
 
-def _glued_or_apart(options: str) -> re.Pattern[str]:
-    return re.compile(rf"{_GAP}(?:{options})(?:{_BETWEEN})?{_ARGUMENT}")
+def _glued_or_apart(options: str) -> str:
+    return rf"{_GAP}(?:{options})(?:{_BETWEEN})?{_ARGUMENT}"
 
 
-def _in_turn(form: str) -> tuple[re.Pattern[str], ...]:
+def _in_turn(form: str) -> tuple[str, ...]:
     """Return the patterns for a command line and for a list of quoted arguments, such as in a `CalledProcessError`.
 
     In the form, `<gap>` is what separates two arguments, and `<other>` is an argument that is not a secret.
     """
     return tuple(
-        re.compile(form.replace("<gap>", parts["<gap>"]).replace("<other>", parts["<other>"]))
-        for parts in (_IN_LINE, _IN_LIST)
+        form.replace("<gap>", parts["<gap>"]).replace("<other>", parts["<other>"]) for parts in (_IN_LINE, _IN_LIST)
     )
 
 
-_PAIR: Final = re.compile(
-    rf"{_GAP}(?:u|a|-user|-proxy-user|U|-auth)(?:{_BETWEEN})?([^\s:%'\",]{{1,100}}+)[:%](?!//)([^\s'\",]++)"
-)
+_PAIR: Final = rf"{_GAP}(?:u|a|-user|-proxy-user|U|-auth)(?:{_BETWEEN})?([^\s:%'\",]{{1,100}}+)[:%](?!//)([^\s'\",]++)"
 """A user and a password in one argument."""
-_CERTIFICATE: Final = re.compile(rf"{_GAP}(?:E|-cert){_BETWEEN}([^\s:'\",]{{1,200}}+):([^\s'\",]++)")
-_COOKIES: Final = re.compile(rf"{_GAP}(?:b|-cookie){_BETWEEN}([^\s='\",]{{1,100}}+)=([^'\"\s]++)")
-_GLUED: Final = re.compile(rf"{_GAP}p([^\s'\",]++)")
+_CERTIFICATE: Final = rf"{_GAP}(?:E|-cert){_BETWEEN}([^\s:'\",]{{1,200}}+):([^\s'\",]++)"
+_COOKIES: Final = rf"{_GAP}(?:b|-cookie){_BETWEEN}([^\s='\",]{{1,100}}+)=([^'\"\s]++)"
+_GLUED: Final = rf"{_GAP}p([^\s'\",]++)"
 _GLUED_OR_APART: Final = _glued_or_apart("p")
-_OPTIONS: Final[dict[str, tuple[re.Pattern[str], ...]]] = {
+_OPTIONS: Final[dict[str, tuple[str, ...]]] = {
     "curl": (_PAIR, _CERTIFICATE, _COOKIES),
     "wget": (_PAIR,),
     "http": (_PAIR,),
@@ -88,15 +86,15 @@ _OPTIONS: Final[dict[str, tuple[re.Pattern[str], ...]]] = {
     "bcp": (_glued_or_apart("P"),),
     "sqlplus": _in_turn(r"(?:<gap>-\w++){0,5}<gap>[^\s/@'\"]{1,100}+/([^\s@/'\"]++)"),
     "ssh-keygen": (_apart("N|P"),),
-    "openssl": (_apart("k|K"), re.compile(r"(?<!\w)pass:([^\s'\",]++)")),
+    "openssl": (_apart("k|K"), r"(?<!\w)pass:([^\s'\",]++)"),
     "keytool": (_apart("storepass|keypass|srcstorepass|deststorepass|srckeypass|destkeypass|new"),),
     "zip": (_glued_or_apart("P"),),
     "unzip": (_glued_or_apart("P"),),
     "7z": (_GLUED,),
-    "rar": (_GLUED, re.compile(rf"{_GAP}hp([^\s'\",]++)")),
+    "rar": (_GLUED, rf"{_GAP}hp([^\s'\",]++)"),
     "unrar": (_GLUED,),
     "net": _in_turn(r"<gap>use(?:<gap><other>){1,2}<gap>([^\s/'\"]++)<gap>/user"),
-    "lftp": (re.compile(rf"{_GAP}(?:u|-user){_BETWEEN}([^\s,'\"]{{1,100}}+),([^\s'\"]++)"),),
+    "lftp": (rf"{_GAP}(?:u|-user){_BETWEEN}([^\s,'\"]{{1,100}}+),([^\s'\"]++)",),
     "mosquitto_": (_apart("P"),),
     "rabbitmqctl": _in_turn(r"\b(?:add_user|change_password|authenticate_user)<gap><other><gap>([^\s'\"]++)"),
     "htpasswd": _in_turn(rf"{_GAP}(?=[A-Za-z]{{0,8}}b)[A-Za-z]{{1,8}}+(?:<gap><other>){{1,2}}<gap>([^\s'\"]++)"),
@@ -110,7 +108,7 @@ _OPTIONS: Final[dict[str, tuple[re.Pattern[str], ...]]] = {
     "wpa_passphrase": _in_turn(r"<gap><other><gap>([^\s'\"]++)"),
     "ipmitool": (_apart("P"),),
     "snmp": (_apart("c|A|X"),),
-    "xfreerdp": (re.compile(r"(?<!\w)/p:([^\s'\",]++)"),),
+    "xfreerdp": (r"(?<!\w)/p:([^\s'\",]++)",),
     "rdesktop": (_apart("p"),),
     "evil-winrm": (_apart("p"),),
     "yt-dlp": (_apart("p"),),
@@ -130,5 +128,5 @@ def command_passwords(text: str) -> Iterator[Span]:
         if name in ("docker", "podman") and "login" not in text[begin:end]:
             continue
         for pattern in _OPTIONS[name]:
-            for option in pattern.finditer(text, begin, end):
+            for option in compiled(pattern).finditer(text, begin, end):
                 yield option.span(option.lastindex or 0)

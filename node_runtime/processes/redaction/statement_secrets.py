@@ -11,6 +11,7 @@ from typing import Final
 
 from .known_secrets import Span
 from .named_secrets import end_of_brackets
+from .rare_patterns import compiled
 
 _WITH_LETTER_AND_DIGIT: Final = r"(?=[^\s'\"]{0,80}[0-9])(?=[^\s'\"]{0,80}[A-Za-z])"
 _HOST: Final = r"[\w.*\-]{1,100}+"
@@ -21,45 +22,42 @@ _ECHO: Final = (
 _SENT: Final = r"\b(?:[Vv]erification|[Cc]onfirmation|[Ss]ecurity|[Ll]ogin|[Oo]ne-time|2FA) (?:pass)?"
 _PAGES: Final = r"reset|verify|invite|confirm|magic|magic-link|reset-password|password-reset|password/reset"
 """Pages whose address has a token as its next part."""
-_STATEMENTS: Final = tuple(
-    (hint, re.compile(pattern, re.ASCII))
-    for hint, pattern in (
-        # Redis: requirepass, ACL SETUSER, AUTH with a user
-        ("requirepass", r"\brequirepass[ \t]++['\"]?([^\s'\"]++)"),
-        ("masterauth", r"\bmasterauth[ \t]++['\"]?([^\s'\"]++)"),
-        ("setuser", r"(?i)\bsetuser[ \t][^\n>#]{0,100}+[>#]([^\s'\"]++)"),
-        ("auth ", rf"\bAUTH [A-Za-z][\w.\-]{{0,60}}+ {_WITH_LETTER_AND_DIGIT}([^\s'\"]{{6,}}+)"),
-        # IMAP, IRC
-        ("login ", rf"\bLOGIN ['\"]?[^\s'\"]{{1,100}}+['\"]? ['\"]?{_WITH_LETTER_AND_DIGIT}([^\s'\"]{{6,}}+)"),
-        ("identify ", rf"\bIDENTIFY (?:[\w\-]{{1,40}}+ )?{_WITH_LETTER_AND_DIGIT}([^\s'\"]{{6,}}+)"),
-        # devices: the digit tells how the password is encoded
-        ("password ", rf"\bpassword [05789] {_WITH_LETTER_AND_DIGIT}([^\s'\"]{{4,}}+)"),
-        ("secret ", rf"\bsecret [05789] {_WITH_LETTER_AND_DIGIT}([^\s'\"]{{4,}}+)"),
-        ("community ", r"\bsnmp-server community ([^\s'\"]++)"),
-        # shells
-        ("sudo", rf"{_ECHO}sudo[ \t]++-\w{{0,6}}S"),
-        ("chpasswd", rf"{_ECHO}(?:sudo[ \t]++)?chpasswd"),
-        # names of data sources: of Go, Oracle, FTP and PostgreSQL (.pgpass)
-        ("@", r"(?<![\w.\-%:])[\w.\-%]{1,100}+:([^\s@/'\"]{1,200}+)@(?:tcp|udp|unix)\("),
-        ("thin:", r"\bthin:[^\s/@'\"]{1,100}+/([^\s@'\"]{1,200}+)@"),
-        ("@", rf"(?<![\w.\-%:/@])[A-Za-z][\w.\-]{{0,60}}+:{_WITH_LETTER_AND_DIGIT}([^\s:@/'\"]{{6,100}}+)@{_HOST}:\d"),
-        (
-            ":",
-            rf"(?m)^{_HOST}:(?:\d{{4,5}}|\*):[^:\s]{{1,60}}+:[^:\s]{{1,60}}+:(?=[^\s]{{0,80}}[A-Za-z])([^\s:]{{4,}}+)\r?$",
-        ),
-        # codes that are sent to people
-        ("code", rf"{_SENT}code(?: is|:) ([0-9A-Z\-]{{4,12}}+)\b"),
-        ("otp is", r"\bOTP is (?=[^\s'\"]{0,80}[0-9])([^\s'\"]{4,}+)"),
-        # paths and parameters of URLs
-        ("/", rf"/(?:{_PAGES})/(?=[\w\-]{{0,60}}[0-9])([\w\-]{{16,}}+)"),
-        ("=", r"(?i)[?&](?:ticket|samlresponse|hmac|magic|assertion)=([^\s&'\"#]{8,}+)"),
-        # keys of PuTTY, with ends of lines as they are or escaped
-        (
-            "private-lines",
-            r"Private-Lines: \d{1,4}+(?:\r?\n|(?:\\{1,4}+r)?\\{1,4}+n)((?:(?!Private-MAC)[\s\S]){1,8000})",
-        ),
-        ("private-mac", r"Private-MAC: ([0-9A-Za-z]{8,}+)"),
-    )
+_STATEMENTS: Final = (
+    # Redis: requirepass, ACL SETUSER, AUTH with a user
+    ("requirepass", r"\brequirepass[ \t]++['\"]?([^\s'\"]++)"),
+    ("masterauth", r"\bmasterauth[ \t]++['\"]?([^\s'\"]++)"),
+    ("setuser", r"(?i)\bsetuser[ \t][^\n>#]{0,100}+[>#]([^\s'\"]++)"),
+    ("auth ", rf"\bAUTH [A-Za-z][\w.\-]{{0,60}}+ {_WITH_LETTER_AND_DIGIT}([^\s'\"]{{6,}}+)"),
+    # IMAP, IRC
+    ("login ", rf"\bLOGIN ['\"]?[^\s'\"]{{1,100}}+['\"]? ['\"]?{_WITH_LETTER_AND_DIGIT}([^\s'\"]{{6,}}+)"),
+    ("identify ", rf"\bIDENTIFY (?:[\w\-]{{1,40}}+ )?{_WITH_LETTER_AND_DIGIT}([^\s'\"]{{6,}}+)"),
+    # devices: the digit tells how the password is encoded
+    ("password ", rf"\bpassword [05789] {_WITH_LETTER_AND_DIGIT}([^\s'\"]{{4,}}+)"),
+    ("secret ", rf"\bsecret [05789] {_WITH_LETTER_AND_DIGIT}([^\s'\"]{{4,}}+)"),
+    ("community ", r"\bsnmp-server community ([^\s'\"]++)"),
+    # shells
+    ("sudo", rf"{_ECHO}sudo[ \t]++-\w{{0,6}}S"),
+    ("chpasswd", rf"{_ECHO}(?:sudo[ \t]++)?chpasswd"),
+    # names of data sources: of Go, Oracle, FTP and PostgreSQL (.pgpass)
+    ("@", r"(?<![\w.\-%:])[\w.\-%]{1,100}+:([^\s@/'\"]{1,200}+)@(?:tcp|udp|unix)\("),
+    ("thin:", r"\bthin:[^\s/@'\"]{1,100}+/([^\s@'\"]{1,200}+)@"),
+    ("@", rf"(?<![\w.\-%:/@])[A-Za-z][\w.\-]{{0,60}}+:{_WITH_LETTER_AND_DIGIT}([^\s:@/'\"]{{6,100}}+)@{_HOST}:\d"),
+    (
+        ":",
+        rf"(?m)^{_HOST}:(?:\d{{4,5}}|\*):[^:\s]{{1,60}}+:[^:\s]{{1,60}}+:(?=[^\s]{{0,80}}[A-Za-z])([^\s:]{{4,}}+)\r?$",
+    ),
+    # codes that are sent to people
+    ("code", rf"{_SENT}code(?: is|:) ([0-9A-Z\-]{{4,12}}+)\b"),
+    ("otp is", r"\bOTP is (?=[^\s'\"]{0,80}[0-9])([^\s'\"]{4,}+)"),
+    # paths and parameters of URLs
+    ("/", rf"/(?:{_PAGES})/(?=[\w\-]{{0,60}}[0-9])([\w\-]{{16,}}+)"),
+    ("=", r"(?i)[?&](?:ticket|samlresponse|hmac|magic|assertion)=([^\s&'\"#]{8,}+)"),
+    # keys of PuTTY, with ends of lines as they are or escaped
+    (
+        "private-lines",
+        r"Private-Lines: \d{1,4}+(?:\r?\n|(?:\\{1,4}+r)?\\{1,4}+n)((?:(?!Private-MAC)[\s\S]){1,8000})",
+    ),
+    ("private-mac", r"Private-MAC: ([0-9A-Za-z]{8,}+)"),
 )
 """Patterns whose only group is the secret, each with a part of every text that it matches, in lower case."""
 _CRYPT: Final = re.compile(
@@ -77,7 +75,7 @@ def statement_secrets(text: str) -> Iterator[Span]:
     small = text.lower()
     for hint, pattern in _STATEMENTS:
         if hint in small:
-            for found in pattern.finditer(text):
+            for found in compiled(pattern, re.ASCII).finditer(text):
                 yield found.span(1)
 
 
