@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import sysconfig
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -113,6 +114,15 @@ def decode_manifest(data: bytes) -> Manifest:
     """Decode a manifest. Raises ValueError if it is too large or invalid, or if it breaks a rule for manifests."""
     if len(data) > MAX_MANIFEST_BYTES:
         raise ValueError(f"it has {len(data):,} bytes (limit {MAX_MANIFEST_BYTES:,})")
+    return _decoded(data)
+
+
+@lru_cache(maxsize=1)
+def _decoded(data: bytes) -> Manifest:
+    """Decode and check a manifest.
+
+    A node that boots reads the manifest of its release three times, and checking it takes most of the time.
+    """
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
     except RecursionError:
