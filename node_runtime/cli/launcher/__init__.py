@@ -4,7 +4,7 @@ A build copies this package to bin/_launcher, and `script` to bin/<name>. The pa
 that it works even if a release is damaged. A commit replaces an older launcher: see `launcher_update`.
 """
 
-VERSION = 11
+VERSION = 12
 """The version of the launcher. Increment it with each change of a file in this folder, or nodes never get the change.
 A test compares this number with the hash of the folder.
 
@@ -19,4 +19,5 @@ counted.
 9: the parent ignores a worker's unreadable report, and a worker that it restarts has the phase "ending".
 10: clearer comments.
 11: `start` no longer waits for ever for a node that neither becomes ready nor fails.
+12: the verbs load the code of the parent only if they run it.
 """

@@ -33,7 +33,6 @@ from .node_directory import (
     recorded,
     value_of,
 )
-from .parent import Parent
 from .parent_lock import STATE, acquire, make_private, need_owner, running, send_signal
 
 POLL_SECONDS = 0.02  # between two reads of var/
@@ -163,6 +162,8 @@ def foreground(*trial: str) -> int:
     """Run the parent process. The lock is released at its end. With `--trial VSN`, it boots VSN first, on probation."""
     if trial and (len(trial) != 2 or trial[0] != "--trial"):
         raise LauncherError(f"{NAME} foreground takes no arguments, but got {shlex.join(trial)}.", USAGE)
+    from .parent import Parent  # no other verb needs it, and the launcher is compiled each time that it starts
+
     need_owner()
     opened = make_private()
     LOG.parent.mkdir(parents=True, exist_ok=True)
