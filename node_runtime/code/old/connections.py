@@ -24,7 +24,7 @@ CONNECTION: Final = "a connection of the event loop"
 def is_connection(thing: object) -> bool:
     """Return whether `thing` is a transport, or the TLS layer of one, whose protocol is of a loaded module."""
     protocol = _protocol_of(thing)
-    return protocol is not None and isinstance(sys.modules.get(type(protocol).__module__), HotModule)
+    return protocol is not None and isinstance(sys.modules.get(str(type(protocol).__module__)), HotModule)
 
 
 def close_connections(namespace: Namespace) -> list[str]:
@@ -42,7 +42,7 @@ def close_connections(namespace: Namespace) -> list[str]:
 
 def _protocol_of(thing: Any) -> Any:
     """Return the application's protocol, if `thing` is a transport or a TLS layer; else None."""
-    package = type(thing).__module__.partition(".")[0]
+    package = str(type(thing).__module__).partition(".")[0]
     if isinstance(thing, asyncio.BaseTransport) if package == "asyncio" else package == "uvloop":
         get_protocol = getattr(thing, "get_protocol", None)
         protocol = get_protocol() if get_protocol is not None else None
