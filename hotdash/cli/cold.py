@@ -46,7 +46,7 @@ def install_cold(
     done = with_client(node, cookie_file, begin)
     if commit and done.outcome == "installed":
         return with_client(
-            node, cookie_file, lambda client: commit_when_healthy(client, request.vsn, request.reason, output)
+            node, cookie_file, lambda client: commit_when_healthy(client, request.vsn, request.reason, output, yes=yes)
         )
     return done
 

@@ -15,6 +15,7 @@ from node_runtime.protocol.exit_codes import ExitCode
 
 from . import tables
 from .output import repeated_output, show
+from .processes.crashes import crashes_since, newest_install
 from .processes.pages import titles_of
 from .session import with_client
 from .shared_options import node_options, output_option
@@ -23,8 +24,6 @@ from .watch import watch_option
 
 VERIFY_SECONDS = 60.0
 """The time limit for a node's verification of its audit log."""
-MAX_SEARCHED = 100
-"""This number of the newest operations is searched for the install that a commit has made permanent."""
 OLD_CODE_SECONDS = 60.0
 """The time limit for the node's search for everything that keeps old versions."""
 
@@ -101,23 +100,26 @@ def results(
         listed = with_client(node, cookie_file, lambda c: c.request(methods.OPERATIONS, m.ListLimit(limit=limit)))
         show(listed.operations, output, lambda: tables.operations(listed.operations))
         return
-    found, committed = with_client(node, cookie_file, lambda client: _find_results(client, operation))
-    show(found, output, lambda: tables.results(found, committed))
+    found, committed, crashes = with_client(node, cookie_file, lambda client: _find_results(client, operation))
+    show(found, output, lambda: tables.results(found, committed, crashes))
 
 
-async def _find_results(client: Client, operation: str | None) -> tuple[m.Operation, m.Operation | None]:
-    """Return the operation, and its commit if the node's newest operation is this commit.
+async def _find_results(
+    client: Client, operation: str | None
+) -> tuple[m.Operation, m.Operation | None, dict[int, str]]:
+    """Return the operation; its commit, if the newest operation is this commit; and the crashes since the operation.
 
     A commit affects no process. So without an id, return the install that the newest operation has committed.
     """
     found = await client.request(methods.OPERATION, m.GetOperation(operation=operation))
-    if operation is not None or found.kind != "commit":
-        return found, None
-    past = (await client.request(methods.OPERATIONS, m.ListLimit(limit=MAX_SEARCHED))).operations
-    installs = [one for one in past if one.kind == "install" and one.to_vsn == found.to_vsn]
-    if not installs or found.outcome != "committed":
-        return found, None
-    return await client.request(methods.OPERATION, m.GetOperation(operation=installs[-1].id)), found
+    committed = None
+    if operation is None and found.outcome == "committed":
+        install = await newest_install(client, found.to_vsn)
+        if install is not None:
+            wanted = m.GetOperation(operation=install.id)
+            found, committed = await client.request(methods.OPERATION, wanted), found
+    crashes = await crashes_since(client, found) if any(one.outcome == "ok" for one in found.results) else {}
+    return found, committed, crashes
 
 
 @click.command()

@@ -143,7 +143,7 @@ async def install_planned(client: Client, request: m.Install, plan: m.Plan, how:
     if how.commit and (done is None or done.outcome == "installed"):
         if done is not None and how.output == "table":
             print_table(tables.results(done))  # the result of the commit names no process
-        return await commit_when_healthy(client, request.vsn, request.reason, how.output)
+        return await commit_when_healthy(client, request.vsn, request.reason, how.output, yes=how.yes)
     return done
 
 

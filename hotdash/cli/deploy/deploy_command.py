@@ -234,6 +234,6 @@ async def _commit(client: Client, deployment: _Deployment, vsn: str, mode: str) 
         return
     line = deployment.line("commit")
     deployment.output.begin(line)
-    done = await commit_when_healthy(client, vsn, deployment.options.reason, mode)
+    done = await commit_when_healthy(client, vsn, deployment.options.reason, mode, yes=deployment.yes)
     deployment.output.end("commit", line, done, lambda: tables.results(done))
     check_outcome(done, ("committed",))

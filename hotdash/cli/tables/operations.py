@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -26,15 +26,20 @@ def step(done: m.OperationStep) -> RenderableType:
     return Text.assemble(text(clock(done.started), "muted"), "  ", text(done.phase))
 
 
-def results(operation: m.Operation, committed: m.Operation | None = None) -> RenderableType:
-    """Return one operation with its result for each process, and the head line of its commit if there is one."""
-    parts = list(_result_parts(operation))
+def results(
+    operation: m.Operation, committed: m.Operation | None = None, crashes: Mapping[int, str] | None = None
+) -> RenderableType:
+    """Return one operation with its result for each process, and the head line of its commit if there is one.
+
+    `crashes` are the processes that have crashed since the operation, by pid.
+    """
+    parts = list(_result_parts(operation, crashes or {}))
     if committed is not None:
         parts.append(Text.assemble("\n", _head(committed)))
     return Group(*parts)
 
 
-def _result_parts(operation: m.Operation) -> Iterator[RenderableType]:
+def _result_parts(operation: m.Operation, crashes: Mapping[int, str]) -> Iterator[RenderableType]:
     time_now = now()
     yield _head(operation)
     yield block(outcome_lines(operation, True, time_now))
@@ -45,11 +50,13 @@ def _result_parts(operation: m.Operation) -> Iterator[RenderableType]:
         yield text(f"reason: {operation.reason}", "muted")
     if operation.results:
         yield Text()
-        yield _table(operation)
+        yield _table(operation, crashes)
         if operation.touched > len(operation.results):
             yield text(
                 f"and {operation.touched - len(operation.results):,} more processes, whose results are not stored"
             )
+    for crash in crashes.values():
+        yield text(f"crashed since: {crash}", "bad")
     for result in operation.results:
         yield from _difference(result)
 
@@ -58,7 +65,7 @@ def _head(operation: m.Operation) -> Text:
     return Text.assemble(line_text(headline(operation)), text(f"  {operation.id}", "muted"))
 
 
-def _table(operation: m.Operation) -> RenderableType:
+def _table(operation: m.Operation, crashes: Mapping[int, str]) -> RenderableType:
     table = columns("pid", "name", "module", "action", "from", "to", "outcome", "time", right=("time",))
     for result in operation.results:
         table.add_row(
@@ -68,7 +75,7 @@ def _table(operation: m.Operation) -> RenderableType:
             result.action,
             text(_short_version(result.old_vsn)),
             text(_short_version(result.new_vsn)),
-            status_text(result.outcome),
+            text("crashed since", "bad") if result.pid in crashes else status_text(result.outcome),
             duration(result.seconds),
         )
     return table
