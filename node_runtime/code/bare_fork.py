@@ -5,9 +5,8 @@ their work. The waiting thread keeps the interpreter's lock, so the whole node w
 no handlers. This module does Python's own part of a fork, as `os.fork` does it: it handles Python's locks and threads,
 and calls the functions registered with `os.register_at_fork`.
 
-A disadvantage: in the child, the locks of `malloc` and of other C libraries are as they were at the fork, and a library
-doesn't know that its threads are missing. So the child may wait forever in C code. Its parent must kill it at a
-deadline.
+A disadvantage: the child may wait forever in C code. The locks of `malloc` and of other C libraries are as they were at
+the fork, and a library doesn't know that its threads are missing. So the parent must kill the child at a deadline.
 """
 
 from __future__ import annotations
@@ -60,8 +59,8 @@ def _bare_fork(
 ) -> int:
     """Call `before`, fork, then call `in_child` in the child and `in_parent` in the parent.
 
-    No bytecode may run between the fork and `in_child`: the interpreter could wait there for a thread that the child
-    does not have. So `map`, which is C code, makes all calls.
+    No bytecode may run between the fork and `in_child`, because the interpreter could wait for a thread that the child
+    does not have. Therefore `map`, which is C code, makes all calls.
     """
     before()
     pids, handled = itertools.tee(map(operator.call, (bare_fork,)))

@@ -1,4 +1,4 @@
-"""The batch: new versions that are executed but invisible, become current together and can be reverted exactly."""
+"""The batch of one load. Its new versions become current together, and the change can be reverted exactly."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 class Batch:
     """The result of `CodeServer.prepare`: new versions of modules, and the modules to delete.
 
-    `commit` and `revert` switch each module by one assignment. After the first assignment neither of them can fail, and
-    no other code of the event loop runs before the last assignment.
+    `commit` and `revert` switch each module by one assignment. From the first assignment to the last, no other code of
+    the event loop runs, and nothing can fail.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Batch:
         return {name: version.namespace for name, found in self._replaced.items() if (version := found()) is not None}
 
     def vanished(self) -> list[str]:
-        """Return the names that other modules import and that they would miss after the commit.
+        """Return the names that other modules import, and that no longer exist after the commit.
 
         The form is "m.name imported by m2", or "m imported by m2" for a deleted module.
         """
@@ -128,9 +128,9 @@ class Batch:
         return self._findings.find_warnings()
 
     def carried_obstacles(self) -> list[str]:
-        """Return a clause for each variable with an instance that can't adopt the new version of its class.
+        """Return a clause for each variable whose instance can't adopt the new version of the instance's class.
 
-        The variables are those in `__carry__`, and the global variables of modules outside the load.
+        The variables are the names in `__carry__`, and the global variables of modules outside the load.
         """
         self._expect("prepared")
         return ClassAdoption(self._table, self._versions).obstacles()
@@ -146,7 +146,7 @@ class Batch:
         return [] if current is None else [entry.module for entry in current.imports.entries]
 
     def kept_code(self) -> KeptCode:
-        """Return a search for objects outside of the batch that refer to code which the batch replaces."""
+        """Return a search for objects outside of the batch that refer to replaced code."""
         self._expect("prepared")
         return KeptCode(self._table, self._versions)
 
@@ -242,9 +242,9 @@ class Batch:
                     f"revert the later change first."
                 )
         self._journal.undo()
-        # A module that was loaded after the commit may have got an object of a dropped version from
-        # another importer. `rebind_importers` finds this object only while that importer still has
-        # it, so `_import_journal` is undone later.
+        # A module that was loaded after the commit may have imported an object of a dropped version
+        # from another importer. `rebind_importers` finds the object only while the other importer
+        # still has it. So `_import_journal` is undone later.
         afterwards = Journal()
         if self._table.change_count != self._change_count:
             back = [managed.current for managed in self._managed() if managed.current is not None]
@@ -287,7 +287,7 @@ class Batch:
             self._carry_values,
             self._reused_attributes,
         ) = [], [], {}, {}, {}, []
-        self._findings = msgspec.structs.replace(self._findings, find_warnings=tuple)  # the former one has all versions
+        self._findings = msgspec.structs.replace(self._findings, find_warnings=tuple)  # which refers to all versions
         self.status = status
 
     def _managed(self) -> Iterator[ManagedModule]:
@@ -297,7 +297,7 @@ class Batch:
     # ------------------------------------------------------------ prepared before the commit
 
     def _record_live_imports(self) -> None:
-        """Record, for each new and each replaced version, which imported names are still the imported objects."""
+        """Record which imported names of each new and each replaced version still refer to the imported objects."""
         new: dict[str, Namespace | None] = {managed.name: version.namespace for managed, version in self._versions}
         new.update((managed.name, None) for managed in self._deleted)
         for managed, version in self._versions:
@@ -338,7 +338,7 @@ class Batch:
     def _carry(self, module: str, namespace: Namespace, before: Namespace) -> None:
         """Give the new version the present values of the names in `__carry__`.
 
-        An old version that becomes current again also gets what its `__carry__` function has made.
+        If an old version becomes current again, it also gets the values that its `__carry__` function has made.
         """
         for name in self._carry_names.get(module, ()):
             if name in before and namespace.get(name) is not before[name]:

@@ -1,13 +1,13 @@
 """The bytecode files of a release, which are made from its sources when the release is unpacked.
 
-A part of a node's directory, such as `lib/click-8.5.1`, has one file that contains the bytecode files of all its
-modules, after an index with their hashes. The commit record has the hash of the index. So a bytecode file is compared
-with a recorded hash at the moment of its use, as a source is. A bytecode file that is missing or differs is not used:
-the module is compiled from its source.
+A part of a node's directory, such as `lib/click-8.5.1`, has one file with the bytecode files of all its modules. The
+file begins with an index of their hashes, and the commit record has the hash of the index. So a bytecode file is
+compared with a recorded hash when it is used, as a source is. If a bytecode file is missing or differs, the module is
+compiled from its source.
 
-The bytecode files are hash-based (PEP 552): the import system compares each one with the source, which is read and
-verified in any case, and with the version of Python. `node_runtime/cli/enter.py` executes this file before anything
-else of the release can be imported, so this file uses only the standard library.
+The bytecode files are hash-based (PEP 552): the import system compares each one with the version of Python and with the
+source, which is read and verified in any case. `node_runtime/cli/enter.py` executes this file before anything else of
+the release can be imported. So this file uses only the standard library.
 
 Rejected: bytecode files in the tarball. They would have to be trusted, since people review only sources.
 """
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BYTECODE_NAME: Final = f"bytecode.{sys.implementation.cache_tag}"
-"""The name of the file in the folder of a part. Each version of Python has a file of its own."""
+"""The name of the file with the bytecode files of a part. Each version of Python has its own file."""
 _CHECKED_HASH: Final = 0b11
-"""The flags of a bytecode file that has the hash of its source. The import system compares the source with the hash."""
+"""The flags of a bytecode file with the hash of its source, which the import system compares with the source."""
 _HEADER_BYTES: Final = 16
 _LENGTH_BYTES: Final = 4
 

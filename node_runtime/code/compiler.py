@@ -1,7 +1,7 @@
 """Compiles the source of a module. A large source is compiled in a separate OS process.
 
-The built-in `compile` is one call that keeps the interpreter's lock: it takes about 0.4 to 1.4 s for each MB of source,
-in which no other thread of the OS process runs, the event loop included. Reading the compiled code in the form of
+The built-in `compile` keeps the interpreter's lock for the whole call, which takes about 0.4 to 1.4 s for each MB of
+source. No other thread of the OS process runs meanwhile, so the event loop stops. Reading code in the format of
 `marshal` takes about a thirtieth of that time. The separate process gets the bytes that were hashed, and answers
 through a pipe that no other process has.
 """

@@ -1,8 +1,8 @@
 """Compares loaded code with the files that an import would read now, and with a release's manifest.
 
 Follows code:modified_modules/0 and code:module_status/1. Paths are not compared, because an upgrade
-doesn't reload an unchanged module: its code comes from the directory of an earlier release, but an
-import would read its file in the directory of the current one.
+doesn't reload an unchanged module. The code of such a module comes from the directory of an earlier
+release, but an import would read the file in the directory of the current release.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Drift(msgspec.Struct, frozen=True):
     """A module whose loaded code differs from its file or from the release.
 
     `loaded`, `on_disk` and `released` are checksums (sha256 in hexadecimal digits) of the loaded code, of the file and
-    of the module in the release's manifest. `on_disk` is None if the file is gone, `released` is None if the release
+    of the module in the release's manifest. `on_disk` is None if the file is gone. `released` is None if the manifest
     does not list the module.
     """
 

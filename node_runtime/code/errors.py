@@ -36,8 +36,8 @@ class OldVersionHeld(CodeError):
     """A module can't be loaded or deleted, because something holds its old version.
 
     At most two versions of a module can be loaded. Follows the error `not_purged` of code:load_file/1. `pids` and
-    `threads` run the old version. `holders` has everything that runs or holds it, and `vsn` is the
-    version of its application.
+    `threads` run the old version. `holders` has everything that runs or holds the old version. `vsn` is the version of
+    the application that the old version belongs to.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class OldVersionHeld(CodeError):
         vsn: str = "",
     ) -> None:
         runners = ", ".join([*(f"<{int(pid)}>" for pid in pids), *(f"thread {name}" for name in threads)])
-        others = "that other objects refer to, although no process or thread runs it"
+        others = "that no process or thread runs, but that other objects refer to"
         used = f"in use by {runners}" if runners else others
         super().__init__(f"{module} still has an old version {used}: wait until nothing uses it any more, or purge it.")
         self.module = module

@@ -3,11 +3,11 @@
 The kernel copies a page of memory when either process writes to it. A child has none of the
 parent's threads, so its work must not take a lock that a thread could have held at the fork. No
 handlers of C libraries run at the fork (`bare_fork`), so C code in the child may wait forever. The
-child closes all descriptors except its ends of two pipes. It writes its answer to the first pipe.
-The parent keeps the other end of the second pipe open. When the parent exits, the kernel closes
-that end, and then sends the child a signal that ends it. The child runs none of the parent's
-finalizers, exit handlers and signal handlers. It leads a process group of its own, so that the
-parent can kill all processes that the child has started.
+child closes all descriptors except its ends of two pipes. The child writes its answer to the first
+pipe. The parent keeps its end of the second pipe open. When the parent exits, the kernel closes this
+end and sends the child a signal, which ends the child. The child runs none of the parent's
+finalizers, exit handlers and signal handlers. It leads its own process group, so that the parent can
+kill all processes that the child has started.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class ForkedChild(msgspec.Struct, frozen=True):
 
     `reader` is the read end of the pipe that the child writes to. `lifeline` is the parent's end of the second pipe;
     when the parent closes `lifeline`, the child ends. `fork_seconds` is the time that the fork took. `lost_threads` is
-    the number of the parent's threads that belonged to C libraries; the child doesn't have them.
+    the number of the parent's threads that belong to C libraries and don't exist in the child.
     """
 
     pid: int
@@ -197,7 +197,7 @@ def _apply(limits: ChildLimits) -> None:
         ("RLIMIT_CORE", 0),
         ("RLIMIT_FSIZE", 0),  # no file grows, regardless of which code writes it
         ("RLIMIT_NPROC", 0),
-        # In addition to the parent's own time limit, in case the parent doesn't kill the child.
+        # The parent has a time limit too; this one works even if the parent doesn't kill the child.
         ("RLIMIT_CPU", int(time.process_time() + limits.cpu_seconds) + 2),
         ("RLIMIT_AS", _address_space() + limits.memory),
     ):

@@ -16,7 +16,7 @@ def collect_young() -> None:
 
 
 def collect_all() -> None:
-    """Free all garbage. With millions of objects this takes about a second, in which no other Python code runs.
+    """Free all garbage. With millions of objects this takes about a second; no other Python code runs meanwhile.
 
     Garbage that has survived earlier collections is in the oldest generation, which `collect_young` does not examine.
     """

@@ -1,9 +1,9 @@
 """Rebinds the names of from-imports when a module is switched, and finds the imported names that would be missing.
 
-`from module import name` copies a binding into the importer. When another version of `module` becomes current, the copy
-is rebound to the new object. There are three conditions: the importer is the *current* version of a managed module, the
-name is the one that the import statement bound, and its value is still the replaced version's object. References in
-other places (defaults, containers, bases, decorators) are not changed.
+`from module import name` binds `name` in the importer. When another version of `module` becomes current, the importer's
+`name` is rebound to the new object. There are two conditions: the importer is the *current* version of a managed
+module, and its `name` still refers to the replaced version's object. References in other places (defaults, containers,
+bases, decorators) are not changed.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def exported_names(namespace: Namespace) -> set[str]:
 
 
 def copied_aliases(version: Version, table: ModuleTable) -> set[str]:
-    """Return the names that the imports of a version have bound, without those that a `__getattr__` has provided.
+    """Return the names that the imports of a version have bound, except names from a module's `__getattr__`.
 
-    A commit does not rebind the latter: the imported module has no variable of this name.
+    A commit does not rebind a name from `__getattr__`, because the imported module has no variable of this name.
     """
     found = set()
     for entry in version.imports.entries:
@@ -77,7 +77,7 @@ def _copied_names(entry: Import, namespace: Namespace) -> Iterator[tuple[str, st
 def _still_has_import(version: Version, alias: str, imported: Any) -> bool:
     """Return whether the name `alias` still refers to the imported object.
 
-    False for a constant if the body also binds the name otherwise, because equal constants may be one object.
+    False for a constant that the body also binds by another statement, because equal constants may be one object.
     """
     if version.namespace.get(alias, ABSENT) is not imported:
         return False
@@ -89,9 +89,8 @@ def rebind_importers(table: ModuleTable, moves: NamespaceChanges, journal: Journ
 
     The first round rebinds names in the importers of these modules. Each further round rebinds
     names in the importers of the modules that the previous round has changed. The first round skips
-    the modules in `moves`: they were executed together, so the names that they import from each
-    other are already correct. Only current versions are changed. Returns the versions in which
-    names were rebound.
+    the modules in `moves`, because they were executed together: the names that they import from
+    each other are already correct. Only current versions are changed. Returns the changed versions.
     """
     together = moves
     rebound: list[Version] = []
@@ -163,7 +162,7 @@ def _may_appear(version: Version, name: str) -> bool:
 def _may_vanish(version: Version, name: str) -> bool:
     """Return whether a name that a star import copied can be removed.
 
-    Not if the importer reads it, if another import binds it, or if it is a submodule.
+    The name must stay if the importer reads it, if another import binds it, or if it is a submodule.
     """
     return (
         name not in version.imports.names
@@ -201,7 +200,7 @@ def find_live_imports(version: Version, view: NamespaceLookup) -> ImportedNames:
 def add_live_imports(version: Version, view: NamespaceLookup) -> None:
     """Add to `version.live_imports` the imported names that a revert has restored in `version`.
 
-    They are missing, because `live_imports` was recorded before the revert, when the version stopped being current.
+    `live_imports` lacks these names, because it was recorded before the revert, when the version became old.
     """
     found = find_live_imports(version, view)
     version.live_imports = tuple(dict.fromkeys((*version.live_imports, *found)))
@@ -211,7 +210,7 @@ def refresh_imports(versions: Collection[Version], view: NamespaceLookup, journa
     """Rebind the imported names of versions that become current to the present objects of the imported modules.
 
     The imported modules may have changed since the names were recorded in `live_imports`. If these versions import
-    names through each other, the update takes several rounds.
+    from each other, the update takes several rounds.
     """
     links = [(version, list(version.live_imports)) for version in versions]
     for _ in links:

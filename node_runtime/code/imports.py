@@ -1,13 +1,13 @@
 """Reads the imports of a module from its compiled code.
 
 When a new version of a module becomes current, the code server rebinds the names that other modules
-have imported from it at their top level. (Erlang needs no such step, because the compiler resolves
--import.) Imports inside functions and classes are not rebound, because they run later or bind a
-name elsewhere. This module reads them too, so that a plan can report imports that would fail.
+have imported from that module at their top level. (Erlang needs no such step, because its compiler
+resolves -import.) Imports inside functions and classes are not rebound, because they run later or
+bind a name elsewhere. They are read nevertheless, so that a plan can report imports that would fail.
 
-The imports are not read from a syntax tree. Python 3.11 can't build two trees at the same time, because all threads
-share one depth counter. Formatting a traceback may build a tree, so it could fail with a SystemError while a module is
-being prepared (python/cpython#106905).
+Rejected: reading the imports from a syntax tree. Python 3.11 can't build two trees at the same time, because all
+threads share one depth counter (python/cpython#106905). Formatting a traceback may build a tree, so it could fail with
+a SystemError while another thread reads imports.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
 _ATTRIBUTE_READS = ("LOAD_ATTR", "LOAD_METHOD")
 _STATEMENT_ENDS = frozenset({"STORE_NAME", "STORE_GLOBAL", "STORE_SUBSCR", "STORE_ATTR", "POP_TOP", "RETURN_VALUE"})
-"""The instructions that end a statement which reads a name, apart from conditional jumps."""
+"""The instructions that may end a statement, apart from conditional jumps."""
 
 
 class Import(msgspec.Struct, frozen=True):
     """One imported name, or one module in an `import module` statement.
 
-    `name` is None for `import module` and "*" for a star import. `alias` is the name that the import binds. `bound` is
+    `name` is None for `import module`, and "*" for a star import. `alias` is the name that the import binds. `bound` is
     true for an import at the module's top level.
     """
 
@@ -122,9 +122,9 @@ def _read_by_body(code: CodeType) -> Iterator[str]:
 
 
 class BodyRead(msgspec.Struct, frozen=True):
-    """A name that a module's body reads, such as ("models", "LIMIT") for `models.LIMIT`, and what it reads it for.
+    """A name that a module's body reads, such as ("models", "LIMIT") for `models.LIMIT`, and the place of the read.
 
-    `place` is the name that the statement binds, such as "MAX" or "Pen.width", or a line such as "line 7".
+    `place` is the name that the reading statement binds, such as "MAX" or "Pen.width", or a line such as "line 7".
     """
 
     name: tuple[str, ...]
@@ -135,7 +135,7 @@ def reads_of_body(code: CodeType) -> Iterator[BodyRead]:
     """Yield the names that the body of a module reads at its top level, and in the bodies of its classes."""
     prefix = "" if code.co_name == "<module>" else f"{code.co_qualname}."
     read: list[list[str]] = []
-    chained = False  # whether an attribute read continues the last of the names
+    chained = False  # whether a following attribute belongs to the last name
     for step in dis.get_instructions(code):
         if step.opname == "EXTENDED_ARG":
             continue
@@ -159,7 +159,8 @@ def reads_of_body(code: CodeType) -> Iterator[BodyRead]:
 class FunctionRead(msgspec.Struct, frozen=True):
     """A global name, or an attribute of it, that a function reads, such as ("models", "Item") for `models.Item`.
 
-    `function` is the name of the function, or of the one that contains it. `is_called` is whether it is called at once.
+    `function` is the name of the reading function, or of the outermost function around it. `is_called` is true if the
+    function calls what it reads.
     """
 
     name: tuple[str, ...]
@@ -168,9 +169,9 @@ class FunctionRead(msgspec.Struct, frozen=True):
 
 
 def reads_of_functions(code: CodeType, names: Collection[str] = ()) -> Iterator[FunctionRead]:
-    """Yield the dotted names that functions read, those in classes and in other functions included.
+    """Yield the dotted names that functions read, including methods and inner functions.
 
-    `names` are the global names of interest; if it is empty, all are.
+    `names` are the global names of interest; if `names` is empty, all names are yielded.
     """
     if code.co_flags & inspect.CO_OPTIMIZED and not (names and frozenset(code.co_names).isdisjoint(names)):
         function = code.co_qualname.partition(".<locals>")[0]

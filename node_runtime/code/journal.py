@@ -68,8 +68,8 @@ class Journal:
     def set_class(self, thing: Any, cls: type) -> None:
         """Set the class of an instance.
 
-        `undo` also removes the attributes, in slots too, that the instance has gained since, and restores those that it
-        has lost. The other attributes keep their newest values.
+        `undo` restores the class. It also removes the attributes that the instance has gained since, and restores those
+        that it has lost. The other attributes keep their newest values. All this includes attributes in slots.
         """
         self._undo.append((_restore_class, (thing, type(thing), attributes_of(thing))))
         set_class(thing, cls)
@@ -86,7 +86,7 @@ class Journal:
         _switch_registrations(leaving, entering)
 
     def references(self) -> Iterator[object]:
-        """Yield each object that the undo steps refer to: once for each of their references to the object."""
+        """Yield the objects that the undo steps refer to. An object is yielded once for each reference to it."""
         for function, arguments in self._undo:
             yield getattr(function, "__self__", None)
             yield from arguments

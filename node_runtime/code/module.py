@@ -2,9 +2,10 @@
 
 The `__dict__` of a `types.ModuleType` can't be assigned, but the `__dict__` of a plain object can.
 So the module object is a plain object. A switch to another version assigns that version's namespace
-to `__dict__`; after this single assignment every `module.name` is looked up in that version. The
-interpreter itself looks up the attributes, as it does for any plain object. A `__getattr__` or
-`__getattribute__` in Python would make each qualified call several times as expensive.
+to `__dict__`; after this single assignment every `module.name` is looked up in that version.
+
+Rejected: a `__getattr__` or `__getattribute__` in Python. It would make each `module.name` several
+times as expensive.
 """
 
 from __future__ import annotations

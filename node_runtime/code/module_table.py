@@ -1,4 +1,4 @@
-"""The table of the modules that the code server manages: the source for the first import, and the loaded versions."""
+"""The table of the code server's modules: the source for the first import of each, and the loaded versions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ModuleTable:
 
     `sources` maps each module to the source that its first import loads. `modules` has an entry for each module that
     was ever requested. `preparing_thread` is the thread that is executing new versions (see `staging`), or None.
-    `change_count` counts commits and reverts: while it stays the same, imported names need not be checked again.
+    `change_count` counts commits and reverts. While this count stays the same, imported names need no new check.
     `execution_counter` numbers the modules in the order of their first execution. `recorder` records what the modules'
     bodies register.
     """
@@ -87,17 +87,17 @@ class ModuleTable:
     def put_application(self, app: str, listed: Sequence[Source]) -> None:
         """Set the sources of an application's modules to `listed`.
 
-        Imports no longer find a module that the previous list had and `listed` lacks.
+        If `listed` lacks a module of the previous list, imports no longer find this module.
         """
         others = [source for source in self.sources.values() if source.app != app]
         complete = {source.module: source for source in with_parents([*listed, *others], ())}
-        self.sources.update(complete)  # before the others are removed, because another thread may be importing a module
+        self.sources.update(complete)  # before removals, because another thread may be importing a module
         for name in self.sources.keys() - complete.keys():
             if not self.sources.pop(name).path.endswith(".py"):
                 self._forget_package(name)
 
     def _forget_package(self, name: str) -> None:
-        """Remove the entry of a package that has no body, because the last module in the package has been removed."""
+        """Remove the entry of a package without a body, after its last module was removed."""
         managed = self.modules.pop(name, None)
         if managed is not None and sys.modules.get(name) is managed.module:
             del sys.modules[name]
@@ -106,8 +106,8 @@ class ModuleTable:
 def with_parents(sources: Iterable[Source], known: Container[str]) -> list[Source]:
     """Return `sources` and their missing parents, sorted by depth.
 
-    A parent is missing if neither `sources` nor `known` has it and no other importer has loaded it. Each missing parent
-    becomes a package without a body, as a folder without `__init__.py` does.
+    A parent is missing if it is neither in `sources` nor in `known`, and no other importer has loaded it. Each missing
+    parent becomes a package without a body, like a folder without `__init__.py`.
     """
     complete = {source.module: source for source in sources}
     for source in list(complete.values()):
@@ -121,8 +121,8 @@ def with_parents(sources: Iterable[Source], known: Container[str]) -> list[Sourc
 def _lasting_functions(namespace: Namespace) -> list[FunctionType]:
     """Return functions of which at least one lives as long as the namespace.
 
-    These are one function of the module or, if it has none, one method of each class. One method alone would not
-    suffice, because a reused class gets new methods.
+    The result is one function of the module. If the module has no function, the result is one method of each class,
+    because a reused class gets new methods.
     """
 
     def own(things: Iterable[object]) -> list[FunctionType]:
@@ -133,7 +133,7 @@ def _lasting_functions(namespace: Namespace) -> list[FunctionType]:
 
 
 def is_unmanaged(name: str) -> bool:
-    """Return whether a module of that name is loaded, but not managed by the code server."""
+    """Return whether the module `name` is loaded, but not managed by the code server."""
     return name in sys.modules and not isinstance(sys.modules[name], HotModule)
 
 
@@ -141,7 +141,7 @@ def loaded_children(packages: Collection[str]) -> Iterator[tuple[str, str, Modul
     """Yield the loaded submodules of `packages`, each as (package, name in the package, module object).
 
     The import system makes a submodule an attribute of its package only when it loads the submodule. So a new version
-    of the package lacks these attributes, and they have to be set again.
+    of the package lacks these attributes, and the caller has to set them again.
     """
     for name, module in list(sys.modules.items()):
         package, _, child = name.rpartition(".")

@@ -1,4 +1,4 @@
-"""The code server: loads, switches and purges versions of modules, and finds what still uses old versions."""
+"""The code server: loads, switches and purges versions of modules, and finds the users of old versions."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def current() -> CodeServer:
 
 
 class CodeServer:
-    """Loads the applications' modules, at most two versions of each. Follows code(3) of OTP's kernel."""
+    """Loads the modules of applications: at most two versions of each module. Follows code(3) of OTP's kernel."""
 
     def __init__(self, processes: ProcessAdapter | None = None) -> None:
         self._table = ModuleTable()
@@ -65,8 +65,8 @@ class CodeServer:
         """Set the source file of each module of an application. The first import of a module loads this file.
 
         `modules` replaces the mapping of an earlier call for this application. Modules that are loaded already don't
-        change. A parent package that is not listed becomes a package without a body, as a folder without `__init__.py`
-        does.
+        change. A parent package that is not listed becomes a package without a body, like a folder without
+        `__init__.py`.
         """
         self.add_sources(name, [Source(module, os.fspath(path), name, vsn) for module, path in modules.items()])
 
@@ -78,7 +78,7 @@ class CodeServer:
     def change_sources(self, applications: Mapping[str, Sequence[Source]], *, for_imports: bool = True) -> SourceChange:
         """Set the sources of several applications, as `add_sources` does, and the paths of their loaded modules.
 
-        Without `for_imports`, only the paths of the loaded modules are set. The result can undo the change.
+        If `for_imports` is false, only the paths of the loaded modules are set. The result can undo the change.
         """
         after = self._update_search_path if for_imports else None
         return SourceChange(self._table, applications, after)
@@ -116,14 +116,14 @@ class CodeServer:
     def prepare(self, sources: Iterable[Source], deleted: Iterable[str] = ()) -> Batch:
         """Compile and execute new versions without making them visible.
 
-        Raises what `read`, `compile_all`, `check_free` and `execute` raise.
+        Raises the errors of `read`, `compile_all`, `check_free` and `execute`.
         """
         units, deleted = self.compile_all(self.read(sources)), list(deleted)
         self.check_free(units, deleted)
         return self.execute(units, deleted)
 
     def read(self, sources: Iterable[Source]) -> list[SourceText]:
-        """Read and hash sources, and the sources of parent packages that are not loaded.
+        """Read and hash sources, including those of parent packages that are not loaded.
 
         May be called in a thread. Raises LoadFailed if a source can't be read, and CodeError if it can't be loaded into
         a running node.
@@ -139,8 +139,7 @@ class CodeServer:
     def compile_all(self, texts: Iterable[SourceText], compiler: Compiler = compile_here) -> list[CompilationUnit]:
         """Compile sources. Raises LoadFailed, with module, file and line. May be called in a thread.
 
-        While `compile_here` compiles a source, no other thread runs. `compile_apart` stops the other threads only for
-        short times.
+        While `compile_here` compiles a source, no other thread runs. `compile_apart` stops other threads only briefly.
         """
         return [self._compile(text, compiler) for text in texts]
 
@@ -149,9 +148,9 @@ class CodeServer:
     ) -> float:
         """Raise OldVersionHeld, with the holders, if something holds the old version of a module to load or delete.
 
-        Garbage and caches of libraries are not holders: with `collect`, clear these caches and collect all garbage.
-        Return how many seconds a garbage collection takes, in which no other Python code runs, or 0.0 if nothing refers
-        to the old versions. May be called in a thread.
+        Garbage and caches of libraries are not holders; if `collect` is true, these caches are cleared and all garbage
+        is collected. Return how many seconds a garbage collection takes, or 0.0 if nothing refers to the old versions.
+        No other Python code runs during a collection. May be called in a thread.
         """
         gone = [self._table.managed(name).name for name in deleted]
         texts = list(texts)
@@ -162,13 +161,14 @@ class CodeServer:
     def execute(
         self, units: Sequence[CompilationUnit], deleted: Iterable[str] = (), around_body: AroundBody = without_context
     ) -> Batch:
-        """Execute compiled sources without making them visible. To be called right after `check_free`.
+        """Execute compiled sources without making them visible. Call this right after `check_free`.
 
-        An old version becomes current again at the commit, without another execution, if two conditions hold: it has
-        the same source, and the modules that its body has used have the same versions as when it was last current. Each
-        body runs in the context that `around_body` returns for its module. Raises LoadFailed, with module, file and
-        line, if a body raises. Raises CodeError if another load is committed or reverted while the bodies run, because
-        the bodies may have seen the modules both before and after that change.
+        A source is not executed again if the old version of its module can become current again at the commit. There
+        are two conditions: the old version has the same source, and the modules that its body has used have the same
+        versions as when it was last current. Each body runs in the context that `around_body` returns for its module.
+
+        Raises LoadFailed, with module, file and line, if a body raises. Raises CodeError if another load is committed
+        or reverted while the bodies run, because the bodies may have seen modules both before and after that change.
         """
         gone = [self._table.managed(name) for name in deleted]
         with Stage(self._table, [managed.name for managed in gone], around_body) as stage:
@@ -200,10 +200,9 @@ class CodeServer:
         return batch
 
     def _taken_back(self, texts: Iterable[SourceText | CompilationUnit]) -> dict[str, Version]:
-        """Return the old versions that become current again: those with the same source that can still be used.
+        """Return the old versions that become current again, by module; `execute` says when.
 
-        The body of such a version has used other modules. They must have the same versions as when it was last current,
-        or get these versions by this load.
+        This load may give the used modules the versions that they had when the old version was last current.
         """
         loaded = {text.source.module: text.sha256 for text in texts}
         found = {module: self._table.managed(module).old for module in loaded}
@@ -245,11 +244,11 @@ class CodeServer:
         return bool(self._old.held([module]))
 
     def holders(self, module: str) -> tuple[OldCodeHolder, ...]:
-        """Return what runs or holds the old version. A forked child searches the heap. May be called in a thread."""
+        """Return the runners and holders of the old version. A forked child searches. May be called in a thread."""
         return tuple(self._old.holders(module))
 
     def old_code(self) -> list[OldCode]:
-        """Return all old versions, with what runs or holds them. May be called in a thread, as it takes long."""
+        """Return all old versions, each with its runners and holders. Takes long; may be called in a thread."""
         return self._old.old_code()
 
     def soft_purge(self, module: str) -> bool:
@@ -267,14 +266,15 @@ class CodeServer:
         """Kill the processes that run the old version, and drop the version; return the killed pids.
 
         If a frame of a killed process or of a thread doesn't end at once, the version stays until that frame ends. A
-        function that another object keeps still works; in OTP, a fun of purged code fails. Follows code:purge/1.
+        function of the version still works if another object keeps it; in OTP, a fun of purged code fails. Follows
+        code:purge/1.
         """
         return self._old.purge(module)
 
     def holders_here(self, modules: Iterable[str], seconds: float) -> dict[str, list[FoundHolder]]:
-        """Search for about `seconds`, and return what holds the old versions of `modules`, by module.
+        """Search for about `seconds`, and return the holders of the old versions of `modules`, by module.
 
-        To be called only in a copy of the node. Holders without a name are left out.
+        Call this only in a copy of the node. Holders without a name are left out.
         """
         found = self._old.find_holders_here(modules, seconds)
         return {
@@ -282,15 +282,15 @@ class CodeServer:
         }
 
     def runners(self, modules: Iterable[str]) -> dict[str, list[FoundHolder]]:
-        """Return the tasks and threads that belong to no process and run the current version of a module, by module."""
+        """Return, by module, the tasks and threads without a process that run the module's current version."""
         return self._old.current_runners(modules)
 
     async def end_old_code(self, module: str, check: Callable[[], None] = lambda: None) -> Purged | None:
-        """End what keeps the old version and can be ended, and drop the version. Return None without an old version.
+        """End the holders of the old version, and drop the version. Return None if there is no old version.
 
         Unlike `purge`, this function also kills processes that only refer to the version, and cancels tasks and timers.
-        It waits until the processes and tasks have ended, and reports what is left. `check` raises `Refused` while
-        nothing may be purged; it is called again after each wait.
+        It waits until the processes and tasks have ended, and reports the holders that are left. `check` is called
+        again after each wait, and raises `Refused` while nothing may be purged.
         """
         return await end_old_code(self._old, self._processes, module, check)
 
@@ -320,7 +320,7 @@ class CodeServer:
         return (None, None) if managed is None else (managed.current, self._old.of(managed))
 
     def used_paths(self) -> set[str]:
-        """Return the paths that the versions in memory (current, old and dropped ones) have or had as `__file__`."""
+        """Return each present and earlier `__file__` of the current, old and dropped versions in memory."""
         return used_paths(self._table)
 
     def module_status(self, module: str) -> ModuleStatus:
@@ -368,8 +368,8 @@ class CodeServer:
 def _app_vsn(version: Version, source: Source | None) -> str:
     """Return the version of the application that a loaded version belongs to.
 
-    `source` is the module's source in the current release. An upgrade does not load an unchanged module again. For such
-    a module, the result is the new version of the application, which `source` has.
+    `source` is the module's source in the current release. An upgrade does not load an unchanged module again; for such
+    a module, the result is the version of the application in `source`.
     """
     unchanged = source is not None and source.app == version.app and source.sha256 == version.sha256
     return source.app_vsn if source is not None and unchanged else version.app_vsn

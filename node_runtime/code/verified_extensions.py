@@ -1,13 +1,13 @@
 """Loads extension modules of a release from private copies of the bytes that were compared with the manifest.
 
 The system's loader takes a path, not bytes. So the bytes are written to an anonymous file in memory, which is loaded
-and closed. The libraries that a wheel bundles in `<distribution>.libs/` are loaded the same way before the extension
-module: the loader finds them by their names among the loaded libraries, so it doesn't search the folder.
+and closed. The libraries that a wheel bundles in `<distribution>.libs/` are loaded in the same way before the extension
+module. Then the system's loader finds these libraries by their names, and doesn't search the folder.
 
-Outside of Linux, there are no anonymous files, and a system may refuse to load them. In these cases, the module is
-loaded from its path, after all libraries of its distribution have been compared with the manifest. Between the
-comparison and the load, the file could be replaced. A module that needs a library of its package outside of `*.libs/`
-is also loaded from its path.
+There are cases in which the module is loaded from its path, after all libraries of its distribution have been compared
+with the manifest. Then the file could be replaced between the comparison and the load. The cases are: the system has no
+anonymous files, as outside of Linux; the system refuses to load them; or the module needs a library of its package
+outside of `*.libs/`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class VerifiedExtensionLoader(ExtensionFileLoader):
             try:
                 module: ModuleType = _imp.create_dynamic(loaded)
             except ImportError as error:
-                if error.path != copy:  # the module's own code has raised it
+                if error.path != copy:  # the module's own code has raised the error
                     raise
                 for path in _libraries(self._files, self.path):
                     self._files.read(path)
@@ -70,7 +70,7 @@ class VerifiedExtensionLoader(ExtensionFileLoader):
 def _private_copy(files: ListedFiles, path: str) -> Iterator[str]:
     """Write the verified bytes of a file to an anonymous file, and yield the path that loads it."""
     data = files.read(path)
-    if path in _copies:  # the system's loader knows the copy by the path from which it was loaded
+    if path in _copies:  # a second load must use the same path as the first
         yield _copies[path]
         return
     descriptor = _memory_file(os.path.basename(path), data)
@@ -78,7 +78,7 @@ def _private_copy(files: ListedFiles, path: str) -> Iterator[str]:
         yield path
         return
     try:
-        # The system's loader loads only one file of each name, so each name has a different number of slashes.
+        # The system's loader loads each path only once, so each path has a different number of slashes.
         copy = f"/proc/self/fd{'/' * (next(_loads) + 1)}{descriptor}"
         yield copy
         _copies[path] = copy
@@ -87,7 +87,7 @@ def _private_copy(files: ListedFiles, path: str) -> Iterator[str]:
 
 
 def _memory_file(name: str, data: bytes) -> int | None:
-    """Return the descriptor of an anonymous file that nobody can change; None if the system allows no such file."""
+    """Return the descriptor of an anonymous file that can't be changed; None if the system can't make one."""
     try:
         descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     except (AttributeError, OSError):
@@ -103,7 +103,7 @@ def _memory_file(name: str, data: bytes) -> int | None:
 
 
 def _load_libraries(files: ListedFiles, path: str) -> None:
-    """Load the libraries in the `*.libs/` folders of the distribution of `path`, each after the libraries it needs."""
+    """Load the libraries in the `*.libs/` folders of the distribution of `path`, in the order of their dependencies."""
     distribution = _distribution(files, path)
     if distribution in _distributions:
         return

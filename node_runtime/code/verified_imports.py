@@ -1,9 +1,9 @@
 """Imports only files that the release's manifest lists, from the same bytes that were compared with the manifest.
 
 `node_runtime/cli/enter.py` executes this file before anything else of the release can be imported, so this file uses
-only the standard library. A hook in `sys.path_hooks` handles all folders below the node's directory. `sys.path` still
-has the release's folders, after those of the standard library, but the import system's own finder never reads them. So
-a file that no manifest lists can't be imported. Only the bytecode files that `bytecode` verifies are used.
+only the standard library. A hook in `sys.path_hooks` handles all folders below the node's directory, so the import
+system's own finder never reads these folders. In `sys.path`, they come after the folders of the standard library. A
+file that no manifest lists can't be imported. Bytecode files are used only if the module `bytecode` has verified them.
 
 Rejected: to check the hash and then import the file as usual, because the file may change in between.
 
@@ -39,14 +39,14 @@ _RUN_MAIN = (
 )
 
 _REMOVED = ""
-"""The key of the files that stay listed after their release was removed. All other keys are versions of releases."""
+"""The key of the files that stay listed after the removal of their release. All other keys are versions of releases."""
 
 _listed: ListedFiles | None = None
 _command: list[str] = []
 
 
 class DamagedFile(Exception):
-    """A listed file is missing or differs from the manifest. Not an ImportError: libraries often ignore that error."""
+    """A listed file is missing or differs from the manifest. Not an ImportError, since libraries often ignore those."""
 
 
 class ListedFiles:
@@ -115,7 +115,10 @@ class ListedFiles:
         return [f"{self.directory}/{path}" for path in self._sha256 if path.startswith(f"{folder}/")]
 
     def read(self, path: str) -> bytes:
-        """Return the bytes of a file. Raises FileNotFoundError if it isn't listed, DamagedFile if the bytes differ."""
+        """Return the bytes of a file.
+
+        Raises FileNotFoundError if the file isn't listed, and DamagedFile if it can't be read or differs.
+        """
         wanted = self._sha256.get(self.relative(path) or "")
         if wanted is None:
             raise FileNotFoundError(f"No release of this node lists the file {path}")
@@ -132,7 +135,8 @@ class ListedFiles:
 class VerifiedSourceLoader(SourceFileLoader):
     """The loader of a source file that the manifest lists.
 
-    It compares the source with the manifest. Then it compiles these bytes, or executes their verified bytecode file.
+    The loader compares the source with the manifest. Then it compiles exactly the compared bytes, or executes their
+    verified bytecode file.
     """
 
     def __init__(self, name: str, path: str, files: ListedFiles) -> None:
@@ -188,7 +192,7 @@ class ListedFolder:
                     return _file_spec(self._files, name, path, package=bool(directory))
         if not inside:
             return None
-        portion = ModuleSpec(name, None)  # the import system makes a namespace package of all portions
+        portion = ModuleSpec(name, None)  # for a namespace package, which may have several folders
         portion.submodule_search_locations = [f"{self._files.directory}/{self._folder}/{tail}"]
         return portion
 
@@ -248,7 +252,7 @@ def install(
 
 
 def adopt(module: ModuleType, path: str) -> None:
-    """Give a module that was executed before `install` the attributes that an import would have set."""
+    """Set the attributes that an import sets, on a module that was executed before `install` from the file `path`."""
     assert _listed is not None
     module.__spec__ = _file_spec(_listed, module.__name__, path, package=False)
     module.__loader__ = module.__spec__.loader
@@ -256,7 +260,7 @@ def adopt(module: ModuleType, path: str) -> None:
 
 
 def add_listed_files(vsn: str, files: Mapping[str, str]) -> None:
-    """Add the files of the release `vsn` of this node, with their hashes, so that its modules can be imported."""
+    """Add the files of the release `vsn`, with their hashes, so that the release's modules can be imported."""
     if _listed is not None:
         _listed.add(vsn, files)
 
@@ -278,12 +282,12 @@ def start_processes_as(vsn: str, manifest_sha256: str) -> None:
     """
     if _command:
         *start, before, directory, _ = _command
-        has_hash = not before.endswith(".py")  # the launcher in an older node directory passes none
+        has_hash = not before.endswith(".py")  # the launcher in an older node directory passes no hash
         _command[:] = [*start, manifest_sha256 if has_hash else before, directory, vsn]
 
 
 def resource_reader(path: str) -> ResourceReader | None:
-    """Return a verifying reader of the data files beside the module at `path`; None if the module is in no release."""
+    """Return the verifying reader of the data files beside the module at `path`; None outside of a release."""
     if _listed is None or _listed.relative(path) is None:
         return None
     return VerifiedSourceLoader("", path, _listed).get_resource_reader()
@@ -311,5 +315,5 @@ def _file_spec(files: ListedFiles, name: str, path: str, *, package: bool) -> Mo
     kind = VerifiedSourceLoader if path.endswith(".py") else VerifiedExtensionLoader
     search = [os.path.dirname(path)] if package else None
     spec = spec_from_file_location(name, path, loader=kind(name, path, files), submodule_search_locations=search)
-    assert spec is not None  # it is None only without a loader
+    assert spec is not None  # the result is None only without a loader
     return spec

@@ -1,4 +1,4 @@
-"""A version of a module: the source that was compiled, and the namespace that its functions have as `__globals__`."""
+"""A version of a module: its compiled source, and the namespace that its functions have as `__globals__`."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 ImportedName = tuple[str, str, str]
 ImportedNames = tuple[ImportedName, ...]
-"""Imported names, each as (imported module, name in it, name in the importing module).
+"""Imported names, each as (imported module, name in the imported module, name in the importing module).
 
-A star import is (module, "*", "*"); a name that it copied is (module, "*", name).
+A star import is (module, "*", "*"). Each name that the star import has copied is (module, "*", name).
 """
 
 
@@ -105,12 +105,12 @@ class Version:
     `execution_index` is the module's position in the order of first executions; all versions of a module have the same
     index. `live_imports` are the imported names that the module itself has not rebound; they are recorded before each
     switch. `reused_classes` has the classes that this version shares with another version, each with the attributes
-    that it has while this version is current. If `purged` is set, the version is dropped as soon as the last frame that
-    runs it has ended. `overloads` are its entries in the registry of `typing.overload` while it is current, and
-    `registrations` those in other registries. `carried` are the names that `__carry__` keeps or makes. `earlier_paths`
-    are the latest paths that `__file__` has had since the body ran: for an unchanged module, each change of the release
-    changes `__file__`. `made_with` has, for each module that the body uses, the version that was current when another
-    version replaced this one.
+    that the class has while this version is current. If `purged` is true, the version is dropped when the last frame
+    that runs it has ended. `overloads` are the version's entries in the registry of `typing.overload`, and
+    `registrations` are its entries in other registries. `carried` are the names that `__carry__` keeps or makes.
+    `earlier_paths` are the latest previous values of `__file__`, which changes with each release even if the module
+    doesn't. `made_with` is recorded when another version replaces this one: the current version of each module that the
+    body uses.
     """
 
     unit: CompilationUnit
@@ -176,10 +176,10 @@ def compile_text(
 ) -> CompilationUnit:
     """Compile a source file. `others` are the loaded versions of the module. Raises SyntaxError or ValueError.
 
-    The code's file name is the source's path, as debuggers and coverage expect. Each release has a directory of its
-    own, so versions of different releases have different file names. If the file was edited in place while a version of
-    it was loaded, both versions would have the same file name. Then the new version's hash is appended to its file
-    name, so that neither version shows the other's lines.
+    The code's file name is the source's path, as debuggers and coverage expect. Each release has its own directory, so
+    versions of different releases have different file names. If the file was edited in place, two loaded versions would
+    have the same file name. Then the new version's hash is appended to its file name, so that tracebacks show the right
+    lines.
     """
     source, file = text.source, text.source.path
     if any(other.unit.file == file and other.sha256 != text.sha256 for other in others):

@@ -50,7 +50,7 @@ class FieldAdoption:
     def obstacle(self, thing: Any) -> str | None:
         """Return why an instance can't, or should not, change to the new class; None if it can.
 
-        The result is a predicate whose subject is the new class: "has a new field size without a default".
+        The result is the end of a clause about the new class, such as "has a new field `size` without a default".
         """
         return self.layout_obstacle or self._missing_field(thing) or self._missing_other(thing) or self._misfit(thing)
 

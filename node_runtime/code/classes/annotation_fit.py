@@ -27,7 +27,8 @@ _MAX_DEPTH: Final = 50
 class Misfit(typing.NamedTuple):
     """A part of a value that doesn't fit its annotation.
 
-    `path` leads from the value to the part, such as "[3].size". `clause` is a predicate whose subject is the part.
+    `path` leads from the value to the part, such as "[3].size". `clause` is the end of a clause about the part, such as
+    "is a str, not int".
     """
 
     path: str
@@ -51,7 +52,7 @@ def find_misfit(
 ) -> Misfit | None:
     """Return the first part of a value that doesn't fit its annotation; None if all fit.
 
-    `class_for` returns the class that will replace a class that the annotation names.
+    If the annotation names a class that will be replaced, `class_for` returns its replacement.
     """
     return _Check(namespace, class_for).misfit(value, annotation, 0)
 
@@ -133,7 +134,7 @@ class _Check:
         return None
 
     def _are_all(self, values: Iterable[Any], kind: Any) -> bool:
-        """Return whether the class of each value is the class that an annotation names, or its replacement."""
+        """Return whether the class of each value is exactly the annotated class or its replacement."""
         cls = resolve(kind, self._namespace)
         if not isinstance(cls, type):
             return False

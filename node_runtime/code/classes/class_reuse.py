@@ -1,9 +1,8 @@
 """Reuse of unchanged classes across a load, so that existing objects keep their class.
 
 The rule is in docs/module-data.md. When the new version becomes current, a reused class gets the
-functions and other attributes that the new body made for it. So the class never keeps an old
-namespace alive, its tracebacks show the new file, and a revert can give the old attributes back to
-it.
+functions and other attributes that the new body has made. So the class never keeps an old namespace
+alive, and its tracebacks show the new file. A revert gives the class its old attributes again.
 """
 
 from __future__ import annotations
@@ -44,8 +43,8 @@ _LINE_NUMBER = "__firstlineno__"
 def is_reusable_kind(cls: object, module: str, name: str) -> TypeGuard[type]:
     """Return whether `cls` is defined at the top level of `module` under `name`, and of a kind that can be reused.
 
-    The kinds are: classes without a metaclass of their own, enumerations, models of pydantic, and structs of msgspec.
-    An abstract class can be reused only if it is a dataclass or an exception.
+    These kinds can be reused: classes without a metaclass of their own, enumerations, models of pydantic, and structs
+    of msgspec. An abstract class can be reused only if it is a dataclass or an exception.
     """
     if not isinstance(cls, type) or (cls.__module__, cls.__qualname__) != (module, name):
         return False
@@ -60,9 +59,8 @@ def reusable_attributes(
     """Return the attributes that the old class takes from the new class; None if the old class can't be reused.
 
     `classes` has the old and the new class, `namespaces` the old and the new namespace. A class can't be reused if its
-    definition has changed, for example. If it can be reused, this function also
-    changes the closures of the new functions: a closure that held the new class, such as that of `super()`, holds the
-    old class afterwards.
+    definition has changed, for example. If the class can be reused, this function also changes the closures of the new
+    functions: a closure that refers to the new class, such as that of `super()`, refers to the old class afterwards.
     """
     old, new = classes
     if type(old) is not type(new) or old.__bases__ != new.__bases__ or _has_subclass_hook(new):
@@ -106,8 +104,8 @@ def _new_attributes(old: type, new: type, comparison: DefinitionComparison) -> V
 def _rebuilt_class(new: type) -> VersionAttributes:
     """Return the attribute `__weakref__` of `new` if it belongs to another class; else no attributes.
 
-    Before Python 3.11.3, `dataclass(slots=True)` leaves there the attribute of an abandoned class (gh-102069), which
-    keeps a namespace in memory.
+    Before Python 3.11.3, `dataclass(slots=True)` leaves the attribute of an abandoned class there (gh-102069). This
+    attribute keeps a namespace in memory.
     """
     descriptor = vars(new).get("__weakref__")
     return {} if getattr(descriptor, "__objclass__", new) is new else {"__weakref__": descriptor}

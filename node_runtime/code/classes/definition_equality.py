@@ -1,8 +1,8 @@
 """Compares the definitions of a name in two versions of a module: the objects, not the source text.
 
 Two objects are equal if they differ only in their identity. Two functions are equal only if, in addition, the global
-names that they read mean the same in both versions. The comparison happens while the body runs, when the body binds the
-name. A global name that the body binds further down is not known at that time, so it counts as different.
+names that they read mean the same in both versions. The comparison happens when the running body binds the name. Global
+names that the body binds later are not known yet, so they count as different.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Equality(enum.Enum):
-    """The result of a comparison: whether two objects are equal and, if so, which of the two must be kept.
+    """The result of a comparison: whether the old and the new object are equal and, if so, which one must be kept.
 
     KEEP_OLD means that the reused class needs the old object. KEEP_NEW means that the new version's code needs the new
     object.
@@ -102,10 +102,10 @@ def same_plain(old: object, new: object) -> bool:
 
 
 class DefinitionComparison:
-    """A comparison of the classes in `pair`, which two versions of a module have under one name.
+    """A comparison of the two classes in `pair`, which have the same name in two versions of a module.
 
-    `cells` are the closure cells through which new functions refer to the new class, each with the
-    object that has to replace the cell's content.
+    `cells` are the closure cells through which new functions refer to the new class. Each cell has
+    the object that must replace its content.
     """
 
     def __init__(self, old: Namespace, new: Namespace, definitions: Definitions, pair: tuple[type, type]) -> None:
@@ -151,13 +151,13 @@ class DefinitionComparison:
         return DIFFERENT if parts is None else self.compare_all(*parts)
 
     def _is_same_member(self, old: Any, new: Any) -> bool:
-        """Return whether both are enumeration members of the compared classes, with the same name and any value."""
+        """Return whether both are members of the compared enumerations and have the same name; values may differ."""
         return (type(old), type(new)) == self._classes and isinstance(old, enum.Enum) and old.name == new.name
 
     def _are_slots_originals(self, old: Any, new: Any) -> bool:
         """Return whether `old` and `new` are the classes from which `dataclass(slots=True)` made the compared classes.
 
-        The decorator makes a second class. Functions of the class body may still refer to the first one.
+        The decorator makes a second class. Functions of the class body may still refer to the original class.
         """
         return all(
             isinstance(twin, type)

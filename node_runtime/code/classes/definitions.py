@@ -37,7 +37,7 @@ _FUNCTION_MAKERS = frozenset({"MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"})
 class Definitions(msgspec.Struct, frozen=True):
     """The definitions of a module.
 
-    `bound` has the number of statements that bind each global name, including statements in functions that declare it
+    `bound` has the number of statements that bind each global name, including those in functions that declare the name
     `global`. `makers` has the dotted names of the callables that made a name's object: the decorators of a `class`
     statement, or `f` in `name = f(...)`. `attribute_targets` are the names of objects to whose attributes the body
     assigns. `functions` has the code of each undecorated `def`, and of each lambda that is bound to a name.
@@ -63,9 +63,9 @@ def read_definitions(code: CodeType) -> Definitions:
 def mutating_reads(code: CodeType) -> frozenset[int]:
     """Return the offsets of the instructions that read a name in order to mutate its object.
 
-    In `name[key] = value`, `name.attribute = value`, `name += value` and `name.append(value)`, the instruction that
-    mutates has the same source position as the one that reads the name. In longer expressions, such as
-    `name[key].append(value)`, these two instructions have the same position, too.
+    The instruction that mutates the object starts at the same source position as the one that reads the name. Examples
+    are `name[key] = value`, `name.attribute = value`, `name += value`, `name.append(value)` and
+    `name[key].append(value)`.
     """
     steps = _steps(code)
     changed = {_position(step) for step in steps if _is_mutation(step)}
@@ -122,7 +122,7 @@ def _classes(steps: list[dis.Instruction]) -> Iterator[tuple[str, tuple[DottedNa
 def _called(steps: list[dis.Instruction]) -> Iterator[tuple[str, tuple[DottedName, ...]]]:
     """Yield each name that is bound to the result of a call, with the name of the callable.
 
-    In `name = f(...)`, `f` is the first name that is loaded at or after the position of the call.
+    In `name = f(...)`, the callable is the first name that is loaded at or after the position of the call.
     """
     for at, step in enumerate(steps):
         before = steps[at - 1]

@@ -1,8 +1,8 @@
-"""Finds classes in other modules that depend on a class that a load replaces.
+"""Finds classes that depend on a replaced class of another module.
 
 A commit rebinds imported names, but not base classes, type parameters and annotations. A class
-whose bases, type parameters or annotations refer to a replaced class would continue to use that
-class. Then instances of two classes with the same name would mix.
+whose bases, type parameters or annotations refer to a replaced class would continue to use the
+replaced class. Then instances of two classes with the same name would mix.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def own_classes(module: str, namespace: Namespace) -> Iterator[tuple[str, type]]
 
 
 def replaced_classes(versions: Iterable[tuple[ManagedModule, Version]]) -> dict[type, tuple[str, type | None]]:
-    """Return the classes that the load replaces, each with its "module:Class" and the new class of that name.
+    """Return the classes that the load replaces, each with its name ("module:Class") and the new class of that name.
 
     The new class is None if the new version has no class of that name.
     """

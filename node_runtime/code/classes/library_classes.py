@@ -61,8 +61,8 @@ def taken_attributes(cls: type) -> dict[str, Any]:
 def declared_parts(old: type, new: type) -> Iterator[tuple[Any, Any]] | None:
     """Return the parts that both classes declare, such as defaults of fields, as pairs for the caller to compare.
 
-    Each pair has the part of `old` and that of `new`; there are no pairs for classes of other kinds. Return None if the
-    declarations already differ in a way that no pair shows, or if they can't be compared.
+    Each pair has a part of `old` and the same part of `new`. Classes that no supported library has made give no pairs.
+    Return None if the declarations differ in a way that no pair shows, or can't be compared.
     """
     if is_pydantic_model(old) and is_pydantic_model(new):
         return _parts_of_models(old, new)

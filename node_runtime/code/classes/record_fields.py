@@ -1,4 +1,4 @@
-"""The fields that a class declares: of dataclasses, attrs classes, named tuples, pydantic models and msgspec structs.
+"""The declared fields of dataclasses, attrs classes, named tuples, pydantic models and msgspec structs.
 
 attrs and pydantic are recognised by the attributes that they set on a class; they are never imported.
 """
@@ -26,7 +26,7 @@ class RecordField(msgspec.Struct, frozen=True):
     """A field of a class. `default(instance)` makes the field's default; None if the field has no default.
 
     `annotation` is the declared type, as text or as an object; `inspect.Parameter.empty` if there is none. `runs_code`
-    is whether the default may run code of the class's author.
+    is true if the default may run code of the class's author.
     """
 
     name: str
@@ -71,7 +71,7 @@ def pydantic_fields(cls: Any) -> Mapping[str, Any]:
 
 
 def is_cached(cls: type, name: str) -> bool:
-    """Return whether an attribute keeps the result of a `functools.cached_property`, which a load makes outdated."""
+    """Return whether an attribute is a `functools.cached_property`. A load makes its cached result outdated."""
     found = class_attribute(cls, name)
     return isinstance(found, functools.cached_property) or type(found).__name__ == "cached_property"
 
@@ -82,7 +82,7 @@ def class_attribute(cls: type, name: str) -> Any:
 
 
 def _is_computed(cls: type, name: str) -> bool:
-    """Return whether a descriptor that the user wrote stores the field under another name."""
+    """Return whether a descriptor of the application stores the field under another name."""
     found = class_attribute(cls, name)
     return hasattr(type(found), "__set__") and not isinstance(found, types.MemberDescriptorType)
 

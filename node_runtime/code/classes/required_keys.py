@@ -11,9 +11,9 @@ _QUALIFIER: Final = re.compile(r"\s*(?:(?:\w+\.)*(?:Annotated|ReadOnly)\[\s*)*(?
 def required_keys(typed_dict: Any) -> frozenset[str]:
     """Return the keys that a `TypedDict` requires.
 
-    Its `__required_keys__` ignore `Required` and `NotRequired` in annotations that are text, as all are after `from
-    __future__ import annotations`. The text is read, not evaluated: some of its names may exist only for type checkers,
-    and new code is not yet in `sys.modules` when a plan asks.
+    `__required_keys__` ignores `Required` and `NotRequired` in annotations that are text; after `from __future__ import
+    annotations`, all annotations are. So this function reads the text. It doesn't evaluate the text, because some names
+    may exist only for type checkers, and because the new code of a plan is not yet in `sys.modules`.
     """
     required = set(typed_dict.__required_keys__)
     try:

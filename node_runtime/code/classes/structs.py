@@ -32,8 +32,8 @@ def struct_fields(cls: Any) -> Iterator[tuple[str, Callable[[], Any] | None, Any
 def struct_maker(cls: Any) -> Callable[[], Any]:
     """Return a function that makes objects of a struct's class, with None in each field, without an initialiser.
 
-    msgspec refuses `object.__new__`, and every other way calls `__post_init__`. So an object is made by a subclass in
-    which that method does nothing. Then the object gets the struct's class.
+    msgspec refuses `object.__new__`, and every other way calls `__post_init__`. So the function makes an instance of a
+    subclass whose `__post_init__` does nothing. Then it sets the instance's class to the struct's class.
     """
     maker = type(cls)("Maker", (cls,), {"__post_init__": _no_initialiser})
     fields = dict.fromkeys(cls.__struct_fields__)
@@ -47,11 +47,11 @@ def struct_maker(cls: Any) -> Callable[[], Any]:
 
 
 def declared_parts(old: Any, new: Any) -> Iterator[tuple[Any, Any]] | None:
-    """Return pairs of what two structs declare, such as defaults of fields; the caller compares the two of each pair.
+    """Return pairs of what two structs declare, such as defaults of fields, for the caller to compare.
 
-    Return None if the structs differ otherwise, or can't be compared. A struct with a `__post_init__`, or with a
-    default factory that is a function, can't be compared: msgspec stores these functions when the class is made, so the
-    old class would continue to call them.
+    Return None if the structs differ otherwise, or can't be compared. A struct can't be compared if it has a
+    `__post_init__`, or a function as a default factory: msgspec stores these functions when the class is made, so the
+    old class would continue to call the old functions.
     """
     if _settings(old) != _settings(new) or old.__struct_encode_fields__ != new.__struct_encode_fields__:
         return None

@@ -1,7 +1,4 @@
-"""Finds effects of module bodies on what all versions share: settings of the OS process, hooks, other modules.
-
-A revert can't undo such an effect.
-"""
+"""Finds effects of module bodies that a revert can't undo: on settings of the OS process, hooks and other modules."""
 
 from __future__ import annotations
 
@@ -26,8 +23,8 @@ _CODE: Final = (FunctionType, BuiltinFunctionType, type, staticmethod, classmeth
 class BodyEffects:
     """Observes module bodies while they run. The method `around` makes the context in which a body runs.
 
-    The settings of the OS process are compared before and after each body. The namespaces of all modules are
-    compared only once, from before the first body to after the last one, because a node has many modules.
+    The settings of the OS process are compared before and after each body. The namespaces of all modules are compared
+    only once, before the first body and after the last one, because a node has many modules.
     """
 
     def __init__(self) -> None:
@@ -39,7 +36,7 @@ class BodyEffects:
 
     @contextmanager
     def around(self, module: str) -> Iterator[None]:
-        """Report the effects of the `with` body as effects of `module`, except those of the modules that it imports."""
+        """Report the effects of the `with` body as effects of `module`. Effects of imported bodies are not included."""
         self._compare()
         self._running.append(module)
         self._executed.add(module)

@@ -1,8 +1,8 @@
 """Gives instances in module globals the new version of their class, so that they show the new behaviour at once.
 
-The instances are those in `__carry__`, and those in global variables of modules that the load leaves alone. The
-instances keep their attributes. Fields that only the new class has get their defaults. An instance can adopt a class
-only if the old and the new class have the same layout: the same slots, and the same base class written in C.
+The instances are found in the variables in `__carry__`, and in the global variables of modules outside the load. They
+keep their attributes; fields that only the new class has get their defaults. An instance can adopt a class only if the
+old and the new class have the same layout: the same slots, and the same base class written in C.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NOT_DATA: Final = (type, ModuleType)
 
 
 class KeptInstance(msgspec.Struct, frozen=True):
-    """An instance of a replaced class, the clause that says what keeps it, and the new class."""
+    """An instance of a replaced class, a clause about the variable that refers to the instance, and the new class."""
 
     kept_by: str
     thing: Any
@@ -75,7 +75,7 @@ class ClassAdoption:
         return [kept.thing for kept in found if self._fields_of(kept).layout_obstacle is None]
 
     def obstacles(self) -> list[str]:
-        """Return a clause for each variable with an instance that can't adopt the new class.
+        """Return a clause for each variable whose instance can't adopt the new class.
 
         An example: "`__carry__` keeps shop.HUB with an instance of shop:Hub, whose new version has a new field x
         without a default".

@@ -1,7 +1,7 @@
 """Data in attributes of a module's classes, such as a list of connections, under dotted names: "Hub.clients".
 
-A load makes such a class again, so the attribute gets the value from the class's body, unless `__carry__` lists the
-dotted name.
+A load makes each class again, so the attribute gets the value from the class's body. `__carry__` can list the dotted
+name; then the attribute keeps its value.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def carry_attributes(
 ) -> dict[str, Any]:
     """Copy the class attributes with these dotted names from `before` to the new classes in `after`.
 
-    Return the values by dotted name. `reused` has the classes that both versions share; their attributes with these
-    names stay as they are.
+    Return the values by dotted name. `reused` has the classes that both versions share; the listed attributes of these
+    classes stay as they are.
     """
     carried = {}
     for cls, name, value in carried_attributes(names, before, after):

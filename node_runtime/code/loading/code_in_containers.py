@@ -33,8 +33,8 @@ def code_in(thing: Any, others: Container[int] = (), limit: int = MAX_OBJECTS_VI
     """Yield the functions and classes that `thing` refers to, the nearest first.
 
     Follows containers, closures, wrappers, and instances of classes of applications and third-party libraries. Doesn't
-    follow loggers and tasks, which refer to too much, nor ASGI scopes, which only lead to the application. Skips
-    objects whose identities are in `others`. Visits at most `limit` objects, and runs none of their code.
+    follow loggers and tasks, because they refer to too much, and ASGI scopes, because they only lead to the
+    application. Skips objects whose `id()` is in `others`. Visits at most `limit` objects, and runs none of their code.
     """
     waiting, seen = deque([thing]), {id(thing)}
     while waiting and len(seen) < limit:
@@ -46,7 +46,7 @@ def code_in(thing: Any, others: Container[int] = (), limit: int = MAX_OBJECTS_VI
             if issubclass(type(other), (FunctionType, type)):
                 yield other
                 if type(other) is FunctionType and other.__closure__:
-                    waiting.append(other.__closure__)  # a decorator's wrapper keeps the decorated function there
+                    waiting.append(other.__closure__)  # a decorator's wrapper keeps its function there
             elif id(other) not in others and is_followed(other):
                 waiting.append(other)
 

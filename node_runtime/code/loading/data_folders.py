@@ -10,8 +10,8 @@ from importlib.machinery import NamespaceLoader
 def folders_below(package: str, deleted: Container[str]) -> list[str]:
     """Return the names of the imported folders below a package that is deleted, such as `shop.pages`.
 
-    `importlib.resources.files("shop.pages")` imports such a folder. A folder is left out if it has a module that is not
-    deleted, because that module still needs the folder.
+    `importlib.resources.files("shop.pages")` imports such a folder. If the folder has a module that is not deleted, the
+    module still needs the folder, and the result doesn't include it.
     """
     names = [name for name in list(sys.modules) if name.startswith(f"{package}.")]
     folders = {name for name in names if _is_folder(name)}

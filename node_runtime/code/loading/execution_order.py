@@ -1,11 +1,10 @@
 """The order in which the bodies of new versions are executed.
 
 Import statements determine most of the order, because a body runs at the first access to its
-module. For import cycles it still matters which module comes first: many cycles work only if one
-particular module is imported first. So modules that are loaded already are in the order of their
-first execution, because that order has worked. New modules follow in the order in which other
-modules import them, because a boot would execute them in that order. Imports in functions count,
-too.
+module. In an import cycle, the first module matters: many cycles work only if one particular module
+is imported first. So modules that are already loaded are in the order of their first execution,
+which has worked. New modules follow in the order in which other modules import them, because a boot
+would execute them in this order. Imports in functions count, too.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 def in_execution_order(staged: Collection[StagedVersion]) -> list[StagedVersion]:
     """Return the versions in the order in which to start their bodies.
 
-    If an earlier body imports a module, the body of this module runs during that import; then the caller skips it.
+    If an earlier body imports a module, the module's body runs during the import. The caller then skips the module.
     """
     loaded = {
         each.managed.name: each.managed.current.execution_index for each in staged if each.managed.current is not None
@@ -34,7 +33,7 @@ def in_execution_order(staged: Collection[StagedVersion]) -> list[StagedVersion]
 def _as_imported(known: list[StagedVersion], new: dict[str, StagedVersion]) -> Iterator[StagedVersion]:
     """Yield the new modules, each followed by the new modules that it imports.
 
-    Modules that a loaded module imports come first, those that a new module imports last.
+    The walk starts at the new modules that a loaded module imports, then at those that no module imports.
     """
     imported = {name for each in new.values() for name in _imported(each) if name != each.managed.name}
     first = [name for each in known for name in _imported(each)]

@@ -108,9 +108,9 @@ class Finder:
         return make_spec(self._table, source)
 
     def _unlisted(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
-        """Refuse a source file of a managed package that the application does not list.
+        """Refuse to import a source file in a managed package if the application does not list its module.
 
-        It may belong to a deleted module. Extension modules and folders of data files are imported as usual.
+        The file may belong to a deleted module. Extension modules and folders of data files are imported as usual.
         """
         package = self._table.sources.get(name.rpartition(".")[0])
         if package is None:
@@ -129,7 +129,7 @@ def make_spec(table: ModuleTable, source: Source, unit: CompilationUnit | None =
     loader = Loader(table, source, unit)
     search = source.search
     spec = spec_from_file_location(source.module, source.path, loader=loader, submodule_search_locations=search)
-    assert spec is not None  # it is None only without a loader
+    assert spec is not None  # the result is None only without a loader
     return spec
 
 

@@ -1,9 +1,9 @@
 """Data that functions hold: in attributes, closures, default values, and caches of methods.
 
-A load makes the functions of a module again, with the data that the body gives them. Each value has a name after the
-place that holds it: "handler.calls" is an attribute of a function, "tick.<closure>.count" a variable of its closure,
-"add.<defaults>.seen" a default value, "next_id.<self>" the object whose method the variable holds, and "Hub.parse" a
-cache of `functools` around a method.
+A load makes the functions of a module again, with the data that the body gives them. The name of a value says where the
+value is: "handler.calls" is an attribute of the function `handler`, "tick.<closure>.count" is a variable in the closure
+of `tick`, and "add.<defaults>.seen" is a default value of `add`. "next_id.<self>" is the object of the bound method
+`next_id`, and "Hub.parse" is a cache of `functools` around a method.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ UNWRAPPED: Final = {staticmethod: "__func__", classmethod: "__func__", property:
 class NamedValue(msgspec.Struct, frozen=True):
     """A value that a module holds, and its name.
 
-    `rebound` is whether code may bind another value to the name, `in_function` whether a function holds the value.
+    `rebound` is true if code may bind another value to the name. `in_function` is true if a function holds the value.
     """
 
     name: str
@@ -59,7 +59,7 @@ def function_data(module: str, namespace: Namespace, imported: Container[str] = 
 
 
 def _held(name: str, value: Any, seen: set[int]) -> Iterator[NamedValue]:
-    """If a value is a function, yield each value that it holds, and each one held by the functions that it wraps."""
+    """If `value` is a function, yield each value in it and in the functions that it wraps."""
     if type(value) in (FunctionType, CACHE, functools.partial, *_METHODS) and id(value) not in seen:
         seen.add(id(value))
         for held in parts_of_function(name, value):
@@ -71,7 +71,7 @@ def _held(name: str, value: Any, seen: set[int]) -> Iterator[NamedValue]:
 
 
 def parts_of_function(name: str, value: Any) -> Iterator[NamedValue]:
-    """Yield what one function, cache, partial or bound method holds, but not what the functions in it hold."""
+    """Yield the values in one function, cache, partial or bound method, without values in its inner functions."""
     if isinstance(value, functools.partial):
         yield NamedValue(name, value.func)
         yield from (NamedValue(f"{name}.<partial>.{index}", each) for index, each in enumerate(value.args))
@@ -108,7 +108,7 @@ def _names_stored_in_cells(code: CodeType) -> set[str]:
 
 
 def member_function(member: Any) -> Any:
-    """Return the function behind a member of a class: a method, a property or the like; None for any other member."""
+    """Return the function of a method, property or the like in a class; None for any other member."""
     if isinstance(member, (staticmethod, classmethod)):
         member = member.__func__
     elif isinstance(member, property):

@@ -1,4 +1,4 @@
-"""Finds objects outside of a load, such as a web application, that keep functions and classes of replaced versions."""
+"""Finds objects outside of a load that refer to functions and classes of replaced versions: a web application, say."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Makes tracebacks, `inspect` and `pdb` show the source that a version was compiled from.
 
 All three use `linecache`. By default `linecache` reads the file, and reads it again after the file has changed. So each
-version adds an entry to `linecache` that makes the lines from the version's source on request. The entry is valid as
-long as the version lives.
+version adds an entry to `linecache`. On request, the entry makes the lines from the version's source. The entry is
+valid as long as the version lives.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Finds load hazards, and describes each in a sentence for the plan.
 
-A load hazard is an effect that the code server can't undo, or can't adapt to the new version.
-
-Each function looks for one kind of effect and changes nothing. The bodies of the new versions, or earlier code, have
-already had these effects. docs/load-limits.md has the list.
+A load hazard is an effect that the code server can't undo, or can't adapt to the new version. Each function looks for
+one kind of effect and changes nothing. When the functions are called, the effects have already happened.
+docs/load-limits.md has the list.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ _KEEP_NO_CLASSES = frozenset({"node_runtime", "pydantic"})
 class LoadFindings(msgspec.Struct, frozen=True):
     """The results of a search for load hazards: `find_warnings()` returns sentences; each of `dependents` is a blocker.
 
-    Only a plan asks for the warnings. An install doesn't: the search would stop the event loop of the node.
+    Only a plan calls `find_warnings`. An install doesn't, because the search would block the event loop of the node.
     """
 
     find_warnings: Callable[[], tuple[str, ...]]
@@ -63,8 +62,8 @@ class LoadFindings(msgspec.Struct, frozen=True):
 def load_refusal(source: Source, table: ModuleTable) -> str | None:
     """Return why a source can't be loaded into a running node; None if it can.
 
-    A module that was imported without the code server can't be loaded. An exception is a module of which the code
-    server has a version: such a module has replaced itself in `sys.modules` by another object.
+    A module that was imported without the code server can't be loaded. But if the code server has a version of the
+    module, the module has replaced itself in `sys.modules` by another object, and can be loaded.
     """
     file = str(getattr(sys.modules.get(source.module), "__file__", source.path))
     if source.module == "__main__":
@@ -158,7 +157,7 @@ class _HazardFinder:
         ]
 
     def class_definition_hooks(self) -> Iterator[str]:
-        """Report metaclasses and `__init_subclass__` methods that were called for the old and for the new class."""
+        """Report metaclasses and `__init_subclass__` methods that have run for both the old and the new class."""
         for module, _, version in self._loaded:
             for name, cls in own_classes(module, version.namespace):
                 handed_over = cls in version.reused_classes or id(cls) in self._registered
@@ -219,7 +218,7 @@ class _HazardFinder:
                         )
 
     def virtual_bases(self) -> Iterator[str]:
-        """Report abstract classes with which an old class is registered (`abc.ABC.register`) and the new one isn't."""
+        """Report abstract classes at which only the old version of a class is registered (`abc.ABC.register`)."""
         for base in self._values(abc.ABCMeta):
             for cls, (title, after) in self.replaced.items():
                 if (
@@ -234,21 +233,21 @@ class _HazardFinder:
                     )
 
     def process_hooks(self) -> Iterator[str]:
-        """Report handlers of signals, and hooks of the process, that are functions of a replaced version."""
+        """Report signal handlers and hooks of the OS process that are functions of a replaced version."""
         for hook, sentence in kept_hooks(self._stale.origin):
             if id(hook) not in self._registered:
                 yield sentence
         yield from unserved_classes(self.replaced, self.batch)
 
     def metrics(self) -> Iterator[str]:
-        """Report metrics, such as counters of prometheus_client, that the load creates again and so resets."""
+        """Report metrics, such as counters of prometheus_client. The load creates them again, which resets them."""
         for module, before, version in self._loaded:
             for name, value in list(before.namespace.items()):
                 if _is_metric(value) and version.namespace.get(name) is not value:
                     yield f"The load resets the metric {module}.{name}: list it in `__carry__` to keep its value."
 
     def patches(self) -> Iterator[str]:
-        """Report attributes that other code has set on a module (monkey patches) and that the new version lacks."""
+        """Report monkey patches that the new version lacks: attributes that other code has set on a module."""
         for module, before, version in self._loaded:
             for name in sorted(replaced_names(before) - set(carried_names(version.namespace))):
                 yield f"{module}.{name} was replaced by other code; the new version does not have the replacement."
@@ -256,7 +255,7 @@ class _HazardFinder:
                 yield f"{module}.{name} was set by other code; the new version does not have it."
 
     def code_kept_elsewhere(self) -> Iterator[str]:
-        """Report functions and classes of a replaced version that modules outside the load have bound."""
+        """Report global names of modules outside the load that refer to functions and classes of a replaced version."""
         for module, version in self.outside:
             followed = copied_aliases(version, self._table)
             starred = [
@@ -332,7 +331,7 @@ class _HazardFinder:
         return self._stale.sentences(self.outside)
 
     def recreated_registries(self) -> Iterator[str]:
-        """Report containers that the load creates again without what other modules have registered in them."""
+        """Report containers that lose the registrations of other modules, because the load creates them again."""
         outside = {id(version.namespace): module for module, version in self.outside}
         for module, version in self.outside:
             outside.update((id(cls), module) for _, cls in own_classes(module, version.namespace))

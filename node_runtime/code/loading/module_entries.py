@@ -1,4 +1,4 @@
-"""The entries of modules in `sys.modules`, by which the node finds the code of its processes."""
+"""The entries of modules in `sys.modules`. The node finds the code of its processes through them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class ModuleEntries:
-    """The entries of the named modules at the moment of the construction. Modules without an entry are left out."""
+    """The entries that the named modules had in `sys.modules` when this object was made."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._entries = {name: sys.modules[name] for name in list(names) if name in sys.modules}
@@ -16,7 +16,7 @@ class ModuleEntries:
         """Restore the entries that code has removed or replaced since.
 
         Return a clause that names these entries, such as "removes or replaces the entry shop.box in `sys.modules`";
-        None if there are none.
+        None if no entry has changed.
         """
         changed = [name for name, module in self._entries.items() if sys.modules.get(name) is not module]
         sys.modules.update((name, self._entries[name]) for name in changed)

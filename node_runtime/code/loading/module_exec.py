@@ -1,8 +1,8 @@
-"""Executes the body of a new version, which takes over unchanged classes and `__carry__` objects of the previous one.
+"""Executes the body of a new version, with unchanged classes and `__carry__` objects from the previous version.
 
 An object of the previous version has to be bound before the next line of the body runs. Otherwise bases, defaults and
-registries further down would refer to the wrong object. `exec` stores each name that the body binds in a mapping that
-its caller provides. This mapping is a `BodyNames`, which stores the previous version's object instead of the new one.
+registries in later lines would refer to the wrong object. `exec` stores the body's names in a mapping that its caller
+provides. This mapping is a `BodyNames`, which stores the previous version's object instead of the new one.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ ON_LOAD = "__on_load__"
 class ExecutedBody(msgspec.Struct, frozen=True):
     """What a body took over from the previous version.
 
-    `reused_classes` are the classes that were reused, each with its attributes in this version. `carried` has the
-    names and objects that `__carry__` keeps or makes. `discarded` has the objects that the body made for these names.
+    `reused_classes` are the classes that were reused, each with its attributes in this version. `carried` has the names
+    and objects that `__carry__` keeps or makes. `discarded` has the objects that the body itself made for the names in
+    `carried`.
     """
 
     reused_classes: dict[type, VersionAttributes]
@@ -71,8 +72,8 @@ def execute_body(unit: CompilationUnit, namespace: Namespace, before: Version | 
 def forget_frames(namespace: Namespace) -> None:
     """Clear the tracebacks of exceptions that the body has caught and kept.
 
-    A traceback keeps the frame of the body in memory and, by the frames of its callers, the previous version, too. Each
-    further load would add another version.
+    A traceback keeps the frame of the body in memory. The frames of the body's callers refer to the previous version.
+    So each further load would keep one more version in memory.
     """
     caught = [
         value
@@ -136,12 +137,11 @@ def call_carry_function(namespace: Namespace, old: Namespace) -> dict[str, Any]:
 
 
 class BodyNames(MutableMapping[str, Any]):
-    """The local names of a body, some of which get the previous version's object instead of the body's own object.
+    """The local names of a body. Unchanged classes and names in `__carry__` get the previous version's object.
 
-    The names that get the previous version's object are those of unchanged classes and those in `__carry__`. `_own` has
-    the objects that the body itself made for names in `__carry__`. If the body reads one of these names in order to
-    mutate the object, the body gets the object that it made itself: the previous version's object is in use, and the
-    load may never be committed.
+    `_own` has the objects that the body itself made for names in `__carry__`. If the body reads such a name in order to
+    mutate the object, the body gets the object that it made itself. The previous version's object is in use, so it must
+    not change before the load is committed.
     """
 
     def __init__(self, unit: CompilationUnit, namespace: Namespace, before: Version) -> None:
@@ -211,7 +211,7 @@ class BodyNames(MutableMapping[str, Any]):
 
 
 def _may_take_over(unit: CompilationUnit, before: Version) -> bool:
-    """Return whether a body may take over objects of the previous version, and so needs `BodyNames`."""
+    """Return whether a body may take over objects of the previous version. Only then it needs `BodyNames`."""
     return CARRY in unit.code.co_names or _any_candidate(before.unit.source.module, before.namespace.items())
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from node_runtime.code.version import Source, Version
 
 MAX_EARLIER_PATHS = 8
-"""The number of an unchanged module's earlier paths that are remembered, because its code may have stored `__file__`.
+"""The number of earlier paths that an unchanged module remembers. Its code may have stored an earlier `__file__`.
 
 The files at these paths are kept when their releases are removed.
 """

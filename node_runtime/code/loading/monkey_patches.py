@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def replaced_names(version: Version) -> set[str]:
-    """Return the names that exactly one `def` without decorators binds and that have another value now."""
+    """Return the names whose value is not the function of their only `def`. Functions with decorators don't count."""
     namespace = version.namespace
     made = {code.co_name: code for code in inner_code(version.unit.code) if code.co_flags & inspect.CO_OPTIMIZED}
     suspects = {
@@ -36,8 +36,8 @@ def replaced_names(version: Version) -> set[str]:
 def added_names(version: Version) -> set[str]:
     """Return the names in the namespace that the module's code doesn't mention.
 
-    The result is empty for a module with star imports, because the names that star imports copy are
-    not in the module's code.
+    The result is empty for a module with star imports, because the code doesn't mention the names
+    that a star import copies.
     """
     if any(entry.name == "*" for entry in version.imports.entries):
         return set()

@@ -4,17 +4,17 @@ Invariant: *the thread that executes the new versions, and only that thread, see
 mechanisms ensure this. Both are in place only while the bodies run:
 
 - The module objects of the new versions get the type `StagedModule`. It looks names up in the new namespaces for the
-  preparing thread, and in the current ones for all other threads. So every look-up of a module finds the new version:
-  an import statement, `importlib`, or `typing` and `dataclasses` through `sys.modules[cls.__module__].__dict__`. An
-  import binds the module object, which stays the same, so nothing has to be replaced afterwards. A body runs at the
-  first access to its module. So the bodies run in the same order as in ordinary imports, also if imports are circular.
-- `builtins.__import__` is wrapped, and `sys.modules` is replaced by a `ModulesView`. Both serve modules that must not
-  be in the real `sys.modules` before the commit. These are new modules, and managed modules that a body is the first
-  to import. A module of the second kind becomes part of the load: its body was executed against new versions, so the
-  module must not become visible before them.
+  preparing thread, and in the current namespaces for all other threads. So the preparing thread finds the new version
+  in every way: by an import statement, by `importlib`, and through `sys.modules[cls.__module__].__dict__`. The module
+  object stays the same, so the names that imports bind need no change afterwards. A body runs at the first access to
+  its module. So the bodies run in the same order as in ordinary imports, also if imports are circular.
+- `builtins.__import__` is wrapped, and `sys.modules` is replaced by a `ModulesView`, for modules that must not be in
+  the real `sys.modules` before the commit. These are new modules, and managed modules that a body is the first to
+  import. A module of the second kind becomes part of the load: its body was executed against new versions, so the
+  module must not become visible before the new versions.
 
-Rejected: a private `__import__` in each namespace's `__builtins__`. The functions would keep it permanently, together
-with a copy of the builtins. That copy would lack whatever is added to the real builtins later.
+Rejected: a private `__import__` in each namespace's `__builtins__`. The functions would permanently keep a copy of the
+builtins, and this copy would lack names that are added to the real builtins later.
 
 Limits: a thread that a body starts sees the current versions. In a body, `importlib.import_module` refuses a module
 that is not in `sys.modules`, unless an import statement has executed the module before.
@@ -94,9 +94,9 @@ class StagedVersion:
     """A version that is being prepared; `version` is set once its body has run.
 
     `implicit` is true if nobody requested the version, but another body has imported its module. `taken_back` is true
-    for an old version that becomes current again. `carried_values` are the values that the `__carry__` function of such
-    a version has made; the version gets them at the commit. `registrations` are the body's registrations, even if the
-    body has failed.
+    for an old version that becomes current again. `carried_values` are the values that the `__carry__` function of a
+    taken-back version has made; the version gets them at the commit. `registrations` are the body's registrations, even
+    if the body has failed.
     """
 
     managed: ManagedModule
@@ -282,7 +282,7 @@ class Stage:
         if name in added:
             return added[name]
         staged = self._namespaces.get(module)
-        if staged is None or name == "__class__":  # isinstance() reads it, and must not run a body
+        if staged is None or name == "__class__":  # isinstance() reads `__class__`, and must not run a body
             return object.__getattribute__(module, name)
         self.run(staged)
         namespace = staged.namespace
@@ -327,7 +327,7 @@ class Stage:
         return self._real_modules[top] if top in self._real_modules else self.staged[top].managed.module
 
     def _import_absolute(self, name: str) -> ModuleType | None:
-        """Execute a module and its parents if needed, and return it; None if nothing has it.
+        """Execute a module and its parents if needed, and return the module; None if the stage doesn't have it.
 
         Raises ModuleNotFoundError if the load deletes the module.
         """
@@ -353,7 +353,7 @@ class Stage:
         return self._replaced.get(name, staged.managed.module)
 
     def _drop(self, staged: StagedVersion) -> None:
-        """Remove a module that failed to load and that only an import of a body has added."""
+        """Remove a module that failed to load, if it was added only because a body imports it."""
         switch_registrations(staged.registrations, [])
         del self.staged[staged.managed.name]
         del self._namespaces[staged.managed.module]
@@ -367,7 +367,7 @@ class Stage:
         return names
 
     def _import_child(self, module: ModuleType, package: str, wanted: str) -> None:
-        """Execute the submodule that a from-import names, unless the package has that name already."""
+        """Execute the submodule that a from-import names, unless the package already has an attribute of this name."""
         name = f"{package}.{wanted}"
         gone = name in self._deleted and getattr(module, wanted, None) is self._table.managed(name).module
         if gone or (hasattr(module, "__path__") and not hasattr(module, wanted)):

@@ -1,4 +1,4 @@
-"""A replacement for `sys.modules` while bodies run: only the thread that prepares new modules finds them in it.
+"""A replacement for `sys.modules` while bodies run. Only the thread that prepares new modules finds these modules.
 
 `dataclasses`, `typing`, `enum` and others read `sys.modules[cls.__module__]`, also for a class of a
 new module. Other threads must not find a new module before it is committed. The interpreter itself
@@ -15,10 +15,8 @@ from types import ModuleType
 class ModulesView(MutableMapping[str, ModuleType]):
     """A mapping that delegates to the dict `real`. The thread that created it also finds the modules in `added`.
 
-    If this thread assigns another object to the name of such a module, the object is kept in `replaced`, where only
-    this thread finds it.
-
-    Code may keep the mapping, so the mapping also works after the bodies have run.
+    If the creating thread assigns another object to the name of a module in `added`, the object is stored in
+    `replaced`, where only this thread finds it. Code may keep the mapping, so it also works after the bodies have run.
     """
 
     def __init__(

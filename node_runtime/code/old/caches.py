@@ -1,7 +1,7 @@
-"""Caches of `functools` that keep objects of an old version, such as the cache in which a library remembers functions.
+"""Caches of `functools` that keep objects of an old version.
 
-The cache of a library only makes the library faster, and can be cleared at any time, so it counts as garbage. A cache
-of the user's own code may be the only place that keeps an object, so only a purge clears it.
+The cache of a library can be cleared at any time, because it only makes the library faster. So it counts as garbage. A
+cache of an application may be the only place that keeps an object, so only a purge clears it.
 """
 
 from __future__ import annotations

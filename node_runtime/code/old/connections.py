@@ -1,7 +1,7 @@
 """The connections of the event loop whose protocol is an object of a loaded module.
 
-A transport of asyncio calls its protocol until the connection ends. So an open connection stays in the version that has
-made its protocol; only a new connection gets a protocol of the new version.
+A transport of asyncio calls its protocol until the connection ends. So an open connection continues with the version
+that has made its protocol; only new connections get a protocol of the new version.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
 """Ends everything that keeps an old version, except threads, and drops the version. Follows code:purge/1.
 
 As in OTP, processes are killed, whether they run the old version or only refer to it. In OTP, nothing else keeps old
-code; here, timers and tasks that no process owns are also cancelled, connections closed, and caches cleared. The tasks
-and processes that run the version are ended first, then tasks that only refer to it, then processes that only refer to
-it. Those that no longer refer to it by then are not ended: a server may have referred to it only through the task of a
-connection. A thread can't be ended from outside.
+code. In Python, other objects do: so timers and tasks without a process are cancelled, connections are closed, and
+caches are cleared.
+
+The tasks and processes that run the version are ended first. Then come the tasks that only refer to it, and at last the
+processes that only refer to it. Each of these is ended only if it still refers to the version: a server, for example,
+may have referred to the version only through the task of a connection. A thread can't be ended from outside.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS: Final = 0.01
 POLLS: Final = 300
-"""The number of checks whether the killed processes and cancelled tasks have ended; the rest is then reported."""
+"""After this many checks, processes and tasks that have not ended yet are reported as holders."""
 RUNTIME: Final = "node_runtime."
 """The prefix of the names of the runtime's own modules; their tasks are left alone."""
 
@@ -48,8 +50,8 @@ async def end_old_code(
     """Purge the old version of a module; return None if it has none.
 
     The version is dropped at once or, if a frame still runs it, when that frame ends. The searches and waits take
-    seconds, in which an install may begin: `check` raises `Refused` while nothing may be purged. If it raises after the
-    first search, nothing is purged. If it raises later, the purge stops there.
+    seconds, and an install may begin meanwhile. `check` raises `Refused` while nothing may be purged. If `check` raises
+    after the first search, nothing is purged. If it raises later, the purge stops there.
     """
     mark = old.mark(module)
     if mark is None:
@@ -69,9 +71,10 @@ async def end_old_code(
     cleared = tuple(map(cache_title, clear_caches([*findings.caches, *_caches(holders)])))
     del namespace
     found = await _found_after(old, module, ending, killed)
-    # What only refers to the version may do so through what has just ended, so it is ended now, and only if it still
-    # does. What was not found at first is left alone: an ended process that is still listed may hold the version, and
-    # then every process that refers to the runtime does.
+    # A holder that only refers to the version may have referred to it through an ended process or task. So each such
+    # holder is ended now, and only if it still refers to the version. A holder that the first search did not find is
+    # left alone: if an ended process is still listed and holds the version, every process that refers to the runtime
+    # seems to hold the version, too.
     # An `id` still identifies the same task only for the tasks in `known`, which existed before the first search.
     ids = found.tasks.get(module, set()) & findings.tasks.get(module, set())
     ending = [task for task in known if id(task) in ids and not task.done()]
@@ -97,7 +100,7 @@ async def end_old_code(
 
 
 async def _found_after(old: OldVersions, module: str, ending: list[Task[Any]], killed: Collection[int]) -> HeldFindings:
-    """Wait until the tasks and the processes have ended, and return what holds the version then."""
+    """Wait until the tasks and the processes have ended; return the holders that the version has then."""
     await _wait_for_end(old, module, ending, killed)
     ending.clear()
     return await asyncio.to_thread(old.find_holders, [module])
@@ -110,7 +113,7 @@ def _running(old: OldVersions, processes: ProcessAdapter, module: str) -> list[T
 
 
 def _endable(processes: ProcessAdapter) -> list[Task[Any]]:
-    """Return the tasks that a purge may cancel: not its own task, and not those with which the node runs itself."""
+    """Return the tasks that a purge may cancel: all except its own task and the node's own tasks."""
     asking = asyncio.current_task()
     return [task for task in processes.tasks() if task is not asking and not is_of_node(task)]
 
@@ -178,7 +181,7 @@ def _cancel(tasks: Iterable[Task[Any]]) -> tuple[list[Task[Any]], list[str]]:
 def _forget_frames(task: Task[Any]) -> None:
     """Drop the exception of a cancelled task: its traceback would keep the old version."""
     if task.cancelled():
-        task._make_cancelled_error()  # type: ignore[attr-defined]  # it has no public counterpart
+        task._make_cancelled_error()  # type: ignore[attr-defined]  # there is no public method
 
 
 def _cancel_timers(namespace: Namespace) -> list[str]:
@@ -193,7 +196,7 @@ def _cancel_timers(namespace: Namespace) -> list[str]:
 
 
 def _functions(callback: Any) -> Iterator[Any]:
-    """Yield the function that a callback calls: the one behind a `functools.partial` or a bound method."""
+    """Yield the function of a callback, also from inside a `functools.partial` or a bound method."""
     while isinstance(callback, functools.partial):
         callback = callback.func
     callback = getattr(callback, "__func__", callback)

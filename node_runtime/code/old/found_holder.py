@@ -1,4 +1,4 @@
-"""A holder of an old version as the search over the heap has found it: with its identity, not only its texts."""
+"""A holder of an old version, with its `id` and the `id`s of the objects through which it holds the version."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _KINDS_WITH_EQUAL_NAMES: Final[frozenset[HolderKind]] = frozenset({"task", "time
 class FoundHolder(msgspec.Struct, frozen=True):
     """A holder, and the objects by which it holds an old version.
 
-    `id` tells apart holders that may have the same name, such as timers; it is 0 for other kinds. `through` has the
+    `id` distinguishes holders that may have the same name, such as timers; it is 0 for other kinds. `through` has the
     `id`s of the objects between the holder and the version's functions and classes, such as an instance of a class.
-    Holders with a common object depend on each other. The search runs in a forked copy; the `id`s are the same in the
-    original.
+    Holders with a common object depend on each other. The search runs in a forked copy of the node; the `id`s are the
+    same in the node itself.
     """
 
     holder: OldCodeHolder
@@ -32,13 +32,13 @@ class FoundHolder(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> tuple[int, str]:
-        """What tells this holder from all others."""
+        """A key that no other holder has."""
         return self.id, self.holder.name
 
     def joined(self, other: FoundHolder) -> FoundHolder:
-        """Return one description for two of the same holder, this one's where `other` is not more exact.
+        """Join two descriptions of the same holder.
 
-        That a holder runs the version says more than that it holds an object.
+        "Runs the version" is more exact than "holds an object", so it wins. Otherwise, this description wins.
         """
         runs = other.holder.does.startswith("runs ") and not self.holder.does.startswith("runs ")
         exact, less = (other, self) if runs else (self, other)
@@ -52,7 +52,7 @@ def found_holder(holder: OldCodeHolder, thing: object, through: frozenset[int] =
 
 
 def one_for_each_name(found: Iterable[FoundHolder]) -> list[OldCodeHolder]:
-    """Return the holders for a list that people read, in which two equal names would not help."""
+    """Return the holders for a list that people read: one for each name."""
     by_name: dict[str, FoundHolder] = {}
     for one in found:
         known = by_name.get(one.holder.name)

@@ -1,4 +1,4 @@
-"""Names for the objects that hold an old version, and short descriptions of the objects that they hold."""
+"""Names for the holders of an old version, and short descriptions of the held objects."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from node_runtime.protocol.messages import HolderKind
 
 NODE: Final = "the node itself"
-"""The name of the node's own tasks and threads as a holder; nothing ends them."""
+"""The name of a holder that is one of the node's own tasks or threads, which nothing ends."""
 _OWN_PACKAGES: Final = "node_runtime.cli.", "node_runtime.control.", "node_runtime.releases."
 _NODE_OBJECTS: Final = Runtime, AbstractEventLoop
-"""Objects to which every process and task refers, so that following them further would name all of these."""
+"""Objects to which every process and task refers. The search stops at them, since it would name all processes."""
 WITH_FRAME: Final = (CoroutineType, GeneratorType, AsyncGeneratorType)
 _FRAMES: Final = "cr_frame", "gi_frame", "ag_frame"
 
@@ -37,14 +37,14 @@ def task_name(task: Task[Any]) -> str:
 
 
 def is_of_node(thing: object) -> bool:
-    """Return whether `thing` is a task or a thread with which the node runs itself, such as its main task."""
+    """Return whether `thing` is one of the node's own tasks or threads, such as its main task."""
     if isinstance(thing, Task):
         return code_name(thing.get_coro()).startswith(_OWN_PACKAGES)
     return isinstance(thing, Thread) and thing.name.startswith("node_runtime.")
 
 
 def is_of_runtime(thing: object) -> bool:
-    """Return whether `thing` is a task whose coroutine is a function of the runtime, such as a lifespan's task."""
+    """Return whether `thing` is a task that runs a function of the runtime, such as the task of an ASGI lifespan."""
     return isinstance(thing, Task) and code_name(thing.get_coro()).startswith("node_runtime.")
 
 
@@ -57,10 +57,9 @@ def code_name(suspended: Any) -> str:
 
 
 def owner(thing: Any, held: object) -> OldCodeHolder | None:
-    """Return `thing` as a holder, if it is an object that people know by a name, such as a task or a timer; else None.
+    """Return `thing` as a holder if it has a name that people know, as a task or a timer has; else None.
 
-    `held` is the object to which `thing` refers. The field `does` of the result is empty: the caller sets it to the
-    clause about what the holder runs or holds.
+    `held` is the object to which `thing` refers. The field `does` of the result is empty; the caller sets it.
     """
     found: tuple[HolderKind, str] | None = None
     if is_of_node(thing) or isinstance(thing, _NODE_OBJECTS):

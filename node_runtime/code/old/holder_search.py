@@ -1,8 +1,9 @@
-"""A search of the whole heap for what holds old versions.
+"""A search of the whole heap for the holders of old versions.
 
 The search goes from the objects of an old version to their referrers, until it reaches a referrer that people know by a
-name, such as a process or a task. To find the referrers of an object costs a pass over the heap, except for objects to
-which only objects of the versions' own graph refer. So these are followed first, and all others in one pass.
+name, such as a process or a task. Finding the referrers of an object usually takes a pass over the heap. If only
+objects of the versions' own graph refer to an object, its referrers are known without a pass. So such objects are
+followed first, and all other objects in one pass.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 MAX_PASSES: Final = 32
 """At most this many passes over the heap look for referrers."""
 MAX_SOUGHT_AT_ONCE: Final = 128
-"""The referrers of at most this many objects are looked for in one pass."""
+"""One pass looks for the referrers of at most this many objects."""
 
 UNNAMED_HOLDER: Final = OldCodeHolder(kind="object", name="something without a name", does="holds it")
 UNFOUND_HOLDER: Final = OldCodeHolder(kind="object", name="something not found in time", does="holds it")
@@ -47,7 +48,7 @@ _RECORD_PACKAGES: Final = "node_runtime.code.", "node_runtime.releases."
 
 
 class HeldPart(NamedTuple):
-    """What a referrer holds of a version: a text, and the `id`s of the objects between the referrer and the version."""
+    """A held part of a version: its text, and the `id`s of the objects between the referrer and the version."""
 
     text: str
     through: frozenset[int] = frozenset()
@@ -56,18 +57,18 @@ class HeldPart(NamedTuple):
 HeldParts = dict[str, HeldPart]
 """The parts that a referrer holds, by module."""
 Level = dict[int, tuple[Any, HeldParts]]
-"""The objects whose referrers come next, by `id`, each with the parts of versions that it holds."""
+"""The objects whose referrers are searched for next, by `id`; each object has the parts of versions that it holds."""
 
 
 class Suspects(msgspec.Struct, frozen=True):
     """The versions that seem to be held, and what the code server and the runtime know about references to them.
 
-    `modules` are the modules whose old version seems to be held; `still_held()` checks them again and returns those
-    whose old version is held. `versions` are all versions that aren't current, and `others` the namespaces of dropped
+    `modules` are the modules whose old version seems to be held; `still_held()` checks again and returns the modules
+    whose old version is held. `versions` are all versions that aren't current. `others` are the namespaces of dropped
     versions. `ignored` counts the references that hold no version, by the `id` of the object. `owners` are the
-    processes, by the `id` of the process object and by that of its task. `idle` are the `id`s of the instances of idle
-    processes: the classes of these instances hold no version. `starter` returns the pid of the process that has started
-    a task, or None if that process has ended.
+    processes, by the `id` of the process object and by the `id` of its task. `idle` are the `id`s of the instances of
+    idle processes; the classes of these instances hold no version. `starter` returns the pid of the process that has
+    started a task, or None if that process has ended.
     """
 
     modules: Collection[str]
@@ -83,7 +84,7 @@ class Suspects(msgspec.Struct, frozen=True):
 class HolderSearch:
     """A search for the holders of the old versions of `modules`.
 
-    It runs in a copy of the node, because no object must change during the search.
+    The search runs in a copy of the node, because no object must change meanwhile.
     """
 
     def __init__(self, modules: Collection[str], suspects: Suspects) -> None:
@@ -98,7 +99,7 @@ class HolderSearch:
         self._ignored = suspects.ignored
         self._inside = self._graph.referrers_inside(suspects.ignored)
         self._visited: dict[int, set[str]] = {}
-        """For each object, by its id, the modules whose search has visited it."""
+        """For each object, by its `id`: the modules for whose old version the search has visited the object."""
         self._ended: dict[str, OldCodeHolder] = {}
         """For each module, the ended task or the exception that is the farthest from the module's old version."""
         self.tasks: dict[str, set[int]] = {module: set() for module in modules}
@@ -130,9 +131,9 @@ class HolderSearch:
         return {module: list(holders.values()) for module, holders in found.items()}
 
     def _held_objects(self, wanted: Mapping[int, str]) -> Iterator[tuple[Any, HeldParts]]:
-        """Yield the objects of the versions that other objects hold, where the search begins.
+        """Yield the versions' objects to which other objects refer. The search begins at these objects.
 
-        Each comes with a dict: for each module whose version can be reached from the object, the object's description.
+        Each object comes with the parts of versions that can be reached from it, by module.
         """
         for thing in self._graph.own_held(self._ignored):
             reached = [wanted[key] for key in self._graph.reached([thing]) if key in wanted]
@@ -162,7 +163,7 @@ class HolderSearch:
             self._note_ended(referrer, held, level)
             for module, (what, through) in held.items():
                 if named is not None:
-                    # The runtime's own task, such as that of a lifespan, is not cancelled for what it only refers to.
+                    # A task of the runtime that only refers to the version is not cancelled, such as a lifespan's task.
                     keeps = named.kind == "task" and is_of_runtime(referrer) and not what.startswith("runs ")
                     if named.kind == "task" and not keeps:
                         self.tasks[module].add(id(referrer))
@@ -173,10 +174,10 @@ class HolderSearch:
                 visited.update(held)
 
     def _values_of_variables(self, referrers: Iterable[Any], level: Level) -> set[int]:
-        """Return the identities of the objects in `level` that are values of globals of current modules.
+        """Return the `id`s of the objects in `level` that are values of globals of current modules.
 
-        Only the variable is named then: ending another user of the value would not free the version. The version's own
-        functions and classes are left out.
+        Only the global variable is reported as the holder of such an object: ending another holder would not free the
+        version. The version's own functions and classes are left out.
         """
         found: set[int] = set()
         for referrer in referrers:
@@ -197,7 +198,7 @@ class HolderSearch:
     def _specific(self, referrer: Any, thing: Any, what: str) -> str:
         """Return the text that says what `referrer` runs or holds, such as "runs shop.box.poll".
 
-        `what` is the text of `thing`, for referrers without a more exact one.
+        If there is no more exact text, return `what`, the text of `thing`.
         """
         if not self._graph.is_own(thing):
             return what
@@ -269,7 +270,7 @@ def _does(what: str) -> str:
 def _is_record_of_node(thing: Any) -> bool:
     """Return whether `thing` is the node's own record of an upgrade, such as a finding of the rehearsal.
 
-    What refers to it holds no version, and each such referrer would cost a pass over the heap.
+    The referrers of such a record hold no version, and each of them would take a pass over the heap.
     """
     kind = type(thing)
     return kind is not HotModule and str(kind.__module__).startswith(_RECORD_PACKAGES)

@@ -1,8 +1,8 @@
-"""Asks a copy of the node what holds old versions, and whether only garbage does.
+"""Searches a forked copy of the node for the holders of old versions.
 
 With millions of objects, the search takes seconds, and no object must change during the search. So a forked child works
-on its own copy of the memory, and writes its findings to the parent. The child first collects all garbage. This shows
-which versions only garbage held, and how long a collection would stop the node.
+on its own copy of the memory, and writes its findings to the parent. The child first collects all garbage. Versions
+that only garbage held are free afterwards, and the child knows how long a collection would stop the node.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .holder_search import UNFOUND_HOLDER, HolderSearch, Suspects
 from .thread_variables import ThreadVariables
 
 SEARCH_TIME_LIMIT_SECONDS: Final = 60.0
-"""Time limit of the child. It is far greater than that of the search, since other programs may use the processors."""
+"""Time limit of the child. It is far greater than SEARCH_SECONDS, since other programs may use the processors."""
 SEARCH_SECONDS: Final = 10.0
 """Time limit of the search in the child."""
 
@@ -34,7 +34,8 @@ class HeldFindings(msgspec.Struct):
     """The answer of the child: the holders of old versions, by module. Garbage and caches of libraries don't count.
 
     `collection` is the duration of a garbage collection, in seconds. `caches` has the names of the library caches that
-    kept an old version. `tasks` has the `id`s of the tasks among the holders, by module: tasks may have equal names.
+    kept an old version. `tasks` has the `id`s of the tasks among the holders, by module, because tasks may have equal
+    names.
     """
 
     holders: dict[str, list[OldCodeHolder]]
@@ -46,12 +47,11 @@ class HeldFindings(msgspec.Struct):
 def find_holders(
     modules: Collection[str], suspects: Callable[[], Suspects], threads: list[ThreadVariables]
 ) -> HeldFindings:
-    """Return what holds the old versions of `modules`. Blocks the calling thread: call it in a worker thread.
+    """Return the holders of the old versions of `modules`. Blocks the calling thread: call it in a worker thread.
 
-    The answer of `suspects()`, such as which processes are idle, may change until the fork; so `suspects()` is called
-    in the child. If the child fails, the only holder of each version is UNFOUND_HOLDER. In the child, the search finds
-    what refers to the contents of `threads`; in the parent, the list is cleared right after the fork, because it keeps
-    objects that the threads may not need any more.
+    `suspects()` is called in the child, because its result may change until the fork. If the child fails, the only
+    holder of each version is UNFOUND_HOLDER. The search in the child uses `threads`, the variables of other threads. In
+    the parent, this list is cleared right after the fork, because it keeps objects in memory.
     """
 
     def search(writer: int) -> None:
@@ -81,7 +81,7 @@ def _find(suspects: Suspects) -> HeldFindings:
         search = HolderSearch(held, suspects)
         found.update({key: one_for_each_name(value) for key, value in search.holders(SEARCH_SECONDS).items()})
         tasks.update(search.tasks)
-        del search  # it refers to the objects that it has visited
+        del search  # the search refers to the objects that it has visited
         held = {module for module in held if only_library_caches(found[module])}
         more = {one.cache for module in held for one in found[module] if one.cache is not None} - caches
         if not more:
@@ -91,8 +91,8 @@ def _find(suspects: Suspects) -> HeldFindings:
         gc.collect()
         free = held - set(suspects.still_held())
         found.update({module: [] for module in free})
-        held -= free  # the next search finds holders that the caches have concealed, or more caches
-    for module, holders in found.items():  # if others keep the version, too, these caches are still only caches
+        held -= free  # the next search may find holders that the caches have concealed
+    for module, holders in found.items():  # caches don't count, even if other holders keep the version
         own = [one for one in holders if not only_library_caches([one])]
         caches.update(one.cache for one in holders if one not in own and one.cache is not None)
         found[module] = own
@@ -100,9 +100,9 @@ def _find(suspects: Suspects) -> HeldFindings:
 
 
 def _collect_all() -> float:
-    """Collect all garbage of the copy; return the seconds it took.
+    """Collect all garbage of this forked child, and return the seconds that this took.
 
-    Finalizers are kept from acting on what the copy shares with the node.
+    Finalizers can't affect resources that the child shares with the node, such as files and sockets.
     """
     gc.unfreeze()
     armed = True

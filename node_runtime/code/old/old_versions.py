@@ -1,4 +1,4 @@
-"""Old versions: what runs them, what holds them, and how they are dropped."""
+"""Old versions: their runners and holders, and how the versions are dropped."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 
 
 MIN_DROPPED: Final = 20
-"""All garbage is collected if the dropped namespaces in memory are more than this number, and more than the modules."""
+"""If more dropped namespaces than this number, and than the number of modules, are in memory, garbage is collected."""
 
 
 class OldVersions:
     """The old versions in the table of the code server.
 
-    A process or thread runs a version if one of its frames executes the version's code. A version is held by anything
-    that reaches its namespace: a frame, but also a suspended generator, a timer, a function in a list, or an instance
-    of one of its classes.
+    A process or thread runs a version if one of its frames executes the version's code. An object holds a version if it
+    refers, directly or indirectly, to the version's namespace. Examples are a frame, a suspended generator, a timer, a
+    function in a list, and an instance of one of the version's classes.
     """
 
     def __init__(self, table: ModuleTable, processes: ProcessAdapter) -> None:
@@ -49,9 +49,9 @@ class OldVersions:
         self._processes = processes
 
     def of(self, managed: ManagedModule) -> Version | None:
-        """Return the old version of a module; None if it has none, or if it was purged and its last frame has ended.
+        """Return the old version of a module; None if it has none.
 
-        A purged version whose last frame has ended is dropped by this call.
+        If the old version was purged and its last frame has ended, this call drops the version and returns None.
         """
         old = managed.old
         if old is not None and old.purged and not self._runners([old])[id(old.namespace)]:
@@ -59,7 +59,7 @@ class OldVersions:
         return old
 
     def running(self, modules: Iterable[str]) -> dict[str, Runners]:
-        """Return what runs the old versions of `modules`, by module. A module without an old version is left out."""
+        """Return the runners of the old versions of `modules`, by module, except modules without an old version."""
         versions = self._versions(modules)
         if not versions:
             return {}
@@ -69,8 +69,8 @@ class OldVersions:
     def held(self, modules: Iterable[str]) -> list[str]:
         """Return the modules whose old version is held by something outside of that version.
 
-        A purged version counts as held as long as a frame runs it. References from other old versions that are not
-        held, and from garbage of dropped versions, don't count.
+        A purged version counts as held as long as a frame runs it. References from garbage of dropped versions don't
+        count. References from another old version count only if that version is held, too.
         """
         versions = self._versions(modules)
         wanted = [version for version in versions.values() if not version.purged]
@@ -83,9 +83,9 @@ class OldVersions:
     def check_free(self, modules: Iterable[str], *, collect: bool) -> float:
         """Raise OldVersionHeld, with the holders, for the first of the modules whose old version is in use.
 
-        A fork of the node searches for the holders. Garbage and caches of libraries are not holders: with `collect`,
-        clear these caches and collect all garbage. Return how many seconds the fork took for a garbage collection, or
-        0.0 if nothing refers to the old versions. Blocks the calling thread.
+        A forked copy of the node searches for the holders. Garbage and caches of libraries are not holders; if
+        `collect` is true, these caches are cleared and all garbage is collected. Return how many seconds a garbage
+        collection took in the copy, or 0.0 if nothing refers to the old versions. Blocks the calling thread.
         """
         held = self.held(modules)
         if not held:
@@ -105,7 +105,7 @@ class OldVersions:
         return findings.collection
 
     def find_holders(self, modules: Iterable[str]) -> HeldFindings:
-        """Return what runs and what holds the old versions of `modules`. Blocks the calling thread."""
+        """Return the runners and holders of the old versions of `modules`. Blocks the calling thread."""
         modules = list(self._versions(modules))
         running, titles = self.running(modules), self._processes.titles()
         threads = thread_variables([self._processes.loop_activity().thread])
@@ -115,7 +115,7 @@ class OldVersions:
         return findings
 
     def current_runners(self, modules: Iterable[str]) -> dict[str, list[FoundHolder]]:
-        """Return the tasks and threads that belong to no process and run the current version of a module, by module."""
+        """Return, by module, the tasks and threads without a process that run the module's current version."""
         known = {module: self._table.modules[module].current for module in modules if module in self._table.modules}
         current = {module: version for module, version in known.items() if version is not None}
         found = self._runners(current.values())
@@ -124,7 +124,7 @@ class OldVersions:
         }
 
     def find_holders_here(self, modules: Iterable[str], seconds: float) -> dict[str, list[FoundHolder]]:
-        """Return what holds the old versions of `modules`, found in about `seconds` of processor time.
+        """Search for about `seconds` of processor time; return the holders of the old versions of `modules`.
 
         Call this only in a copy of the node that is not used for anything else.
         """
@@ -135,7 +135,7 @@ class OldVersions:
         try:
             return HolderSearch(held, self._suspects(held, titles)).holders(seconds, ended=False)
         finally:
-            gc.freeze()  # as after the fork, so that a later collection does not visit the node's objects
+            gc.freeze()  # as after the fork: later collections don't visit the node's objects
             if enabled:
                 gc.enable()
 
@@ -150,8 +150,8 @@ class OldVersions:
     def collect_dropped(self) -> None:
         """Collect all garbage if the namespaces of many dropped versions are still in memory.
 
-        A dropped version is a cycle of references. It has survived long enough to be in the oldest generation, which
-        Python collects only when many other objects have been made: an idle node would never free it.
+        A dropped version is a cycle of references, and old enough to be in the oldest generation. Python collects this
+        generation only after many other objects have been made. So an idle node would never free the version.
         """
         if len(self._table.dropped_namespaces()) > max(MIN_DROPPED, len(self._table.modules)):
             collect_all()
@@ -169,7 +169,7 @@ class OldVersions:
         return killed
 
     def drop(self, module: str) -> bool:
-        """Drop the old version and return True. If frames still run it, return False and drop it when they end."""
+        """Drop the old version and return True. If frames run it, return False; it is dropped when the frames end."""
         version = self._versions([module]).get(module)
         if version is None:
             return True
@@ -184,15 +184,16 @@ class OldVersions:
         return None if version is None else version.namespace
 
     def mark(self, module: str) -> tuple[int, float] | None:
-        """Return a value that identifies the module's old version without keeping it in memory; None if it has none.
+        """Return a value that identifies the module's old version; None if the module has none.
 
-        The value has the id and the time of loading: a later version may have the same id, but not both.
+        The value doesn't keep the version in memory. It has the version's `id` and its time of loading: a later version
+        may have the same `id`, but not the same time.
         """
         version = self._versions([module]).get(module)
         return None if version is None else (id(version), version.loaded)
 
     def holders(self, module: str) -> list[OldCodeHolder]:
-        """Return what runs or holds the old version. Blocks the calling thread."""
+        """Return the runners and holders of the old version. Blocks the calling thread."""
         return self.find_holders([module]).holders.get(module, [])
 
     def process_pids(self) -> set[int]:
@@ -200,7 +201,7 @@ class OldVersions:
         return set(self._processes.titles())
 
     def old_code(self) -> list[OldCode]:
-        """Return all old versions, with what runs and what holds them. Blocks the calling thread."""
+        """Return all old versions, each with its runners and holders. Blocks the calling thread."""
         versions = self._versions(list(self._table.modules))
         if not versions:
             return []
@@ -266,10 +267,10 @@ class OldVersions:
             yield found_holder(holder, task)
 
     def _counted_references(self, versions: Iterable[Version], dropped: Sequence[Namespace] = ()) -> Counter[int]:
-        """Count the references that don't hold a version, by the identity of their object.
+        """Count the references that don't hold a version, by the `id` of their object.
 
-        These are the references of batches, of idle processes, which replace theirs at the next callback, and of the
-        list `dropped`.
+        They are the references of batches, of the list `dropped`, and of idle processes. An idle process replaces its
+        references at the next callback.
         """
         counted = Counter(id(thing) for batch in self._table.living_batches() for thing in batch.references())
         counted.update(map(id, dropped))
@@ -284,9 +285,9 @@ class OldVersions:
 
 
 def _merged(runners: Iterable[OldCodeHolder], found: Iterable[OldCodeHolder]) -> list[OldCodeHolder]:
-    """Merge the holders that the search has `found` into `runners`, each once.
+    """Merge `found`, the holders from the search, into `runners`, each holder once.
 
-    Of two texts about a holder that runs the version, the one from the search is kept.
+    If both have a text for the same holder, the text from the search is kept.
     """
     merged = {runner.name: runner for runner in runners}
     for holder in found:

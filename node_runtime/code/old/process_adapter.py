@@ -67,7 +67,7 @@ class RuntimeProcessAdapter:
                 continue
             cls, code = type(process.instance), process.code
             yield from (cls, code)
-            # An unshared `code` can't be reached from the class, so yield its references, too.
+            # If the class doesn't refer to `code`, only the process does: then the references of `code` count, too.
             if vars(cls).get("__callback_version__") is not code:
                 yield from (code.namespace, code.methods)
 

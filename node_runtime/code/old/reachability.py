@@ -1,20 +1,19 @@
-"""Determines whether anything outside a version's own object graph still reaches it.
+"""Determines whether a version can still be reached from outside its own object graph.
 
 The namespace, functions, classes, closures, descriptors and instances of a version refer to each other. So their
-reference counts alone don't show whether the version is still in use. But the references between them can be counted
-with `gc.get_referents`. If an object has more references than these, the others come from outside; if the namespace can
-be reached from such an object, the version is held. The cycle collector of CPython decides in the same way. This walk
-is restricted to the objects of one version, so its duration doesn't depend on the size of the heap. It also works for
-objects that `gc.freeze` has hidden from the collector.
+reference counts alone don't show whether the version is in use. But `gc.get_referents` shows the references between
+these objects. If an object has more references than that, the rest come from outside. If the namespace can be reached
+from such an object, the version is held. The cycle collector of CPython decides in the same way. This walk is limited
+to the objects of one version, so its duration doesn't depend on the size of the heap. It also works for objects that
+`gc.freeze` has hidden from the collector.
 
 The result is conservative. Where the walk stops (at other modules, or at the limit of references), references count as
 coming from outside. So a version may be reported as held although it isn't, but never as free although it is held.
 
-The event loop and other threads run while the walk finds the objects, and references move meanwhile: a task that sleeps
-in a loop is held by another timer each time. A reference counted in one place before such a move, and in another place
-after it, would conceal the holder. So the references and the reference counts of all objects found are read together
-in one call of built-in functions, during which no other Python code runs. An object that the walk has missed is
-outside.
+The event loop and other threads run while the walk finds the objects, so references may move. For example, a task that
+sleeps in a loop is held by another timer each time. If a reference were counted in one place before such a move, and in
+another place after it, its holder would be missed. So all references and reference counts are read in one statement of
+built-in functions, during which no other Python code runs. An object that the walk has not found counts as outside.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from node_runtime.code.module import Namespace
 
 MAX_INDIRECT_REFERENCES: Final = 10_000
-"""The maximum number of references, for each version, that are followed through objects that may not belong to it."""
+"""For each version, at most this many references are followed through objects that may belong to something else."""
 
 _CONTAINERS: Final = (dict, list, tuple, set, frozenset, deque)
 _NOT_FOLLOWED: Final = (ModuleType, HotModule, ModuleTable, ManagedModule, Version, Batch, Registry)
@@ -52,9 +51,9 @@ _PARTS: Final = (tuple, CellType, property, staticmethod, classmethod, GetSetDes
 class ReferenceGraph:
     """The objects of some versions, and the references between them at one moment.
 
-    `others` are namespaces of dropped versions: they may be garbage that has not been collected yet. The argument
-    `ignored` of the methods maps the `id` of an object to the number of references that don't count, such as those of
-    the code server's own records.
+    `others` are namespaces of dropped versions; they may be garbage that has not been collected yet. The argument
+    `ignored` of the methods maps the `id` of an object to the number of its references that don't count. An example is
+    a reference from the code server's own records.
     """
 
     def __init__(self, versions: Collection[Version], others: Collection[Namespace] = ()) -> None:
@@ -66,7 +65,7 @@ class ReferenceGraph:
         self._own_ids: set[int] = set()
         self._own: deque[Any] = deque()
         self._indirect: deque[Any] = deque()
-        self._explore(versions, others)  # in a frame of its own, whose variables are gone when references are counted
+        self._explore(versions, others)  # a separate call, whose variables are gone when references are counted
         self._counts, referents = _counts_and_referents(self._objects)
         self._references = Counter(chain.from_iterable(referents))
         by_id = {id(thing): thing for thing in self._objects}
@@ -76,11 +75,11 @@ class ReferenceGraph:
         }
 
     def held(self, ignored: Counter[int]) -> set[int]:
-        """Return the identities of those namespaces of the graph that can be reached from outside of it."""
+        """Return the `id`s of the namespaces that can be reached from outside of the graph."""
         return self.reached(self.roots(ignored))
 
     def reached(self, things: Iterable[Any]) -> set[int]:
-        """Return the identities of the namespaces that can be reached from `things`, which are objects of the graph."""
+        """Return the `id`s of the namespaces that can be reached from `things`. `things` are objects of the graph."""
         waiting = list(things)
         reached: set[int] = set()
         while waiting:
@@ -91,7 +90,7 @@ class ReferenceGraph:
         return reached & self._namespaces
 
     def roots(self, ignored: Counter[int]) -> list[Any]:
-        """Return the objects of the graph to which something outside of it refers."""
+        """Return the objects of the graph that are referred to from outside of the graph."""
         known = self._references
         return [
             thing
@@ -104,7 +103,7 @@ class ReferenceGraph:
         return id(thing) in self._own_ids
 
     def own_held(self, ignored: Counter[int]) -> list[Any]:
-        """Return the versions' own objects through which something outside reaches the versions.
+        """Return the versions' own objects through which the versions can be reached from outside.
 
         The path from outside to such an object may lead through other objects of the graph, such as an imported
         registry.
@@ -123,7 +122,7 @@ class ReferenceGraph:
         return list(found.values())
 
     def referrers_inside(self, ignored: Counter[int]) -> dict[int, list[Any]]:
-        """Return, by the `id` of each object to which only objects of the graph refer, these objects."""
+        """Return the referrers of each object that has only referrers in the graph, by the `id` of the object."""
         outer = set(map(id, self.roots(ignored))) | self._records
         found: dict[int, list[Any]] = {key: [] for key in self._inner if key not in outer}
         for thing in self._objects:
@@ -193,22 +192,22 @@ class ReferenceGraph:
         return self._own if own else self._indirect
 
     def _is_copy(self, namespace: Namespace) -> bool:
-        """Return whether `namespace` is a copy of a version's namespace; attrs makes copies for a class's methods."""
+        """Return whether `namespace` is a copy of a version's namespace, as attrs makes it for generated methods."""
         name = namespace.get("__name__")
         return name in self._names and namespace is not getattr(sys.modules.get(name), "__dict__", None)
 
 
 def _is_known(cls: type) -> bool:
-    """Return whether the class is bound to its name in its module; if so, it belongs to that module."""
+    """Return whether the class is bound to its name in its module, so that it belongs to that module."""
     module = sys.modules.get(cls.__module__)
     return module is not None and cls.__qualname__.partition(".")[0] in module.__dict__
 
 
 def _counts_and_referents(things: list[Any]) -> tuple[list[int], list[list[int]]]:
-    """Return the number of references to each of `things` besides that of the list, and the `id`s of its referents.
+    """Return, for each of `things`, the number of references (without that of the list) and the `id`s of its referents.
 
-    No other thread runs while both are read, in one statement: it calls only built-in functions, and no collection of
-    garbage runs finalizers meanwhile.
+    One statement reads everything and calls only built-in functions. So no other thread runs meanwhile, and no garbage
+    collection runs finalizers.
     """
     referents_of = map(map, repeat(id), map(gc.get_referents, things))
     reads: list[Iterable[Any]] = [map(sys.getrefcount, things), map(list, referents_of)]
@@ -226,12 +225,12 @@ def _counts_and_referents(things: list[Any]) -> tuple[list[int], list[list[int]]
 def held_namespaces(
     versions: Collection[Version], ignored: Callable[[], Counter[int]], others: Collection[Namespace] = ()
 ) -> set[int]:
-    """Return the ids of those namespaces of `versions` that something outside of the versions reaches.
+    """Return the `id`s of the namespaces of `versions` that can be reached from outside of the versions.
 
-    `ignored()` counts the references that don't hold a version; they may end meanwhile. Two kinds of references don't
-    count, and are cleared before a version is reported as held. The caches of `typing` keep every class that was used
-    as a type argument, as in `GenServer[State]`. Garbage of the youngest generations has references too, such as the
-    cycles of a class or an exception that was just dropped. Clearing both takes a fraction of a millisecond.
+    `ignored()` counts the references that don't hold a version; these may end at any time. Two other kinds of
+    references are cleared before a version is reported as held. The caches of `typing` keep every class that was used
+    as a type argument, as in `GenServer[State]`. Young garbage has references too, such as the cycles of a dropped
+    class or exception. Clearing the caches and the garbage takes a fraction of a millisecond.
     """
     held = _held(versions, ignored, others)
     if held:
@@ -248,6 +247,6 @@ def _held(
     before = ignored()
     graph = ReferenceGraph(versions, others)
     held = graph.held(before)
-    if len(held) < len(versions) + len(others):  # so that one that ended before the graph was read conceals no holder
+    if len(held) < len(versions) + len(others):  # an ignored reference that has already ended would conceal a holder
         held = graph.held(before & ignored())
     return held

@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from node_runtime.code.module import Namespace
 
 _AWAITABLE_TYPE_NAMES = "async_generator_asend", "async_generator_athrow", "anext_awaitable", "coroutine_wrapper"
-"""Types between a frame and the generator that it awaits; only the garbage collector shows their contents."""
+"""Types of objects between a frame and the generator that it awaits. Only `gc.get_referents` shows their contents."""
 
 _MANAGERS: Any = (contextlib._GeneratorContextManager, contextlib._AsyncGeneratorContextManager)
 _ENDS_WITH_FRAME = frozenset({MethodType, GeneratorType, AsyncGeneratorType, TaskGroup, Task, *_MANAGERS})
 _WAIT_FOR_CODE = asyncio.wait_for.__code__ if sys.version_info < (3, 12) else None
-"""The code of `asyncio.wait_for`, which before Python 3.12 runs its argument in a task of its own."""
+"""The code of `asyncio.wait_for`. Before Python 3.12, `wait_for` runs its argument in a separate task."""
 
 MAX_SEARCHES: Final = 5
-"""How often runners are searched for, in another thread than the event loop's, before the result counts."""
+"""Outside the event loop's thread, the search for runners is repeated at most this many times."""
 
 _COROUTINE = CO_COROUTINE | CO_ASYNC_GENERATOR | CO_ITERABLE_COROUTINE
 
@@ -73,7 +73,7 @@ class ProcessAdapter(Protocol):
     def suspended_coroutines(self) -> Iterator[tuple[int, Any]]:
         """Yield the pid and the coroutine of each process that has a coroutine.
 
-        Zombies, which are killed processes with a frame that still runs, are included: they keep their version.
+        Zombies are included: these are killed processes of which a frame still runs and keeps its version.
         """
 
     def tasks(self) -> Iterable[Task[Any]]:
@@ -86,10 +86,11 @@ class ProcessAdapter(Protocol):
         """Return the present activity of the event loop."""
 
     def idle_references(self, namespaces: Collection[int]) -> Iterable[object]:
-        """Yield what idle processes refer to until their next callback: their class, and objects of its version.
+        """Yield the objects to which idle processes refer only until their next callback.
 
-        `namespaces` has the `id` of each namespace that counts. An object is yielded once for each reference to it, so
-        that the caller can count the references.
+        These are the class of each process, and objects of the class's version. `namespaces` has the `id` of each
+        namespace that counts. An object is yielded once for each reference to it, so that the caller can count the
+        references.
         """
 
     def idle_instances(self) -> Iterable[object]:
@@ -107,9 +108,9 @@ class ProcessAdapter(Protocol):
 
 @dataclass(slots=True)
 class Runners:
-    """What runs a version: the pids of processes, the tasks, and the names of OS threads that have a frame of it.
+    """The runners of a version: the pids of processes, the tasks, and the names of OS threads with a frame of it.
 
-    A frame of a process counts only for the process, although the event loop's thread or an awaited task runs it, too.
+    A frame of a process counts only for the process, not for the event loop's thread or an awaited task that runs it.
     """
 
     pids: list[int] = field(default_factory=list)
@@ -121,11 +122,11 @@ class Runners:
 
 
 def find_runners(processes: ProcessAdapter, namespaces: Iterable[Namespace]) -> dict[int, Runners]:
-    """Return the runners of each namespace, by the identity of the namespace. Each runner is listed once.
+    """Return the runners of each namespace, by the `id` of the namespace. Each runner is listed once.
 
-    In another thread than the event loop's, a coroutine may go on during the search and be missed: while it runs, it
-    awaits nothing, and when it has stopped, it is not on the stack any more. So the search is repeated then until it
-    finds nothing more, at most MAX_SEARCHES times.
+    If this function runs outside the event loop's thread, a search may miss a coroutine that starts or stops meanwhile:
+    a running coroutine awaits nothing, and a suspended one is not on the stack. So the search is repeated until it
+    finds nothing new, at most MAX_SEARCHES times.
     """
     found = {id(namespace): Runners() for namespace in namespaces}
     if not found:
@@ -171,7 +172,7 @@ def _search(processes: ProcessAdapter, found: dict[int, Runners]) -> None:
 
 
 def _activity_and_frames(processes: ProcessAdapter) -> tuple[LoopActivity, dict[int, Any]]:
-    """Return the activity of the event loop and the innermost frame of each thread, of the same moment if possible."""
+    """Return the activity of the event loop and the innermost frame of each thread, read at one moment if possible."""
     for _ in range(MAX_SEARCHES):
         activity, frames = processes.loop_activity(), sys._current_frames()
         if processes.loop_activity() == activity:
@@ -193,11 +194,10 @@ def _add_runner(found: dict[int, Runners], frame: FrameType, owner: int | str | 
 
 
 def suspended_frames(awaiting: object) -> Iterator[FrameType]:
-    """Yield the frames of a suspended coroutine and of everything that its cancellation ends.
+    """Yield the frames of a suspended coroutine and of everything that ends when the coroutine is cancelled.
 
-    Its cancellation ends the coroutines and tasks that it awaits. It also ends the generators over which the
-    coroutine's frames iterate, the context managers that the frames have entered, and the tasks of the frames' task
-    groups.
+    A cancellation ends the coroutines and tasks that the coroutine awaits. It also ends the generators over which the
+    coroutine's frames iterate, the context managers that the frames have entered, and the tasks of their task groups.
     """
     for _, frame in _ending_together(awaiting):
         if frame is not None:
@@ -205,14 +205,14 @@ def suspended_frames(awaiting: object) -> Iterator[FrameType]:
 
 
 def tasks_ending_with(task: Task[Any]) -> Iterator[Task[Any]]:
-    """Yield the other tasks that a task's cancellation ends: those that it awaits, and those of its task groups."""
+    """Yield the other tasks that end when `task` is cancelled: awaited tasks, and tasks of its task groups."""
     for one, _ in _ending_together(task):
         if isinstance(one, Task) and one is not task:
             yield one
 
 
 def _ending_together(awaiting: object) -> Iterator[tuple[object, FrameType | None]]:
-    """Yield `awaiting` and everything that its cancellation ends, each with its frame, if it has one."""
+    """Yield `awaiting` and everything that ends when it is cancelled, each with its frame or None."""
     waiting, seen = [awaiting], set()
     while waiting:
         awaitable = waiting.pop()
@@ -239,7 +239,7 @@ def _ending_together(awaiting: object) -> Iterator[tuple[object, FrameType | Non
 
 
 def _ending_with(suspended: object) -> Iterator[object]:
-    """Yield what ends together with a suspended frame: generators, context managers and tasks that it doesn't await."""
+    """Yield the generators, context managers and tasks that end with a suspended frame, except those that it awaits."""
     for one in gc.get_referents(suspended):
         kind = type(one)
         if kind not in _ENDS_WITH_FRAME and not _is_task_group_of_anyio(kind):

@@ -1,4 +1,4 @@
-"""The variables of the functions that other OS threads run, which neither a copy of the node nor the collector sees."""
+"""The variables of functions in other OS threads. Neither a forked copy nor the garbage collector can see them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KNOWN_REFERENCES: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class ThreadVariables:
-    """The name of a thread, and the objects to which the variables of the functions that it runs refer."""
+    """The name of a thread, and the objects in the variables of its running functions."""
 
     thread: str
     values: list[Any]
@@ -27,14 +27,15 @@ class ThreadVariables:
 def thread_variables(without: Collection[int] = ()) -> list[ThreadVariables]:
     """Return the variables of each other thread, except those of the runtime's own functions.
 
-    `without` has the idents of threads to leave out. Called in the node, because its copy has no other threads.
+    `without` has the idents of threads to leave out. Call this in the node before the fork: the copy has no other
+    threads.
     """
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     frames: dict[int, Any] = sys._current_frames()
     for ident in (threading.get_ident(), *without):
         frames.pop(ident, None)
     found = []
-    while frames:  # no variable may refer to a frame for longer than this takes
+    while frames:  # each frame is dropped as soon as it has been read
         ident, frame = frames.popitem()
         values: list[Any] = []
         while frame is not None:
@@ -45,7 +46,7 @@ def thread_variables(without: Collection[int] = ()) -> list[ThreadVariables]:
 
 
 def _variables(frame: FrameType) -> list[Any]:
-    """Return the values of a running function's variables, and leave no references to them in the frame if possible."""
+    """Return the values of a running function's variables. If possible, leave no other references to the values."""
     code = frame.f_code
     if not code.co_flags & CO_OPTIMIZED or str(frame.f_globals.get("__name__")).startswith(_OWN_PACKAGE):
         return []  # the body of a module or a class, or a function of the runtime
@@ -57,15 +58,14 @@ def _variables(frame: FrameType) -> list[Any]:
 
 
 def _clear_unshared(variables: dict[str, Any], names: frozenset[str]) -> None:
-    """Clear the dict of a frame if only the frame and the caller have it, and the frame can fill it again.
+    """Clear the dict of a frame if only the frame and the caller refer to it, and the frame can fill it again.
 
-    A thread that has called `locals()` has the same dict, and so has a function that has read `f_locals`. A call of
-    exec may have put a variable there that is nowhere else. Such a dict keeps its values until the function ends or
-    calls `locals()` again. That may delay finalizers, or keep an old version, but an emptied dict would break the
-    thread.
+    If the function has called `locals()`, or other code has read `f_locals`, that code has the same dict. A call of
+    `exec` may have stored a variable only in this dict. In these cases, clearing the dict would break the thread. So
+    the dict keeps its values until the function ends or calls `locals()` again, which may delay finalizers or keep an
+    old version.
 
-    No other thread runs between the reads and the clearing: both reads are in one statement that calls only built-in
-    functions.
+    No other thread runs between the checks and the clearing, because only built-in functions are called.
     """
     dicts = [variables]
     (spare,) = map(sys.getrefcount, [{}])

@@ -1,4 +1,4 @@
-"""The names that `node_runtime.code` exports; `node_runtime.code` imports this file when one of them is first used."""
+"""The names that `node_runtime.code` exports. It imports this file when one of the names is first used."""
 
 from node_runtime.code.batch import Batch
 from node_runtime.code.classes.dependents import Dependent

@@ -1,4 +1,4 @@
-"""Registrations: what bodies of modules add to the registries of the interpreter, of libraries and of other modules.
+"""Registrations: entries that bodies of modules add to registries of the interpreter, libraries and other modules.
 
 A registration belongs to the version whose body made it, and is in its registry only while that version is current.
 """

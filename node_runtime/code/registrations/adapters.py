@@ -1,7 +1,7 @@
 """The table of the known registries: a function for each library, which yields the registries of that library.
 
 A library that is not loaded has no registries. If the internals of a library have changed, its function fails, and the
-plan reports the failure. A module of a release adds registries by `__registries__`, see docs/module-data.md.
+plan reports the failure. A module of a release adds its own registries by `__registries__`: see docs/module-data.md.
 """
 
 from __future__ import annotations
@@ -130,13 +130,13 @@ def declared_registries(namespace: dict[str, Any]) -> Iterator[Registry]:
 
 
 def _named(namespace: dict[str, Any], name: str) -> Any:
-    """Return the value of a global variable, or of the attribute of a class that a dotted name means."""
+    """Return the value of a global variable or, for a dotted name, of an attribute of a class."""
     owner, _, attribute = name.partition(".")
     value = namespace.get(owner)
     return getattr(value, attribute, None) if attribute else value
 
 
 def _is_imported(name: Any, module: Any) -> bool:
-    """Return whether an import, and not a body, has made an entry of `sys.modules`."""
+    """Return whether an entry of `sys.modules` was made by an import, not by a body."""
     spec = getattr(module, "__spec__", None)
     return spec is not None and spec.name == name

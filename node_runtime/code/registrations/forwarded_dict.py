@@ -1,4 +1,4 @@
-"""A view of a library's dict that can be changed although the library refuses changes, or derives caches from it."""
+"""A changeable view of a library's dict, for a library that refuses changes or derives caches from the dict."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class ForwardedDict(MutableMapping[Hashable, Any]):
-    """The entries of a dict. A change calls the method of `dict`, not one of a subclass, and then `changed`."""
+    """The entries of a dict. A change calls the method of `dict` itself, not of a subclass, and then `changed`."""
 
     def __init__(self, entries: dict[Any, Any], changed: Callable[[], object] | None = None) -> None:
         self._entries = entries

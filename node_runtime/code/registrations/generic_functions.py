@@ -12,15 +12,14 @@ from .forwarded_dict import ForwardedDict
 from .registry import Registry
 
 _MODULES: Final = ("functools", "singledispatch", "singledispatchmethod")
-"""A module that defines a generic function has one of these names."""
+"""A module with a generic function uses one of these names."""
 
 
 def generic_functions(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
-    """Yield the implementations of each generic function that these namespaces, or classes in them, define.
+    """Yield the implementations of each generic function in these namespaces, or in their classes.
 
-    A change of the implementations clears the cache of the generic function.
-
-    The namespaces are read before and after each body, so most values are passed over without a look at their parts.
+    A change of the implementations clears the cache of the generic function. The namespaces are read before and after
+    each body, so this function must be fast: it skips most values without looking at their parts.
     """
     for namespace in namespaces:
         if not any(name in namespace for name in _MODULES):

@@ -1,6 +1,6 @@
 """Functions that bodies have registered with `atexit` and `codecs`. Neither module can list its functions.
 
-While a body runs, `atexit.register` and `codecs.register` are replaced by functions that also list what they register.
+While a body runs, `atexit.register` and `codecs.register` are replaced by functions that also record the registrations.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _register_search: Final = codecs.register
 
 
 class ExitFunction:
-    """A call that is made when the interpreter ends, but only if it is still in `exit_functions`."""
+    """A call that is made when the interpreter ends, if it is still in `exit_functions` then."""
 
     def __init__(self, function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.function = function
@@ -38,7 +38,7 @@ exit_functions: Final[list[ExitFunction]] = []
 
 
 class _Entry:
-    """The object that `atexit` calls and compares in the place of an exit function."""
+    """The object that is registered with `atexit` in place of an exit function."""
 
     def __init__(self, function: ExitFunction) -> None:
         self._function = weakref.ref(function, lambda _: atexit.unregister(self))
@@ -57,7 +57,7 @@ class _Entry:
 
 
 class CodecSearches(MutableSequence[Any]):
-    """The functions of current versions that `codecs` asks for a codec."""
+    """The codec search functions that current versions have registered with `codecs`."""
 
     def __init__(self) -> None:
         self._functions: list[Any] = []

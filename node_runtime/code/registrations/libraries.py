@@ -28,7 +28,7 @@ def prometheus(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Re
 
 
 def pydantic(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
-    """Yield the names of validators that pydantic 1 refuses to define twice."""
+    """Yield the names of validators. pydantic 1 refuses to define a validator twice."""
     yield Registry("the validators of pydantic", module._FUNCS, id(module._FUNCS))
 
 
@@ -59,7 +59,7 @@ def django_models(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator
 
 
 class MappedClasses(MutableSet[Any]):
-    """The classes of a declarative base, by which relationships find each other's classes.
+    """The mapped classes of a declarative base. Relationships look classes up in this registry.
 
     A relationship is resolved when its mapper is first used. So the mappers are configured before a class is removed.
     """
@@ -101,7 +101,7 @@ def _mapper_registries() -> list[Any]:
 
 
 def _either(module: Any, *names: str) -> Any:
-    """Return the first of the attributes `names` that `module` has; the name depends on the library's version."""
+    """Return the first attribute in `names` that `module` has. The name depends on the library's version."""
     return next(getattr(module, name) for name in names if hasattr(module, name))
 
 

@@ -1,7 +1,7 @@
 """The receivers of signals: those of Django, and those of blinker, which Flask and Quart use.
 
-Both refer to a receiver weakly. But an old version stays in memory while it can be put back, or while anything uses it,
-and until then its receivers would be called beside the new ones.
+Both libraries keep weak references to receivers. But an old version stays in memory while a revert may need it, or
+while anything uses it. Without this registry, its receivers would be called in addition to the new receivers.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class DjangoReceivers(MutableSequence[Any]):
         return len(self._signal.receivers)
 
     def insert(self, index: int, value: Any) -> None:
-        """Insert an entry of a receiver, which `connect` of the signal has made."""
+        """Insert an entry that the signal's `connect` has made for a receiver."""
         with self._signal.lock:
             self._signal.receivers.insert(index, value)
             self._signal.sender_receivers_cache.clear()

@@ -1,7 +1,7 @@
-"""Settings of the OS process and of the interpreter, which code can change for everyone: umask, locale, hooks, limits.
+"""Settings of the OS process and of the interpreter, which all code shares: umask, locale, hooks, limits.
 
-They belong to no version of a module, so switching the code back does not restore them. Left out are `sys.meta_path`,
-`sys.path_hooks` and `builtins.__import__`: a library that code imports may change them, and stays imported.
+Settings belong to no version of a module, so a revert of the code does not restore them. `sys.meta_path`,
+`sys.path_hooks` and `builtins.__import__` are not included: an imported library may change them, and stays imported.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ABSENT: Final = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 
 _SettingKey = tuple[str, Any]
 _Access = tuple[_SettingKey, Callable[[], Any], Callable[[Any], object]]
-"""The kind and the name of a setting (None if there is only one of the kind), what reads it, and what sets it."""
+"""The kind and the name of a setting (None if the kind has only one setting), and its getter and setter."""
 _HANDLER: Final = "the handler of"
 _HOOK: Final = "the hook"
 _FILTERS: Final = "the filters of warnings"
@@ -47,17 +47,17 @@ _RECURSION: Final = "the recursion limit"
 _LOCALE: Final = "the locale"
 _REGISTERED: Final = frozenset({_HANDLER, _HOOK, _FILTERS, _LIST})
 _SHOWN: Final = {_DIRECTORY: "{}", _UMASK: "0o{:03o}", _RECURSION: "{}", _LOCALE: "{}"}
-"""How messages show the new value, for the kinds of settings where it is short and no secret."""
+"""The format of a new value in messages, for kinds of settings whose values are short and not secret."""
 _SEQUENCES: Final = (tuple, list)
 _PLAIN: Final = (str, int, float, set)
-"""The exact types that are compared by their values. The only set is that of the blocked signals."""
+"""The exact types that are compared by their values. The only set is the set of blocked signals."""
 _OF_DECIMAL: Final = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
 _LIMITS: Final = tuple(name for name in dir(resource) if name.startswith("RLIMIT_"))
 
 
 @dataclass(frozen=True, slots=True)
 class SettingChange:
-    """A changed setting. `registered` is whether a body's change of it is a registration, which a revert undoes."""
+    """A changed setting. `registered` is true if a body's change of the setting is a registration."""
 
     key: _SettingKey
     before: Any
@@ -87,21 +87,21 @@ class SettingsNotRestored(Exception):
 
 
 class OsProcessSettings:
-    """The settings at the moment of the construction, which takes less than a millisecond."""
+    """The settings at the time when this object was made. Making it takes less than a millisecond."""
 
     def __init__(self) -> None:
         self._values = _values()
 
     def changes(self, later: OsProcessSettings | None = None) -> list[SettingChange]:
-        """Return the changes from then to the later moment; the default is now."""
+        """Return the changes between these settings and `later`; by default, the settings now."""
         before, now = self._values, _values() if later is None else later._values
-        # Only environment variables come and go. Another setting may be unreadable at one of the moments.
+        # Only environment variables come and go. Another missing setting was only unreadable at that time.
         keys = [key for key in {**before, **now} if key[0] == _VARIABLE or (key in before and key in now)]
         every = (SettingChange(key, before.get(key, ABSENT), now.get(key, ABSENT)) for key in keys)
         return [change for change in every if not _are_same(change.before, change.after)]
 
     def put_back(self) -> None:
-        """Give each changed setting its old value. Raises SettingsNotRestored if that fails for one of them."""
+        """Give each changed setting its old value. Raises SettingsNotRestored if a setting can't be restored."""
         setters = {key: write for key, _, write in _accesses()}
         failed = []
         for change in self.changes():
@@ -180,7 +180,7 @@ def _of_decimal() -> Iterator[_Access]:
     decimal = sys.modules.get("decimal")
     if decimal is None:
         return
-    # In a copy of the context: the call would make a context where there is none, and later tasks would share it.
+    # In a copy of the context: the call may make a decimal context, which later tasks would then share.
     current = contextvars.copy_context().run(decimal.getcontext)
     for title, context in (("the decimal context's", current), ("decimal.DefaultContext's", decimal.DefaultContext)):
         for name in _OF_DECIMAL:
@@ -199,5 +199,5 @@ def _set_variable(variable: str, text: Any) -> None:
 
 
 def _umask() -> int:
-    """Return the umask. Raises OSError or IndexError where /proc lacks it; `os.umask` would set it for all threads."""
+    """Return the umask from /proc; `os.umask` would change it for all threads. Raises OSError or IndexError."""
     return int(Path("/proc/self/status").read_text().split("\nUmask:")[1].split(None, 1)[0], 8)

@@ -70,13 +70,13 @@ class Recorder:
                 self._thread, self._seen = None, {}
 
     def library_begins(self) -> None:
-        """Begin the import of a library: the import system looks for a module that the code server doesn't manage."""
+        """Note that the import system looks for a library's module, which the code server doesn't manage."""
         if self._thread == threading.get_ident() and self._running and not self._in_library:
             self._look()
             self._in_library = True
 
     def _look(self) -> None:
-        """Record the registrations since the previous comparison for the running body, unless a library made them."""
+        """Record new registrations for the running body, unless a library has made them."""
         preparing = [namespace for each in self._preparing for namespace in each()]
         found = find_registries(self._table, preparing)
         before, self._seen = self._seen, {each.key: (each, each.contents()) for each in found}

@@ -1,8 +1,8 @@
 """Registries, and the registrations in them: how a body's registrations are found, hidden and shown again.
 
-A registry is a list, a set or a mapping, or an object of a library that is adapted to one of these. Its contents before
-and after a body show what the body has registered. To hide a registration is to take it out of its registry; to show it
-is to put it back.
+A registry is a list, a set or a mapping, or a library's object adapted to one of these. A comparison of its contents
+before and after a body shows what the body has registered. To hide a registration is to take it out of its registry; to
+show it is to put it back.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_TEXT: Final = 100
 
 Container = MutableSequence[Any] | MutableSet[Any] | MutableMapping[Any, Any]
 MAX_CARRIED: Final = 10_000
-"""At most this many carried objects are looked up in the registrations."""
+"""At most this many objects in `__carry__` are looked up in the registrations."""
 
 Contents = list[Any] | dict[Any, Any]
 
@@ -33,9 +33,9 @@ Contents = list[Any] | dict[Any, Any]
 class Registry:
     """A container with registrations, and its title in messages: "the handlers of logger 'k.audit'".
 
-    `key` identifies the container: two registries with the same key are the same registry. If `stays` is set, the
+    `key` identifies the container: two registries with the same key are the same registry. If `stays` is true, the
     registrations stay in the container while new bodies run, and are replaced only at the commit. `ignore(key, value)`
-    returns whether an entry of a mapping is not a registration.
+    returns true for an entry of a mapping that is not a registration.
     """
 
     title: str
@@ -47,7 +47,7 @@ class Registry:
     def contents(self) -> Contents:
         """Return the present contents. The items of a set are returned as the keys of a dict."""
         container = self.container
-        if type(container) is list or isinstance(container, MutableSequence):  # the first test is far quicker
+        if type(container) is list or isinstance(container, MutableSequence):  # `type(...) is list` is far faster
             return list(container)
         return dict(container) if isinstance(container, Mapping) else dict.fromkeys(container)
 
@@ -56,9 +56,9 @@ class Registry:
 class Registration:
     """One registration of a body. `value` is ABSENT if the body has removed something.
 
-    `key` is the key of a mapping, the item of a set, and the index of a list. `before` is the value that the
-    registration has replaced; it is set only while the registration is shown. `shown` is whether the registration is in
-    its registry, and `taken` whether `hide` has taken it out, so that `show` has to put it back.
+    `key` is the key of a mapping, the item of a set, or the index of a list. `before` is the value that the
+    registration has replaced; it is set only while the registration is shown. `shown` is true if the registration is in
+    its registry. `taken` is true if `hide` has taken the registration out, so that `show` has to put it back.
     """
 
     registry: Registry
@@ -77,7 +77,7 @@ class Registration:
     def slot(self) -> tuple[Hashable, int]:
         """Return a value that is equal for two registrations in the same place.
 
-        In a dict, this means under the same key; in a list, registrations of the same object have equal values.
+        In a dict, the place is the key. In a list, registrations of the same object have the same place.
         """
         thing = self.key
         if isinstance(self.registry.container, MutableSequence):
@@ -193,8 +193,8 @@ def switch_registrations(leaving: Iterable[Registration], entering: Iterable[Reg
     `leaving` belong to versions that become old, `entering` to versions that become current.
 
     A registration that is in both lists is not changed. If registrations of both lists set the same key of a mapping,
-    the key is set only once, so that it is never missing. A failure, for example in a library whose internals have
-    changed, is logged; the other registrations are switched.
+    the key is set only once, so that it is never missing. A failed registration is logged, and the other registrations
+    are switched nevertheless. A registration may fail if the internals of a library have changed.
     """
     out, into = [one for one in leaving if one.shown], [one for one in entering if not one.shown]
     both = {one.place() for one in out} & {one.place() for one in into}
@@ -221,7 +221,7 @@ def switch_registrations(leaving: Iterable[Registration], entering: Iterable[Reg
 def registrations_hidden(leaving: Iterable[Registration], made: Callable[[], Iterable[Registration]]) -> Iterator[None]:
     """Take the registrations `leaving` out of their registries while the body of `with` executes new versions.
 
-    So the new versions can register under the same names again. At the end, the registrations that they have made,
+    So the new versions can register under the same names again. At the end, the registrations of the new versions,
     `made()`, are taken out, and the registries are as before.
     """
     hidden = [one for one in leaving if not one.registry.stays]
@@ -238,7 +238,7 @@ def carry_registrations(
     carried: Iterable[object],
     discarded: Iterable[object],
 ) -> list[Registration]:
-    """Return the registrations of a new version: those that its body has `made`, and those of objects in `__carry__`.
+    """Return the registrations of a new version: those that its body has made, and those of objects in `__carry__`.
 
     `leaving` are the registrations of the replaced version, and `carried` the objects that `__carry__` keeps.
     `discarded` are the objects that the body has made for names in `__carry__`; their registrations are undone.
@@ -260,7 +260,7 @@ def carry_registrations(
 
 
 def _identities(things: Iterable[object]) -> set[int]:
-    """Return the identities of `things` and of the objects in their containers, without constants."""
+    """Return the `id`s of `things` and of the objects in containers among them, without constants."""
     found: set[int] = set()
     waiting = list(things)
     while waiting and len(found) < MAX_CARRIED:
@@ -279,7 +279,7 @@ def _attempt(act: Any, one: Registration) -> None:
     try:
         act()
     except Exception:
-        logger.exception("an entry could not be taken out of %s, or not be put back", one.registry.title)
+        logger.exception("an entry could not be taken out of %s, or put back", one.registry.title)
 
 
 def _index(container: MutableSequence[Any], item: Any) -> int | None:

@@ -1,8 +1,7 @@
 """Keeps the registry of `typing.overload` separate for each version.
 
-For `typing.get_overloads`, `typing` registers the decorated functions by module, name and line. Without this
-separation, the registry would mix the functions of several versions, and keep in memory every version whose line
-numbers differ.
+For `typing.get_overloads`, `typing` registers the decorated functions by module, name and line. If versions shared the
+registry, it would mix their functions, and keep every version with different line numbers in memory.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ _registry: dict[str, Overloads] = getattr(typing, "_overload_registry", {})
 
 @contextmanager
 def collect_overloads(module: str) -> Iterator[Overloads]:
-    """Yield a dict that gets, at the end of the body of `with`, the overloads registered in the body.
+    """Yield a dict. At the end of the `with` body, it gets the overloads that were registered in this body.
 
-    During the body, the registry lacks the entries of the current version.
+    During the `with` body, the registry lacks the entries of the current version.
     """
     current, own = _registry.pop(module, None), Overloads()
     try:

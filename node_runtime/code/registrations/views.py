@@ -1,4 +1,4 @@
-"""Registries of the interpreter and of the standard library that aren't plain containers, adapted to containers."""
+"""Adapts registries of the interpreter and of the standard library to containers."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class LoggerSettings(MutableMapping[Setting, Any]):
 class SignalHandlers(MutableMapping[int, Any]):
     """The Python handlers of signals. To remove a handler means to restore the default one.
 
-    The default handlers are plain numbers here: these contents are read twice for each body, and `signal.getsignal`
-    looks a number up in an enumeration, which takes longer than everything else together.
+    Default handlers are plain numbers here. The handlers are read twice for each body, and `signal.getsignal` would be
+    slow, because it looks each number up in an enumeration.
     """
 
     def __iter__(self) -> Iterator[int]:
@@ -61,7 +61,7 @@ class SignalHandlers(MutableMapping[int, Any]):
         return getsignal(number)
 
     def __setitem__(self, number: int, handler: Any) -> None:
-        if handler is not None:  # C code has set it
+        if handler is not None:  # None if C code has set the handler
             _set_signal_handler(number, handler)
 
     def __delitem__(self, number: int) -> None:
@@ -100,7 +100,7 @@ class Hooks(MutableMapping[tuple[ModuleType, str], Any]):
 
 
 class WarningFilters(MutableSequence[Any]):
-    """The filters of `warnings`. A change also clears the results that `warnings` has cached for other filters."""
+    """The filters of `warnings`. A change also clears the results that `warnings` has cached."""
 
     def __getitem__(self, index: Any) -> Any:
         return warnings.filters[index]

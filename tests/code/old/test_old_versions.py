@@ -421,7 +421,7 @@ def test_every_object_that_reaches_the_old_version_holds_it(app: App, kind: str)
     app.load(a=HELD.format(n=2))
     assert app.server.is_old_code_held("a")
     assert not app.server.soft_purge("a")
-    reason = "that other objects refer to, although no process or thread runs it"
+    reason = "that no process or thread runs, but that other objects refer to"
     with pytest.raises(OldVersionHeld, match=reason):
         app.prepare(a=HELD.format(n=3))
     del held

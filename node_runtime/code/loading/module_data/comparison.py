@@ -1,4 +1,4 @@
-"""Compares an object of the current version with objects that bodies have just made, to find data that only it has."""
+"""Finds data that an object of the current version has, and that objects newly made by bodies don't have."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ Part = tuple[Any, tuple[Any, ...]]
 class Comparison(msgspec.Struct, frozen=True):
     """Compares values of a version with those that bodies have made.
 
-    `folder` is where the files of the version are, and `new_folder` where those of the new version are: a path in the
-    one is like the same path in the other.
+    `folder` has the files of the version, and `new_folder` has those of the new version. A path in `folder` counts as
+    equal to the same path in `new_folder`.
     """
 
     folder: str = ""
     new_folder: str = ""
 
     def is_made_anew(self, value: Any, *made: Any) -> bool:
-        """Return whether bodies have made each part of `value`, so that it holds no data of its own.
+        """Return whether each part of `value` is as bodies make it, so that `value` has no data of its own.
 
-        Each part has to be like the part at the same place of an object in `made`, but not all of them like parts of
-        the same object. Instances of two versions of a class can be alike.
+        Each part has to equal the part at the same place of some object in `made`. Different parts may equal parts of
+        different objects. Instances of two versions of a class can be equal.
         """
         waiting: list[Part] = [(value, made)]
         seen: set[tuple[int, ...]] = set()
@@ -55,7 +55,7 @@ class Comparison(msgspec.Struct, frozen=True):
         return True
 
     def _inner(self, value: Any, made: list[Any]) -> list[Part] | None:
-        """Return the parts of `value`, which is of the same kind as `made`; None if it has data of its own."""
+        """Return the parts of `value`; None if `value` has data of its own. `made` has objects of the same kind."""
         if isinstance(value, threading.local):
             return list(_of_threads(value, made))
         if isinstance(value, (*PLAIN, *BUFFERS)):
@@ -76,21 +76,21 @@ class Comparison(msgspec.Struct, frozen=True):
 
 def _of_labels(mine: dict[Any, Any], theirs: list[dict[Any, Any]]) -> list[Part] | None:
     if set.intersection(*map(set, theirs)) - mine.keys():
-        return None  # something has been taken out
+        return None  # an item was removed
     return [(part, tuple(other[label] for other in theirs if label in other)) for label, part in mine.items()]
 
 
 def _of_threads(value: threading.local, made: list[threading.local]) -> Iterator[Part]:
-    """Compare the values of each thread with those that the body or the class gives a thread."""
+    """Pair the values of each thread with the values that the body or the class gives a thread."""
     begun = [values for other in made for values in values_by_thread(other)]
     for values in filter(None, values_by_thread(value)):
         yield values, tuple(one for one in begun if one.keys() == values.keys())
 
 
 def _progress(value: Any) -> Any:
-    """Return how far an object of `STEPPED` has come, to compare with `==`.
+    """Return a comparable value for the progress of an object of `STEPPED`.
 
-    Of databases, only those in memory count.
+    Only databases in memory have progress.
     """
     if isinstance(value, itertools.count):
         return repr(value)
@@ -102,7 +102,7 @@ def _progress(value: Any) -> Any:
 
 
 def _rows_in_memory(database: sqlite3.Connection) -> int:
-    """Return how many rows a program has written to a database in memory; 0 for another or a closed database."""
+    """Return how many rows a program has written to a database in memory; 0 if it is on disk or closed."""
     try:
         _, _, file = sqlite3.Connection.execute(database, "PRAGMA database_list").fetchone()
     except (sqlite3.Error, TypeError, ValueError):

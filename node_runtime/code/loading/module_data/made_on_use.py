@@ -1,4 +1,4 @@
-"""The attributes of instances that hold no data, since their class makes them when they are first used."""
+"""The attributes without data: those that the class of an instance makes when they are first used."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _BY_LIBRARIES: Final[dict[str, str]] = {
     "click.core.Command": "_help_option",
     "django.urls.resolvers.URLResolver": "_populated _callback_strs _namespace_dict _reverse_dict _app_dict _local",
 }
-"""Attributes that a library makes from others when they are first used, or in an arbitrary order, by the class."""
+"""By class: attributes that a library makes from others when they are first used, or in an arbitrary order."""
 
 
 def made_on_use(kind: type) -> set[str]:
-    """Return the attributes that hold no data, since the class makes them when they are first used."""
+    """Return the attributes that the class makes when they are first used, so that they hold no data."""
     found = {name for base in kind.__mro__ for name, each in vars(base).items() if _is_cached_property(type(each))}
     for base in kind.__mro__:
         found |= set(_BY_LIBRARIES.get(f"{base.__module__}.{base.__qualname__}", "").split())
@@ -42,6 +42,6 @@ def made_on_use(kind: type) -> set[str]:
 
 def _is_cached_property(kind: type) -> bool:
     """Return whether an attribute of this type computes a value that an instance keeps under the same name."""
-    if issubclass(kind, property):  # that of werkzeug is a property, which keeps its value
+    if issubclass(kind, property):  # werkzeug's cached_property is a property
         return kind.__get__ is not property.__get__
     return hasattr(kind, "__get__") and not hasattr(kind, "__set__") and not issubclass(kind, _METHODS)

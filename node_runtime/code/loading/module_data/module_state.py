@@ -1,8 +1,8 @@
-"""Finds objects with data that a load creates again: in global variables, in attributes of classes, and in functions.
+"""Finds objects whose data a load may lose: in global variables, in attributes of classes, and in functions.
 
-Most containers of a module are tables that no code changes. So a part of an object counts as data only if it differs
-from two others: the part of the new version's object, and that of the object that the old version's body makes when it
-is executed once more.
+Most containers of a module are tables that no code changes. So each object is compared with two other objects: the one
+of the new version, and the one that the old version's body makes when it is executed once more. A part of an object
+counts as data only if it differs from the same part of both.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class ModuleValue(msgspec.Struct, frozen=True):
 
     The fate is "carried" if `__carry__` keeps the object; "migrated" if a `__carry__` function makes the new value;
     "made anew" if the new version has its own object, and no data is lost; "lost" if the object holds data that the new
-    version's object does not have. `entries` is the number of the object's entries, None if it has none; `size`
-    estimates its bytes. `in_function` is whether a function holds the object, as a cache of `functools` does; then
-    `__carry__` can't list it. `code` has the replaced functions and classes to which lost data refers, as the routes of
-    a web application do: a list `__carry__` would keep them with the data.
+    version's object does not have. `entries` is the number of the object's entries, None if it has none. `size`
+    estimates the object's bytes. `in_function` is true if a function holds the object, so that `__carry__` can't list
+    the object. `code` has the replaced functions and classes to which lost data refers; the routes of a web application
+    are an example. If `__carry__` listed the object, it would keep this replaced code, too.
     """
 
     module: str
@@ -65,9 +65,8 @@ def module_values(
 ) -> list[ModuleValue]:
     """Return the objects of the version `before` that hold data. `after` is None if the module is deleted.
 
-    `repeated` returns the namespaces that the bodies of the replaced versions make when they are executed once more; it
-    is called only if an object differs from the object of the same name in the new version. `kept` knows the code that
-    the load replaces.
+    `repeated` executes the bodies of the replaced versions once more and returns their namespaces. It is called only if
+    an object differs from the object of the same name in the new version. `kept` knows the code that the load replaces.
     """
     imported = {entry.alias for entry in before.imports.entries}
     after_data = _Data(module, {} if after is None else after.namespace)
@@ -99,7 +98,7 @@ def module_values(
 
 
 def _folders(before: Version, after: Version | None) -> tuple[str, str]:
-    """Return the folders in which the files of two versions are, such as `lib/shop-1` and `lib/shop-2`."""
+    """Return the folders with the files of two versions, such as `lib/shop-1` and `lib/shop-2`."""
     old = Path(before.path).parts
     new = old if after is None else Path(after.path).parts
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(reversed(old), reversed(new), strict=False)))
@@ -107,7 +106,7 @@ def _folders(before: Version, after: Version | None) -> tuple[str, str]:
 
 
 def _held_values(module: str, version: Version, imported: set[str]) -> Iterator[NamedValue]:
-    """Yield all that a version holds in global variables, in attributes of its classes and in its functions."""
+    """Yield the values in a version's global variables, in attributes of its classes and in its functions."""
     rebound = names_rebound(version.unit.code)
     for name, value in list(version.namespace.items()):
         if not name.startswith("__") and name not in imported:

@@ -1,4 +1,4 @@
-"""Executes the bodies of the current versions once more, to see what the bodies alone have made."""
+"""Executes the bodies of the current versions once more, to get the objects that the bodies alone make."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 
 
 def repeat_bodies(table: ModuleTable, versions: Iterable[Version]) -> Iterator[tuple[str, Namespace]]:
-    """Execute the bodies of current versions once more, and yield the module and the new namespace of each.
+    """Execute the bodies of current versions once more; yield each module with its new namespace.
 
-    The bodies see each other's new namespaces. So they change no object that is in use, and if the body of one module
-    puts something into an object of another, it does so again. To be called only in a copy of the node. The
-    registrations of the bodies are undone.
+    The bodies see each other's new namespaces, so they change no object that is in use. The registrations of the bodies
+    are undone. Call this function only in a copy of the node.
     """
     repeated = list(versions)
     leaving = [one for version in repeated for one in version.registrations]
@@ -35,7 +34,7 @@ def repeat_bodies(table: ModuleTable, versions: Iterable[Version]) -> Iterator[t
 
 
 class _RepeatedBodies(Stage):
-    """A stage whose bodies take over nothing of the versions before them."""
+    """A stage whose bodies take over nothing from previous versions."""
 
     def _run(self, staged: StagedVersion) -> None:
         self._bind(staged)

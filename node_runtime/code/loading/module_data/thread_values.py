@@ -1,7 +1,7 @@
 """Reads the values that a `threading.local` has in all threads.
 
-The copy of the node in which a plan is made has none of the other threads, and so none of their values. So the node
-reads the values before it makes the copy.
+A plan is made in a forked copy of the node. The copy has only one thread, and none of the values of the other threads.
+So the node reads the values before it forks the copy.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from node_runtime.code.version import Version
 
 MAX_SEARCHED: Final = 2_000
-"""At most this many objects of a module are searched for a `threading.local`, since the node waits meanwhile."""
+"""At most this many objects of a module are searched for a `threading.local`, because the search blocks the node."""
 _PLAIN: Final = (type(None), bool, int, float, complex, str, bytes)
 
 _read: dict[int, list[dict[str, Any]]] = {}
-"""What the node has read, by the `id` of the `threading.local`."""
+"""The values that the node has read, by the `id` of the `threading.local`."""
 
 
 @contextmanager
@@ -37,13 +37,13 @@ def thread_values_read(versions: Iterable[Version]) -> Iterator[None]:
 
 
 def values_by_thread(local: threading.local) -> list[dict[str, Any]]:
-    """Return the attributes of a `threading.local` in each thread that has used it, without those that are None."""
+    """Return the attributes, except None, that a `threading.local` has in each thread that has used it."""
     return _read[id(local)] if id(local) in _read else _values_now(local)
 
 
 def _values_now(local: threading.local) -> list[dict[str, Any]]:
     found = [part for part in gc.get_referents(local) if type(part) is dict]
-    # a subclass may also have keyword arguments, whose keys are texts; the keys of the rest are internal objects
+    # the attributes have internal objects as keys; a dict with text keys has a subclass's keyword arguments
     threads = [part for part in found if not any(isinstance(key, str) for key in list(part))]
     by_thread = [values for part in threads for values in list(part.values()) if isinstance(values, dict)]
     return [{name: value for name, value in list(values.items()) if value is not None} for values in by_thread]

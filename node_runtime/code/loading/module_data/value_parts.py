@@ -37,7 +37,7 @@ _COUNTED: Final = (
 """The classes whose instances have a number of entries."""
 _QUEUES: Final = (queue.Queue, asyncio.Queue)
 STEPPED: Final = (itertools.count, GeneratorType, StringIO, BytesIO, sqlite3.Connection)
-"""Objects that are compared by their progress: by how far they have come."""
+"""Objects that are compared by their progress, such as the next number of a counter."""
 _INSPECTED: Final = frozenset({"queue", "types", "argparse", "collections", "weakref", "_weakrefset"})
 """Modules of the standard library whose instances are compared by their attributes, like instances of applications."""
 CODE: Final = (ModuleType, HotModule, FunctionType, BuiltinFunctionType, type, staticmethod, classmethod, property)
@@ -66,7 +66,7 @@ def is_waited_for(value: Any) -> bool:
 
 
 def _contexts() -> list[Context]:
-    """Return the contexts, which hold the values of context variables, of all tasks, timers and callbacks."""
+    """Return the contexts of all tasks, timers and callbacks. Contexts have the values of context variables."""
     gc.unfreeze()  # the copy of the node has hidden its objects from the collector
     found = [one for one in gc.get_objects() if type(one) is Context]
     gc.freeze()
@@ -80,7 +80,7 @@ def kind_name(value: Any) -> str:
 
 
 def attributes(value: Any) -> dict[str, Any] | None:
-    """Return those attributes of an instance that can be read without running code of its class; None if none can."""
+    """Return the attributes of an instance that can be read without running code of its class; None without any."""
     kind = type(value)
     is_inspected = kind.__module__ in _INSPECTED or isinstance(value, CONTAINERS)
     if kind.__module__ in sys.stdlib_module_names and not is_inspected:
@@ -124,12 +124,12 @@ def parts(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _is_as_made_by_look_up(value: Any) -> bool:
-    """Return whether a value of a `defaultdict` is still empty, so that looking it up would make it again."""
+    """Return whether a value of a `defaultdict` is still empty, as a look-up of a missing key makes it."""
     return type(value) in (dict, list, set, defaultdict) and not any(True for _ in parts(value))
 
 
 def _order(value: Any) -> tuple[str, str]:
-    """Return a key by which the items of two sets get the same order: the class, and plain values in the item."""
+    """Return a sort key that gives equal sets the same order: the item's class, and the plain values in the item."""
     if isinstance(value, PLAIN):
         return kind_name(value), repr(value)
     inner = enumerate(value) if isinstance(value, tuple) else sorted((attributes(value) or {}).items())
@@ -139,7 +139,7 @@ def _order(value: Any) -> tuple[str, str]:
 def parts_by_label(value: Any) -> Iterator[tuple[Any, Any]]:
     """Yield (label, part) for each part, with labels that can be keys of a dict.
 
-    A key that is no constant is replaced by its class and position, because its hash would run code of the class.
+    A key that is not a constant is replaced by its class and position, because hashing it would run code of its class.
     """
     for index, (label, part) in enumerate(parts(value)):
         yield (label if isinstance(label, PLAIN) else (kind_name(label), index)), part
@@ -153,7 +153,7 @@ def estimated_size(value: Any) -> int:
         if id(thing) in seen or isinstance(thing, CODE):
             continue
         seen.add(id(thing))
-        # object.__sizeof__ would read a number of items, which a generator doesn't have at that place
+        # object.__sizeof__ would read the field ob_size, which a generator doesn't have
         size += sys.getsizeof(thing) if isinstance(thing, (*PLAIN, *CONTAINERS)) else type(thing).__basicsize__
         if not isinstance(thing, PLAIN):
             waiting += [part for label, part in parts(thing) for part in (label, part)]

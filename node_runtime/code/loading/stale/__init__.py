@@ -1,1 +1,1 @@
-"""Finds what modules outside a load, the OS process and the event loop would still use of replaced versions."""
+"""Finds objects of replaced versions that other modules, the OS process and the event loop would still use."""

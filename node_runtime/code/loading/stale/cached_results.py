@@ -1,7 +1,7 @@
 """Finds caches of `functools` in modules outside the load that keep results of changed code.
 
-A cache keeps what its function has returned. If the function uses a function or a plain value that the load changes,
-the results of the older version stay in the cache, and are returned for ever.
+A cache keeps the results of its function. If this function uses another function or a plain value, and the load changes
+that, the results computed with the older version stay in the cache for ever.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Finds plain values of replaced modules that the bodies of other modules have used, such as `MAX = limits.LOW * 2`.
 
-A commit rebinds imported names, but it does not repeat what a body has computed with them. If the new version has
-another number, text or table, the importing module keeps the result that it has computed with the old one.
+A commit rebinds imported names, but it does not repeat computations of a body. If the new version has another number,
+text or table, the importing module keeps the result that its body has computed with the old value.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class CopiedValues:
                 )
 
     def _is_copied(self, origin: NameOrigin, kept: Any) -> bool:
-        """Return whether `kept`, which a body has computed from the global `origin`, is old after this load."""
+        """Return whether this load changes the global `origin`, from which a body has computed `kept`."""
         before, after = (namespace.get(origin.name, MISSING) for namespace in self._origins.namespaces(origin.module))
         if before is after or after is MISSING:
             return False

@@ -1,7 +1,7 @@
-"""Finds functions of modules outside the load that use what the new versions lack, or call it with too few arguments.
+"""Finds functions outside the load that use names which the new versions lack, or call with too few arguments.
 
-An imported name that vanishes is a blocker. What a function reads as `module.name` or `Class.method` is only looked up
-when the function runs, so it would raise an AttributeError or a TypeError then.
+An imported name that vanishes is a blocker. But `module.name` and `Class.method` in a function are looked up only when
+the function runs. A call of the function would then raise an AttributeError or a TypeError.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class LackingNames:
         self._origins = origins
 
     def sentences(self, outside: Iterable[tuple[str, Version]]) -> Iterator[str]:
-        """Yield a sentence for each module outside the load and each thing that its functions can't use any longer."""
+        """Yield a sentence for each name that functions of a module outside the load can't use any longer."""
         for module, version in outside:
             found: dict[str, None] = {}
             names = self._origins.candidates(version)
@@ -46,7 +46,7 @@ class LackingNames:
                 yield f"{module} {clause}, or let the appup load {module} too."
 
     def _clause(self, origin: NameOrigin, read: FunctionRead) -> str | None:
-        """Return what the function does that fails from now on; None if it does nothing of the kind."""
+        """Return a clause about the use of `origin` that would fail after the load; None if it would succeed."""
         before, after = self._origins.namespaces(origin.module)
         if origin.name not in before or "__getattr__" in after:
             return None
@@ -62,9 +62,9 @@ class LackingNames:
 
 
 def _followed(origin: NameOrigin, before: Namespace, after: Namespace) -> tuple[str | None, Any, Any]:
-    """Follow a name in both versions; return what the new one lacks, or None and the two objects.
+    """Return the dotted name that the new version lacks, or None, and the name's objects in both versions.
 
-    Where the older version lacks an attribute, or may have it in an instance, the objects are None.
+    The objects are None if they can't be compared: if the old version lacks an attribute, or an instance may have it.
     """
     old, new = before[origin.name], after.get(origin.name, _MISSING)
     path = f"{origin.module}.{origin.name}"
@@ -82,7 +82,7 @@ def _followed(origin: NameOrigin, before: Namespace, after: Namespace) -> tuple[
 
 
 def _member(cls: type, name: str) -> Any:
-    """Return an attribute of a class; None for one that only a metaclass knows, `_MISSING` if there is none."""
+    """Return an attribute of a class; None if only a metaclass has the attribute; `_MISSING` if there is none."""
     for base in mro_of(cls):
         if name in namespace_of(base):
             found = namespace_of(base)[name]
@@ -97,7 +97,7 @@ def _member(cls: type, name: str) -> Any:
 
 
 def _new_arguments(before: Any, after: Any) -> list[str]:
-    """Return the arguments that each call needs now, and that no call could have before."""
+    """Return the arguments that each call of `after` requires, and that calls of `before` can't have given."""
     if type(before) is not type(after) or not isinstance(after, FunctionType | type):
         return []
     try:

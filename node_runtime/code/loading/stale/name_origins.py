@@ -1,4 +1,4 @@
-"""Finds the global variable of a module of the load that a dotted name in another module refers to."""
+"""Finds the variable to which a dotted name refers, if the variable is a global of a module of the load."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_FOLLOWED: Final = 20
 
 
 class NameOrigin(NamedTuple):
-    """A global variable of a module of the load, and the attributes of it that the dotted name reads."""
+    """A global variable of a module of the load, and the attributes of the variable that the dotted name reads."""
 
     module: str
     name: str
@@ -43,14 +43,14 @@ class NameOrigins:
         return self._batch[module]
 
     def candidates(self, version: Version) -> frozenset[str]:
-        """Return the global names of a version that may lead to a module of the batch, as imports of its code say."""
+        """Return the global names of a version that its imports may have bound to objects of the batch."""
         own = {name.partition(".")[0] for name in self._table.modules}
         found = [entry for entry in version.imports.entries if entry.module.partition(".")[0] in own]
         names = {entry.alias.partition(".")[0] for entry in found}
         return frozenset(names | version.imports.names if "*" in names else names)
 
     def of(self, version: Version, dotted_name: tuple[str, ...]) -> NameOrigin | None:
-        """Return what a dotted name in the code of `version` refers to; None if it is not in the batch."""
+        """Return the variable to which a dotted name in the code of `version` refers; None if not in the batch."""
         first, *rest = dotted_name
         thing = version.namespace.get(first)
         if not inspect.ismodule(thing):

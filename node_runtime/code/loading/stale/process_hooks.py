@@ -36,8 +36,8 @@ _NEW_FINALIZER: Final = (
 def kept_hooks(origin: Callable[[Any], str | None]) -> Iterator[tuple[Any, str]]:
     """Yield (registration, sentence) for each hook that is an object of the replaced version of a module.
 
-    The registration is the hook, or the handler of a logger to which it belongs. `origin` returns the module of a
-    function or class that a load replaces, and None for others.
+    The registration is the hook; for a filter or formatter of a logging handler, it is this handler. `origin` returns
+    the module of a function or class that a load replaces, and None for other objects.
     """
     for title, hook, registration, remedy in chain(
         ((title, hook, hook, _SET_AGAIN) for title, hook in chain(_hooks(), _functions_for_classes())),
@@ -50,10 +50,10 @@ def kept_hooks(origin: Callable[[Any], str | None]) -> Iterator[tuple[Any, str]]
 
 
 def unserved_classes(replaced: Mapping[type, tuple[str, type | None]], batch: Container[str]) -> Iterator[str]:
-    """Yield a sentence for each function that a module outside of the load has registered for an old class.
+    """Yield a sentence for each function that `sqlite3` or `copyreg` has for an old class, but not for the new class.
 
-    `replaced` has the name and the new version of each class that the load of `batch` replaces. The new version has
-    no such function in the registries of `sqlite3` and `copyreg`.
+    Only functions of modules outside the load count. `replaced` has the name and the new version of each class that the
+    load of `batch` replaces.
     """
     for title, cls, function, known in _registered_for_classes():
         name, after = replaced.get(cls, ("", None))
@@ -104,7 +104,7 @@ def _functions_for_classes() -> Iterator[tuple[str, Any]]:
 
 
 def _registered_for_classes() -> Iterator[tuple[str, type, Any, Container[Any]]]:
-    """Yield the functions that are registered for classes, each with its class and all classes that have one."""
+    """Yield each function that is registered for a class, with this class and all classes that have a function."""
     reducers = copyreg.dispatch_table
     for cls, function in list(reducers.items()):
         yield f"The function of copyreg for {cls.__qualname__}", cls, function, reducers
@@ -115,7 +115,7 @@ def _registered_for_classes() -> Iterator[tuple[str, type, Any, Container[Any]]]
 
 
 def _watchers(loop: asyncio.AbstractEventLoop) -> Iterator[tuple[str, Any]]:
-    """Yield what the event loop calls when a descriptor is ready (`add_reader`, `add_writer`)."""
+    """Yield the functions that the event loop calls when a descriptor is ready (`add_reader`, `add_writer`)."""
     watched = getattr(getattr(loop, "_selector", None), "_fd_to_key", {})
     for number, key in list(watched.items()):
         for kind, handle in zip(("reader", "writer"), key.data or (), strict=False):
@@ -132,7 +132,7 @@ def _finalizers() -> Iterator[tuple[str, Any]]:
 
 
 def _code_of(hook: Any) -> list[Any]:
-    """Return the function, and the class of the object whose method it is."""
+    """Return the function of a hook and, if the hook is a bound method, the class of its object."""
     while isinstance(hook, functools.partial):
         hook = hook.func
     return [hook.__func__, type(hook.__self__)] if isinstance(hook, MethodType) else [hook, type(hook)]

@@ -1,9 +1,9 @@
-"""Finds what the modules outside a load would still use of a replaced version, because their bodies have kept it.
+"""Finds objects of replaced versions that modules outside a load would still use, because their bodies have kept them.
 
-A commit rebinds the names that a module has imported. It does not change what the module's body has made with these
-names: default values of functions, attributes of classes, constants, tables, type aliases and type adapters. Such
-objects keep functions, classes, members of enumerations and sentinels of the replaced version until the module is
-loaded again.
+A commit rebinds the names that a module has imported. It does not change the objects that the module's body has made
+with these names: default values of functions, attributes of classes, constants, tables, type aliases and type adapters.
+These objects keep functions, classes, members of enumerations and sentinels of the replaced version until the module
+is loaded again.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ class StaleReferences:
     def keeps(self, version: Version, origin: str) -> bool:
         """Return whether `sentences` reports that the module of `version` keeps code of the module `origin`.
 
-        It does so only if the module imports `origin`, directly or through other modules: otherwise, the module's body
-        can't have kept the code.
+        False if the module doesn't import `origin`, directly or through other modules: then the module's body can't
+        have kept the code.
         """
         return origin in self._imported_from(version)
 
@@ -134,9 +134,9 @@ class StaleReferences:
                     yield f"{name}.{attribute}", member, False
 
     def _origins(self, value: Any, is_adopted: bool, seen: set[int]) -> Iterator[str]:
-        """Yield the modules whose replaced code a value keeps: it is, is an instance of, or refers to such code.
+        """Yield the modules whose replaced code a value is, refers to, or is an instance of.
 
-        With `is_adopted`, instances don't count, because they adopt the new class; only members of enumerations do.
+        If `is_adopted` is true, instances adopt the new class, so they don't count. Members of enumerations do count.
         """
         waiting = deque([value])
         while waiting and len(seen) < MAX_VISITED:
@@ -171,14 +171,14 @@ class StaleReferences:
 
 
 def _in_function(function: str, value: FunctionType) -> Iterator[_Place]:
-    """Yield what a function holds: default values, and variables of its closure."""
+    """Yield the default values of a function, and the variables of its closure."""
     for held in parts_of_function(function, value):
         _, default, argument = held.name.partition(f"{function}.<defaults>.")
         yield f"the default value of {argument} in {function}" if default else function, held.value, False
 
 
 def _is_library_object(thing: Any) -> bool:
-    """Return whether a thing is an object of the standard library that may hold code, such as a `json.JSONEncoder`."""
+    """Return whether `thing` is an object of the standard library that may refer to code, such as a `JSONEncoder`."""
     kind = type(thing)
     top = kind.__module__.partition(".")[0]
     return kind in _ITERATORS or (top in _LIBRARIES and not isinstance(thing, BaseException))
