@@ -68,6 +68,10 @@ class KeyOrderApp(App[None]):
 
     def _send_marker(self, left: int) -> None:
         """Send a marker through the queues that a key takes now; send none if the focused widget is being removed."""
+        if not self.screen_stack:  # the application ends, and has closed its screens
+            self._marker = None
+            self._held.clear()
+            return
         self._marked = self.focused or self.screen
         self._marker = self.KeyPassed(left)
         if not self._marked.post_message(self._marker):
