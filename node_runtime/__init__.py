@@ -1,7 +1,7 @@
 """An OTP-like runtime for Python: processes, behaviours, releases and upgrades of a node that keeps running.
 
-A public name is imported only when it is first used. The gateway's process, which needs only the wire types, therefore
-imports no code of the runtime, and starts in half the time.
+A public name is imported only when it is first used. So the gateway's process, which needs only the wire types, imports
+no code of the runtime, and starts in half the time.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Lets a package import its public names only when one of them is first used: some processes need no public name."""
+"""Imports the public names of a package only when one of them is first used. Some processes use none of them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Applications: the parts of a release that are started and stopped as a whole. Follows OTP's module `application`.
 
-Each running application has a master process, which calls the `start` callback, watches the top supervisor, and shuts
-down this supervisor when the application is stopped.
+Each running application has a master process. The master calls the `start` callback, watches the top supervisor, and
+shuts the top supervisor down when the application is stopped.
 """
 
 from __future__ import annotations
@@ -63,16 +63,16 @@ class Application:
     def health(self) -> bool | Awaitable[bool | None] | None:
         """Return whether the application works. Called once a second while its release is on probation.
 
-        True is good, False is bad, None is unknown; an error or a call of more than 5 s counts as unknown. The callback
-        may be async, and runs outside of the application's processes. OTP has no such callback.
+        True is good, False is bad, None is unknown. An error, or a call that takes more than 5 s, counts as unknown.
+        The callback may be async, and runs outside of the application's processes. OTP has no such callback.
         """
         return True
 
     async def config_change(self, changed: dict[str, Any], new: dict[str, Any], removed: tuple[str, ...]) -> None:
         """Apply the changes that an upgrade has made to the environment: changed values, new values, removed keys.
 
-        Called after the upgrade, on the new version of the class, in a process of its own. A call that takes more than
-        5 s is killed. A call that fails or is killed adds a warning to the operation, which still succeeds. Follows
+        Called after the upgrade, on the new version of the class, in a separate process. This process is killed after
+        5 s. A failed or killed call adds a warning to the operation, but the operation still succeeds. Follows
         Module:config_change/3.
         """
 
@@ -100,7 +100,7 @@ class ApplicationMaster(GenServer[MasterState]):
         return MasterState(spec, start_type, top)
 
     async def shut_down(self, callbacks: Application | None = None) -> None:
-        """Stop the application cleanly, by calling `callbacks` or, by default, the callbacks of its current version."""
+        """Stop the application cleanly, with `callbacks` or, by default, the callbacks of the current version."""
         await _run_hook(self.state.spec, "prep_stop", callbacks)
         await _end(self.state.top)
         await _run_hook(self.state.spec, "stop", callbacks)
@@ -125,7 +125,7 @@ class ApplicationMasterProcess(ServerProcess):
 
 
 def _callbacks(spec: AppSpec, earlier: Mapping[str, dict[str, Any]] | None = None) -> Application:
-    """Return an instance of the callback class, from the namespace in `earlier` or the current version."""
+    """Return an instance of the callback class: from its module's namespace in `earlier`, else the current version."""
     try:
         cls = resolve_in_versions(spec.mod or "", earlier or {})
     except LookupError as error:
@@ -184,7 +184,7 @@ async def notify_config_changes(before: Mapping[str, Mapping[str, Any]]) -> list
 
 
 async def _change_config(spec: AppSpec, difference: tuple[Any, ...]) -> str | None:
-    """Call `config_change` in a new process; return None, or a predicate such as "failed: ValueError"."""
+    """Call `config_change` in a new process; return None, or the end of a sentence, such as "failed: ValueError"."""
     failures: list[str | None] = []
 
     async def config_change() -> None:
@@ -204,7 +204,7 @@ async def _change_config(spec: AppSpec, difference: tuple[Any, ...]) -> str | No
 
 
 async def start(name: str, type: StartType = "temporary") -> None:
-    """Start a loaded application after the applications that it needs; does nothing if it is running.
+    """Start a loaded application, after the applications that it needs. Does nothing if the application is running.
 
     Raises Refused if an application isn't loaded or needs itself, and Exit with the reason if a `start` callback fails.
     After a failure or a cancellation, the applications that this call has started are stopped. When a "permanent"
@@ -228,10 +228,10 @@ async def stop(name: str, timeout: float | None = None) -> None:
 
     Other applications keep running, even if they need this one.
 
-    Returns when the application has stopped. If another call is already stopping the application, this call only waits
-    for the end of the other call; but in a process of the application, it returns at once. After `timeout` seconds the
-    remaining processes of the application are killed; None waits forever. Raises Refused if the application isn't
-    loaded, Deadlock in a process that would wait for its own end, and ValueError for an invalid time. Follows
+    Returns when the application has stopped. If another call is already stopping the application, this call waits for
+    the other call. But if a process of the application makes this call meanwhile, it returns at once. After `timeout`
+    seconds the remaining processes of the application are killed; None waits forever. Raises Refused if the application
+    isn't loaded, Deadlock in a process that would wait for its own end, and ValueError for an invalid time. Follows
     application:stop/1.
     """
     if timeout is not None:
@@ -274,7 +274,7 @@ async def _stop(spec: AppSpec, master: Pid, timeout: float | None, callbacks: Ap
 
 
 async def _wait_for_stop(name: str, timeout: float | None) -> None:
-    """Wait until the application has stopped, unless its stop waits for the calling process."""
+    """Wait until the application has stopped. Return at once if the stop itself waits for the calling process."""
     transition, caller = applications().stopping.get(name), runtime().calling_process()
     if (
         transition is None
@@ -328,7 +328,7 @@ def _in_order(name: str) -> list[AppSpec]:
 async def _ensure_started(spec: AppSpec, type: StartType) -> bool:
     """Start the application unless it runs; return whether this call started it.
 
-    First wait for the end of another start or stop.
+    If another start or stop of the application is in progress, wait for its end first.
     """
     known, node = applications(), runtime()
     while (transition := known.starting.get(spec.name) or known.stopping.get(spec.name)) is not None:

@@ -17,10 +17,11 @@ StartType: TypeAlias = Literal["temporary", "transient", "permanent"]
 
 @dataclass(frozen=True, slots=True)
 class AppSpec:
-    """The specification of an application: `mod` is the "module:Class" of its callbacks, None for a library.
+    """The specification of an application.
 
-    The `applications` are started before this application. `env` has the defaults of its environment. `directory` is
-    the folder with its files; it is None for an application that is in no release. Follows the .app file of OTP.
+    `mod` is the "module:Class" of the application's callbacks; None for a library. The `applications` are started
+    before this application. `env` has the defaults of its environment. `directory` is the folder with its files; None
+    for an application that is in no release. Follows the .app file of OTP.
     """
 
     name: str
@@ -56,7 +57,7 @@ class PendingTransition:
 
 
 class Applications:
-    """The applications of a runtime: specifications and environments, and the processes of those that run."""
+    """The applications of a runtime: their specifications and environments, and the processes of running ones."""
 
     def __init__(self) -> None:
         self.specs: dict[str, AppSpec] = {}
@@ -109,10 +110,10 @@ def unload(name: str) -> None:
 
 
 def priv_dir(app: str) -> Path:
-    """Return the folder priv/ of a loaded application, in the version that is current. Follows code:priv_dir/1.
+    """Return the folder priv/ of the current version of a loaded application. Follows code:priv_dir/1.
 
-    After an upgrade, a path that an earlier call has returned still leads to the older files. Raises Refused if the
-    application isn't loaded, or is in no release.
+    A path that was returned before an upgrade still leads to the older files. Raises Refused if the application isn't
+    loaded, or is in no release.
     """
     directory = applications().spec(app).directory
     if directory is None:
@@ -121,12 +122,15 @@ def priv_dir(app: str) -> Path:
 
 
 def get_env(app: str, key: str, default: Any = None) -> Any:
-    """Return a value of an application's environment, or `default` if it has none. Follows application:get_env/3."""
+    """Return a value of an application's environment; `default` if the key is missing.
+
+    Follows application:get_env/3.
+    """
     return applications().env.get(app, {}).get(key, default)
 
 
 def set_env(app: str, key: str, value: Any) -> None:
-    """Set a value of a loaded application's environment. Raises Refused if it isn't loaded.
+    """Set a value of a loaded application's environment. Raises Refused if the application isn't loaded.
 
     Follows application:set_env/3.
     """
@@ -136,7 +140,7 @@ def set_env(app: str, key: str, value: Any) -> None:
 
 
 def unset_env(app: str, key: str) -> None:
-    """Remove a value of a loaded application's environment. Raises Refused if it isn't loaded.
+    """Remove a value of a loaded application's environment. Raises Refused if the application isn't loaded.
 
     Follows application:unset_env/2.
     """
@@ -146,7 +150,10 @@ def unset_env(app: str, key: str) -> None:
 
 
 def get_all_env(app: str) -> dict[str, Any]:
-    """Return all values of an application's environment; none if it isn't loaded. Follows application:get_all_env/1."""
+    """Return all values of an application's environment; {} if the application isn't loaded.
+
+    Follows application:get_all_env/1.
+    """
     return dict(applications().env.get(app, {}))
 
 

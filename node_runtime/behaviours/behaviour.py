@@ -1,4 +1,4 @@
-"""The base class of all callback classes, whose instances hold one value: the state."""
+"""The base class of all callback classes. An instance of a callback class holds one value: the state."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Vsn: TypeAlias = str
 """A module's version: its `__vsn__`, or else the hash of its content."""
 
 STATE_HOOKS: Final = ("__setattr__", "__getattribute__")
-"""Hooks of Python that would run between a process and its state. A callback class can't define them."""
+"""Methods that would run at each access of a process to its state. A callback class can't define them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Down:
     """The `old_vsn` of a downgrade: the version of the module to which the downgrade returns. OTP: `{down, Vsn}`.
 
-    `target` is the module in the older version. With it, the code_change of the newer version can make the state to
-    return: `old_vsn.target.State(...)`. `target` is None if `sys.change_code` calls code_change.
+    `target` is the module in the older version. The code_change of the newer version can use it to make the older
+    state: `old_vsn.target.State(...)`. `target` is None if `sys.change_code` calls code_change.
     """
 
     vsn: Vsn
@@ -30,10 +30,10 @@ class Down:
 
 
 def defined_reserved_name(cls: type, attribute: str) -> str | None:
-    """Return a sentence that says that a callback class, or a base of it, defines a reserved name; None if none does.
+    """Return a sentence about a reserved name that a callback class or one of its bases defines; None without one.
 
-    `attribute` is the name of the slot for the state. The instances of a class with such a name may be unable to hold a
-    state. This check finds such a class before an upgrade resumes the processes, which would be the first to fail.
+    `attribute` is the name of the slot for the state. A class that defines a reserved name may be unable to hold a
+    state. The check finds such a class during an upgrade, before the processes are resumed and would fail.
     """
     for name in (attribute, *STATE_HOOKS):
         owner = next((base for base in cls.__mro__ if name in vars(base)), object)
@@ -43,9 +43,9 @@ def defined_reserved_name(cls: type, attribute: str) -> str | None:
 
 
 def reserved_name_sentence(cls: type, attribute: str, name: str, owner: type | None = None) -> str:
-    """Return the sentence that says that `owner` defines the reserved name `name`, and what to do.
+    """Return a sentence that `owner` defines the reserved name `name`, with the remedy.
 
-    `owner` is `cls` or a base of it; the default is `cls`.
+    `owner` is `cls` or a base of `cls`; the default is `cls`.
     """
     inherits = owner is not None and owner is not cls
     whose = f"{owner.__qualname__}, a base of {cls.__qualname__}," if owner and inherits else cls.__qualname__
@@ -80,7 +80,7 @@ class BehaviourType(type):
         return cls
 
     def __setattr__(cls, name: str, value: object) -> None:
-        """Set the attribute and compute `__public__` again: if a test replaces a method, processes call the new one."""
+        """Set the attribute and compute `__public__` again, so that processes call a method that a test replaces."""
         if "__behaviour__" not in vars(cls) and name in (cls.__state_attribute__, *STATE_HOOKS):
             raise TypeError(reserved_name_sentence(cls, cls.__state_attribute__, name))
         super().__setattr__(name, value)
@@ -117,19 +117,19 @@ class Behaviour(metaclass=BehaviourType):
 
     @classmethod
     def __outline__(cls, raw_state: object) -> dict[str, object] | None:
-        """Return an outline of the state, made of builtin values; None if observers are shown the state itself."""
+        """Return an outline of the state, made of builtin values; None if observers see the state itself."""
         return None
 
     @classmethod
     def __name_and_data__(cls, raw_state: object) -> tuple[object, object] | None:
-        """Return the name of the state and the data, if the behaviour's raw state consists of these two; else None."""
+        """Return the state's name and the data of a state machine; None for other behaviours."""
         return None
 
 
 def behaviour_of(cls: object) -> type[Behaviour] | None:
-    """Return the behaviour that a class follows, or None if it follows none.
+    """Return the behaviour that a class implements; None if the class is not a callback class.
 
-    For a subclass of Supervisor, the result is Supervisor, and not its base class GenServer.
+    For a subclass of Supervisor, the result is Supervisor, not GenServer, although Supervisor is based on GenServer.
     """
     if not isinstance(cls, BehaviourType):
         return None
@@ -137,7 +137,7 @@ def behaviour_of(cls: object) -> type[Behaviour] | None:
 
 
 def _namespace_of(module: str) -> dict[str, Any] | None:
-    """Return the `__dict__` of a module's entry in `sys.modules`, which may be any object; None without an entry."""
+    """Return the `__dict__` of a module's entry in `sys.modules`; None without an entry."""
     found = sys.modules.get(module)
     return None if found is None else found.__dict__
 

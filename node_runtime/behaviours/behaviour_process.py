@@ -30,9 +30,9 @@ from .versioned_process import VersionedProcess
 CALLBACK_ERRORS: Final = BaseException
 """The errors of a callback that end its process: all errors.
 
-An error that the runtime did not catch would leave the process busy forever. Two examples are not
-derived from Exception: the CancelledError of another task that the callback awaits, and the panics
-of libraries written in Rust. (A cancellation of the process's own task is handled separately.)
+If the runtime did not catch an error, the process would be busy forever. Not all errors are derived
+from Exception: the CancelledError of a task that the callback awaits is not, and the panics of
+libraries written in Rust are not. (A cancellation of the process's own task is handled separately.)
 """
 
 Continuation = Coroutine[Any, Any, Any]
@@ -94,7 +94,7 @@ class BehaviourProcess(VersionedProcess):
     def finish_inline_call(self, item: MailItem, result: Any, failure: BaseException | None) -> None:
         """Finish an inline call whose method raised an error, is async, or changed the run state.
 
-        An inline call is one that runs in its caller's turn.
+        An inline call runs in its caller's turn.
         """
         if failure is None and type(result) is CoroutineType:
             self.continue_in_task(result, item)
@@ -131,7 +131,7 @@ class BehaviourProcess(VersionedProcess):
         return self.call_back(item)
 
     def finish(self, item: MailItem, result: Any) -> Continuation | None:
-        """Handle the `result` of a callback that has ended. `item` is the message that the callback has handled."""
+        """Handle the `result` of a callback that has ended. `item` is the message that was handled."""
         if self.run_state is DEAD:
             self.runtime.fail(item, Exit(self.reason))
         elif item[0] is INIT:
@@ -147,7 +147,7 @@ class BehaviourProcess(VersionedProcess):
         return None
 
     def check_first_state(self, state: Any) -> None:
-        """Called when `init` has returned `state`; subclasses override it. Raises Refused for an unsuitable state."""
+        """Check the `state` that `init` has returned. Subclasses override this. Raises Refused for an invalid state."""
 
     def on_initialised(self) -> None:
         """Called when `init` has returned; subclasses override it."""
@@ -205,9 +205,9 @@ class BehaviourProcess(VersionedProcess):
     def _would_begin_in_old_code(self, coroutine: Continuation, item: MailItem) -> bool:
         """Return whether an async callback was called but has not begun, and new code was loaded meanwhile."""
         if type(coroutine) is not CoroutineType or transaction_variable.get() is not None:
-            return False  # the latter is a request of the script, which a held process answers at once
+            return False  # a held process answers a request of the script at once
         name, cls = "handle_info" if item[0] is None else item[0], type(self.instance)
-        if type(name) is not str or name in getattr(cls, "__deferred__", ()):  # that call has changed something already
+        if type(name) is not str or name in getattr(cls, "__deferred__", ()):  # it has changed something already
             return False
         return (
             getcoroutinestate(coroutine) == CORO_CREATED
@@ -222,7 +222,7 @@ class BehaviourProcess(VersionedProcess):
         return self._until_async(left)
 
     def _until_async(self, left: int) -> int:
-        """Handle at most `left` messages, and stop earlier if a callback is async or the process is no longer BUSY.
+        """Handle at most `left` messages. Stop earlier if a callback is async, or if the process is no longer BUSY.
 
         Returns `left` minus the number of handled messages.
         """
@@ -241,7 +241,7 @@ class BehaviourProcess(VersionedProcess):
         return left
 
     def pause(self) -> None:
-        """Set the run state after a callback: to suspended if an owner has suspended the process, otherwise to idle.
+        """Set the run state after a callback: suspended if an owner has suspended the process, otherwise idle.
 
         An idle process that has messages is queued in the scheduler.
         """
@@ -257,7 +257,7 @@ class BehaviourProcess(VersionedProcess):
             self.runtime.last_frame_ended(self)
 
     def run_after_callback(self) -> None:
-        """Call the functions in `after_callback`, because the callback has ended."""
+        """Call the functions in `after_callback`. The callback has ended."""
         functions, self.after_callback = self.after_callback, None
         self.run_state = HELD if self.suspend_owners else BUSY
         for function in functions or ():
@@ -275,10 +275,10 @@ class BehaviourProcess(VersionedProcess):
             self.call_after_callback(lambda: None)
 
     def is_held_together_with(self, caller: Process) -> bool:
-        """Return whether an owner that has suspended this process is also suspending `caller`.
+        """Return whether the owner that has suspended this process is about to suspend `caller`, too.
 
-        If so, this process has to answer calls of `caller` although it is suspended: the owner can suspend `caller`
-        only when the callback of `caller`, which waits for the answer, has ended.
+        If so, this process has to answer calls of `caller` although it is suspended. Otherwise, the callback of
+        `caller` would wait for the answer and never end, and `caller` could never be suspended.
         """
         return self.run_state is HELD and bool((self.suspend_owners or set()) & (caller.suspend_owners or set()))
 
@@ -327,7 +327,7 @@ class BehaviourProcess(VersionedProcess):
         return self._terminate(reason, reply)
 
     def _init_failed(self, item: MailItem, error: Exception, reason: object) -> None:
-        # A starter that waits gets the error. An exit signal over the link would report the same end a second time.
+        # The waiting starter gets the error. An exit signal over the link would report the same exit again.
         if item[3] is not None and (starter := self.runtime.processes.get(self.parent)) is not None:
             self.runtime.unlink(self, starter)
         if item[3] is not None and not item[3].done():
@@ -392,7 +392,7 @@ class BehaviourProcess(VersionedProcess):
 
 
 def _close_inner(coroutine: CoroutineType[Any, Any, Any]) -> None:
-    """Close the application's coroutine, such as that of `terminate`, in one of the runtime that has not begun."""
+    """Close the application's coroutine, such as `terminate`, inside a coroutine of the runtime that has not begun."""
     if (frame := coroutine.cr_frame) and frame.f_globals.get("__name__", "").startswith("node_runtime."):
         for inner in frame.f_locals.values():
             if isinstance(inner, CoroutineType):

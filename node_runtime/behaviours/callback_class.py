@@ -17,8 +17,8 @@ class CallbackVersion:
     `module` and `qualname` are the names by which the next version is looked up. `home` is the module object in
     `sys.modules`. All versions have the same `home`; its `__dict__` is the namespace of the current version.
     `namespace` is the namespace that was current when the class was looked up. `methods` are the public methods that a
-    caller may run directly instead of sending a request. A process with a debug recorder has a CallbackVersion of its
-    own, with the recorder as `debug`.
+    caller may run directly instead of sending a request. A process with a debug recorder has its own CallbackVersion,
+    with the recorder as `debug`.
     """
 
     __slots__ = ("debug", "home", "methods", "module", "namespace", "qualname")

@@ -1,4 +1,4 @@
-"""References to code: strings "module:function", resolved at each use, so that they name the current version."""
+"""References to code: strings "module:function". They are resolved at each use, so they name the current version."""
 
 from __future__ import annotations
 

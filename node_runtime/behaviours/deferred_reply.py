@@ -18,8 +18,7 @@ P = ParamSpec("P")
 class From(Generic[R]):
     """The identity of a caller that waits for a reply. May be stored and passed to other processes.
 
-    `pid` is the process that was called: when it ends without a reply, the caller gets an Exit. Follows
-    gen_server:from().
+    `pid` is the called process. If it ends without a reply, the caller gets an Exit. Follows gen_server:from().
     """
 
     __slots__ = ("_future", "pid")
@@ -60,9 +59,9 @@ def deferred(method: Callable[Concatenate[S, From[R], P], None]) -> Callable[Con
 def deferred(method: Callable[..., Any]) -> Callable[..., Any]:
     """Mark a public method that answers its calls later: by `reply(from_, answer)`, in any process.
 
-    The method gets a From as its first argument and returns nothing. Callers don't pass the From: `@deferred def
-    take(self, from_: From[Loaf], size: int) -> None` is called with `await call(bakery, Bakery.take, 3)`, which returns
-    a Loaf. If the method is cast, it gets a From, too, but an answer to this From is dropped. OTP: `noreply` of
+    The method gets a From as its first argument and returns nothing. Callers don't pass the From. Example: `@deferred
+    def take(self, from_: From[Loaf], size: int) -> None` is called by `await call(bakery, Bakery.take, 3)`, and the
+    call returns a Loaf. A cast of the method also passes a From, but an answer to it is dropped. OTP: `noreply` of
     gen_server:handle_call/3.
     """
     method.__dict__["deferred"] = True

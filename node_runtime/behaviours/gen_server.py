@@ -39,7 +39,7 @@ class GenServer(Behaviour, Generic[S]):
 
     Other processes may call and cast its public methods, which may be async. A method whose name begins with an
     underscore is private. Keep everything that must outlive a callback in the state: when a new version of the class is
-    loaded, the process continues with a new instance, which gets only the state. The callbacks are those of OTP's
+    loaded, the process continues with a new instance that gets only the state. The callbacks are those of OTP's
     behaviour `gen_server`.
     """
 
@@ -65,7 +65,7 @@ class GenServer(Behaviour, Generic[S]):
     def terminate(self, reason: object) -> Any:
         """Clean up before the process ends. May be async.
 
-        Called when the process ends by itself, and, if the process traps exits, also when its parent ends it. Follows
+        Called when the process ends by itself. If the process traps exits, also called when its parent ends it. Follows
         gen_server:terminate/2.
         """
 
@@ -94,8 +94,8 @@ class ServerProcess(BehaviourProcess):
     """The timer of `idle_timeout`."""
 
     def run(self) -> int:  # noqa: PLR0912 - inlined to keep each message cheap
-        # BehaviourProcess.run, with `step` inlined for the most frequent entries of a mailbox: requests for plain
-        # methods, and plain messages.
+        # BehaviourProcess.run, with `step` inlined for the most frequent entries of a mailbox. These are requests for
+        # methods that aren't async, and plain messages.
         self.run_state = BUSY
         self.runtime.current = self
         mail, code, instance, handled, extra = self.mail, self.code, self.instance, 0, 0
@@ -193,7 +193,7 @@ class ServerProcess(BehaviourProcess):
     # ------------------------------------------------------------------ requests of the running callback
 
     def add_continue(self, argument: Any) -> None:
-        """Call `handle_continue(argument)` before any other message, but after the continuations added earlier."""
+        """Call `handle_continue(argument)` before any other message, but after continuations added earlier."""
         mail = self.mail = deque() if self.mail is None else self.mail
         ahead = 0
         while ahead < len(mail) and mail[ahead][0] is CONTINUE:
@@ -237,7 +237,7 @@ def _declared_without_none(cls: type[Any]) -> str | None:
 
 
 class _BadCall:
-    """The result of an invalid request: its error goes to the caller and does not end the server."""
+    """The result of an invalid request. The caller gets the error; the server keeps running."""
 
     __slots__ = ("sentence",)
 
@@ -252,8 +252,8 @@ async def start_link(cls: type[GenServer[Any]], *args: Any, name: str | None = N
     """Start a server linked to the calling process. Returns its pid when its `init` has returned.
 
     There is no time limit; cancelling the call kills the server. If the caller is not a process, the server is not
-    linked. Raises NameTaken, Ignore, Exit with the reason when `init` fails (without an exit signal), and TypeError for
-    a class that is not a GenServer. Follows gen_server:start_link/4.
+    linked. If `init` fails, raises Exit with the reason; the caller gets no exit signal. Also raises NameTaken, Ignore,
+    and TypeError for a class that is not a GenServer. Follows gen_server:start_link/4.
     """
     return await start_process(ServerProcess, cls, args, kwargs, name=name, link=True)
 
@@ -264,7 +264,7 @@ async def start(cls: type[GenServer[Any]], *args: Any, name: str | None = None, 
 
 
 async def spawn_link(cls: type[GenServer[Any]], *args: Any, name: str | None = None, **kwargs: Any) -> Pid:
-    """Like `start_link`, but return the pid although `init` may still run; messages wait until `init` has returned.
+    """Like `start_link`, but don't wait for `init` to return. Messages wait until `init` has returned.
 
     If `init` fails, the calling process gets an exit signal with the reason. Raises NameTaken, and TypeError for a
     class that is not a GenServer. Follows proc_lib:spawn_link/3 with gen_server:enter_loop/3.
@@ -278,9 +278,9 @@ async def spawn_link(cls: type[GenServer[Any]], *args: Any, name: str | None = N
 def continue_with(argument: Any) -> None:
     """Have `handle_continue(argument)` called right after the current callback, before any other message.
 
-    With this, `init` can return at once, and `handle_continue` does the rest of the work before the
-    server takes requests. Raises RuntimeError outside of a server's callbacks, and NotInProcess
-    outside of processes. Follows the `{continue, Term}` of gen_server.
+    So `init` can return early, and `handle_continue` does the rest of the work before the server takes
+    requests. Raises RuntimeError outside of a server's callbacks, and NotInProcess outside of
+    processes. Follows the `{continue, Term}` of gen_server.
     """
     _server("continue_with").add_continue(argument)
 
@@ -288,9 +288,9 @@ def continue_with(argument: Any) -> None:
 def idle_timeout(seconds: float | None) -> None:
     """Have `handle_info(TIMEOUT(seconds))` called if no message arrives for `seconds` seconds after this callback.
 
-    Any message cancels the timeout, so each callback that needs the timeout has to set it again. None cancels it, too.
-    Inspecting the process sends no message, so it doesn't cancel the timeout. Raises RuntimeError outside of a server's
-    callbacks, NotInProcess outside of processes, and ValueError for an invalid time. Follows the timeouts of
+    Any message cancels the timeout, so each callback that needs the timeout has to set it again. None cancels the
+    timeout, too. An inspection of the process does not, because it sends no message. Raises RuntimeError outside of a
+    server's callbacks, NotInProcess outside of processes, and ValueError for an invalid time. Follows the timeouts of
     gen_server.
     """
     _server("idle_timeout").set_idle_timeout(seconds)

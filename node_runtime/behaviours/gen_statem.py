@@ -37,17 +37,17 @@ CallbackMode: TypeAlias = Literal["state_functions", "handle_event_function"]
 REQUEST: Final = MailTag("request")
 """The tag of a call, or of a cast if the entry has no future."""
 TIMEOUT: Final = MailTag("timeout")
-"""The tag of a timeout. If the timeout was set again or cancelled later, the token in the entry is outdated."""
+"""The tag of a timeout. Setting or cancelling the timeout again makes the token in the entry outdated."""
 
 
 class GenStatem(Behaviour, Generic[D]):
     """A state machine with the data `self.data`, the only attribute of the instance that may be assigned.
 
-    With `callback_mode = "state_functions"` its public methods are its states, and may be async: `def locked(self,
-    event: Event) -> Next`. With "handle_event_function", the one method `handle_event` handles the events of all
-    states, and a state may be any value but None. With `state_enter` the first event of a state is Enter. Names that
-    start with `_` are private. The callback mode and the methods are looked up in the current version of the class at
-    each event, so an upgrade may change them. Follows gen_statem:callback_mode/0.
+    With `callback_mode = "state_functions"`, the public methods are the states, and may be async: `def locked(self,
+    event: Event) -> Next`. With "handle_event_function", the method `handle_event` handles the events of all states,
+    and a state may be any value but None. With `state_enter`, the first event of a state is Enter. Names that start
+    with `_` are private. The callback mode and the methods are looked up in the current version of the class at each
+    event, so an upgrade may change them. Follows gen_statem:callback_mode/0.
     """
 
     __behaviour__ = True
@@ -146,7 +146,7 @@ class StatemProcess(BehaviourProcess):
         self.postponed: list[MailItem] = []
         self.timers: dict[str, tuple[object, asyncio.TimerHandle | None, Timeout]] = {}
         self.own_mail_count = 0
-        """The number of items at the head of the mailbox that the machine itself has put there."""
+        """The number of items that the machine itself has put at the head of the mailbox."""
 
     def raw_state(self) -> Any:
         return (self.state_name, super().raw_state())
@@ -195,7 +195,7 @@ class StatemProcess(BehaviourProcess):
     # ------------------------------------------------------------------ events
 
     def serve(self, item: MailItem, run_state: str = BUSY) -> None:
-        self.own_mail_count += 1  # `begin` subtracts one for each item, but this one is not in the mailbox
+        self.own_mail_count += 1  # `begin` subtracts 1 for each item, but `item` is not in the mailbox
         super().serve(item, run_state)
 
     def begin(self, item: MailItem) -> Any:
@@ -271,7 +271,7 @@ class StatemProcess(BehaviourProcess):
     # ------------------------------------------------------------------ transitions
 
     def _apply(self, transition: Any, event: Event, item: MailItem, timeouts: list[Timeout]) -> Enter | None:
-        """Carry out the transition, add its timeouts to `timeouts`; return an Enter event if the class wants one."""
+        """Carry out the transition and add its timeouts to `timeouts`; return an Enter event if the class wants one."""
         if self.run_state is DEAD:
             return None
         previous = self.state_name
@@ -326,7 +326,7 @@ class StatemProcess(BehaviourProcess):
             self.own_mail_count += len(items)
 
     def _set_last(self, timeouts: Iterable[Timeout]) -> None:
-        """Set the timeouts of an event and of its Enter events, of each name only the last."""
+        """Set the timeouts of an event and of its Enter events; the last one of each name counts."""
         if self.run_state is not DEAD:
             for timeout in last_of_each_name(timeouts):
                 self._set(timeout)
@@ -371,7 +371,7 @@ async def start(cls: type[GenStatem[Any]], *args: Any, name: str | None = None, 
 
 
 async def call(target: Target, request: Any, timeout: float | None = DEFAULT_CALL_SECONDS) -> Any:
-    """Send the event Call(request) and wait for the reply, `timeout` seconds at most; None waits forever.
+    """Send the event Call(request) and wait at most `timeout` seconds for the reply; None waits forever.
 
     Returns the reply. Raises NoProcess, CallTimeout, Deadlock and Exit like `gen_server.call`, and ValueError for an
     invalid time. Follows gen_statem:call/3.

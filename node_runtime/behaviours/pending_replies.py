@@ -1,4 +1,4 @@
-"""Pending replies: calls that `reply` will answer, maybe after the callback for them has ended."""
+"""Pending replies: calls that `reply` will answer, maybe after their callback has ended."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from node_runtime.processes.runtime import Runtime
 
 
 class ReplyingProcess(Process):
-    """A process that remembers the calls without a reply; if it ends, each caller gets an Exit."""
+    """A process that remembers unanswered calls. If the process ends, each caller gets an Exit."""
 
     __slots__ = ("pending_replies",)
 
     def __init__(self, runtime: Runtime, parent: Pid) -> None:
         super().__init__(runtime, parent)
         self.pending_replies: dict[AnyReplyFuture, None] | None = None
-        """Calls that may be answered by `reply`, from any process."""
+        """The calls that any process may answer by `reply`."""
 
     def add_pending_reply(self, future: AnyReplyFuture) -> None:
         """Remember that `reply` may answer `future`; if the process ends first, the caller gets an Exit."""

@@ -19,7 +19,7 @@ from .upgrade.script_requests import script_of, serve_script
 
 
 def method_name(method: Callable[..., Any]) -> str:
-    """Return the name of a method, which a request contains instead of the method.
+    """Return the name of a method. Requests contain this name instead of the method.
 
     Raises TypeError for an object that is not a method.
     """
@@ -38,7 +38,7 @@ def send_request(node: Runtime, process: Process, item: MailItem, seconds: float
     """Queue `item` and return a coroutine that waits for the reply.
 
     The coroutine raises the errors of `wait_for_reply`. This function itself raises Deadlock and Exit, before it queues
-    anything.
+    `item`.
     """
     if node.zombies:
         node.refuse_zombie()
@@ -110,7 +110,7 @@ async def _wait(node: Runtime, process: Process, item: MailItem, seconds: float 
 
 
 async def ensure_caller_alive(node: Runtime) -> None:
-    """Raise Exit if the calling process has ended, because an ended process must not get a reply."""
+    """Raise Exit if the calling process has ended: it must not get a reply."""
     caller = node.calling_process()
     if caller is not None and caller.pid in node.zombies:
         await asyncio.sleep(0)

@@ -27,7 +27,7 @@ P = ParamSpec("P")
 
 _ABSENT: Final[Any] = object()
 _NO_KWARGS: Final[dict[str, Any]] = {}
-"""The dict of all requests without keywords: a dict for each would make the garbage collector run more often."""
+"""The shared dict of all requests without keywords. Separate dicts would make the garbage collector run more often."""
 
 
 def _request(
@@ -52,11 +52,13 @@ async def call(  # noqa: PLR0912
 ) -> Any:
     """Call a method of a server and wait for the answer, at most 5 s: `await call("counter", Counter.add, 3)`.
 
-    Returns the result of the method. Raises NoProcess at once when there is no such process, CallTimeout, and Exit with
-    the reason when the server ends before it answers. If the server has no such method, raises Exit with the reason
-    "badcall", and the server keeps running. Raises Deadlock at once when the server waits for the caller, directly or
-    through others, and TypeError for an object that is not a method. If the server is idle and the method is plain (not
-    async), the method runs at once, inside the caller's `call`, with the caller's context variables.
+    Returns the result of the method. If the server is idle and the method is not async, the method runs at once, inside
+    the caller's `call`, with the caller's context variables.
+
+    Raises CallTimeout after 5 s, and Exit with the reason if the server ends before it answers. Raises NoProcess at
+    once if there is no such process, and Deadlock at once if the server waits for the caller, directly or through other
+    processes. If the server has no such method, raises Exit with the reason "badcall"; the server keeps running. Raises
+    TypeError for an object that is not a method.
 
     Follows gen_server:call/2.
     """
@@ -84,7 +86,7 @@ async def call(  # noqa: PLR0912
             node, process, _request(name, argument, args, kwargs, ReplyFuture(node)), DEFAULT_CALL_SECONDS
         )
     node.inline_credit -= 1
-    # The rest is BehaviourProcess.serve without a future for the answer.
+    # From here on, this is BehaviourProcess.serve, but without a future for the answer.
     failure: BaseException | None = None
     result: Any = None
     process.run_state = BUSY

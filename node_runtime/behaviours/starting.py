@@ -35,9 +35,9 @@ async def start_process(
     """Run `init` in a new process and return when `init` has returned, as proc_lib:start_link/3 does.
 
     If an upgrade is switching the module, the start waits for the end of the upgrade, and then runs `init` of the
-    version that is current. With `link`, the new process is a child of the calling process: it ends when the calling
-    process ends. Raises NameTaken, Ignore if `init` raised it, and Exit with the reason if `init` failed; then the new
-    process has already ended.
+    current version. If `link` is true, the new process is a child of the calling process, and ends when the calling
+    process ends. Raises NameTaken, Ignore if `init` raised it, and Exit with the reason if `init` failed. After an
+    error, the new process has already ended.
     """
     node = runtime()
     future = ReplyFuture(node)
@@ -50,8 +50,8 @@ async def start_process(
     waiting = None if caller is None else begin_waiting(caller, process, item)
     try:
         await future
-    except BaseException:  # the caller no longer waits, or `init` has failed and the process has ended already
-        if parent is not None:  # the parent gets the error, so it gets no exit signal and continues
+    except BaseException:  # the caller no longer waits, or `init` has failed
+        if parent is not None:  # the parent gets the error instead of an exit signal
             node.unlink(parent, process)
         node.end(process, "killed")
         if parent is not None:
@@ -66,7 +66,7 @@ async def start_process(
 async def spawn_process(
     process_type: type[BehaviourProcess], cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, name: str | None
 ) -> Pid:
-    """Start a process linked to the calling process, and return its pid although its `init` may still run.
+    """Start a process linked to the calling process. Return its pid without waiting for its `init`.
 
     If an upgrade is switching the module, the start waits as in `start_process`. If `init` fails, the calling process
     gets an exit signal. Raises NameTaken. Follows proc_lib:spawn_link/3 with gen_server:enter_loop/3.
@@ -78,7 +78,7 @@ async def spawn_process(
 async def _begin(
     process_type: type[BehaviourProcess], cls: Any, item: MailItem, *, name: str | None, link: bool
 ) -> tuple[BehaviourProcess, Process | None]:
-    """Add a process to the runtime and call its `init`. Return the process, and the process that it is linked to."""
+    """Add a process to the runtime and call its `init`. Return the process, and its parent if it is linked."""
     behaviour = behaviour_of(cls)
     if behaviour is not process_type.behaviour:
         remedy = f"pass a subclass of {process_type.behaviour.__name__}"
@@ -115,11 +115,11 @@ def _drop_exit(process: Process, sender: Pid) -> None:
 async def stop(target: Target, reason: object = "normal", timeout: float | None = None) -> None:
     """Make a process handle the messages in its mailbox and then terminate with `reason`.
 
-    Returns when the process has ended. A suspended process stops at once. Raises NoProcess, Exit if
-    the process ends with another reason, and CallTimeout if the process has not ended after `timeout`
-    seconds; the process still stops later. A `timeout` of None waits forever. Raises Deadlock for the
-    calling process itself or a process that waits for it, Exit for a process without callbacks, and
-    ValueError for an invalid time. Follows gen_server:stop/3.
+    Returns when the process has ended. A suspended process stops at once. A `timeout` of None waits
+    forever. Raises NoProcess, and Exit if the process ends with another reason. Raises CallTimeout
+    after `timeout` seconds; the process still stops later. Raises Deadlock for the calling process
+    itself and for a process that waits for it, Exit for a process without callbacks, and ValueError
+    for an invalid time. Follows gen_server:stop/3.
     """
     if timeout is not None:
         check_seconds(timeout)

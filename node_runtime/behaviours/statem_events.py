@@ -21,7 +21,7 @@ INSERTED: Final = MailTag("inserted")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call, whose caller waits for the reply. OTP: `{call, From}` of gen_statem:event_type()."""
+    """A call. The caller waits for the reply. OTP: `{call, From}` of gen_statem:event_type()."""
 
     request: Any
     from_: From[Any]
@@ -62,9 +62,9 @@ class Enter:
 class Timeout:
     """A timeout. In a transition, it is set to fire in `after` seconds; an `after` of None cancels it.
 
-    As an event, it means that the timeout has fired.
+    As an event, a Timeout means that the timeout has fired.
 
-    `name` identifies the timeout. A change of the state cancels it, unless it is `generic`; any event cancels an
+    `name` identifies the timeout. A change of the state cancels a timeout that is not `generic`; any event cancels an
     `event` timeout. Setting the same name again restarts the timeout. `after="same"` keeps the remaining time and
     replaces `content`; if the timeout isn't set, it fires at once. A timeout of 0 s fires after the events that the
     machine has inserted or postponed, and before all other messages. Follows gen_statem:timeout_action().
@@ -90,12 +90,12 @@ Event: TypeAlias = Call | Cast | Info | Internal | Enter | Timeout
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """A transition to `state` (None and the present state mean no change), with further actions.
+    """A transition to `state`, with further actions. None and the present state mean that the state doesn't change.
 
-    `reply` answers the call that is being handled. `replies` answers other calls, by pairs of a From and an answer.
+    `reply` answers the call that is being handled. `replies` answers other calls: it has pairs of a From and an answer.
     `postpone` retries the event after the next change of the state. `events` are handled before postponed events and
-    all messages. `repeat` enters the present state again, for classes with `state_enter`. `stop` is the reason with
-    which the process ends after the replies. Follows the transition actions of gen_statem.
+    all messages. `repeat` enters the present state again, for classes with `state_enter`. If `stop` is given, the
+    process ends with this reason after the replies. Follows the transition actions of gen_statem.
     """
 
     state: Any = None

@@ -1,4 +1,4 @@
-"""Synchronous calls: a plain callback can call an idle server; calling any other server raises an error at once."""
+"""Synchronous calls: a callback that isn't async can call an idle server. Calling a busy server raises an error."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def call_now(
 @overload
 def call_now(target: Target, method: Callable[Concatenate[Any, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
 def call_now(target: Target, method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """Call a method of an idle server at once: for plain callbacks, which can't await a `call`.
+    """Call a method of an idle server at once: for callbacks that aren't async and can't await a `call`.
 
-    Like `gen_server.call`, but without a time limit: it takes as long as the method. Raises WouldWait, without calling
-    the method, if the answer would come later: because the server is busy, is suspended or has messages, or because the
-    method is async or `deferred`. Also raises WouldWait if the called method returns an awaitable; then the method
-    continues, but its result is lost. Raises Deadlock when the server itself waits in `call_now` for the caller. OTP
-    has no such call: there every callback may wait.
+    Like `gen_server.call`, but without a time limit. Raises WouldWait, without calling the method, if the caller would
+    have to wait: if the server is busy or suspended or has messages, or if the method is async or `deferred`. Also
+    raises WouldWait if the called method returns an awaitable; then the method continues, but its result is lost.
+    Raises Deadlock if the server itself waits in `call_now` for the caller. OTP has no such call, because there every
+    callback may wait.
     """
     node = runtime()
     node.refuse_zombie()

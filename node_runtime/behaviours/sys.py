@@ -1,7 +1,6 @@
 """System functions: they inspect, record, suspend and change processes with callbacks. Follows sys of OTP.
 
-Inspecting sends no message and restarts no timer. If the process runs a callback, it is inspected when the callback has
-ended.
+An inspection sends no message and restarts no timer. If the process runs a callback, the inspection waits for its end.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ DEFAULT_LEASE: Final = 60.0
 class Status:
     """The result of `get_status`: facts about a process. `state` is the result of the class's `format_status`.
 
-    `owners` are the owners that have suspended the process; `mailbox` counts the messages that wait.
+    `owners` are the owners that have suspended the process. `mailbox` is the number of waiting messages.
 
     Follows sys:get_status/2.
     """
@@ -69,17 +68,17 @@ async def suspend(
 ) -> None:
     """Suspend the process until `resume`.
 
-    While it is suspended, the process handles only its parent's exit and `terminate`; other messages queue up.
+    While it is suspended, the process handles only its parent's exit and `terminate`. Other messages wait.
 
-    The suspend belongs to `owner`, by default the calling process, or "sys" outside of processes. The suspend ends
-    after `lease` seconds. If the owner is a process, the suspend also ends when the owner ends; only a process may
-    suspend without a lease. Suspending again renews the lease. A process that several owners have suspended continues
-    when the last of them has resumed it.
+    The suspend belongs to `owner`, by default the calling process; outside of processes, to "sys". The suspend ends
+    after `lease` seconds. If the owner is a process, the suspend also ends when the owner ends. Only a process may
+    suspend without a lease. Suspending again renews the lease. If several owners have suspended a process, it continues
+    when the last owner has resumed it.
 
     Raises NotHeld if the process has no callbacks, or has not ended its callback after `timeout` seconds. Raises
-    NoProcess if there is no such process or the owner has ended, Deadlock if the process waits for the caller, and Exit
-    for the calling process itself. Raises ValueError for an invalid time, and for a suspend that would never end.
-    Follows sys:suspend/2.
+    NoProcess if there is no such process or the owner has ended. Raises Deadlock if the process waits for the caller.
+    Raises Exit if the process is the calling process. Raises ValueError for an invalid time, and for a suspend that
+    would never end. Follows sys:suspend/2.
     """
     node = runtime()
     node.refuse_zombie()
@@ -134,12 +133,12 @@ def terminate(target: Target, reason: object = "normal") -> None:
 
 
 def change_code(target: Target, old_vsn: Vsn | Down, extra: object = ()) -> None:
-    """Give a suspended process the state that `code_change` of its current class returns for the present state.
+    """Convert the state of a suspended process by `code_change` of its current class.
 
     A supervisor gets the children that `children()` of its current class returns. If `code_change` or `children()`
-    raises an error, this function raises it, and the process is unchanged. Raises NoProcess if there is no such
-    process, NotHeld if it isn't suspended, Exit if it has no callbacks, LookupError if its module no longer has the
-    class, and ValueError for invalid children. Follows sys:change_code/4.
+    raises an error, this function raises the error, and the process is unchanged. Raises NoProcess if there is no such
+    process, NotHeld if the process isn't suspended, Exit if it has no callbacks, LookupError if its module no longer
+    has the class, and ValueError for invalid children. Follows sys:change_code/4.
     """
     process = _with_callbacks(target)
     if process.run_state is not HELD:
@@ -162,9 +161,9 @@ def change_code(target: Target, old_vsn: Vsn | Down, extra: object = ()) -> None
 async def get_state(target: Target, timeout: float = DEFAULT_TIMEOUT) -> Any:
     """Return the live state itself, not a copy: don't change it. For a state machine it is `(state_name, data)`.
 
-    Waits until the process has ended its callback. Raises NoProcess if there is no such process or it ends first,
-    CallTimeout after `timeout` seconds, and Deadlock if the process waits for the caller. Raises Exit for a process
-    without callbacks, and ValueError for an invalid time. Follows sys:get_state/2.
+    Waits until the process has ended its callback. Raises NoProcess if there is no such process or the process ends
+    first, CallTimeout after `timeout` seconds, and Deadlock if the process waits for the caller. Raises Exit for a
+    process without callbacks, and ValueError for an invalid time. Follows sys:get_state/2.
     """
     return await _between_callbacks(target, "get_state", timeout, lambda process: process.raw_state())
 
@@ -237,7 +236,7 @@ async def _between_callbacks(target: Target, what: str, timeout: float, function
 
 
 def _captured(process: BehaviourProcess, function: Callable[[BehaviourProcess], R]) -> Callable[[], R]:
-    """Call `function(process)` now, and return a function that returns the result, or raises the error, later."""
+    """Call `function(process)` now. Return a function that later returns the result or raises the error."""
     failure: BaseException
     try:
         runtime().find(process.pid)
@@ -287,8 +286,8 @@ def get_log(target: Target) -> list[Logged]:
 def trace(target: Target, on: bool = True, *, rate: int = 100) -> None:
     """Write the process's events to the logger `node_runtime.trace`, at most `rate` a second.
 
-    Also writes how many events it left out. `on=False` ends the trace. Raises NoProcess, and Exit
-    for a process without callbacks. Follows sys:trace/2.
+    The trace also has the number of omitted events. `on=False` ends the trace. Raises NoProcess, and
+    Exit for a process without callbacks. Follows sys:trace/2.
     """
     with _recording(target) as (process, debug):
         if debug.trace is not None:
@@ -306,7 +305,7 @@ def statistics(target: Target, on: bool = True) -> None:
 
 
 def get_statistics(target: Target) -> Statistics | None:
-    """Return the counts since `statistics` turned them on; None if they are off. Raises NoProcess and Exit like `log`.
+    """Return the counts since `statistics` began to count; None if counting is off. Raises errors like `log`.
 
     Follows `sys:statistics(Name, get)`.
     """
@@ -319,8 +318,8 @@ def install(target: Target, function: DebugFunction, state: Any = None, *, id: H
     """Call `function(state, event)` for each event. The function returns its next state, or DONE to be removed.
 
     A function that raises an error is removed, too. If a function with the same `id` is installed already, nothing
-    changes; by default, the function itself is the `id`. The function runs in the process's turn, so it has to be
-    quick. Raises NoProcess and Exit like `log`. Follows sys:install/2.
+    changes; the default `id` is the function itself. The function runs in the process's turn, so it has to be quick.
+    Raises NoProcess and Exit like `log`. Follows sys:install/2.
     """
     with _recording(target) as (_, debug):
         debug.functions.setdefault(function if id is None else id, (function, state))
@@ -344,7 +343,7 @@ def no_debug(target: Target) -> None:
 
 @contextmanager
 def _recording(target: Target) -> Iterator[tuple[BehaviourProcess, DebugRecorder]]:
-    """Yield the process and its recorder, which is installed afterwards if it records anything."""
+    """Yield the process and a recorder. Afterwards, install the recorder if it has anything to record."""
     process = _with_callbacks(target)
     debug = process.debug or DebugRecorder()
     yield process, debug

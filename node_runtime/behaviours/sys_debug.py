@@ -1,8 +1,8 @@
 """The recorder of a process: a log of its last events, a trace, statistics, and debug functions.
 
-The `CallbackVersion` of a recorded process has the recorder, and its `methods` are empty. Without `methods`, no caller
-can run a method directly: each call goes through the process's `step`, which records the call. Other processes have no
-overhead. Follows the debug options of sys.
+The `CallbackVersion` of a recorded process has the recorder, and its `methods` are empty. So no caller can run a method
+directly: each call goes through the process's `step`, which records the call. Other processes have no overhead. Follows
+the debug options of sys.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ DebugFunction: TypeAlias = Callable[[Any, SystemEvent], Any]
 
 
 class TraceWriter:
-    """A writer of events as log records, at most `rate` in a second; it also logs the number of omitted events."""
+    """Writes at most `rate` events a second as log records, and logs the number of omitted events."""
 
     __slots__ = ("_left", "_left_out", "_until", "rate")
 
@@ -158,7 +158,7 @@ class DebugRecorder:
         self.counters: MessageCounters | None = None
         self.functions: dict[object, tuple[DebugFunction, Any]] = {}
         self.recorded_answer: AnyReplyFuture | None = None
-        """The last answer that was recorded while a callback ran, so that it isn't recorded twice."""
+        """The last answer that was recorded while a callback ran. It must not be recorded again."""
 
     def in_use(self) -> bool:
         """Return whether anything is to be recorded."""
@@ -182,7 +182,7 @@ class DebugRecorder:
         if future is None or not future.done():
             self.record(process, "noreply", None, str)
         elif future is not recorded:
-            with suppress(asyncio.CancelledError):  # its caller no longer waits
+            with suppress(asyncio.CancelledError):  # the caller no longer waits
                 if future.exception() is None:
                     self.reply_sent(process, future, future.result())
                     self.recorded_answer = None

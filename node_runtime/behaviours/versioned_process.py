@@ -1,10 +1,10 @@
 """A process whose state lives in an instance of one version of its callback class.
 
-A process has one instance at a time, and the state is a slot of this instance, so reading it is cheap. When new code
-has been loaded, the process makes an instance of the new version before its next callback, and moves the state to it. A
-callback that waits at an `await` while new code is loaded ends with the old instance. No change can be lost, because
-the new instance doesn't exist before that callback has ended. (Rejected: to keep the state in the process, where all
-instances read it. Every access would cost more.)
+A process has one instance at a time. The state is a slot of this instance, so reading the state is cheap. When new code
+has been loaded, the process makes an instance of the new version before its next callback, and moves the state to the
+new instance. A callback that waits at an `await` while new code is loaded ends with the old instance. No change is
+lost, because the new instance doesn't exist before that callback has ended. (Rejected: a state in the process object
+that all instances read. Every access would cost more.)
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class VersionedProcess(ReplyingProcess):
         self.coroutine: Coroutine[Any, Any, Any] | None = None
         """The async callback that the process awaits.
 
-        It is set here because another `__init__`, in the subclass, would make each start slower.
+        Set here, because an `__init__` in the subclass would make each start slower.
         """
 
     @property
@@ -71,7 +71,7 @@ class VersionedProcess(ReplyingProcess):
         return self.code.methods
 
     def take_state(self, state: Any) -> None:
-        """Replace the state by what `init`, a code change or `sys.replace_state` has returned."""
+        """Replace the state by the result of `init`, a code change or `sys.replace_state`."""
         setattr(self.instance, self.state_attribute, state)
 
     def raw_state(self) -> Any:

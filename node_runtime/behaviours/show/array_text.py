@@ -8,7 +8,7 @@ from .raw_reads import OPAQUE, module_of, mro_of, name_of, namespace_of
 
 _FLAGS: Final = vars(type)["__flags__"]
 _HEAP_TYPE: Final = 1 << 9
-"""The flag of a class that Python code has made. NumPy's own array type, which C code has made, doesn't have it."""
+"""The flag of a class made by Python code. NumPy's own array type doesn't have the flag, because C code makes it."""
 _KINDS: Final = {"f": "float", "i": "int", "u": "uint", "c": "complex"}
 """The names of NumPy's kinds of numbers. The number of bits is appended to them, as in `float64`."""
 _OTHER_KINDS: Final = {"b": "bool", "O": "object", "S": "bytes", "U": "str", "M": "datetime64", "m": "timedelta64"}
@@ -37,7 +37,7 @@ def _type_words(dtype: object) -> str:
 
 
 def _read(value: object, name: str) -> object:
-    """Read an attribute through the descriptor of a class that is written in C; None if there is no such descriptor."""
+    """Read an attribute through a descriptor that is written in C; None if there is no such descriptor."""
     for base in mro_of(type(value)):
         if (descriptor := namespace_of(base).get(name)) is not None:
             made_in_c = not _FLAGS.__get__(base) & _HEAP_TYPE

@@ -29,10 +29,10 @@ CYCLE: Final = "‹cycle›"
 _EMPTY: Final = {"dict": "{}", "list": "[]", "tuple": "()", "set": "set()", "frozenset": "frozenset()"}
 _ALWAYS_SHOWN: Final = (type(None), bool)
 UNTIMED_TERMS: Final = 32
-"""So many terms are shown however long they take, so that a small value is shown whole on a slow or busy machine."""
+"""This many terms are always shown, so that a small value is shown completely even on a slow or busy machine."""
 _NUMBERS: Final = (int, float)
 _NAMES_OF_VALUES: Final = frozenset({"name", "key", "header", "field"})
-"""Labels of parts that contain a name: in {"name": "API_KEY", "value": …}, "name" has the name of "value"."""
+"""Labels of parts that name another part: in {"name": "API_KEY", "value": …}, API_KEY is the name of the value."""
 _KEY_TYPE: Final = "kty"
 """The member that every JSON Web Key has (RFC 7517)."""
 _PRIVATE_PARTS: Final = frozenset({"d", "k", "p", "q", "dp", "dq", "qi", "oth"})
@@ -69,10 +69,9 @@ def describe(
 ) -> Term:
     """Return `value` as a Term. Never raises, and never calls a function of the value's classes.
 
-    Secrets are redacted. They are recognized by the names of parts, by the declarations of classes, and by what they
-    look like. `declared` is what an annotation declares about the value itself. `secrets` compares the secrets with
-    those of another value. A caller that describes many values of the same classes in a row passes the same `readers`
-    for all of them.
+    Secrets are redacted. They are recognized by the names of parts, by the declarations of classes, and by their form.
+    `declared` is the declaration of an annotation about the value itself. `secrets` compares the secrets with the
+    secrets of another value. If many values of the same classes are described, passing the same `readers` saves time.
     """
     return _Describer(limits or DescribeLimits(), readers or ValueReaders(), secrets).term(value, 0, declared)
 
@@ -139,7 +138,7 @@ class _Describer:
             fields, rest, hides_keys = declared.fields or fields, declared.items, declared.keys
         readers, labels = self.readers, self.readers.labels
         may_be_pair = readers.redacts and length == 2
-        names_next = False  # whether the previous part is the name of a secret, and the present part its value
+        names_next = False  # whether the previous part names a secret, and this part is its value
         try:
             for name, part in islice(parts, self.limits.parts):
                 if self._limit_reached():
@@ -182,7 +181,7 @@ class _Describer:
 
 
 def is_hidden(name: str, value: object) -> bool:
-    """Return whether `value` has to be hidden because its name, `name`, is the name of a secret."""
+    """Return whether `value` has to be hidden because `name` is the name of a secret."""
     return _hides(secrecy_of(name), value)
 
 

@@ -1,9 +1,9 @@
 """Fingerprints of states: records of all parts of a value, compared later to detect a mutation.
 
-Nothing is copied and no code of the state's classes runs: plain values are compared by value, all others by identity
-and parts. Objects of the standard library and of the runtime are not inspected, except for containers: a lock, a future
-or an event loop may change while other code runs. In a walk during which no other code runs (`alone`), objects of some
-modules of the standard library are inspected, too.
+Nothing is copied, and no code of the state's classes runs. Plain values are compared by value, all other values by
+identity and parts. Objects of the standard library and of the runtime, except containers, are not inspected, because a
+lock, a future or an event loop may change while other code runs. If no other code runs during the walk (`alone`),
+objects of some modules of the standard library are inspected, too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .time_budget import TimeBudget
 from .value_readers import LabelledParts, ValueReader, ValueReaders
 
 _PLAIN: Final = frozenset(map(id, (type(None), bool, int, float, complex, str, bytes)))
-"""The ids of classes whose values are compared by value. Hashing a class itself may run code of its metaclass."""
+"""The `id`s of the classes whose values are compared by value. Hashing a class could run code of its metaclass."""
 _CONTAINERS: Final = (tuple, list, dict, set, frozenset)
 _EXACT: Final = frozenset(map(id, (*_CONTAINERS, deque)))
 _MODULE: Final = vars(type)["__module__"]
@@ -36,8 +36,8 @@ _OWN_PACKAGE: Final = __name__.partition(".")[0]
 class Fingerprint:
     """The recorded parts of `value`.
 
-    `alive` keeps references to the parts, so that no new object can get the identity of a part. `held` is True if a
-    part was a lock that was held; this is detected only in a walk during which no other thread runs.
+    `alive` keeps references to the parts, so that no new object can get the `id` of a part. `held` is True if a part
+    was a held lock; this is detected only if no other thread runs during the walk.
     """
 
     value: object
@@ -58,9 +58,8 @@ def fingerprint(
 ) -> Fingerprint | None:
     """Record the parts of `value`; None if that takes more than `seconds`, or if it has more than `max_parts` parts.
 
-    A caller that records many values of the same classes passes the same `readers` for all of them.
-    `alone` means that, until the comparison, only the code under test runs in this OS process, and
-    no other thread runs.
+    If many values of the same classes are recorded, passing the same `readers` saves time. `alone` means that until the
+    comparison, only the code under test runs in this OS process, without other threads.
     """
     walk = _Fingerprinter(max_parts, TimeBudget(seconds), readers or ValueReaders(), alone)
     return Fingerprint(value, walk.marks, walk.alive, walk.readers, alone, walk.held) if walk.record(value) else None
@@ -100,7 +99,7 @@ def have_equal_parts(
 def _compared(
     left: object, right: object, readers: ValueReaders, left_out: LeftOut | None
 ) -> list[tuple[object, object]] | None:
-    """Return the parts of two values as pairs, for the caller to compare; None if the values differ in any case."""
+    """Return the parts of two values as pairs, for the caller to compare; None if the values certainly differ."""
     cls = type(left)
     if _name_of(cls) != _name_of(type(right)):
         return None
@@ -147,7 +146,7 @@ def _pairs(
 
 
 def _sorted_parts(parts: list[tuple[object, object]]) -> list[object]:
-    """Return a set's parts in an order that is the same for two equal sets."""
+    """Return a set's parts in an order that equal sets share."""
     described = {id(part): _short(part) for _, part in parts}
     return sorted((part for _, part in parts), key=lambda part: (described[id(part)].type, described[id(part)].text))
 
@@ -207,7 +206,7 @@ class _Fingerprinter:
 
 
 def _all_parts(reader: ValueReader, value: Any) -> LabelledParts:
-    """Return the number of a value's parts and the labelled parts, attributes of a container included."""
+    """Return the number of a value's parts, and the labelled parts. Parts include the attributes of a container."""
     if reader.attributes is None:
         return reader.parts(value)
     length, parts = reader.parts(value)

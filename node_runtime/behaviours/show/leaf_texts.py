@@ -1,7 +1,7 @@
 """Texts of values without parts: numbers, strings, times, functions, classes.
 
-Event loops, their timers, loggers, and the runtime and its processes are shown without parts, too: through each of them
-a walk would reach the whole node, and the states of other processes.
+Event loops, timers, loggers, the runtime and its processes are shown without parts, too. Otherwise, a walk through them
+would reach the whole node and the states of other processes.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ LeafWriter: TypeAlias = Callable[[Any, int], str]
 
 
 def leaf_writer(cls: type, *, redacts: bool) -> LeafWriter | None:
-    """Return the function that returns a value of a class as text; None for a class whose values have parts.
+    """Return the function that makes the text of a class's values; None for a class whose values have parts.
 
-    With `redacts`, the function redacts secrets in strings, bytes and paths.
+    If `redacts` is true, the function redacts secrets in strings, bytes and paths.
     """
-    # A class with a metaclass of its own may run code when it is hashed or compared.
+    # Hashing or comparing a class with another metaclass may run code of that metaclass.
     if type(cls) is type and (write := _EXACT.get(cls)) is not None:
         return _redacted_path if redacts and write is _path_text else write
     if issubclass(cls, enum.Enum):
@@ -137,7 +137,7 @@ def _time_text(value: datetime.datetime | datetime.time, max_length: int) -> str
     zone = type(value.tzinfo)
     if any(zone is known for known in _TRUSTED_ZONES):
         return value.isoformat()
-    # isoformat() would ask the zone for its offset, and so run the code of its class, which is user code.
+    # isoformat() would call the zone's method for its offset, which is user code.
     return f"{value.replace(tzinfo=None).isoformat()} {type_name(zone)}"
 
 

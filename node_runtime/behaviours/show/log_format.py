@@ -56,7 +56,7 @@ def named_arguments(
 ) -> list[tuple[str, Any, Declaration | None]]:
     """Return `(name, value, declaration)` for each argument of a request.
 
-    The name is that of the parameter, or "" if no parameter is known. The declaration is what the parameter's
+    The name is the parameter's name; "" if the parameter is unknown. The declaration says what the parameter's
     annotation declares about secrets.
     """
     names: tuple[str, ...] = ()

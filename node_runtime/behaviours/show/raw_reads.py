@@ -60,7 +60,7 @@ def slots_of(cls: type) -> list[tuple[str, Callable[[object], object]]]:
 
 
 def dict_descriptor(cls: type) -> types.GetSetDescriptorType | types.MemberDescriptorType | None:
-    """Return the descriptor of the instances' `__dict__`, even if the class defines a `__dict__` of its own."""
+    """Return the descriptor of the instances' `__dict__`, even if the class defines an attribute `__dict__`."""
     for base in mro_of(cls):
         descriptor = namespace_of(base).get("__dict__")
         if type(descriptor) is types.GetSetDescriptorType or type(descriptor) is types.MemberDescriptorType:
@@ -82,7 +82,7 @@ def copy_dict(descriptor: types.GetSetDescriptorType | types.MemberDescriptorTyp
 def raw_attributes(
     descriptor: types.GetSetDescriptorType | types.MemberDescriptorType, value: object
 ) -> dict[Any, object]:
-    """Return the instance's `__dict__` itself, which may be of a subclass of dict."""
+    """Return the instance's `__dict__` itself. Its class may be a subclass of dict."""
     try:
         found: dict[Any, object] = descriptor.__get__(value)
     except (AttributeError, TypeError):

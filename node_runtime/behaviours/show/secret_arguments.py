@@ -1,4 +1,4 @@
-"""Finds secrets in lists of arguments, with which a program is started: `["mysql", "-p…"]`, `["--token", …]`."""
+"""Finds secrets in lists of command-line arguments: `["mysql", "-p…"]`, `["--token", …]`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_ARGUMENT_LENGTH: Final = 200
 
 
 def secret_arguments(value: Any) -> frozenset[str]:
-    """Return the numbers, as texts, of the items of a list or a tuple that are secret because they are arguments."""
+    """Return the positions, as texts, of the secret command-line arguments in a list or a tuple."""
     items = (list if issubclass(type(value), list) else tuple).__getitem__(value, slice(MAX_ARGUMENTS))
     if not any(type(item) is str and item.startswith("-") for item in items):
         return frozenset()

@@ -1,4 +1,4 @@
-"""Finds out whether a redacted secret has changed, without revealing anything about it."""
+"""Finds out whether a redacted secret has changed, without revealing anything about the secret."""
 
 from __future__ import annotations
 
@@ -45,5 +45,5 @@ class SecretComparison:
 
 
 def keyed_digest(content: bytes) -> bytes:
-    """Return a digest that is the same for equal contents in this OS process, and different in other OS processes."""
+    """Return a digest of the content. Equal contents have equal digests in one OS process only."""
     return blake2b(content, key=_KEY, digest_size=16).digest()

@@ -24,9 +24,9 @@ from .raw_reads import is_str, module_of, mro_of, name_of, namespace_of, raw_dic
 class Secret:
     """The mark of a secret field or parameter: `password: Annotated[str, Secret]`.
 
-    It works in dataclasses, attrs, named tuples, TypedDicts, pydantic models, msgspec structs and other classes, and
-    for the parameters of the methods of a server. The value of a marked field is never shown, whatever the field's
-    name. OTP has no such mark; there, `format_status` has to hide each secret.
+    The mark works for fields of dataclasses, attrs, named tuples, TypedDicts, pydantic models, msgspec structs and
+    other classes, and for parameters of a server's methods. The value of a marked field is never shown, whatever the
+    field's name. OTP has no such mark; there, `format_status` has to hide each secret.
     """
 
     __slots__ = ()
@@ -59,7 +59,7 @@ _ANNOTATED: Final = type(typing.Annotated[int, 0])
 _MAPPINGS: Final = ("dict", "Dict", "Mapping", "MutableMapping", "defaultdict", "DefaultDict", "OrderedDict")
 
 _known: dict[int, tuple[weakref.ref[type], Mapping[str, Declaration]]] = {}
-"""The fields of each class that was read before. The keys are ids: hashing a class may run code of its metaclass."""
+"""The fields of each class that was read before. The keys are `id`s: hashing a class may run its metaclass's code."""
 
 
 class _Reading(threading.local):
@@ -106,7 +106,7 @@ def _read_fields(cls: type, found: dict[str, Declaration]) -> None:
 
 def declared_parameters(function: types.FunctionType) -> Mapping[str, Declaration]:
     """Return the parameters of a function that, according to their annotations, are secret or contain secrets."""
-    # Before Python 3.14, a definition evaluates its annotations. Since Python 3.14, reading `__annotations__` does so.
+    # From Python 3.14 on, reading `__annotations__` evaluates the annotations.
     annotate = getattr(function, "__annotate__", None)
     annotations = function.__annotations__ if annotate is None else _as_texts(annotate)
     found = {name: declaration_of(part, function.__globals__) for name, part in annotations.items()}
@@ -140,12 +140,12 @@ def declaration_of(annotation: Any, namespace: Mapping[str, object], nesting: in
         parts = [declaration_of(part, namespace, nesting + 1) for part in annotation.__args__]
         origin = None if kind is types.UnionType else annotation.__origin__
         return _of_parts(parts, "Union" if origin in (None, typing.Union) else _name(origin))
-    is_typed_dict = name_of(kind) == "_TypedDictMeta"  # that of typing, or of typing_extensions
+    is_typed_dict = name_of(kind) == "_TypedDictMeta"  # typing and typing_extensions each have one
     return Declaration(fields=declared_fields(annotation)) if is_typed_dict else None
 
 
 def _of_parts(parts: list[Declaration | None], origin: str) -> Declaration | None:
-    """Return what the generic type `origin` declares, with the declarations `parts` of its arguments."""
+    """Return the declaration of the generic type `origin`. `parts` are the declarations of its arguments."""
     found = next((part for part in reversed(parts) if part is not None), None)
     if found is None:
         return None

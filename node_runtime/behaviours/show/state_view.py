@@ -36,9 +36,9 @@ def describe_state(
 
     The Term of a state machine has two items: the name of the state, and the data. The Term of a supervisor is an
     outline of its children. The class's `format_status` decides which part of the state, or of the data, is shown.
-    `run_hook` must be False where user code must not run; then a state whose class has a
-    `format_status` is not shown. Secrets are redacted, also in what `format_status` returns; `secrets` compares them
-    with those of another state. Follows gen_server:format_status/1.
+    `run_hook` must be False where user code must not run; then a state is not shown if its class has a `format_status`.
+    Secrets are redacted, also in the result of `format_status`. `secrets` compares them with the secrets of another
+    state. Follows gen_server:format_status/1.
     """
     show: _Show = partial(describe, limits=limits, readers=readers, secrets=secrets)
     behaviour = behaviour_of(cls) or Behaviour
@@ -63,7 +63,7 @@ def _outline_term(outline: dict[str, object]) -> Term:
 
 
 def _value(cls: type[Behaviour], attribute: str, value: object, show: _Show, run_hook: bool) -> Term:
-    if getattr(cls, "format_status", None) is getattr(behaviour_of(cls), "format_status", None):  # no hook of its own
+    if getattr(cls, "format_status", None) is getattr(behaviour_of(cls), "format_status", None):  # not overridden
         return show(value, declared=declared_state(cls))
     if not run_hook:
         return Term(type="state", text="‹its format_status can't run now›")

@@ -1,8 +1,8 @@
 """Probes for the hidden contents of standard library objects, read without running user code.
 
-The contents of locks, iterators, buffers, closures and timers can change while all attributes stay the same. In a walk
-during which nothing else runs, probes detect such changes. In other walks, probes are not used, because other code may
-change these objects at any time.
+The contents of locks, iterators, buffers, closures and timers can change while all attributes stay the same. Probes
+detect such changes. They are used only if no other code runs during the walk, because other code may change these
+objects at any time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any, Final
 from xml.etree import ElementTree
 
 ProbeResult = tuple[object, tuple[object, ...]]
-"""A mark that differs when the object has changed, and the other objects that it refers to."""
+"""A mark that differs when the object has changed, and the other objects to which the object refers."""
 
 _FOLLOWED: Final = frozenset({
     "_weakrefset", "argparse", "asyncio", "concurrent", "configparser", "functools", "queue", "sched", "threading",
@@ -44,10 +44,10 @@ def is_followed(kind: type[Any], root: str) -> bool:
 
 
 def probe_contents(value: Any) -> ProbeResult | None:
-    """Return what an object contains in addition to its attributes; None for a class without a probe.
+    """Return the contents of an object besides its attributes; None for a class without a probe.
 
-    The result is (mark, objects): the mark differs when the object has changed, and `objects` are the objects to which
-    it refers. For an object that can't be read because it is closed, the result is (None, ()).
+    The result is (mark, objects). The mark differs when the object has changed; `objects` are the objects to which it
+    refers. The result for a closed object is (None, ()).
     """
     kind = type(value)
     probe = _EXACT.get(id(kind))  # by identity: a metaclass may run code when a class is hashed or compared

@@ -1,4 +1,4 @@
-"""A time limit for walks through states, in CPU time of the thread, so that the load of the machine doesn't count."""
+"""A time limit for walks through states. It counts the thread's CPU time, so the load of the machine doesn't matter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Readers, one for each class, which read values as text or as labelled parts and never run code of the class.
+"""Readers of values: one for each class. They read a value as text or as labelled parts, without code of its class.
 
 No code of a class is trusted: no `__repr__`, no property, no metaclass, no iterator of a subclass. Attributes are read
 through the interpreter's own descriptors. Facts that depend only on the class are computed once for each class, because
@@ -37,20 +37,19 @@ Label: TypeAlias = "tuple[str, Secrecy]"
 """The name of a part as it is shown, and whether this name marks the value of the part as secret."""
 
 MAX_COPIED_ATTRIBUTES: Final = 1000
-"""The attributes of an object are copied before they are read. More than this number are not copied, to save time."""
+"""The attributes of an object are copied before they are read: at most this many, to save time."""
 _MAX_EXAMINED: Final = MAX_SHORT_TEXT + MAX_SECRET_LENGTH
-"""The characters of a label that are examined, of which `MAX_SHORT_TEXT` are shown."""
+"""At most this many characters of a label are examined. At most `MAX_SHORT_TEXT` are shown."""
 _WITH_ITEMS: Final = (tuple, list, dict, set, frozenset, deque)
 _EXCEPTION_CLASSES: Final = ("Error", "Warning")
-"""How the slots of a connection of sqlite3 end that refer to the exception classes of its module."""
+"""The suffixes of the slots of a sqlite3 connection that refer to exception classes of `sqlite3`."""
 _ARGUMENTS: Final = vars(BaseException)["args"]
 
 
 class ValueReaders:
     """A cache of readers by class, for a few values in a row. The cache keeps the classes alive, so drop it afterwards.
 
-    `labels` caches the labels of names. `redacts` is False for comparisons: then texts and labels are read with the
-    secrets in them.
+    `labels` caches the labels of names. `redacts` is False for comparisons: then texts and labels include secrets.
     """
 
     __slots__ = ("_known", "labels", "redacts")
@@ -93,9 +92,9 @@ class ValueReaders:
 class ValueReader:
     """The reader of the values of one class. `write` is None for values that have parts.
 
-    `package` is the top-level package of the class's module, None for a class without a module name. `attributes` reads
-    the attributes that a container has besides its items; it is None for a class that is not a container or has no
-    attributes. `fields` has what the class declares about its attributes. `is_secret` is True if the values of the
+    `package` is the top-level package of the class's module; None for a class without a module name. `attributes` reads
+    the attributes that a container has besides its items; None if the class is not a container or has no attributes.
+    `fields` has the class's declarations about secrets in its attributes. `is_secret` is True if the values of the
     class are secrets.
     """
 

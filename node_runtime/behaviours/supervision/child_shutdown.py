@@ -20,11 +20,11 @@ from .supervisor_reports import report_child
 async def shut_down_children(
     supervisor: str, parent: Pid, spec: ChildSpec, pids: Iterable[Pid], exit_reasons: Mapping[int, object]
 ) -> None:
-    """Shut down children that all have the specification `spec`, and kill those that exceed its time limit.
+    """Shut down children with the specification `spec`, and kill the children that exceed its time limit.
 
     The supervisor has the title `supervisor` and the pid `parent`. It sends the exit signals to all children at once,
-    so the time limit applies to all of them together. Children need not be linked to it. `exit_reasons` has the exit
-    reasons of children that have ended already, by pid.
+    so the time limit applies to all of them together. The children need not be linked to the supervisor. `exit_reasons`
+    has the exit reasons of children that have ended already, by pid.
     """
     node = runtime()
     processes: list[Process] = []
@@ -51,7 +51,7 @@ async def shut_down_children(
 
 
 def _limit(spec: ChildSpec) -> tuple[bool, float | None]:
-    """Return whether the child is killed at once, and the time limit of its shutdown in seconds; None is no limit."""
+    """Return whether the child is killed at once, and its time limit in seconds; None means no limit."""
     match spec.shutdown:
         case "brutal_kill":
             return True, None

@@ -18,7 +18,7 @@ DEFAULT_SHUTDOWN_SECONDS: Final = 5.0
 
 @lru_cache(maxsize=1024)
 def _only(module: str) -> tuple[str, ...]:
-    """Return a tuple of `module` alone, cached, so that all children of the module share it."""
+    """Return the tuple `(module,)`. The result is cached, so that all children of the module share it."""
     return (module,)
 
 
@@ -26,12 +26,12 @@ def _only(module: str) -> tuple[str, ...]:
 class ChildSpec:
     """The specification of one child. `start` is a "module:function" that returns the pid of a linked process.
 
-    The function is looked up at each start. `restart` says when the child is restarted after its end: "permanent"
-    always, "transient" unless it ended with normal or shutdown, "temporary" never. `shutdown` is the number of seconds
-    between the exit signal and the kill, "infinity" or "brutal_kill"; the default is 5 s, or "infinity" for a
-    supervisor. For a child of the type "task", `start` is an asyncio coroutine function, which runs as the child.
+    The function is looked up at each start. `restart` says when the child is restarted: a "permanent" child always, a
+    "transient" child unless it ended with normal or shutdown, a "temporary" child never. `shutdown` is the number of
+    seconds between the exit signal and the kill, or "infinity" or "brutal_kill". The default is 5 s; for a supervisor,
+    it is "infinity". For a child of the type "task", `start` is an asyncio coroutine function that runs as the child.
     `modules` are the modules that the child runs; the default is the module of `start`. The end of a `significant`
-    child can end its supervisor, see `Supervisor.auto_shutdown`. Raises ValueError for invalid values. Follows
+    child can end its supervisor: see `Supervisor.auto_shutdown`. Raises ValueError for invalid values. Follows
     supervisor:child_spec().
     """
 
@@ -79,7 +79,7 @@ class ChildSpec:
                 assert_never(unknown)
 
     def summary(self) -> str:
-        """Return one line about the child's restart, shutdown and start. Arguments are omitted: they may be secrets."""
+        """Return one line about the child's restart, shutdown and start. Omits arguments, since they may be secrets."""
         shutdown = f"shutdown {self.shutdown:g} s" if isinstance(self.shutdown, float | int) else str(self.shutdown)
         words = [self.restart, *(["significant"] if self.significant else []), self.type, shutdown, self.start]
         return ", ".join(words)

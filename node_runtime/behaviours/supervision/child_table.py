@@ -43,7 +43,7 @@ class BackOff:
             raise ValueError(f"back_off is {delays}; the first delay must be above 0 and at most the longest delay")
 
     def seconds(self, failures: int) -> float:
-        """Return the seconds to wait before the restart that follows this number of `failures` in a row."""
+        """Return the seconds to wait before the restart after this number of `failures` in a row."""
         return 0.0 if failures < 2 else min(self.most, self.first * 2.0 ** min(failures - 2, 64))
 
 
@@ -99,7 +99,7 @@ class RetryState:
 class Child:
     """A child, or an instance of a simple_one_for_one supervisor: its specification and its state.
 
-    `args` are the arguments of an instance: those of the specification, and then those that `start_child` has added.
+    `args` are the arguments of an instance: first those in the specification, then those that `start_child` has added.
     `args` is None if the child is not an instance.
     """
 
@@ -115,7 +115,7 @@ class Child:
         return "restarting" if self.restarting else "not running" if self.pid is None else str(self.pid)
 
     def ensure_retry_state(self) -> RetryState:
-        """Return `retry_state`, which is created first if it is None."""
+        """Return `retry_state`. Create it first if it is None."""
         if self.retry_state is None:
             self.retry_state = RetryState()
         return self.retry_state
@@ -124,7 +124,7 @@ class Child:
 class ChildSpecChangeCounter:
     """A counter of the changes of a node's child specifications since the node started.
 
-    Specifications of temporary children are not counted, because such a specification is dropped when its child ends.
+    Specifications of temporary children don't count, because they are dropped when their children end.
     """
 
     def __init__(self) -> None:
@@ -155,7 +155,7 @@ class ChildTable:
     class_child_ids: tuple[str, ...] = ()
     """The ids that `children()` has returned; other children were added later."""
     has_objects: bool = False
-    """Whether an instance that can be restarted was ever started with arguments that are not all plain."""
+    """Whether a restartable instance was ever started with an argument that is not plain (see `plain_arguments`)."""
 
     @classmethod
     def of(cls, supervisor: Supervisor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ChildTable:
@@ -168,7 +168,7 @@ class ChildTable:
                 supervisor.auto_shutdown,
                 supervisor.back_off,
             )
-        specs: object = supervisor.children(*args, **kwargs)  # its own errors keep their traceback
+        specs: object = supervisor.children(*args, **kwargs)  # an error of `children()` keeps its traceback
         with _naming(supervisor):
             if not isinstance(specs, list | tuple):
                 raise ValueError(f"children() returned {specs!r}; it must return a list of ChildSpec")
@@ -237,8 +237,8 @@ class ChildTable:
     def started(self, child: Child, pid: Pid | None, *, keep: bool = False) -> None:
         """Record that the child runs as `pid`.
 
-        `pid` is None if the child's start function raised Ignore: then a temporary child is forgotten, unless `keep` is
-        true.
+        `pid` is None if the child's start function raised Ignore. In this case, a temporary child is forgotten, unless
+        `keep` is true.
         """
         child.pid, child.restarting = pid, False
         if pid is None:
@@ -302,7 +302,7 @@ class ChildTable:
 
 @contextmanager
 def _naming(supervisor: Supervisor) -> Iterator[None]:
-    """Put the name of the supervisor's class before the text of a ValueError that the body of `with` raises."""
+    """Prefix the text of a ValueError from the `with` body with the name of the supervisor's class."""
     try:
         yield
     except ValueError as error:

@@ -1,6 +1,6 @@
 """Functions by which operators, upgrades and observers use supervisors. They follow OTP's module `supervisor`.
 
-Errors that OTP returns are raised as ChildRefused, whose `reason` is the reason in OTP's error.
+Where OTP returns an error, these functions raise ChildRefused. Its `reason` is the reason in OTP's error.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from .supervisor import ChildRefused, Supervisor, SupervisorProcess
 class ChildStatus:
     """The present state of a child. `pid` is None unless the status is "running"; `restarts` counts its restarts.
 
-    All instances of a simple_one_for_one supervisor have the id of its one specification. Follows the return value of
-    supervisor:which_children/1 of OTP.
+    All instances of a simple_one_for_one supervisor have the same id: that of the only specification. Follows the
+    return value of supervisor:which_children/1 of OTP.
     """
 
     id: str
@@ -56,9 +56,9 @@ class Counts:
 async def start_link(cls: type[Supervisor], *args: Any, name: str | None = None, **kwargs: Any) -> Pid:
     """Start a supervisor, linked to the calling process, and start its children. Return the supervisor's pid.
 
-    There is no time limit. When a child fails to start, the children before it are stopped, and then Exit is raised.
-    Also raises NameTaken, Ignore if the callback `children()` raised it, Exit if the class has invalid flags or child
-    specifications, and TypeError for a class that is not a Supervisor. Follows supervisor:start_link/3.
+    There is no time limit. If a child fails to start, the children before it are stopped, and then Exit is raised. Exit
+    is also raised if the class has invalid flags or child specifications. Also raises NameTaken, Ignore if the callback
+    `children()` raised it, and TypeError for a class that is not a Supervisor. Follows supervisor:start_link/3.
     """
     return await start_process(SupervisorProcess, cls, args, kwargs, name=name, link=True)
 
@@ -66,11 +66,13 @@ async def start_link(cls: type[Supervisor], *args: Any, name: str | None = None,
 async def start_child(supervisor: Target, spec: ChildSpec | Sequence[Any]) -> Pid | None:
     """Add a child and start it. Returns its pid, or None if its start function raised Ignore.
 
-    A child that fails to start is not added. For a simple_one_for_one supervisor, pass a list of the arguments that the
-    new instance has in addition to the specification's. Like all requests to supervisors, this call has no time limit:
-    it takes as long as the supervisor and the child. Raises ChildRefused, whose `reason` is already_started (the child
-    runs here, or another process has the name that the child registers), already_present, start_failed or bad_spec.
-    Raises NoProcess, Deadlock, and Exit when the supervisor ends first or the process is not a supervisor. Follows
+    A child that fails to start is not added. For a simple_one_for_one supervisor, pass a list of further arguments for
+    the new instance; they follow the arguments in the specification. Like all requests to supervisors, this call has no
+    time limit.
+
+    Raises ChildRefused with the `reason` already_started, already_present, start_failed or bad_spec. already_started
+    means that the child runs, or that another process has the name that the child registers. Raises NoProcess,
+    Deadlock, and Exit if the supervisor ends first or the process is not a supervisor. Follows
     supervisor:start_child/2.
     """
     pid: Pid | None = await _request(supervisor, "start_child", spec)
@@ -78,11 +80,11 @@ async def start_child(supervisor: Target, spec: ChildSpec | Sequence[Any]) -> Pi
 
 
 async def terminate_child(supervisor: Target, id: str | Pid) -> None:
-    """Stop a child, or cancel its restart, and keep its specification unless it is temporary.
+    """Stop a child, or cancel its restart. Its specification is kept, unless the child is temporary.
 
-    Returns when the child has ended. An instance of a simple_one_for_one supervisor is identified
-    by its pid, and the supervisor forgets it; if it has ended already, nothing happens. Raises
-    ChildRefused, whose `reason` is not_found or simple_one_for_one, and other errors like
+    Returns when the child has ended. For a simple_one_for_one supervisor, `id` is the pid of an
+    instance. The supervisor forgets the instance; if it has ended already, nothing happens. Raises
+    ChildRefused with the `reason` not_found or simple_one_for_one, and other errors like
     `start_child`. Follows supervisor:terminate_child/2.
     """
     await _request(supervisor, "terminate_child", id)
@@ -91,7 +93,7 @@ async def terminate_child(supervisor: Target, id: str | Pid) -> None:
 async def restart_child(supervisor: Target, id: str) -> Pid | None:
     """Start a child that doesn't run. Returns its pid, or None if its start function raised Ignore.
 
-    Raises ChildRefused, whose `reason` is not_found, running, restarting, simple_one_for_one, already_started or
+    Raises ChildRefused with the `reason` not_found, running, restarting, simple_one_for_one, already_started or
     start_failed, and other errors like `start_child`. Follows supervisor:restart_child/2.
     """
     pid: Pid | None = await _request(supervisor, "restart_child", id)
@@ -101,7 +103,7 @@ async def restart_child(supervisor: Target, id: str) -> Pid | None:
 async def delete_child(supervisor: Target, id: str) -> None:
     """Delete the specification of a child that doesn't run.
 
-    Raises ChildRefused, whose `reason` is not_found, running, restarting or simple_one_for_one, and other errors like
+    Raises ChildRefused with the `reason` not_found, running, restarting or simple_one_for_one, and other errors like
     `start_child`. Follows supervisor:delete_child/2.
     """
     await _request(supervisor, "delete_child", id)
@@ -129,8 +131,8 @@ def count_children(supervisor: Target) -> Counts:
 def get_childspec(supervisor: Target, id: str | Pid) -> ChildSpec:
     """Return the specification of a child. For a simple_one_for_one supervisor, `id` is the pid of an instance.
 
-    The specification of a temporary child has no arguments, because they aren't kept. Raises ChildRefused, whose
-    `reason` is not_found, and other errors like `which_children`. Follows supervisor:get_childspec/2.
+    The specification of a temporary child has no arguments, because they aren't kept. Raises ChildRefused with the
+    `reason` not_found, and other errors like `which_children`. Follows supervisor:get_childspec/2.
     """
     table = table_of(supervisor)
     if table.template is not None and id == table.template.id:
@@ -151,7 +153,7 @@ def flags(supervisor: Target) -> Flags:
 
 
 def table_of(supervisor: Target) -> ChildTable:
-    """Return a supervisor's live state, for reading only; an empty table if `init` has not made the state yet.
+    """Return a supervisor's live state, for reading only; an empty table if `init` has not made it yet.
 
     Raises NoProcess, and Exit if the process is not a supervisor.
     """
@@ -196,7 +198,7 @@ async def _request(supervisor: Target, request: str, argument: Any) -> Any:
 
 
 async def _prepared(inside: Transaction, process: SupervisorProcess, argument: Any) -> None:
-    """Hold a supervisor that an upgrade's script changes, and record its state so that the changes can be undone."""
+    """Hold a supervisor before an upgrade's script changes it, and record its state so that this can be undone."""
     if process.run_state is not HELD or inside.owner not in (process.suspend_owners or ()):
         await hold(process.pid, owner=inside.owner, timeout=inside.seconds)
         inside.held.append(process.pid)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from node_runtime.processes.pid import Pid
 
 _PLAIN: Final = frozenset(map(id, (bool, bytes, float, int, NoneType, Pid, str)))
-"""Identities of classes, because a class with its own metaclass may run code when it is hashed or compared."""
+"""The `id`s of the plain classes. Classes are not compared themselves, since that may run code of a metaclass."""
 
 
 def are_plain(arguments: tuple[Any, ...] | None) -> bool:

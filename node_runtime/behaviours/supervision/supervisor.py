@@ -78,8 +78,8 @@ class Supervisor(GenServer[ChildTable]):
       ends is restarted with the same arguments.
 
     A failed restart is retried in a later turn of the event loop, and each retry counts as a restart. `back_off` delays
-    retries. `auto_shutdown` ends the supervisor, with the reason shutdown, when a significant child has ended by itself
-    and is not restarted ("any_significant"), or when all significant children have ended in this way
+    retries. `auto_shutdown` ends the supervisor, with the reason shutdown, after significant children have ended by
+    themselves and are not restarted: after the first one ("any_significant"), or when all have ended
     ("all_significant"). Follows the behaviour supervisor and its supervisor:sup_flags().
     """
 
@@ -126,7 +126,7 @@ class Supervisor(GenServer[ChildTable]):
             await self._ended(child, message.reason)
 
     async def terminate(self, reason: object) -> None:
-        """Stop the children, the last one first; stop instances all at once."""
+        """Stop the children in reverse start order; stop the instances of a simple_one_for_one supervisor at once."""
         template = self.state.template
         if template is None:
             await self._stop_all(list(self.state.children.values()))
@@ -278,9 +278,9 @@ class Supervisor(GenServer[ChildTable]):
     # ------------------------------------------------------------------ one child
 
     async def _start(self, child: Child, *, keep: bool = False) -> BaseException | None:
-        """Start the child; return the error if that failed.
+        """Start the child; return the error if the start failed.
 
-        With `keep`, a temporary child that raises Ignore is kept.
+        If `keep` is true, a temporary child that raises Ignore is kept.
         """
         spec = child.spec
         args = spec.args if child.args is None else child.args
@@ -366,7 +366,7 @@ def _key_text(key: str | int) -> str:
 
 
 def _is_own_end(error: BaseException) -> bool:
-    """Return whether this error ends the supervisor itself; otherwise, it is an error of the start function."""
+    """Return whether this error ends the supervisor itself; False for an error of the start function."""
     task = asyncio.current_task()
     return isinstance(error, GeneratorExit) or (
         isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

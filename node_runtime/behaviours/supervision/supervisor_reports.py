@@ -17,9 +17,9 @@ from node_runtime.processes.pid import Pid
 from .child_spec import ChildSpec
 
 ReportContext: TypeAlias = Literal["child_terminated", "start_error", "shutdown_error", "not_in_time", "shutdown"]
-"""The problem with the child: it ended ("child_terminated"), did not start ("start_error"), did not shut down cleanly
-("shutdown_error"), was killed because it did not shut down in time ("not_in_time"), or would have been restarted too
-often ("shutdown").
+"""The problem with the child. It ended ("child_terminated"); it did not start ("start_error"); it did not shut down
+cleanly ("shutdown_error"); it did not shut down in time and was killed ("not_in_time"); or it ended too often, so the
+supervisor shuts down ("shutdown").
 """
 
 _MESSAGES: Final[dict[ReportContext, tuple[int, str]]] = {

@@ -1,8 +1,8 @@
 """The exits, starts and supervisor changes of an upgrade's script, which are undone if the script fails.
 
-The script's transaction records them. A process whose exit is deferred stays alive and held (suspended), and so do its
-descendants. The script treats the process as ended: another process may be started under its name. When the script has
-succeeded, the process exits, with the code that it had when the exit was deferred.
+The script's transaction records these changes. A process whose exit is deferred stays alive and held (suspended), and
+so do its descendants. The script treats the process as ended: another process may be started under the same name. When
+the script has succeeded, the process exits. Until then, it keeps the code that it had when the exit was deferred.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ logger: Final = logging.getLogger("node_runtime")
 EXIT_TIMEOUT_SECONDS: Final = 60.0
 """The time limit, in seconds, of each deferred exit."""
 SHUTDOWN_TIMEOUT_SECONDS: Final = 5.0
-"""The time after which processes that a failed script has started are killed if they have not shut down.
+"""The time limit of the shutdown of processes that a failed script has started. Afterwards they are killed.
 
-Also the time that a busy process has to end its callback before its deferred exit.
+A busy process has the same time to end its callback before its deferred exit.
 """
 
 _lingering: Final[set[asyncio.Future[None]]] = set()
@@ -66,7 +66,7 @@ def defer_exit(
 
 
 def end_at_once(transaction: Transaction, pid: Pid) -> None:
-    """Let a process exit during the script, instead of deferring its exit; release it and its descendants now."""
+    """Let a process exit during the script, instead of deferring the exit. Release it and its descendants now."""
     transaction.ends_at_once.add(pid)
     _release_all(transaction.owner, [process.pid for process in _tree(pid)])
 
@@ -107,7 +107,7 @@ def _release_all(owner: object, pids: Iterable[Pid]) -> None:
 
 
 async def run_deferred_exits(transaction: Transaction) -> None:
-    """Run the deferred exits in the order of the script. A failed exit is only logged: the script has succeeded.
+    """Run the deferred exits in the order of the script. A failed exit is only logged, since the script has succeeded.
 
     An exit that takes longer than `EXIT_TIMEOUT_SECONDS` continues in the background.
     """
@@ -149,9 +149,9 @@ async def _hold_and_exit(
 def put_back_processes(transaction: Transaction) -> None:
     """Undo what a failed script has done to processes, in one turn of the event loop. Can't fail.
 
-    Processes that the script has started are unlinked from all other processes; `end_started_processes` ends them. If
-    such a process had taken another process's name, the other process gets the name back, and the requests in the
-    mailbox.
+    Processes that the script has started are unlinked from all other processes; `end_started_processes` ends them
+    later. If a started process has taken the name of another process, that process gets the name back, together with
+    the requests in the started process's mailbox.
     """
     node = runtime()
     born = set(transaction.started)
@@ -190,7 +190,7 @@ def _give_name_back(name: str, holder: Process) -> None:
 async def end_started_processes(transaction: Transaction) -> None:
     """Shut down the processes that a failed script has started, the last one first; kill those that take too long.
 
-    A start function that has not ended is interrupted, because its supervisor would wait for it for ever.
+    A start function that has not ended is interrupted, because otherwise its supervisor would wait for ever.
     """
     node = runtime()
     transaction.interrupt_starts()

@@ -38,9 +38,9 @@ async def hold(target: Target, *, owner: object, timeout: float) -> None:
     """Suspend the process between two callbacks: at once if it is idle, else when its callback ends.
 
     The process stays suspended until every owner has released it; holding it twice as the same owner counts once. While
-    an owner suspends several processes, those that are already suspended still answer calls from the others: without an
-    answer, the callbacks of the others could not end. Raises NoProcess when there is no such process or it ends before
-    it is suspended, and NotHeld after `timeout` seconds.
+    an owner suspends several processes, suspended processes still answer calls of processes that are not suspended yet.
+    Otherwise, the callbacks of the callers could not end. Raises NoProcess if there is no such process or the process
+    ends before it is suspended, and NotHeld after `timeout` seconds.
     """
     node = runtime()
     process = node.find(target)
@@ -74,8 +74,7 @@ async def hold(target: Target, *, owner: object, timeout: float) -> None:
 
 
 def _answer_calls_of(process: Process) -> None:
-    # If `process` waits for a process that is already held, the held process has to answer: otherwise the callback of
-    # `process` can't end.
+    # If `process` waits for a held process, that process has to answer: otherwise the callback of `process` can't end.
     for callee, item in list((process.awaited_calls or {}).values()):
         if not isinstance(callee, BehaviourProcess) or not callee.is_held_together_with(process) or not callee.mail:
             continue
@@ -96,7 +95,7 @@ def hold_when_idle(process: BehaviourProcess, owner: object) -> None:
 
 
 def release(target: Target, *, owner: object) -> None:
-    """End this owner's suspend. Does nothing to a process that has ended or that this owner does not hold."""
+    """End this owner's suspend. Does nothing if the process has ended, or if this owner does not hold it."""
     node = runtime()
     process = node.names.get(target) if isinstance(target, str) else node.processes.get(target)
     if process is None or process.suspend_owners is None:
@@ -107,9 +106,9 @@ def release(target: Target, *, owner: object) -> None:
 
 
 def raw_states(processes: list[BehaviourProcess]) -> list[Any]:
-    """Return the state objects themselves, not copies, of processes of one class."""
+    """Return the state objects of processes of one class: the objects themselves, not copies."""
     if processes[0].kind == "gen_server":
-        with suppress(AttributeError):  # the `init` of one of them has not returned yet
+        with suppress(AttributeError):  # in one of the processes, `init` has not returned yet
             return list(map(_STATE, processes))
     return [process.raw_state() for process in processes]
 
@@ -120,7 +119,7 @@ _STATE: Final = attrgetter("instance.state")
 class NewInstances:
     """The instances of a new class for the processes of one group, all made before the first process resumes.
 
-    Making them may fail, if the class can't hold a state; everything after that can't fail.
+    Making the instances fails if the class can't hold a state. Everything after that can't fail.
     """
 
     def __init__(self, code: CallbackVersion, version: type[Any], processes: list[BehaviourProcess]) -> None:
@@ -150,7 +149,7 @@ class NewInstances:
                 append(process.make_instance(version, state))
         needs_call_back = self.processes[0].needs_call_back
         shared = CallbackVersion.of(version, code.module, code.qualname, None, needs_call_back=needs_call_back)
-        # Only a process with a debug recorder has a CallbackVersion of its own.
+        # Only a process with a debug recorder has its own CallbackVersion.
         self.codes = [
             shared if process.code is code and code.debug is None else process.version_of(version)
             for process in self.processes
@@ -161,9 +160,10 @@ class NewInstances:
 class Hold:
     """All processes of some modules, suspended by one owner and grouped by their CallbackVersion.
 
-    An install suspends the processes one after the other, and all of them wait meanwhile. So suspending a process takes
-    constant time and sends no message. `since` is the time at which the hold began. For each process that was busy at
-    that time, `held_later` has the time at which it was suspended. Times are in seconds of `time.perf_counter`.
+    An install suspends the processes one after the other, and the suspended ones wait until all are suspended. So
+    suspending a process has to be fast: it takes constant time and sends no message. `since` is the time at which the
+    hold began. For each process that was busy at that time, `held_later` has the time at which it was suspended. Times
+    are in seconds of `time.perf_counter`.
     """
 
     def __init__(self, owner: object) -> None:
@@ -176,7 +176,7 @@ class Hold:
         self._joining: frozenset[str] = frozenset()
         """The modules whose busy processes are suspended as soon as their callbacks end."""
         self._only_held: dict[str, Any] = {"suspend_owners": frozenset((owner,))}
-        """The value of `sparse` of each held process without other sparse attributes: all of them share this dict."""
+        """The `sparse` dict that all held processes without other sparse attributes share."""
 
     def hold_idle(self, modules: Container[str]) -> list[BehaviourProcess]:
         """Hold the idle processes that run one of `modules`; return the busy ones, which are in a callback."""
@@ -221,9 +221,9 @@ class Hold:
         self._extras = None
 
     def processes_with_extras(self) -> list[Process] | None:
-        """Return all processes that may have queued messages, timers or other events, also those that are not held.
+        """Return all processes, held or not, that may have queued messages, timers or other events.
 
-        Return None if this isn't known any more, because other code may have run since `hold_idle`.
+        Return None if other code may have run since `hold_idle`: then the answer isn't known any more.
         """
         if self._extras is None:
             return None
@@ -240,9 +240,9 @@ class Hold:
         self.groups.setdefault(process.code, []).append(process)
 
     def hold_without_waiting(self, modules: frozenset[str]) -> None:
-        """Hold the processes of `modules`, too: idle ones now, busy ones as soon as their callbacks end.
+        """Also hold the processes of `modules`: idle ones now, busy ones as soon as their callbacks end.
 
-        Held processes don't answer the calls of a busy process.
+        Held processes don't answer calls of a busy process.
         """
         self._joining |= modules
         for process in self.hold_idle(modules):
@@ -274,7 +274,7 @@ class Hold:
                     self._release(process)
 
     def resume_as(self, made: NewInstances) -> None:
-        """Give each process its new instance and resume it. Can't fail: everything that can fail was done before."""
+        """Give each process its new instance and resume it. Can't fail: `NewInstances.make` did what can fail."""
         only_held, plain = self._only_held, made.processes[0].kind == "gen_server"
         for process, instance, code, state in zip(made.processes, made.instances, made.codes, made.states, strict=True):
             run_state = process.run_state

@@ -106,10 +106,10 @@ def reload_child_specs(target: Target) -> ChildSpecChanges:
     """Give a held supervisor the flags and child specifications of its current class. Running children continue.
 
     Children that the class no longer names are `kept`, at the end of the start order. Instances of a simple_one_for_one
-    supervisor keep their arguments, with which they are restarted. If `children()` raises Ignore, nothing changes. The
+    supervisor keep their arguments and are restarted with them. If `children()` raises Ignore, nothing changes. The
     supervisor's previous table is not modified, so `adopt_state(target, table)` undoes the change. Raises NotHeld,
-    LookupError, ValueError for invalid specifications or a change to or from simple_one_for_one, and whatever
-    `children()` raises. After an error, nothing has changed. Follows supervisor:code_change/3.
+    LookupError, and the errors of `children()`. Raises ValueError for invalid specifications, and for a change to or
+    from simple_one_for_one. After an error, nothing has changed. Follows supervisor:code_change/3.
     """
     process = runtime().find(target)
     if not isinstance(process, SupervisorProcess) or process.run_state is not HELD:
@@ -122,10 +122,10 @@ def reload_child_specs(target: Target) -> ChildSpecChanges:
 
 @contextmanager
 def holding_started_processes(*, owner: object) -> Iterator[list[Pid]]:
-    """Hold, for `owner`, the processes that the body of `with` starts, after their `init`; yields their pids.
+    """Hold, for `owner`, the processes that the `with` body starts, as soon as their `init` has returned.
 
-    A coroutine that the body spawns begins when its process is released. Children that an `init` starts are held, too.
-    Supervisor functions that the body calls act at once on a held supervisor.
+    Yields the list of their pids. A coroutine that the body spawns begins when its process is released. Children that
+    an `init` starts are held, too. A held supervisor answers the supervisor functions that the body calls.
     """
     transaction = Transaction(owner)
     try:

@@ -1,6 +1,6 @@
 """The values that processes will handle later: queued messages, pending timers, and a state machine's own events.
 
-An upgrade reads them, converts those that are values of replaced classes, and replaces them. Nothing here sends a
+An upgrade reads these values, converts the instances of replaced classes, and replaces the values. Nothing here sends a
 message or restarts a timer: a replaced message keeps its place, its caller and its time.
 """
 
@@ -26,8 +26,8 @@ Operands: TypeAlias = "list[tuple[Any, Any]]"
 class PendingValues:
     """The values that one process will handle later.
 
-    `values` has four parts: the two operands (see `MailItem`) of each queued message, those of each postponed event,
-    the contents of a state machine's timeouts by name, and the messages of timers.
+    `values` has four parts: the two operands (see `MailItem`) of each queued message, the two operands of each
+    postponed event, the contents of a state machine's timeouts by name, and the messages of timers.
     """
 
     __slots__ = ("process", "timers", "values")
@@ -66,8 +66,8 @@ class PendingValues:
 def pending_values(node: Runtime, hold: Hold | None = None) -> list[PendingValues]:
     """Return the pending values of all live processes that have any.
 
-    If `hold` has just visited each process, it knows which processes may have pending values, and only these are
-    visited again. A second visit of 100,000 processes would noticeably prolong the time for which processes are held.
+    If `hold` has just visited each process, it knows which processes may have pending values. Only these are visited
+    again, because visiting 100,000 processes twice would noticeably prolong the hold.
     """
     candidates = None if hold is None else hold.processes_with_extras()
     found = [

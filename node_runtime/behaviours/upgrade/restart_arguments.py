@@ -1,4 +1,4 @@
-"""The arguments with which a supervisor restarts its children, read and replaced while the code is switched."""
+"""The arguments with which a supervisor restarts its children. An upgrade reads and replaces them during the switch."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Arguments = tuple[Any, ...]
 class RestartArguments:
     """The arguments in the table of one supervisor.
 
-    `values` has four parts: the positional arguments of `children()`, its keyword arguments, the arguments of the
-    template of a simple_one_for_one supervisor, and a pair for each child. The pair has the arguments in the child's
-    specification and, for an instance, the arguments of the instance. Processes are held while the arguments are read,
-    so reading must be short: children with only plain arguments (see `plain_arguments`) are left out.
+    `values` has four parts: the positional arguments of `children()`, the keyword arguments of `children()`, the
+    arguments of the template of a simple_one_for_one supervisor, and a pair for each child. The pair has the arguments
+    in the child's specification and, for an instance, the arguments of the instance. Processes are held while the
+    arguments are read. To save time, children with only plain arguments (see `plain_arguments`) are left out.
     """
 
     __slots__ = ("_changes", "_children", "_table", "process", "values")

@@ -1,8 +1,8 @@
 """Requests of an upgrade's script to processes that the upgrade holds.
 
 Requests from other senders wait until the script has ended. But the script waits for the replies to its own requests,
-so the held processes answer these at once. A process that an instruction of the script has suspended doesn't answer: it
-may have new code and still its old state.
+so the held processes answer the script's requests at once. A process that an instruction of the script has suspended
+doesn't answer, because it may have new code but still its old state.
 """
 
 from __future__ import annotations

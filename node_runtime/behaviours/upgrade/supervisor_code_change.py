@@ -15,8 +15,8 @@ class ChildSpecChanges:
     """The changes that `children()` of the current version makes, by child id.
 
     `added` children are not started. `replaced` children get their new specification at their next start. `kept`
-    children are not in `children()` any more: they continue until an operator or a script terminates and deletes them.
-    `left_out` are temporary children that have ended; `children()` still names them, but they are not added again.
+    children are not in `children()` any more; they continue until an operator or a script terminates and deletes them.
+    `left_out` children are temporary and have ended; although `children()` names them, they are not added again.
     """
 
     added: tuple[str, ...] = ()
@@ -26,7 +26,7 @@ class ChildSpecChanges:
 
 
 def adopt_current_class(process: SupervisorProcess) -> ChildSpecChanges:
-    """Replace the supervisor's table by that of its current class; see `live_processes.reload_child_specs`."""
+    """Replace the supervisor's table by the table of its current class: see `live_processes.reload_child_specs`."""
     before: ChildTable = process.raw_state()
     cls = current_class(process.module, process.qualname)
     if not isinstance(cls, type):

@@ -1,8 +1,8 @@
-"""Leases, which end a suspend when its owner ends or does not renew the lease in time.
+"""Leases. A lease ends a suspend when its owner ends, or does not renew the lease in time.
 
-In OTP a suspend has no owner: if a process suspends another one and then dies, the other process
-stays suspended forever. Here a suspend without a lease needs an owner that certainly ends: a
-process, or an operation of the runtime.
+In OTP a suspend has no owner: if a process suspends another process and then dies, the other
+process stays suspended forever. Here a suspend without a lease needs an owner that certainly ends:
+a process, or an operation of the runtime.
 """
 
 from __future__ import annotations
