@@ -21,6 +21,7 @@ from hotdash.views.upgrades import Upgrades
 from hotdash.widgets.bars import Tabs, VitalsBar
 from hotdash.widgets.filter_input import FilterInput
 from hotdash.widgets.painting import LineScrollView
+from hotdash.widgets.table import Table
 from hotdash.widgets.window_table import WindowTable
 
 _VIEWS: Mapping[str, Callable[[], View]] = {
@@ -142,6 +143,8 @@ class MainScreen(NodeScreen):
         self.view.filtered = changed.value.strip()
         if self._view_state is not None:
             self.view.show(self._view_state)
+        for table in self.view.query(Table):
+            table.leave_hidden_row()
         self.post_message(WindowTable.WindowMoved())
 
     @on(Input.Submitted, "#filter")

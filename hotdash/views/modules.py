@@ -86,8 +86,8 @@ class Modules(View):
         await self.run_action("app.act('open_module')")
 
     def selected(self) -> Selection:
-        key = self.query_one(Table).key
-        return Selection(module=key if isinstance(key, str) else None)
+        table = self.query_one(Table)
+        return Selection(module=str(table.key)) if table.cursor_on_row else Selection()
 
     def needs(self) -> DataNeeds:
         return DataNeeds(snapshots=True, old_code=True)

@@ -160,6 +160,11 @@ class Table(LineScrollView):
             self.key = key
             self.post_message(self.CursorMoved(self, key))
 
+    def leave_hidden_row(self) -> None:
+        """Put the cursor on the first row if a new filter hides its row: keys act on what the operator sees."""
+        if self._rows and not self.cursor_on_row:
+            self._move_cursor(0)
+
     def on_resize(self) -> None:
         self._measure()
         self.virtual_size = Size(self.scrollable_content_region.width, self.row_count + 1)

@@ -118,6 +118,9 @@ class WindowTable(Table):
         if self._seeks:
             self.post_message(self.WindowMoved())
 
+    def leave_hidden_row(self) -> None:
+        """Do nothing: the rows that match are not known before the node has sent them."""
+
     @property
     def seeks(self) -> bool:
         """Whether the node has not yet sent the row of the selected key."""

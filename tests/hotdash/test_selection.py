@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hotdash.model.selection import ProcessKey
+from hotdash.model.view_state import Selection
 from node_runtime.protocol import messages as m
 from tests.support.dashboard.dashboard_pilot import Open
 from tests.support.dashboard.fil_world import FSM, a_process
@@ -48,3 +51,28 @@ async def test_a_dialog_acts_on_the_process_that_it_named(opened: Open, peer: Pe
         await user.press("tab", "enter")
         await user.is_notified("<12> of that boot does not live any more")
         assert peer.asked("restart_process") == [m.ProcessTarget(pid=FSM, boot_id="boot-1")]
+
+
+@pytest.mark.parametrize(("view", "word", "shown"), [("4", "handler", "fil.handler"), ("5", "1986.b", "1986.b")])
+async def test_a_filter_that_hides_the_selected_row_selects_its_first_match(
+    opened: Open, view: str, word: str, shown: str
+) -> None:
+    async with opened() as user:
+        await user.press(view)
+        await eventually(lambda: user.app.selected() != Selection())
+        await user.press("slash")
+        await user.type(word)
+        await user.press("enter")
+        selected = user.app.selected()
+        assert shown in (selected.module, selected.vsn)
+        await user.press("escape")
+        assert user.app.selected() == selected
+
+
+async def test_no_module_takes_the_place_of_one_that_is_gone(opened: Open, peer: Peer) -> None:
+    async with opened() as user:
+        await user.press("4", "down")
+        gone = user.app.selected().module
+        peer.world.modules = [one for one in peer.world.modules if one.name != gone]
+        peer.emit("module", f"{gone} is removed")
+        await eventually(lambda: user.app.selected().module is None)
