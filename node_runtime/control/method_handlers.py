@@ -328,6 +328,7 @@ class MethodHandlers:
             self._runtime.loop.call_soon_threadsafe(self._plans.drop, routing_id)
 
     async def plan(self, caller: Caller, request: m.MakePlan) -> m.Plan:
+        self._processes.drop_ended()
         plan = await self._plans.plan(caller.connection, request.vsn)
         return structs.replace(plan, approval=self._handler.approvals.of_plan(plan, caller.name))
 
@@ -358,10 +359,12 @@ class MethodHandlers:
         return approval
 
     def install(self, caller: Caller, request: m.Install) -> m.OperationStarted:
+        self._processes.drop_ended()
         self._handler.approvals.check(request, caller.name)
         return m.OperationStarted(operation=self._handler.install(request, caller.name, caller.claim))
 
     def rollback(self, caller: Caller, request: m.Rollback) -> m.OperationStarted:
+        self._processes.drop_ended()
         return m.OperationStarted(operation=self._handler.rollback(request, caller.name, caller.claim))
 
     def abort(self, caller: Caller, request: m.Abort) -> m.OperationStarted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import threading
 import weakref
@@ -404,3 +405,23 @@ async def test_queries_answer_while_the_loop_is_blocked(shop: Node) -> None:
     assert answers["page"].matched == answers["page"].total > 3
     assert [line.path for line in answers["tree"].lines][:2] == ["shop", "shop/shop_sup"]
     assert answers["summary"].blocked is not None
+
+
+async def test_a_plan_drops_ended_processes_that_earlier_questions_have_kept(shop: Node) -> None:
+    """A crashed process would keep the old version of its module, so that the correction would be refused."""
+    async with pool_of(2) as pids, shop.client() as client:
+        state = await sys.get_state(pids[0])
+        state["held"] = held = threading.Event()
+        freed = weakref.ref(held)
+        del state, held
+        await page(client, filter="module:*test_process_queries", order="busy")
+        await tree(client, filter="kind:gen_server")
+        exit(pids[0], "kill")
+
+        async def gone() -> bool | None:
+            with contextlib.suppress(Refused):
+                await client.request(methods.PLAN, m.MakePlan(vsn="there is no such release"))
+            gc.collect()
+            return True if freed() is None else None
+
+        await answered(gone, "the end of the state", within=5.0)

@@ -72,6 +72,14 @@ class ProcessHandlers:
     def torn_module_users(self, role: m.Role) -> Generator[None, None, dict[str, int]]:
         return self._torn(role).module_users()
 
+    def drop_ended(self) -> None:
+        """Drop the processes that have ended since clients have asked for processes: they hold their code and state.
+
+        To be called before the node searches for what holds an old version.
+        """
+        for queries in self._queries.values():
+            queries.drop_ended()
+
     def _torn(self, role: m.Role) -> ProcessQueries:
         """Return the queries of a role that the control thread answers while the event loop is blocked.
 

@@ -77,6 +77,11 @@ class Activity:
             self._processes, self._handled, self.rates = [], [], {}
             self._read_at, self._handled_by_all = 0.0, -1
 
+    def drop_ended(self) -> None:
+        """Forget the processes that have ended since the last reading."""
+        left = [pair for pair in zip(self._processes, self._handled, strict=True) if self._membership.alive(pair[0])]
+        self._processes, self._handled = [process for process, _ in left], [handled for _, handled in left]
+
     def _read(self, now: float) -> Generator[None, None, None]:
         processes = list(self._membership.processes)
         handled: list[int] = []

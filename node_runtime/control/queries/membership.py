@@ -74,6 +74,11 @@ class Membership:
         if self._events or self._zombies:
             self._apply()
 
+    def drop_ended(self) -> None:
+        """Drop the processes that have ended since the last question. Not to be called while `refresh` runs."""
+        if self._complete and len(self._events) < MAX_EVENTS:
+            self._apply()
+
     def changes_since(self, version: int) -> list[MembershipChange] | None:
         """Return the changes after a version, oldest first; None if they are not known any more."""
         if version == self.version:

@@ -108,6 +108,14 @@ class ProcessQueries:
         finally:
             self._busy = False
 
+    def drop_ended(self) -> None:
+        """Drop the processes that have ended, unless a query is being answered: they would keep old code in memory."""
+        if not self._busy:
+            self._lists.clear()
+            self._trees.clear()
+            self._membership.drop_ended()
+            self._activity.drop_ended()
+
     # ------------------------------------------------------------------ inside
 
     def _begin(self) -> Generator[None, None, None]:
