@@ -149,11 +149,11 @@ class ActionHandlers:
         self._app.show_help()
 
     async def _palette(self) -> None:
-        if not self._app.has_dialog:  # the palette is one, too
+        if not self._app.has_dialog:  # the palette is a dialog, too
             palette = CommandPalette(id="--command-palette")
             await self._app.push_screen(palette)
             for field in palette.query(Input):
-                palette.set_focus(field)  # at once, for the letters that are held until this key has had its effect
+                palette.set_focus(field)  # now: the held letters go to the field right after this key
 
     async def _back(self) -> None:
         if self._app.top_screen is self._app.main_screen:

@@ -1,8 +1,8 @@
 """The registry of the operator's actions.
 
 Keymap, footer, help, palette and the equivalent command lines use this registry. A keymap file refers to actions by id.
-An action with the role operator needs an armed dashboard, unless the action changes nothing. The dashboard's check of
-the role is not the only one: the node checks it, too.
+An action with the role operator needs an armed dashboard, unless the action changes nothing. The node checks the role,
+too.
 """
 
 from __future__ import annotations

@@ -195,7 +195,7 @@ class HotdashApp(NodeApp):
         self.apply(view)
 
     def add_operation(self, operation: m.Operation) -> None:
-        """Draw the node with this operation, which the node has returned, new or updated."""
+        """Draw the node with a new or updated operation that the node has returned."""
         self.apply(self.node.with_operation(operation))
 
     # -------------------------------------------------------------- drawing
@@ -352,7 +352,7 @@ class HotdashApp(NodeApp):
         self.run_worker(self.handlers.run(action_id), name=action_id, group=group, exclusive=True, exit_on_error=False)
 
     def action_help_quit(self) -> None:
-        """Say which key quits; ctrl+c does not."""
+        """Say which key quits, because ctrl+c doesn't quit."""
         self.show_toast(f"Press {key_of('quit', self.dashboard.keymap)} to quit hotdash.")
 
     def arm(self, on: bool) -> None:
@@ -371,7 +371,7 @@ class HotdashApp(NodeApp):
         if self._driver is not None and self._driver.can_suspend:
             self.action_suspend_process()
         else:
-            self.show_toast("hotdash can't be suspended here: it is not the program of a shell.", bad=True)
+            self.show_toast("hotdash can't be suspended here: no shell has started it.", bad=True)
 
     def show_help(self) -> None:
         """Open the dialog with every key."""

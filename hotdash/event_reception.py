@@ -52,7 +52,7 @@ class EventReception:
                 app.read_operation(operation.id)
 
     def _show_progress(self, sentence: str) -> None:
-        """Show how far the rehearsal is for which the dashboard waits, if it waits for one."""
+        """Show the progress of a rehearsal, if the dashboard waits for the rehearsal."""
         if isinstance(self._app.screen, WaitingDialog):
             self._app.screen.show(sentence)
         elif self._app.dashboard.busy:
@@ -71,7 +71,7 @@ class EventReception:
     def _announce(self, operation: m.Operation) -> None:
         """Announce an operation that has just begun, unless this dashboard has requested it.
 
-        If a dialog is open that would begin another operation, the dialog is disabled, and shows the announcement.
+        An open dialog that would begin another operation is disabled, and shows the announcement.
         """
         app = self._app
         ours = app.handlers.releases.requesting or operation.id in app.handlers.releases.own

@@ -1,7 +1,7 @@
 """The connection to the node. The link reads from the node and posts messages to the dashboard.
 
-The link reads a summary after each event that may have changed it, and the rows and the process that the open view
-shows. When the connection is lost, the link retries until it reconnects.
+After each event that may have changed the summary of the node, the link reads the summary. It also reads the rows and
+the process that the open view shows. When the connection is lost, the link retries until it reconnects.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ class NodeLink:
                     await self._poll_due.wait()
 
     async def _read_old_code(self, client: Client, snapshot: m.NodeSummary) -> None:
-        """Read what keeps old versions, but not often: the node makes a copy of itself for each answer."""
+        """Read what keeps old versions. This is rare, because the node makes a copy of itself for each answer."""
         old = any(module.old_vsn is not None for module in snapshot.modules)
         if self._needs.old_code and old and time.monotonic() >= self._old_code_due:
             found = await client.request(methods.OLD_CODE)

@@ -42,7 +42,7 @@ W = TypeVar("W", ProcessWindow, TreeWindow)
 
 
 class WindowReader:
-    """Reads the windows (ranges of a list's rows) and the process that the last `set_needs` named, and posts them."""
+    """Reads and posts what the last `set_needs` has named: windows (ranges of a list's rows), and one process."""
 
     def __init__(self, post: Callable[[Message], object]) -> None:
         self._post = post

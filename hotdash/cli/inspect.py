@@ -107,9 +107,9 @@ def results(
 async def _find_results(
     client: Client, operation: str | None
 ) -> tuple[m.Operation, m.Operation | None, dict[int, str]]:
-    """Return the operation; its commit, if the newest operation is this commit; and the crashes since the operation.
+    """Return (operation, its commit or None, the crashes since the operation). By default, take the newest operation.
 
-    A commit affects no process. So without an id, return the install that the newest operation has committed.
+    A commit has no results for processes. So if the newest operation is a commit, return the committed install with it.
     """
     found = await client.request(methods.OPERATION, m.GetOperation(operation=operation))
     committed = None

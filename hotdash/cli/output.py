@@ -1,8 +1,7 @@
 """Output of the verbs: tables for people, JSON for scripts.
 
-JSON has every field of a struct, including fields with their default value, so a script never has
-to check whether a key is present. What a node sends is not trusted: in JSON, too, characters that
-act on a terminal are escaped.
+JSON has every field of a struct, including fields with their default value, so a script never has to check whether a
+key is present. Data from a node is not trusted: characters that act on a terminal are escaped, even in JSON.
 """
 
 from __future__ import annotations

@@ -39,9 +39,9 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         for verb in verbs.split()
     }
 )
-"""The verbs, each with the module of this package that lists it in VERBS.
+"""The module of each verb in this package; the module's VERBS has the verb.
 
-Importing all of these modules takes about twice the time of importing one.
+Importing all of these modules takes about twice as long as importing one.
 """
 
 

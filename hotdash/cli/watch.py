@@ -70,7 +70,9 @@ def _run(once: Callable[[], None]) -> None:
 
 
 def _paint(renderable: RenderableType) -> None:
-    """Replace the previous output on the terminal. Lines that don't fit are cut, because they would make it scroll."""
+    """Replace the previous output on the terminal. Lines that don't fit are cut, because they would scroll the
+    terminal.
+    """
     size = shutil.get_terminal_size()
     console = Console(highlight=False, emoji=False, width=size.columns)
     with console.capture() as captured:

@@ -33,7 +33,8 @@ _FIRST_MODE: Final = "node 1"
 class _OpenNode:
     """One of the nodes.
 
-    `view` and `dashboard` have its state when its tab was last left; `mode` is Textual's name of its stack of screens.
+    `view` is the state of the node, and `dashboard` the state of the dashboard, when the node's tab was last left.
+    `mode` is Textual's name of the node's stack of screens.
     """
 
     address: NodeAddress

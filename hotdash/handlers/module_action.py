@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hotdash.app import HotdashApp
 
 MAX_STACKS: Final = 5
-"""The stacks of at most this many processes are read."""
+"""The maximum number of processes whose stacks are read."""
 
 
 async def open_module(app: HotdashApp) -> None:

@@ -98,7 +98,7 @@ async def _end_marked(app: HotdashApp, verb: str, marked: tuple[ProcessKey, ...]
 
 
 def _known(app: HotdashApp, key: ProcessKey) -> m.ProcessSummary | None:
-    """Return the process as its screen or, if none is open, a known row shows it; None if neither shows it."""
+    """Return the process from its open screen, else from a known row; None if neither has it."""
     screen = app.top_screen
     if isinstance(screen, ProcessScreen) and screen.view is not None and screen.view.process.pid == key.pid:
         return screen.view.process

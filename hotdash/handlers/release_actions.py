@@ -36,7 +36,7 @@ R = TypeVar("R", m.Operation, m.OperationStarted)
 DEFAULT_WAIT_SECONDS = 15.0
 """The initial value of the field "Wait up to".
 
-It is not 0, because a state machine may enter a state that blocks the install after the plan was made.
+It is not 0: after the plan was made, a state machine may enter a state that blocks the install.
 """
 
 
@@ -52,7 +52,7 @@ class ReleaseActions:
         self._aborting: set[str] = set()
         """The ids of the operations that this dashboard has aborted."""
         self._unreported: set[str] = set()
-        """Those of them whose outcome the dashboard has not shown yet."""
+        """The ids of the aborted operations whose outcome the dashboard has not shown yet."""
 
     async def stage(self) -> None:
         app = self._app
@@ -117,7 +117,7 @@ class ReleaseActions:
         await self._follow(started.operation)
 
     async def _show_blocked(self, plan: m.Plan) -> None:
-        """Show the plan with its blockers. There is no toast about the blockers, because it would cover them."""
+        """Show the plan with its blockers. There is no toast about the blockers, because a toast would cover them."""
         if isinstance(self._app.top_screen, PlanScreen):
             self._app.pop_screen()
         await self._app.push_screen(PlanScreen(plan))
@@ -314,9 +314,9 @@ class ReleaseActions:
         )
 
     def report_abort(self, operation: m.Operation) -> None:
-        """Report the end of an operation that this dashboard has aborted, or of its own that somebody else has.
+        """Report the end of an aborted operation that this dashboard has begun or aborted.
 
-        If the screen of the operation is open, there is no report.
+        An operation that somebody else has aborted is not reported while its screen is open.
         """
         self._report_own_abort(operation)
         known = operation.outcome == "aborted" and operation.id in self.own - self._aborting

@@ -36,7 +36,7 @@ async def remove_release(app: HotdashApp) -> None:
             line(span("on ", "muted"), span(app.node.name, "strong")),
             line(span(f"{release.name} {release.vsn}", "name"), " is ", *status_words(release, state.node_now), staged),
             line("The node deletes the files that only this release needs. The running code is not changed."),
-            line("Without this release, the node can't return to it. Stage its tarball to have it again."),
+            line("Afterwards, the node can't return to this release until its tarball is staged again."),
         ),
         verb="Remove",
         command_line=lambda answer: command_line_of("remove", subject),

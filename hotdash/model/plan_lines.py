@@ -90,7 +90,9 @@ def summary(plan: m.Plan) -> list[Line]:
     if plan.rehearsal is not None and plan.rehearsal.reached:
         lines.append(
             line(
-                "Rehearsed on a copy of the node. Processes are suspended for about ", span(_pause(plan), "strong"), "."
+                "Rehearsed on a copy of the node. The install will suspend processes for about ",
+                span(_pause(plan), "strong"),
+                ".",
             )
         )
     if unknown := unrehearsed(plan):
@@ -221,7 +223,7 @@ def _processes(plan: m.Plan) -> list[Line]:
     if _suspended_seconds(plan):
         lines.append(
             line(
-                span("  Processes are suspended for about "),
+                span("  The install will suspend processes for about "),
                 span(_pause(plan), "strong"),
                 span(", once their callbacks have ended."),
             )

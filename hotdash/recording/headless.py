@@ -27,7 +27,7 @@ _STATEFUL = ("gen_server", "gen_statem")
 
 
 class _TurnOfStates:
-    """Chooses whose state is recorded: each named server and state machine in turn."""
+    """Chooses the process whose state is recorded: each named server and state machine in turn."""
 
     def __init__(self) -> None:
         self._last = 0

@@ -113,7 +113,9 @@ class ReplayLink:
             await asyncio.sleep(POLL_SECONDS)
 
     def _take(self) -> list[Message]:
-        """Return the message of the next record, or nothing if it can't be decoded, and go on."""
+        """Return a list with the message of the next record, and go on. If the record can't be decoded, the list is
+        empty.
+        """
         messages: list[Message] = []
         with suppress(UnknownRecord):
             if self._next is not None:

@@ -42,8 +42,9 @@ class RecordingWriter:
         self._write_frame([header])
 
     def add(self, record: Record) -> str:
-        """Append a record; return a sentence if this ends the recording, because the write fails or the file is
-        full."""
+        """Append a record. If the write fails or the file is full, end the recording, and return a sentence that says
+        so.
+        """
         if self.ended:
             return ""
         self._records.append(record)

@@ -123,9 +123,9 @@ class ConfirmDialog(Dialog[Answer | None]):
             self._check()
 
     def on_key(self, event: events.Key) -> None:
-        """Pass a character that is typed on a button to the field that waits for a text: the required one comes first.
+        """If a character is typed while a button has the focus, put the character into a field, and focus the field.
 
-        What stood in the field is replaced, as if the field had been entered by the tab key.
+        This is the field for the required text or, without one, the field for the reason. The field's text is replaced.
         """
         fields = [field for field in self.query(Input) if field.id in ("typed", "reason")]
         if isinstance(self.focused, Button) and event.is_printable and event.character != " " and fields:
@@ -162,7 +162,7 @@ class ConfirmDialog(Dialog[Answer | None]):
 
     @on(Input.Submitted)
     def _focus_button(self) -> None:
-        """Let enter in a field focus the button, if the required text is typed; a second enter confirms."""
+        """On enter in a field, focus the button if the required text is typed. A second enter confirms."""
         self._check()  # in a pasted text, enter comes before the field has reported its change
         if not self.query_one("#do").disabled:
             self.query_one("#do").focus()

@@ -196,7 +196,7 @@ class ProcessScreen(NodeScreen):
             if self._name is not None or self.visits.present is None
             else view_state.node.process(self.visits.present)
         )
-        if known is not None:  # it may end before the node has sent it
+        if known is not None:  # the process may end before the node has sent it
             self._name = known.name
         self._draw()
 
@@ -289,7 +289,7 @@ class ProcessScreen(NodeScreen):
         self.query_one("#around" if self.query_one("#state").has_focus else "#state").focus()
 
     def action_go_to_match(self, direction: int) -> None:
-        """Go to the next match (1) or the one before (-1), in both outlines, and open the lines above it."""
+        """Go to the next (1) or the previous (-1) match in both outlines, and open the lines above the match."""
         if not self._searched:
             return
         found: list[tuple[Outline, Path]] = [

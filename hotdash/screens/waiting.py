@@ -21,8 +21,8 @@ from .dialog import Dialog
 class WaitingDialog(Dialog[None]):
     """Says what the dashboard waits for. Escape calls `give_up`; all other keys have no effect.
 
-    These keys may be meant for the next dialog, such as the version that confirms an upgrade. That dialog has not shown
-    its question yet, so they are no answer to it, and they are no keys of the view below either.
+    The operator may type a key for the next dialog before that dialog has shown its question. Such a key must neither
+    answer the question nor act on the view below.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "give_up", "Stop waiting")]

@@ -100,7 +100,8 @@ class Overview(View):
         self.processes.select(process)
 
     def select_child(self, supervisor: ProcessKey, child_id: str) -> None:
-        """Put the cursor on a child of a supervisor, whose screen has its crash reports, once the tree shows the child.
+        """Put the cursor on a child of a supervisor once the tree shows the child. The child's screen has its crash
+        reports.
 
         Until then, and if the child does not run, the cursor is on the supervisor.
         """

@@ -37,7 +37,7 @@ class ProcessPanel(Vertical):
         self._state = ScrollingLines(classes="state")
         self._last_shown: tuple[ProcessKey, str] | None = None
         self.successor: ProcessKey | None = None
-        """The successor of the process that the panel shows, once that one has ended."""
+        """The successor of the shown process, if the shown process has ended."""
 
     def compose(self) -> ComposeResult:
         yield self._details
@@ -63,7 +63,7 @@ class ProcessPanel(Vertical):
             return
         self._last_shown = key, title_of(process)
         details = process_lines(process, view_state.node_now)
-        if own is None:  # the place of links and monitors, which are not known yet, so that what is below doesn't jump
+        if own is None:  # keep room for links and monitors: the lines below must not move when they arrive
             details += [()] * (len(self._details.lines) - len(details))
         self.show_lines(details, state_lines(view_state, key))
 

@@ -32,7 +32,9 @@ _WORKERS = ("gen_server", "gen_statem")
 
 
 class ProcessTree(WindowTable):
-    """The tree of a node. `collapsed` has the paths of closed rows, `unfolded` those that show all their children."""
+    """The tree of a node. `collapsed` has the paths of closed rows, `unfolded` the paths of rows that show all their
+    children.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(move_keys("toggle_row"), "open_or_close", id="toggle_row", show=False),
@@ -92,7 +94,7 @@ class ProcessTree(WindowTable):
             self._place_cursor(rows)
 
     def _select_hit(self, rows: list[TreeRow]) -> None:
-        """If the filter hides the selected process, select the first one that matches instead."""
+        """If the filter hides the selected process, select the first matching process."""
         hit = next((row for row in rows if row.line.matched), None)
         if hit is not None and self.key not in self.rows_by_key:
             self.key = hit.key

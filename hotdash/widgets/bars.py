@@ -155,8 +155,8 @@ class VitalsBar(Widget):
 class ShownKey:
     """A key of the footer. It is dim unless its action is allowed now.
 
-    `useful` is set if the action has something to do, and the role of the cookie allows it; it may still require that
-    the dashboard is armed. `step` is the step of a replay, for a key that is no action.
+    `useful` is true if the action has something to do, and the cookie's role allows the action. The action may still
+    need an armed dashboard. `step` is the step of a replay, for a key without an action.
     """
 
     action_id: str
@@ -190,7 +190,7 @@ class KeyBar(ClickableBar):
     keys: reactive[tuple[ShownKey, ...]] = reactive(())
 
     def show(self, view_state: ViewState, view: str, selected: Selection) -> None:
-        """Draw the keys of `view`, of which those that can do nothing with what is `selected` are dim."""
+        """Draw the keys of `view`. A key that can do nothing with the selection is dim."""
         replay = [ShownKey("", keys, label, True, True, step) for step, keys, label in _REPLAY_KEYS]
         self.keys = (*(replay if view_state.dashboard.replay else ()), *self._of_view(view, view_state, selected))
 
@@ -225,7 +225,9 @@ class KeyBar(ClickableBar):
         return Content("  ").join(parts)
 
     def _keys_that_fit(self, width: int) -> list[ShownKey]:
-        """Return the keys that fit into `width` cells. The last useless ones go first; that of the help stays."""
+        """Return the keys that fit into `width` cells. Useless keys are left out first, from the end. The key of the
+        help stays.
+        """
         keys = list(self.keys)
         while len(keys) > 1 and sum(one.cells + 2 for one in keys) - 2 > width:
             droppable = [one for one in keys if one.action_id != "help"]

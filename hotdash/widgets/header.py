@@ -16,7 +16,7 @@ from node_runtime.protocol import messages as m
 from .painting import content
 
 WIDE = 110
-"""The number of columns from which on the header shows what is less important."""
+"""The minimum width, in columns, at which the header also shows less important parts."""
 
 
 class Header(Widget):
@@ -44,7 +44,7 @@ class Header(Widget):
 
     def render(self) -> RenderResult:
         left, right = self.lines
-        if self.has_class("-armed") and self.app.native_ansi_color:  # the terminal's colours can't be read on its red
+        if self.has_class("-armed") and self.app.native_ansi_color:  # red hides other colours
             left, right = (tuple(Span(part.text, "strong") for part in half) for half in self.lines)
         left = cut(left, self.content_size.width - width_of(right) - 1)  # the connection and the rights stay readable
         gap = self.content_size.width - width_of(left) - width_of(right)

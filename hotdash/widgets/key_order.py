@@ -45,13 +45,13 @@ class KeyOrderApp(App[None]):
 
     def __init__(self, *, ansi_color: bool | None = None) -> None:
         if os.environ.get("NO_COLOR") == "":
-            # Textual takes it for set: text is black on black in a terminal with few colours.
+            # Textual takes an empty NO_COLOR for set: text is black on black in a terminal with few colours.
             del os.environ["NO_COLOR"]
         super().__init__(ansi_color=ansi_color)
         self._held: deque[events.Key | events.Paste] = deque()
 
     async def on_event(self, event: events.Event) -> None:
-        """Hold a key or a pasted text while an earlier one has not yet had its effect."""
+        """Hold a key or a pasted text until the earlier keys and texts have had their effect."""
         if not isinstance(event, events.Key | events.Paste) or event.is_forwarded:
             await super().on_event(event)
         elif self._marker is None and not self._held:

@@ -74,7 +74,7 @@ class LineScrollView(ScrollView, can_focus=True):
         return self.draw_line(y)
 
     def refresh_changed(self) -> None:
-        """Draw the visible lines that show something else than when they were drawn last."""
+        """Draw the visible lines whose content has changed since they were last drawn."""
         changed = [y for y in range(self.size.height) if y not in self._drawn or self._drawn[y] != self._look(y)]
         if changed:
             self.refresh(*(Region(0, y, self.size.width, 1) for y in changed))

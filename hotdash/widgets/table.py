@@ -36,9 +36,9 @@ class Column:
 
     In a narrow table, columns with `grow` shrink first, and columns with a higher `drop_order` are dropped first. A
     column with `grow` takes the width that the other columns leave, but at most its `max_width` or the width of its
-    content, whichever is larger. A column may exceed its `max_width` up to `roomy_width` if no other column is
-    narrower because of it. If a column with `joins` is dropped, its cells follow those of the column with `grow`, and
-    lose their beginning if they are too long: the end tells more rows apart.
+    content, whichever is larger. A column may exceed its `max_width` up to `roomy_width` if no other column is narrower
+    because of it. If a column with `joins` is dropped, its cells are shown after the cells of the column with `grow`. A
+    cell that is too long then loses its beginning, because the ends of such cells differ more.
     """
 
     title: str

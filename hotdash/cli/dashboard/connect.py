@@ -78,7 +78,7 @@ def connect(
 
 
 def _several(names: tuple[str, ...], cookie_file: Path | None, settings: Settings) -> list[OpenedNode]:
-    """Return the nodes with these names or, without names, those that the user chooses, which may be none.
+    """Return the nodes with these names. Without names, let the user choose nodes; the user may choose none.
 
     A node's cookie file in the settings takes precedence over `cookie_file`.
     """

@@ -36,7 +36,7 @@ def max_size_option(command: click.decorators.FC) -> click.decorators.FC:
 @click.command()
 @node_options
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--for", "duration", type=Seconds(min=0.1), metavar="SECONDS", help="End the recording then.")
+@click.option("--for", "duration", type=Seconds(min=0.1), metavar="SECONDS", help="The length of the recording.")
 @max_size_option
 def record(node: str, cookie_file: Path | None, file: Path, duration: float | None, max_size: int) -> None:
     """Record NODE into FILE until interrupted, without a screen; 'hotdash replay FILE' shows the recording."""

@@ -98,11 +98,13 @@ def deploy(
     """Bring the project in DIR to NODE: build it, stage it, plan, ask, upgrade, wait for good health, and commit.
 
     If an application has no appup from the release that NODE runs, the appup is generated first, and written to DIR. If
-    the project still has the version that NODE runs, but differs from its tarball, it gets the next version before.
-    Each step is shown with the command that does only this step. With -o json, each step is one line.
+    the project still has the version that NODE runs, but other content, the project first gets the next version. Each
+    step is shown with the command that does only this step. With -o json, each step is one line.
     """
     if how["lose"] and not yes:
-        raise click.UsageError("--lose is only for a deployment without a question: pass --yes too, or leave it out.")
+        raise click.UsageError(
+            "--lose needs --yes, because it is only for a deployment that asks nothing; add --yes, or leave out --lose."
+        )
     output, lose = DeploymentOutput(how.pop("output") == "json"), frozenset(how.pop("lose"))
     deployment = _Deployment(node, cookie_file, yes, lose, plan_only, m.InstallOptions(**how), output)
     release = read_release(folder)

@@ -16,7 +16,7 @@ from node_runtime.protocol.clip import clip_path
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
 _RUN: Final = "import sys; from node_runtime.cli import main; main(sys.argv[1:])"
-"""Runs the command `node-runtime` of the environment that this command runs in."""
+"""Runs `node-runtime` in this command's own Python environment."""
 OUTPUT_FOLDER: Final = "_build"
 
 

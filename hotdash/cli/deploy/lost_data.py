@@ -22,7 +22,7 @@ def lost_names(plan: m.Plan) -> tuple[str, ...]:
 
 
 def _known_names(plan: m.Plan) -> set[str]:
-    """Return the names of all data that `--lose` may name: also of data that the install keeps after all."""
+    """Return the names that `--lose` accepts. They include names of data that the install keeps."""
     fields = () if plan.rehearsal is None else plan.rehearsal.lost
     return {*(one.field for one in fields), *(f"{one.module}.{one.name}" for one in plan.module_values)}
 

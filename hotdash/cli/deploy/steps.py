@@ -20,12 +20,12 @@ class DeploymentOutput:
     as_json: bool
 
     def begin(self, line: Sequence[str]) -> None:
-        """Print the command of the next step, as `set -x` of a shell does; nothing in JSON, where `end` prints it."""
+        """Print the command of the next step, as `set -x` of a shell does. In JSON mode, `end` prints the command."""
         if not self.as_json:
             click.echo(f"+ {sanitize(shlex.join(line))}")
 
     def end(self, step: str, line: Sequence[str], result: object, table: Callable[[], RenderableType] | None) -> None:
-        """Print the result of a step: in JSON always, as text only if `table` is given."""
+        """Print the result of a step. In text mode, print it only if `table` is given."""
         if self.as_json:
             print_line({"step": step, "command": shlex.join(line), "result": result})
         elif table is not None:

@@ -137,9 +137,7 @@ def suspend(
 @click.command()
 @node_options
 @click.argument("process", metavar="PID|NAME", shell_complete=complete_processes)
-@click.option(
-    "--yes", is_flag=True, expose_value=False, help="Accepted as by suspend; resume never asks for confirmation."
-)
+@click.option("--yes", is_flag=True, expose_value=False, help="Has no effect: resume never asks for confirmation.")
 @reason_option
 @output_option
 def resume(node: str, cookie_file: Path | None, process: str, reason: str | None, output: str) -> None:

@@ -20,8 +20,7 @@ ERROR_SECONDS: Final = 300.0
 BLOCK_SECONDS: Final = 600.0
 """The number of seconds for which a past block of the event loop is still listed."""
 START_SECONDS: Final = 20.0
-"""The number of seconds after a node's start in which a block belongs to the start: it is not listed once it has ended.
-"""
+"""A block of the event loop in these first seconds of a node is listed only while the block lasts."""
 _TONE_ORDER: Final[tuple[Tone, ...]] = ("bad", "warn")
 
 
@@ -29,8 +28,8 @@ _TONE_ORDER: Final[tuple[Tone, ...]] = ("bad", "warn")
 class Trouble:
     """One trouble: a sentence, the view to open, and what is selected there.
 
-    `about` tells troubles of the same view and selection apart. `child` is the id of the child of the supervisor
-    `process` that is selected instead of the supervisor, if the tree shows it.
+    `about` tells troubles of the same view and selection apart. `child` is the id of a child of the supervisor
+    `process`. If the tree shows the child, the child is selected instead of the supervisor.
     """
 
     tone: Tone

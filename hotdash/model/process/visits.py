@@ -37,7 +37,7 @@ class Visits:
         return self._keys[self._at] if self._keys else None
 
     def visit(self, key: ProcessKey) -> None:
-        """Go to a process. As in a browser, the processes to which one could go forth are forgotten."""
+        """Go to a process. As in a browser, the history after the present process is forgotten."""
         self.leave()
         if key != self.present:
             self._keys = [*self._keys[: self._at + 1], key][-MAX_VISITS:]

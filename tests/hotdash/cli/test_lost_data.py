@@ -50,7 +50,7 @@ def test_names_without_an_answer_in_advance_are_a_usage_error(
     with pytest.raises(SystemExit) as ended:
         main(["deploy", NODE, str(tmp_path), "--lose", "shop.hub.CLIENTS"])
     assert ended.value.code == ExitCode.USAGE
-    assert "--lose is only for a deployment without a question: pass --yes too" in capsys.readouterr().err
+    assert "--lose needs --yes, because it is only for a deployment that asks nothing" in capsys.readouterr().err
 
 
 def test_a_field_of_a_state_is_named_only_if_it_holds_data_and_the_upgrade_drops_it() -> None:

@@ -101,7 +101,7 @@ async def test_a_plan_shows_what_the_rehearsal_found(opened: Open, peer: Peer) -
         await user.sees(
             "no problems found",
             "'lime' → 'red'",
-            "Processes are suspended for about 1.2 ms",
+            "The install will suspend processes for about 1.2 ms",
             "tag2 of fil_sup  new, started",
         )
         await user.sees("Not undone if the install fails", "f can't.")
