@@ -10,7 +10,7 @@ from typing import ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.validation import Number
 from textual.widgets import Button, Input, Label
 
@@ -59,11 +59,14 @@ class ConfirmDialog(Dialog[Answer | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         ("escape", "cancel", "Cancel"),
         ("left,right", "other_button", "Go to the other button"),
+        ("pageup", "page(-1)", "Read the lines above"),
+        ("pagedown", "page(1)", "Read the lines below"),
     ]
 
     DEFAULT_CSS = """
     ConfirmDialog {
-        & > Vertical { overflow-y: auto; }
+        & #lines { height: auto; max-height: 100%; }
+        & #answer { dock: bottom; height: auto; max-height: 100%; overflow-y: auto; }
         &.-harmful > Vertical { border: round $error; }
         & .field { height: 1; margin-bottom: 1; }
         & .field Label { width: auto; min-width: 26; max-width: 75%; padding-right: 1; color: $foreground 60%; }
@@ -89,19 +92,21 @@ class ConfirmDialog(Dialog[Answer | None]):
         question = self._question
         with Vertical() as box:
             box.border_title = content(line(span(question.title)))
-            yield StaticLines()
-            if question.wait is not None:
-                seconds = Input(f"{question.wait:g}", id="wait", validators=[Number(0)], compact=True)
-                yield from _field(question.wait_label, seconds)
-            if question.reason is not None:
-                yield from _field("Reason, in the audit log", Input(question.reason, id="reason", compact=True))
-            if question.typed is not None:
-                label = f"Type {question.typed} to proceed"
-                yield from _field(label, Input(id="typed", compact=True))
-            yield StaticLines(id="command-line")
-            with Horizontal(id="buttons"):
-                yield Button("Cancel", id="cancel", flat=True)
-                yield Button(question.verb, id="do", variant="error" if question.harmful else "primary", flat=True)
+            with VerticalScroll(id="lines", can_focus=False):
+                yield StaticLines()
+            with Vertical(id="answer"):
+                if question.wait is not None:
+                    seconds = Input(f"{question.wait:g}", id="wait", validators=[Number(0)], compact=True)
+                    yield from _field(question.wait_label, seconds)
+                if question.reason is not None:
+                    yield from _field("Reason, in the audit log", Input(question.reason, id="reason", compact=True))
+                if question.typed is not None:
+                    label = f"Type {question.typed} to proceed"
+                    yield from _field(label, Input(id="typed", compact=True))
+                yield StaticLines(id="command-line")
+                with Horizontal(id="buttons"):
+                    yield Button("Cancel", id="cancel", flat=True)
+                    yield Button(question.verb, id="do", variant="error" if question.harmful else "primary", flat=True)
 
     def on_mount(self) -> None:
         self.query_one(StaticLines).show(list(self._question.lines))
@@ -178,6 +183,11 @@ class ConfirmDialog(Dialog[Answer | None]):
         answer = self._answer()
         if answer is not None and self._typed_correctly() and not self._frozen:
             self.dismiss(answer)
+
+    def action_page(self, by: int) -> None:
+        """Scroll the lines by one page; the fields and the buttons stay where they are."""
+        lines = self.query_one("#lines", VerticalScroll)
+        lines.scroll_relative(y=by * max(1, lines.size.height - 1), animate=False)
 
     def action_other_button(self) -> None:
         """Go from one button to the other; in a field, the arrows move the cursor."""

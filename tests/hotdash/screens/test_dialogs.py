@@ -11,6 +11,7 @@ from textual.widgets import Button, Input
 from hotdash.widgets.bars import KeyBar
 from node_runtime.protocol import messages as m
 from tests.support.dashboard.dashboard_pilot import Open
+from tests.support.dashboard.fil_world import a_plan
 from tests.support.dashboard.scripted_peer import Peer
 from tests.support.waiting import eventually
 
@@ -48,6 +49,21 @@ async def test_the_buttons_of_a_question_are_reached_in_the_smallest_terminal_to
         await eventually(lambda: all(dialog.region.contains_region(button.region) for button in dialog.query(Button)))
         assert user.app.focused is not None
         assert user.app.focused.id == "do"
+
+
+async def test_a_long_question_leaves_its_fields_and_buttons_on_the_screen_and_is_read_by_page_down(
+    opened: Open, peer: Peer
+) -> None:
+    warnings = tuple(f"warning {number} of the plan, which is a long one" for number in range(30))
+    peer.world.plans["1986.b"] = a_plan("1986.b", warnings=warnings)
+    async with opened((80, 24), read_only=False) as user:
+        await user.press("5", "down", "U")
+        await user.sees("on fil@127.0.0.1", "Type 1986.b to proceed", "$ hotdash upgrade", "Cancel")
+        assert "warning 29" not in user.frame()
+        await user.press("pagedown", "pagedown", "pagedown", "pagedown")
+        await user.sees("warning 29", "Type 1986.b to proceed", "Cancel")
+        await user.press("pageup", "pageup", "pageup", "pageup")
+        await user.sees("on fil@127.0.0.1")
 
 
 async def test_the_downgrade_key_does_not_upgrade(opened: Open, peer: Peer) -> None:
