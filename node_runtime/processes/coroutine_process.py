@@ -1,8 +1,8 @@
 """Processes without callbacks: they run a coroutine function that calls `receive`, or plain asyncio code.
 
-A process of the kind "process" uses the runtime's functions, such as `receive`; an exit signal ends it at once, as in
-OTP. A process of the kind "task" runs plain asyncio code, which doesn't have to know about the runtime. An exit signal
-cancels this code. Its `finally` blocks may then run until the supervisor kills the process.
+A process of the kind "process" uses the runtime's functions, such as `receive`. An exit signal ends it at once, as in
+OTP. A process of the kind "task" runs plain asyncio code that doesn't use the runtime. An exit signal cancels this
+code; its `finally` blocks may then run until the supervisor kills the process.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ class CoroutineProcess(Process):
         return qualname
 
     def _named_code(self) -> Any:
-        """Return the function that the process runs; for another callable, return the class of the callable.
+        """Return the function that the process runs. For a callable of another kind, return its class.
 
-        Reading an attribute of such a callable could run user code.
+        Reading an attribute of the callable itself could run user code.
         """
         return self.function if type(self.function) in FUNCTION_TYPES else type(self.function)
 
@@ -108,7 +108,7 @@ class CoroutineProcess(Process):
             self._report(reason, error)
         self.runtime.end(self, reason, inside=True)
         if self.run_state is DEAD and self.pid not in self.runtime.zombies:
-            self.task = None  # the task refers to the process: this cycle would keep the function's code alive
+            self.task = None  # otherwise a cycle of task and process would keep the function's code alive
 
     def _report(self, reason: object, error: BaseException) -> None:
         if self.run_state is not DEAD:
@@ -124,7 +124,7 @@ class CoroutineProcess(Process):
         """Take the oldest message, waiting at most `timeout` seconds. Raises TimeoutError."""
         if self.messages_without_wait == MAX_MESSAGES_PER_RUN:
             self.messages_without_wait = 0
-            await asyncio.sleep(0)  # before a message is taken: if the sleep is cancelled, no message is lost
+            await asyncio.sleep(0)  # before a message is taken, so that a cancellation loses no message
         message = self._take()
         if message is not NO_MESSAGE:
             self.messages_without_wait += 1
@@ -183,13 +183,13 @@ class AdoptedTask(CoroutineProcess):
     """A context manager that makes the current asyncio task a process while its block runs.
 
     The runtime has not created the task. `function` is a function of the runtime, and is shown as the code of the
-    process. The parent of the process is the calling process. If the process is killed, its task is cancelled, like the
-    task of any other process; the caller may catch the CancelledError, call `uncancel` on the task, and continue. An
-    error is reported as the crash of the process. OTP has no such process.
+    process. The parent of the process is the calling process. If the process is killed, its task is cancelled, as for
+    any other process. The caller may catch the CancelledError, call `uncancel` on the task, and continue. An error is
+    reported as the crash of the process. OTP has no such process.
 
-    Without a task, a process can run a plain function: `begin_call` begins the process before the call, and `end_call`
-    ends it afterwards. If the function turns out to need a task, the task enters the block, and `end_call` is not
-    called.
+    Such a process can also run a function without a task: `begin_call` begins the process before the call, and
+    `end_call` ends it afterwards. If the function turns out to need a task, this task enters the block, and `end_call`
+    is not called.
     """
 
     __slots__ = ("_token", "was_killed")
@@ -199,7 +199,7 @@ class AdoptedTask(CoroutineProcess):
         caller = node.calling_process()
         parent = ROOT if caller is None else caller.pid
         if type(caller) is AdoptedTask:
-            parent = caller.parent  # the current task was created inside the block of another task
+            parent = caller.parent  # a task inside the block of another AdoptedTask
         CoroutineProcess.__init__(self, node, parent, function)
         self._token: Token[Process | None] | None = None
         self.was_killed = False
@@ -213,7 +213,7 @@ class AdoptedTask(CoroutineProcess):
     def __enter__(self) -> Self:
         if not self.callback_began:
             self.begin_call()
-        elif self.run_state is DEAD:  # killed after `begin_call`, when it had no task to be cancelled
+        elif self.run_state is DEAD:  # killed after `begin_call`, when there was no task to cancel
             self.was_killed = True
             self.runtime.last_frame_ended(self)
             raise asyncio.CancelledError

@@ -1,8 +1,8 @@
 """Crash reports: one log record for each process that ends because its own code failed; and a counter of failures.
 
-The record has a sentence as its message, the report as its attribute `report`, and a traceback with the source lines of
-the code version that ran. Callers, links and monitors get the exception as the exit reason, but without its traceback:
-the traceback would keep the frames of the dead process and their code alive.
+The record's message is a sentence, its attribute `report` is the report, and its traceback has the source lines of the
+code version that ran. Callers, links and monitors get the exception as the exit reason, but without the traceback,
+which would keep the frames of the dead process and their code alive.
 """
 
 from __future__ import annotations
@@ -32,30 +32,29 @@ RUNTIME_PACKAGE: Final = __name__.partition(".")[0]
 MAX_TRACE_ERRORS: Final = 6
 """The maximum number of errors in the trace of a crash report: the error itself, its causes and members of groups."""
 MAX_TRACE_CALLS: Final = 12
-"""The maximum number of calls that a trace keeps from each end of the traceback of one error."""
+"""From each end of an error's traceback, a trace keeps at most this many calls."""
 COUNTED: Final = "counted_failure"
-"""The attribute that marks a log record whose failure `FailureCounter` has counted."""
+"""The attribute of a log record that says that `FailureCounter` has counted the failure."""
 
 
 class FailureCounter:
     """Counts the failures of a runtime since its start.
 
-    The code that sees a failure counts it. The log records of failures are not counted, because they may reach nobody:
-    a program that configures `logging` can disable each logger and handler.
+    The code that sees a failure counts it. Counting log records instead would be unreliable: a program can disable each
+    logger and handler.
     """
 
     def __init__(self) -> None:
         self.crashes = 0
         """Processes that ended because their own code failed, and HTTP requests whose handlers failed."""
         self.restarts = 0
-        """Restarts and failed starts of children; those of temporary children are not counted."""
+        """Restarts and failed starts of children, except temporary children."""
         self.unfinished_restarts = 0
         """Restarts that have begun and have not ended yet."""
         self.retry_due = 0.0
-        """The time, on the monotonic clock, at which the last of the delayed restarts is due (see `BackOff`)."""
+        """The time, on the monotonic clock, at which the last delayed restart is due (see `BackOff`)."""
         self.endings: list[str] = []
-        """A clause about each supervisor that restarted children too often, and each application that ended abnormally.
-        """
+        """Clauses about supervisors that restarted children too often, and applications that ended abnormally."""
 
     @contextmanager
     def restart(self) -> Iterator[None]:
@@ -103,9 +102,9 @@ def report_crash(
 ) -> None:
     """Log the end of `process`, unless the end is orderly. `error` is the exception that the code of `process` raised.
 
-    If a `Refused` caused the end, the log gets only the sentence of the Refused, without a traceback: no code has
-    failed. If an application ends because a process that it starts has failed, the log gets only one sentence, too: the
-    crash report of that process has the traceback.
+    If a `Refused` caused the end, no code has failed, so the log gets only the sentence of the Refused, without a
+    traceback. If an application ends because one of its processes failed to start, the log also gets only one sentence:
+    the crash report of that process has the traceback.
     """
     if not is_orderly(reason):
         refused = find_refusal(reason)
@@ -169,7 +168,7 @@ def find_refusal(reason: object) -> Refused | None:
 
 
 def describe_start_failure(reason: object) -> str:
-    """Return a clause that says why a process, or one of its children, did not start."""
+    """Return a clause with the reason why a process or one of its children did not start."""
     if isinstance(reason, Refused):
         return reason.sentence
     if type(reason) is Exit:
@@ -190,11 +189,10 @@ def user_frames(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def trace_lines(error: BaseException) -> tuple[str, ...]:
-    """Return the calls that led to `error` as `file:line function`, the outermost first, then those of its causes.
+    """Return the calls that led to `error`, outermost first, as `file:line function`. The calls of its causes follow.
 
-    A line that names a cause begins with "caused by ", "raised while handling " or
-    "in the group: ". Source lines are left
-    out: viewers get the trace, but may not read the source. Secrets are redacted.
+    A line that names a cause begins with "caused by ", "raised while handling " or "in the group: ". Secrets are
+    redacted. There are no source lines, because viewers may see the trace, but not the source.
     """
     lines: list[str] = []
     seen: set[int] = set()

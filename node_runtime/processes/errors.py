@@ -25,15 +25,15 @@ NO_REPLY: Any = NoReply()
 CRASH_EXCEPTIONS: Final = (Exception, SystemExit, KeyboardInterrupt)
 """Exceptions that never end the node when user code raises them.
 
-They end only the process that raised them, or fail only the request.
+They end only the process, or fail only the request, whose code raises them.
 """
 
 
 def is_being_cancelled() -> bool:
     """Return whether the running task is being cancelled.
 
-    A task may catch a CancelledError although this function returns False. Then nobody has cancelled the task: code
-    that the task called has raised the CancelledError.
+    False if the task catches a CancelledError that the called code itself has raised: then nobody has cancelled the
+    task.
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
@@ -73,7 +73,7 @@ class NoProcess(Exit):
 
 
 class CallTimeout(Exit, TimeoutError):
-    """The reply did not come in time. The request stays in the mailbox and may still be served; its reply is lost.
+    """The reply did not come in time. The request stays in the mailbox and may still be handled; its reply is lost.
 
     OTP: `timeout` of gen_server:call/3.
     """
@@ -84,10 +84,10 @@ class CallTimeout(Exit, TimeoutError):
 
 
 class Deadlock(Exit):
-    """The reply could never come: the called process waits, directly or through others, for the calling process.
+    """The reply could never come: the called process waits for the calling process, directly or through others.
 
-    `pids` is the cycle: each process waits for the next one, and the last for the first. OTP reports only a process
-    that calls itself (`calling_self`); in a longer cycle the calls time out.
+    `pids` is the cycle: each process waits for the next one, and the last waits for the first. OTP reports only a
+    process that calls itself (`calling_self`); in a longer cycle the calls time out.
     """
 
     def __init__(self, cycle: Sequence[tuple[Pid, str]]) -> None:
@@ -104,7 +104,7 @@ class Deadlock(Exit):
 
 
 class WouldWait(Exit):
-    """`call_now` would have to wait for the reply, but a plain callback can't wait.
+    """`call_now` would have to wait for the reply, but a callback that isn't async can't wait.
 
     The method was not called, unless the text of the error says that the method continues. OTP has no such error,
     because there every callback may wait.

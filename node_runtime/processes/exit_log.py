@@ -1,7 +1,7 @@
 """The log of the processes that ended most recently, with their exit reasons.
 
-There are two lists of limited length, one for orderly ends and one for all others. In a common list, the many orderly
-ends of a node that spawns a process for each request would displace the few crashes.
+There are two lists of limited length: one for orderly ends and one for all other ends. A node may spawn a process for
+each request. In a common list, the many orderly ends of such processes would displace the few crashes.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ MAX_ENDS_KEPT: Final = 200
 MAX_REPORTS_KEPT: Final = 50
 """A runtime remembers this number of crash reports, each with at most a few thousand characters."""
 MAX_REASON_CHARS: Final = 300
-"""The limit of a reason's text, in characters. The reason itself is not kept: it would keep old code and states alive.
-"""
+"""The limit of a reason's text, in characters. The log doesn't keep the reason itself, which may refer to old code."""
 
 
 class Finished(NamedTuple):
@@ -67,7 +66,7 @@ class ExitLog:
         (self._orderly if orderly else self._others).append(ended)
 
     def add_alone(self, process: Process) -> None:
-        """Add a process that has ended normally. The log keeps the process object: it refers to no release's code."""
+        """Add a process that has ended normally. The log keeps the object: it refers to no code of a release."""
         self._orderly.append((process, time.time()))
 
     def add_report(self, report: CrashReport) -> None:

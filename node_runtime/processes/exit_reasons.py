@@ -1,4 +1,4 @@
-"""Exit reasons: their text for people, and functions that recognize the reasons with a special meaning."""
+"""Exit reasons: their text for people, and functions that recognize reasons with a special meaning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Information about processes, read without sending them a message, and about asyncio tasks outside of processes."""
+"""Information about processes and about asyncio tasks outside of processes, read without sending a message."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class ProcessInfo:
     """Information about a process at one moment.
 
     `started` is in seconds since the epoch. `mailbox` counts the queued messages, `messages` the handled messages.
-    `spent` is the time in callbacks, in seconds. An `await` in a callback counts, because the process can handle no
-    other message meanwhile; a coroutine's waits in `receive` don't count. `callback` names the current async callback.
+    `spent` is the time in callbacks, in seconds. It includes each `await` in a callback, because the process can handle
+    no other message then, but not a coroutine's waits in `receive`. `callback` names the current async callback.
     `awaiting` has the position of each suspended frame, outermost first: "file:line function". Follows
     erlang:process_info/1.
     """
@@ -44,7 +44,7 @@ class ProcessInfo:
 
 
 def process_info(target: Target) -> ProcessInfo:
-    """Return information about a live process; the target may also be the pid of a zombie. Raises NoProcess.
+    """Return information about a live process or, by its pid, about a zombie. Raises NoProcess.
 
     Follows erlang:process_info/1.
     """
@@ -97,8 +97,8 @@ class StrayTask:
 def stray_tasks() -> list[StrayTask]:
     """Return the event loop's tasks that belong neither to a process nor to the runtime.
 
-    The time that this takes grows with the number of tasks. OTP has no such tasks: there all code
-    runs in a process.
+    The duration of this call grows with the number of tasks. OTP has no such tasks, because there all
+    code runs in a process.
     """
     node = runtime()
     process_tasks = {process.task for process in (*node.processes.values(), *node.zombies.values())}
@@ -145,7 +145,7 @@ def _line(frame: FrameType) -> str:
 
 
 def _is_runtime_task(frame: FrameType | None) -> bool:
-    # A public coroutine of these two layers, such as `call`, is a task of its own only if user code has made this task.
+    # If a public coroutine of these two layers, such as `call`, runs in a separate task, user code has made the task.
     if frame is None or not _is_runtime_code(frame):
         return False
     layer = frame.f_globals["__name__"].split(".")[1]

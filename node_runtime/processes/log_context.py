@@ -1,8 +1,8 @@
 """Adds the logging process and its release to every log record.
 
 The attributes `node_pid`, `node_registered`, `node_release` and `node_worker` are set on the record itself, so every
-handler gets them, no matter which code installed the handler. Their prefix leaves names such as `pid` to applications:
-`logging` refuses an `extra` whose key the record has. Follows the metadata of OTP's logger.
+handler gets them. Their prefix leaves names such as `pid` to applications: `logging` refuses an `extra` with a key that
+the record already has. Follows the metadata of OTP's logger.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from .process import Process, task_process
 def add_process_to_log_records(
     release: Callable[[], str], worker: Callable[[], int | None] = lambda: None
 ) -> Callable[[], None]:
-    """Add these attributes to every log record of this OS process; return a function that stops this.
+    """Add attributes to every log record of this OS process; return a function that undoes this.
 
     `node_pid` is the number of the process that logs, and `node_registered` is its name; both are None outside of
-    processes. `node_release` is what the function `release` returns for each record. `node_worker` is what the function
-    `worker` returns: the number of this worker. If it returns None, because the node has only one worker, the record
-    lacks this attribute. Both functions are called in the thread that logs, and must be quick.
+    processes. `node_release` is the result of `release()`. `node_worker` is the number of this worker, the result of
+    `worker()`. If `worker()` returns None, because the node has only one worker, the record lacks this attribute. Both
+    functions are called for each record, in the thread that logs, and must be quick.
     """
     before = logging.getLogRecordFactory()
 
@@ -49,8 +49,8 @@ def add_process_to_log_records(
 
 
 def _logging_process() -> Process | None:
-    # In another thread, `current` would be the process that runs on the event loop at that moment. If a callback has
-    # started the thread with asyncio.to_thread, the thread has the callback's context, and so its `task_process`.
+    # In another thread, `current` would be the process that runs on the event loop at that moment. A thread that a
+    # callback has started with asyncio.to_thread has the callback's context, which includes `task_process`.
     node = current_runtime.node
     if node is not None and node.thread == threading.get_ident() and node.current is not None:
         return node.current

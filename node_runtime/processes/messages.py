@@ -42,8 +42,8 @@ class TIMEOUT:
 class ProcessEvent:
     """An event that subscribers get at once: a process has started, has ended, or has got or lost its registered name.
 
-    `reason` is set for "ended". A "registered" event whose `name` is None reports that the name was removed. OTP
-    reports such events through erlang:trace/3.
+    `reason` is set for "ended". In a "registered" event, a `name` of None means that the name was removed. OTP reports
+    such events through erlang:trace/3.
     """
 
     kind: Literal["born", "ended", "registered"]

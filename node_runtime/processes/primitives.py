@@ -82,9 +82,9 @@ def _spawn(
 async def receive(timeout: float | None = None) -> Any:
     """Take the oldest message from the mailbox of the calling process, which must run a coroutine.
 
-    Waits at most `timeout` seconds for a message; None waits forever. Raises TimeoutError if none
-    arrives in time, ValueError for an invalid time, and NotInProcess. Raises RuntimeError in a
-    process with callbacks, or if another task of the process already waits. OTP's receive
+    Waits at most `timeout` seconds for a message; None waits forever. Raises TimeoutError if no
+    message arrives in time, ValueError for an invalid time, and NotInProcess. Raises RuntimeError in
+    a process with callbacks, or if another task of the process already waits. OTP's receive
     expression can select a message and leave others in the mailbox; this function can't.
     """
     process = runtime().require_caller("receive")
@@ -122,7 +122,7 @@ def send(target: Target, message: Any) -> None:
 def send_after(seconds: float, target: Target, message: Any) -> TimerRef:
     """Send `message` after `seconds` seconds; returns the timer.
 
-    A `target` that is a name is looked up when the timer fires. If `target` is a pid, the end of that process cancels
+    If `target` is a name, it is looked up when the timer fires. If `target` is a pid, the end of this process cancels
     the timer. Raises ValueError for an invalid time. Follows erlang:send_after/3.
     """
     check_seconds(seconds)
@@ -200,7 +200,7 @@ def monitor(target: Target) -> Ref:
 
 
 def demonitor(ref: Ref, *, flush: bool = False) -> None:
-    """End a monitor of the calling process. With `flush`, a DOWN that has already arrived is removed from the mailbox.
+    """End a monitor of the calling process. If `flush` is true, also remove its DOWN from the mailbox.
 
     Raises NotInProcess. Follows erlang:demonitor/2.
     """
@@ -214,8 +214,8 @@ def demonitor(ref: Ref, *, flush: bool = False) -> None:
 def exit(pid: Target, reason: object) -> None:
     """Send an exit signal to a process, which ends at once with `reason` unless it traps exits.
 
-    "kill" ends any process, with the reason "killed"; "normal" ends the target only if it is the
-    calling process. Does nothing if there is no such process. Outside of processes the sender is
+    "kill" ends any process, with the reason "killed". "normal" ends the target only if the target is
+    the calling process. Does nothing if there is no such process. Outside of processes the sender is
     <0>. Follows erlang:exit/2.
     """
     node = runtime()

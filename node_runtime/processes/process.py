@@ -1,8 +1,8 @@
 """The state that every process has: identity, mailbox, links, and the run state that decides whether callbacks may run.
 
 `run_state` is None exactly while the process is idle and a callback may begin. Otherwise it is a constant of this
-module, such as `BUSY` or `DEAD`. So a call that finds None needs no further test whether the process is suspended or
-has ended.
+module, such as `BUSY` or `DEAD`. So a call needs only one test: None also means that the process is neither suspended
+nor ended.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ YIELDING: Final = "yielding"
 WAITING: Final = "waiting"
 """A plain coroutine waits in `receive`."""
 HELD: Final = "held"
-"""Suspended between two callbacks; messages queue up."""
+"""Suspended between two callbacks; messages wait in the mailbox."""
 DEAD: Final = "dead"
-"""Ended. While a frame or a thread of it still runs, the process is a zombie."""
+"""Ended. While a frame or a thread of the process still runs, it is a zombie."""
 
 STATUS: Final[dict[str | None, RunStatus]] = {
     None: "idle", WAITING: "idle", BUSY: "running", YIELDING: "running", HELD: "suspended", DEAD: "zombie",
@@ -48,8 +48,8 @@ STATUS: Final[dict[str | None, RunStatus]] = {
 MailItem: TypeAlias = "tuple[Any, Any, Any, AnyReplyFuture | None]"
 """One entry of a mailbox: its tag (None for a plain message), two operands, and the future that gets the reply.
 
-The operands of a request are its positional and its keyword arguments. For a request with one positional argument and
-no others, the operands are this argument and None: see `request_arguments`.
+The operands of a request are its positional and its keyword arguments. If a request has only one argument, and this is
+positional, the operands are the argument and None: see `request_arguments`.
 """
 
 
@@ -59,15 +59,15 @@ def request_arguments(item: MailItem) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 task_process: ContextVar[Process | None] = ContextVar("node_runtime.process", default=None)
-"""The process whose task is running. A plain callback has no task: see `Runtime.current`."""
+"""The process whose task is running. A callback that isn't async has no task: see `Runtime.current`."""
 
 
 class SparseAttribute(Generic[T]):
     """An attribute that most processes never set; it is None until it is assigned, and takes no memory until then.
 
     A slot would take 8 bytes in each process. Instead, a process has one dictionary for all sparse attributes. An
-    assignment replaces the dictionary and never changes it, so processes with equal values can share one: an install
-    that suspends a thousand processes needs only one dictionary.
+    assignment replaces the dictionary and never changes it. So processes with equal values can share a dictionary: an
+    install that suspends a thousand processes needs only one.
     """
 
     def __set_name__(self, owner: type[Process], name: str) -> None:
@@ -127,7 +127,7 @@ class Process:
     timer_refs: SparseAttribute[set[TimerRef]] = SparseAttribute()
     threads: SparseAttribute[tuple[ThreadWork, ...]] = SparseAttribute()
     awaited_exits: SparseAttribute[dict[Process, None]] = SparseAttribute()
-    """The processes whose ends this process awaits. All of them stay listed until the last one has ended."""
+    """The processes whose ends this process awaits. An ended process stays listed until the last one has ended."""
 
     def __init__(self, runtime: Runtime, parent: Pid) -> None:
         self.runtime = runtime
@@ -180,10 +180,10 @@ class Process:
         self.runtime.post(self, (None, EXIT(sender, reason), None, None))
 
     def on_ended(self) -> None:
-        """Called when the process has just ended. A subclass overrides it to release resources of its own."""
+        """Called when the process has just ended. Subclasses override this to release their resources."""
 
     def on_last_frame_ended(self) -> None:
-        """Called when the last frame of a process that has ended before has ended, too.
+        """Called when the last frame of an already ended process has ended.
 
         Subclasses override this method.
         """
@@ -243,7 +243,7 @@ class Process:
     def waits_for(self) -> Collection[Process]:
         """Return the processes whose reply or exit the current callback awaits.
 
-        If the process has started other tasks, what they await doesn't count.
+        Waits of other tasks that the process has started don't count.
         """
         asked = (self.awaited_calls or {}).get(self.task)
         if asked is None or self.task is None or self.run_state is DEAD:

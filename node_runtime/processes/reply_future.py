@@ -1,8 +1,8 @@
 """A future that wakes its waiting task through the runtime's scheduler, and not through asyncio.
 
 asyncio wakes a waiting task in the next turn of the event loop, after a poll of the selector. The poll costs more than
-all the rest of a call. `ReplyFuture` queues the wake-up in the scheduler instead, which runs many wake-ups in one turn
-of the event loop.
+all the rest of a call. `ReplyFuture` queues the wake-up in the scheduler instead. The scheduler runs many wake-ups in
+one turn of the event loop.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ReplyFuture:
             self._node.wake(self)
 
     def exception(self) -> BaseException | None:
-        """Return the error that the waiting task will raise; None if there is none, or if the task has raised it."""
+        """Return the error that the waiting task will raise; None without an error, or if the task has raised it."""
         return self._error
 
     def cancelled(self) -> bool:
@@ -84,8 +84,8 @@ class ReplyFuture:
         """Return the reply. Raises the error that was set, or InvalidStateError if the future isn't done."""
         value = self._value
         if value is FAILED or value is CANCELLED:
-            # The error's traceback will refer to this frame, and the frame to this future. If the
-            # future kept the error, these would form a reference cycle.
+            # The error's traceback refers to this frame, and the frame refers to this future. If
+            # the future kept the error, there would be a reference cycle.
             error, self._error = self._error, None
             raise error or asyncio.CancelledError
         if value is PENDING:
@@ -117,6 +117,6 @@ class ReplyFuture:
         """Run the waiting task now. Called by the scheduler, outside of any task."""
         wake, self._wake = self._wake, None
         if wake is not None:
-            # The task first calls `result()` of the future that it gets here as an argument. This
-            # call is fastest for a done future of asyncio's own, which is implemented in C.
+            # The task calls `result()` of the future that it gets here as an argument. This call
+            # is fastest for a future of asyncio, which is implemented in C.
             self._context.run(wake, self._node.done_future)

@@ -1,7 +1,7 @@
 """The runtime: all processes of a node, their names, their signals, and the steps that end a process.
 
-Signals take effect at once. An exit signal that isn't trapped ends its target even in the middle of a callback. The
-callback may still run, but can no longer call the runtime's functions.
+Signals take effect at once. An untrapped exit signal ends its target even in the middle of a callback. The callback may
+continue to run, but can no longer call the runtime's functions.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ STOP_GRACE_SECONDS: Final = 5.0
 
 
 class BlockedModules:
-    """Modules whose processes only the script of the running upgrade may start; other starts wait for `unblocked`."""
+    """Modules that an upgrade is switching. Only its script may start their processes; other starts wait."""
 
     __slots__ = ("modules", "unblocked")
 
@@ -49,12 +49,12 @@ class Runtime(Scheduler):
 
     Only the event loop's thread may use it; another thread sends messages by `loop.call_soon_threadsafe(send, …)`.
 
-    `inline=False` prevents calls from running in their caller's turn. `asyncio.to_thread` uses the event loop's default
-    executor. `start` replaces this executor, so that the runtime knows for which process each thread works;
+    `inline=False` prevents calls from running in their caller's turn. `start` replaces the event loop's default
+    executor, which `asyncio.to_thread` uses, so that the runtime knows for which process each thread works.
     `threads=False` keeps the program's own executor. `on_halt(reason)` is called when an application ends and its start
-    type requires that the node halts. All functions that need a runtime raise RuntimeError if none runs, and Exit in a
-    zombie: a process that has ended while one of its frames or threads still runs. OTP: the emulator, whose `init`
-    halts the node.
+    type requires that the node halts. All functions that need a runtime raise RuntimeError if no runtime runs. They
+    raise Exit in a zombie: a process that has ended while one of its frames or threads still runs. OTP: the emulator,
+    whose `init` halts the node.
     """
 
     def __init__(self, *, inline: bool = True, threads: bool = True) -> None:
@@ -118,7 +118,7 @@ class Runtime(Scheduler):
         await self.stop()
 
     def singleton(self, make: Callable[[], T]) -> T:
-        """Return the one object that `make()` makes for this runtime; `make` is called only the first time."""
+        """Return this runtime's only object from `make()`. `make` is called only the first time."""
         if make not in self._parts:
             self._parts[make] = make()
         part: T = self._parts[make]
@@ -142,7 +142,7 @@ class Runtime(Scheduler):
         return process
 
     def refuse_zombie(self) -> None:
-        """Raise Exit if the calling process is a zombie, whose frames and threads can't act through the runtime."""
+        """Raise Exit if the calling process is a zombie: its frames and threads can't act through the runtime."""
         if self.zombies and (process := self.calling_process()) is not None and process.pid in self.zombies:
             raise Exit(process.reason)
 
@@ -213,7 +213,7 @@ class Runtime(Scheduler):
     def end(self, process: Process, reason: object, *, inside: bool = False) -> None:
         """End the process, and remove its name, links, monitors and messages.
 
-        `inside` is True if the process itself makes this call, in its last frame. Linked processes that end, too, are
+        `inside` is True if the process itself makes this call, in its last frame. Linked processes that also end are
         queued, so that a long chain of links doesn't cause a deep recursion.
         """
         if process.run_state is DEAD:
@@ -240,7 +240,7 @@ class Runtime(Scheduler):
             self._ended = None
 
     def last_frame_ended(self, process: Process) -> None:
-        """Forget an ended process whose last frame has ended, unless threads still work for it."""
+        """Forget an ended process after its last frame has ended, unless threads still work for the process."""
         if not process.threads:
             self.zombies.pop(process.pid, None)
         process.task = None
@@ -287,8 +287,8 @@ class Runtime(Scheduler):
     def signal(self, target: Process, sender: Pid, reason: object, *, by_link: bool = False) -> None:
         """Deliver an exit signal.
 
-        A signal that an upgrade's script sends is deferred until the script succeeds, unless the script itself has
-        started the target. Follows erlang:exit/2 and the rules for links in the reference manual.
+        If an upgrade's script sends the signal, it is deferred until the script succeeds; a process that the script has
+        started gets it at once. Follows erlang:exit/2 and the rules for links in the reference manual.
         """
         if target.run_state is DEAD:
             return
@@ -354,7 +354,7 @@ class Runtime(Scheduler):
             process.watchers.pop(ref, None)
 
     def drop_messages(self, process: Process, unwanted: Callable[[Any], bool]) -> None:
-        """Remove the messages that are `unwanted`, but no calls and casts, from the mailbox of a running process."""
+        """Remove the `unwanted` messages from the mailbox of a running process. Calls and casts stay."""
         mail = process.mail
         if mail:
             kept = [item for item in mail if item[0] is not None or not unwanted(item[1])]
@@ -373,7 +373,7 @@ class Runtime(Scheduler):
     # ------------------------------------------------------------------ subscribers
 
     def subscribe(self, callback: Callable[[ProcessEvent], None]) -> Callable[[], None]:
-        """Call `callback(event)` at each start, end and registration of a process; return a function that stops this.
+        """Call `callback(event)` at each start, end and registration of a process. Return a function that ends this.
 
         The calls are synchronous: the callback must be quick and change nothing. Its exceptions are only logged.
         """

@@ -4,14 +4,16 @@ There is no task per process. A mailbox exists only while it has messages. An id
 a mailbox is in the queue `ready` exactly once. For each turn, the event loop calls the scheduler
 (`call_soon`). The scheduler takes the processes from `ready` and lets each handle at most 32
 messages. The turn ends when `ready` is empty, or after 2,000 messages, 256 woken tasks or 5 ms;
-then the event loop runs. Each turn costs a poll of the event loop's selector, so one turn goes
-through `ready` many times. To save further polls, the scheduler also wakes the tasks that wait for
-replies (`ReplyFuture`). And it keeps the task of an async callback for the process's next callbacks
-until the event loop has run again.
+then the event loop runs.
+
+Each turn costs a poll of the event loop's selector, so one turn goes through `ready` many times. To
+save further polls, the scheduler also wakes the tasks that wait for replies (`ReplyFuture`). It
+also keeps the task of an async callback for the next callbacks of the same process, until the event
+loop has run again.
 
 A call to an idle server may skip the queue (`gen_server.call`) and run in its caller's turn. After 256 such calls, or 1
-ms after the first of them, the event loop has to run before the next one. So a client that calls in a loop can't starve
-the other processes.
+ms after the first of them, the event loop has to run before the next such call. So a client that calls in a loop can't
+starve the other processes.
 """
 
 from __future__ import annotations
@@ -41,10 +43,10 @@ MAX_INLINE_CALLS: Final = 256
 MAX_INLINE_SECONDS: Final = 0.001
 SAMPLE_BITS: Final = 5
 SAMPLE_WEIGHT: Final = (2**SAMPLE_BITS + 1) / 2
-"""The weight of a measured call. Reading the clock takes a quarter of the time that a quick call
-takes in its caller's turn. So, while calls are quick, only one call in 16.5 on average is measured,
-and its time counts 16.5 times. The choice is random, so that no regular pattern of calls escapes
-the measurement.
+"""The weight of a measured call. Reading the clock takes a quarter of the time of a quick call in
+its caller's turn. So, while calls are quick, only one call in 16.5 on average is measured, and its
+time counts 16.5 times. The choice is random, so that no regular pattern of calls escapes the
+measurement.
 """
 QUICK_CALL_SECONDS: Final = 0.00005
 DEFAULT_CALL_SECONDS: Final = 5.0
@@ -54,7 +56,7 @@ DEFAULT_CALL_SECONDS: Final = 5.0
 class Scheduler:
     """The scheduler of a runtime, which runs the processes in turns on its event loop."""
 
-    # With the attributes of Runtime, they would be more than 30, which makes all attributes of an object slow.
+    # Scheduler and Runtime have more than 30 attributes. In a `__dict__`, so many attributes would be slow.
     __slots__ = (
         "_armed",
         "_inline_until",
@@ -81,7 +83,7 @@ class Scheduler:
     def __init__(self, *, inline: bool = True) -> None:
         self.inline = inline
         self.current: Process | None = None
-        """The process whose plain callback is running; None while an async callback runs."""
+        """The process whose callback is running, if the callback isn't async; None while an async callback runs."""
         self.nested_callers: list[Process] = []
         """The processes that wait in `call_now` for the running callback, the outermost first."""
         self.ready: deque[Process] = deque()
@@ -230,7 +232,7 @@ class Scheduler:
             self.check_clock_at = self.inline_credit
 
     def _loop_is_due(self, now: float) -> bool:
-        """Return whether the event loop has to run first: 256 calls, or 1 ms of calls, ran in their callers' turns."""
+        """Return whether the event loop has to run first, after 256 calls or 1 ms of calls in their callers' turns."""
         return self._loop_watched and (not self.inline_credit or now >= self._inline_until)
 
     def _loop_ran(self) -> None:

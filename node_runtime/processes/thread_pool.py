@@ -23,9 +23,8 @@ T = TypeVar("T")
 class ProcessThreadPool(ThreadPoolExecutor):
     """The default executor of a runtime's event loop, in which `asyncio.to_thread` runs its function.
 
-    A thread can't be ended from outside. So a process that has ended is listed as a zombie until
-    the last function that it passed to a thread has returned. Until then, the runtime refuses calls
-    from this function.
+    A thread can't be ended from outside. So an ended process is listed as a zombie until the last
+    function that it has passed to a thread returns. The runtime refuses calls from such a function.
     """
 
     def __init__(self, node: Runtime) -> None:

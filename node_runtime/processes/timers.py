@@ -33,7 +33,7 @@ def check_seconds(seconds: object) -> None:
 
 
 class TimerRef:
-    """The identity of a timer that `send_after` has started. `handle` is None once the timer has fired or is cancelled.
+    """The identity of a timer of `send_after`. `handle` is None after the timer has fired or was cancelled.
 
     OTP: the reference that erlang:send_after/3 returns.
     """
@@ -43,7 +43,7 @@ class TimerRef:
     def __init__(self, due: float, target: Target, message: Any, process: Process | None) -> None:
         self.handle: asyncio.TimerHandle | None = None
         self.due = due
-        """When the timer fires, on the monotonic clock.
+        """The time at which the timer fires, on the monotonic clock.
 
         The event loop's own clock may be less precise: it may count in whole milliseconds.
         """
@@ -56,8 +56,8 @@ class TimerRef:
     def start(self, handle: asyncio.TimerHandle, named: set[TimerRef]) -> None:
         """Store the event loop's handle, and register the timer.
 
-        A timer whose message goes to a process is registered with this process, whose end cancels the timer. A timer
-        whose message goes to a name is registered in `named`.
+        A timer whose message goes to a process is registered with the process, so that the end of the process cancels
+        the timer. A timer whose message goes to a name is registered in `named`.
         """
         self.handle = handle
         if self.process is None:
@@ -81,11 +81,11 @@ class TimerRef:
 
 
 Deadline: TypeAlias = "list[tuple[float, AnyReplyFuture, Callable[..., Exception], tuple[Any, ...]]]"
-"""One entry of `Deadlines`. The code that waits empties the entry afterwards, so the queue keeps no reply alive."""
+"""An entry of `Deadlines`. The waiting code empties the entry afterwards, so that the queue keeps no reply alive."""
 
 
 class Deadlines:
-    """Deadlines of equal duration. The first to be added is the first to expire, so one timer serves all of them.
+    """Deadlines of equal duration. They expire in the order in which they were added, so they need only one timer.
 
     A timer for each call would cost more than the call. When a call gets its reply, its deadline becomes an empty
     entry. Empty entries leave the queue when the next deadline is added, or when the timer fires.

@@ -54,7 +54,7 @@ class Transaction:
         self.started: list[Pid] = []
         """Processes that were started inside the transaction, in order."""
         self.starting: set[asyncio.Timeout] = set()
-        """The time limits of the start functions for which supervisors wait now; they have no time yet."""
+        """A timeout, not set to a time yet, for each start function that a supervisor awaits now."""
         self.held: list[Pid] = []
         """Processes that are held only because the script acted on them."""
         self.previous_namespaces: dict[str, dict[str, Any]] = {}
@@ -68,16 +68,16 @@ class Transaction:
         self.deferred_actions: list[DeferredAction] = []
         """The actions to run when the script has succeeded, in order."""
         self.undo_actions: list[Callable[[], object]] = []
-        """Functions that undo the changes, to be called in reverse order; they can't fail."""
+        """Functions that undo the changes. They are called in reverse order, and can't fail."""
         self.moved_names: list[tuple[str, Process]] = []
-        """Each name that a new process has taken from a process with a deferred exit, and the process that lost it."""
+        """Each name that a new process has taken from a process with a deferred exit, and the latter process."""
         self.saved_supervisors: set[int] = set()
         """The supervisors whose previous state is recorded in `undo_actions`."""
         self.ended = False
-        """True when the script has ended; tasks that it started may still run."""
+        """True when the script has ended. Tasks that the script has started may still run."""
 
     async def await_start(self, starting: Awaitable[Any]) -> Any:
-        """Await what a start function has returned. Raises TimeoutError if `interrupt_starts` is called meanwhile."""
+        """Await the awaitable of a start function. Raises TimeoutError if `interrupt_starts` is called meanwhile."""
         async with asyncio.timeout(None) as limit:
             self.starting.add(limit)
             try:
@@ -86,7 +86,7 @@ class Transaction:
                 self.starting.discard(limit)
 
     def interrupt_starts(self) -> None:
-        """After the script has failed, end the start functions that have not ended: their supervisors wait for them."""
+        """End the start functions that still run after the script has failed: their supervisors wait for them."""
         for limit in self.starting:
             limit.reschedule(asyncio.get_running_loop().time())
 
@@ -104,8 +104,8 @@ class Transaction:
     def forget(self) -> None:
         """Forget all changes, when the transaction has ended and nothing will be undone.
 
-        The context of every timer and task that the script has created refers to the transaction for as long as the
-        timer or task exists. Without this call, the transaction would keep old code alive for that time.
+        Every timer and task that the script has created refers to the transaction by its context. Without this call,
+        the transaction would keep old code alive as long as these timers and tasks exist.
         """
         for changes in (self.previous_namespaces, self.exiting, self.deferred_actions, self.undo_actions):
             changes.clear()

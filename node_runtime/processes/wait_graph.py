@@ -1,6 +1,7 @@
 """The wait-for graph of the processes.
 
-A wait that would close a cycle raises Deadlock at once: the caller needs no timeout, and learns which processes wait.
+A wait that would close a cycle raises Deadlock at once. So the caller needs no timeout, and learns which processes
+wait.
 """
 
 from __future__ import annotations
@@ -36,10 +37,9 @@ def end_waiting(caller: Process, task: WaitingTask) -> None:
 
 
 def refuse_deadlock(caller: Process | None, process: Process) -> None:
-    """Raise Deadlock if `process` is `caller`, or waits for `caller` directly or through others.
+    """Raise Deadlock if `process` is `caller`, or waits for `caller` directly or through other processes.
 
-    Only waits in callbacks count: another task of `caller` may call `caller` itself, or a process that waits for
-    `caller`.
+    Only waits in callbacks count. Another task of `caller` may call `caller`, or a process that waits for `caller`.
     """
     if caller is not None and _in_callback(caller) and (path := _wait_path(process, caller)):
         raise _deadlock([caller, *path[:-1]])
@@ -48,9 +48,9 @@ def refuse_deadlock(caller: Process | None, process: Process) -> None:
 async def wait_for_end(process: Process, stop_request: MailItem | None = None) -> object:
     """Wait for the end of the process and return its reason.
 
-    `stop_request` is the request to end that was sent to the process, if any. If the process is in a call that waits
-    for the calling process, the call fails with Deadlock. If the process later begins to wait for the end of the
-    calling process, this function raises Deadlock.
+    `stop_request` is the request to end that the process has got, if any. If the process waits in a call for the
+    calling process, this call fails with Deadlock. If the process later begins to wait for the end of the calling
+    process, `wait_for_end` raises Deadlock.
     """
     if process.run_state is DEAD:
         return process.reason
@@ -96,8 +96,8 @@ async def wait_for_ends(processes: Iterable[Process]) -> None:
 
 
 def _break_cycle(caller: Process, process: Process) -> None:
-    # A wait for an end can't be refused like a call, because a supervisor has to end its children. So the wait begins,
-    # and one of the calls in the cycle fails.
+    # A wait for an end can't be refused, unlike a call, because a supervisor has to end its children. So the wait
+    # begins, and one of the calls in the cycle fails.
     if not process.awaited_calls or not _in_callback(caller):
         return
     path = _wait_path(process, caller)

@@ -3,8 +3,8 @@
     async with Client.connect(locate("fil@127.0.0.1"), user="ana", client_name="hotdash") as client:
         snapshot = await client.request(methods.SNAPSHOT)
 
-A client never reconnects: a restarted node has another boot id and perhaps another port, so the caller calls `locate`
-again. Every failure raises a `Refused` with a sentence and an exit code.
+A client never reconnects. A restarted node has another boot id and perhaps another port, so the caller must call
+`locate` again. Every failure raises a `Refused` with a sentence and an exit code.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ RETRY_PAUSES_SECONDS = (0.1, 0.3, 0.6)
 REQUEST_TIMEOUT_SECONDS = 10.0
 UNPACK_TIMEOUT_SECONDS = 120.0
 PLAN_TIMEOUT_SECONDS = 150.0
-"""The time limit for a plan. It covers another operator's plan and then this one, each with a rehearsal of 60 s."""
+"""The time limit for a plan. It allows for another operator's plan before this one, each with a rehearsal of 60 s."""
 POLL_INTERVAL_SECONDS = 1.0
 MAX_UNREAD_EVENTS = 1000
 """The maximum number of events that wait for a reader of `Client.events`."""
@@ -63,9 +63,9 @@ _GONE = {zmq.Event.DISCONNECTED, zmq.Event.CLOSED}
 
 @dataclass(frozen=True, slots=True)
 class MissedEvents:
-    """A gap in a stream of events: earlier events may be missing, so the reader takes a new snapshot.
+    """A gap in a stream of events: events before it may be missing, so the reader has to take a new snapshot.
 
-    Each stream begins with a MissedEvents, because it has no events from before its start. Another MissedEvents marks
+    Each stream begins with a MissedEvents, because the events before its start are missing. Another MissedEvents marks
     each gap that the client finds. `count` is the number of missing events, or 0 if the number is unknown.
     """
 
@@ -73,7 +73,7 @@ class MissedEvents:
 
 
 class _EventStream:
-    """The events that have arrived for one reader; a slow reader loses the oldest ones."""
+    """The events that have arrived for one reader. A slow reader loses the oldest events."""
 
     def __init__(self) -> None:
         self._arrived: deque[bytes] = deque(maxlen=MAX_UNREAD_EVENTS)
@@ -124,8 +124,8 @@ class Client:
     async def connect(cls, address: NodeAddress, *, user: str, client_name: str) -> AsyncIterator[Client]:
         """Connect and introduce the client as `user`.
 
-        Raises Refused: UNREACHABLE if no node answers at the address, NOT_ALLOWED if the node doesn't know the cookie,
-        REFUSED if the node uses another protocol version.
+        Raises Refused. The code is UNREACHABLE if no node answers at the address, NOT_ALLOWED if the node doesn't know
+        the cookie, and REFUSED if the node uses another protocol version.
         """
         hello = m.Hello(protocol=methods.PROTOCOL, client=client_name, user=user)
         client = await cls._connected_to(address, hello, RETRY_PAUSES_SECONDS)
@@ -145,7 +145,7 @@ class Client:
         """Send a request to the node and wait at most `timeout` seconds for the reply.
 
         Raises Refused. If the node refuses the request, the error has the node's sentence and code. If no reply
-        arrives, the code is UNREACHABLE for a method that changes nothing. For any other method it is UNKNOWN_OUTCOME,
+        arrives, the code is UNREACHABLE for a method that changes nothing, and UNKNOWN_OUTCOME for any other method,
         because the node may have carried out the request.
         """
         packed = method.packed(params)
@@ -193,7 +193,7 @@ class Client:
                 self._require_connection()
                 event = self._decode_event(await stream.next())
                 if event.seq < expected:
-                    continue  # this event is earlier: another stream of this client was subscribed already
+                    continue  # an event from before this stream, for another stream of this client
                 if event.seq > expected:
                     yield MissedEvents(event.seq - expected)
                 expected = event.seq + 1
@@ -208,8 +208,8 @@ class Client:
     ) -> m.ReleaseInfo:
         """Upload the release tarball `path` and the signature beside it; the node verifies and unpacks the tarball.
 
-        With `allow_older`, the node also accepts a build that is older than the newest build that it has committed.
-        After each chunk, `progress(sent, size)` is called; both arguments are numbers of bytes.
+        If `allow_older` is true, the node also accepts a build that is older than its newest committed build. After
+        each chunk, `progress(sent, size)` is called; both arguments are numbers of bytes.
         """
         try:
             size, sha256 = await asyncio.to_thread(size_and_sha256, path)
@@ -321,7 +321,7 @@ class Client:
             waiting.set_result(reply)
 
     def _lose(self, why: Refused) -> None:
-        """Make `why` the error of everything that waits for the node, and of each later request."""
+        """Make `why` the error of all waiting requests and event streams, and of each later request."""
         if self._lost is not None:
             return
         self._lost = why
@@ -338,7 +338,7 @@ class Client:
             raise self._lost
 
     def _unsubscribe(self) -> None:
-        """Request that the node sends no more events; don't wait for the reply."""
+        """Request the end of the events, without waiting for the reply."""
         request = m.Request(id=next(self._ids), method=methods.UNSUBSCRIBE.name, params=pack(m.Empty()))
         self._socket.send(pack(request))
 

@@ -1,9 +1,9 @@
 """Keys and cookies, which authenticate a node to its operators and an operator to the node.
 
-CURVE is the encryption of ZeroMQ. A node makes three CURVE key pairs once: its own and one for each role. A *cookie* is
-one line with a secret key, of a role or of a person, and the node's public key, so the holder of a cookie can
-authenticate the node, too. The node's directory has the node's keys and the default cookies of the roles, and only the
-owner of these files can read them:
+CURVE is the encryption of ZeroMQ. A node makes three CURVE key pairs once: its own pair, and one for each role. A
+*cookie* is one line with two keys: the secret key of a role or of a person, and the node's public key. So the holder of
+a cookie can authenticate the node, too. The node's directory has the node's keys and the default cookies of the roles.
+Only the owner of these files can read them:
 
     etc/keys/server       the node's secret key
     etc/keys/<role>       the public key of a role's default cookie

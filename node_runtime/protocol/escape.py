@@ -1,6 +1,6 @@
-r"""Escapes characters that act on a terminal or hide something. The node and its clients both use it.
+r"""Escapes characters that act on a terminal or hide something. Nodes and their clients use this module.
 
-Such characters are control characters (C0, DEL, C1), characters that change the writing direction, characters without
+These characters are control characters (C0, DEL, C1), characters that change the writing direction, characters without
 a width, line and paragraph separators, single surrogates, and characters that Unicode has not assigned.
 """
 
@@ -26,7 +26,8 @@ def escape(text: str) -> str:
 def escape_json(text: str) -> str:
     r"""Return a JSON text in which every unprintable character, except line feeds, is written as `\uXXXX`.
 
-    The result decodes to the same value: outside of strings, line feeds are the only unprintable characters of JSON.
+    The result decodes to the same value, because JSON has no other unprintable characters than line feeds outside of
+    strings.
     """
     return _SUSPECT.sub(lambda found: _as_json(found[0]), text)
 

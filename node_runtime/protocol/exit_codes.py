@@ -1,4 +1,4 @@
-"""The exit codes of every command, and the error that carries an exit code.
+"""The exit codes of every command, and the error `Refused`, which has an exit code.
 
 The text of a `Refused` is a sentence that names the affected thing and the remedy. Every failure of a command raises a
 `Refused`; a traceback on stderr is a bug.
@@ -26,16 +26,16 @@ class ExitCode(IntEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> ExitCode:
-        """Return REFUSED for a number that is no exit code of this version: a newer node may have sent it."""
+        """Return REFUSED for an exit code that this version doesn't know. A newer node may send such a code."""
         return cls.REFUSED
 
 
 class Refused(Exception):
     """A failed request or command, with the exit code of the command.
 
-    `sentence` names the affected thing and the remedy; `operation` is the id of the failed operation, if there was one.
-    `retry_after` is the number of seconds after which the same request succeeds, if only the client's budget is used
-    up; else it is None. OK is no code of a failure: if a node sends it, REFUSED replaces it.
+    `sentence` names the affected thing and the remedy. `operation` is the id of the failed operation, if there was one.
+    If the node refuses only because the client's budget is used up, the same request succeeds after `retry_after`
+    seconds; otherwise `retry_after` is None. OK is not an error code: if a node sends OK, the code becomes REFUSED.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The files of the clients' keys in a node's directory, from which the key ring is made.
+"""The files with the clients' keys in a node's directory. The key ring is made from them.
 
     etc/keys/<role>              the public key of the role's default cookie
     etc/keys/people/<name>.json  the public keys of one person, the newest one last
@@ -27,9 +27,9 @@ from .messages import Role
 from .private_files import make_private_folder, read_private, write_private
 
 MAX_PEOPLE: Final = 500
-"""The maximum number of people with keys. It is limited because each change of a key sends the whole key ring."""
+"""The maximum number of people with keys. There is a limit because each change of a key sends the whole key ring."""
 MAX_KEYS_OF_A_PERSON: Final = 8
-"""The number of newest keys that the file of a person keeps. Older keys are no longer valid, and are deleted."""
+"""The file of a person keeps this many of the newest keys. Older keys are deleted, and no longer valid."""
 NODE_NAME: Final = "node"
 """The name of the node itself in the audit log."""
 RESERVED_NAMES: Final = frozenset({*ROLES, NODE_NAME, "probation", "parent"})
@@ -93,9 +93,9 @@ def fingerprint(public: bytes) -> str:
 
 
 def read_person(directory: Path, name: str) -> PersonKeys:
-    """Return the keys of the person `name`; without a file, the person has none. Raises Refused if the file is damaged.
+    """Return the keys of the person `name`: none if there is no file. Raises Refused if the file is damaged.
 
-    `name` may also be a role. Then the result has the role's default key, unless that key is revoked.
+    `name` may also be a role. Then the result has the role's default key, unless this key is revoked.
     """
     path = people_folder(directory) / f"{name}.json"
     try:
@@ -115,7 +115,7 @@ def read_person(directory: Path, name: str) -> PersonKeys:
 
 
 def _with_default_key(directory: Path, person: PersonKeys, role: Role) -> PersonKeys:
-    """Return `person` with the key in etc/keys/<role>, without an expiry, unless that key is revoked."""
+    """Return `person` with the key in etc/keys/<role> added, unless this key is revoked. The key never expires."""
     path = directory / "etc" / "keys" / role
     current = key_text(read_key(path))
     kept = tuple(key for key in person.keys if key.public != current)

@@ -40,7 +40,7 @@ class KeyRing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
 
     @cached_property
     def _by_public(self) -> dict[bytes, RingKey]:
-        """The entries by public key: so a lookup takes the same time for any number of keys."""
+        """The entries by public key, so that a look-up takes the same time for any number of keys."""
         return {key.public: key for key in reversed(self.keys)}
 
     def holder(self, public: bytes, now: float) -> RingKey | None:

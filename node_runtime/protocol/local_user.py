@@ -8,7 +8,7 @@ import pwd
 
 
 def local_user() -> str:
-    """Return `user@host`, which a client states as its user. For a user without a name, `user` is the user id."""
+    """Return `user@host`, the user that a client claims to be. For a user without a name, `user` is the user id."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):

@@ -1,9 +1,9 @@
-"""Lock files that only their owner can open, and therefore lock.
+"""Lock files. Only the owner of a lock file can open and lock it.
 
 A forked child inherits the `flock` locks of its parent, so a `flock` lock can outlive its holder. A `fcntl` lock is not
 inherited, but a process loses it when it closes any descriptor of the file. So a holder takes both locks, and writes
-into the file which process it is. Either lock together with the content of the file shows whether the holder is alive,
-so it does no harm if a fork keeps the `flock` lock, or if the `fcntl` lock is lost.
+its process id into the file. One of the locks, together with the content of the file, is enough to see whether the
+holder is alive. So it does no harm if a fork keeps the `flock` lock, or if the `fcntl` lock is lost.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ NOBODY: Final = "0 0"
 
 @contextmanager
 def hold_lock(path: Path, end_forks: Callable[[], object] = lambda: None) -> Iterator[None]:
-    """Hold the lock at `path` inside the block. Raises BlockingIOError if another process holds it.
+    """Hold the lock at `path` inside the block. Raises BlockingIOError if another process holds the lock.
 
     The file is created if necessary, with mode 0600. It is not deleted afterwards, because another process that waits
-    for the lock may have opened it. The system releases the lock when the process ends, however it ends. If the holder
-    has ended but its forked children keep the file locked, `end_forks()` is called, and the lock is taken even if such
-    children remain.
+    for the lock may have opened the file. The system releases the lock when the process ends in any way. If the holder
+    has ended but its forked children keep the file locked, `end_forks()` is called. Then the lock is taken, even if
+    some of these children remain.
     """
     descriptor, pid = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), os.getpid()
     try:
@@ -57,7 +57,7 @@ def _take(descriptor: int, end_forks: Callable[[], object]) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        if holder is None:  # the holder is a process of an older release, which takes only this lock
+        if holder is None:  # the holder is a process of an older release, which writes no process id
             raise
         end_forks()
         with suppress(BlockingIOError):

@@ -1,4 +1,4 @@
-"""Private files, which only their owner can read or write: they have mode 0600, and are in folders of mode 0700."""
+"""Private files. Only their owner can read or write them: they have mode 0600, in folders of mode 0700."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def make_private_folder(path: Path) -> Path:
 
 
 def read_private(path: Path) -> str:
-    """Return the text of `path`. As ssh, refuse a file that other users may read or write: raise Refused."""
+    """Return the text of `path`. Raises Refused, as ssh does, for a file that other users may read or write."""
     with path.open(encoding="ascii", errors="replace") as file:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         if mode & 0o077:

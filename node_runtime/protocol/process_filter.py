@@ -1,10 +1,10 @@
 """The filter expressions of process queries: `state:lime module:fil.* mail>10 !kind:task`.
 
-A term is a word, `field:text`, or a comparison of a number; `!` in front inverts it. A process matches if all terms
-match. A word matches if one of the fields in WORD_FIELDS contains it. In a text, `*` stands for any characters, and `?`
-for one character. A text with `*` or `?` has to match the whole field; any other text has to match a part of the field.
-Upper and lower case are the same. There are no regular expressions, because one of them could keep the node busy for
-ever.
+A term is a word, `field:text`, or a comparison of a number; `!` before a term inverts it. A process matches if all
+terms match. A word matches if one of the fields in WORD_FIELDS contains the word. In a text, `*` matches any
+characters, and `?` matches one character. A text with `*` or `?` has to match the whole field; any other text has to
+match a part of the field. Upper and lower case are equal. There are no regular expressions, because a regular
+expression could keep the node busy for ever.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TEXT_FIELDS: Final = (
 )  # fmt: skip
 NUMBER_FIELDS: Final = ("mail", "messages", "rate", "busy", "restarts", "up")
 WORD_FIELDS: Final = ("name", "id", "module", "kind", "state", "status", "pid", "application")
-"""The fields in which a word without a field is searched: those that cost little to read."""
+"""The fields in which a word without a field is searched. Reading them costs little."""
 _SHORT: Final = {"app": "application", "args": "arguments", "mailbox": "mail"}
 MAX_FILTER_LENGTH: Final = 200
 MAX_TERMS: Final = 16
@@ -133,7 +133,8 @@ def text_matches(pattern: str, text: str) -> bool:
 def _glob_matches(pattern: str, text: str) -> bool:
     """Return whether a text matches a pattern with `*` or `?`.
 
-    The leftmost place of each part is the right one, because every part has a fixed length: there is no backtracking.
+    Each part is matched at its leftmost place, without backtracking. This is correct, because every part has a fixed
+    length.
     """
     first, *others = _parts(pattern)
     begins = first.match(text)
@@ -154,7 +155,7 @@ def _glob_matches(pattern: str, text: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _parts(pattern: str) -> tuple[re.Pattern[str], ...]:
-    """Return the parts of a pattern between its stars; in a part, `?` stands for one character, and nothing repeats."""
+    """Return the parts of a pattern between its stars. In a part, `?` matches one character, and nothing repeats."""
     return tuple(
         re.compile("".join("." if one == "?" else re.escape(one) for one in part), re.DOTALL)
         for part in pattern.split("*")

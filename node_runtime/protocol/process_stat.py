@@ -1,6 +1,6 @@
 """Reads from /proc/<pid>/stat when an OS process began, whether it runs, and how long it has run.
 
-The time at which it began shows whether the system has given its process id to another process.
+The time at which the process began shows whether the system has reused its process id for another process.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def is_alive(pid: int, began: int) -> bool:
 def is_runnable(pid: int) -> bool:
     """Return whether a process runs, or would run if the processors and disks were free.
 
-    Return False for a process that waits for a lock or for data, and if the system doesn't report what the process
-    does.
+    Return False for a process that waits for a lock or for data, or if the system doesn't report the state of the
+    process.
     """
     fields = _fields(pid)
     return bool(fields) and fields[0] in _RUNNING

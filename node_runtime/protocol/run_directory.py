@@ -1,4 +1,4 @@
-"""The run directory, which holds one record for each running node of this user.
+"""The run directory. It has one record for each running node of this user.
 
 The run directory is `$NODE_RUNTIME_RUN_DIR`, else `$XDG_RUNTIME_DIR/node_runtime`, else `/tmp/node_runtime-$UID`. Only
 its owner may write to it (mode 0700): another user could direct an operator to a false node.
@@ -36,9 +36,9 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The entry of a running node in the run directory.
 
     `started` is in Unix seconds. `began` is when the node's OS process began, as `start_ticks` returns it.
-    `events_port` is the same as `port`: clients of protocol 1 need it to connect, and then get the reply that they are
-    too old. `vsn` is the release that runs now. `server` is the node's public key as text; it is empty in the record of
-    an older node. `worker` is the number of the worker that runs in this OS process.
+    `events_port` is the same as `port`. Clients of protocol 1 need `events_port` to connect; the node then replies that
+    they are too old. `vsn` is the release that runs now. `server` is the node's public key as text; it is empty in the
+    record of an older node. `worker` is the number of the worker that runs in this OS process.
     """
 
     name: str
@@ -60,8 +60,8 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
 class NodeAddress:
     """The address and the cookie of a node's control endpoint.
 
-    `record` is set only for a node of this machine, and `cookie_file` if the cookie comes from a file that the user or
-    `$HOTDASH_COOKIE_FILE` has named.
+    `record` is set only for a node of this machine. `cookie_file` is set only if the cookie comes from a file that the
+    user or `$HOTDASH_COOKIE_FILE` has named.
     """
 
     name: str
@@ -73,7 +73,7 @@ class NodeAddress:
 
 
 def run_directory() -> Path:
-    """Return the run directory; make it if necessary. Raises Refused if another user owns it or may write to it."""
+    """Return the run directory; make it if necessary. Raises Refused if another user owns it, or may write to it."""
     path = _run_directory_path()
     if not str(path).isprintable():  # the parent process reads the path as a line of UTF-8
         raise Refused(
@@ -154,7 +154,7 @@ def write_record(record: NodeRecord) -> None:
     """
     check_node_name(record.name)
     path = run_directory() / f"{record.name}.json"
-    temporary = path.with_name(f".{path.name}.new")  # the next boot replaces a file that an interrupted boot has left
+    temporary = path.with_name(f".{path.name}.new")  # a file that an interrupted boot has left is replaced
     try:
         temporary.unlink(missing_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -217,9 +217,9 @@ def is_node_alive(record: NodeRecord) -> bool:
 def locate(node: str, cookie_file: Path | None = None) -> NodeAddress:
     """Return the address of `node`: "fil@127.0.0.1" on this machine, or "name@host:port" on any machine.
 
-    The cookie comes from `cookie_file`. Without it, the cookie comes from the file that `$HOTDASH_COOKIE_FILE` names
-    or, for a node of this user on this machine, from the node's directory. Raises Refused: UNREACHABLE if the node is
-    unknown or its process has ended, NOT_ALLOWED if the cookie can't be used.
+    The cookie comes from `cookie_file`, else from the file that `$HOTDASH_COOKIE_FILE` names. If neither is given, the
+    cookie of a node of this user on this machine comes from the node's directory. Raises Refused. The code is
+    UNREACHABLE if the node is unknown or its process has ended, and NOT_ALLOWED if the cookie can't be used.
     """
     if cookie_file is None and (named := os.environ.get("HOTDASH_COOKIE_FILE")):
         cookie_file = Path(named)
@@ -268,7 +268,7 @@ def locate_again(address: NodeAddress) -> NodeAddress:
 
 
 def _parent_is_alive(record: NodeRecord) -> bool:
-    """Return whether the parent process, which restarts the node, is alive: then the parent's lock is taken."""
+    """Return whether the parent process, which restarts the node, is alive. A living parent holds its lock."""
     try:
         with (Path(record.directory) / "var" / "parent.lock").open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -310,7 +310,7 @@ def _running_nodes() -> str:
 
 
 def _read(path: Path) -> NodeRecord | None:
-    """Return the record in a file; None if it is damaged or another user's, who may have written a false one."""
+    """Return the record in a file; None if the file is damaged, or belongs to another user and may be false."""
     try:
         with open(path, "rb", opener=_open_no_link) as file:
             if os.fstat(file.fileno()).st_uid != os.getuid():

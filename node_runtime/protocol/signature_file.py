@@ -1,4 +1,4 @@
-"""The signature file of a tarball: it is beside the tarball and is sent with it."""
+"""The signature file of a tarball. It is in the same folder as the tarball, and is sent together with it."""
 
 from __future__ import annotations
 

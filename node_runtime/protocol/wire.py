@@ -1,7 +1,7 @@
 """The wire format: packing of structs, size limits, and the options of every socket.
 
 Structs are packed as MessagePack by msgspec and decoded against a declared type; there is no pickle and no eval. The
-node and its clients must agree on the sizes and intervals, so these are defined only here.
+node and its clients must use the same sizes and intervals, so these are defined only here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ MAX_REPLY_BYTES = 64 << 20
 """The size limit, in bytes, of a frame that a client accepts; a snapshot of 100,000 processes is smaller."""
 
 MAX_ERROR_CHARACTERS = 300
-"""The maximum number of characters of the reason why a message can't be decoded; it may repeat the sender's values."""
+"""The reason why a message can't be decoded is cut to this many characters, because it may repeat the sender's values.
+"""
 
 UPLOAD_CHUNK_BYTES = 256 * 1024
 """The size, in bytes, of one chunk of an upload."""
@@ -71,11 +72,11 @@ def prepare_socket(socket: zmq.Socket[Any], max_frame: int) -> None:
 
 
 def send_heartbeats(socket: zmq.Socket[Any]) -> None:
-    """Let a client's socket send heartbeats: node and client each notice that the other was suspended or unplugged.
+    """Let a client's socket send heartbeats. So the node and the client notice if the other one doesn't answer.
 
     Each heartbeat has the time for which the client may be silent before the node closes the connection. The node's
-    socket sends no heartbeats: libzmq's timer for heartbeats aborts the process if a peer disconnects while messages of
-    this peer wait to be received.
+    socket sends no heartbeats. If it did, libzmq's heartbeat timer would abort the process when a peer disconnects
+    while messages of this peer wait to be received.
     """
     socket.setsockopt(zmq.HEARTBEAT_IVL, round(HEARTBEAT_SECONDS * 1000))
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 6000)

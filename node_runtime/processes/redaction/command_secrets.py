@@ -21,7 +21,7 @@ PROGRAMS: Final = (
     "etcdctl", "cypher-shell", "twine", "wpa_passphrase", "ipmitool", "snmp", "xfreerdp", "rdesktop", "evil-winrm",
     "yt-dlp",
 )  # fmt: skip
-"""Every command in which a password is searched for contains one of these."""
+"""Only commands that contain one of these words are searched for passwords."""
 _PROGRAM: Final = re.compile(
     r"(?<![\w\-])(curl|wget|https?|mysql\w*+|mariadb\w*+|mongo\w*+|sshpass|redis-cli|docker|podman|ldap\w++|smbclient"
     r"|sqlcmd|bcp|sqlplus|az(?=['\", \t]{1,4}login)|ssh-keygen|openssl|keytool|(?:un)?zip|7z[ar]?|(?:un)?rar"
@@ -37,7 +37,7 @@ _BETWEEN: Final = r"(?:['\"]?,[ \t]*+['\"]?|[ \t=]++['\"]?)"
 _ARGUMENT: Final = r"([^\s'\",\-][^\s'\",]*+)"
 _IN_LINE: Final = {"<gap>": r"[ \t]++['\"]?+", "<other>": r"[^\s'\"]{1,200}+"}
 _IN_LIST: Final = {"<gap>": r"['\"],[ \t]*+['\"]", "<other>": r"[^'\"\n]{1,200}+"}
-"""What stands for the marks in a form, in a command line and in a list of arguments: see `_in_turn`."""
+"""The regular expressions for the marks `<gap>` and `<other>`, in a list of arguments: see `_in_turn`."""
 
 
 def _apart(options: str) -> str:
@@ -52,7 +52,7 @@ def _glued_or_apart(options: str) -> str:
 def _in_turn(form: str) -> tuple[str, ...]:
     """Return the patterns for a command line and for a list of quoted arguments, such as in a `CalledProcessError`.
 
-    In the form, `<gap>` is what separates two arguments, and `<other>` is an argument that is not a secret.
+    In the form, `<gap>` is the separator between two arguments, and `<other>` is an argument that is not a secret.
     """
     return tuple(
         form.replace("<gap>", parts["<gap>"]).replace("<other>", parts["<other>"]) for parts in (_IN_LINE, _IN_LIST)

@@ -1,8 +1,8 @@
-"""Finds secrets whose names are not right before them, but in the field before, in a class name or in a command.
+"""Finds secrets whose names are not directly before them, but in a neighbouring field, a class name or a command.
 
 Each pattern is possessive (it never gives back what it has matched) and examines only parts of limited length.
-A repeated group is atomic instead, `(?>(?:…)*)`: before Python 3.11.5, the possessive repetition of a group keeps the
-text that its last, failed attempt has read.
+A repeated group is atomic instead, `(?>(?:…)*)`. Before Python 3.11.5, a possessive repetition of a group wrongly keeps
+the text of its last, failed attempt.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FIELD_AND_VALUE: Final = re.compile(
     rf"[\s,;]{{1,20}}+{_QUOTES}(?:value|val|content){_QUOTES}\s{{0,4}}+[:=]\s{{0,4}}+",
     re.ASCII | re.IGNORECASE,
 )
-"""A field with a name and one with its value, as in `{"name": "API_KEY", "value": …}`."""
+"""A field with a name, and a field with the value of this name, as in `{"name": "API_KEY", "value": …}`."""
 _BARE: Final = re.compile(rf"(?!{REDACTED})[^\s,;}}\]>]++")
 _END_OF_LINE: Final = r"(?:\r?\n|\\r\\n)"
 _FORM_FIELD: Final = re.compile(
@@ -78,7 +78,7 @@ def neighbour_values(text: str) -> Iterator[Span]:
 
 
 def form_values(text: str) -> Iterator[Span]:
-    """Yield the values of those fields of a form whose names are those of secrets."""
+    """Yield the values of the fields of a form that are named like secrets."""
     for found in _FORM_FIELD.finditer(text):
         if is_secret_name(found[1]):
             yield found.span(2)

@@ -1,7 +1,7 @@
 """Finds tokens by the beginning that their issuer documents, such as `dckr_pat_` for Docker.
 
-For each beginning, the text is searched for exactly this literal, which is fast. So this table may be long; a regular
-expression with so many alternatives would be tried at each word.
+The text is searched for each beginning as a literal, which is fast. So this table may be long. A regular expression
+with so many alternatives would be tried at each word.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CAPITALS: Final = re.compile(r"[A-Z0-9]{12,}+", re.ASCII)
 _HASH: Final = re.compile(r"[A-Za-z0-9_\-./+=$,:]{16,}+", re.ASCII)
 _DIGEST: Final = re.compile(r"\d{0,3}+\}[A-Za-z0-9+/=]{16,}+", re.ASCII)
 _PRIVATE: Final = re.compile(r"(?!BDRVJU|BQVUJM)[A-Za-z0-9+/=]{16,}+", re.ASCII)
-"""The rest of a key in PEM that is in base64 once more, unless it is a certificate or a public key."""
+"""The rest of a PEM key that is encoded in base64 again, except certificates and public keys."""
 
 _LONG_WORD: Final = re.compile(r"[\w.\-+/=$:{}]{16}", re.ASCII)
 """A token has at least this many characters."""

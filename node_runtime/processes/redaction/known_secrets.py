@@ -1,7 +1,7 @@
 """Finds secrets by their own form: URL credentials, tokens, JWTs, keys in PEM, authorization headers.
 
-Each function yields the start and the end of each part that must be hidden. Its time is proportional to the length of
-the text, because no pattern scans more than a limited part of the text twice.
+Each function yields the start and the end of each part that must be hidden. The time of a call is proportional to the
+length of the text, because no pattern scans more than a limited part of the text twice.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _AUTHORITY_END: Final = re.compile(r"[/?#]")
 _NO_SCHEME: Final = re.compile(r"(?<![:/\w])//[^\s/:@'\"]{1,100}+:([^\s/@'\"]{1,200}+)@")
 _URL_END: Final = re.compile(r"[\s\"'<>\\]")
 _SCHEMES_WITH_USERS: Final = ("ssh", "sftp", "rsync", "git", "sip", "sips", "xmpp", "imap", "smtp", "mailto")
-"""If a URL with one of these schemes has no password, its user is a name. With other schemes, a user may be a token."""
+"""In a URL with one of these schemes, a user without a password is a name. With other schemes, it may be a token."""
 _NO_PASSWORDS: Final = ("", "x", "X", "x-oauth-basic")
 """Passwords in URLs that only fill the place of a password, because the user is a token."""
 
@@ -92,7 +92,7 @@ def _is_user_and_password(encoded: str) -> bool:
 
 
 def url_credentials(text: str) -> Iterator[Span]:
-    """Yield the passwords in URLs. If a URL has a user and no password, and the user may be a token, yield the user.
+    """Yield the passwords in URLs. If a URL has no password, and its user may be a token, yield the user.
 
     A password may contain `/` and `@`, although a URL should encode them. If the text ends before the host, everything
     that could be a password is yielded.
@@ -100,7 +100,7 @@ def url_credentials(text: str) -> Iterator[Span]:
     at = end = 0
     while (at := text.find("://", at)) >= 0:
         begin = at + 3
-        if begin > end:  # several URLs may be nested in one word; the end of the word is searched for only once
+        if begin > end:  # several URLs may be in one word: search for the end of a word only once
             limit = min(len(text), begin + MAX_URL_LENGTH)
             end = found.start() if (found := _URL_END.search(text, begin, limit)) else limit
         credentials = _credentials(text[max(0, at - 12) : at], text[begin:end], cut=end == len(text))

@@ -1,7 +1,7 @@
 """Finds secrets by the names beside them: `password=…`, `"token": …`, `Cookie: …`, `('authorization', …)`.
 
 Every pattern is possessive: it never gives back what it has matched. So the time is proportional to the length of the
-text, even if an attacker has chosen the text.
+text, even for a text that an attacker has chosen.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .secret_names import Secrecy, is_secret_header, is_secret_name, secrecy_of
 REDACTED: Final = "‹redacted›"
 """The text that replaces a secret."""
 CHANGED: Final = "‹redacted, changed›"
-"""The text that replaces a secret that differs from the secret with which it is compared."""
+"""The text that replaces a secret, if a comparison shows that the secret has changed."""
 _REDACTED: Final = re.compile(f"{REDACTED}|{CHANGED}")
 
 _NAMED: Final = re.compile(r"(?<![\w.\-])([\w.\-]++)(\\{0,7}+['\"]?\]?+)([ \t]{0,4}+)(=>|->|→|:=|==?|:(?!//))([ \t]*+)")
@@ -44,7 +44,7 @@ The words may also end a line, if the secret begins the next line.
 _VARIABLE: Final = re.compile(
     r"(?<![\w.\-])([A-Za-z][A-Za-z0-9]*+(?>(?:_[A-Za-z0-9]++)+)|_?[a-z]++[A-Z]\w*+)[ \t]++(?=[^\s=:,;]{6})", re.ASCII
 )
-"""A name of several words, such as that of an environment variable, a blank and its value."""
+"""A name of several words, such as an environment variable's, then a blank, before a value."""
 _SPOKEN_VALUE: Final = re.compile(r"(?=[^\s,;]{0,80}[0-9])(?=[^\s,;]{0,80}[A-Za-z])[^\s,;]++")
 MIN_SPOKEN_LENGTH: Final = 4
 """A secret after a word such as `password`, without a separator, has at least this many characters."""
@@ -52,7 +52,7 @@ MIN_SPOKEN_LENGTH: Final = 4
 _QUOTE: Final = re.compile(r"[A-Za-z]{0,2}+(['\"])")
 _ESCAPED_QUOTE: Final = re.compile(r"[A-Za-z]{0,2}+(\\{1,7}+['\"])")
 _NEXT_LINE: Final = re.compile(r"[ \t]*+\r?\n[ \t]{0,100}+(?=[A-Za-z]{0,2}+['\"])")
-"""The end of a line before a quoted value, as `pprint` writes long ones."""
+"""The end of a line before a quoted value: `pprint` writes long values on a new line."""
 _BLOCK: Final = re.compile(r"[|>][+\-]?[ \t]*+\r?\n[ \t]++([^\n]*+(?>(?:\n[ \t]++[^\n]*+)*))")
 """A block of lines in YAML: the lines that are indented."""
 _IN_ANGLES: Final = re.compile(r"<[^<>\n]{1,500}+>")
@@ -67,7 +67,7 @@ _BRACKET: Final = re.compile(
 )
 _WORD: Final = re.compile(r"\S*+")
 _NEXT_NAME: Final = re.compile(r"[&;,](?=[\w.\-]{1,64}+=)", re.ASCII)
-"""The separator before the next name in a text such as `a=1&b=2` or `a=1,b=2`, where it ends a value."""
+"""The separator between a value and the next name, in a text such as `a=1&b=2` or `a=1,b=2`."""
 _CLAUSE: Final = re.compile(r"[^\n\r;,]++(?>(?:[;,](?! )[^\n\r;,]++)*)")
 """A value after a colon: up to the end of the line, or to a comma or semicolon before a blank."""
 _HEADER_LINE: Final = re.compile(r"(?>(?:[^\n\r\\'\"]|\\(?![rn]))+)")
@@ -77,7 +77,7 @@ _REFERENCE: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9.]*+", re.ASCII)
 _TRAILING: Final = ".,;:)]}>\"'"
 _HEADERS: Final = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 _CODE: Final = re.compile(r"(?=[^\s&#]{0,40}[0-9])(?=[^\s&#]{0,40}[A-Za-z])[^\s&#]{8}")
-"""The beginning of a code by which OAuth's clients get a token."""
+"""The beginning of an OAuth code, for which a client gets a token."""
 _SIGNATURES: Final = frozenset({"sig", "signature", "x-amz-signature", "x-goog-signature"})
 
 
@@ -102,7 +102,7 @@ def element_texts(text: str) -> Iterator[Span]:
 
 
 def spoken_values(text: str) -> Iterator[Span]:
-    """Yield what follows a word such as `password` in a sentence, if it is quoted or has both letters and digits."""
+    """Yield the text after a word such as `password` in a sentence, if it is quoted or has letters and digits."""
     return _spans(_SPOKEN, text, _spoken_value)
 
 
@@ -169,7 +169,7 @@ def _spoken_word(text: str, found: re.Match[str]) -> Span | None:
 
 
 def _value(text: str, begin: int, name: str, separator: str) -> Span | None:
-    """Return the span of the value at `begin`; None if it is empty, a word such as None or true, or redacted."""
+    """Return the span of the value at `begin`; None if the value is empty, redacted, or a word such as None or true."""
     if _REDACTED.match(text, begin) or _OPEN_VALUE.match(text, begin):
         return None
     if separator in (":", "=") and (next_line := _NEXT_LINE.match(text, begin)) is not None:

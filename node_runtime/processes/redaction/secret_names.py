@@ -20,7 +20,7 @@ class Secrecy(IntEnum):
     OPEN = 0
     """Nothing is hidden."""
     NO_NUMBERS = 1
-    """Everything but numbers is hidden: `tokens=300` and `key=7` count or identify something."""
+    """Everything but numbers is hidden: the number in `tokens=300` or `key=7` only counts or identifies something."""
     HIDDEN = 2
     """Everything is hidden."""
 
@@ -35,11 +35,11 @@ SECRET_WORDS: Final = frozenset({
     "appkey", "masterkey", "signingkey", "encryptionkey", "rootpw", "adminpw",
     "walletseed", "otpseed", "totpseed", "unlockcode", "accesscode",
 })  # fmt: skip
-"""Words that make a name secret at any place in it, unless the last word of the name is one of ABOUT_WORDS."""
+"""Words that make a name secret at any place in the name, unless its last word is one of ABOUT_WORDS."""
 FOREIGN_WORDS: Final = (
     "contraseña", "lösenord", "hasło", "şifre", "пароль", "密码", "密碼", "口令", "パスワード", "비밀번호", "סיסמה",
 )  # fmt: skip
-"""Words for passwords that are not ASCII. They make a name secret wherever they are in it."""
+"""Words for passwords that are not ASCII. They make a name secret at any place in the name."""
 SECRET_ENDINGS: Final = ("password", "passwd", "passphrase", "secret", "token", "apikey", "credential")
 """A word with one of these endings is treated as a SECRET_WORD: `pgpassword`, `authtoken`, `clientsecret`."""
 SECRET_LAST_WORDS: Final = frozenset({
@@ -50,7 +50,7 @@ VALUE_WORDS: Final = frozenset({
     "value", "data", "bytes", "text", "string", "str", "raw", "material", "header", "pem", "der", "hex", "base", "b",
     "code", "old", "new", "current", "previous", "default", "env",
 })  # fmt: skip
-"""Words that may follow one of SECRET_LAST_WORDS, because they only tell the form or use of the value: `key_hex`."""
+"""Words that may follow one of SECRET_LAST_WORDS, as in `key_hex`. They say only the form or the use of the value."""
 OPEN_KEYS: Final = frozenset({
     "public", "pub", "primary", "foreign", "unique", "natural", "composite", "partition", "shard", "sort", "order",
     "group", "index", "lookup", "search", "cache", "routing", "row", "column", "dict", "map", "hash", "object",
@@ -73,7 +73,7 @@ _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def is_secret_name(name: str) -> bool:
-    """Return whether a text is a secret if its name is `name`. A number of this name may be shown: see `secrecy_of`."""
+    """Return whether a text with the name `name` is a secret. A number with this name may be open: see `secrecy_of`."""
     return secrecy_of(name) is not Secrecy.OPEN
 
 
@@ -86,7 +86,7 @@ def is_secret_header(name: str) -> bool:
 
 
 def secrecy_of(name: str) -> Secrecy:
-    """Return which part of a value must be hidden if its name is `name`. The time is bounded, whatever the name."""
+    """Return which part of a value with the name `name` must be hidden. The time is bounded for every name."""
     return _secrecy(name[-MAX_NAME_LENGTH:])
 
 

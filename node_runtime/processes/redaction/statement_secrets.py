@@ -18,7 +18,7 @@ _HOST: Final = r"[\w.*\-]{1,100}+"
 _ECHO: Final = (
     r"\becho[ \t]++(?:-\w{1,3}[ \t]++)?['\"]?(?:[^\s'\"|:]{1,100}+:)?([^\s'\"|]{1,200}+)['\"]?[ \t]*+\|[ \t]*+"
 )
-"""A password, perhaps after a user, that another command gets as its input."""
+"""A password that is piped into another command, perhaps after a user."""
 _SENT: Final = r"\b(?:[Vv]erification|[Cc]onfirmation|[Ss]ecurity|[Ll]ogin|[Oo]ne-time|2FA) (?:pass)?"
 _PAGES: Final = r"reset|verify|invite|confirm|magic|magic-link|reset-password|password-reset|password/reset"
 """Pages whose address has a token as its next part."""
@@ -31,7 +31,7 @@ _STATEMENTS: Final = (
     # IMAP, IRC
     ("login ", rf"\bLOGIN ['\"]?[^\s'\"]{{1,100}}+['\"]? ['\"]?{_WITH_LETTER_AND_DIGIT}([^\s'\"]{{6,}}+)"),
     ("identify ", rf"\bIDENTIFY (?:[\w\-]{{1,40}}+ )?{_WITH_LETTER_AND_DIGIT}([^\s'\"]{{6,}}+)"),
-    # devices: the digit tells how the password is encoded
+    # devices: the digit says how the password is encoded
     ("password ", rf"\bpassword [05789] {_WITH_LETTER_AND_DIGIT}([^\s'\"]{{4,}}+)"),
     ("secret ", rf"\bsecret [05789] {_WITH_LETTER_AND_DIGIT}([^\s'\"]{{4,}}+)"),
     ("community ", r"\bsnmp-server community ([^\s'\"]++)"),
@@ -59,7 +59,7 @@ _STATEMENTS: Final = (
     ),
     ("private-mac", r"Private-MAC: ([0-9A-Za-z]{8,}+)"),
 )
-"""Patterns whose only group is the secret, each with a part of every text that it matches, in lower case."""
+"""Patterns, each with a hint: every text that matches contains the hint in lower case. The only group is the secret."""
 _CRYPT: Final = re.compile(
     r"\b(?:aes_(?:en|de)crypt|pgp_sym_(?:en|de)crypt|(?:en|de)cryptbypassphrase|(?:en)?crypt)\(", re.IGNORECASE
 )
@@ -80,7 +80,7 @@ def statement_secrets(text: str) -> Iterator[Span]:
 
 
 def encryption_arguments(text: str) -> Iterator[Span]:
-    """Yield the arguments of SQL functions that encrypt or decrypt; a call without a string argument has no secret."""
+    """Yield the arguments of SQL functions that encrypt or decrypt. A call without a string argument has no secret."""
     at = 0
     while (found := _CRYPT.search(text, at)) is not None:
         at = found.end()

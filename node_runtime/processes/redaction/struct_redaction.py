@@ -1,4 +1,4 @@
-"""Redacts and escapes all texts of a wire struct, for structs whose texts come from many functions."""
+"""Redacts and escapes all texts of a wire struct. Used for structs whose texts come from many functions."""
 
 from __future__ import annotations
 

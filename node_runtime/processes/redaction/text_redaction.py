@@ -1,7 +1,7 @@
 """Redacts secrets in texts: secrets beside a name such as `password`, and secrets with a known form.
 
-The time is proportional to the length of the text, and the length is limited: a text may come from a stranger, and it
-is redacted on the event loop.
+A text may come from a stranger and is redacted on the event loop. So the time must be proportional to the length of the
+text, and the length is limited.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from .statement_secrets import STATEMENT_FINDERS
 MAX_TEXT_LENGTH: Final = 1 << 16
 """The number of characters of a text that are kept; the rest is left out."""
 MAX_SECRET_LENGTH: Final = 1000
-"""The number of characters after the kept part that are also examined, because a secret may extend into them.
+"""This many characters after the kept part are also examined, because a secret may extend into them.
 
-Without them, a cut could separate a secret from what reveals it: the `@` after a password, the last field of a line.
+Otherwise a cut could separate a secret from the text by which it is recognized, such as the `@` after a password.
 """
 _MIN_LENGTH: Final = 5
 _MIN_LENGTH_OF_WORD: Final = 16
@@ -52,8 +52,8 @@ _HINTS: Final = (
     "rabbitmqctl", "sqlplus", "otp is", "pw ", "/reset", "/verify/", "/invite/", "/confirm/", "/magic",
     "fication code", "irmation code", "urity code", "-time code", "2fa code",
 )  # fmt: skip
-"""Hints, in lower case. Every text with a secret contains one of them, or a separator and one of `_HINTS_IN_NAMES`, or
-one of `_TOKEN_BEGINS`, or is a line of .pgpass.
+"""Hints, in lower case. Every text with a secret contains one of these hints, or a separator and one of
+`_HINTS_IN_NAMES`, or one of `_TOKEN_BEGINS`, or a line of .pgpass.
 """
 _HINTS_IN_NAMES: Final = (
     "auth", "dsn", "salt", "otp", "sid", "cvv", "cvc", "psk", "pswd", "pw", "csrf", "xsrf", "sess", "sig", "mnemonic",
@@ -98,8 +98,9 @@ def redact(text: str) -> str:
 def redact_beginning(text: str, length: int) -> str:
     """Return the first `length` characters of `text`, redacted.
 
-    A secret that extends over the cut is replaced as a whole. To cut first and redact then would show its beginning,
-    and to redact first and cut then would show characters after `length`, where the cut may have parted a secret.
+    A secret that extends over the cut is replaced as a whole. If the text were cut first, the secret's beginning would
+    be shown. If it were redacted first, characters after `length` would be shown, and the examined part may end within
+    a secret.
     """
     if len(text) <= length:
         return redact(text)

@@ -15,10 +15,10 @@ from node_runtime.protocol.run_directory import NodeAddress
 from node_runtime.protocol.wire import MAX_REPLY_BYTES, prepare_socket, send_heartbeats
 
 NO_RECONNECTION_MS: Final = 24 * 3600 * 1000
-"""Milliseconds that libzmq waits before it connects again: longer than anybody keeps a socket that has lost its node.
+"""Milliseconds that libzmq waits before it connects again. No client keeps a lost connection this long.
 
-A reconnection would repeat a refused cookie for ever. The value -1 would disable reconnections, but with this value
-libzmq may drop a reply that has arrived right before the connection ended.
+A reconnection would repeat a refused cookie for ever. The value -1 would disable reconnections. But then libzmq may
+drop a reply that has arrived right before the connection ended.
 """
 
 
@@ -60,7 +60,7 @@ class ClientSocket:
             self._dealer.send(data, zmq.NOBLOCK)
         except zmq.Again:
             return False
-        self._read()  # the descriptor signals a message only once, and sending may have consumed the signal
+        self._read()  # the descriptor signals a message only once, and `send` may have consumed the signal
         return True
 
     def close(self) -> None:

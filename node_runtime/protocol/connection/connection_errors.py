@@ -28,8 +28,8 @@ def unreachable(address: NodeAddress, how: str, kind: type[Refused] = Refused) -
 def disconnected(address: NodeAddress, *, had_connected: bool, had_shaken_hands: bool, had_answered: bool) -> Refused:
     """Return the error for a connection that has ended.
 
-    The error is `ClosedEarly` if the node may listen again soon: a node doesn't listen while it restarts the process
-    that holds its control socket.
+    The error is `ClosedEarly` if the node may listen again soon. A node doesn't listen while it restarts the OS process
+    of its control socket.
     """
     may_listen_soon = had_connected or (address.record is not None and is_node_alive(address.record))
     how = "has closed the connection" if had_shaken_hands else "refused the connection"
@@ -37,10 +37,10 @@ def disconnected(address: NodeAddress, *, had_connected: bool, had_shaken_hands:
 
 
 def handshake_failed(address: NodeAddress, event: int, seconds: float) -> Refused:
-    """Return the error for libzmq's event about a handshake that failed `seconds` after it began.
+    """Return the error for `event`, by which libzmq reports that a handshake failed `seconds` after it began.
 
-    libzmq reports three cases by the same event, HANDSHAKE_FAILED_NO_DETAIL: the node closed the connection because of
-    its limits, the cookie has the key of another node, or the node sent nothing until the time limit.
+    libzmq reports three cases by the event HANDSHAKE_FAILED_NO_DETAIL: the node closed the connection because of its
+    limits; the cookie has the key of another node; or the node sent nothing until the time limit.
     """
     record, place = address.record, f"{address.host}:{address.port}"
     if event == zmq.Event.HANDSHAKE_FAILED_AUTH:

@@ -77,7 +77,7 @@ class KeyChanges(msgspec.Struct, frozen=True):
             return self._add(PersonKeys(name, ended), role, None)
 
     def revoke(self, name: str, *, even_the_last: bool = False) -> str:
-        """Revoke all keys of a holder at once; return the fingerprints of those that were valid, separated by commas.
+        """Revoke all keys of a holder at once; return the fingerprints of the valid keys among them, joined by commas.
 
         Refuses to revoke the last operator's key, unless `even_the_last` is true.
         """
@@ -116,7 +116,7 @@ class KeyChanges(msgspec.Struct, frozen=True):
             raise Refused(f"The keys in {self.directory / 'etc'} can't be changed: {error}.") from None
 
     def _need_owner(self) -> None:
-        """Raise Refused if the node belongs to another user: the node could not read files that this user writes."""
+        """Raise Refused if the node belongs to another OS user: the node could not read files that this user writes."""
         owner = self.directory.stat().st_uid
         if owner != os.geteuid():
             raise Refused(

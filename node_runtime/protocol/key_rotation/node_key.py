@@ -1,11 +1,11 @@
 """The rotation of a node's own key, which each cookie contains.
 
 A node has one key at a time, because a client has to know the key before it sends the first byte. So a rotation
-announces the next key and the time of the replacement, and until then everybody can prepare the cookies:
+announces the next key and the time of the replacement. Until then, the holders of cookies can prepare new cookies:
 
     etc/keys/server.next   the next secret key, and the Unix time at which it replaces the key in etc/keys/server
 
-A running node replaces its key at that time without a restart; a node that is down does so when it starts.
+A running node replaces its key at that time without a restart. A node that is down replaces its key when it starts.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class NextKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def change_of_cookies(following: NextKey) -> str:
-    """Return sentences that tell the holders of cookies when to replace the node's key in them, and by what."""
+    """Return sentences for the holders of cookies: when to replace the node's key in a cookie, and by which key."""
     when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(following.at))
     return (
         f"The node's own key is replaced at {when}. From then on, cookies with the former key don't work. The node "
@@ -58,7 +58,7 @@ def read_next_key(directory: Path) -> NextKey | None:
 
 
 def plan_next_key(directory: Path, grace: float) -> NextKey:
-    """Make the key that replaces the node's key in `grace` seconds; a key that was planned before is dropped."""
+    """Make the key that replaces the node's key in `grace` seconds. A previously planned key is dropped."""
     _, secret = zmq.curve_keypair()
     following = NextKey(key_text(secret), time.time() + grace)
     write_private(_path(directory), msgspec.json.encode(following).decode() + "\n")
