@@ -1,8 +1,9 @@
 """The budgets of clients: token buckets for each connection, each key and each role.
 
-A request costs its method's tokens when it arrives, before its parameters are decoded; after the reply, the client also
-pays for the time and the bytes that the request has taken. If the bucket of the connection, of the key or of the role
-has too few tokens, the request is refused at almost no cost. Viewers and operators never pay from the same bucket.
+When a request arrives, before its parameters are decoded, the client pays its method's tokens. After the reply, the
+client also pays for the time and the bytes that the request has taken. If the bucket of the connection, of the key or
+of the role has too few tokens, the request is refused at almost no cost. Viewers and operators never pay from the same
+bucket.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The control thread, which inspects the node and answers requests, even while the event loop is blocked.
 
-It polls the seam to the gateway, the OS process that owns the ZeroMQ socket. Other threads pass tasks to it with `run`,
-which wakes it through a socket pair. The control thread must never wait for the event loop.
+It polls the seam: the socket to the gateway, the OS process that owns the ZeroMQ socket. Other threads pass tasks to it
+with `run`, which wakes it through a socket pair. The control thread must never wait for the event loop.
 """
 
 from __future__ import annotations
@@ -170,7 +170,9 @@ class ControlThread:
         self._close()
 
     def _poll_link(self, poller: select.poll, polled: tuple[int, int] | None) -> tuple[int, int] | None:
-        """Register with `poller` the descriptor and events that the link wants instead of `polled`; return them."""
+        """Register with `poller` the descriptor and events that the link wants, in place of `polled`; return the new
+        pair.
+        """
         wanted = self._link.interest()
         if wanted != polled:
             if polled is not None:

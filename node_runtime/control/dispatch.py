@@ -64,15 +64,15 @@ class MethodEntry(Generic[P, R]):
     """One entry of the method table: the handler of `method`, and the thread that runs it.
 
     `where` is where the handler runs. "control" is the control thread, for a quick and thread-safe handler. "loop" is
-    the event loop; the handler may be async. "slices" is the event loop, too; the handler is a generator, and other
-    callbacks run at each `yield`. "worker" is a separate thread, for a slow handler. If the event loop is blocked,
-    `fallback` replies from the control thread; its last argument is a clause that says where the loop is blocked. With
-    "slices", it is a generator, too, and the control thread handles other requests at each `yield`. A method with a
-    `subject` is written to the audit log; `subject(params)` is the object of the change. If `audit_required` is false,
-    the method runs even if the audit log can't be written. If it is true, the request is refused in this case, and
-    `unaudited(params)` releases what the request refers to, such as an upload. If `shared`, clients of one role that
-    send the same parameters at about the same time share one answer; then the answer must not depend on the client,
-    except on its role.
+    the event loop; the handler may be async. "slices" is also the event loop; the handler is then a generator, and
+    other callbacks run at each `yield`. "worker" is a separate thread, for a slow handler. If the event loop is
+    blocked, `fallback` replies from the control thread; its last argument is a clause that says where the loop is
+    blocked. With "slices", `fallback` is also a generator, and the control thread handles other requests at each
+    `yield`. A method with a `subject` is written to the audit log; `subject(params)` is the object of the change. If
+    `audit_required` is false, the method runs even if the audit log can't be written. If it is true, the request is
+    refused in this case, and `unaudited(params)` releases what the request refers to, such as an upload. If `shared`,
+    clients of one role that send the same parameters at about the same time share one answer; then the answer must not
+    depend on the client, except on its role.
     """
 
     method: Method[P, R]
@@ -86,10 +86,10 @@ class MethodEntry(Generic[P, R]):
 
 
 class Dispatcher:
-    """Receives requests in the control thread, and replies to each once.
+    """Receives requests in the control thread, and replies to each request once.
 
-    One exception: a client that exceeds its budget without waiting for replies gets no reply to some requests. When an
-    operator's client has disconnected, `on_gone(routing_id)` is called.
+    There is one exception: a client that exceeds its budget, and doesn't wait for replies, gets no reply to some
+    requests. When an operator's client has disconnected, `on_gone(routing_id)` is called.
     """
 
     def __init__(
@@ -328,7 +328,8 @@ class _PendingRequest:
     def _charge(self, seconds: float) -> None:
         """Charge the client for the processor time of its request beyond the method's cost.
 
-        Time on the event loop costs more, except in slices. A shared answer made in slices is free: a pause follows it.
+        Time on the event loop costs more, except in slices. A shared answer made in slices costs nothing, because a
+        pause after the answer limits the work.
         """
         if self._entry.where != "slices" or not self._entry.shared:
             unit = LOOP_TOKEN_SECONDS if self._entry.where == "loop" else TOKEN_SECONDS
@@ -365,7 +366,7 @@ class _PendingRequest:
                 msgspec.structs.replace(self._intent, at=time.time(), phase="outcome", outcome=outcome)
             )
         except Refused as error:
-            logger.error("%s", error.sentence)  # the change is done, so the reply must be sent
+            logger.error("%s", error.sentence)  # the change is done: send the reply in spite of the error
 
 
 def signature_text(release: m.ReleaseInfo) -> str:

@@ -16,7 +16,7 @@ from node_runtime.protocol.wire import pack
 MAX_KEPT_EVENTS: Final = 500
 """The maximum number of events kept. Beyond it, the oldest event of the most frequent kind is dropped.
 
-So one kind of event can't displace all other kinds.
+Therefore one kind of event can't displace all other kinds.
 """
 MAX_OPERATION_BYTES: Final = 256 * 1024
 """The maximum size of an operation in an event. A larger operation is sent without its results."""

@@ -112,7 +112,7 @@ class EventSource(logging.Handler):
 
 
 def _drained(waiting: deque[T]) -> list[T]:
-    """Remove and return all items, because only an item in an empty deque schedules the next batch."""
+    """Remove and return all items. None may stay, because only an item in an empty deque schedules the next batch."""
     items: list[T] = []
     while waiting:
         items.append(waiting.popleft())

@@ -1,4 +1,4 @@
-"""The node's link to its gateway: starts and restarts the gateway, and exchanges messages with it over the seam.
+"""The node's link to its gateway: starts and restarts the gateway, and exchanges messages over a socket, the seam.
 
 While the gateway is down, the node continues, but nobody can connect to the node. Clients reconnect by themselves, and
 have to subscribe again: their subscriptions ended with the gateway.
@@ -46,7 +46,7 @@ from .gateway_process import END_SECONDS, GatewayProcess
 START_SECONDS: Final = 30.0
 """Seconds that the gateway has from its start until it listens."""
 CLOSE_SECONDS: Final = 5.0
-"""Seconds after which the node no longer reads from a gateway that it stops; then the gateway has `END_SECONDS`."""
+"""Seconds for which the node still reads from a gateway that it stops. Then the gateway has `END_SECONDS` to end."""
 STABLE_SECONDS: Final = 30.0
 """A gateway that ends after listening for this many seconds is replaced at once; otherwise there is a growing pause."""
 FIRST_PAUSE_SECONDS: Final = 0.5
@@ -61,8 +61,7 @@ MAX_UNSENT_EVENT_BYTES: Final = 4 << 20
 logger: Final = logging.getLogger("node_runtime.control.gateway")
 """This is not the logger `node_runtime.control`, because the records of that logger do not become events.
 
-All records are warnings: an error would count against the health of a release on probation, and a client could cause
-it.
+All records are warnings: a client can cause them, and an error would count against a release on probation.
 """
 
 

@@ -16,7 +16,7 @@ GATEWAY: Final = "node_runtime.control.gateway.gateway"
 END_SECONDS: Final = 2.0
 """Seconds that the gateway has to end by itself when the node stops it."""
 PASSED_VARIABLES: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ")
-"""The environment variables that the gateway gets. The others may contain secrets of the applications."""
+"""The environment variables that the gateway gets. Other variables may contain secrets of the applications."""
 MAX_MEMORY_ARENAS: Final = "2"
 """The number of arenas of the C library's allocator. Each reserves address space, which the gateway's limit counts."""
 
@@ -78,7 +78,7 @@ _open_seams: Final[weakref.WeakSet[socket.socket]] = weakref.WeakSet()
 
 
 def _close_seams() -> None:
-    """Close the seams in a forked child, which could keep the gateway alive after the node's end."""
+    """Close the seams in a forked child. An open seam would keep the gateway alive after the node's end."""
     for connection in list(_open_seams):
         connection.close()
 

@@ -102,7 +102,9 @@ class LiveNodeKey:
 
 
 def keys_at_start(directory: Path) -> NodeKeys:
-    """Return the keys of a node that starts. Replaces the node's own key if that was due while the node was down."""
+    """Return the keys of a node that starts. Replaces the node's own key if the replacement was due while the node was
+    down.
+    """
     try:
         replace_key_if_due(directory)
     except (Refused, OSError) as error:

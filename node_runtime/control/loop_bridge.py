@@ -29,7 +29,9 @@ CONTINUED_TIMEOUT_SECONDS: Final = 0.5
 A fallback begins the work again. On a busy machine, this costs more than waiting for a loop that is only slow.
 """
 PATIENT_SECONDS: Final = 2.0
-"""Seconds after which the slices of a call get the time limit of other calls, because a client waits for the answer."""
+"""Seconds after which the slices of a call get the shorter time limit of other calls, because a client waits for the
+answer.
+"""
 MAX_WAITING_REQUESTS: Final[dict[Role, int]] = {"viewer": 32, "operator": 64}
 """Maximum number of requests of a role that wait for the loop."""
 MAX_URGENT_REQUESTS: Final = 8
@@ -46,9 +48,9 @@ class LoopCall(NamedTuple):
     """A call into the loop, for a client with `role`.
 
     `work()` runs on the loop, and may be async. `done(result, error)` is called once, in the control thread. If the
-    loop does not start the work in time, the work never runs; instead, `fallback(clause)` runs in the control thread
-    and gives the result. If it is a generator, other requests are handled at each `yield`. Without a fallback, the
-    error is Refused. `clause` and the error say where the loop is blocked.
+    loop does not start the work in time, the work never runs. Then `fallback(clause)` runs in the control thread and
+    gives the result. If `fallback` returns a generator, other requests are handled at each `yield`. Without a fallback,
+    the error is Refused. `clause` and the error say where the loop is blocked.
     """
 
     work: Callable[[], Any]
@@ -64,8 +66,8 @@ class LoopCall(NamedTuple):
 class _Lane:
     """The calls of one role.
 
-    `on_loop` has the calls that were passed to the loop, with the times, until the loop runs them. A viewer's next
-    calls wait in `queue` until `ended`: the last call has a result or an error. `fallbacks` has the generators of
+    `on_loop` has the calls that were passed to the loop and have not run yet, each with its time. A viewer's next calls
+    wait in `queue` until `ended` is true: the last call has a result or an error. `fallbacks` has the generators of
     fallbacks with their `done`; the first one is running.
     """
 
@@ -221,7 +223,7 @@ class LoopBridge:
         self.ask(call._replace(work=next_slice, done=after))
 
     def blocked(self) -> str:
-        """Return a clause that says for how long the loop has not answered, and which line of code it is in."""
+        """Return a clause that says for how long the loop has not answered, and which line of code it executes."""
         return f"the event loop has not answered for {self._waited():.1f} s and is in {self._where()}"
 
     def _waited(self) -> float:

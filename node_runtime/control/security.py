@@ -63,7 +63,7 @@ class Security(msgspec.Struct, frozen=True):
         self.refusals.note_login(address, "" if holder is None else holder.name, count)
 
     def note(self, method: str, subject: str, outcome: str) -> None:
-        """Record in the audit log what has happened to the node, log it, and publish it as an event."""
+        """Record something that has happened to the node: in the audit log, in the log, and as an event."""
         logger.warning("%s", subject)
         self.record(node_entry(method, subject, outcome))
         self.announce(subject)

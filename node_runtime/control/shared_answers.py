@@ -1,6 +1,6 @@
 """Answers that are made once for all clients that ask the same question at about the same time.
 
-An answer is never older than the question: a client that asks while an answer is being made gets the next answer. After
+An answer is never older than its question: a client that asks while an answer is being made gets the next answer. After
 an answer for viewers there is a pause, so that viewers get answers at a bounded rate, however many of them ask. The
 more of the node's time an answer takes, the longer the pause is.
 """
@@ -65,7 +65,7 @@ class SharedAnswers:
         self._questions: dict[Hashable, _Question] = {}
 
     def ask(self, question: Hashable, make: MakeAnswer, done: AnswerCallback, *, paused: bool) -> None:
-        """Call `done` with an answer to `question` that is begun after this call, never with one that was begun before.
+        """Call `done` with an answer to `question`. The answer is begun after this call, never before.
 
         Of the clients that share an answer, only the first client's `make` is called. With `paused`, each answer to
         this question is followed by a pause.

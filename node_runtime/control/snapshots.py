@@ -48,9 +48,9 @@ class SnapshotReader:
     def take_in_slices(self) -> Generator[None, None, RuntimeSnapshot]:
         """Take a snapshot, and yield after each slice, so that other callbacks of the event loop run.
 
-        The generator does not yield while it reads a process. The snapshot contains zombies, and
-        the processes that exist both when it begins and when it is complete. A process that starts
-        in between is left out: its supervisor may be new, too, and missing in the snapshot.
+        The generator does not yield while it reads a process. The snapshot contains zombies, and the processes that
+        exist both when the snapshot begins and when it is complete. A process that starts in between is left out,
+        because its supervisor may be new, too, and missing in the snapshot.
         """
         modules = self.code.loaded_modules()
         reader = self._reader({module.name: frozenset(module.old_pids) for module in modules})

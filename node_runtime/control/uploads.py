@@ -94,7 +94,7 @@ class Uploads:
     def add(self, chunk: StageChunk, connection: bytes) -> None:
         """Append the next chunk, which must come from the connection that has begun the upload.
 
-        If it does not continue the upload, the upload is dropped and Refused is raised.
+        If the chunk does not continue the upload, the upload is dropped and Refused is raised.
         """
         with self._lock:
             upload = self._find(chunk.upload, connection)

@@ -25,7 +25,9 @@ class WorkMeter:
             self.seconds += thread_time() - began
 
     def start(self, work: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Any:
-        """Call `work(*args, **kwargs)` as `run` does. If it is a generator, return one whose steps are measured."""
+        """Call `work(*args, **kwargs)` as `run` does. If the result is a generator, return a generator that measures
+        its steps.
+        """
         result = self.run(work, *args, **kwargs)
         return self.run_slices(result) if isinstance(result, Generator) else result
 

@@ -103,14 +103,14 @@ def _listener_connection(protocol: Any) -> Any:
         def on_response_complete(self) -> None:
             answered = self.cycle
             if answered.response_complete:
-                # Frameworks put their routes and functions into the scope. An idle connection must not keep those.
+                # Frameworks put their routes and functions into the scope. An idle connection must not keep them.
                 scope = answered.scope
                 kept = {
                     "type": scope["type"],
                     "method": scope["method"],
                     "path": scope["path"],
                     "headers": scope["headers"],
-                }  # what `open_requests` shows
+                }  # the fields that `open_requests` shows
                 if self.scope is scope:
                     self.scope = kept
                 answered.scope = kept
@@ -135,7 +135,7 @@ def _listener_connection(protocol: Any) -> Any:
                 super().send_400_response(msg)
 
         def _drop_response(self) -> None:
-            # What the application still sends for a broken request would be an error of the application in the log, and
+            # Further messages of the application for a broken request would be logged as errors of the application, and
             # count against a release on probation.
             if self.cycle is not None and not self.cycle.response_complete:
                 self.cycle.disconnected = True
@@ -240,8 +240,8 @@ def _with_httptools(base: Any) -> Any:
         def _unsupported_upgrade_warning(self) -> None:
             """Have the request parsed again without its Upgrade header. Called after the head.
 
-            httptools takes what follows such a head for bytes of the other protocol, but the listener ignores the
-            header. So without this, the body would be lost, or its next piece would be parsed as a request.
+            httptools takes the bytes after such a head for bytes of the other protocol, but the listener ignores the
+            header. Without this method, the body would be lost, or its next piece would be parsed as a request.
             """
             stopped = sys.exception()
             if stopped is None or not self._has_ignored_upgrade():

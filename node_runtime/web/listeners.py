@@ -66,7 +66,7 @@ class Listener:
         self.retiring: dict[asyncio.Task[None], frozenset[str]] = {}
         """The tasks that end the lifespans of earlier versions when the last requests of these versions have ended.
 
-        Each comes with the names of its lifespan's own tasks.
+        Each task has the names of its lifespan's own tasks.
         """
         self.draining: WeakSet[asyncio.Task[Any]] = WeakSet()
         """The tasks of the websockets that the listener closes soon, because of its option `drain_websockets`."""

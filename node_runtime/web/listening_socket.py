@@ -20,7 +20,7 @@ PROBE_SECONDS: Final = 60
 """A connection on which nothing is sent for this time is probed."""
 PROBE_INTERVAL_SECONDS: Final = 15
 PROBES: Final = 4
-"""A connection is ended when this number of probes has got no answer: 2 minutes after the last data."""
+"""A connection is ended when this number of probes has got no answer. This is 2 minutes after the last data."""
 SHARED_REMEDY: Final = "set `workers = 1` in the table [web] of etc/node.toml"
 
 
@@ -58,7 +58,7 @@ def close_socket(bound: socket.socket) -> None:
 def _inherited(address: str | tuple[str, int]) -> socket.socket | None:
     """Return a duplicate of the socket for an address that systemd has passed to the node; else None.
 
-    A copy of the node, in which an upgrade is rehearsed, has these sockets, too.
+    The copy of the node for a rehearsal has these sockets, too.
     """
     if os.environ.get("LISTEN_PID") not in (str(os.getpid()), str(os.getppid())):
         return None

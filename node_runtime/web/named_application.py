@@ -1,6 +1,6 @@
 """An ASGI application that is looked up by its name for each request and each websocket.
 
-So a newly loaded version of its module answers from the next request on, even on a connection that stays open. A
+So after an upgrade, the module's new version answers from the next request on, even on a connection that stays open. A
 running request finishes in the version in which it began.
 """
 
@@ -43,7 +43,9 @@ class NamedApplication:
         self.state: dict[str, Any] = {}
         """The state of which each request gets a copy as `scope["state"]`."""
         self._lifespans: dict[Pid, Lifespan] = {}
-        """The present lifespan of each process of the listener; a killed process ends beside its successor."""
+        """The present lifespan of each process of the listener. A killed process may still be ending when its successor
+        runs.
+        """
         self._single = self._attribute.isidentifier()
 
     def current(self) -> ASGIApp:
@@ -77,7 +79,7 @@ class NamedApplication:
     def leave(self, process: Pid) -> Lifespan | None:
         """Return the lifespan that the listener's process `process` has to end; None if there is none.
 
-        If it is still the present lifespan of the application, the application has no present lifespan afterwards.
+        If this lifespan is still the present lifespan of the application, the application has none afterwards.
         """
         ending = self._lifespans.pop(process, None)
         if ending is self.lifespan:
@@ -99,7 +101,7 @@ class NamedApplication:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Return the application's coroutine for a request. uvicorn logs an error if the result isn't None."""
         # The connection keeps its scope. A framework puts the application, its routes and functions into the scope that
-        # it gets, and an idle connection, or one that a timer refers to, must not keep those.
+        # it gets, and an idle connection must not keep these objects; neither must a connection that a timer refers to.
         scope = {**scope}
         scope["state"] = self.state.copy()
         if scope["type"] == "websocket" and (task := asyncio.current_task()) is not None:

@@ -1,7 +1,7 @@
 """Finds the values in the state of an application that stay instances of replaced classes after an upgrade.
 
 While old requests are open, the old and the new version of an application use the same values. So the new version gets
-the values themselves, not converted ones, and their methods are the old code.
+the values themselves, not converted values, and the methods of these values are old code.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Finds the replaced code that an application would still serve after an upgrade.
 
-The body of a module makes an application, which keeps the functions of its routers, routes and middleware. An upgrade
+An application, which the body of a module makes, keeps the functions of its routers, routes and middleware. An upgrade
 may load the module of such a function, but not the module that has made the application. Then requests would still run
 the old version of the function.
 """

@@ -79,7 +79,7 @@ class ServerConfig(uvicorn.Config):
     def answer_at_once(self, cycle: Any, start_task: Callable[..., None]) -> bool:
         """Answer a request without a task, if that is possible; see `request_process.answer_at_once`.
 
-        While the gate is closed, it is not: the request needs a task that waits at the gate.
+        While the gate is closed, this is not possible: the request needs a task that waits at the gate.
         """
         table = self._table
         return (

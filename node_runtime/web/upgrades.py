@@ -76,7 +76,7 @@ class _Replacement:
 
 
 class ListenersInInstalls:
-    """Takes part in installs for the listeners: replaces their applications, and can put the old ones back."""
+    """Takes part in installs for the listeners: replaces their applications, and can put the old applications back."""
 
     def __init__(self) -> None:
         self._prepared: list[_Replacement] = []
@@ -86,9 +86,9 @@ class ListenersInInstalls:
     def warnings(self, batch: Batch) -> list[str]:
         """Return the sentences that a plan has about the applications of listeners.
 
-        They name the startups that the install will run, the startup functions that await tasks of their own, and the
-        values of an application's state that stay instances of a replaced class. Called in a copy of the node. There,
-        the new application gets the old state at once, so that the plan does not report the old state as lost.
+        The sentences name the startups that the install will run, the startup functions that await tasks of their own,
+        and the values of an application's state that stay instances of a replaced class. Called in a copy of the node.
+        There, the new application gets the old state at once, so that the plan does not report the old state as lost.
         """
         found: list[str] = []
         replaced = [(application, new) for _, application, new in _replaced(batch)]
@@ -97,14 +97,16 @@ class ListenersInInstalls:
         found += _startup_warnings(replaced)
         for application, _ in replaced:
             if application.lifespan is not None:
-                application.lifespan.application = None  # so that the copy finds no holder that the switch frees
+                application.lifespan.application = None  # the switch frees this holder, so the copy must not find it
         kept = batch.kept_code()
         for _, application, _ in _running():
             found += old_states.warnings(application, _served_after(application, batch), kept)
         return found
 
     def blockers(self, transition: Transition, batch: Batch) -> list[Blocker]:
-        """Return a blocker for each application that would still run replaced code, and those for Django projects."""
+        """Return a blocker for each application that would still run replaced code, and the blockers of Django
+        projects.
+        """
         kept = batch.kept_code()
         found = [*django_project.blockers(transition, batch)]
         for listener, application, _ in _running():
@@ -192,7 +194,7 @@ class ListenersInInstalls:
             plugin.register_current_version()
 
     async def discard(self) -> None:
-        """Run the shutdowns of the new versions. Called at the end of each install; after `done`, there are none."""
+        """Run the shutdowns of the new versions, unless `done` was called. Called at the end of each install."""
         self.put_back()
         self._paused_at = -math.inf
         prepared, self._prepared = self._prepared, []
@@ -220,9 +222,10 @@ async def _let_requests_end(listener: Listener) -> None:
 
 
 def _copy_state(application: NamedApplication, new: Any, batch: Batch) -> None:
-    """Copy Starlette's `app.state` from the old application to the new one, except what its body has set.
+    """Copy Starlette's `app.state` from the old application to the new one, except values that the new module's body
+    has set.
 
-    A version that becomes current again loses its own stale values first.
+    If an earlier version becomes current again, its own stale values are removed first.
     """
     before, after = old_states.values(application.current()), old_states.values(new)
     if before is not None and after is not None and before is not after:
@@ -263,7 +266,7 @@ def _replaced(batch: Batch) -> Iterator[tuple[Listener, NamedApplication, Any]]:
 
 
 def _startup_warnings(applications: Sequence[tuple[NamedApplication, Any]]) -> Iterator[str]:
-    """Yield a sentence about the startups that run, and one for each way in which they await tasks."""
+    """Yield a sentence about the startups that run, and a sentence for each way in which startups await tasks."""
     startups: dict[str, str] = {}
     awaiting: dict[str, dict[str, None]] = {}
     for application, new in applications:

@@ -24,7 +24,7 @@ def drain_websockets(tasks: Iterable[asyncio.Task[Any]], seconds: float) -> set[
         frame = getattr(task.get_coro(), "cr_frame", None)
         connection = None if frame is None else frame.f_locals.get("self")  # uvicorn's object for one websocket
         if (getattr(connection, "scope", None) or {}).get("type") == "websocket":
-            # Weak references, because a timer must not keep the objects of a connection that has ended before.
+            # Weak references, because a timer must not keep the objects of a connection that has ended already.
             loop.call_later(random.uniform(0.0, seconds), _close, weakref.ref(task), weakref.ref(connection))
             found.add(task)
     return found

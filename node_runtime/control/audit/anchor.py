@@ -96,8 +96,8 @@ class Anchor:
 def find_anchor(directory: Path) -> Anchor:
     """Return the anchor that `audit_anchor` in etc/node.toml names.
 
-    The default is the journal; if the machine has none, syslog; if it has neither, no anchor.
-    Raises Refused if etc/node.toml is damaged.
+    The default is the journal, or syslog on a machine without a journal, or else no anchor. Raises Refused if
+    etc/node.toml is damaged.
     """
     chosen = read_trust_settings(directory).audit_anchor
     if chosen is None:

@@ -85,7 +85,9 @@ class AuditFiles:
                     time.sleep(0.01)
             yield
         finally:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing is not enough: a child forked meanwhile has it open
+            fcntl.flock(
+                descriptor, fcntl.LOCK_UN
+            )  # closing is not enough: a child forked meanwhile keeps the file open
             os.close(descriptor)
 
     def earlier(self) -> list[Path]:

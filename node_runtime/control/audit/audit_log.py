@@ -1,7 +1,7 @@
 """The node's audit log: an append-only chain of JSON lines about changes of the node, and attempts at them.
 
-A change that a client requests has two lines. The first one, the intent, says who requests what; it is on the disk
-before the change starts. The second one is the outcome. If the intent can't be written, the change is refused, unless
+A change that a client requests has two lines. The first line, the intent, says who requests what, and is on the disk
+before the change starts. The second line is the outcome. If the intent can't be written, the change is refused, unless
 it is a rollback to the permanent release, an abort, or the removal of a release, which makes room on a full disk.
 
 Each line has a number and the hash of the previous line. A verification therefore finds lines that were changed,
@@ -80,7 +80,7 @@ class AuditLog:
     # ------------------------------------------------------------------ inside, with the lock
 
     def _caught_up(self) -> Head:
-        """Return the head of the chain, after an entry about missing, changed or incomplete lines, if any."""
+        """Append an entry if lines are missing, changed or incomplete; return the head of the chain."""
         if self._head is not None and self._state == self._current_state():
             return self._head
         removed = self._remove_incomplete_line()

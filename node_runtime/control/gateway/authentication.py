@@ -2,8 +2,9 @@
 
 A connection is accepted only with a known CURVE key in the right domain. Any other connection is refused with status
 400, and with 500 if the handler itself fails. The handler returns the key as the User-Id, and the number of the
-handshake. libzmq attaches both to every message of the connection. So a client is identified by its key, never by what
-it claims, and the messages of two connections differ even if they have had the same descriptor.
+handshake. libzmq attaches the key and the number to every message of the connection. Therefore a client is identified
+by its key, never by what it claims. The number tells apart the messages of two connections that have had the same
+descriptor.
 """
 
 from __future__ import annotations

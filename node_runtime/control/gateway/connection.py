@@ -1,6 +1,6 @@
 """One connection of a gateway.
 
-Counts the bytes that the client has sent, and the bytes that it was sent and has not acknowledged.
+Counts the bytes from the client, and the bytes to the client that the client has not acknowledged.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ class OpenConnection:
     """An open connection with the descriptor `descriptor`, accepted at the time `opened` of `time.monotonic()`.
 
     The connection is *silent* until its first request arrives. Until then, it has the limits `limits`. The request
-    shows who the client is, and `introduce` sets the limits of the client's role. `unread` is the number of bytes that
-    were sent to the client and that the client's kernel has not acknowledged.
+    shows who the client is, and `introduce` sets the limits of the client's role. `unread` is the number of sent bytes
+    that the client's kernel has not acknowledged.
 
     The kernel counts the bytes, because libzmq doesn't report how many bytes it keeps. libzmq collects all frames of a
     message before it passes the message on, and limits only the number of messages that a client does not read. On
     systems other than Linux, the number of unread messages and the memory of the gateway are the only limits.
 
     At any time, libzmq may close the descriptor and get the same number for its next connection. So the descriptor is
-    used only while it has the inode that it had when the connection was accepted. `handshakes_before` is the number of
-    the last handshake before this connection was accepted.
+    used only while its inode is still the inode of the accepted connection. `handshakes_before` is the number of the
+    last handshake before this connection was accepted.
     """
 
     __slots__ = (

@@ -1,4 +1,4 @@
-"""The open connections of a gateway: whose they are, and which of them have to be closed.
+"""The open connections of a gateway: the client of each, and which connections have to be closed.
 
 libzmq reports through its monitor when it accepts a connection and when a connection ends, and attaches the
 connection's descriptor to each message. Late messages of a connection that has ended may have the descriptor of another
@@ -78,7 +78,7 @@ class Connections:
                 self._forget(descriptor)
             else:
                 self._reports.limit_reached("the machine had no descriptors left")
-        # Only after all events were handled: they show which descriptors now belong to other connections.
+        # Only after all events were handled, because the events show which descriptors now belong to other connections.
         while len(self._silent) > self._limits.max_silent_connections:
             self.close(next(iter(self._silent.values())), "too many had sent no request yet")
 
@@ -120,7 +120,7 @@ class Connections:
         if connection is None or connection.closing:
             return None  # the connection has ended in the meantime
         if int(str(request.get(HANDSHAKE))) <= connection.handshakes_before:
-            return None  # so has this one, and another connection has got its descriptor
+            return None  # the connection has ended, and another connection has got its descriptor
         key = str(request.get("User-Id")).encode()
         role = role_of(key)
         if not self._is_assigned(routing_id):

@@ -115,7 +115,7 @@ class Gateway:
                 f"{HANDSHAKE_SECONDS:g} s, so it is closed; restart the node, and report a bug if this happens again."
             )
             return False
-        self._reports.clear()  # the refusal of the test client is not to be reported
+        self._reports.clear()  # the refusal of the test client must not be reported
         self._seam.put(Listening(port))
         self._seam.flush()
         return True

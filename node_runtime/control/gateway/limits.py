@@ -1,7 +1,7 @@
 """The limits of a gateway: of its OS process, of all connections together, and of one connection in each role.
 
-The node sends the limits to a gateway that it starts. A program that uses a node as intended never reaches them: they
-are for stolen keys, broken clients and attackers.
+The node sends the limits to a gateway that it starts. A program that uses a node as intended never reaches these
+limits. They are for stolen keys, broken clients and attackers.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class GatewayLimits(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
 
     A connection is *silent* until its first request arrives, complete and from a known key: `max_silent_seconds` has to
     exceed the time limit of a handshake. `max_viewer_messages_per_second` is for all viewers together, and is a little
-    more than the node's budget for viewers. Further messages would only be refused by the node, each after it has held
+    more than the node's budget for viewers. The node would only refuse further messages, and each message would take
     the interpreter's lock. The *unread* bytes and messages of a client are the answers and events that wait in the
     gateway because the client does not read. Beyond `max_unread_bytes`, one answer of any size is allowed, because a
     snapshot may be larger than the limit. The node ends a gateway that does not answer it for `max_answer_seconds`.

@@ -1,7 +1,7 @@
 """Sends messages to the clients, with a limit on the bytes that a client does not read.
 
-A client that does not read its answers is disconnected. A client that does not read its events only misses some: it
-sees the gap in their numbers.
+A client that does not read its answers is disconnected. A client that does not read its events only misses some events,
+and sees the gap in the numbers of the events.
 """
 
 from __future__ import annotations
@@ -81,7 +81,9 @@ class Outbox:
         return True
 
     def _relieve(self) -> None:
-        """Disconnect the clients with the most unread bytes until the rest is within the limit for all clients."""
+        """While all clients together exceed the limit for unread bytes, disconnect the client with the most unread
+        bytes.
+        """
         clients = [client for client in self._connections.clients() if not client.closing]
         while sum(client.unread for client in clients) > self._limits.max_unread_bytes_of_all:
             worst = max(clients, key=lambda client: client.unread)

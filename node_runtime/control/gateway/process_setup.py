@@ -14,7 +14,8 @@ from .limits import GatewayLimits
 def ignore_signals() -> None:
     """Ignore the signals that a terminal or a service manager sends to all processes of the node at once.
 
-    The gateway has to send the node's last replies; it ends when the node closes the seam.
+    The gateway must still send the node's last replies. It ends when the node closes the socket between the two
+    processes.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -36,7 +37,7 @@ def limit_process(limits: GatewayLimits) -> None:
 def seed_c_random() -> None:
     """Seed the C library's `rand`, from which libzmq takes the first routing id that it assigns.
 
-    libzmq never seeds `rand`, and increments the id for each connection; so without this seed the ids would be the same
+    libzmq never seeds `rand`, and increments the id for each connection. Without this seed, the ids would be the same
     in each process. A client could then guess and choose the id that libzmq will assign next, and libzmq would abort
     the process. `ctypes` only calls a function of the C library here; nothing in the interpreter is changed.
     """

@@ -1,4 +1,4 @@
-"""Reports of what a gateway refuses: one sentence per interval, however many connections a flood consists of."""
+"""Reports of what a gateway refuses: one sentence per interval, however many connections are refused."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ The two OS processes share a pair of connected Unix stream sockets. A message be
 (big-endian). One MessagePack array follows: the number of the message's type, then its fields in order. Each end first
 sends a `SeamHello`, whose form never changes, and refuses any version other than its own.
 
-The gateway keeps no state of the node. No message depends on an earlier one, so a node that takes over the seam later
+The gateway keeps no state of the node. No message depends on an earlier message, so a node that takes over the seam
 needs no history. Clients are identified by their routing ids, which libzmq assigns and never uses twice.
 """
 

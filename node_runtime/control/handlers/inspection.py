@@ -27,7 +27,8 @@ MAX_SUSPEND_SECONDS: Final = 3600.0
 CALLBACK_SECONDS: Final = 3.0
 """Seconds for which a suspend waits for the end of the callback. A client waits longer for its reply."""
 OPERATOR: Final = "an operator"
-"""The owner of the suspends of all operators: what one operator has suspended, another one may resume."""
+"""The owner of the suspends of all operators: each operator may resume a process that another operator has suspended.
+"""
 
 
 class InspectionHandlers:

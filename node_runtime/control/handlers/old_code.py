@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 MIN_KEPT_SECONDS: Final = 2.0
 KEPT_FACTOR: Final = 20
-"""An answer for viewers is kept this many times as long as making it took, so that answers take at most 5 % of time."""
+"""An answer for viewers is kept this many times as long as it took to make, so that making answers takes at most 5 % of
+the time.
+"""
 CHANGING_PHASES: Final = ("holding", "loading", "migrating", "resuming")
 """The phases of an operation in which nothing is purged."""
 

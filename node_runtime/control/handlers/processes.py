@@ -48,7 +48,7 @@ class ProcessHandlers:
             "operator": ProcessQueries(runtime, code, boot_id),
         }
         self._torn_queries: dict[m.Role, tuple[float, ProcessQueries]] = {}
-        """The queries that were made while the event loop was blocked, with the time at which they were made."""
+        """The queries for a blocked event loop, each with the time at which it was made."""
 
     def processes(self, caller: Caller, request: m.ProcessQuery) -> Generator[None, None, m.ProcessPage]:
         return self._queries[caller.role].processes(request)
@@ -81,16 +81,16 @@ class ProcessHandlers:
             queries.drop_ended()
 
     def _torn(self, role: m.Role) -> ProcessQueries:
-        """Return the queries of a role that the control thread answers while the event loop is blocked.
+        """Return the object that answers queries of a role in the control thread, while the event loop is blocked.
 
-        They are kept for `TORN_KEPT_SECONDS`, so that not every request has to read all processes.
+        The object is kept for `TORN_KEPT_SECONDS`, so that not every request has to read all processes.
         """
         made, queries = self._torn_queries.get(role, (-math.inf, None))
         if queries is None or time.monotonic() - made > TORN_KEPT_SECONDS:
             queries = ProcessQueries(self._runtime, self._code, self._boot_id, torn=True)
             self._torn_queries[role] = time.monotonic(), queries
             with suppress(RuntimeError):  # the event loop has ended
-                # called when the loop is not blocked: these queries keep ended processes, and so old code
+                # when the loop runs again, drop these queries: they keep ended processes, and therefore old code
                 self._runtime.loop.call_soon_threadsafe(self._torn_queries.clear)
         return queries
 

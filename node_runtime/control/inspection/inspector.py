@@ -61,7 +61,7 @@ class ProcessInspector:
         """Return the process; yield between short slices of the work. Raises Refused when the process has ended."""
         relations = RelationReader(self._runtime) if torn else self._relations
         found, age = yield from relations.read(self._find(pid))
-        process = self._find(pid)  # it may have ended meanwhile
+        process = self._find(pid)  # the process may have ended meanwhile
         state = self._snapshots.state(pid, torn=torn)
         links, monitors = state.process.links, state.process.monitors
         ancestors = self._ancestors(process)

@@ -18,7 +18,9 @@ MAX_KEPT: Final = 16
 
 @dataclass(slots=True)
 class Relations:
-    """The pids of a process's children, of the processes that monitor it, and of those that await its reply or exit."""
+    """The pids of a process's children, of the processes that monitor it, and of the processes that await its reply or
+    exit.
+    """
 
     children: list[int] = field(default_factory=list)
     monitored_by: list[int] = field(default_factory=list)

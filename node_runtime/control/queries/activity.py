@@ -72,7 +72,7 @@ class Activity:
         self._handled_by_all = handled_by_all
 
     def forget_if_unused(self, seconds: float) -> None:
-        """Forget the processes if nobody has asked for their rates for `seconds` seconds."""
+        """Forget the processes if no client has asked for rates for `seconds` seconds."""
         if monotonic() - self._read_at > seconds:
             self._processes, self._handled, self.rates = [], [], {}
             self._read_at, self._handled_by_all = 0.0, -1

@@ -16,11 +16,11 @@ from node_runtime.processes.runtime import Runtime
 from .slices import sliced
 
 KEPT_SECONDS: Final = 15.0
-"""If nobody has asked for this many seconds, the processes are forgotten."""
+"""If no client has asked for processes for this many seconds, the processes are forgotten."""
 MAX_EVENTS: Final = 50_000
-"""If more processes start and end between two questions, everything is read anew."""
+"""If more processes start and end between two questions of clients, all processes are read anew."""
 MAX_CHANGES: Final = 64
-"""The number of changes that are remembered, so that the answer to an earlier question can be brought up to date."""
+"""The number of remembered changes, which bring an earlier answer up to date."""
 _PID: Final = attrgetter("pid")
 
 

@@ -30,7 +30,8 @@ Key = Callable[[Process], Any]
 
 
 class OrderedProcesses:
-    """Processes in an order: those in `first`, then the other processes of `all`, which is in the order of the pids.
+    """Processes in an order: first the processes in `first`, then the other processes of `all`, in the order of their
+    pids.
 
     `pids` are the pids of the processes in `first`; they are not needed if `first` has all processes.
     """

@@ -1,4 +1,4 @@
-"""The processes that match a filter, in an order, kept between two requests and brought up to date."""
+"""The processes that match a filter, in an order. The list is kept between two requests, and brought up to date."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ CHECKED_ITEMS: Final = 64
 SORTED_RUN: Final = 1000
 """The number of items that are sorted without a pause."""
 MAX_SHARE: Final = 0.01
-"""Work for one question is repeated only so often that it takes at most this share of a core."""
+"""The maximum share of a core for the work that is repeated for one question."""
 
 
 class SliceClock:

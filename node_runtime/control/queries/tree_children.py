@@ -81,7 +81,7 @@ class TreeChildren:
         return (yield from sort_in_slices(found, place))
 
     def current(self, entry: TreeEntry) -> Process | None:
-        """Return the process that an entry has now, or None: the child may have been restarted or stopped meanwhile."""
+        """Return the present process of an entry. None if the child has no process now."""
         if entry.child is None:
             return entry.process
         return None if entry.child.pid is None else self._runtime.processes.get(entry.child.pid)

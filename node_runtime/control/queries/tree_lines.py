@@ -1,7 +1,7 @@
 """The visible lines of the supervision tree. A page is a range of these lines.
 
-A row of siblings without children is stored as one item, a run: its lines are made only when a page shows them. So the
-cost of the tree depends on the number of its branches, and a page costs as much as its lines.
+A row of siblings without children is stored as one item, a run. The lines of a run are made only when a page shows
+them. So the cost of the tree depends on the number of branches, and the cost of a page on the number of its lines.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ UNSUPERVISED: Final = "not supervised"
 class Folding(msgspec.Struct, frozen=True):
     """Which children the tree shows. The children of a path in `closed` are hidden.
 
-    A path in `open` shows all its children, any other path at most MAX_SIBLINGS; with `unfolded`, every path shows all.
+    A path in `open` shows all its children; any other path shows at most MAX_SIBLINGS. With `unfolded`, every path
+    shows all its children.
     """
 
     closed: frozenset[str] = frozenset()
@@ -59,7 +60,7 @@ class _Run(msgspec.Struct, frozen=True):
 
 
 class _Single(msgspec.Struct, frozen=True):
-    """One line of the tree, with its number `first`. Unlike the lines of a run, it is made before a page shows it."""
+    """One line of the tree, with its number `first`. It is made before a page shows it, unlike a line of a run."""
 
     first: int
     line: TreeLine

@@ -53,8 +53,8 @@ def application_websocket_class(protocol: Any) -> Any:
             self._reader.update()
 
         # If the listener has closed the websocket because of the client, the application's next message raises
-        # ClientDisconnected. In uvicorn, it raises a RuntimeError, which is logged as an error of the application: so
-        # any client could have made a release on probation revert.
+        # ClientDisconnected. In uvicorn, this message raises a RuntimeError, which is logged as an error of the
+        # application. So any client could have made a release on probation revert.
 
         def handle_parser_exception(self) -> None:
             super().handle_parser_exception()

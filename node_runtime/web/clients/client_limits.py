@@ -83,7 +83,7 @@ class SlowClients:
         self._since: dict[Any, tuple[tuple[Any, ...], float]] = {}
 
     def end_slow(self, connections: set[Any], now: float) -> None:
-        """Close the connections that have waited for their clients, or been idle, for longer than the limits allow."""
+        """Close the connections whose clients have been slow or idle for longer than the limits allow."""
         before, self._since = self._since, {}
         for connection in list(connections):
             phase, seconds, what = self._phase(connection)
@@ -99,7 +99,7 @@ class SlowClients:
                 self._since[connection] = phase, since
 
     def _phase(self, connection: Any) -> tuple[tuple[Any, ...] | None, float, str]:
-        """Return the phase in which a connection waits for its client, or None; its limit in seconds; and a clause.
+        """Return (phase, limit in seconds, clause): the phase in which a connection waits for its client, or None.
 
         The clause is the reason for ending the connection.
         """

@@ -64,7 +64,7 @@ class ClientLogger:
             UVICORN.exception(message, *arguments)
 
     def _is_counted(self, error: Any) -> bool:
-        """Count an error that the application is not to blame for; return whether `error` is one."""
+        """If the client or a cancellation has caused `error`, count the error and return True."""
         if isinstance(error, asyncio.CancelledError):
             self._limit_log.note(CANCELLED)
         elif isinstance(error, GONE):

@@ -1,8 +1,8 @@
 """Closes idle connections without a timer for each response.
 
-uvicorn starts a timer after each response and cancels the timer at the next request. This takes longer than all else
-that a listener adds to a request. A listener looks at its connections once a second anyway (`client_limits`). So all
-connections that become idle within the same second share one deadline.
+uvicorn starts a timer after each response and cancels the timer at the next request. These two steps take longer than
+everything else that a listener adds to a request. A listener checks its connections once a second anyway
+(`client_limits`). So all connections that become idle within the same second share one deadline.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class ConnectionLoop:
 
 
 def end_idle(connection: Any, now: float) -> None:
-    """Close a connection whose client has sent no further request in time. That is no fault, and is not logged."""
+    """Close a connection whose client has sent no further request in time. This is not logged, because it is not an
+    error.
+    """
     deadline = getattr(connection, "timeout_keep_alive_task", None)
     if isinstance(deadline, IdleDeadline) and now > deadline.at:
         connection.timeout_keep_alive_handler()

@@ -1,8 +1,8 @@
 """Closes a connection whose client still sends, so that the client can read the answer.
 
-If the kernel has unread bytes when a connection is closed, it resets the connection, and the client may lose what was
-written before. So the answer ends with a FIN, and what the client still sends is dropped until the client closes the
-connection, too (as lingering_close of nginx).
+If the kernel has unread bytes when a connection is closed, the kernel resets the connection, and the client may lose
+the answer. So the listener sends a FIN after the answer, and drops further data of the client until the client closes
+the connection, too (as lingering_close of nginx).
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""The gate of a listener. While an install keeps it closed, requests that arrive wait, and those in flight end.
+"""The gate of a listener. While an install keeps it closed, new requests wait, and requests in flight end.
 
 A request that is in flight during the switch would continue in its old version beside the new versions of other
 modules, and might use a module that is gone. The gate opens by itself after a short time, so a long request delays the
 others only by that time.
 
-A request whose short body is still on its way does not go through the gate, even while it is open. Otherwise it would
-run in the version of the moment at which its head arrived, although the application can't do anything before the body.
+A request whose short body is still on its way does not go through the gate, even while it is open. Otherwise the
+request would run in the version that was current when its head arrived, although the application can't do anything
+before the body.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 AWAITED_BYTES: Final = HIGH_WATER_LIMIT
 """A request with a longer body begins when its head has arrived."""
 MAX_WAITING: Final = 1_000
-"""If so many requests wait at the gate, an install waits no longer for those in flight."""
+"""If this many requests wait at the gate, an install no longer waits for the requests in flight."""
 
 
 class RequestGate:

@@ -26,7 +26,7 @@ _HOST: Final = re.compile(
 def is_valid_host(host: bytes) -> bool:
     """Return whether `host` may be the value of a Host header: a name or an address, perhaps with a port, or nothing.
 
-    From any other value, an application would build URLs with another path or host than those of the request.
+    From any other value, an application could build URLs whose path or host is not that of the request.
     """
     return _HOST.fullmatch(host) is not None
 

@@ -17,7 +17,7 @@ def origin_form(method: bytes, target: bytes, hosts: list[bytes]) -> bytes:
     """Return the path and the query of a target; `hosts` are the values of the request's Host headers.
 
     A front server may choose the host from an absolute target, while an application reads the Host header. Raises
-    ValueError if the two differ, or if the target is invalid. A tunnel's target is returned as it is.
+    ValueError if these two hosts differ, or if the target is invalid. A tunnel's target is returned as it is.
     """
     if method == b"CONNECT" or (method == b"OPTIONS" and target == b"*") or is_origin_form(target):
         return target

@@ -21,7 +21,7 @@ _CHUNK_HEADER: Final = re.compile(  # an atomic group: before Python 3.11.5, a p
 )
 _REQUEST_LINE: Final = re.compile(rb"([^ ]++) ([^ ]++) (HTTP/[0-9.]++)")
 _MAX_LINE_END: Final = 3
-"""The characters before a new piece of data that may belong to a line's end in it."""
+"""The maximum number of earlier characters that may belong to a line end in a new piece of data."""
 
 
 class StrictBuffer(ReceiveBuffer):

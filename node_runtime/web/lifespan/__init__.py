@@ -1,1 +1,1 @@
-"""The lifespans of ASGI applications. An upgrade starts a new lifespan beside the old one, to which it can return."""
+"""The lifespans of ASGI applications. An upgrade starts a new lifespan, and can return to the old one."""

@@ -39,13 +39,13 @@ def awaited_tasks(task: asyncio.Task[Any]) -> set[asyncio.Task[Any]]:
             waiting += [*_tasks_of_frame(one.ag_frame), one.ag_await]
         elif hasattr(one, "cr_await"):
             waiting += [*_tasks_of_frame(one.cr_frame), one.cr_await]
-        else:  # an iterator between a coroutine and what it awaits
+        else:  # an iterator between a coroutine and the object that the coroutine awaits
             waiting += [each for each in gc.get_referents(one) if isinstance(each, _AWAITED)]
     return found - {task}
 
 
 def _tasks_of_frame(frame: FrameType | None) -> list[Any]:
-    """Return the tasks for which a function of asyncio or anyio waits by callbacks; else an empty list."""
+    """If a function of asyncio or anyio waits for tasks by callbacks, return these tasks; else an empty list."""
     if frame is None or not str(frame.f_globals.get("__name__", "")).startswith(_LIBRARIES):
         return []
     name = frame.f_code.co_qualname
@@ -87,7 +87,9 @@ def last_future(task: asyncio.Task[Any]) -> object | None:
 
 
 def may_set(task: asyncio.Task[Any], future: object) -> bool:
-    """Return whether the arguments and variables of a task refer to a future, directly or, for example, by an event."""
+    """Return whether the arguments and variables of a task refer to a future, directly or through an object such as an
+    event.
+    """
     coroutine: Any = task.get_coro()
     frame = getattr(coroutine, "cr_frame", None)
     if frame is None:

@@ -90,7 +90,9 @@ class GatedCoroutine(Coroutine[Any, Any, Any]):
         return waiting.__await__()
 
     def _take(self, step: Callable[[], Any]) -> Any:
-        """Take a kept step, or `step`, if the gate is open; else keep it, and return a future to wait for."""
+        """If the gate is open, take the kept step, or else `step`. If the gate is closed, keep the step and return a
+        future.
+        """
         if self._step is None:
             self._step = step
         if self._gate.closed and not self.freed:

@@ -23,9 +23,10 @@ from .gated_tasks import GatedCoroutine, TaskGate, gating_tasks, startup_gate
 logger: Final = logging.getLogger("node_runtime")
 
 POLL_SECONDS: Final = 0.01
-"""While a startup runs with a closed gate, it is checked at this interval for tasks of its own that it awaits."""
+"""While the gate is closed, the node checks at this interval whether the startup awaits tasks of its own."""
 FREE_ALL_SECONDS: Final = 5.0
-"""After this time, all tasks of a startup may run, because it may wait for them in a way that the check doesn't see."""
+"""After this time, all tasks of a startup may run: the startup may wait for them in a way that the check doesn't see.
+"""
 SHUTDOWN_SECONDS: Final = 60.0
 """The time limit of a shutdown after an upgrade."""
 
@@ -95,7 +96,7 @@ class Lifespan:
             self._free_awaited(all_of_them=asyncio.get_running_loop().time() - began > FREE_ALL_SECONDS)
 
     def _free_awaited(self, *, all_of_them: bool) -> None:
-        """Let those parked tasks run for which the startup waits; with `all_of_them`, let all parked tasks run."""
+        """Let the parked tasks run for which the startup waits. With `all_of_them`, let all parked tasks run."""
         parked = [task for task in self.gate.tasks if not _coroutine(task).freed]
         if self._started.is_set() or self.main is None or not parked:
             return
@@ -119,7 +120,11 @@ class Lifespan:
         except TimeoutError:
             self._shutdown_failure = f"it did not end within {seconds:g} s"
         if self._shutdown_failure is not None:
-            logger.error("the shutdown of %s failed, so it was cancelled: %s", self.reference, self._shutdown_failure)
+            logger.error(
+                "the shutdown of %s failed, and what was left of it was cancelled: %s",
+                self.reference,
+                self._shutdown_failure,
+            )
         await self.end_at_once()
 
     async def end_at_once(self) -> None:

@@ -1,4 +1,4 @@
-"""Finds the functions that a startup runs, and reads from their source whether they await tasks that they create."""
+"""Finds the functions that a startup runs, and whether their source awaits tasks that they create."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def startup_functions(application: Any) -> list[Callable[..., Any]] | None:
 
 
 def _of_the_user(function: Any) -> Iterator[Callable[..., Any]]:
-    """Yield the functions that users wrote, out of the wrappers that libraries have put around them."""
+    """Yield the functions that users wrote, without the wrappers of libraries."""
     while isinstance(function, functools.partial):
         function = function.func
     function = inspect.unwrap(function) if callable(function) else function

@@ -48,7 +48,7 @@ _default_lines: Final = _DefaultLines()
 
 
 def is_complete(response: object) -> bool:
-    """Return whether all that there is to do for a response is to write its head and its body."""
+    """Return whether a response needs nothing except that its head and its body are written."""
     return isinstance(response, Response) and type(response).__call__ is SENT_AT_ONCE and response.background is None
 
 

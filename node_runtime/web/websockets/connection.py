@@ -68,7 +68,7 @@ class WebSocketConnection(asyncio.Protocol):
         """Whether the client has sent anything since the last ping."""
         self._unsent_at_ping = 0
         self._timer: asyncio.TimerHandle | None = None
-        """The time of the next ping, or, while the connection ends, of its abort."""
+        """The timer of the next ping or, while the connection ends, the timer of its abort."""
         self._is_ending = False
 
     # ------------------------------------------------------------------ called by the transport and the server
@@ -257,7 +257,7 @@ class WebSocketConnection(asyncio.Protocol):
     # ------------------------------------------------------------------ the transport
 
     def _write(self, output: list[bytes]) -> None:
-        """Write the output of the protocol; after its end, the client gets limited time to disconnect."""
+        """Write the output of the protocol. After the end of the output, the client has limited time to disconnect."""
         ends = False
         for data in output:
             if data:
@@ -281,7 +281,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._reader.update()
 
     def _ping(self) -> None:
-        """Ping the client, or end the connection if it has neither sent nor read anything since the last ping."""
+        """Ping the client, or end the connection if the client has sent and read nothing since the last ping."""
         assert self._wire is not None
         unsent = self.transport.get_write_buffer_size()
         silent = self._reader.is_reading and not self._heard

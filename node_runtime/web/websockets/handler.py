@@ -1,7 +1,7 @@
 """The callback class of a websocket: each connection has a server, and the client's messages are casts to the server.
 
-So a connection survives an upgrade as every server does: messages wait in the mailbox while the upgrade holds the
-server, and `code_change` converts the server's state.
+Therefore a connection survives an upgrade. While the upgrade holds the server, messages wait in the mailbox, and
+`code_change` converts the server's state.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ class Proxies:
         """Replace `client` and `scheme` by what a trusted proxy has sent in X-Forwarded-For and X-Forwarded-Proto."""
         steps = self._middleware(scope, _nothing, _nothing)
         with suppress(StopIteration):
-            steps.send(None)  # it waits for nothing, so its first step is its last
+            steps.send(None)  # the coroutine waits for nothing, so its first step is its last
 
 
 async def _no_application(scope: Any, receive: Any, send: Any) -> None: ...
