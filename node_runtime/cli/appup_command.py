@@ -80,7 +80,7 @@ def generate(older: tuple[str, ...], newer: str, bump: str | None, only_print: b
 
 
 def _bump(older: tuple[str, ...], newer: str, how: str) -> tuple[str, ...]:
-    """Write new versions to the project `newer`. Return those older releases from which it differs."""
+    """Write new versions to the project `newer`. Return the older releases from which the project differs."""
     from node_runtime.releases.appups.generation.version_bump import bump_versions
 
     with ExitStack() as stack:
@@ -142,7 +142,7 @@ def check_build(previous: str, folder: Path) -> None:
 
 @contextmanager
 def read_releases(older: str, newer: str) -> Iterator[tuple[ReleaseSource, ReleaseSource]]:
-    """Read two releases. Files that this unpacks are deleted after the body of `with`. Raises `Refused`."""
+    """Read two releases. Unpacked files are deleted after the body of `with`. Raises `Refused`."""
     from node_runtime.releases.appups.sources.release_argument import read_release_argument
 
     project = Path(newer)

@@ -1,6 +1,6 @@
-"""The verb `cold` of bin/<name>: while a node is down, checks the release that it is to boot next, on probation.
+"""The verb `cold` of bin/<name>: while a node is down, checks the release that the node has to boot next, on probation.
 
-The code of the permanent release makes the checks, so a release can't decide itself whether it may run.
+The code of the permanent release makes the checks, so that the new release can't decide whether it may run.
 """
 
 from __future__ import annotations

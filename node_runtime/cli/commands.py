@@ -104,7 +104,7 @@ def build(
 
 
 def _hash_of_build(folder: Path, output: Path) -> tuple[int, str] | None:
-    """Return the size and the hash of the tarball that a build will replace; None if there is none."""
+    """Return the size and the hash of the tarball that a build will replace; None if there is no tarball."""
     from node_runtime.releases.files.schemas import read_release
 
     release = read_release(folder / "release.toml")

@@ -37,7 +37,7 @@ def hold_directory(
 
 
 def check_path(directory: Path) -> None:
-    """Raise `Refused` if the path of a node's directory can't be encoded in UTF-8, which the node's files use."""
+    """Raise `Refused` if the path of a node's directory can't be encoded in UTF-8, the encoding of the node's files."""
     try:
         str(directory).encode()
     except UnicodeEncodeError:

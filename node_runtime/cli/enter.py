@@ -66,7 +66,7 @@ def enter(directory: str, vsn: str, module: str, *arguments: str) -> None:
     for each in executed:
         imports.adopt(each, each.__file__)
     sys.argv[:] = [module, *arguments]
-    gc.disable()  # the objects that an import makes stay, so looking for garbage among them takes time and finds none
+    gc.disable()  # an import makes lasting objects: collections would take time and find no garbage
     try:
         main = importlib.import_module(module).main
     except imports.DamagedFile as damage:

@@ -1,4 +1,4 @@
-"""The node's event loop: asyncio's own or uvloop, as node.toml says. uvloop has to be in the release.
+"""The node's event loop: asyncio's own loop or uvloop, as node.toml says. The release must contain uvloop to use it.
 
 The loop runs until the node ends, even if code that runs on it tries to end it.
 """
@@ -68,7 +68,7 @@ def run(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, T]) -> T:
 
 
 def _end_when_run(loop: asyncio.AbstractEventLoop) -> None:
-    """In a fork, have the loop call `_end_fork` first, if the loop runs at all.
+    """In a fork, let the loop call `_end_fork` first if the fork returns to the loop.
 
     A callback that calls `os.fork` and returns in the child would otherwise make a second node, which handles the same
     messages, timers and sockets as the node. A fork that executes another program or never returns is not affected.
@@ -77,10 +77,10 @@ def _end_when_run(loop: asyncio.AbstractEventLoop) -> None:
         return
     with suppress(
         RuntimeError
-    ):  # in debug mode, if another thread has forked, and the loop's thread doesn't exist here
+    ):  # in debug mode: another thread has forked, so the loop's thread doesn't exist in the fork
         loop.call_soon(_end_fork)
         ready = getattr(loop, "_ready", None)
-        if isinstance(ready, deque):  # asyncio's own loop; uvloop still calls what it has begun with
+        if isinstance(ready, deque):  # asyncio's own loop; uvloop first finishes the callbacks that it has begun
             ready.rotate(1)
 
 

@@ -17,8 +17,8 @@ from node_runtime.releases.signing.release_keys import read_release_keys, releas
 def with_release_keys(directory: Path, keys: Path | None) -> Iterator[None]:
     """Copy the public keys in the folder `keys` to the new node directory; remove them if the body of `with` fails.
 
-    The node gets all of the keys or none. Raises Refused if the folder has no valid keys, or if the directory already
-    has other keys. The directory may already have the same keys, left there by an interrupted install.
+    The node gets all keys or no key. Raises Refused if the folder has no valid keys, or if the directory already has
+    other keys. The directory may already have the same keys, left there by an interrupted install.
     """
     folder, etc_existed = release_keys_folder(directory), (directory / "etc").exists()
     copy = folder.with_name(f".{folder.name}.new")

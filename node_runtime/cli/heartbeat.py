@@ -51,7 +51,7 @@ class Heartbeat:
         self._write(f"trial {vsn}")
 
     def workers(self, count: int) -> None:
-        """Report how many workers the node has in all; the parent starts those that are missing."""
+        """Report how many workers the node has in all; the parent starts the missing workers."""
         self._write(f"workers {count}")
 
     def current(self, vsn: str) -> None:
@@ -74,7 +74,7 @@ class Heartbeat:
             self._descriptor = None
 
     def _write_surely(self, line: str) -> None:
-        """Write a report that must not get lost, after earlier such reports; while the pipe is full, try again."""
+        """Write a report that must not get lost, after earlier reports of this kind. If the pipe is full, try again."""
         if self._unsent or not self._write(line):
             self._unsent.append(line)
             if len(self._unsent) == 1:

@@ -1,6 +1,6 @@
 """The verbs of bin/<name> that need only the release's node_runtime, not its hotdash.
 
-The launchers of older releases start this module by its name, so the name must not change.
+The name of this module must not change, because the launchers of older releases start the module by its name.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The format of the node's log lines: text for people, or JSON for log collectors.
 
-Both formats redact secrets and escape unprintable characters. In the text format, all lines of a record but the first
-are indented, so no message can contain a line that looks like another record.
+Both formats redact secrets and escape unprintable characters. In the text format, all lines of a record except the
+first are indented. So no line of a message looks like another record.
 """
 
 from __future__ import annotations

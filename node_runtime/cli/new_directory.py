@@ -23,8 +23,8 @@ _WRITTEN_IN_VAR: Final = frozenset({"staging", _LOCK})
 def is_new(directory: Path) -> bool:
     """Return whether the directory contains only etc/ and the leftovers of an interrupted first install.
 
-    A directory in which a node has run is not new: its var/ contains more files. Nor is a directory into which someone
-    copied a release by hand: it has no var/.
+    A directory in which a node has run is not new: its var/ contains more files. A directory into which someone copied
+    a release by hand is not new either: it has no var/.
     """
     if not directory.exists():
         return True
@@ -63,7 +63,7 @@ def hold_new_directory(directory: Path) -> Iterator[None]:
 
 def _remove_if_unused(directory: Path, *, failed: bool) -> None:
     """Remove the new directory if it is empty; if `failed`, remove its lock file first."""
-    with suppress(OSError):  # it is not empty: another install holds it
+    with suppress(OSError):  # the directory is not empty: another install has locked it
         if failed:
             (directory / "var" / _LOCK).unlink(missing_ok=True)
         for folder in (directory / "var", directory):

@@ -76,9 +76,9 @@ logger: Final = logging.getLogger("node_runtime")
 class Node:
     """One run of the node in `directory` with release `vsn`.
 
-    `heart` is the descriptor of the pipe to the parent. If another release is permanent, `fallback_reason` says why
-    this release boots instead. `last` says how the previous run of the node ended. `boot` says which worker the node's
-    OS process is, and how the parent boots it.
+    `heart` is the descriptor of the pipe to the parent. `fallback_reason` says why this release boots if another
+    release is permanent. `last` says how the previous run of the node ended. `boot` says which worker the node's OS
+    process is, and how the parent boots it.
     """
 
     def __init__(
@@ -187,7 +187,7 @@ class Node:
             stack.callback(remove_record, name, self.boot_id)
             if self._boot.on_trial:
                 handler.cold.begin_probation(self.vsn, configuration.node.probation)
-            if handler.permanent == self.vsn and place.leads:  # in case its commit was interrupted
+            if handler.permanent == self.vsn and place.leads:  # in case the commit of this release was interrupted
                 keep_launcher_current(self.directory, release.manifest)
             logger.info("%s runs %s", name, self.vsn)
             signature_warnings = (one.signature.warning for one in handler.releases() if one.vsn == self.vsn)
@@ -300,7 +300,7 @@ def _vsn_of(code: CodeServer, module: str, namespace: dict[str, Any]) -> str:
 
 
 def _node_config(directory: Path, vsn: str) -> NodeConfig:
-    """Return the settings of node.toml, or the defaults, which suffice to report that it can't be read."""
+    """Return the settings of node.toml. If the file can't be read, return defaults; the error is reported later."""
     try:
         return read_configuration(directory, vsn).node
     except Refused:
@@ -308,7 +308,7 @@ def _node_config(directory: Path, vsn: str) -> NodeConfig:
 
 
 def _reset_signals() -> None:
-    """In a fork of the node, let the signals that stop a node end the fork."""
+    """Reset the signal handlers in a fork of the node. Signals such as SIGTERM then end the fork."""
     signal.set_wakeup_fd(-1)
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
@@ -347,7 +347,7 @@ def main(arguments: list[str]) -> None:
     node.development = options.development
     config = _node_config(options.directory, options.vsn)
     log_to_stderr(config.log, node.release, node.worker_in_log)
-    if options.development:  # each release is committed at once, so nobody needs to hear that it has no way back
+    if options.development:  # each release is committed at once, so a warning about a missing way back would be useless
         logging.getLogger("node_runtime.releases.probation").setLevel(logging.ERROR)
     with asyncio.Runner(loop_factory=loop_factory(config)) as runner:
         sys.exit(run(runner.get_loop(), node.run()))

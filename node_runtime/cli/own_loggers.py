@@ -1,7 +1,7 @@
 """The node's own loggers, which a release can't disable by accident.
 
-`logging.config.dictConfig` and `fileConfig` disable all loggers that exist and that the configuration doesn't name. A
-release that configures its logging in this way would silence the node's messages about upgrades and crashes.
+`logging.config.dictConfig` and `fileConfig` disable all existing loggers that the configuration doesn't name. Therefore
+a release that uses these functions would silence the node's messages about upgrades and crashes.
 """
 
 from __future__ import annotations

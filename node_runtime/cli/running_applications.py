@@ -50,7 +50,7 @@ async def stop_applications() -> None:
 
 
 def _load_modules(release: UnpackedRelease, applications: set[str]) -> None:
-    """Load all code at boot, like OTP's embedded mode, so that the boot fails if a module can't be loaded."""
+    """Load all code at boot, as in OTP's embedded mode: a module that can't be loaded makes the boot fail."""
     for source in release.sources.values():
         if source.app in applications:
             try:

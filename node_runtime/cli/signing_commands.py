@@ -21,7 +21,10 @@ MAX_PASSWORD_BYTES: Final = 1024
 
 
 def password_option(verb: Verb) -> Verb:
-    """Add `--password-file FILE`; without it, the command asks on the terminal. `ps` would show a password argument."""
+    """Add `--password-file FILE`. Without this option, the command asks on the terminal.
+
+    The password itself is never an argument, because `ps` would show it.
+    """
     return click.option(
         "--password-file",
         type=click.Path(path_type=Path, dir_okay=False),

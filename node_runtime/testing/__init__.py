@@ -1,7 +1,7 @@
 """Tests of services: a runtime in the test's own process, real nodes, and states that go through upgrades.
 
 pytest finds the fixtures `runtime`, `upgraded` and `node` by itself; see `plugin.py`. The exported names are imported
-at the first use of one, because pytest imports the plugin wherever hotdash is installed.
+when one of them is first used, because pytest imports the plugin wherever hotdash is installed.
 """
 
 from typing import TYPE_CHECKING

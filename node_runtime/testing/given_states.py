@@ -55,7 +55,7 @@ def with_fields(value: Any, given: Mapping[str, Any]) -> Any:
 
 
 def _first_that_fits(value: Any, union: Any, place: str) -> Any:
-    """Make the value as the first type of a union to which it can belong. Raises ValueError if there is none."""
+    """Make the value as the first possible type of a union. Raises ValueError if no type is possible."""
     failed: ValueError | None = None
     for hint in get_args(union):
         cls = get_origin(hint) or hint
@@ -73,7 +73,7 @@ def _first_that_fits(value: Any, union: Any, place: str) -> Any:
 def _moved_items(value: Any, hint: Any, place: str) -> Any:
     """Make a list, set, deque or tuple.
 
-    If the annotation is a set, a list becomes one, because the plain value of a set of objects is a list.
+    If the annotation is a set, a list becomes a set, because the plain value of a set of objects is a list.
     """
     origin, arguments = get_origin(hint), get_args(hint)
     if type(value) is not tuple or Ellipsis in arguments:
@@ -136,8 +136,8 @@ def _copied(value: Any, place: str) -> Any:
 def _filled(cls: type, found: Mapping[str, Any], defaults: Mapping[str, Any], place: str) -> Any:
     """Return an object of the node's class `cls` with the fields `found` of an object of the test's class.
 
-    `defaults` are those of the test's class. Raises ValueError for a field of that class alone that isn't at its
-    default, and for a missing field without a default.
+    `defaults` are the defaults of the test's class. Raises ValueError for a missing field without a default. If only
+    the test's class has a field, raises ValueError unless the field has its default.
     """
     made: Any = object.__new__(cls)
     known = _defaults(cls) if dataclasses.is_dataclass(cls) else dict.fromkeys(found, MISSING)
@@ -160,7 +160,7 @@ def _unknown_field(cls: type, name: str, place: str) -> str:
 
 
 def _hints(cls: type) -> dict[str, Any]:
-    """Return the annotations of a class's fields; {} if they name something that can't be found at run time."""
+    """Return the annotations of a class's fields; {} if an annotation has a name that can't be found at run time."""
     try:
         return get_type_hints(cls)
     except (NameError, TypeError, AttributeError):

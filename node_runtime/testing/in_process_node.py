@@ -57,8 +57,8 @@ async def in_process_node(
 ) -> AsyncIterator[InProcessNode]:
     """Boot the first of the releases in an empty directory; yield the node, and stop it at the end.
 
-    While the node runs, the test's process sees the node's modules, not those that the test has imported. At the end,
-    the test's modules are restored.
+    While the node runs, sys.modules has the node's modules, not the modules that the test has imported. At the end, the
+    test's modules are restored.
     """
     for project in releases:
         _place(project, directory)

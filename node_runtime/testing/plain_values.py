@@ -9,7 +9,7 @@ from typing import Any
 
 
 class FieldValues(dict[str, Any]):
-    """The fields of an object by name: a dict that a comparison can tell from a dict in the state."""
+    """The fields of an object by name. A comparison can tell this class from a dict in the state."""
 
 
 class SetOfFields(list[Any]):
@@ -30,9 +30,9 @@ class FieldsText(str):
 def plain(value: Any) -> Any:
     """Return the value with each object as the dict of its fields, and each enum member as its name.
 
-    Lists, tuples, sets and dicts keep their types. But the dict of an object can't be in a set, and can't be a key of a
-    dict. So a set of objects becomes a sorted list, and an object that is a key becomes the text of its dict. Any other
-    value is returned unchanged.
+    Lists, tuples, sets and dicts keep their types. The dict of an object can't be in a set, and can't be a key of a
+    dict. Therefore a set of objects becomes a sorted list, and an object that is a key becomes the text of its dict.
+    Any other value is returned unchanged.
     """
     if isinstance(value, enum.Enum):
         return value.name

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 try:
     from pytest_asyncio import fixture as asynchronous_fixture
-except ImportError:  # then pytest itself reports a test that uses an asynchronous fixture
+except ImportError:  # without pytest-asyncio, pytest itself reports a test that uses an asynchronous fixture
     asynchronous_fixture: Callable[..., Any] = pytest.fixture  # type: ignore[no-redef]
 
 

@@ -18,9 +18,9 @@ from node_runtime.protocol.exit_codes import Refused
 def last_release(project: Path, tag: str | None = None) -> Path:
     """Return a folder with the project as of a git tag, by default the newest tag of the present branch.
 
-    If nothing was released yet (there is no git, or no tag contains the project), return the project's own folder, with
-    a warning: a test then only sees that the project starts, and that an upgrade to itself changes nothing. The
-    folder is deleted when Python ends. Raises Refused for a `tag` that git doesn't have.
+    If nothing was released yet (there is no git, or no tag contains the project), return the project's own folder, and
+    warn. Then a test shows only that the project starts, and that an upgrade to itself changes nothing. The folder is
+    deleted when Python ends. Raises Refused for a `tag` that git doesn't have.
     """
     found = tag or _newest_tag(project)
     if found is None:

@@ -44,15 +44,15 @@ async def take_through(
 ) -> StateJourney:
     """Boot `old`, give a process a state, upgrade to `new`, go back, and compare the states.
 
-    `old` and `new` are the folders of projects. If `new` has the same version as `old`, or no appup from it, it gets a
-    new version and a generated appup. `state` is an object, or a mapping with values for some fields of the state with
-    which the process has started; in a mapping, each object may be a mapping of its fields. Without `state`, only the
-    upgrade and the way back are tested, and no states are compared. `process` is the name of the process that gets the
-    state; it may be left out if the state can belong to only one process. `env` has parameters of applications; a port
-    that `env` does not set is 0, so a free port is used.
+    `old` and `new` are the folders of projects. If `new` has the same version as `old`, or no appup from `old`, `new`
+    gets a new version and a generated appup. `state` is an object, or a mapping with values for some fields of the
+    state with which the process has started; in a mapping, each object may be a mapping of its fields. Without `state`,
+    only the upgrade and the way back are tested, and no states are compared. `process` is the name of the process that
+    gets the state; it may be left out if the state can belong to only one process. `env` has parameters of
+    applications; a port that `env` does not set is 0, so a free port is used.
 
-    After the upgrade, the state must be `up`. Without `up`, no data may be lost, and in the state and in each object in
-    it, the fields that both versions have must have the same values. After the way back, the state must be `down`;
+    After the upgrade, the state must be `up`. Without `up`, no data may be lost: in the state and in each object in the
+    state, the fields that both versions have must keep their values. After the way back, the state must be `down`;
     without `down`, it must equal the state before the upgrade. Raises UpgradeFailed, and Refused for a mistake in a
     project.
     """
@@ -130,7 +130,7 @@ def _check_operation(operation: Operation, wanted: str) -> None:
 
 
 def _compare(state: Any, wanted: Any, when: str, *, partly: bool) -> None:
-    """Raise UpgradeFailed if `state` differs from `wanted`. With `partly`, only fields that both have are compared."""
+    """Raise UpgradeFailed if `state` differs from `wanted`. With `partly`, only common fields are compared."""
     if partly and isinstance(state, dict) and isinstance(wanted, dict):
         state, wanted = FieldValues(state), FieldValues(wanted)  # the keys of a state that is a dict are its fields
     if not (keeps(state, wanted) if partly else state == wanted):

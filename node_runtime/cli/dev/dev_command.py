@@ -99,7 +99,7 @@ async def _show_dashboard(development: Development) -> None:
 
 
 async def _changes(folder: Path) -> AsyncIterator[Any]:
-    """Yield whenever files of the project have changed."""
+    """Yield a value each time that files of the project have changed."""
     import watchfiles
 
     outside = _outside_sources(folder)

@@ -31,7 +31,7 @@ NAME_SUFFIX: Final = "-dev"
 LOST: Final = (ExitCode.UNREACHABLE, ExitCode.UNKNOWN_OUTCOME)
 """The failures of a request that the end of the node can cause."""
 END_SECONDS: Final = 1.0
-"""The time for which a node, whose connection is lost, may still be ending."""
+"""The maximum time between the loss of the connection and the end of the node."""
 _COMMAND: Final = re.compile(r"(`hotdash \w+) NODE\b")
 _END: Final = object()
 """The value that stands for the end of the changes."""
@@ -61,7 +61,7 @@ class Development:
         self._current: Project | None = None
         self._end: asyncio.Task[None] | None = None
         self._has_mistake = False
-        """Whether the last thing said was that the files have a mistake."""
+        """Whether the last message has reported a mistake in the files."""
 
     @property
     def node(self) -> SourceNode:
@@ -115,10 +115,10 @@ class Development:
                 await node.stop()
 
     async def _follow(self, is_outdated: Callable[[], bool]) -> None:
-        """Upgrade the node to the present files; if they have a mistake, print it: the old code continues to run.
+        """Upgrade the node to the present files. If they have a mistake, print it; the old code continues to run.
 
-        Stops without a message if the files have changed again, which `is_outdated` says: what was read may be a file
-        of which an editor had saved only a part.
+        `is_outdated` returns whether the files have changed again. Then this stops without a message, because an editor
+        may have saved only a part of a file.
         """
         began = time.monotonic()
         try:
@@ -141,7 +141,9 @@ class Development:
         self._has_mistake = False
 
     async def _upgrade(self, project: Project, is_outdated: Callable[[], bool]) -> LiveUpgrade | None:
-        """Upgrade the node to `project`; return None if the node runs it already. Raises Refused, Outdated, OSError."""
+        """Upgrade the node to `project`; return None if the node runs this project already. Raises Refused, Outdated,
+        OSError.
+        """
         assert self._current is not None
         assert self._client is not None
         following = next_version(self._current, project, f"+dev.{self._number + 1}")
@@ -179,7 +181,7 @@ class Development:
         return _COMMAND.sub(rf"\1 {self.node.name}", text)
 
     async def _has_ended(self, error: Refused | OSError) -> bool:
-        """Return whether the request failed because the node has ended, which `_say_end` has said then."""
+        """Return whether the request failed because the node has ended. Then `_say_end` has reported the end."""
         if not isinstance(error, Refused) or error.code not in LOST or self._end is None:
             return False
         return bool((await asyncio.wait([self._end], timeout=END_SECONDS))[0])

@@ -62,7 +62,7 @@ async def upgrade_live(
 
 
 async def has_switched(client: Client, vsn: str) -> bool:
-    """Return whether the node runs `vsn`, after a failure that left this open; if so, commit it."""
+    """Return whether the node runs `vsn`, after a failure with an unknown outcome. If it does, commit the release."""
     for release in (await client.request(methods.RELEASES)).releases:
         if release.vsn == vsn and release.status == "current":
             await client.request(methods.COMMIT, m.Commit())
@@ -82,7 +82,7 @@ def _check(plan: m.Plan) -> None:
 
 
 async def _install(client: Client, plan: m.Plan) -> None:
-    """Install the plan, also if code can't be rehearsed, and wait for the end."""
+    """Install the plan, even if code can't be rehearsed, and wait for the end of the install."""
     request = m.Install(vsn=plan.to_vsn, direction=plan.direction, plan_id=plan.id, unrehearsed=True, again=True)
     started = await client.request(methods.INSTALL, request)
     done = [state async for state in client.follow(started.operation)][-1]

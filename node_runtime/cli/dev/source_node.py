@@ -33,7 +33,7 @@ workers = 1
 _MAX_BEATS_BYTES: Final = 65_536
 """The maximum number of bytes of the node's heartbeats that are read, and dropped, at a time."""
 POLL_SECONDS: Final = 0.02
-"""The time between two checks whether the node is ready."""
+"""The time between two checks of whether the node is ready."""
 STOP_SECONDS: Final = 20.0
 """The time after which a node that has not stopped its applications is killed."""
 
@@ -60,8 +60,8 @@ class SourceNode:
         """Start a node of the release; return when it is ready.
 
         In the node's name, `suffix` is inserted before the host. `log` is the descriptor for the node's log; None is
-        stderr. `parameters` is the text of the node's etc/sys.toml. The node ends when this process ends, however that
-        happens. Raises Refused if the node ends before it is ready; its log says why.
+        stderr. `parameters` is the text of the node's etc/sys.toml. The node ends when this process ends, even if this
+        process is killed. Raises Refused if the node ends before it is ready; its log says why.
         """
         directory = Path(tempfile.mkdtemp(prefix=f"node-runtime-{project.release.name}-"))
         heart, beats = os.pipe()

@@ -25,8 +25,8 @@ class AsgiPackage(msgspec.Struct, frozen=True):
     """The top-level package or module of an ASGI application `target`, such as "chat.main:app".
 
     `place` is the folder or file of the package, or None if the package belongs to an installed distribution. In that
-    case, `distribution` is the name of the distribution; but a distribution with compiled modules is one of the
-    `requirements` instead. `requirements` are the distributions that the package needs, in the installed versions.
+    case, `distribution` is the name of the distribution. A distribution with compiled modules is in `requirements`
+    instead. `requirements` are the distributions that the package needs, in the installed versions.
     """
 
     target: str
@@ -91,7 +91,7 @@ def _check_module(place: Path, below: list[str], module: str) -> None:
 
 
 def _distributions(place: Path, top: str) -> set[str]:
-    """Return the distributions whose packages the code at `place` imports, except those that a node has anyway."""
+    """Return the distributions whose packages the code at `place` imports, except distributions that every node has."""
     known = metadata.packages_distributions()
     names = {name for path in files_below(place) if path.suffix == ".py" for name in _imports(path)}
     if any(b"websocket" in path.read_bytes().lower() for path in files_below(place) if path.suffix == ".py"):

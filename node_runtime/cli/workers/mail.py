@@ -48,7 +48,7 @@ class WorkerMail:
             received = os.read(descriptor, MAX_READ_BYTES)
         except BlockingIOError:
             return
-        if not received:  # the parent has ended, which the heartbeat notices
+        if not received:  # the parent has ended; the heartbeat notices the end
             asyncio.get_running_loop().remove_reader(descriptor)
             return
         *lines, self._rest = (self._rest + received).split(b"\n")
