@@ -58,7 +58,8 @@ def starting_theme(chosen: str | None, remembered: str | None, color_system: str
     """Return the name of the theme at the start.
 
     `chosen` is the theme of the settings file, which applies in any terminal. `remembered` is the theme that was used
-    last; where the terminal has few colours or NO_COLOR is set, the terminal's own colours apply instead.
+    last. If the terminal has few colours, or NO_COLOR is set, the terminal's own colours are used instead of this
+    theme.
     """
     if chosen is not None:
         return chosen

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 async def purge(app: HotdashApp) -> None:
-    """Show what keeps the old version of the selected module, and request its purge once the operator has confirmed."""
+    """Show what keeps the old version of the selected module, and request the purge of the old version once the
+    operator has confirmed.
+    """
     selected = app.selected()
     snapshot = app.node.snapshot
     if selected.module is None or snapshot is None:

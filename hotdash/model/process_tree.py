@@ -17,7 +17,9 @@ from .windows import TreeWindow
 
 @dataclass(frozen=True, slots=True)
 class TreeRow:
-    """One visible line. `guides` are the lines of the tree before the title; `expanded` says if its branch is open."""
+    """One visible line. `guides` are the lines of the tree before the title. `expanded` says whether the branch below
+    the row is open.
+    """
 
     key: Key
     line: m.TreeLine

@@ -20,8 +20,8 @@ class DashboardState:
 
     `busy` is a sentence about the work that the dashboard waits for. `cost` is the dashboard's own CPU and memory use.
     `page` is the URL of the page that the node serves. `recording` says that a recording is made; `replay` is the
-    position of the replay of a recording. `tabs` are the nodes that are open, if there are several; `open_tab` is the
-    index of the one that is shown.
+    position of the replay of a recording. `tabs` are the open nodes, if there are several; `open_tab` is the index of
+    the shown node.
     """
 
     view: str = "overview"

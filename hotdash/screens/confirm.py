@@ -168,7 +168,7 @@ class ConfirmDialog(Dialog[Answer | None]):
     @on(Input.Submitted)
     def _focus_button(self) -> None:
         """On enter in a field, focus the button if the required text is typed. A second enter confirms."""
-        self._check()  # in a pasted text, enter comes before the field has reported its change
+        self._check()  # a pasted text may contain enter, which arrives before the field has reported its change
         if not self.query_one("#do").disabled:
             self.query_one("#do").focus()
             below = self.query_one("#command-line", StaticLines)

@@ -1,4 +1,4 @@
-"""Access to the pages of `hotdash serve`: links that work once, and the session cookies that they are exchanged for."""
+"""Access to the pages of `hotdash serve`: a link works once, and a browser exchanges it for a session cookie."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table of which the node sends only the rows around the visible ones, so that it may have any number of rows.
+"""A table with any number of rows: the node sends only the rows around the visible ones.
 
 The cursor is on a key, as in every table. When it moves to a row that is not known yet, nothing is selected until the
 row has arrived.

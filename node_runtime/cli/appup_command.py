@@ -111,7 +111,7 @@ def _generate(older: ReleaseSource, newer: ReleaseSource, others: tuple[ReleaseS
             place.path.write_text(each.text, encoding="utf-8")
             click.echo(f"{place.shown}: written, from {older.vsn} and back.{_kept(each)}")
         else:
-            click.echo(f"{place.shown}: unchanged.{_kept(each) or ' What is generated now is what it has.'}")
+            click.echo(f"{place.shown}: unchanged.{_kept(each) or ' It is equal to the generated appup.'}")
         for text in each.questions:
             click.echo(f"{place.shown}: open question: {text}", err=True)
     if not made.appups:

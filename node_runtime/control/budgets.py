@@ -25,7 +25,9 @@ from .peer import Peer
 TOKEN_SECONDS: Final = 100e-6
 """Seconds of processor time, outside the event loop, that one token pays for."""
 LOOP_TOKEN_SECONDS: Final = TOKEN_SECONDS / 4
-"""Seconds on the event loop that one token pays for. They cost more: all processes of the node wait meanwhile."""
+"""Seconds on the event loop that one token pays for. These seconds cost more, because all processes of the node wait
+meanwhile.
+"""
 BYTES_PER_TOKEN: Final = 64 * 1024
 """Bytes of a request or a reply that one token pays for."""
 MAX_KNOWN_CLIENTS: Final = 1000

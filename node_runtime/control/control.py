@@ -170,7 +170,7 @@ class Control:
         return dispatch
 
     def _report(self, events: EventLog, audit: AuditLog, operation: Operation) -> None:
-        """Publish the progress of an operation, after its end with the running release in the node's record."""
+        """Publish the progress of an operation. After its end, first write the running release to the node's record."""
         if operation.ended is not None:
             identity = self._identity
             try:

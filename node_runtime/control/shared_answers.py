@@ -21,8 +21,9 @@ MAX_PAUSE_SECONDS: Final = 2.0
 PAUSE_FACTOR: Final = 50
 """A pause is this many times as long as the answer took, so that answers take at most 2 % of the time.
 
-The share is greater for an answer that takes so long that MAX_PAUSE_SECONDS limits the pause. With a share of 5 %, the
-slices of a snapshot on the event loop determined the 99th percentile of the application's response times.
+The share is greater for an answer that takes so long that MAX_PAUSE_SECONDS limits the pause. A share of 5 % was too
+much: the slices of a snapshot on the event loop then determined the 99th percentile of the application's response
+times.
 """
 
 

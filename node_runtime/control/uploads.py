@@ -142,7 +142,7 @@ class Uploads:
         shutil.rmtree(tarball.parent, ignore_errors=True)
 
     def drop(self, name: str) -> None:
-        """Drop an open upload. Does nothing if there is none with this id."""
+        """Drop an open upload. Does nothing if no upload has this id."""
         with self._lock:
             if name in self._open:
                 self._drop(name)

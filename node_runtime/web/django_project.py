@@ -22,7 +22,9 @@ _COLLECTED: Final = {"_reverse_dict": dict, "_namespace_dict": dict, "_app_dict"
 
 
 def blockers(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """Yield a blocker for each module of the batch that Django reads only once, and one if URLs use replaced code."""
+    """Yield a blocker for each module of the batch that Django reads only once, and a blocker if URLs use replaced
+    code.
+    """
     if "django.urls" not in sys.modules:
         return
     remedy = cold_remedy(transition.configuration.node.name, transition.target.vsn)

@@ -37,8 +37,8 @@ def _listener_connection(protocol: Any) -> Any:
     parse, finish_response = protocol.data_received, protocol.on_response_complete
 
     class ListenerConnection(protocol):  # type: ignore[misc]  # the base class depends on what is installed
-        # An object with more than 30 entries in its `__dict__` is slow in all of its attributes, and uvicorn's own
-        # attributes are 28.
+        # All attributes of an object are slow if its `__dict__` has more than 30 entries. uvicorn itself sets 28.
+        # So further attributes are slots.
         __slots__ = ("body_parts", "has_upgraded", "limit_log", "limits", "lingers", "reader", "resumed_writes")
         access_log: Any
         flow: Any
@@ -179,7 +179,7 @@ def _with_httptools(base: Any) -> Any:
             super().__init__(*args, **kwargs)
             self._got_body = False
             self._may_answer_at_once = False
-            """Whether the next request is the first of a piece. Others wait for a turn of the event loop."""
+            """Whether the next request is the first of a piece. Other requests wait for a turn of the event loop."""
             self._unfinished_bytes = 0
             """The number of bytes of an incomplete head, or of incomplete trailers, that have arrived."""
             self._piece = self._next_data = b""
@@ -216,7 +216,7 @@ def _with_httptools(base: Any) -> Any:
             start_task(self, cycle, application)
 
         def on_chunk_header(self) -> None:
-            # httptools reports trailers as further headers. They are left out: a front server hasn't checked them.
+            # httptools reports trailers as further headers. Trailers are left out: a front server hasn't checked them.
             self.headers = self.headers.copy()
 
         def on_headers_complete(self) -> None:

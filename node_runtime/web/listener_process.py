@@ -111,7 +111,7 @@ async def serve(name: str) -> None:
             listener.server = server
             try:
                 await server.serve(sockets)
-            except BaseException:  # after a crash, too, no process would handle the connections any more
+            except BaseException:  # even after a crash: without this process, nothing would handle the connections
                 if server.started:
                     await server.shutdown(sockets)
                 raise
@@ -135,7 +135,7 @@ async def _lifespan(listener: Listener) -> AsyncIterator[None]:
     lifespan = Lifespan(application.reference, application.current(), own, state={})
     await lifespan.startup()
     application.adopt(lifespan)
-    del lifespan  # an upgrade may replace it, and it refers to the code of its version
+    del lifespan  # an upgrade may replace the lifespan, which refers to the code of its version
     try:
         yield
     finally:

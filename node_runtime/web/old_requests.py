@@ -96,7 +96,7 @@ def _closed(holders: Sequence[OldCodeHolder]) -> tuple[set[asyncio.Task[Any]], l
 
 
 def _separated(holders: list[HeldModules], drains: _Drains) -> tuple[list[_RequestGroup], list[HeldModules]]:
-    """Return the open requests among `holders`, by listener, and the holders that end with none of them."""
+    """Return the open requests among `holders`, by listener, and the holders that do not end with a request."""
     known = {served.task.get_name(): served for served in served_requests()}
     groups: dict[tuple[str, bool], _RequestGroup] = {}
     others = []

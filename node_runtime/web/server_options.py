@@ -49,16 +49,14 @@ class ServerOptions(OwnOptions, total=False):
 
     The other options are not uvicorn's. `uds` is the path of a unix socket, on which the listener listens instead of a
     port. With `reuse_port`, listeners of several OS processes share a port. Connections beyond `limit_connections` are
-    closed at once. A request's head may have `limit_head_bytes` (65,536) and take `timeout_head` seconds (30), and so
-    may a TLS handshake. A larger body than `limit_body_bytes` (64 MiB; None allows any) is answered with 413. A client
-    is disconnected if it does not send the next part of its body, or does not read its response, for `timeout_stalled`
-    seconds (60).
-    Before an upgrade switches the code, new requests wait until those in flight have ended, for at most
-    `timeout_switch` seconds (0.5; with 0, they don't wait).
-    `drain_websockets` is the time in seconds within which the websockets of an application are closed when an upgrade
-    has replaced the application: each at a random time, with the code 1012. Without this option, the websockets stay in
-    the old version until they end, and a third version of their module has to wait for them. Follows ranch:opts() and
-    cowboy:opts().
+    closed at once. A request's head may have `limit_head_bytes` (65,536). A head, or a TLS handshake, may take
+    `timeout_head` seconds (30). A larger body than `limit_body_bytes` (64 MiB; None allows any) is answered with 413. A
+    client is disconnected if it does not send the next part of its body, or does not read its response, for
+    `timeout_stalled` seconds (60). Before an upgrade switches the code, new requests wait until those in flight have
+    ended, for at most `timeout_switch` seconds (0.5; with 0, they don't wait). `drain_websockets` is the time in
+    seconds within which the websockets of an application are closed when an upgrade has replaced the application: each
+    at a random time, with the code 1012. Without this option, the websockets stay in the old version until they end,
+    and a third version of their module has to wait for them. Follows ranch:opts() and cowboy:opts().
     """
 
     http: Literal["auto", "h11", "httptools"]

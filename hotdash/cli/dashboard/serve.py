@@ -53,7 +53,7 @@ async def _serve(server: BrowserServer, bound: socket.socket) -> None:
 
 
 def _cookie_file(node: str, cookie_file: Path | None, *, operator: bool) -> Path:
-    """Return the path of the cookie for the served dashboards: the viewer's, or the operator's if `operator`.
+    """Return the path of the cookie for the served dashboards: the viewer's cookie or, if `operator`, the operator's.
 
     Raises Refused if the node has no such cookie, or if `cookie_file` has an operator's cookie without `operator`.
     """

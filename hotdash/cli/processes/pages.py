@@ -22,7 +22,7 @@ PAGE_ROWS = 1000
 """The number of rows in a page. A node sends no larger page."""
 BUSY_PAUSE_SECONDS = 1.0
 MAX_BUSY_PAUSES = 120
-"""The number of times that a page is requested again while the client's budget, such as a viewer's, is used up."""
+"""The maximum number of repeated requests for a page while the client's budget, such as a viewer's, is used up."""
 
 
 async def process_pages(

@@ -14,8 +14,8 @@ Path = tuple[str, ...]
 class OutlineNode:
     """One line and the lines below it. `path` identifies it, also after a refresh.
 
-    `jump` is the pid of the process that the line names. `is_open` says whether the lines below are shown until the
-    operator opens or closes the line. If `folds`, a line that is too long continues on the next rows.
+    `jump` is the pid of the process that the line names. `is_open` says whether the lines below are shown at first; the
+    operator can open and close the line. If `folds`, a line that is too long continues on the next rows.
     """
 
     path: Path

@@ -80,7 +80,7 @@ def _range(first: int, last: int) -> str:
 
 
 def verify(directory: Path, script: Path, more_heads: Iterable[str] | None = None) -> AuditCheck:
-    """Verify the audit log of the node in `directory`, which may run meanwhile.
+    """Verify the audit log of the node in `directory`. The node may run meanwhile.
 
     `more_heads` are lines from the anchor, if this process can't read them itself. `script` is the path of bin/<name>,
     for the command that the result suggests. Raises Refused if etc/node.toml is damaged, and OSError if the log can't

@@ -100,7 +100,7 @@ class OpenConnection:
         return self._bytes.spend(newly_received, now)
 
     def shut_down(self) -> None:
-        """Have the kernel end the connection. libzmq notices the end, and closes the descriptor."""
+        """Let the kernel end the connection. libzmq notices the end, and closes the descriptor."""
         self.closing = True
         with suppress(OSError), self._borrowed() as borrowed:
             borrowed.shutdown(socket.SHUT_RDWR)

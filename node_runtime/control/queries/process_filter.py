@@ -17,7 +17,9 @@ from .slices import sliced
 CHECKED_PROCESSES: Final = 8
 """The clock is read once for this many processes; a long filter costs up to 0.3 ms for one process."""
 _FIXED: Final = frozenset({"pid", "name", "kind", "module", "application", "callback", "id", "arguments"})
-"""The fields that don't change while a process lives, except the name: an event reports a new name."""
+"""The fields that stay the same while a process lives. The name is one of these fields, because an event reports a new
+name.
+"""
 
 
 class ProcessFilter:

@@ -22,7 +22,7 @@ class LingeringTransport:
     def __init__(self, connection: Any, transport: asyncio.Transport) -> None:
         self._connection = connection
         self._transport = transport
-        # no methods, since each response needs them
+        # attributes instead of methods, because each response needs these two calls
         self.write = transport.write
         self.is_closing = transport.is_closing
         self.is_refused = False

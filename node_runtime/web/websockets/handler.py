@@ -63,7 +63,7 @@ class WebSocketHandler(GenServer[S], Generic[S]):
     max_message_bytes: ClassVar[int] = 1 << 20
     """A client that sends a longer message is disconnected with the code 1009."""
     max_unsent_bytes: ClassVar[int] = 1 << 20
-    """A client that leaves more bytes than these unread is disconnected with the code 1008 at the next message."""
+    """A client that leaves more bytes than this unread is disconnected with the code 1008 at the next message."""
     ping_seconds: ClassVar[float] = 20.0
     """The time between two pings. A client that sends nothing between two pings is disconnected."""
 
