@@ -28,8 +28,8 @@ class Method(Generic[P, R]):
 
     `cost` is the price of a request in tokens. A client can spend a limited number of tokens per second; a token is
     worth about a tenth of a millisecond of the node's time. `doc` describes the method in one line. An `urgent` method
-    can use tokens and places in queues that are reserved for an operator who has to stop a failure. If `reads` is set
-    for an operator's method, the method does not change the node.
+    can use the tokens and the places in queues that are reserved for an operator who has to stop a failure. If `reads`
+    is true, the method does not change the node, although only operators may call it.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Method(Generic[P, R]):
 
     @property
     def changes_nothing(self) -> bool:
-        """Whether a request of this method never changes the node, so that a lost reply leaves nothing unknown."""
+        """Whether a request of this method never changes the node. Then a lost reply leaves nothing unknown."""
         return self.reads or self.role == "viewer"
 
     def packed(self, params: P | None) -> bytes:

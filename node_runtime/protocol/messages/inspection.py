@@ -9,12 +9,12 @@ from .struct import ProcessKind, RunStatus, WireStruct
 from .term import Term
 
 TimeoutScope = Literal["state", "event", "generic", "message"]
-"""What cancels a timeout of a state machine. "state": a change of the state; "event": any event; "generic": only the
-machine itself. "message" is not a timeout, but a message that `send_after` will send to the process.
+"""The event that cancels a timeout of a state machine. "state": a change of the state; "event": any event; "generic":
+only the machine itself. "message" is not a timeout, but a message that `send_after` will send to the process.
 """
 RecordedKind = Literal["in", "out", "noreply", "state", "postpone"]
-"""What a process has done. "in": begun to handle a message; "out": answered a call; "noreply": ended a callback without
-an answer; "state": changed the state of a state machine; "postpone": postponed an event."""
+"""The process "in": took a message; "out": answered a call; "noreply": ended a callback without an answer; "state":
+changed the state of a state machine; "postpone": postponed an event."""
 SUCCESSOR_REMEDY: Final = "Find its successor in the process tree."
 """The last sentence of the refusal of a request about a process that has ended."""
 
@@ -37,7 +37,7 @@ class RelatedProcess(WireStruct, frozen=True):
 
 
 class PendingTimeout(WireStruct, frozen=True):
-    """A timeout of a state machine, or a message of `send_after`, that fires in `seconds`; None: as the next event."""
+    """A timeout of a state machine, or a message of `send_after`. It fires in `seconds`; None: as the next event."""
 
     name: str
     scope: TimeoutScope
@@ -66,15 +66,15 @@ class ProcessTrace(WireStruct, frozen=True):
 
 
 class ProcessView(StateView, frozen=True, kw_only=True):
-    """All details of one process. A list of pids has at most 50 pids; for the whole number, see the field `…_count`.
+    """All details of one process. A list of pids has at most 50 pids; its field `…_count` has the whole number.
 
     `ancestors` begin with the parent. `waited_by` are the processes that await the reply or the exit of this process.
     `related` describes the live processes of all lists. `callback_seconds` is the time for which the async callback
-    `running` has run, and `spent` the time that all callbacks have taken. `relations_age` is the age of `children`,
-    `monitored_by` and `waited_by` in seconds: if there are very many processes, the node searches for them less often.
-    `suspended_by` are the owners of a suspend. `timeouts` are the timeouts of a state machine and the messages of
-    `send_after`, the next one first, at most 20. `postponed` is the number of postponed events. `log` has the newest
-    messages, at most 50; it is None while no log is kept.
+    `running` has run. `spent` is the time that all callbacks have taken. `relations_age` is the age of `children`,
+    `monitored_by` and `waited_by` in seconds: if there are very many processes, the node updates these lists less
+    often. `suspended_by` are the owners that have suspended the process. `timeouts` has at most 20 timeouts of a state
+    machine and messages of `send_after`, the next one first. `postponed` is the number of postponed events. `log` has
+    at most 50 of the newest messages; it is None while no log is kept.
     """
 
     boot_id: str

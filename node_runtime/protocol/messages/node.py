@@ -14,8 +14,8 @@ class NodeInfo(WireStruct, frozen=True):
     """The identity, the release and the protocol parameters of the node.
 
     `trust` says which releases the node accepts. `role` is the role of the caller. `who` is the name of the caller's
-    key. Only the reply to `hello` has `who`, because several callers may get the same snapshot. A node with
-    `development` runs a project from its sources, and is not meant for production.
+    key. Only the reply to `hello` has `who`, because several callers may get the same snapshot. If `development` is
+    true, the node runs a project from its sources, and is not meant for production.
     """
 
     name: str
@@ -39,8 +39,9 @@ class NodeInfo(WireStruct, frozen=True):
 class RestartingSupervisor(WireStruct, frozen=True):
     """A supervisor whose children have failed `per_minute` times in the last minute.
 
-    The supervisor has made `used` restarts in the last `period` seconds; above `intensity` restarts in that time, it
-    ends. `child` is the child that has failed last, at the time `at`, with the exit reason `reason`.
+    The supervisor has made `used` restarts in the last `period` seconds. If it makes more than `intensity` restarts in
+    `period` seconds, it ends. `child` is the child that has failed last, at the time `at`, with the exit reason
+    `reason`.
     """
 
     pid: int
@@ -55,7 +56,7 @@ class RestartingSupervisor(WireStruct, frozen=True):
 
 
 class GrowingMailbox(WireStruct, frozen=True):
-    """A process with `waiting` messages in its mailbox, which grows by `growth` messages per second."""
+    """A process whose mailbox has `waiting` messages and grows by `growth` messages per second."""
 
     pid: int
     name: str | None
@@ -66,9 +67,9 @@ class GrowingMailbox(WireStruct, frozen=True):
 class Vitals(WireStruct, frozen=True):
     """The load and the resource usage of the node, measured once a second.
 
-    `blocked` is the code that blocks the event loop now, or "" if nothing does. While the loop is blocked, `loop_lag`
-    is the time for which it has been blocked. `restarting` and `mailboxes` have only the few entries with the greatest
-    values.
+    `blocked` is the code that blocks the event loop now, or "" if the loop isn't blocked. While the loop is blocked,
+    `loop_lag` is the time for which it has been blocked. `restarting` and `mailboxes` have only the few entries with
+    the greatest values.
     """
 
     at: float
@@ -129,10 +130,10 @@ class ApplicationInfo(WireStruct, frozen=True):
 
 
 class ModuleInfo(WireStruct, frozen=True):
-    """A managed module: its current version, and its old version as long as something may still run it.
+    """A managed module: its current version, and its old version if it still exists.
 
-    `old_pids` are the processes that run the old version now. `old_tasks` is the number of those tasks and threads that
-    run the old version and belong to no process, such as the tasks of websockets.
+    `old_pids` are the processes that run the old version now. `old_tasks` is the number of tasks and threads that run
+    the old version and belong to no process, such as the tasks of websockets.
     """
 
     name: str
@@ -153,10 +154,10 @@ class ModuleInfo(WireStruct, frozen=True):
 class Health(WireStruct, frozen=True):
     """The health of a release on probation. `finding` is a clause with the reason for the verdict.
 
-    `verdict` is "unknown" at first. It becomes "good" when there was no trouble for a certain time, and "bad" when
-    there was too much trouble since the install; node.toml sets both limits. If the verdict becomes "bad", the node
-    reverts to the permanent release by itself. `lag` is the largest delay of the event loop. `errors` counts crashes
-    and log records of level ERROR.
+    `verdict` is "unknown" at first. It becomes "good" after a certain time without trouble, and "bad" after too much
+    trouble since the install; node.toml sets both limits. If the verdict becomes "bad", the node reverts to the
+    permanent release by itself. `lag` is the largest delay of the event loop. `errors` counts crashes and log records
+    of level ERROR.
     """
 
     verdict: HealthVerdict
@@ -171,10 +172,10 @@ class ReleaseInfo(WireStruct, frozen=True):
     """A release in the node's directory. `probation_until` and `health` are set while the release is on probation.
 
     `no_way_back` is a sentence that says why a revert from this release needs a restart, which loses all states. `up`
-    is true if a relup upgrades the current release to this one, and `down` if a relup downgrades the current release to
-    this one. `failed` is a sentence that describes the last failure of this release on this node. `damaged` is a
-    sentence that describes the damage to its files and the remedy; the other fields of a damaged release carry no
-    information.
+    is true if a relup upgrades the current release to this release. `down` is true if a relup downgrades the current
+    release to this release. `failed` is a sentence about the last failure of this release on this node. `damaged` is a
+    sentence about the damage to the release's files and the remedy. The other fields of a damaged release have no
+    meaning.
     """
 
     name: str
@@ -193,10 +194,10 @@ class ReleaseInfo(WireStruct, frozen=True):
 
 
 class WorkerInfo(WireStruct, frozen=True):
-    """One worker of a node that has several: an OS process that runs release `vsn`, and its own states.
+    """One worker of a node that has several workers: an OS process that runs the release `vsn` and has its own states.
 
-    Clients inspect it as the node `name`. Only worker 1 changes the releases of the node. While the worker is down,
-    `vsn` is empty and `down` is the reason.
+    Clients inspect the worker as the node `name`. Only worker 1 changes the releases of the node. While the worker is
+    down, `vsn` is empty and `down` is the reason.
     """
 
     number: int
@@ -209,9 +210,9 @@ class WorkerInfo(WireStruct, frozen=True):
 class NodeSummary(WireStruct, frozen=True, kw_only=True):
     """The state of the node at event number `seq`, without its processes.
 
-    If the event loop doesn't reply in time, another thread replies. The parts of its reply may be of different moments,
-    and `blocked` is a clause that names the code that blocks the event loop. `workers` is empty if the node has only
-    one OS process. All other fields describe the worker that replies.
+    If the event loop doesn't reply in time, another thread replies. Then the parts of the reply may be of different
+    moments, and `blocked` is a clause about the code that blocks the event loop. `workers` is empty if the node has
+    only one OS process. All other fields describe the worker that replies.
     """
 
     seq: int
@@ -226,7 +227,7 @@ class NodeSummary(WireStruct, frozen=True, kw_only=True):
 
 
 class Snapshot(NodeSummary, frozen=True, kw_only=True):
-    """The state of the whole node, with all its processes. For the rest see NodeSummary."""
+    """The state of the whole node, with all its processes. For the inherited fields see NodeSummary."""
 
     processes: tuple[ProcessSummary, ...]
     children: tuple[ChildInfo, ...]
@@ -235,9 +236,9 @@ class Snapshot(NodeSummary, frozen=True, kw_only=True):
 class ProcessExit(WireStruct, frozen=True):
     """A process that has ended: its pid, when it started and ended, and its exit reason as text.
 
-    The last four fields come from its crash report, and are empty without one, or outside of a ProcessView: the version
-    of its module, the message that it was handling, its state, and the calls that led to the error, the outermost
-    first, then the causes of the error.
+    The last four fields come from the crash report. They are empty if there is no crash report, and outside of a
+    ProcessView. They are the version of the process's module, the message that it was handling, its state, and a trace.
+    The trace has the calls that led to the error, outermost first, then the causes of the error.
     """
 
     pid: int
@@ -254,10 +255,10 @@ class ProcessExit(WireStruct, frozen=True):
 class StateView(WireStruct, frozen=True):
     """The live state of one process; `stack` has the positions of its suspended frames.
 
-    `running` is the name of the async callback that runs, and `waits_for` are the processes whose reply or exit it
-    awaits. `mail` describes the oldest queued messages, at most 10. `exits` are at most 5 processes that ended most
-    recently, the newest first: those with the same name or, for a process without a name, those with the same parent
-    and code. For `blocked` see NodeSummary.
+    `running` is the name of the async callback that runs. `waits_for` are the processes whose reply or exit this
+    callback awaits. `mail` describes at most 10 of the oldest queued messages. `exits` has the at most 5 most recently
+    ended processes with the same name, the newest first. For a process without a name, these are processes with the
+    same parent and code. For `blocked` see NodeSummary.
     """
 
     process: ProcessSummary
@@ -278,7 +279,7 @@ class NodeEvent(WireStruct, frozen=True):
     """An event of the node. `seq` grows by one within a `boot_id`; a client that finds a gap takes a new snapshot.
 
     `text` is one line for people. "vitals" and "operation" events have the new value. The event of a large operation
-    lacks the operation's results, which a client gets by the method `operation`. "rehearsal", "log" and "audit" events
+    lacks the operation's results; a client gets them by the method `operation`. "rehearsal", "log" and "audit" events
     change nothing in a snapshot. After any other event, a client that shows the changed data requests a new snapshot.
     """
 

@@ -1,4 +1,4 @@
-"""Structs about old versions of modules and what keeps them in memory, and the requests that purge old versions."""
+"""Structs about old versions of modules and their holders, and the requests that purge old versions."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class GetSource(WireStruct, frozen=True):
 
 
 class ModuleSource(WireStruct, frozen=True):
-    """The sources of a module's versions, as they are on the disk; `old` is None without an old version.
+    """The sources of a module's versions, as they are on the disk. `old` is None if there is no old version.
 
-    `drift` is a sentence if the loaded code differs from its file; else it is empty.
+    `drift` is a sentence if the loaded code differs from its file; otherwise it is empty.
     """
 
     module: str
@@ -33,9 +33,10 @@ class OldCodeHolder(WireStruct, frozen=True):
 
     `name` is the holder's name in messages, such as "box <12>", "task Task-3 (shop.box.poll)" or
     "shop.tables.HANDLERS". `does` is a clause such as "runs shop.box.poll" or "holds an instance of shop.box.Item".
-    `pid` is the pid of the process or, for a task, of the process that has started the task; None if unknown. `task` is
-    the name of a task. `cache` is the name of a cache of `functools`, "module:name". A holder of the kind "requests" is
-    a number of open requests of a web listener, such as "2 websockets of the listener site"; `number` is this number.
+    `pid` is the pid of the process. For a task, `pid` is the pid of the process that has started the task, or None if
+    that is unknown. `task` is the name of a task. `cache` is the name of a cache of `functools`, "module:name". A
+    holder of the kind "requests" is a number of open requests of a web listener, such as "2 websockets of the listener
+    site"; `number` is this number.
     """
 
     kind: HolderKind
@@ -48,10 +49,10 @@ class OldCodeHolder(WireStruct, frozen=True):
 
 
 class OldCode(WireStruct, frozen=True):
-    """The old version of a module, and what keeps this version in memory.
+    """The old version of a module, and the holders that keep this version in memory.
 
     If only garbage keeps the version, `holders` is empty, and `collection` is the number of seconds for which a garbage
-    collection would stop the node; otherwise `collection` is None.
+    collection would stop the node. Otherwise `collection` is None.
     """
 
     module: str
@@ -67,7 +68,7 @@ class OldCodeList(WireStruct, frozen=True):
 
 
 class PurgeModule(WireStruct, frozen=True):
-    """The request to purge the old version of `module`: to end what keeps it in memory, and to drop it.
+    """The request to purge the old version of `module`: to end its holders, and to drop it.
 
     The node refuses the request if it has booted again since the client listed the holders.
     """
@@ -81,8 +82,8 @@ class Purged(WireStruct, frozen=True):
     """The result of a purge: the processes killed, the tasks cancelled, the caches cleared, and the holders `left`.
 
     `closed` are the open requests and connections that were closed, in words, such as "2 websockets of the listener
-    site". The holders in `left` still keep code of the old version, even if the node has `dropped` the version. If it
-    has not, some of these holders still run the old version, and no other version can be loaded.
+    site". The holders in `left` still keep code of the old version, even if the node has `dropped` the version. If the
+    node has not dropped the version, some of these holders still run it, and no other version can be loaded.
     """
 
     module: str

@@ -12,8 +12,8 @@ from .term import Term
 class ProcessResult(WireStruct, frozen=True):
     """The result of an install for one process, with its state before and after the install.
 
-    `seconds` is the time for which the process was held (suspended). A process that runs a coroutine can't be held:
-    then `reason` says that the process continues in the old version.
+    `seconds` is the time for which the process was held (suspended). A process that runs a coroutine can't be held; for
+    such a process, `reason` says that it continues in the old version.
     """
 
     pid: int
@@ -40,8 +40,8 @@ class OperationStep(WireStruct, frozen=True):
 class Operation(WireStruct, frozen=True):
     """An install, a revert or a commit. The node continues it even if the client disconnects.
 
-    A "fallback" is an operation of the parent process: the permanent release did not boot, and the release that did
-    boot is permanent now. `outcome` is None while the operation runs, and then one of these:
+    A "fallback" is an operation of the parent process: the permanent release did not boot, so another release was
+    booted, and that release is permanent now. `outcome` is None while the operation runs. Then it is one of these:
 
     - "installed": the release is current and on probation
     - "committed": the release is permanent
@@ -53,10 +53,10 @@ class Operation(WireStruct, frozen=True):
     - "restarted": the node restarted before the operation or its probation had ended
 
     `touched` is the number of affected processes. `results` has the results of some of these processes, failures first.
-    `rehearsal` is the rehearsal before the install; only its results with a problem are kept. `warnings` are sentences
-    about failures after the processes were resumed; these failures don't change the outcome. If an install was aborted,
-    they name the functions that were applied and undone. `direction` of an install is "up", "down" or "cold". A "cold"
-    install restarts the node into the release, and ends after the restart.
+    `rehearsal` is the rehearsal before the install; it has only the results with a problem. `warnings` are sentences
+    about failures after the processes were resumed; these failures don't change the outcome. The `warnings` of an
+    aborted install name the functions that were applied and undone. The `direction` of an install is "up", "down" or
+    "cold". A "cold" install restarts the node into the release, and ends after the restart.
     """
 
     id: str
@@ -93,9 +93,9 @@ class Operation(WireStruct, frozen=True):
     warnings: tuple[str, ...] = ()
     direction: Literal["up", "down", "cold"] | None = None
     waits_for: str = ""
-    """A clause that says what a waiting operation waits for."""
+    """A clause about the event or condition that a waiting operation awaits."""
     waits_until: float | None = None
-    """When the operation gives up; None if it is not waiting, or waits without a limit."""
+    """The time at which the operation gives up; None if it is not waiting, or waits without a limit."""
 
     @property
     def by(self) -> str:
@@ -119,10 +119,10 @@ class AuditEntry(WireStruct, frozen=True):
 
     A change that a client or a command of the owner requests has two lines: "intent" is written before the change, and
     "outcome" afterwards. Anything else, such as a boot or a refused login, has one line, an "event". `who` is the name
-    of the client's key, which the node has verified; `claim` is the user that the client claims to be. With the `role`
-    "local", `who` is an OS user who has changed the node's directory; with "node", it is the node itself; with "none",
-    a client without a valid key. `seq` is the number of the line, and `prev` the hash of the line before; see
-    docs/formats.md.
+    of the client's key, which the node has verified. `claim` is the user that the client claims to be. If the `role` is
+    "local", `who` is an OS user who has changed the node's directory. If it is "node", `who` is the node itself. If it
+    is "none", `who` is a client without a valid key. `seq` is the number of the line, and `prev` is the hash of the
+    line before: see docs/formats.md.
     """
 
     at: float
@@ -143,7 +143,7 @@ class AuditEntry(WireStruct, frozen=True):
 class AuditCheck(WireStruct, frozen=True):
     """The result of a verification of the audit log. The log has the entries `first` to `last`.
 
-    `sentence` says what was found: where the chain is anchored, or the first line that is broken.
+    `sentence` says where the chain is anchored, or which line is the first broken line.
     """
 
     intact: bool

@@ -11,7 +11,8 @@ from .trust import Approval
 RehearsalOutcome = Literal["ok", "raised", "wrong type", "no such state", "mutated", "hung", "died", "unrehearsed"]
 """The outcome of one process's code_change on a copy of its state.
 
-"died": the code_change ended the copy of the node; "unrehearsed": it needs something that a rehearsal doesn't have.
+"died": the code_change ended the copy of the node; "unrehearsed": the code_change needs something that a rehearsal
+doesn't have.
 """
 
 
@@ -41,11 +42,11 @@ class PlannedProcess(WireStruct, frozen=True):
 
 
 class PlannedModule(WireStruct, frozen=True):
-    """A module in a plan. `needs`: the modules of the plan that its new version imports.
+    """A module in a plan. `needs`: the modules of the plan that the module's new version imports.
 
-    `registers`: what the body of the new version registers with the interpreter and with libraries; these registrations
-    replace those of the old version. `opens`: the databases, and the files to append to, that the body opens. The new
-    version then has a connection or a file of its own.
+    `registers`: the registrations that the body of the new version makes with the interpreter and with libraries. They
+    replace the registrations of the old version. `opens`: the databases that the body opens, and the files that it
+    opens to append to them. The new version then has its own connection or file.
     """
 
     name: str
@@ -66,9 +67,10 @@ class PlannedModuleValue(WireStruct, frozen=True):
 
     `fate`: "carried" (`__carry__` keeps the object), "migrated" (a `__carry__` function makes the new value), "made
     anew" (the new version has its own object, and no data is lost) or "lost" (the new version's object lacks the data).
-    `entries` is the number of entries in a container or a cache, None for an instance. `size` is the value's estimated
+    `entries` is the number of entries in a container or a cache; None for an instance. `size` is the value's estimated
     size in bytes. `in_function`: a function holds the value, in a cache, an attribute, its closure or a default value.
-    `code`: the replaced functions and classes to which lost data refers, so that `__carry__` should not list the name.
+    `code`: the replaced functions and classes to which lost data refers. If there are any, `__carry__` should not list
+    the name.
     """
 
     module: str
@@ -87,11 +89,11 @@ ChildChange = Literal["added", "replaced", "removed", "left out"]
 class PlannedChild(WireStruct, frozen=True):
     """The change of one child when its supervisor reads its child specifications again.
 
-    `change`: "added" (but not started), "replaced" (gets another specification at its next start), "removed" (not in
-    the new specifications, but runs until it is stopped), "left out" (not added again, because the child is temporary
-    and has ended). `step`: the number, from 1, of the instruction that starts an added child or stops a removed child.
-    `unread`: the script doesn't make the supervisor read its specifications, so the change takes effect only at the
-    supervisor's next start.
+    `change`: "added" (is added, but not started), "replaced" (gets another specification at its next start), "removed"
+    (is not in the new specifications, but runs until it is stopped) or "left out" (is not added again, because it is
+    temporary and has ended). `step`: the number, from 1, of the instruction that starts an added child or stops a
+    removed child. `unread`: the script doesn't make the supervisor read its specifications again, so the change takes
+    effect only at the supervisor's next start.
     """
 
     supervisor: int
@@ -116,10 +118,10 @@ class PlannedFile(WireStruct, frozen=True):
 class RehearsalResult(WireStruct, frozen=True):
     """The result of code_change on a copy of one process's state.
 
-    `given_back`: whether the code_change of the downgrade turned the new state back into a state equal to the old one.
-    It is False if the way back would fail for this process, and None if that is unknown. `message` and `trace` describe
-    a failure or a state that was not given back. `remedy` says what the release has to change; it is None if the remedy
-    is the same for every failure with this outcome.
+    `given_back`: whether the code_change of the downgrade has converted the new state back into a state equal to the
+    old state. `given_back` is False if a downgrade would fail for this process, and None if that is unknown. `message`
+    and `trace` describe a failure, or a state that was not given back. `remedy` says what the release has to change;
+    it is None if the remedy is the same for every failure with this outcome.
     """
 
     pid: int
@@ -139,8 +141,8 @@ class LostData(WireStruct, frozen=True):
     """A field that the default migration drops, because the class in the target release lacks it.
 
     `field` is "module:Class.field". `process` is the label of the first process that has the field, and `path` is the
-    place in the state of that process. `objects` is the number of objects with the field, and `with_data` the number of
-    objects with data in the field. If `back` is true, the way back drops the field; otherwise the upgrade does.
+    place in the state of that process. `objects` is the number of objects with the field. `with_data` is the number of
+    objects with data in the field. If `back` is true, a rollback drops the field; otherwise the upgrade drops it.
     """
 
     field: str
@@ -163,29 +165,30 @@ ValuePlace = Literal[
     "child arguments",
     "start arguments",
 ]
-"""Where a process holds a value.
+"""The place in which a process holds a value.
 
-"message": in its mailbox; "call": in the arguments of the callback that runs; "timer": in the message of a timer of
-`send_after`; "timeout": in the content of a state machine's timeout; "child arguments": in the arguments with which a
-supervisor would restart a child; "start arguments": in the arguments with which it would call `children()` again.
+"message": its mailbox; "call": the arguments of the running callback; "timer": the message of a timer of `send_after`;
+"timeout": the content of a state machine's timeout; "child arguments": the arguments with which a supervisor would
+restart a child; "start arguments": the arguments with which a supervisor would call `children()` again.
 """
 ValueOutcome = Literal["migrated", "blocked", "waits", "kept"]
-"""What an upgrade does with a value of a class or function that the target replaces or lacks.
+"""The effect of an upgrade on a value whose class or function the target release replaces or lacks.
 
-"migrated": code_change replaces the value; "blocked": the value would stay in old code, so the upgrade is refused;
-"waits": the upgrade is refused, but the value may be gone soon; "kept": the value stays in old code, and does no harm.
+"migrated": code_change replaces the value; "blocked": the value would continue to use old code, so the upgrade is
+refused; "waits": the upgrade is refused, but the value may be gone soon; "kept": the value continues to use old code,
+and does no harm.
 """
 
 
 class LiveValue(WireStruct, frozen=True):
-    """Values of a class or function that the target release replaces or lacks, and that live processes hold.
+    """Values of live processes whose class or function the target release replaces or lacks.
 
-    One LiveValue is for all processes of one class that hold such values at the same kind of place, such as a timer.
+    One LiveValue is for all processes of one class that hold these values at the same kind of place, such as a timer.
     `pid`, `name` and `path` refer to the first process. `processes` is the number of processes. `code` is the class or
     function, "module:name", and `sort` says what the value is: "instance", "exception", "class", "function", "bound
     method", "coroutine" or "generator". `added`, `removed` and `changed` are names of fields, or of members of an
-    enumeration. `gone` is whether the target lacks the class or function. `detail` is the id of a child, or the name of
-    a timeout.
+    enumeration. `gone` is true if the target release lacks the class or function. `detail` is the id of a child, or the
+    name of a timeout.
     """
 
     pid: int
@@ -205,7 +208,7 @@ class LiveValue(WireStruct, frozen=True):
 
 
 class RehearsedCall(WireStruct, frozen=True):
-    """The failure, in the copy of the node, of a function that instruction `step` applies.
+    """A function that instruction `step` applies and that failed in the copy of the node.
 
     The outcome is "unrehearsed" if the function, or an earlier instruction, needs the real node;
     `message` names the reason.
@@ -222,16 +225,16 @@ class Rehearsal(WireStruct, frozen=True):
     """The run of every code_change of an upgrade on a copy of the node at the time `at`.
 
     `stopped` is the time for which the node was stopped while the copy was made. `pause` is the total time of all
-    code_changes. `around` is the rest of an install's pause: the time that suspending, switching, applied functions and
-    resuming took in the copy. `processes` is the number of processes with a code_change. Of these processes, `reached`
-    were tried, `failed` would make the upgrade fail, and `unrehearsed` can't be tried. `not_given_back` is the number
-    of states that the downgrade does not restore. `no_way_back` is the number of processes whose states the downgrade
-    can't convert. `results`: failures first, at most 100. `calls`: the applied functions whose outcome is not "ok".
-    `error` says why the rehearsal ended early; None if it ran to the end. `bodies` is the time that the bodies of the
-    new modules took in the copy: an install stops the event loop for about this time. `bodies` is None if there are no
-    bodies, or if they need the real node. `search` is the time, in seconds, that the search for values of replaced code
-    took; `not_searched` is the number of processes whose values it did not see completely. `lost`: the fields that the
-    default migration drops.
+    code_changes. `around` is the rest of an install's pause: the time for suspending, switching, applied functions and
+    resuming in the copy. `processes` is the number of processes with a code_change. Of these processes, `reached` were
+    tried, `failed` would make the upgrade fail, and `unrehearsed` can't be tried. `not_given_back` is the number of
+    states that the downgrade does not restore. `no_way_back` is the number of processes whose states the downgrade
+    can't convert. `results` has at most 100 results, failures first. `calls`: the applied functions whose outcome is
+    not "ok". `error` says why the rehearsal ended early; None if it ran to the end. `bodies` is the time that the
+    bodies of the new modules took in the copy; an install stops the event loop for about this time. `bodies` is None if
+    there are no bodies, or if they need the real node. `search` is the duration, in seconds, of the search for values
+    of replaced code. `not_searched` is the number of processes whose values were not searched completely. `lost`: the
+    fields that the default migration drops.
     """
 
     at: float
@@ -259,13 +262,13 @@ class Plan(WireStruct, frozen=True):
 
     `point_of_no_return`: the number of `instructions` before that point. `configuration`: the changed parameters, as
     (parameter, before, after). `pause`: the estimated time for which processes are suspended. `irreversible`: effects
-    that a failed install could not undo. `rehearsal` is None if the new code could not be loaded for it. `files`: the
-    data files of the applications that change, at most 100. `live_values`: values of replaced code that processes
-    hold, at most 50. `lost`: data that the upgrade would lose; `lost_on_way_back`: data that a rollback would lose. An
-    operator has to consent to both losses. `hops`: if no appup leads to the target directly, the releases to install
-    one after the other; the last of them is the target. `module_values`: objects with data in global variables of
-    replaced modules, at most 50. `approval`: the approvals that the install has and still needs; None if it needs none.
-    `stall`: a sentence about a long stop of the event loop, to which an operator has to consent.
+    that a failed install could not undo. `rehearsal` is None if the new code could not be loaded in the copy of the
+    node. `files`: at most 100 changed data files of the applications. `live_values`: at most 50 values of replaced code
+    that processes hold. `lost`: data that the upgrade would lose; `lost_on_way_back`: data that a rollback would lose.
+    An operator has to consent to either loss. `hops`: if no appup leads to the target release directly, the releases to
+    install one after the other; the last one is the target. `module_values`: at most 50 objects with data in global
+    variables of replaced modules. `approval`: the approvals that the install has and still needs; None if it needs no
+    approval. `stall`: a sentence about a long stop of the event loop, to which an operator has to consent.
     """
 
     id: str

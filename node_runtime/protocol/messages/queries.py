@@ -1,7 +1,7 @@
 """Questions about processes: pages of a sorted and filtered list, and pages of the supervision tree.
 
-The node sorts and filters the list, and cuts it into pages. A client sends the same query again for newer values, with
-the `generation` of the last page as `since`; then the page has only the rows that have changed.
+The node sorts and filters the list, and cuts it into pages. For newer values, a client sends the same query again, with
+the `generation` of the last page as `since`. Then the new page has only the rows that have changed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .struct import WireStruct
 ProcessOrder = Literal[
     "pid", "name", "kind", "module", "application", "state", "status", "mail", "messages", "rate", "busy", "restarts",
 ]  # fmt: skip
-"""What a list is sorted by. "rate" is messages per second; "busy" is the share of the time spent in callbacks.
+"""The sort key of a list. "rate" is messages per second; "busy" is the share of the time spent in callbacks.
 
 Words and "pid" are in ascending order, all other numbers in descending order.
 """
@@ -26,8 +26,8 @@ class ProcessRow(ProcessSummary, frozen=True):
     """One process in a page, with its rates between the last two readings, at least half a second apart.
 
     The rates are None for a process that was read for the first time. `busy` is a share from 0 to 1. `arguments` are
-    the arguments with which the supervisor has started the process, as text. `children` is the number of its child
-    processes.
+    the arguments with which the supervisor has started the process, as text. `children` is the number of the process's
+    child processes.
     """
 
     rate: float | None = None
@@ -39,10 +39,10 @@ class ProcessRow(ProcessSummary, frozen=True):
 class ProcessQuery(WireStruct, frozen=True):
     """The request for a page of the processes that match `filter`, sorted by `order`.
 
-    If `pids` or `names` are given, only these processes are considered; at most 10 names. The page has at most `limit`
-    rows, and begins at the row `offset`. If the process `follow` matches, the page begins `lead` rows before that
-    process, and not at `offset`. `since` is the generation of an earlier page, or 0: rows that have not changed after
-    it are left out. `details` names those costly fields that the rows should have.
+    If `pids` or `names` (at most 10) are given, only these processes are considered. The page has at most `limit` rows,
+    and begins at the row `offset`. If the process `follow` matches, the page begins `lead` rows before that process,
+    and not at `offset`. `since` is the generation of an earlier page, or 0: rows that have not changed since that page
+    are left out. `details` names the costly fields that the rows should have.
     """
 
     filter: str = ""
@@ -59,11 +59,11 @@ class ProcessQuery(WireStruct, frozen=True):
 
 
 class ProcessPage(WireStruct, frozen=True):
-    """A page of processes. `pids` are all processes of the page in their order; `rows` are those that have changed.
+    """A page of processes. `pids` are all processes of the page in their order; `rows` are the changed ones.
 
-    `total` is the number of processes, `matched` the number of those that match. `index` is the position of the
-    followed process among those that match. `age` is the age of the order in seconds: if sorting is costly, the node
-    sorts less often. For `blocked` see NodeSummary.
+    `total` is the number of processes, `matched` the number of processes that match the filter. `index` is the position
+    of the followed process among the matching processes. `age` is the age of the order in seconds: if sorting is
+    costly, the node sorts less often. For `blocked` see NodeSummary.
     """
 
     boot_id: str
@@ -118,7 +118,7 @@ class TreeLine(WireStruct, frozen=True):
 
 
 class TreePage(WireStruct, frozen=True):
-    """A page of the tree. `lines` are all lines of the page; `rows` has the processes in them that have changed.
+    """A page of the tree. `lines` are all lines of the page; `rows` has the changed processes of these lines.
 
     `total` is the number of processes, `matched` the number of processes that match the filter, and `length` the number
     of visible lines. `index` is the line of the followed process. For `age` and `blocked` see ProcessPage.

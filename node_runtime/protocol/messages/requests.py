@@ -48,7 +48,7 @@ class StageChunk(WireStruct, frozen=True):
 class StageEnd(WireStruct, frozen=True):
     """The end of an upload: the node verifies and unpacks the tarball.
 
-    With `allow_older`, the node also accepts a build that is older than the newest build that it has committed.
+    If `allow_older` is true, the node also accepts a build that is older than its newest committed build.
     """
 
     upload: str
@@ -70,9 +70,9 @@ class MakePlan(WireStruct, frozen=True):
 class InstallOptions(WireStruct, frozen=True, kw_only=True):
     """The operator's choices for an install, shared by the command line, the dashboard and `Install`.
 
-    `wait` is the number of seconds to wait for temporary blockers to disappear. With `unrehearsed`, the install
-    proceeds although some code_change can't be rehearsed. With `again`, it proceeds although the release has failed on
-    this node. With `cold`, the node restarts into the release, which is then on probation; all states are lost.
+    `wait` is the number of seconds to wait for transient blockers to disappear. With `unrehearsed`, the install
+    proceeds even if a code_change can't be rehearsed. With `again`, the install proceeds even if the release has failed
+    on this node. With `cold`, the node restarts into the release, which is then on probation; all states are lost.
     `reason` is written to the audit log.
     """
 
@@ -92,7 +92,7 @@ class Install(InstallOptions, frozen=True):
 
 
 class OperationStarted(WireStruct, frozen=True):
-    """The id of the started operation, which a client follows by events or by the method `operation`."""
+    """The id of the started operation. A client follows the operation by events or by the method `operation`."""
 
     operation: str
 
@@ -195,7 +195,7 @@ class Request(WireStruct, frozen=True):
 class ErrorReply(WireStruct, frozen=True):
     """A refusal: `code` is the exit code for the command line; `sentence` names the cause and the remedy.
 
-    If only the client's budget is used up, `retry_after` is the number of seconds until it is large enough.
+    If only the client's budget is used up, `retry_after` is the number of seconds until the budget is large enough.
     """
 
     code: int

@@ -20,6 +20,6 @@ Seconds = Annotated[float, msgspec.Meta(ge=0)]
 class WireStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True, gc=False):
     """The base class of every wire struct.
 
-    Wire structs refer only to plain values, never to each other in a circle. So the garbage collector need not know
-    them: otherwise each second snapshot of 100,000 processes would start a full collection, which stops the node.
+    Wire structs never refer to each other in a cycle, so the garbage collector doesn't track them. If it did, each
+    second snapshot of 100,000 processes would start a full collection, which stops the node.
     """

@@ -23,8 +23,8 @@ class ReleaseKeyInfo(WireStruct, frozen=True):
 class ReleaseTrust(WireStruct, frozen=True):
     """The rules by which a node accepts releases.
 
-    Without `keys`, the node accepts all releases. With keys, it accepts signed releases and, if `allow_unsigned` is
-    true, also unsigned ones. `approvals` is the number of people that an install needs, including the person who stages
+    Without `keys`, the node accepts all releases. With keys, it accepts signed releases, and unsigned releases only if
+    `allow_unsigned` is true. `approvals` is the number of people that an install needs, including the person who stages
     the release. `error` is a sentence if the keys or settings can't be read; then the node accepts no release.
     """
 
@@ -37,8 +37,8 @@ class ReleaseTrust(WireStruct, frozen=True):
 class ReleaseSignature(WireStruct, frozen=True):
     """The signature of a release: the key that made it, and the signed build id.
 
-    `warning` is a sentence if the node no longer accepts the key. The node can still boot a release with this key that
-    it has committed, or go back to it, but installs no other release with this key.
+    `warning` is a sentence if the node no longer accepts the key. The node can still boot, or go back to, a committed
+    release with this key, but it installs no other release with this key.
     """
 
     standing: SignatureStanding = "unsigned"
@@ -58,8 +58,8 @@ class Approve(WireStruct, frozen=True):
 class Approval(WireStruct, frozen=True):
     """The people who have approved the install of `vsn` so far, and how many more approvals it needs.
 
-    `plan_id` is set if the approval is for this plan only. `first` is the person who can't approve: the person who
-    staged the release or, if that is unknown, the person who requests the install.
+    `plan_id` is set if the approval is for this plan only. `first` is the person who can't approve. This is the person
+    who staged the release; if that is unknown, it is the person who requests the install.
     """
 
     vsn: str
