@@ -123,7 +123,7 @@ class ActionHandlers:
             app.arm(True)
 
     async def _copy(self) -> None:
-        command_line = self._app.command_line()
+        command_line = self._app.command_line(self._app.selected())
         self._app.copy_to_clipboard(command_line)
         self._app.show_toast(f"Copied: {command_line}")
 

@@ -233,7 +233,8 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "copy", "c", "copy", "Copy the command line of this view",
-        "Copies the hotdash command that prints what this view shows.", "Dashboard",
+        "Copies the hotdash command that prints what is selected, with its pid or version, or what this view shows.",
+        "Dashboard",
         views=(*VIEWS, "plan", "operation"),
     ),
     Action(

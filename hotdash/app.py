@@ -280,8 +280,8 @@ class HotdashApp(NodeApp):
             node, self._cookie_file, pid=pid, vsn=selected.vsn, operation=selected.operation, module=selected.module
         )
 
-    def command_line(self) -> str:
-        """Return the command line that prints what the open view or screen shows."""
+    def command_line(self, selected: Selection) -> str:
+        """Return the command line that prints `selected`; without a selection, what the open view or screen shows."""
         action_by_screen = {
             "plan": "plan",
             "operation": "view_upgrades",
@@ -289,9 +289,10 @@ class HotdashApp(NodeApp):
             "ended process": "open_process",
         }
         action = action_by_screen.get(self.top_screen.footer_name) or f"view_{self.dashboard.view}"
-        selected = self.selected()
         if action == "view_releases" and selected.vsn is not None:
             action = "plan"
+        if action == "view_processes" and selected.process is not None:
+            action = "open_process"
         return command_line_of(action, self.subject(selected))
 
     async def open_view(self, name: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from hotdash import terminal
 from hotdash.model.units import plural
+from hotdash.model.view_state import Selection
 from hotdash.screens.columns import ColumnDialog
 from hotdash.screens.export import ExportDialog
 from hotdash.views.process_list_table import COLUMN_TITLES
@@ -55,7 +56,7 @@ async def export_view(app: HotdashApp) -> None:
     what = f"{name}: {plural(len(rows.rows), 'row')}{of_all}"
     written = await app.push_screen_wait(ExportDialog(proposed, what, write))
     if written is not None:
-        hint = f" All of them: {app.command_line()} -o json" if of_all else ""
+        hint = f" All of them: {app.command_line(Selection())} -o json" if of_all else ""
         app.show_toast(f"{written} was written.{hint}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.support.dashboard.dashboard_pilot import Open, upgrade_to_b
 from tests.support.dashboard.scripted_peer import Peer
+from tests.support.waiting import eventually
 
 
 async def test_the_footer_of_a_small_terminal_always_shows_the_help_key(opened: Open) -> None:
@@ -37,6 +38,12 @@ async def test_the_equivalent_command_can_be_copied(opened: Open) -> None:
         await user.press("c")
         await user.is_notified("hotdash state fil@127.0.0.1 12")
         assert user.app.clipboard == "hotdash state fil@127.0.0.1 12"
+        await user.press("2")
+        await eventually(lambda: user.app.selected().process is not None)
+        await user.press("c")
+        process = user.app.selected().process
+        assert process is not None
+        assert user.app.clipboard == f"hotdash process fil@127.0.0.1 {process.pid}"
         await user.press("5", "down", "c")
         await user.is_notified("hotdash plan fil@127.0.0.1 1986.b")
 
