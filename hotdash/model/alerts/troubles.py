@@ -21,6 +21,8 @@ BLOCK_SECONDS: Final = 600.0
 """The number of seconds for which a past block of the event loop is still listed."""
 START_SECONDS: Final = 20.0
 """A block of the event loop in these first seconds of a node is listed only while the block lasts."""
+RESTART_SECONDS: Final = 3600.0
+"""The number of seconds for which a restart of the node that ended a probation is listed, unless its release failed."""
 _TONE_ORDER: Final[tuple[Tone, ...]] = ("bad", "warn")
 
 
@@ -58,7 +60,7 @@ def troubles(node: NodeView, now: float) -> list[Trouble]:
         *_mailboxes(node),
         *_releases(node),
         *(Trouble("warn", one, "releases", about=one) for one in worker_troubles(node.snapshot.workers)),
-        *_operations(node),
+        *_operations(node, node_now),
         *_modules(node),
         *_log(node, node_now),
     ]
@@ -114,16 +116,30 @@ def _releases(node: NodeView) -> Iterator[Trouble]:
             yield Trouble("warn", release.signature.warning, "releases", vsn=release.vsn, about="signature")
 
 
-def _operations(node: NodeView) -> Iterator[Trouble]:
+def _operations(node: NodeView, node_now: float) -> Iterator[Trouble]:
     for operation in node.unfinished():
         if operation.waits_for:
             words = f"operation {operation.id} waits for: {operation.waits_for}"
             yield Trouble("warn", words, "upgrades", about="waiting")
     newest = node.operations[-1] if node.operations else None
     if newest is not None and newest.outcome in ("partly put back", "partly reverted", "restarted"):
-        yield Trouble(
-            "bad", f"the outcome of the last operation is '{newest.outcome}': {newest.error or newest.id}", "upgrades"
-        )
+        tone: Tone = "bad"
+        if newest.outcome == "restarted" and newest.kind != "fallback" and not _failed_here(node, newest.to_vsn):
+            if node_now >= _started(node) + RESTART_SECONDS:
+                return
+            tone = "warn"
+        words = f"the outcome of the last operation is '{newest.outcome}': {newest.error or newest.id}"
+        yield Trouble(tone, words, "upgrades")
+
+
+def _failed_here(node: NodeView, vsn: str) -> bool:
+    """Return whether the node blames this release for its last exit, and not the one who restarted the node."""
+    release = node.release(vsn)
+    return release is not None and bool(release.failed)
+
+
+def _started(node: NodeView) -> float:
+    return node.snapshot.info.started if node.snapshot is not None else 0.0
 
 
 def _modules(node: NodeView) -> Iterator[Trouble]:
@@ -140,9 +156,8 @@ def _log(node: NodeView, node_now: float) -> Iterator[Trouble]:
         ago = age(node_now - errors[-1].at)
         words = f"{plural(len(errors), 'error')} logged in 5 min, the last {ago} ago: {cause_of(errors[-1])}"
         yield Trouble("bad", words, "logs", about="errors")
-    started = node.snapshot.info.started if node.snapshot is not None else 0.0
     for event in node.log[::-1]:
-        if event.at < max(node_now - BLOCK_SECONDS, started + START_SECONDS):
+        if event.at < max(node_now - BLOCK_SECONDS, _started(node) + START_SECONDS):
             break
         if event.kind == "log" and message_of(event).startswith("the event loop was blocked for "):
             words = f"{message_of(event)}, {age(node_now - event.at)} ago"

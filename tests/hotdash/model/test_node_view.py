@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import msgspec
+import pytest
 
+from hotdash.model.alerts.troubles import troubles
 from hotdash.model.connection import Connection
 from hotdash.model.node_view import NodeView
 from hotdash.model.operation_lines import outcome_lines, outcome_words
@@ -15,7 +18,7 @@ from hotdash.model.styled_text import text_of
 from hotdash.model.view_state import DashboardState, ViewState
 from hotdash.model.vitals import VitalsHistory
 from node_runtime.protocol import messages as m
-from tests.support.dashboard.fil_world import FSM, a_result, a_snapshot, fil_world, machine
+from tests.support.dashboard.fil_world import FSM, a_release, a_result, a_snapshot, fil_world, machine
 
 
 def view() -> NodeView:
@@ -139,3 +142,17 @@ def test_vitals_are_compared_around_a_switch_and_not_around_the_end_of_an_aborte
 def test_a_history_counts_no_moment_twice() -> None:
     vitals = a_snapshot().vitals
     assert len(VitalsHistory().add(vitals).add(vitals).samples) == 1
+
+
+@pytest.mark.parametrize(("failed", "after_an_hour"), [(None, []), ("it was killed", ["bad"])])
+def test_a_restart_during_a_probation_is_an_error_only_if_the_release_failed(
+    failed: str | None, after_an_hour: list[str]
+) -> None:
+    world = fil_world()
+    world.releases = [a_release("b", "unpacked", failed=failed)]
+    for seconds, tones in ((600, ["bad" if failed else "warn"]), (3700, after_an_hour)):
+        world.started = time.time() - seconds
+        known = NodeView("fil@127.0.0.1").with_connection(Connection("live", 100.0))
+        known = known.with_snapshot(world.snapshot(1), 100.0)
+        known = known.with_operation(an_operation(ended=2.0, outcome="restarted", error="The node was restarted."))
+        assert [one.tone for one in troubles(known, 100.0) if one.view == "upgrades"] == tones
