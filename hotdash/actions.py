@@ -351,6 +351,11 @@ def refusal_of(action: Action, role: m.Role | None, *, armed: bool, keymap: dict
     return f"The dashboard is read-only. Press {key_of('arm', keymap)} to arm it before you {action.label}."
 
 
+def open_process_first(keymap: dict[str, str]) -> str:
+    """Return the refusal of an action that needs the screen of a process."""
+    return f"Open a process first: {key_of('open_process', keymap)}."
+
+
 def footer_actions(view: str) -> list[Action]:
     """Return the actions in the footer of a view."""
     return [action for action in ACTIONS if view in action.views]

@@ -31,6 +31,7 @@ from .actions import (
     VIEWER_REFUSAL,
     command_line_of,
     key_of,
+    open_process_first,
     palette_entries,
     refusal_of,
 )
@@ -340,6 +341,9 @@ class HotdashApp(NodeApp):
         state = self.view_state
         refusal = refusal_of(action, state.role, armed=state.armed, keymap=self.dashboard.keymap)
         if refusal:
+            elsewhere = action.views == ("process",) and self.top_screen.footer_name not in ("process", "ended process")
+            if elsewhere and state.role != "viewer":  # arming would not be enough
+                refusal = open_process_first(self.dashboard.keymap)
             self.show_toast(refusal, bad=True)
             return
         if action_id.startswith("view_"):

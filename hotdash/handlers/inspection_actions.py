@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hotdash.actions import BY_ID, command_line_of, help_of, key_of
+from hotdash.actions import BY_ID, command_line_of, help_of, key_of, open_process_first
 from hotdash.model.process.bug_report import json_report, markdown_report
 from hotdash.model.process.facts import fact_lines
 from hotdash.model.process.visits import Visits
@@ -72,7 +72,7 @@ class InspectionActions:
     def _screen(self) -> ProcessScreen:
         screen = self._app.top_screen
         if not isinstance(screen, ProcessScreen):
-            raise Refused(f"Open a process first: {key_of('open_process', self._app.dashboard.keymap)}.")
+            raise Refused(open_process_first(self._app.dashboard.keymap))
         return screen
 
     def _shown(self) -> m.ProcessView:

@@ -17,6 +17,14 @@ async def test_read_only_refuses_every_operators_key(opened: Open, peer: Peer) -
         assert {name for name, _ in peer.requests} <= reading
 
 
+async def test_nobody_is_asked_to_arm_for_an_action_that_needs_another_screen(opened: Open) -> None:
+    async with opened() as user:
+        for key in ("L", "F", "Z"):
+            await user.press("2", key)
+            await user.is_notified("Open a process first: 3.")
+        assert not any("read-only" in toast for toast in user.toasts())
+
+
 async def test_arming_asks_for_confirmation_is_shown_and_ends(opened: Open) -> None:
     async with opened() as user:
         await user.press("exclamation_mark")
