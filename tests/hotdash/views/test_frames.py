@@ -59,7 +59,7 @@ STEPS: Final = {
     "Plan": Step("5 down p", "Nothing has been changed yet", "escape"),
     "Upgrade": Step("U", "Type 1986.b to proceed", "escape"),
     "Restart into": Step("C", "Type 1986.b to proceed", "escape"),
-    "Remove": Step("M", "Stage its tarball", "escape"),
+    "Remove": Step("M", "staged again", "escape"),
     "Stage": Step("S", "releases/", "escape"),
 }
 """The views, and after them the screens and the dialogs, in an order in which each begins where the last one ended."""
