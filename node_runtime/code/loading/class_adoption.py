@@ -1,8 +1,10 @@
 """Gives instances in module globals the new version of their class, so that they show the new behaviour at once.
 
-The instances are found in the variables in `__carry__`, and in the global variables of modules outside the load. They
-keep their attributes; fields that only the new class has get their defaults. An instance can adopt a class only if the
-old and the new class have the same layout: the same slots, and the same base class written in C.
+The instances are found in the variables in `__carry__`, and in the global variables of modules outside the load. If an
+old version becomes current again, all its global variables are searched: another version may have carried their values,
+and then their instances have adopted its classes. An instance keeps its attributes; fields that only the new class has
+get their defaults. An instance can adopt a class only if the old and the new class have the same layout: the same
+slots, and the same base class written in C.
 """
 
 from __future__ import annotations
@@ -102,7 +104,12 @@ class ClassAdoption:
     def _instances(self, walk: ObjectWalk) -> Iterator[KeptInstance]:
         if not any(new is not None for _, new in self._replaced.values()):
             return
-        for kept_by, value in [*_carried(self._versions), *_outside(self._table, self._versions)]:
+        places = (
+            _carried(self._versions),
+            _taken_back(self._table, self._versions),
+            _outside(self._table, self._versions),
+        )
+        for kept_by, value in [place for found in places for place in found]:
             for thing in walk.objects_in(value, kept_by):
                 _, new = self._replaced.get(type(thing), ("", None))
                 if new is not None and not isinstance(thing, _NOT_ADOPTED):
@@ -118,13 +125,27 @@ def _carried(versions: Iterable[tuple[ManagedModule, Version]]) -> Iterator[tupl
                 yield f"`__carry__` keeps {managed.name}.{name}", value
 
 
+def _taken_back(table: ModuleTable, versions: Iterable[tuple[ManagedModule, Version]]) -> Iterator[tuple[str, Any]]:
+    """Yield the global variables of the old versions that become current again: nothing executes their bodies."""
+    for managed, version in versions:
+        if version is managed.old:
+            for name, value in _variables(version, table):
+                yield f"the old version of {managed.name} keeps {name}", value
+
+
 def _outside(table: ModuleTable, versions: Iterable[tuple[ManagedModule, Version]]) -> Iterator[tuple[str, Any]]:
-    """Yield the global variables of modules outside the load, except imported names, functions, classes and modules."""
+    """Yield the global variables of modules outside the load."""
     loaded = {managed.name for managed, _ in versions}
     for module, managed in list(table.modules.items()):
         if managed.current is None or module in loaded:
             continue
-        imported = copied_aliases(managed.current, table)
-        for name, value in list(managed.current.namespace.items()):
-            if not name.startswith("__") and name not in imported and not isinstance(value, _NOT_DATA):
-                yield f"{module}, which the load leaves alone, keeps {name}", value
+        for name, value in _variables(managed.current, table):
+            yield f"{module}, which the load leaves alone, keeps {name}", value
+
+
+def _variables(version: Version, table: ModuleTable) -> Iterator[tuple[str, Any]]:
+    """Yield the global variables of a version, except imported names, functions, classes and modules."""
+    imported = copied_aliases(version, table)
+    for name, value in list(version.namespace.items()):
+        if not name.startswith("__") and name not in imported and not isinstance(value, _NOT_DATA):
+            yield name, value

@@ -47,6 +47,25 @@ def test_a_carried_instance_shows_the_new_behaviour_and_keeps_its_data(app: App,
         assert (hub.greet(), room.title()) == ((name, 1), name)
 
 
+@pytest.mark.parametrize("carry", ['__carry__ = ["hub", "rooms"]', ""], ids=["carried both ways", "carried one way"])
+def test_an_instance_has_its_old_class_again_when_the_old_version_becomes_current_again(app: App, carry: str) -> None:
+    old = HUB.format(n="a", slots="").replace('__carry__ = ["hub", "rooms"]', carry)
+    app.boot(m=old)
+    m: Any = __import__("m")
+    hub, room = m.hub, m.rooms["one"][0]
+    for _ in range(2):
+        app.load(m=HUB.format(n="b", slots=""))
+        hub.members.append("ann")
+        assert (hub.greet(), room.title()) == (("b", len(hub.members)), "b")
+        back = app.prepare(m=old)
+        assert back.taken_back == {"m"}
+        assert back.carried_obstacles() == []
+        back.commit()
+        assert m.hub is hub
+        assert (hub.greet(), room.title()) == (("a", len(hub.members)), "a")
+        assert isinstance(hub, m.Hub)
+
+
 def test_a_revert_removes_the_attributes_that_the_new_class_has_added(app: App) -> None:
     app.boot(m=HUB.format(n="a", slots=""))
     m: Any = __import__("m")
