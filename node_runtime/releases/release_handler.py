@@ -195,8 +195,8 @@ class ReleaseHandler:
 
         An install with a temporary blocker begins, but aborts if the blocker does not pass in time.
         """
+        self._check_free()  # first, because a release that is being removed may be gone already
         self._store.entry(request.vsn)
-        self._check_free()
         if request.cold:
             return self.cold.install(request, self.vsn, who, claim)
         direction = operation_checks.check_install(request, self._store, self.vsn, self.generation)
