@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -189,10 +190,23 @@ class ReleaseActions:
         await self._app.push_screen(OperationScreen(operation))
         await self.refresh_operation(operation)
 
+    async def _nothing_to_do(self, action_id: str) -> str:
+        """Return why a commit or a rollback has nothing to do; empty if it has something to do.
+
+        The event of the end of an install arrives before the snapshot that names its release. So a node that seems to
+        run its permanent release is asked again.
+        """
+        app = self._app
+        if nothing_to_do(action_id, app.node, app.dashboard.keymap):
+            with suppress(Refused):  # without a connection, the last snapshot counts
+                app.apply(app.node.with_snapshot(await app.link.request(methods.SUMMARY), app.clock()))
+        return nothing_to_do(action_id, app.node, app.dashboard.keymap)
+
     async def commit(self) -> None:
         app = self._app
+        idle = await self._nothing_to_do("commit")
         running = app.node.running()
-        if (idle := nothing_to_do("commit", app.node, app.dashboard.keymap)) or running is None:
+        if idle or running is None:
             app.show_toast(idle)
             return
         subject = app.subject(app.selected())
@@ -225,8 +239,9 @@ class ReleaseActions:
 
     async def rollback(self) -> None:
         app = self._app
+        idle = await self._nothing_to_do("rollback")
         snapshot = app.node.snapshot
-        if (idle := nothing_to_do("rollback", app.node, app.dashboard.keymap)) or snapshot is None:
+        if idle or snapshot is None:
             app.show_toast(idle)
             return
         vsn = snapshot.info.permanent
