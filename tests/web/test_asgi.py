@@ -15,11 +15,12 @@ import pytest
 import pytest_asyncio
 from websockets.asyncio.client import connect
 
-from node_runtime import ChildSpec, Runtime, Supervisor, application, exit, supervisor, web, whereis
+from node_runtime import ChildSpec, Runtime, Supervisor, exit, supervisor, web, whereis
 from node_runtime.behaviours.supervision.management import which_children
 from node_runtime.protocol.exit_codes import Refused
 from tests.support.waiting import eventually
 from tests.support.web.http_client import Client
+from tests.support.web.web_runtime import web_runtime
 
 SITE = """
 import asyncio
@@ -88,11 +89,8 @@ def shop() -> Iterator[ModuleType]:
 @pytest_asyncio.fixture
 async def node(shop: ModuleType) -> AsyncIterator[Runtime]:
     """A runtime with the application web."""
-    async with Runtime() as runtime:
-        application.load(web.APPLICATION)
-        await application.start("web")
+    async with web_runtime() as runtime:
         yield runtime
-        await application.stop("web")
 
 
 @pytest_asyncio.fixture

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from node_runtime import Runtime, application, web
+from node_runtime import Runtime, web
 from node_runtime.web import Handshake, WebSocketHandler, WebSocketRoute
 from tests.support.waiting import eventually
+from tests.support.web.web_runtime import web_runtime
 
 Served = list[tuple[str, list[bytes]]]
 SERVED: Served = []
@@ -75,11 +76,8 @@ WEBSOCKETS = pytest.mark.parametrize("path", [b"/process", b"/application"])
 async def node() -> AsyncIterator[Runtime]:
     """A runtime with the application web."""
     SERVED.clear()
-    async with Runtime() as runtime:
-        application.load(web.APPLICATION)
-        await application.start("web")
+    async with web_runtime() as runtime:
         yield runtime
-        await application.stop("web")
 
 
 @contextlib.asynccontextmanager

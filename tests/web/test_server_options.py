@@ -21,11 +21,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from node_runtime import Runtime, application, web
+from node_runtime import Runtime, web
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.web import listening_socket
 from node_runtime.web.listeners import listeners
 from tests.support.waiting import answered, eventually
+from tests.support.web.web_runtime import web_runtime
 
 HELLO = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 
@@ -51,11 +52,8 @@ APP = f"{__name__}:app"
 @pytest_asyncio.fixture
 async def node() -> AsyncIterator[Runtime]:
     """A runtime with the application web."""
-    async with Runtime() as runtime:
-        application.load(web.APPLICATION)
-        await application.start("web")
+    async with web_runtime() as runtime:
         yield runtime
-        await application.stop("web")
 
 
 async def test_the_workers_of_a_node_share_a_port_but_neither_a_free_port_nor_a_path(

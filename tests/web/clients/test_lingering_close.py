@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from node_runtime import Runtime, application, web
+from node_runtime import Runtime, web
 from tests.support.waiting import eventually
+from tests.support.web.web_runtime import web_runtime
 
 APP = f"{__name__}:app"
 PARSERS = pytest.mark.parametrize("parser", ["h11", "httptools"])
@@ -28,11 +29,8 @@ async def app(scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable[
 @pytest_asyncio.fixture
 async def node() -> AsyncIterator[Runtime]:
     """A runtime with the application web."""
-    async with Runtime() as runtime:
-        application.load(web.APPLICATION)
-        await application.start("web")
+    async with web_runtime() as runtime:
         yield runtime
-        await application.stop("web")
 
 
 async def answered(request: bytes, rest: int = 0) -> bytes:
