@@ -32,10 +32,12 @@ class LauncherError(Exception):
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; return {} if there is no file. Raises LauncherError if the file is not valid JSON."""
     try:
-        read: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-        return read
+        read: dict[str, Any] = json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError):  # a new parent deletes the status of the parent before it
+        return {}
     except (ValueError, RecursionError) as error:
         raise LauncherError(f"{path} is damaged: {error}; restore it from a backup.") from None
+    return read
 
 
 def value_of(path: Path, read: object, key: str, kind: type | tuple[type, ...]) -> Any:
