@@ -68,7 +68,8 @@ class ScriptCalls:
             if not limit.expired():
                 raise
             # A call that is cancelled can add a note to its CancelledError, which says what the call has waited for.
-            notes = getattr(error.__cause__, "__notes__", ())
+            cancelled = error.__cause__ or error.__context__  # older patch releases of Python 3.11 set no cause
+            notes = getattr(cancelled, "__notes__", ())
             raise TimeoutError("; ".join((f"{clause} within {self._seconds:g} s", *notes))) from None
 
     async def stop(self, modules: Sequence[str]) -> None:
