@@ -129,7 +129,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "report", "b", "bug report", "Copy a bug report as Markdown",
-        "Copies everything that the screen shows as Markdown, for an issue.", "Processes",
+        "Copies, as Markdown, everything that this screen shows, for example to file an issue.", "Processes",
         views=("process", "ended process"), command_line=one_process_command("process", "--report"),
     ),
     Action(
@@ -153,7 +153,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "open_module", "v", "view", "Open the selected module",
-        "Shows its source, the difference to the old version, and the stacks of the processes in the old version.",
+        "Shows the module's source, the difference to its old version, and the stacks of processes in the old version.",
         "Processes",
         role="operator", views=("modules",), changes_nothing=True,
         command_line=lambda subject: build_command_line("modules", subject),
@@ -233,7 +233,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "copy", "c", "copy", "Copy the command line of this view",
-        "Copies the hotdash command that prints what is selected, with its pid or version, or what this view shows.",
+        "Copies the hotdash command that prints the selected row or, if no row is selected, what this view shows.",
         "Dashboard",
         views=(*VIEWS, "plan", "operation"),
     ),

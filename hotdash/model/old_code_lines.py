@@ -19,7 +19,10 @@ _ENDS: Final[dict[m.HolderKind, tuple[str, Tone]]] = {
     "thread": ("it can't be ended from outside: let its function return, or restart the node", "warn"),
     "executor": ("its work can't be ended from outside: shut it down, or restart the node", "warn"),
     "server": ("close it, or kill the process that has opened it; a purge closes connections", "warn"),
-    "object": ("a purge does not change it: it keeps old code until the running code replaces its value", "warn"),
+    "object": (
+        "a purge does not change this variable; it refers to old code until the program assigns another value",
+        "warn",
+    ),
 }
 """A clause for each kind of holder that says what ends such a holder."""
 
@@ -77,7 +80,7 @@ def _holder_line(holder: m.OldCodeHolder, names: Mapping[int, str]) -> Line:
     elif holder.kind == "requests" and holder.number == 1:
         ends = "a purge closes it"
     elif holder.kind == "process" and not _runs(holder):
-        ends = "a purge kills it, unless it stops referring to the old version when the tasks end"
+        ends = "a purge kills it if it still refers to the old version after the purge has cancelled the tasks"
     starter = ""
     if holder.kind == "task" and holder.pid is not None:
         starter = f", which {names.get(holder.pid, 'a process')} <{holder.pid}> has started"

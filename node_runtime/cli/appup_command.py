@@ -91,9 +91,9 @@ def _bump(older: tuple[str, ...], newer: str, how: str) -> tuple[str, ...]:
         if differing:
             bumped = bump_versions(Path(newer), [first for _, first, _ in differing], differing[0][2], how)
             for each in bumped:
-                stays = f"vsn stays {each.vsn}, since it is not the older release's {each.older}."
+                stays = f"vsn stays {each.vsn}; in the older release, it is {each.older}."
                 if ", " in each.older:
-                    stays = f"vsn stays {each.vsn}, since the older releases have {each.older}."
+                    stays = f"vsn stays {each.vsn}; in the older releases, it is {each.older}."
                 click.echo(f"{each.path}: {f'vsn is {each.vsn} now.' if each.is_written else stays}")
         return tuple(start for start, _, _ in differing)
 

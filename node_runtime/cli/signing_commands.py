@@ -130,7 +130,7 @@ def sign_with(tarball: Path, key: Path, days: int, password_file: Path | None) -
 def statement_text(statement: ReleaseStatement) -> str:
     """Return a clause with the content of a statement."""
     return (
-        f"{statement.name} {statement.vsn}, build {statement.build}, to be staged until "
+        f"{statement.name} {statement.vsn}, build {statement.build}, can be staged until "
         f"{statement.expires:%Y-%m-%d %H:%M} UTC"
     )
 

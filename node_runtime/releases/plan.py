@@ -284,7 +284,9 @@ def _warnings(transition: Transition) -> list[str]:
         stopped = affected.pids_of_stopped(_steps_before_removal(transition, module))
         if users := [one for one in conditions.callback_processes(module) if int(one.pid) not in stopped]:
             label = conditions.process_label(users[0])
-            warnings.append(f"{label} runs {module}, which the script deletes; stop {label} before this step.")
+            warnings.append(
+                f"{label} runs {module}, which the script deletes; let the appup stop {label} before the deletion."
+            )
     brutal = [
         step.module
         for step in transition.script

@@ -166,8 +166,8 @@ class _HazardFinder:
                     self._reported.add(f"{module}:{name}")
                     yield (
                         f"The definition of {module}:{name} calls {hook.__module__}:{hook.__qualname__}: "
-                        f"if that code keeps classes in a container, it has both versions now. To avoid that, list the "
-                        f"container in `{REGISTRIES}` of {hook.__module__}."
+                        f"if this code adds each class to a container, the container then has both the old and the new "
+                        f"class. To avoid that, list the container in `{REGISTRIES}` of {hook.__module__}."
                     )
 
     def _definition_hook(self, cls: type) -> type | None:
@@ -343,8 +343,8 @@ class _HazardFinder:
                     lost = [key for thing in code_in(holder) if (key := _origin_key(thing)) not in has]
                     for origin in _origins(lost, outside):
                         yield (
-                            f"{origin} has registered code in {module}.{name}, which the load recreates without it: "
-                            f"load {origin} too."
+                            f"The load makes {module}.{name} anew, without the code that {origin} has registered "
+                            f"there: load {origin} too."
                         )
 
     def _is_replaced(self, thing: Any, version: Version) -> bool:

@@ -124,8 +124,8 @@ def _where_anchored(anchor: Anchor, anchored: int, compared: bool, script: Path)
         )
     command = f"`journalctl -q -o cat -t {IDENTIFIER} | {shlex.quote(str(script))} audit --verify --anchor -`"
     if anchor.kind == "journal":
-        return f"its heads are in the journal; compare them with {command}"
+        return f"the hashes of its entries are also in the journal; to compare them with the log, run {command}"
     return (
-        f"its heads are sent to {anchor.path}; compare them with `audit --verify --anchor FILE`, "
-        f"where FILE is the log file that has these heads"
+        f"the hashes of its entries are also sent to {anchor.path}; to compare them with the log, run "
+        f"`audit --verify --anchor FILE`, where FILE is the log file that has received them"
     )

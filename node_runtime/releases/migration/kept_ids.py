@@ -29,5 +29,6 @@ def kept_ids(values: Iterable[Any], replaced: Mapping[int, Any]) -> Iterator[tup
         found = next((key for key in keys if type(key) is int and key in replaced), None)
         if found is not None:
             label = type_name(type(replaced[found]))
-            clause = f"a {type_name(type(value))} has the id() of an object of {label}, which a new object replaces"
+            holder = type_name(type(value))
+            clause = f"a {holder} contains the id() of an object of {label}, and a new object gets another id()"
             yield value, clause

@@ -16,7 +16,7 @@ MAX_COROUTINES_NAMED = 3
 """A warning names at most this many coroutines of a module."""
 MAX_VARIABLES_NAMED = 3
 """A warning names at most this many global variables of a module."""
-CONTINUES = "it runs a coroutine, which can't be suspended: it continues in the old version"
+CONTINUES = "it runs a coroutine, which can't be suspended; the coroutine continues in the old version"
 
 
 def coroutines_left(transition: Transition) -> Iterator[tuple[str, list[Process]]]:
@@ -41,11 +41,11 @@ def _sentence(module: str, processes: list[Process]) -> str:
     written = _written(module, "it" if len(labels) == 1 else "they")
     if len(labels) == 1:
         what = f"{module}:{processes[0].qualname}"
-        runs = f"{labels[0]} runs the coroutine {what}, which can't be suspended: it continues in the old version"
+        runs = f"{labels[0]} runs the coroutine {what}, which can't be suspended and continues in the old version"
         return " ".join([f"{runs}; {ending(int(processes[0].pid))}.", *written])
     others = len(labels) - MAX_COROUTINES_NAMED
     named = ", ".join(labels[:MAX_COROUTINES_NAMED]) + (f" and {others} more" if others > 0 else "")
-    run = f"{named} run coroutines of {module}, which can't be suspended: they continue in the old version."
+    run = f"{named} run coroutines of {module}, which can't be suspended and continue in the old version."
     return " ".join([run, *restartable(processes[:MAX_COROUTINES_NAMED]), *written])
 
 

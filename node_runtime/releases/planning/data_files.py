@@ -122,7 +122,7 @@ def left_behind_paths(transition: Transition) -> Iterator[str]:
     )
     for number, sentence in enumerate(found):
         if number == MAX_NAMED_PATHS:
-            yield f"More values are paths of old files; only {MAX_NAMED_PATHS} of these values are named."
+            yield f"Further values are paths of old files; the plan names only the first {MAX_NAMED_PATHS} values."
             return
         yield sentence
     yield from search.gaps()

@@ -121,8 +121,8 @@ def _checked(name: str, data: bytes, keys: Sequence[ReleaseKey], sha256: str, di
         if statement.built > now + MAX_CLOCK_DIFFERENCE:
             hours = MAX_CLOCK_DIFFERENCE / timedelta(hours=1)
             raise ValueError(
-                f"its build id {statement.build} is more than {hours:g} h in the future; correct the clock of this "
-                f"machine or of the machine that built the release, and sign it again"
+                f"its build id {statement.build} is more than {hours:g} h in the future; correct the clock "
+                f"that is wrong, here or on the machine that built the release, and sign the tarball again"
             )
     except MalformedFile as error:
         raise Refused(f"{name} is refused: its signature can't be used: {error}.") from None

@@ -97,7 +97,7 @@ def _delete_unneeded(directory: Path, record: commit_record.CommitRecord, used: 
             needed.update(entry.parts or parts_of(read_manifest(directory, vsn)))
         except Refused as refused:
             _log_once(
-                f"no unneeded file of {directory} is deleted, because the files of release {vsn} are unknown: "
+                f"The node deletes no files of {directory}, because it is not known which of them release {vsn} needs: "
                 f"{refused.sentence} Stage release {vsn} again, or remove it."
             )
             return

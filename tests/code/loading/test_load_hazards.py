@@ -107,10 +107,10 @@ def test_classes_that_register_with_a_base_or_a_metaclass_are_named(app: App) ->
     body = "from outside import Base, Meta\nclass A(Base): ...\nclass B(metaclass=Meta): ...\nX = {n}\n"
     booted(app, outside=outside, a=body.format(n=1))
     assert warnings(app, a=body.format(n=2)) == (
-        "The definition of a:A calls outside:Base: if that code keeps classes in a container, it has both versions "
-        "now. To avoid that, list the container in `__registries__` of outside.",
-        "The definition of a:B calls outside:Meta: if that code keeps classes in a container, it has both versions "
-        "now. To avoid that, list the container in `__registries__` of outside.",
+        "The definition of a:A calls outside:Base: if this code adds each class to a container, the container "
+        "then has both the old and the new class. To avoid that, list the container in `__registries__` of outside.",
+        "The definition of a:B calls outside:Meta: if this code adds each class to a container, the container "
+        "then has both the old and the new class. To avoid that, list the container in `__registries__` of outside.",
     )
     assert warnings(app, a=body.format(n=2), outside=outside) == ()
 
@@ -423,10 +423,10 @@ def test_registries_that_are_recreated_without_the_registering_modules_are_named
     registry = REGISTRY + "\n    import b\n    TABLE = {{'f': b.f}}\n    @command\n    def own(): ...\n"
     booted(app, b="def f(): ...\n", registry=registry.format(n=1), a=REGISTERING.format(n=1))
     assert warnings(app, registry=registry.format(n=2)) == (
-        "a has registered code in registry.COMMANDS, which the load recreates without it: load a too.",
-        "a has registered code in registry.HOOKS, which the load recreates without it: load a too.",
-        "a has registered code in registry.App.KNOWN, which the load recreates without it: load a too.",
-        "a has registered code in registry.app, which the load recreates without it: load a too.",
+        "The load makes registry.COMMANDS anew, without the code that a has registered there: load a too.",
+        "The load makes registry.HOOKS anew, without the code that a has registered there: load a too.",
+        "The load makes registry.App.KNOWN anew, without the code that a has registered there: load a too.",
+        "The load makes registry.app anew, without the code that a has registered there: load a too.",
     )
     carrying = f"\n    __carry__ = ['COMMANDS', 'HOOKS', 'app', 'App']{registry}"
     assert warnings(app, registry=carrying.format(n=3)) == (

@@ -83,8 +83,8 @@ def test_generate_writes_versions_and_appups_once(tmp_path: Path, capsys: pytest
     assert same == "Nothing differs from tiny 2.0: no new vsn and no appup is needed.\n"
     again = appup(capsys, "generate", "--from", older, "--to", newer, "--bump")
     assert again.splitlines() == [
-        f"{newer}/release.toml: vsn stays 2.0, since it is not the older release's 1.0.",
-        f"{newer}/apps/tiny/app.toml: vsn stays 2.0, since it is not the older release's 1.0.",
+        f"{newer}/release.toml: vsn stays 2.0; in the older release, it is 1.0.",
+        f"{newer}/apps/tiny/app.toml: vsn stays 2.0; in the older release, it is 1.0.",
         f"{file}: unchanged. Its entries under `up` and `down` for 1.0 have no mistakes, so they stay as they are.",
     ]
     text = file.read_text()
@@ -120,7 +120,7 @@ def test_several_older_releases_are_one_set(
     for vsn in order:
         appup(capsys, "check", tmp_path / vsn, newer)
     again = appup(capsys, "generate", *froms, "--to", newer, "--bump")
-    assert f"{newer}/apps/tiny/app.toml: vsn stays 2.1, since the older releases have 1.0, 2.0." in again
+    assert f"{newer}/apps/tiny/app.toml: vsn stays 2.1; in the older releases, it is 1.0, 2.0." in again
 
 
 def test_each_instruction_of_the_author_that_is_left_out_is_noted(
@@ -131,8 +131,8 @@ def test_each_instruction_of_the_author_that_is_left_out_is_noted(
     newer = write_project(tmp_path / "newer", "2.0", {**ANOTHER_PAGE, "apps/tiny/appup.toml": by_hand})
     run(["appup", "generate", "--from", str(older), "--to", str(newer), "--bump"])
     assert (
-        'Note: { apply = "gc:collect" } is left out with its entry `up` for 1.0, which is for the version '
-        "2.0. To keep it in 2.1, pass --from with the release 1.0, too.\n"
+        'Note: { apply = "gc:collect" } is left out, because its entry `up` for 1.0 is in the appup of '
+        "the version 2.0. To keep the entry in 2.1, also pass --from with the release 1.0.\n"
     ) in capsys.readouterr().err
 
 

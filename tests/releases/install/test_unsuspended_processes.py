@@ -296,7 +296,7 @@ async def test_coroutines_which_cannot_be_held_are_named_by_plan_and_result(smal
     pids = [spawn(importlib.import_module("shop.counter").run) for _ in range(5)]
     sentence = (
         f"{pids[0]}, {pids[1]}, {pids[2]} and 2 more run coroutines of shop.counter, "
-        "which can't be suspended: they continue in the old version. Only the old version sees what they assign to "
+        "which can't be suspended and continue in the old version. Only the old version sees what they assign to "
         "shop.counter.turns after the upgrade."
     )
     assert sentence in (await handler.plan("2")).warnings
@@ -304,4 +304,6 @@ async def test_coroutines_which_cannot_be_held_are_named_by_plan_and_result(smal
     assert operation.outcome == "installed"
     told = {result.pid: result.reason for result in operation.results}
     assert set(told) == set(map(int, pids))
-    assert set(told.values()) == {"it runs a coroutine, which can't be suspended: it continues in the old version"}
+    assert set(told.values()) == {
+        "it runs a coroutine, which can't be suspended; the coroutine continues in the old version"
+    }

@@ -21,7 +21,7 @@ ITEM = "class Item:\n    version = {n}\n    def __init__(self, at=None):\n      
 def test_an_id_of_an_object_that_is_replaced_is_an_obstacle(expression: str, kind: str) -> None:
     with versions(ITEM.format(n=1), ITEM.format(n=2)) as both:
         (found,) = both.up(both.old(expression)).obstacles
-        expected = f"a {kind} has the id() of an object of migrated_module.Item, which a new object replaces"
+        expected = f"a {kind} contains the id() of an object of migrated_module.Item, and a new object gets another"
         assert str(found).startswith(expected)
 
 

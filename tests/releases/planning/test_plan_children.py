@@ -225,7 +225,7 @@ async def test_a_deleted_module_whose_processes_the_script_ends_before_is_no_haz
     small.boot()
     await supervisor.start_link(importlib.import_module("shop.top").Top, name="top")
     hazards = [text for text in (await small.handler.plan("2")).warnings if "which the script deletes" in text]
-    assert hazards == ["two runs shop.counter, which the script deletes; stop two before this step."]
+    assert hazards == ["two runs shop.counter, which the script deletes; let the appup stop two before the deletion."]
 
 
 async def test_a_change_of_child_specifications_makes_a_plan_stale_but_a_start_does_not(small: SmallNode) -> None:

@@ -343,8 +343,8 @@ def test_the_release_whose_damaged_manifest_keeps_a_sweep_from_deleting_is_named
     for _ in range(2):
         sweep(node)
     assert (node / "lib/left-1").exists()
-    (logged,) = [one.getMessage() for one in caplog.records if "no unneeded file" in one.getMessage()]
-    assert "because the files of release 2 are unknown: " in logged
+    (logged,) = [one.getMessage() for one in caplog.records if "The node deletes no files of" in one.getMessage()]
+    assert "because it is not known which of them release 2 needs: " in logged
     assert logged.endswith(" Stage release 2 again, or remove it.")
 
 

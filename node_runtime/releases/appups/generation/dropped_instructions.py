@@ -21,8 +21,9 @@ def dropped_entry(entry: EntryText, before: str | None, after: str) -> Iterator[
     for step in entry.steps:
         if not _may_be_generated(step.table):
             yield (
-                f"{_shown(step)} is left out with its entry `{entry.direction}` for {entry.versions}, which is for the "
-                f"version {before}. To keep it in {after}, pass --from with the release {entry.versions}, too."
+                f"{_shown(step)} is left out, because its entry `{entry.direction}` for {entry.versions} is in the "
+                f"appup of the version {before}. To keep the entry in {after}, also pass --from with the release "
+                f"{entry.versions}."
             )
 
 
