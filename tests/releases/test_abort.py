@@ -80,6 +80,26 @@ async def test_an_operation_that_changes_the_node_is_not_aborted(small: SmallNod
     assert (await small.ended(operation)).outcome == "installed"
 
 
+async def test_an_install_that_waits_before_the_point_of_no_return_is_aborted_and_undone(small: SmallNode) -> None:
+    gates = "import asyncio\nOPEN = asyncio.Event()\nDONE = []\nasync def wait():\n    await OPEN.wait()\n"
+    gates += "def close():\n    DONE.append('closed')\ndef open():\n    DONE.append('open')\n"
+    steps = '{ apply = "shop.gates:close", undo = "shop.gates:open" }, { apply = "shop.gates:wait" }'
+    update = LOAD_COUNTER.replace(
+        "{ load_module", f"{steps}, {{ point_of_no_return = true }}, {{ timeout = 600, update"
+    )
+    small.write("1", {"shop.counter": COUNTER, "shop.gates": gates})
+    small.write("2", {"shop.counter": COUNTER + "X = 1\n", "shop.gates": gates}, update)
+    handler = small.boot()
+    await gen_server.start(importlib.import_module("shop.counter").Counter, name="counter")
+    handler.install(m.Install(vsn="2", unrehearsed=True), "ann")
+    gate = importlib.import_module("shop.gates")
+    await eventually(lambda: gate.DONE, what="the first instruction")
+    operation = handler.abort(m.Abort(), "bob")
+    assert (await small.ended(operation)).error == "bob aborted it."
+    assert gate.DONE == ["closed", "open"]
+    assert await call("counter", importlib.import_module("shop.counter").Counter.add) == 1
+
+
 async def test_without_an_operation_there_is_nothing_to_abort(small: SmallNode) -> None:
     small.write("1", {"shop.counter": COUNTER})
     with pytest.raises(Refused, match="No operation is running, so there is nothing to abort"):

@@ -261,32 +261,26 @@ class Installation:
 
         If the script failed because of new blockers, return these blockers.
         """
-        if self.transition.suspended:
-            self.progress.enter("holding")
-            self.progress.report()
-        await participants().pause(self.transition)
-        await let_others_run()
+        hold = Hold(self.progress.id)
+        switch = Switch(self.transition, batch, self.code, hold, self.progress)
+        switch.to_be_stopped = self._to_be_stopped
+        switch.arguments = ArgumentConversion(self._supervisors)
+        switch.ahead = ahead
+        failure = await self._prepare(switch)
         with gc_paused():
             began = time.perf_counter()
-            hold = Hold(self.progress.id)
             try:
-                await self._hold(hold)
-                switch = Switch(self.transition, batch, self.code, hold, self.progress)
-                switch.to_be_stopped = self._to_be_stopped
-                switch.arguments = ArgumentConversion(self._supervisors)
-                switch.ahead = ahead
-            except BaseException:
-                hold.release()
-                raise
-            failure: BaseException | None = None
-            self.progress.abortable = False
-            try:
-                await switch.run()
+                if failure is None:
+                    await self._hold(hold)
+                    self.progress.abortable = False
+                    await switch.run()
             except BaseException as error:
-                await switch.put_back()
                 failure = error
-            else:
+            if failure is None:
                 self._resume(switch, began)
+            else:
+                self.progress.abortable = False
+                await switch.put_back()
             pause = Pause(began, time.perf_counter())
         participants().resume()
         if failure is None:
@@ -297,7 +291,7 @@ class Installation:
             return Installed(self._collected + self._stopped + pause.seconds, results, _count_affected(switch, pause))
         exact = switch.put_back_failed is None
         try:
-            if is_being_cancelled():
+            if is_being_cancelled() or (isinstance(failure, Aborted) and exact):
                 raise failure
             if isinstance(failure, ConditionNotMet) and exact:
                 self.progress.abortable = True
@@ -306,6 +300,19 @@ class Installation:
         finally:
             switch.forget_errors()
             failure = None  # the traceback refers to this frame
+
+    async def _prepare(self, switch: Switch) -> BaseException | None:
+        """Run the instructions before the point of no return, then let the participants pause. Return an error."""
+        try:
+            await switch.prepare()
+            if self.transition.suspended:
+                self.progress.enter("holding")
+                self.progress.report()
+            await participants().pause(self.transition)
+            await let_others_run()
+        except BaseException as error:
+            return error
+        return None
 
     def _resume(self, switch: Switch, began: float) -> None:
         """Resume the processes. An error raises `PutBack`, but undoes nothing: some processes may already run the new
@@ -327,7 +334,7 @@ class Installation:
         try:
             await switch.end(succeeded=succeeded)
             if succeeded:
-                self.progress.warn(await switch.application_snapshot.notify())
+                self.progress.warn(await switch.environment.notify())
             return await make_results(switch, pause, put_back=not succeeded)
         except BaseException:
             if is_being_cancelled():
@@ -339,6 +346,7 @@ class Installation:
 
     async def _hold(self, hold: Hold) -> None:
         """Suspend all processes of the script, including new processes. Raises `Aborted` if that takes too long."""
+        hold.since = time.perf_counter()
         deadline = hold.since + self.transition.hold_seconds
         modules = frozenset(self.transition.suspended)
         while modules and (busy := hold.hold_idle(modules)):

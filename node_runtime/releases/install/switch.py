@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import repeat
 from typing import Any, assert_never
@@ -24,7 +24,7 @@ from node_runtime.behaviours.upgrade.live_processes import (
     raw_states,
     release,
 )
-from node_runtime.code import Batch, CodeServer, OsProcessSettings, SourceChange, module_view
+from node_runtime.code import Batch, CodeServer, module_view
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.process import DEAD
 from node_runtime.processes.runtime import BlockedModules, runtime
@@ -51,7 +51,6 @@ from node_runtime.releases.files.relup_instructions import (
 from node_runtime.releases.migration import DefaultMigration, MadeAhead, inherits_code_change, namespaces_of
 from node_runtime.releases.operation_progress import OperationProgress
 from node_runtime.releases.planning import conditions
-from node_runtime.releases.planning.app_env import ApplicationSnapshot, register_sources
 from node_runtime.releases.planning.participants import participants
 from node_runtime.releases.planning.transition import Transition
 from node_runtime.releases.relup.instruction_text import sentence
@@ -62,6 +61,7 @@ from .mutation_check import MutationCheck, names
 from .noted_errors import with_note
 from .pending_conversion import NotConvertible, PendingConversion
 from .script_calls import ScriptCalls
+from .script_environment import ScriptEnvironment
 from .standard_descriptors import standard_descriptors_kept
 from .unsuspended import UnsuspendedProcesses
 
@@ -81,8 +81,8 @@ class ConditionNotMet(Exception):
 class Switch:
     """One run of a transition's script while its processes are suspended.
 
-    Call `run`, and then `resume`; if `run` raised an error, call `put_back` instead. In a later turn of the event loop,
-    call `end`, which may take long.
+    Call `prepare`, suspend the processes, and call `run` and then `resume`. After an error before `resume`, call
+    `put_back` instead. In a later turn of the event loop, call `end`, which may take long.
     """
 
     def __init__(
@@ -108,46 +108,58 @@ class Switch:
         self.mutation_check = MutationCheck()
         self.mutated: list[BehaviourProcess] = []
         self.failed: tuple[BehaviourProcess, BaseException] | None = None
-        self.application_snapshot = ApplicationSnapshot()
+        self.environment = ScriptEnvironment(transition, code, progress)
         self._transaction = Transaction(progress.id, transition.hold_seconds)
         self.unsuspended = UnsuspendedProcesses(transition, hold, self._transaction)
         self.calls = ScriptCalls(self._transaction, transition.hold_seconds, self.unsuspended.hold)
-        self._settings = OsProcessSettings()
-        self._committed = self._script_waited = False
+        self._committed = False
         self._loaded: set[str] = set()
         self._purged_brutally: set[str] = set()
         self._new_instances: list[NewInstances] = []
         self._old_namespaces: dict[str, dict[str, Any]] = {}
-        self._sources: SourceChange | None = None
         self._default: DefaultMigration | None = None
         self._pending = PendingConversion({*transition.loaded, *transition.removed}, hold)
 
+    async def prepare(self) -> None:
+        """Run the instructions before the point of no return. They may wait for processes: none is suspended yet."""
+        before = self.transition.script[: self.transition.point_of_no_return]
+        if any(isinstance(step, Apply) for step in before):
+            self.progress.enter("preparing")
+            self.environment.adopt()
+            await self._carry_out(before, 1)
+            self.unsuspended.waited = True  # for the processes to be suspended; meanwhile, other code runs
+
     async def run(self) -> None:
-        """Run the script. Raises the error of an instruction that fails; `put_back` must be called then."""
+        """Run the script from the point of no return on. Raises the error of an instruction that fails."""
         for module in (*self.transition.removed, *self.transition.loaded):
             current, _ = self.code.versions(module)
             self._old_namespaces[module] = current.namespace if current is not None else {}
             if module in self.transition.loaded:
                 self.versions[module] = (current.vsn if current is not None else "", self.batch.version(module).vsn)
-        self.application_snapshot.adopt(self.transition.target, self.transition.configuration)
+        self.environment.adopt()
         runtime().blocked_modules = BlockedModules(
             {*self.transition.loaded, *self.transition.suspended, *self.transition.removed}
         )
-        with inside_transaction(self._transaction), standard_descriptors_kept():
-            for number, step in enumerate(self.transition.script, 1):
-                try:
-                    await self._do(step)
-                except BaseException as error:
-                    if self.failed is None:
-                        raise with_note(error, f"instruction {number}, {sentence(step)}")  # noqa: B904  # it is the same error, if possible
-                    raise
-        self._change_sources()
+        bar = self.transition.point_of_no_return
+        await self._carry_out(self.transition.script[bar:], bar + 1)
+        self.environment.change_sources()
         self.unsuspended.hold_removed()
         if self.unsuspended.held_at is not None and (blockers := self._convert_pending()):
             raise NotConvertible(blockers)  # a message was sent while the script waited
         self.progress.enter("resuming")
         self._new_instances = [self._make_instances(code, migration) for code, migration in self.migrations.items()]
         self._default = self.ahead = None  # they refer to all old and new states
+
+    async def _carry_out(self, steps: Sequence[RelupInstruction], first: int) -> None:
+        """Carry out instructions of the script. `first` is the number of the first one."""
+        with inside_transaction(self._transaction), standard_descriptors_kept():
+            for number, step in enumerate(steps, first):
+                try:
+                    await self._do(step)
+                except BaseException as error:
+                    if self.failed is None:
+                        raise with_note(error, f"instruction {number}, {sentence(step)}")  # noqa: B904  # it is the same error, if possible
+                    raise
 
     def _make_instances(self, code: CallbackVersion, migration: Migration) -> NewInstances:
         made = NewInstances(code, migration.target, migration.processes)
@@ -205,7 +217,7 @@ class Switch:
         self.arguments.apply()
         self._committed = self.unsuspended.switched = True
         participants().switch()
-        self._change_sources()
+        self.environment.change_sources()
         self._transaction.previous_namespaces.update(
             (module, running) for module, running in self._old_namespaces.items() if running
         )
@@ -220,11 +232,6 @@ class Switch:
         """Convert the arguments of children's restarts; return a blocker for each that can't be converted."""
         replaces = any(self._old_namespaces.values())
         return self.arguments.prepare(self._default_migration) if replaces else []
-
-    def _change_sources(self) -> None:
-        """Make later imports find the target's files. The modules that stay loaded get the paths of these files."""
-        if self._sources is None:
-            self._sources = register_sources(self.code, self.transition.left, self.transition.target)
 
     def _deferred_purge(self, module: str) -> DeferredAction:
         async def purge() -> None:
@@ -327,23 +334,23 @@ class Switch:
             blocked.unblocked.set()
 
     async def put_back(self) -> None:
-        """Undo what `run` has done, and resume all processes. `put_back_failed` then names what could not be undone."""
+        """Undo `prepare` and `run`, and resume all processes. `put_back_failed` then names what could not be undone."""
         failed: list[str] = []
-        self._script_waited = self.unsuspended.waited  # read before the undos, which may wait, too
+        waited = self.unsuspended.waited  # read before the undos, which may wait, too
         try:
             with inside_transaction(self._transaction):
                 await self.calls.undo(failed)
         finally:  # also if the node stops while an undo runs: no process may stay suspended
-            self._put_back(failed)
+            self._put_back(failed, waited)
 
-    def _put_back(self, failed: list[str]) -> None:
+    def _put_back(self, failed: list[str], waited: bool) -> None:
         for what, back in (
-            ("the files", None if self._sources is None else self._sources.undo),
+            ("the files", self.environment.undo_sources),
             ("the code", self.batch.revert if self._committed else None),
             ("the parts of the node that take part in installs", participants().put_back),
-            ("the sources", partial(register_sources, self.code, self.transition.target, self.transition.left)),
-            ("the environment", self.application_snapshot.put_back),
-            ("the settings of the OS process", self._put_back_settings),
+            ("the sources", self.environment.register_old_sources),
+            ("the environment", self.environment.put_back_parameters),
+            ("the settings of the OS process", partial(self.environment.put_back_settings, waited=waited)),
             ("the processes", partial(live_processes.put_back_processes, self._transaction)),
             ("the arguments of children", self.arguments.put_back if self._committed else None),
             ("the restarted children", self.calls.forget_ended_children),
@@ -365,15 +372,6 @@ class Switch:
             failed.append(f"the suspended processes: {describe_reason(error)}")
         self.put_back_failed = "; ".join(failed) or None
         self._transaction.started = started
-
-    def _put_back_settings(self) -> None:
-        if not self._script_waited:
-            self._settings.put_back()
-        elif changes := self._settings.changes():  # while the script waited, other code may have made them on purpose
-            changed = ", ".join(change.name() for change in changes)
-            self.progress.warn(
-                [f"The failed install did not restore {changed}: other code ran while the script waited."]
-            )
 
     def _find_mutated_states(self) -> None:
         self.mutated = list(self.mutation_check.mutated())

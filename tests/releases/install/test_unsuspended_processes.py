@@ -51,6 +51,11 @@ async def open_gate():
         gate.set_result(None)
     await breathe()
 
+async def wait_for_gate():
+    if live():
+        began.set()
+        await gate
+
 async def ask():
     application.set_env("shop", "asked", await call("counter", Counter.version))
     cast("counter", Counter.add)
@@ -189,6 +194,23 @@ async def test_a_process_of_a_removed_module_ends_before_it_handles_a_message(
     assert (operation.outcome, operation.error) == ("installed", None)
     assert (whereis("top") is not None, whereis("extra")) == (True, None)
     assert [record.message for record in caplog.records if "LookupError" in record.getMessage()] == []
+
+
+async def test_nothing_is_suspended_while_an_instruction_before_the_point_of_no_return_waits(small: SmallNode) -> None:
+    steps = apply("wait_for_gate"), "{ point_of_no_return = true }", '{ update = "shop.counter" }'
+    await start_counter(small, *steps)
+    gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    began = asyncio.Event()
+    vars(importlib.import_module("shop.steps")).update(gate=gate, began=began)
+    installing = asyncio.create_task(small.install("2"))
+    await began.wait()
+    counter = importlib.import_module("shop.counter").Counter
+    assert process_info("counter").status == "idle"
+    assert await call("counter", counter.add) == 1
+    gate.set_result(None)
+    operation = await installing
+    assert operation.outcome == "installed"
+    assert await call("counter", counter.version) == "c2"
 
 
 async def test_a_busy_process_delays_nothing_and_is_held_when_its_callback_ends(small: SmallNode) -> None:
