@@ -44,7 +44,7 @@ class TreeWindow:
 
 
 def same_question(one: m.ProcessQuery | m.TreeQuery | None, other: m.ProcessQuery | m.TreeQuery | None) -> bool:
-    """Return whether two queries ask for the same rows. The row that a query follows does not matter."""
+    """Return whether two queries ask for the same rows: they differ at most in which rows are shown."""
     return _bare(one) == _bare(other)
 
 

@@ -282,7 +282,7 @@ class CodeServer:
         }
 
     def runners(self, modules: Iterable[str]) -> dict[str, list[FoundHolder]]:
-        """Return, by module, the tasks and threads without a process that run the module's current version."""
+        """Return, by module, the tasks and threads that run its current version, except those of processes."""
         return self._old.current_runners(modules)
 
     async def end_old_code(self, module: str, check: Callable[[], None] = lambda: None) -> Purged | None:

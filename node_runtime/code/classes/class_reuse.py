@@ -102,7 +102,7 @@ def _new_attributes(old: type, new: type, comparison: DefinitionComparison) -> V
 
 
 def _rebuilt_class(new: type) -> VersionAttributes:
-    """Return the attribute `__weakref__` of `new` if it belongs to another class; else no attributes.
+    """Return {"__weakref__": descriptor} if this descriptor of `new` belongs to another class; else {}.
 
     Before Python 3.11.3, `dataclass(slots=True)` leaves the attribute of an abandoned class there (gh-102069). This
     attribute keeps a namespace in memory.

@@ -126,7 +126,7 @@ def _carried(versions: Iterable[tuple[ManagedModule, Version]]) -> Iterator[tupl
 
 
 def _taken_back(table: ModuleTable, versions: Iterable[tuple[ManagedModule, Version]]) -> Iterator[tuple[str, Any]]:
-    """Yield the global variables of the old versions that become current again: nothing executes their bodies."""
+    """Yield the global variables of the old versions that become current again, whose bodies are not executed again."""
     for managed, version in versions:
         if version is managed.old:
             for name, value in _variables(version, table):

@@ -115,7 +115,7 @@ class OldVersions:
         return findings
 
     def current_runners(self, modules: Iterable[str]) -> dict[str, list[FoundHolder]]:
-        """Return, by module, the tasks and threads without a process that run the module's current version."""
+        """Return, by module, the tasks and threads that run its current version, except those of processes."""
         known = {module: self._table.modules[module].current for module in modules if module in self._table.modules}
         current = {module: version for module, version in known.items() if version is not None}
         found = self._runners(current.values())

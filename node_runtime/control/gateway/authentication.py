@@ -51,7 +51,7 @@ class ZapHandler:
         self.socket.bind(ZAP_ENDPOINT)
 
     def answer_all(self, before_each: Callable[[], None]) -> None:
-        """Answer the requests that have arrived; call `before_each` after receiving each, before its answer."""
+        """Receive and answer all requests that have arrived. `before_each` is called before each answer."""
         while has_message(self.socket):
             request = self.socket.recv_multipart()
             before_each()

@@ -46,13 +46,14 @@ _HEAP_TYPE: Final = 1 << 9
 
 
 class SharedObjects:
-    """The changeable objects that states share with other holders; created before the switch.
+    """The changeable objects that states share with other holders.
 
     `places` are the values that processes hold. `migrated` has the pids of the processes whose states will be replaced.
     `holders` are tasks, threads, timers and modules. `ids` are the numbers in global variables that may be the `id` of
     an object, each with the name of the variable. The search looks only for *suspects*. A suspect is an object of a
     migrated state to which something outside of the states refers, or whose `id` is in `ids`. To find suspects,
-    references are counted. The count is made before the switch, because a migration refers to the old objects, too.
+    references are counted. Make an instance before the switch: during a migration, the converter refers to the old
+    objects, too.
     """
 
     def __init__(

@@ -78,7 +78,7 @@ def _of_thread_local(local: Any) -> Sequence[Any]:
 
 
 def _of_task(task: Any) -> Sequence[Any]:
-    """Return the result and the exception of a task that has ended; a running task refers to everything in a node."""
+    """Return the result and the exception of an ended task; nothing for a running task, which refers to everything."""
     return [task._result, task._exception] if task.done() else _NOTHING
 
 

@@ -12,7 +12,7 @@ BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnecti
 
 
 def application_websocket_class(protocol: Any) -> Any:
-    """Return a subclass of uvicorn's class for the library websockets; return any other class unchanged."""
+    """Return a subclass of `protocol` if it is uvicorn's class for the library `websockets`; else return `protocol`."""
     if not hasattr(protocol, "handle_cont"):
         return protocol
 

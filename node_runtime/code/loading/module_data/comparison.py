@@ -1,4 +1,4 @@
-"""Finds data that an object of the current version has, and that objects newly made by bodies don't have."""
+"""Finds data that a program has added to the objects of a module since the module's body made them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Part = tuple[Any, tuple[Any, ...]]
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """Compares values of a version with those that bodies have made.
+    """Compares the values of a loaded module with the values that executing a module's body has made.
 
     `folder` has the files of the version, and `new_folder` has those of the new version. A path in `folder` counts as
     equal to the same path in `new_folder`.
