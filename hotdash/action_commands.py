@@ -14,6 +14,7 @@ class CommandSubject:
     """The arguments of the `hotdash` command that does the same as an action.
 
     `node` is the command's argument NODE. A field is None if the command does not need it or nothing is selected.
+    `lose` has the options with the names of the data that an install loses.
     """
 
     node: str
@@ -23,6 +24,7 @@ class CommandSubject:
     path: str | None = None
     operation: str | None = None
     module: str | None = None
+    lose: tuple[str, ...] = ()
     options: m.InstallOptions = field(default_factory=m.InstallOptions)
 
 
@@ -35,7 +37,7 @@ def build_command_line(verb: str, subject: CommandSubject, *words: str) -> str:
 def install_command(verb: str) -> Callable[[CommandSubject], str]:
     """Return a function that makes the command line of an install."""
     return lambda subject: build_command_line(
-        verb, subject, subject.vsn or "VSN", "--yes", *_option_words(subject.options)
+        verb, subject, subject.vsn or "VSN", "--yes", *subject.lose, *_option_words(subject.options)
     )
 
 

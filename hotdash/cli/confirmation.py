@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from collections.abc import Collection
 
 import click
 
 from hotdash.model.plan_lines import needs_typed_consent
 from hotdash.model.rehearsal_lines import unrehearsed as find_unrehearsed
+from hotdash.model.releases.data_losses import known_names, lost_names
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
@@ -61,6 +64,30 @@ def confirm_plan(plan: m.Plan, node: str, direction: m.Direction, *, yes: bool, 
     else:
         confirm_by_name(question, plan.to_vsn, yes)
     return unrehearsed or unknown is not None
+
+
+def check_consent(plan: m.Plan, node: str, named: Collection[str], *, one_of_several: bool = False) -> None:
+    """Raise Refused if an install would lose data whose name is not in `named`.
+
+    Also raise Refused if `named` has a name that the plan does not have, unless the install is `one_of_several` that
+    share the names.
+    """
+    lost = lost_names(plan)
+    is_complete = len(plan.lost) <= len(lost) and not one_of_several
+    if is_complete and (unknown := sorted({*named} - known_names(plan))):
+        raise Refused(
+            f"The plan of the {plan.direction}grade has no data with the name {', '.join(unknown)}. "
+            "Correct this name after --lose, or leave it out."
+        )
+    if missing := [name for name in lost if name not in named]:
+        options = " ".join(f"--lose {shlex.quote(name)}" for name in missing)
+        raise Refused(
+            f"The {plan.direction}grade would lose data: {', '.join(missing)}. "
+            f"Keep the data in the way that the plan describes, or pass {options}."
+        )
+    if len(plan.lost) > len(lost):
+        verb = f"'hotdash {plan.direction}grade {node} {plan.to_vsn}'"
+        raise Refused(f"{plan.lost[-1]} Keep the data in the way that the plan describes, or run {verb} and confirm.")
 
 
 def _is_terminal() -> bool:

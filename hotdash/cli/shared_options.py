@@ -58,6 +58,25 @@ def terminal_yes_option(command: Command) -> Command:
     )(command)
 
 
+def lose_option(command: Command) -> Command:
+    """Add `--lose NAME`: consent in advance to the loss of named data; `named_losses` checks it."""
+    return click.option(
+        "--lose",
+        multiple=True,
+        metavar="NAME",
+        help="With --yes: lose the data that the plan lists under this name. Can be given several times.",
+    )(command)
+
+
+def named_losses(lose: tuple[str, ...], *, yes: bool) -> frozenset[str]:
+    """Return the names after `--lose`. Raises UsageError without `--yes`."""
+    if lose and not yes:
+        raise click.UsageError(
+            "--lose needs --yes, because it answers a question in advance; add --yes, or leave out --lose."
+        )
+    return frozenset(lose)
+
+
 class Seconds(click.FloatRange):
     """A finite number of seconds: neither nan nor inf."""
 

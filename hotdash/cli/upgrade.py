@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,15 @@ from node_runtime.protocol.exit_codes import ExitCode, Refused
 from . import tables
 from .cold import install_cold
 from .commit import commit_when_healthy, follow_newest, wait_until_healthy
-from .confirmation import confirm_plan
+from .confirmation import check_consent, confirm_plan
 from .operation_outcome import check_outcome, follow_operation, show_outcome
 from .output import print_table, show
 from .plan import make_plan
 from .session import with_client
 from .shared_options import (
     Command,
+    lose_option,
+    named_losses,
     node_options,
     output_option,
     reason_option,
@@ -42,13 +44,17 @@ INSTALLED = ("installed", "committed")
 
 @dataclass(frozen=True, slots=True)
 class InstallManner:
-    """How a verb installs a release: on which node, with which output, and with which of --yes, --commit and --hops."""
+    """How a verb installs a release: on which node, with which output, and with which of --yes, --commit and --hops.
+
+    With `yes`, `lose` has the names of the data that the install may lose; if it is None, `yes` consents to all losses.
+    """
 
     node: str
     yes: bool
     commit: bool
     hops: bool
     output: str
+    lose: frozenset[str] | None = frozenset()
 
 
 def again_option(command: Command) -> Command:
@@ -75,17 +81,20 @@ def install_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def manner_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `--yes`, `--commit`, `--hops` and `-o`; `command` gets them and the node as one argument, `how`."""
+    """Add `--yes`, `--lose`, `--commit`, `--hops` and `-o`; `command` gets them and the node as one argument, `how`."""
 
     @yes_option
+    @lose_option
     @click.option(
         "--commit", is_flag=True, help="Wait until the release's health is good, then make the release permanent."
     )
     @click.option("--hops", is_flag=True, help="If no appup leads to VSN directly, install the releases between, too.")
     @output_option
     @functools.wraps(command)
-    def collect(*, node: str, yes: bool, commit: bool, hops: bool, output: str, **others: Any) -> None:
-        command(how=InstallManner(node, yes, commit, hops, output), **others)
+    def collect(
+        *, node: str, yes: bool, lose: tuple[str, ...], commit: bool, hops: bool, output: str, **others: Any
+    ) -> None:
+        command(how=InstallManner(node, yes, commit, hops, output, named_losses(lose, yes=yes)), **others)
 
     return collect
 
@@ -98,7 +107,12 @@ def _install_verb(verb: str, direction: m.Direction, about: str) -> click.Comman
     @install_options
     def install_verb(cookie_file: Path | None, vsn: str, how: InstallManner, options: m.InstallOptions) -> None:
         request = m.Install(vsn=vsn, direction=direction, **msgspec.structs.asdict(options))
+        if direction == "up" and not how.lose:
+            # The author of the newer release has seen what it drops; nobody has decided what an older one lacks.
+            how = replace(how, lose=None)
         if request.cold:
+            if how.lose:
+                raise click.UsageError("--cold loses all states and all values in modules; leave out --lose.")
             booted = install_cold(how.node, cookie_file, request, yes=how.yes, commit=how.commit, output=how.output)
             show_outcome(booted, how.output, wanted=INSTALLED)
             return
@@ -132,6 +146,8 @@ async def install_planned(client: Client, request: m.Install, plan: m.Plan, how:
     done: m.Operation | None = None
     if not plan.nothing_to_do:
         _check(plan, request, how.node)
+        if how.yes and how.lose is not None:
+            check_consent(plan, how.node, how.lose, one_of_several=how.hops)
         direction = request.direction or plan.direction
         consent = confirm_plan(plan, how.node, direction, yes=how.yes, unrehearsed=request.unrehearsed)
         planned = msgspec.structs.replace(request, plan_id=plan.id, unrehearsed=consent)

@@ -13,6 +13,7 @@ from hotdash.idle_actions import already_runs, nothing_to_do
 from hotdash.model.operation_lines import kept_words, kind_words, outcome_words, version_words
 from hotdash.model.plan_lines import hard_blockers, plan_id, plan_title, summary, transient_blockers
 from hotdash.model.rehearsal_lines import unrehearsed
+from hotdash.model.releases.data_losses import lose_words
 from hotdash.model.styled_text import Line, line, span
 from hotdash.model.units import age
 from hotdash.screens.confirm import Answer, ConfirmDialog, Question
@@ -155,7 +156,7 @@ class ReleaseActions:
 
     def _install_question(self, plan: m.Plan, verb: str, consent: m.InstallOptions) -> Question:
         app = self._app
-        subject = replace(app.subject(app.selected()), vsn=plan.to_vsn)
+        subject = replace(app.subject(app.selected()), vsn=plan.to_vsn, lose=tuple(lose_words(plan)))
         lines: list[Line] = [
             line(span("on ", "muted"), span(app.node.name, "strong"), span(f"   plan {plan_id(plan)}", "muted")),
             *summary(plan),

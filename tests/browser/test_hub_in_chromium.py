@@ -51,6 +51,6 @@ async def test_the_page_stays_connected_through_an_upgrade_a_failed_upgrade_and_
                 await check(page, 2)
                 assert "IndexError" in await hub(node, "upgrade", "--yes", "1.2", code=1)
                 await check(page, 3)
-                await hub(node, "downgrade", "--yes", "1.0")
+                await hub(node, "downgrade", "--yes", "1.0", "--lose", "hub.room:State.topic")
                 await check(page, 4)
                 assert ann.trouble == []

@@ -65,7 +65,7 @@ async def test_members_talk_through_upgrades_and_downgrades_and_lose_nothing(
             await some_more(members)
             assert await asyncio.to_thread(vsn_of, node) == "1.1"
 
-            await run(node, "downgrade", "--yes", "1.0")
+            await run(node, "downgrade", "--yes", "1.0", "--lose", "hub.room:State.topic")
             await some_more(members)
             assert await asyncio.to_thread(vsn_of, node) == "1.0"
             assert "mentions" not in lobby[0].messages()[-1]

@@ -17,6 +17,8 @@ from hotdash.cli.operation_outcome import check_outcome
 from hotdash.cli.plan import make_plan
 from hotdash.cli.session import with_client
 from hotdash.cli.shared_options import (
+    lose_option,
+    named_losses,
     node_options,
     output_option,
     reason_option,
@@ -42,7 +44,6 @@ from .local_build import (
     read_release,
     run_node_runtime,
 )
-from .lost_data import check_consent
 from .steps import DeploymentOutput
 
 
@@ -75,12 +76,7 @@ class _Deployment:
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="The tarball of the release that NODE runs; by default the one in DIR/_build, if it is there.",
 )
-@click.option(
-    "--lose",
-    multiple=True,
-    metavar="NAME",
-    help="With --yes: lose the data that the plan lists under this name. Can be given several times.",
-)
+@lose_option
 @wait_option
 @again_option
 @unrehearsed_option
@@ -101,11 +97,7 @@ def deploy(
     the project still has the version that NODE runs, but other content, the project first gets the next version. Each
     step is shown with the command that does only this step. With -o json, each step is one line.
     """
-    if how["lose"] and not yes:
-        raise click.UsageError(
-            "--lose needs --yes, because it is only for a deployment that asks nothing; add --yes, or leave out --lose."
-        )
-    output, lose = DeploymentOutput(how.pop("output") == "json"), frozenset(how.pop("lose"))
+    output, lose = DeploymentOutput(how.pop("output") == "json"), named_losses(how.pop("lose"), yes=yes)
     deployment = _Deployment(node, cookie_file, yes, lose, plan_only, m.InstallOptions(**how), output)
     release = read_release(folder)
     running = with_client(node, cookie_file, _running_release)
@@ -193,13 +185,12 @@ async def _install(client: Client, deployment: _Deployment, tarball: Path) -> No
         if plan.blockers:
             sys.exit(ExitCode.REFUSED)
         return
-    if deployment.yes:
-        check_consent(plan, deployment.node, deployment.lose)
     verb = f"{plan.direction}grade"
     line = deployment.line(verb, staged.vsn)
     deployment.output.begin(line)
     mode = "json" if deployment.output.as_json else "table"
-    manner = InstallManner(deployment.node, deployment.yes, commit=False, hops=False, output=mode)
+    lose = deployment.lose
+    manner = InstallManner(deployment.node, deployment.yes, commit=False, hops=False, output=mode, lose=lose)
     request = m.Install(vsn=staged.vsn, direction=plan.direction, **msgspec.structs.asdict(deployment.options))
     if not plan.nothing_to_do:
         done = await install_planned(client, request, plan, manner)
