@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+from collections.abc import Generator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +13,12 @@ import pytest
 
 from node_runtime import GenServer, cast, exit, gen_server, process_info, self_pid, send, spawn, supervisor
 from node_runtime.control import loop_bridge
+from node_runtime.control.snapshots import RuntimeSnapshot, SnapshotReader
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.releases.install.interpreter_settings import gc_paused
 from tests.support.waiting import eventually
 from tests.support.written_modules import imported
 
@@ -252,6 +256,36 @@ async def test_processes_go_on_during_a_snapshot_of_very_many(shop: Node) -> Non
     assert snapshot.blocked is None
     assert len(snapshot.processes) > QUIET
     assert handled["second"] > handled["first"] > 0
+
+
+async def test_a_snapshot_gives_the_garbage_collector_nothing_to_examine(shop: Node) -> None:
+    """Otherwise a viewer who asks for snapshots of very many processes makes the node stand still for collections."""
+    family = await gen_server.start(Family)
+    taking = SnapshotReader(shop.runtime, shop.code).take_in_slices()
+    with gc_paused():
+        before = len(gc.get_objects())
+        snapshot = run_to_end(taking)
+        added = len(gc.get_objects()) - before
+    children = [one for one in snapshot.processes if one.links == (int(family),)]
+    assert len(children) == QUIET
+    assert added < QUIET / 10
+
+
+def run_to_end(slices: Generator[None, None, RuntimeSnapshot]) -> RuntimeSnapshot:
+    while True:
+        try:
+            next(slices)
+        except StopIteration as end:
+            snapshot: RuntimeSnapshot = end.value
+            return snapshot
+
+
+class Family(GenServer[None]):
+    """A process with very many linked children."""
+
+    async def init(self) -> None:
+        for _ in range(QUIET):
+            await gen_server.start_link(Quiet)
 
 
 class Parent(GenServer[None]):

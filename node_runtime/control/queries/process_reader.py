@@ -42,9 +42,11 @@ class ProcessReader:
         self._code = code
         self._masters: dict[int, str] = {}
         self._old: dict[str, frozenset[int]] = {}
+        self._links: dict[tuple[int, ...], tuple[int, ...]] = {}
 
     def refresh(self, old: dict[str, frozenset[int]] | None = None) -> None:
         """Read which applications run and, unless `old` is given, which processes run old code."""
+        self._links = {}
         running = list(self._runtime.singleton(Applications).running.values())
         self._masters = {int(one.master): escape(one.spec.name) for one in running if one.master is not None}
         if old is None:
@@ -56,11 +58,14 @@ class ProcessReader:
         return ProcessSummary(**self.fields(process), **self.relations(process))
 
     def relations(self, process: Process) -> dict[str, Any]:
-        """Return the fields of a summary that show the links and monitors of a process."""
-        return {
-            "links": tuple(int(linked.pid) for linked in process.linked()),
-            "monitors": tuple(int(watched.pid) for watched in list((process.monitors or {}).values())),
-        }
+        """Return the fields of a summary that show the links and monitors of a process.
+
+        Most processes have only a link to their supervisor. All children of a supervisor share one tuple with this
+        link: a tuple for each child would be an object that the garbage collector examines.
+        """
+        links = tuple(int(linked.pid) for linked in process.linked())
+        monitors = tuple(int(watched.pid) for watched in list((process.monitors or {}).values()))
+        return {"links": self._links.setdefault(links, links) if len(links) == 1 else links, "monitors": monitors}
 
     def fields(self, process: Process) -> dict[str, Any]:
         """Return the fields of a summary without the links and monitors."""
