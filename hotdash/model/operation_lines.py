@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from node_runtime.protocol import messages as m
 
 from .styled_text import Line, Span, Tone, line, span
@@ -22,7 +24,9 @@ _MARKS: dict[str, tuple[str, Tone]] = {
     "committed": ("✔", "ok"),
     "reverted": ("↩", "ok"),
 }
-RESULT_TONES: dict[str, Tone] = {"ok": "ok", "failed": "bad", "died": "bad", "put back": "warn"}
+CRASHED = "crashed since"
+"""The outcome of a process that an install left alive and that has crashed since."""
+RESULT_TONES: dict[str, Tone] = {"ok": "ok", "failed": "bad", "died": "bad", "put back": "warn", CRASHED: "bad"}
 
 
 def outcome_mark(operation: m.Operation) -> Span:
@@ -119,10 +123,15 @@ def _time_left(operation: m.Operation, node_now: float) -> str:
     return f" · gives up in {countdown(operation.waits_until - node_now)}"
 
 
-def results_by_outcome(operation: m.Operation) -> list[m.ProcessResult]:
+def outcome_of(result: m.ProcessResult, crashed: Container[int]) -> str:
+    """Return the outcome for one process. `crashed` are the pids of the processes that have crashed since."""
+    return CRASHED if result.outcome == "ok" and result.pid in crashed else result.outcome
+
+
+def results_by_outcome(operation: m.Operation, crashed: Container[int]) -> list[m.ProcessResult]:
     """Return the results, failures first; results with the same outcome are sorted by pid."""
-    ranks = {"failed": 0, "died": 1, "put back": 2}
-    return sorted(operation.results, key=lambda result: (ranks.get(result.outcome, 3), result.pid))
+    ranks = {"failed": 0, "died": 1, CRASHED: 2, "put back": 3}
+    return sorted(operation.results, key=lambda result: (ranks.get(outcome_of(result, crashed), 4), result.pid))
 
 
 def phase_lines(operation: m.Operation, node_now: float) -> list[Line]:
@@ -146,7 +155,7 @@ def _phase(step: m.OperationStep, operation: m.Operation, node_now: float, width
     return (Span("◌ ", "warn"), span(name, "warn"), span(f"  {taken:>7}", "muted"))
 
 
-def result_counts(operation: m.Operation) -> Line:
+def result_counts(operation: m.Operation, crashed: Container[int]) -> Line:
     """Return a line with the number of results for each outcome."""
     results = operation.results
     if not results:
@@ -157,7 +166,7 @@ def result_counts(operation: m.Operation) -> Line:
     if number > len(results):
         spans.append(span(f" · details kept for {len(results):,}", "muted"))
     for outcome, tone in RESULT_TONES.items():
-        number = sum(1 for result in results if result.outcome == outcome)
+        number = sum(1 for result in results if outcome_of(result, crashed) == outcome)
         if number:
             spans += [Span(" · "), span(f"{number:,} {outcome}", tone)]
     return tuple(spans)

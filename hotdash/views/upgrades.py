@@ -6,12 +6,14 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from hotdash.actions import key_of
+from hotdash.model.alerts.crashes import crashes_since
 from hotdash.model.operation_lines import (
     RESULT_TONES,
     headline,
     kind_words,
     outcome_lines,
     outcome_mark,
+    outcome_of,
     outcome_words,
     phase_lines,
     result_counts,
@@ -73,6 +75,7 @@ class OperationPanel(Vertical):
     def __init__(self) -> None:
         super().__init__()
         self._operation: m.Operation | None = None
+        self._crashes: dict[int, str] = {}
         self.filtered = ""
 
     def compose(self) -> ComposeResult:
@@ -91,6 +94,7 @@ class OperationPanel(Vertical):
         self.set_class(operation is None or not operation.results, "-no-results")
         if operation is None:
             return
+        self._crashes = crashes_since(operation, view_state.node)
         verdict = outcome_lines(operation, view_state.fresh, view_state.node_now)
         head = [headline(operation)] if titled else []
         if operation.waits_for and operation.ended is None:
@@ -100,7 +104,7 @@ class OperationPanel(Vertical):
         verdict += switch_lines(operation, view_state, self.size.width)
         self.query_one("#verdict", StaticLines).show([*head, *verdict])
         self.query_one("#phases", ScrollingLines).show(phase_lines(operation, view_state.node_now))
-        self.query_one("#tally", StaticLines).show([result_counts(operation)])
+        self.query_one("#tally", StaticLines).show([result_counts(operation, self._crashes)])
         self._show_results()
 
     def show_only(self, filtered: str) -> None:
@@ -109,8 +113,12 @@ class OperationPanel(Vertical):
         self._show_results()
 
     def _show_results(self) -> None:
-        results = results_by_outcome(self._operation) if self._operation is not None else []
-        rows = [Row(result.pid, _result(result)) for result in results if self._matches(result)]
+        results = results_by_outcome(self._operation, self._crashes) if self._operation is not None else []
+        rows = [
+            Row(result.pid, _result(result, outcome_of(result, self._crashes)))
+            for result in results
+            if self._matches(result)
+        ]
         table = self.query_one("#results", Table)
         table.show(rows, "Nothing matches the filter." if self.filtered else "")
         if rows and not table.cursor_on_row:
@@ -119,14 +127,17 @@ class OperationPanel(Vertical):
 
     def _matches(self, result: m.ProcessResult) -> bool:
         """Return whether a result has every word of the filter."""
-        searched = f"{result.name} <{result.pid}> {result.module} {result.action} {result.outcome} {result.reason}"
+        outcome = f"{outcome_of(result, self._crashes)} {result.reason} {self._crashes.get(result.pid, '')}"
+        searched = f"{result.name} <{result.pid}> {result.module} {result.action} {outcome}"
         return all(word in searched.lower() for word in self.filtered.lower().split())
 
     def _show_difference(self) -> None:
         results = self._operation.results if self._operation is not None else ()
         key = self.query_one("#results", Table).key
         result = next((one for one in results if one.pid == key), None)
-        self.query_one("#difference", ScrollingLines).show(_difference(result) if result is not None else [])
+        self.query_one("#difference", ScrollingLines).show(
+            _difference(result, self._crashes.get(result.pid)) if result is not None else []
+        )
 
     def on_table_cursor_moved(self, moved: Table.CursorMoved) -> None:
         """Show the state difference of the selected result."""
@@ -139,7 +150,7 @@ class OperationPanel(Vertical):
         self.query_one("#difference", ScrollingLines).focus()
 
 
-def _result(result: m.ProcessResult) -> tuple[Line, ...]:
+def _result(result: m.ProcessResult, outcome: str) -> tuple[Line, ...]:
     versions = dict.fromkeys((short_vsn(result.old_vsn), short_vsn(result.new_vsn)))
     return (
         (span(result.name or result.module, "name"),),
@@ -147,14 +158,15 @@ def _result(result: m.ProcessResult) -> tuple[Line, ...]:
         (span(result.action),),
         (span(" → ".join(versions)),),
         (span(duration(result.seconds), "muted"),),
-        (span(result.outcome, RESULT_TONES[result.outcome]),),
+        (span(outcome, RESULT_TONES[outcome]),),
     )
 
 
-def _difference(result: m.ProcessResult) -> list[Line]:
+def _difference(result: m.ProcessResult, crash: str | None) -> list[Line]:
     head = line(span(result.name or result.module, "name"), span(f" <{result.pid}>  state before → after", "muted"))
     reason = [line(span(result.reason, "bad" if result.outcome == "failed" else "muted"))] if result.reason else []
-    return [head, *reason, *diff_lines(result.before, result.after)]
+    crashed = [line(span(crash, "bad"))] if crash is not None else []
+    return [head, *reason, *crashed, *diff_lines(result.before, result.after)]
 
 
 class Upgrades(View):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hotdash.model.operation_lines import headline, outcome_lines
+from hotdash.model.operation_lines import CRASHED, headline, outcome_lines, outcome_of
 from hotdash.model.rehearsal_lines import rehearsal_lines
 from hotdash.model.styled_text import Span
 from hotdash.model.term_lines import diff_lines
@@ -56,7 +56,7 @@ def _result_parts(operation: m.Operation, crashes: Mapping[int, str]) -> Iterato
                 f"and {operation.touched - len(operation.results):,} more processes, whose results are not stored"
             )
     for crash in crashes.values():
-        yield text(f"crashed since: {crash}", "bad")
+        yield text(f"{CRASHED}: {crash}", "bad")
     for result in operation.results:
         yield from _difference(result)
 
@@ -75,7 +75,7 @@ def _table(operation: m.Operation, crashes: Mapping[int, str]) -> RenderableType
             result.action,
             text(_short_version(result.old_vsn)),
             text(_short_version(result.new_vsn)),
-            text("crashed since", "bad") if result.pid in crashes else status_text(result.outcome),
+            text(CRASHED, "bad") if outcome_of(result, crashes) == CRASHED else status_text(result.outcome),
             duration(result.seconds),
         )
     return table

@@ -28,6 +28,20 @@ async def test_an_upgrade_is_watched_phase_by_phase_until_the_node_reports_its_o
         await user.sees("Upgrade   1986.a → 1986.b", "'lime' → 'red'")
 
 
+async def test_a_process_that_has_crashed_since_its_upgrade_is_not_ok(opened: Open, peer: Peer) -> None:
+    async with opened((120, 40), read_only=False) as user:
+        await upgrade_to_b(user)
+        while peer.advance().ended is None:
+            pass
+        await user.sees("1986.b running, on probation", "1 process · 1 ok")
+        (result,) = peer.world.operations[-1].results
+        crash = f"gen_statem {result.name} <{result.pid}> ({result.module}:Color 2f1c) crashed: KeyError: 'turns'"
+        peer.emit("log", f"error: gen_statem other <{result.pid}0> (shop:Other) crashed: KeyError: 'x'")
+        peer.emit("log", f"error: {crash}; last message: 'tick'; state: ('red', 4)")
+        await user.sees("1 process · 1 crashed since", crash)
+        assert " ok " not in user.frame()
+
+
 async def test_a_failed_upgrade_shows_the_failed_process_and_the_reason(opened: Open, peer: Peer) -> None:
     peer.outcome = "put back"
     async with opened(read_only=False) as user:
