@@ -54,6 +54,20 @@ def record_fields(cls: type) -> dict[str, RecordField] | None:
     return None
 
 
+def default_factories(cls: type) -> dict[str, Any]:
+    """Return the functions that make the defaults of the fields that a class itself declares, by field."""
+    if is_pydantic_model(cls):
+        made = {name: field.default_factory for name, field in pydantic_fields(cls).items()}
+    elif is_struct(cls):
+        made = {name: default for name, default, _ in struct_fields(cls)}
+    elif (attrs := namespace_of(cls).get("__attrs_attrs__")) is not None and "attr" in sys.modules:
+        made = {field.name: getattr(field.default, "factory", None) for field in attrs}
+    else:
+        fields = namespace_of(cls).get("__dataclass_fields__", {})
+        made = {name: field.default_factory for name, field in fields.items()}
+    return {name: factory for name, factory in made.items() if callable(factory)}
+
+
 def is_pydantic_model(cls: type) -> bool:
     """Return whether a class is a model of pydantic 2."""
     return (

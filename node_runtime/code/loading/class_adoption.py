@@ -1,10 +1,10 @@
 """Gives instances in module globals the new version of their class, so that they show the new behaviour at once.
 
-The instances are found in the variables in `__carry__`, and in the global variables of modules outside the load. If an
-old version becomes current again, all its global variables are searched: another version may have carried their values,
-and then their instances have adopted its classes. An instance keeps its attributes; fields that only the new class has
-get their defaults. An instance can adopt a class only if the old and the new class have the same layout: the same
-slots, and the same base class written in C.
+The instances are found in the variables in `__carry__`, and in the global variables and the attributes of classes of
+modules outside the load. If an old version becomes current again, all its global variables are searched: another
+version may have carried their values, and then their instances have adopted its classes. An instance keeps its
+attributes; fields that only the new class has get their defaults. An instance can adopt a class only if the old and the
+new class have the same layout: the same slots, and the same base class written in C.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import chain
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from node_runtime.code.classes.adopted_fields import FieldAdoption
-from node_runtime.code.classes.dependents import replaced_classes
+from node_runtime.code.classes.dependents import own_classes, replaced_classes
 from node_runtime.code.import_rebinding import copied_aliases
 
 from .class_data import MISSING, named_value
@@ -134,13 +135,21 @@ def _taken_back(table: ModuleTable, versions: Iterable[tuple[ManagedModule, Vers
 
 
 def _outside(table: ModuleTable, versions: Iterable[tuple[ManagedModule, Version]]) -> Iterator[tuple[str, Any]]:
-    """Yield the global variables of modules outside the load."""
+    """Yield the global variables, and the attributes of classes, of modules outside the load."""
     loaded = {managed.name for managed, _ in versions}
     for module, managed in list(table.modules.items()):
         if managed.current is None or module in loaded:
             continue
-        for name, value in _variables(managed.current, table):
+        for name, value in chain(_variables(managed.current, table), _attributes(module, managed.current)):
             yield f"{module}, which the load leaves alone, keeps {name}", value
+
+
+def _attributes(module: str, version: Version) -> Iterator[tuple[str, Any]]:
+    """Yield the attributes of a version's own classes, except special ones, with dotted names."""
+    for name, cls in own_classes(module, version.namespace):
+        for attribute, value in list(vars(cls).items()):
+            if not attribute.startswith("__"):
+                yield f"{name}.{attribute}", value
 
 
 def _variables(version: Version, table: ModuleTable) -> Iterator[tuple[str, Any]]:

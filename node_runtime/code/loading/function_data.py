@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from node_runtime.code.classes.dependents import own_classes
+from node_runtime.code.classes.record_fields import default_factories
 from node_runtime.code.imports import inner_code
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 CACHE: Final = type(functools.lru_cache(lambda: None))
 """The class of a function with a cache of `functools`."""
 _METHODS: Final = (MethodType, MethodWrapperType, BuiltinFunctionType)
+_HOLDERS: Final = (functools.partial, *_METHODS)
+"""Objects around a function that hold data of their own: the arguments of a partial, the object of a method."""
 UNWRAPPED: Final = {staticmethod: "__func__", classmethod: "__func__", property: "fget"}
 """The attribute of a descriptor that has its function."""
 
@@ -51,6 +54,8 @@ def function_data(module: str, namespace: Namespace, imported: Container[str] = 
         if name not in imported and not name.startswith("__"):
             yield from _held(name, value, seen)
     for name, cls in own_classes(module, namespace):
+        for field, factory in default_factories(cls).items():
+            yield from _held(f"{name}.{field}.<default_factory>", factory, seen)
         for attribute, value in list(vars(cls).items()):
             function = getattr(value, UNWRAPPED[type(value)]) if type(value) in UNWRAPPED else value
             if type(function) is CACHE:
@@ -60,11 +65,12 @@ def function_data(module: str, namespace: Namespace, imported: Container[str] = 
 
 def _held(name: str, value: Any, seen: set[int]) -> Iterator[NamedValue]:
     """If `value` is a function, yield each value in it and in the functions that it wraps."""
-    if type(value) in (FunctionType, CACHE, functools.partial, *_METHODS) and id(value) not in seen:
+    if type(value) in (FunctionType, CACHE, *_HOLDERS) and id(value) not in seen:
         seen.add(id(value))
         for held in parts_of_function(name, value):
-            if type(held.value) in (FunctionType, CACHE):
-                yield from _held(name, held.value, seen)
+            inner = held.name if type(held.value) in _HOLDERS else name
+            if type(held.value) in (FunctionType, CACHE, *_HOLDERS):
+                yield from _held(inner, held.value, seen)
             if id(held.value) not in seen or held.rebound:
                 seen.add(id(held.value))
                 yield held

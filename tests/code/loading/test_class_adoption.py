@@ -183,3 +183,13 @@ def test_a_revert_restores_slots_and_what_the_new_class_has_deleted(app: App) ->
     assert (m.hub.members, vars(m.hub)) == (["ann"], {"note": "note", "kept": 2})
     assert not hasattr(m.hub, "extra")
     assert not hasattr(m.other, "extra")
+
+
+def test_an_instance_in_an_attribute_of_a_class_that_the_load_leaves_alone_adopts_its_new_class(app: App) -> None:
+    models = "class Theme:\n    def title(self): return {n}"
+    app.boot(models=models.format(n=1), keeper="import models\nclass Page:\n    theme = models.Theme()")
+    page: Any = __import__("keeper").Page
+    batch = app.load(models=models.format(n=2))
+    assert page.theme.title() == 2
+    batch.revert()
+    assert page.theme.title() == 1

@@ -204,7 +204,9 @@ async def test_data_in_attributes_of_classes_is_lost_unless_the_dotted_name_is_c
 
 
 OBJECTS = """
-import array, itertools, queue, socket, types
+import array, itertools, queue, random, socket, types
+dice = random.Random(42)
+chance, fate = random.Random(), random.SystemRandom()
 ids = itertools.count()
 steps = (number for number in range(3))
 jobs = queue.Queue()
@@ -225,6 +227,8 @@ async def test_counters_queues_and_connections_that_the_new_version_lacks_are_lo
     small.boot()
     counter: Any = importlib.import_module("shop.counter")
     assert (await small.handler.plan("2")).lost == ()
+    for generator in (counter.dice, counter.chance, counter.fate):
+        generator.random()
     next(counter.ids)
     next(counter.steps)
     counter.jobs.put(1)
@@ -236,7 +240,7 @@ async def test_counters_queues_and_connections_that_the_new_version_lacks_are_lo
     plan = await small.handler.plan("2")
     lost = [one.partition(" ")[0] for one in plan.lost]
     assert sorted(lost) == [
-        f"shop.counter.{name}" for name in ("connection", "ids", "jobs", "numbers", "settings", "steps")
+        f"shop.counter.{name}" for name in ("connection", "dice", "ids", "jobs", "numbers", "settings", "steps")
     ]
     assert all(0 < value.size < 100_000 for value in plan.module_values), "a generator has no number of items to count"
     counter.connection.close()
@@ -260,7 +264,8 @@ async def test_an_empty_queue_is_lost_if_a_task_waits_for_it(small: SmallNode) -
 
 
 FUNCTIONS = """
-import functools, itertools
+import dataclasses, functools, itertools
+import attrs, msgspec, pydantic
 
 class Parser:
     @functools.lru_cache
@@ -272,6 +277,21 @@ class Parser:
 class Bus:
     def __init__(self): self.sent = []
     def emit(self, what): self.sent.append(what)
+
+@dataclasses.dataclass
+class Order:
+    number: int = dataclasses.field(default_factory=itertools.count().__next__)
+
+@attrs.define
+class Bill:
+    number: int = attrs.field(factory=itertools.count().__next__)
+
+class Entry(msgspec.Struct):
+    number: int = msgspec.field(default_factory=itertools.count().__next__)
+
+class Note(pydantic.BaseModel):
+    number: int = pydantic.Field(default_factory=itertools.count().__next__)
+    version: int = {n}
 
 def tick():
     tick.calls += 1
@@ -316,12 +336,16 @@ async def test_data_that_functions_hold_is_lost(small: SmallNode) -> None:
     assert (await small.handler.plan("2")).lost == ()
     counter.Parser().parse("1")
     counter.Parser.other("2")
-    for use in (counter.tick, counter.up, counter.next_id):
+    for use in (counter.tick, counter.up, counter.next_id, counter.Order, counter.Bill, counter.Entry, counter.Note):
         use()
     for use in (counter.square, counter.seen_before, counter.emit, counter.add):
         use(3)
     plan = await small.handler.plan("2")
     assert sorted(one.partition(" ")[0].removeprefix("shop.counter.") for one in plan.lost) == [
+        "Bill.number.<default_factory>.<self>",
+        "Entry.number.<default_factory>.<self>",
+        "Note.number.<default_factory>.<self>",
+        "Order.number.<default_factory>.<self>",
         "Parser.other",
         "Parser.parse",
         "add.<partial>.0",

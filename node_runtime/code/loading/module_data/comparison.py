@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import threading
+from _random import Random
 from collections.abc import Iterator
 from contextvars import ContextVar
 from io import BytesIO, StringIO
@@ -61,7 +62,8 @@ class Comparison(msgspec.Struct, frozen=True):
         if isinstance(value, (*PLAIN, *BUFFERS)):
             same = any(value == other for other in made) or (isinstance(value, str) and self._moved(value) in made)
         elif isinstance(value, STEPPED):
-            same = any(_progress(value) == _progress(other) for other in made)
+            reached = [_progress(other) for other in made]
+            same = _progress(value) in reached or (isinstance(value, Random) and _is_seeded_by_chance(reached))
         elif type(value) in (CACHE, ContextVar):
             same = any(entries(value) == entries(other) for other in made)
         elif isinstance(value, CODE):
@@ -90,8 +92,10 @@ def _of_threads(value: threading.local, made: list[threading.local]) -> Iterator
 def _progress(value: Any) -> Any:
     """Return a comparable value for the progress of an object of `STEPPED`.
 
-    Only databases in memory have progress.
+    Of the databases, only those in memory have progress.
     """
+    if isinstance(value, Random):
+        return Random.getstate(value)
     if isinstance(value, itertools.count):
         return repr(value)
     if isinstance(value, (StringIO, BytesIO)):
@@ -99,6 +103,11 @@ def _progress(value: Any) -> Any:
     if isinstance(value, sqlite3.Connection):
         return _rows_in_memory(value)
     return None if value.gi_frame is None else value.gi_frame.f_lasti
+
+
+def _is_seeded_by_chance(states: list[Any]) -> bool:
+    """Return whether the generators of random numbers that two runs of a body have made differ: they hold no data."""
+    return any(state != states[0] for state in states)
 
 
 def _rows_in_memory(database: sqlite3.Connection) -> int:

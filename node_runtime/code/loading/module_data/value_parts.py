@@ -10,6 +10,7 @@ import sqlite3
 import sys
 import threading
 import weakref
+from _random import Random
 from array import array
 from collections import ChainMap, UserDict, UserList, defaultdict, deque
 from collections.abc import Iterator, Mapping
@@ -36,7 +37,7 @@ _COUNTED: Final = (
 )
 """The classes whose instances have a number of entries."""
 _QUEUES: Final = (queue.Queue, asyncio.Queue)
-STEPPED: Final = (itertools.count, GeneratorType, StringIO, BytesIO, sqlite3.Connection)
+STEPPED: Final = (itertools.count, GeneratorType, StringIO, BytesIO, sqlite3.Connection, Random)
 """Objects that are compared by their progress, such as the next number of a counter."""
 _INSPECTED: Final = frozenset({"queue", "types", "argparse", "collections", "weakref", "_weakrefset"})
 """Modules of the standard library whose instances are compared by their attributes, like instances of applications."""
