@@ -60,10 +60,11 @@ def default_factories(cls: type) -> dict[str, Any]:
         made = {name: field.default_factory for name, field in pydantic_fields(cls).items()}
     elif is_struct(cls):
         made = {name: default for name, default, _ in struct_fields(cls)}
-    elif (attrs := namespace_of(cls).get("__attrs_attrs__")) is not None and "attr" in sys.modules:
-        made = {field.name: getattr(field.default, "factory", None) for field in attrs}
+    elif "__attrs_attrs__" in namespace_of(cls):
+        attributes: Any = namespace_of(cls)["__attrs_attrs__"]
+        made = {field.name: getattr(field.default, "factory", None) for field in attributes}
     else:
-        fields = namespace_of(cls).get("__dataclass_fields__", {})
+        fields: Any = namespace_of(cls).get("__dataclass_fields__", {})
         made = {name: field.default_factory for name, field in fields.items()}
     return {name: factory for name, factory in made.items() if callable(factory)}
 

@@ -17,6 +17,7 @@ from node_runtime.releases.planning.participants import participants
 from node_runtime.releases.planning.transition import Transition
 
 from .states.missing_keys import states_without_keys
+from .states.other_names import other_names
 from .states.unrepeated_calls import unrepeated_calls
 
 MAX_NAMED: Final = 20
@@ -62,6 +63,7 @@ def describe_code(
             *participants().warnings(batch),
             *cautions,
             *unrepeated_calls(transition, batch),
+            *other_names(transition, batch),
         ),
         versions={module: batch.version(module).vsn for module in batch.modules},
         needs={module: _needs(batch, module) for module in batch.modules},
