@@ -7,9 +7,10 @@ so each request passes through one function here, whatever its route.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from node_runtime.protocol.exit_codes import Refused
 
@@ -33,6 +34,8 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
 }
 """Headers of every response. The policy also keeps textual-serve's page from loading fonts from another site."""
+
+logger: Final = logging.getLogger("hotdash.serve")
 
 
 def bind_loopback(port: int) -> socket.socket:
@@ -71,6 +74,7 @@ class BrowserServer:
         self._pages = 0
         self._command = command
         self._service_class: Any = AppService
+        logger.addFilter(_is_not_malformed_request)
         self._server: Any = Server(command, title=title, public_url=access.origin)
 
         async def check(request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -90,7 +94,7 @@ class BrowserServer:
 
     async def serve(self, bound: socket.socket, until: asyncio.Event) -> None:
         """Serve on a bound socket until the event is set."""
-        runner = self._web.AppRunner(self._app, access_log=None, shutdown_timeout=10.0)
+        runner = self._web.AppRunner(self._app, access_log=None, logger=logger, shutdown_timeout=10.0)
         await runner.setup()
         try:
             await self._web.SockSite(runner, bound).start()
@@ -158,6 +162,16 @@ class BrowserServer:
             return websocket
         finally:
             self._pages -= 1
+
+
+def _is_not_malformed_request(record: logging.LogRecord) -> bool:
+    """Return whether a log record has another cause than a malformed request.
+
+    Every user of the machine can send such requests, and would fill the terminal that shows the link with tracebacks.
+    """
+    from aiohttp.http_exceptions import HttpProcessingError
+
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
 
 
 def _location(error: Any) -> dict[str, str]:

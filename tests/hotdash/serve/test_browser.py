@@ -182,6 +182,25 @@ async def test_only_so_many_pages_are_open_at_once(light_site: Site) -> None:
         await page.close()
 
 
+MALFORMED = {
+    "no URL": "GET /enter?token=\xff HTTP/1.1\r\n\r\n",
+    "a port that is none": "GET http://evil:99999999/ HTTP/1.1\r\n\r\n",
+    "two hosts": "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    "a long line": f"GET /{'a' * 9000} HTTP/1.1\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("label", MALFORMED)
+async def test_malformed_requests_of_strangers_write_nothing_to_the_terminal(
+    light_site: Site, label: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", light_site.port)
+    writer.write(MALFORMED[label].encode("latin-1"))
+    assert b" 400 " in await reader.readline()
+    writer.close()
+    assert caplog.records == []
+
+
 @pytest.mark.skipif(program() is None, reason="no chromium on this machine; install it to see a page in a browser")
 async def test_a_browser_shows_the_dashboard(site: Site, tmp_path: Path) -> None:
     async with chromium(tmp_path / "browser") as page:
