@@ -85,6 +85,7 @@ def build(
 
     if previous is not None:
         appup_command.check_build(previous, folder)
+    is_first = not any((output or folder / "_build").glob("*.tar.gz"))
     before = _hash_of_build(folder, output or folder / "_build")
     tarball = build_release(folder, output or folder / "_build")
     if before is not None and before != size_and_sha256(tarball):
@@ -96,7 +97,7 @@ def build(
     signature_path(tarball).unlink(missing_ok=True)  # the signature of an earlier build
     if key is not None:
         signing_commands.sign_with(tarball, key, days, password_file)
-    if warning := python_warning():
+    if is_first and (warning := python_warning()):
         click.echo(f"Warning: {warning}", err=True)
     if previous is not None and Path(previous).is_file():
         click.echo("\n".join(tarball_difference(Path(previous), tarball)), err=True)

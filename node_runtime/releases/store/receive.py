@@ -165,8 +165,8 @@ def _wanted(
     if not _is_same(manifest, reader.manifest_bytes, record, reception.directory):
         raise Refused(
             f"{reception.name} differs from release {manifest.vsn}, which is already unpacked; build it under a new "
-            f"vsn, for example with `node-runtime appup generate --bump VSN`. If release {manifest.vsn} has never run, "
-            f"you can also remove it with `hotdash remove NODE {manifest.vsn}`, and stage the tarball again."
+            "vsn, for example after `node-runtime appup generate --bump --from OLD`. "
+            + _way_to_replace(manifest, record)
         )
     _check_shared_parts(manifest, others)
     directory = reception.directory
@@ -184,6 +184,19 @@ def _wanted(
                 f"manifest is damaged; stage the tarball of {vsn} again first, or remove {vsn}."
             )
     return wanted | damaged
+
+
+def _way_to_replace(manifest: Manifest, record: CommitRecord | None) -> str:
+    """Return a sentence that says how an unpacked release can be replaced by another one of the same version."""
+    if record is not None and record.permanent == manifest.vsn:
+        return (
+            f"{manifest.vsn} is the permanent release of this node, so it can't be removed. If you need neither the "
+            "history nor the cookies of the node, you can also stop it, delete its directory, and install the tarball."
+        )
+    return (
+        f"If release {manifest.vsn} has never run, you can also remove it with `hotdash remove NODE {manifest.vsn}`, "
+        "and stage the tarball again. A node that is stopped has to be started first."
+    )
 
 
 def _is_same(manifest: Manifest, data: bytes, record: CommitRecord | None, directory: Path) -> bool:

@@ -217,7 +217,17 @@ def test_the_same_version_with_other_content_is_refused(node: Path, tmp_path: Pa
     other = handmade("1", {"bin/r": b"#!", "lib/a-1/src/a.py": b"v = 'another'"})
     sentence = refused(packed(tmp_path / "again.tar.gz", members(*other)), node)
     assert "build it under a new vsn" in sentence
-    assert "If release 1 has never run, you can also remove it with `hotdash remove NODE 1`" in sentence
+    assert "you can also stop it, delete its directory, and install the tarball." in sentence
+
+
+def test_other_content_of_a_release_that_is_not_permanent_names_how_to_remove_it_also_if_the_node_is_stopped(
+    node: Path, tmp_path: Path
+) -> None:
+    unpack(handmade_tarball(tmp_path / "r-2.tar.gz", "2"), node)
+    other = handmade("2", {"bin/r": b"#!", "lib/a-2/src/a.py": b"v = 'another'"})
+    sentence = refused(packed(tmp_path / "again.tar.gz", members(*other)), node)
+    assert "If release 2 has never run, you can also remove it with `hotdash remove NODE 2`" in sentence
+    assert "A node that is stopped has to be started first" in sentence
 
 
 def test_a_shared_part_with_other_content_is_refused_by_name(node: Path, tmp_path: Path) -> None:
