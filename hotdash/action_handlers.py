@@ -16,6 +16,7 @@ from textual.widgets import Input
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
 from .actions import BY_ID, OPERATOR_REMEDY, VIEWER_REFUSAL
+from .handlers.approve_action import approve_release
 from .handlers.inspection_actions import InspectionActions
 from .handlers.module_action import open_module
 from .handlers.process_actions import end_processes
@@ -23,6 +24,7 @@ from .handlers.purge_action import purge
 from .handlers.release_actions import ReleaseActions
 from .handlers.remove_action import remove_release
 from .handlers.trouble_action import TroubleAction
+from .handlers.unused_keys import unused_key_words
 from .handlers.view_actions import choose_columns, export_view
 from .model.styled_text import line, span
 from .model.units import age
@@ -37,6 +39,8 @@ AT_ONCE: Final = frozenset(
     {"filter", "back", "open_process", "previous_process", "next_process", "trouble", "pause", "help", "palette"}
 )
 """The actions that wait neither for the node nor for the operator. They have ended when the next key is handled."""
+EXPLAINED_SECONDS: Final = 5.0
+"""For so many seconds, the dashboard does not say again that the same key does nothing."""
 
 
 class ActionHandlers:
@@ -47,6 +51,7 @@ class ActionHandlers:
 
     def __init__(self, app: HotdashApp) -> None:
         self._app = app
+        self._explained, self._explained_at = "", 0.0
         releases = self.releases = ReleaseActions(app)
         self._handlers: dict[str, Callable[[], Awaitable[None]]] = {
             "restart": lambda: end_processes(self._app, "restart"),
@@ -62,6 +67,7 @@ class ActionHandlers:
             "commit": releases.commit,
             "rollback": releases.rollback,
             "abort": releases.abort,
+            "approve": lambda: approve_release(self._app),
             "remove": lambda: remove_release(self._app),
             "trouble": TroubleAction(app),
             "arm": self._arm,
@@ -100,6 +106,17 @@ class ActionHandlers:
         """Request an operation from the node, because its events were missed or did not contain all its results."""
         self._app.run_worker(self.releases.refresh_operation(operation), name="operation", exit_on_error=False)
 
+    def explain_unused_key(self, key: str) -> None:
+        """If a key does nothing here, say so: an operator who waits for its effect would wait in vain."""
+        app = self._app
+        if app.has_dialog or key in app.screen.active_bindings:
+            return
+        sentence = unused_key_words(key, app.dashboard.keymap)
+        now = app.clock()
+        if sentence != self._explained or now - self._explained_at > EXPLAINED_SECONDS:  # a key may be held down
+            self._explained, self._explained_at = sentence, now
+            app.show_toast(sentence)
+
     # -------------------------------------------------------------- the dashboard itself
 
     async def _arm(self) -> None:
@@ -135,6 +152,7 @@ class ActionHandlers:
 
     async def _refresh(self) -> None:
         self._app.link.refresh()
+        self._app.show_toast(f"Reading the state of {self._app.node.name} now.")
 
     async def _go_to_node(self, step: int) -> None:
         self._app.go_to_node(step)

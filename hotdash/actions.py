@@ -213,6 +213,15 @@ ACTIONS: tuple[Action, ...] = (
         command_line=lambda subject: build_command_line("abort", subject, *reason_words(subject.options)),
     ),
     Action(
+        "approve", "Y", "approve", "Approve the selected release",
+        "Approves the install of a release that another person has staged, on a node whose installs need approvals.",
+        "Releases",
+        role="operator", views=("releases", "plan"),
+        command_line=lambda subject: build_command_line(
+            "approve", subject, subject.vsn or "VSN", *reason_words(subject.options)
+        ),
+    ),
+    Action(
         "remove", "M", "remove", "Remove the selected release",
         "Deletes a release that is neither running nor permanent from the node's directory.", "Releases",
         role="operator", views=("releases",),

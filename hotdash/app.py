@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import psutil
 from rich.console import RenderableType
+from textual import events
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -334,6 +335,9 @@ class HotdashApp(NodeApp):
         if action in ("act", "command_palette") and self.has_dialog:
             return parameters == ("quit",)
         return super().check_action(action, parameters)
+
+    def on_key(self, event: events.Key) -> None:
+        self.handlers.explain_unused_key(event.key)
 
     async def action_act(self, action_id: str) -> None:
         """Run the action of a key, a click or the palette."""

@@ -57,6 +57,8 @@ def nothing_to_do(action_id: str, node: NodeView, keymap: dict[str, str]) -> str
         )
     if action_id == "abort" and not node.unfinished():
         return "There is nothing to abort: no operation is running."
+    if action_id == "approve" and snapshot.info.trust.approvals == 1:
+        return f"There is nothing to approve: an install on {node.name} needs no approval."
     return ""
 
 

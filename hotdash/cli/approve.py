@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hotdash.model.units import plural
+from hotdash.model.releases.trust_lines import approved_words
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 
@@ -25,9 +25,7 @@ def approve(node: str, cookie_file: Path | None, target: str, reason: str | None
     """Approve the install of a release, or of one plan, on a node whose `approvals` setting requires several people."""
     request = m.Approve(target=target, reason=reason)
     done = with_client(node, cookie_file, lambda client: client.request(methods.APPROVE, request))
-    subject = f"plan {done.plan_id} to release {done.vsn}" if done.plan_id else f"release {done.vsn}"
-    left = f"{plural(done.missing, 'more approval')} needed" if done.missing else "no more approvals needed"
-    show(done, output, lambda: f"{subject} on {node} is approved by {', '.join(done.approved_by)}: {left}.")
+    show(done, output, lambda: approved_words(done, node))
 
 
 VERBS = (approve,)

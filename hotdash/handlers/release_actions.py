@@ -11,7 +11,7 @@ import msgspec
 from hotdash.actions import command_line_of, key_of
 from hotdash.idle_actions import already_runs, nothing_to_do
 from hotdash.model.operation_lines import kept_words, kind_words, outcome_words, version_words
-from hotdash.model.plan_lines import hard_blockers, plan_id, plan_title, summary, transient_blockers
+from hotdash.model.plan_lines import hard_blockers, missing_approvals, plan_id, plan_title, summary, transient_blockers
 from hotdash.model.rehearsal_lines import unrehearsed
 from hotdash.model.releases.data_losses import lose_words
 from hotdash.model.styled_text import Line, line, span
@@ -106,7 +106,7 @@ class ReleaseActions:
             change = f"Going from {plan.from_vsn} to {vsn} is {article} {other}"
             app.show_toast(f"{change}; press {self._key(other)}.", bad=True)
             return
-        if hard_blockers(plan):
+        if hard_blockers(plan) or missing_approvals(plan):
             await self._show_blocked(plan)
             return
         consent = self._consent(plan)
@@ -119,7 +119,7 @@ class ReleaseActions:
         await self._follow(started.operation)
 
     async def _show_blocked(self, plan: m.Plan) -> None:
-        """Show the plan with its blockers. There is no toast about the blockers, because a toast would cover them."""
+        """Show the plan with what blocks it. There is no toast about this, because a toast would cover it."""
         if isinstance(self._app.top_screen, PlanScreen):
             self._app.pop_screen()
         await self._app.push_screen(PlanScreen(plan))

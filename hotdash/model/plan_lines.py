@@ -55,6 +55,11 @@ def transient_blockers(plan: m.Plan) -> tuple[m.Blocker, ...]:
     return tuple(blocker for blocker in plan.blockers if blocker.transient)
 
 
+def missing_approvals(plan: m.Plan) -> int:
+    """Return how many other people have to approve the install first."""
+    return 0 if plan.approval is None else plan.approval.missing
+
+
 def needs_typed_consent(plan: m.Plan) -> bool:
     """Return whether an operator has to type the release's version.
 
@@ -73,6 +78,8 @@ def verdict(plan: m.Plan) -> Span:
         return span(f"Nothing to do: the node already runs {plan.to_vsn}.", "ok")
     if hard_blockers(plan):
         return span(f"Not possible now: {plural(len(hard_blockers(plan)), 'blocker')}.", "bad")
+    if missing := missing_approvals(plan):
+        return span(f"Not possible now: {plural(missing, 'approval')} missing.", "bad")
     if unrehearsed(plan):
         return span("Possible, but not everything could be rehearsed: the install needs explicit consent.", "warn")
     if plan.blockers:

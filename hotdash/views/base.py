@@ -13,6 +13,7 @@ from hotdash.model.view_state import DataNeeds, Selection, ViewState
 from hotdash.widgets.bars import KeyBar, Notice
 from hotdash.widgets.header import Header
 from hotdash.widgets.node_tab_bar import NodeTabBar
+from node_runtime.protocol.exit_codes import ExitCode, Refused
 
 
 class View(Vertical):
@@ -82,7 +83,8 @@ class NodeScreen(Screen[None]):
         raise NotImplementedError
 
     def open_filter(self) -> None:
-        """Open the filter field, if the screen has one."""
+        """Open the filter field. Raises Refused if the screen has none."""
+        raise Refused("This screen has no filter.", ExitCode.USAGE)
 
     def clear_filter(self) -> bool:
         """Remove the filter and close its field; return whether there was one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 
 from hotdash.actions import BY_ID, key_of, refusal_of
-from hotdash.idle_actions import not_removable
+from hotdash.idle_actions import not_removable, nothing_to_do
 from hotdash.model.releases.release_words import STATUS_TONES, direction_words, health_words, status_words
 from hotdash.model.releases.trust_lines import signature_words, trust_words
 from hotdash.model.styled_text import Line, Span, line, span
@@ -175,8 +175,12 @@ def _advice(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
     verb = "upgrade" if release.up else "downgrade"
     if refusal := refusal_of(BY_ID["plan"], view_state.role, armed=view_state.armed, keymap=keymap):
         return [line(span(refusal, "muted"))]
+    approval = []
+    if not nothing_to_do("approve", view_state.node, keymap):
+        approval = [line(key("approve"), " approves its install, if another person has staged it.")]
     return [
         line(key("plan"), f" shows what the {verb} would do; nothing is changed."),
         line(key(verb), f" {verb}s to it while the node runs."),
+        *approval,
         *removal,
     ]

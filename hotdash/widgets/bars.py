@@ -19,8 +19,10 @@ from hotdash.model.vitals import GAUGES, VitalsHistory, gauge_lines
 
 from .painting import content
 
-_MAY_BE_IDLE = ("commit", "rollback", "abort")
+_MAY_BE_IDLE = ("commit", "rollback", "abort", "approve")
 """The actions that the footer dims while they have nothing to do."""
+_ONLY_SOMETIMES = ("abort", "approve")
+"""The actions that the footer leaves out while they have nothing to do: no step of a usual upgrade is missing then."""
 _REPLAY_KEYS = (("pause", "space", "pause"), ("forward", "[ ]", "10 s"), ("faster", "< >", "speed"))
 """For a key of the replay, or a pair of keys: the step that a click takes, the keys and the label."""
 _TAKEN_BY_REPLAY = ("previous_process", "next_process")
@@ -206,6 +208,7 @@ class KeyBar(ClickableBar):
             for action in footer_actions(view)
             for useful in (_useful(action, view_state, selected),)
             if not (view_state.dashboard.replay and action.id in _TAKEN_BY_REPLAY)
+            and not (action.id in _ONLY_SOMETIMES and _idle(action, view_state))
         ]
 
     @staticmethod
@@ -239,9 +242,13 @@ def _useful(action: Action, view_state: ViewState, selected: Selection) -> bool:
     """Return whether an action has something to do, and is allowed once the dashboard is armed."""
     if pointless_for(selected, action.id, view_state.node):
         return False
-    idle = action.id in _MAY_BE_IDLE and nothing_to_do(action.id, view_state.node, {})
     cannot_arm = action.id == "arm" and view_state.role == "viewer"
-    return not idle and not cannot_arm and _allowed(action, view_state, armed=True)
+    return not _idle(action, view_state) and not cannot_arm and _allowed(action, view_state, armed=True)
+
+
+def _idle(action: Action, view_state: ViewState) -> bool:
+    """Return whether an action has nothing to do, whatever is selected."""
+    return action.id in _MAY_BE_IDLE and bool(nothing_to_do(action.id, view_state.node, {}))
 
 
 def _allowed(action: Action, view_state: ViewState, *, armed: bool) -> bool:

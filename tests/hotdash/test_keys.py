@@ -103,3 +103,35 @@ async def test_the_mouse_opens_views_and_selects_rows(opened: Open) -> None:
         await user.sees("No old code")
         await user.pilot.click("#modules Table", offset=(4, 3))
         await user.sees("lib/fil-1986.a/src/fil/handler.py")
+
+
+async def test_a_key_that_does_nothing_in_a_view_says_so_once(opened: Open) -> None:
+    async with opened() as user:
+        await user.press("B", "B")
+        await user.is_notified("B does nothing here; ? lists all keys.")
+        assert len(user.toasts()) == 1
+        await user.press("o")
+        await user.is_notified("o does nothing here. Elsewhere: Sorts the processes by the next column. ?")
+        await user.press("2")
+        await user.sees("by pid")
+        await user.press("o")
+        await user.sees("by name")
+        await user.press("slash")
+        await user.type("zBx")
+        await user.press("ctrl+p")
+        await user.sees("Search")
+        assert len(user.toasts()) == 2
+
+
+async def test_the_key_of_the_filter_says_where_there_is_no_filter(opened: Open) -> None:
+    async with opened() as user:
+        await user.press("5", "down", "p")
+        await user.sees("Upgrade from 1986.a to 1986.b")
+        await user.press("slash")
+        await user.is_notified("This screen has no filter.")
+
+
+async def test_a_refresh_is_confirmed(opened: Open) -> None:
+    async with opened() as user:
+        await user.press("ctrl+r")
+        await user.is_notified("Reading the state of fil@127.0.0.1 now.")

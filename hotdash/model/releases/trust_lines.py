@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hotdash.model.styled_text import Line, Span, line, span
+from hotdash.model.units import plural
 from node_runtime.protocol import messages as m
 
 
@@ -41,6 +42,13 @@ def approval_lines(approval: m.Approval | None) -> list[Line]:
     if approval.approved_by:
         needed = f"  It also needs the approval of {people} with a key other than {approval.first}:"
     return [*lines, line(span(needed, "warn")), line(f"    → hotdash approve NODE {approval.vsn}")]
+
+
+def approved_words(approval: m.Approval, node: str) -> str:
+    """Return a sentence that says who has approved a release or a plan on `node`, and how many approvals it lacks."""
+    subject = f"plan {approval.plan_id} to release {approval.vsn}" if approval.plan_id else f"release {approval.vsn}"
+    left = f"{plural(approval.missing, 'more approval')} needed" if approval.missing else "no more approvals needed"
+    return f"{subject} on {node} is approved by {', '.join(approval.approved_by)}: {left}."
 
 
 def _key_words(key: m.ReleaseKeyInfo) -> str:

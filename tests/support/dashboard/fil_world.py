@@ -41,6 +41,7 @@ class World:
     vsn: str = "1986.a"
     permanent: str = "1986.a"
     role: m.Role = "operator"
+    trust: m.ReleaseTrust = field(default_factory=m.ReleaseTrust)
     generation: int = 4
     started: float = field(default_factory=lambda: time.time() - 3725)
     processes: list[m.ProcessSummary] = field(default_factory=list)
@@ -61,7 +62,7 @@ class World:
         return m.NodeInfo(
             name=self.name, boot_id=self.boot_id, os_pid=4242, directory="/srv/fil", release="fil", vsn=self.vsn,
             permanent=self.permanent, python="3.11.9", runtime="0.1.0", started=self.started,
-            generation=self.generation, role=self.role, max_message=1 << 20,
+            generation=self.generation, role=self.role, max_message=1 << 20, trust=self.trust,
         )  # fmt: skip
 
     def vitals(self) -> m.Vitals:

@@ -72,6 +72,7 @@ class Peer:
             "install": lambda params: self._install(params.vsn, "install", params),
             "rollback": lambda params: self._install(self.world.permanent, "revert", params),
             "commit": self._commit,
+            "approve": self._approve,
             "abort": self._abort,
             "remove": self._remove,
             "old_code": lambda _: m.OldCodeList(modules=tuple(self.world.old_code)),
@@ -292,6 +293,9 @@ class Peer:
         operation = msgspec.structs.replace(self.world.operations[-1], **fields)
         self.world.operations[-1] = operation
         self.emit("operation", f"{operation.kind} {operation.to_vsn}: {operation.phase}", operation)
+
+    def _approve(self, params: m.Approve) -> m.Approval:
+        return m.Approval(vsn=params.target, approved_by=("bob@example",), first="alice@example")
 
     def _abort(self, params: m.Abort) -> m.OperationStarted:
         error = f"alice aborted it{f': {params.reason}' if params.reason else ''}."
