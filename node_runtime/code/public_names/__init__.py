@@ -7,7 +7,7 @@ from node_runtime.code.drift import Drift
 from node_runtime.code.errors import CodeError, LoadFailed, OldVersionHeld
 from node_runtime.code.loading.body_effects import BodyEffects
 from node_runtime.code.loading.kept_code import KeptCode
-from node_runtime.code.loading.module_data.module_state import ModuleValue
+from node_runtime.code.loading.module_data.module_state import CACHE_KIND, ModuleValue
 from node_runtime.code.loading.module_data.thread_values import thread_values_read
 from node_runtime.code.loading.module_entries import ModuleEntries
 from node_runtime.code.loading.module_files import SourceChange
@@ -19,6 +19,7 @@ from node_runtime.code.server import CodeServer, current
 from node_runtime.code.version import CompilationUnit, ManagedModule, Source, SourceText, Version
 
 __all__ = [
+    "CACHE_KIND",
     "AroundBody",
     "Batch",
     "BodyEffects",

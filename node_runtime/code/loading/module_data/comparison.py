@@ -13,10 +13,9 @@ from typing import Any
 
 import msgspec
 
-from node_runtime.code.loading.function_data import CACHE
-
+from .changeable_data import data_by_label, rows_in_memory
 from .thread_values import values_by_thread
-from .value_parts import BUFFERS, CODE, MAX_PARTS, PLAIN, STEPPED, entries, kind_name, parts_by_label
+from .value_parts import BUFFERS, CODE, MAX_PARTS, PLAIN, STEPPED, entries, kind_name
 
 Part = tuple[Any, tuple[Any, ...]]
 """A part of a value, and the parts at the same place of the objects that bodies have made."""
@@ -64,12 +63,12 @@ class Comparison(msgspec.Struct, frozen=True):
         elif isinstance(value, STEPPED):
             reached = [_progress(other) for other in made]
             same = _progress(value) in reached or (isinstance(value, Random) and _is_seeded_by_chance(reached))
-        elif type(value) in (CACHE, ContextVar):
+        elif isinstance(value, ContextVar):
             same = any(entries(value) == entries(other) for other in made)
         elif isinstance(value, CODE):
             same = True
         else:
-            return _of_labels(dict(parts_by_label(value)), [dict(parts_by_label(other)) for other in made])
+            return _of_labels(data_by_label(value), [data_by_label(other) for other in made])
         return [] if same else None
 
     def _moved(self, path: str) -> str:
@@ -101,19 +100,10 @@ def _progress(value: Any) -> Any:
     if isinstance(value, (StringIO, BytesIO)):
         return None if value.closed else value.getvalue()
     if isinstance(value, sqlite3.Connection):
-        return _rows_in_memory(value)
+        return rows_in_memory(value)
     return None if value.gi_frame is None else value.gi_frame.f_lasti
 
 
 def _is_seeded_by_chance(states: list[Any]) -> bool:
     """Return whether the generators of random numbers that two runs of a body have made differ: they hold no data."""
     return any(state != states[0] for state in states)
-
-
-def _rows_in_memory(database: sqlite3.Connection) -> int:
-    """Return how many rows a program has written to a database in memory; 0 if it is on disk or closed."""
-    try:
-        _, _, file = sqlite3.Connection.execute(database, "PRAGMA database_list").fetchone()
-    except (sqlite3.Error, TypeError, ValueError):
-        return 0
-    return 0 if file else database.total_changes

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from types import FunctionType
 from typing import Final
+
+from node_runtime.code.module import HotModule
 
 _METHODS: Final = (FunctionType, staticmethod, classmethod)
 _BY_LIBRARIES: Final[dict[str, str]] = {
@@ -32,9 +35,16 @@ _BY_LIBRARIES: Final[dict[str, str]] = {
 """By class: attributes that a library makes from others when they are first used, or in an arbitrary order."""
 
 
+def cached_properties(kind: type) -> set[str]:
+    """Return the cached properties that applications define."""
+    own = (base for base in kind.__mro__ if isinstance(sys.modules.get(base.__module__), HotModule))
+    return {name for base in own for name, each in vars(base).items() if _is_cached_property(type(each))}
+
+
 def made_on_use(kind: type) -> set[str]:
-    """Return the attributes that the class makes when they are first used, so that they hold no data."""
+    """Return the attributes that a library makes when they are first used, so that they hold no data."""
     found = {name for base in kind.__mro__ for name, each in vars(base).items() if _is_cached_property(type(each))}
+    found -= cached_properties(kind)
     for base in kind.__mro__:
         found |= set(_BY_LIBRARIES.get(f"{base.__module__}.{base.__qualname__}", "").split())
     return found

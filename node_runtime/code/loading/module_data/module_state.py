@@ -16,7 +16,7 @@ from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
@@ -24,6 +24,7 @@ from node_runtime.code.classes.definitions import names_rebound
 from node_runtime.code.loading.class_data import data_attributes, named_value
 from node_runtime.code.loading.function_data import CACHE, NamedValue, function_data
 
+from .changeable_data import changeable_object, data_by_label
 from .comparison import Comparison
 from .value_parts import CODE, CONTAINERS, PLAIN, STEPPED, attributes, entries, estimated_size, is_waited_for, kind_name
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from node_runtime.code.module import Namespace
     from node_runtime.code.version import Version
 
+CACHE_KIND: Final = "functools cache"
 Fate = Literal["carried", "migrated", "made anew", "lost"]
 
 
@@ -73,6 +75,7 @@ def module_values(
     carried = frozenset[str]() if after is None else after.carried
     comparison = Comparison(*_folders(before, after))
     made_again: _Data | None = None
+    bound = {id(value) for value in before.namespace.values()}
     found = []
     for held in _held_values(module, before, imported):
         name, value = held.name, held.value
@@ -86,15 +89,24 @@ def module_values(
             continue  # a constant that the interpreter shares, or an object of another module
         elif is_waited_for(value):
             fate = "lost"
+        elif type(value) is CACHE and {id(result) for result in data_by_label(value).values()} <= bound:
+            pass  # the variables to which these results are bound are listed themselves
         elif entries(value) != 0 and not comparison.is_made_anew(value, new):
             made_again = _Data(module, repeated().get(module, {})) if made_again is None else made_again
             fate = "made anew" if comparison.is_made_anew(value, new, made_again.value(name)) else "lost"
-        if fate != "made anew" or not (isinstance(value, PLAIN) or "." in name):
+        if fate != "made anew" or type(value) is CACHE or not (isinstance(value, PLAIN) or "." in name):
             code = tuple(kept.names_in(value)) if fate == "lost" else ()
             size = estimated_size(value)
-            kind = kind_name(value) + " for which tasks or threads wait" * is_waited_for(value)
-            found.append(ModuleValue(module, name, kind, fate, entries(value), size, held.in_function, code))
+            found.append(ModuleValue(module, name, _kind(value), fate, entries(value), size, held.in_function, code))
     return found
+
+
+def _kind(value: Any) -> str:
+    """Return a description of the kind of an object, for a plan."""
+    if type(value) is CACHE:
+        changeable = [kind_name(changeable_object(result)) for result in data_by_label(value).values()]
+        return f"{CACHE_KIND} with a changeable {changeable[0]}" if changeable else CACHE_KIND
+    return kind_name(value) + " for which tasks or threads wait" * is_waited_for(value)
 
 
 def _folders(before: Version, after: Version | None) -> tuple[str, str]:

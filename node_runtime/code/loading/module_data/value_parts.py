@@ -118,10 +118,22 @@ def parts(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from ((key, part) for key, part in dict.items(value) if not (made and _is_as_made_by_look_up(part)))
     elif isinstance(value, (list, tuple, deque)):
         yield from enumerate(value)
+    elif type(value) is CACHE:
+        yield from _results(value)
     elif isinstance(value, (set, frozenset)):
         yield from ((index, each) for index, each in enumerate(sorted(value, key=_order)))
     again = made_on_use(type(value))
     yield from ((f".{name}", part) for name, part in (attributes(value) or {}).items() if name not in again)
+
+
+def _results(cache: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the key and the result of each entry of a cache of `functools`, which has no method that reads them."""
+    _, *found = gc.get_referents(cache)  # without its class
+    if cache.cache_parameters()["maxsize"] is None:
+        yield from found[0].items()
+    else:  # for each entry: a key, a result, and the class of the entry
+        count = 3 * cache.cache_info().currsize
+        yield from zip(found[:count:3], found[1:count:3], strict=True)
 
 
 def _is_as_made_by_look_up(value: Any) -> bool:

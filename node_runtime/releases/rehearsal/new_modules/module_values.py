@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from node_runtime.code import Batch, ModuleValue
+from node_runtime.code import CACHE_KIND, Batch, ModuleValue
 from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.protocol.messages import PlannedModuleValue
 from node_runtime.releases.rehearsal.new_code import NewCode
@@ -20,6 +20,10 @@ _IN_VARIABLE: Final = "list the name in __carry__ to keep it"
 _IN_FUNCTION: Final = (
     "a function holds it, and the new version has a new function without this data; to keep the data, store it in a "
     "global variable that __carry__ lists"
+)
+_IN_CACHE: Final = (
+    "the new version has a new cache without this object; to keep the object, store it in a global variable that "
+    "__carry__ lists, or make its class frozen if nothing changes it"
 )
 MAX_CODE_NAMED: Final = 3
 """If lost data refers to replaced functions and classes, at most this many of them are named."""
@@ -53,6 +57,8 @@ def lost_values(code: NewCode) -> tuple[str, ...]:
 
 
 def _remedy(one: PlannedModuleValue) -> str:
+    if one.kind.startswith(CACHE_KIND):
+        return _IN_CACHE
     if one.in_function:
         return _IN_FUNCTION
     if not one.code:
