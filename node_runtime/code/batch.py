@@ -20,6 +20,7 @@ from .import_rebinding import (
 )
 from .imports import modules_used_by_body
 from .journal import Journal
+from .loading.annotation_rebinding import rebind_annotations
 from .loading.class_adoption import ClassAdoption
 from .loading.class_data import carried_attributes, named_value
 from .loading.data_folders import folders_below
@@ -223,6 +224,7 @@ class Batch:
         self._rebound = [weakref.ref(version) for version in (*rebound, *restored)]
         objects = [(before, now) for name, before in present.items() if (now := sys.modules.get(name)) is not before]
         rebind_module_objects(self._table, objects, self._import_journal)
+        rebind_annotations(self._table, self._namespace_changes)
         self._bind_children(self._journal)
         self._table.remember_batch(self)
         self._change_count = self._table.change_count
@@ -249,10 +251,10 @@ class Batch:
         if self._table.change_count != self._change_count:
             back = [managed.current for managed in self._managed() if managed.current is not None]
             refresh_imports(back, self._table.namespace, afterwards)
-        rebind_importers(
-            self._table, {name: (new, old) for name, (old, new) in self._namespace_changes.items()}, afterwards
-        )
+        back_changes = {name: (new, old) for name, (old, new) in self._namespace_changes.items()}
+        rebind_importers(self._table, back_changes, afterwards)
         self._import_journal.undo()
+        rebind_annotations(self._table, back_changes)
         for version in filter(None, (rebound() for rebound in self._rebound)):
             add_live_imports(version, self._table.namespace)
         self._bind_children(afterwards)

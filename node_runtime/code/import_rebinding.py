@@ -3,7 +3,7 @@
 `from module import name` binds `name` in the importer. When another version of `module` becomes current, the importer's
 `name` is rebound to the new object. There are two conditions: the importer is the *current* version of a managed
 module, and its `name` still refers to the replaced version's object. References in other places (defaults, containers,
-bases, decorators) are not changed.
+bases, decorators) are not changed, except annotations: see `loading/annotation_rebinding.py`.
 """
 
 from __future__ import annotations

@@ -1,18 +1,21 @@
 """Finds classes that depend on a replaced class of another module.
 
-A commit rebinds imported names, but not base classes, type parameters and annotations. A class
-whose bases, type parameters or annotations refer to a replaced class would continue to use the
-replaced class. Then instances of two classes with the same name would mix.
+A commit rebinds imported names and annotations, but not base classes and type parameters. Nor does it change what a
+library has made from the annotations of a class, such as the validators of pydantic. A class that depends on a replaced
+class in one of these ways would continue to use it. Then instances of two classes with the same name would mix.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
+import sys
 import typing
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+from node_runtime.behaviours.show.raw_reads import module_of, mro_of, namespace_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -87,12 +90,25 @@ def _uses(cls: type, namespace: Namespace) -> Iterator[tuple[Any, type]]:
             for parameter in typing.get_args(base)
             for used in _named(parameter, namespace)
         )
+    if not _is_made_from_annotations(cls):
+        return
     try:
         annotations = inspect.get_annotations(cls)
     except Exception:  # from Python 3.14 on, reading annotations runs code of the module
         annotations = {}
     for annotation in annotations.values():
         yield from (("has a field of type", used) for used in _named(annotation, namespace))
+
+
+def _is_made_from_annotations(cls: type) -> bool:
+    """Return whether code outside the standard library may have read the annotations when the class was made.
+
+    Such code is a metaclass, an `__init_subclass__`, or a decorator that has left an object in a special attribute.
+    """
+    specials = (type(value) for name, value in namespace_of(cls).items() if name.startswith("__"))
+    hooks = (base for base in mro_of(cls) if "__init_subclass__" in namespace_of(base))
+    makers = (module_of(one) or "" for one in (type(cls), *hooks, *specials))
+    return any(module.partition(".")[0] not in sys.stdlib_module_names for module in makers)
 
 
 def _named(annotation: Any, namespace: Namespace) -> Iterator[type]:

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from node_runtime.behaviours.show.raw_reads import namespace_of
-
-from .aliases import alias_parts, is_alias, rebuilt_alias
+from node_runtime.code.classes.aliases import alias_parts, is_alias, rebuilt_alias
 
 
 def generic_target(cls: type, class_for: Callable[[type], Any], gone: object) -> Any:

@@ -296,19 +296,27 @@ def test_classes_outside_the_batch_that_derive_from_a_replaced_class_are_listed(
         annotated="""
             from __future__ import annotations
             import models
-            from dataclasses import dataclass
-            @dataclass
+            from attrs import define
+            @define
             class Order:
                 states: list[models.State]
                 other: dict[str, models.Same] | None = None
         """,
         evaluated="""
             from models import State
-            from dataclasses import dataclass
             from typing import Optional
+            class Described:
+                def __init_subclass__(cls):
+                    cls.types = [*cls.__annotations__]
+            class Order(Described):
+                state: Optional[list[State]] = None
+        """,
+        plain="""
+            from models import State
+            from dataclasses import dataclass
             @dataclass
             class Order:
-                state: Optional[list[State]] = None
+                state: State | None = None
         """,
         harmless="from models import State\ndef f(state: State) -> State:\n    return State()\nHELD = State()\n",
     )

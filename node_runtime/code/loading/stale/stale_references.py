@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from node_runtime.behaviours.show.raw_reads import module_of, name_of
 from node_runtime.code.classes.dependents import own_classes
 from node_runtime.code.import_rebinding import copied_aliases
+from node_runtime.code.loading.annotation_rebinding import is_rebound
 from node_runtime.code.loading.class_data import MISSING
 from node_runtime.code.loading.code_in_containers import is_followed
 from node_runtime.code.loading.function_data import UNWRAPPED, parts_of_function
@@ -123,7 +124,7 @@ class StaleReferences:
             is_copied = name in imported or any(one.get(name, MISSING) is value for one in starred)
             if type(value) is FunctionType and not is_copied:
                 yield from _in_function(name, value)
-            elif not is_copied and not name.startswith("__"):
+            elif not is_copied and not name.startswith("__") and not is_rebound(value):
                 yield name, value, True
         for name, cls in own_classes(module, namespace):
             for attribute, value in list(vars(cls).items()):
@@ -154,7 +155,8 @@ class StaleReferences:
             if kind is FunctionType:
                 waiting.extend(part.value for part in parts_of_function("", thing))
             elif is_followed(thing) or _is_alias(kind) or _is_library_object(thing):
-                waiting.extend(part for part in gc.get_referents(thing) if part is not kind)
+                annotations = thing.get("__annotations__") if kind is dict else None  # the commit changes them
+                waiting.extend(part for part in gc.get_referents(thing) if part is not kind and part is not annotations)
 
     def origin(self, thing: Any) -> str | None:
         """Return the module of a function, class or sentinel that this or an earlier load has replaced; else None."""

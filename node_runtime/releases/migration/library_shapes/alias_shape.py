@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from node_runtime.releases.migration.aliases import alias_parts, rebuilt_alias
+from node_runtime.code.classes.aliases import alias_parts, rebuilt_alias
 from node_runtime.releases.migration.shapes import PartOf, PathStep, Shape
 
 

@@ -10,7 +10,7 @@ import types
 import weakref
 from typing import Final
 
-from node_runtime.releases.migration.aliases import ALIAS_CLASSES
+from node_runtime.code.classes.aliases import ALIAS_CLASSES
 from node_runtime.releases.migration.shapes import Shape
 
 from .alias_shape import AliasShape
