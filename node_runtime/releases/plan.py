@@ -153,7 +153,10 @@ def _plan(
             *(() if rehearsed is None else rehearsal.lost(rehearsed.rehearsal, transition.target.vsn)),
             *(() if new_code is None else rehearsal.lost_values(new_code)),
         ),
-        lost_on_way_back=() if rehearsed is None else rehearsal.lost_on_way_back(rehearsed.rehearsal, left),
+        lost_on_way_back=(
+            *(() if rehearsed is None else rehearsal.lost_on_way_back(rehearsed.rehearsal, left)),
+            *(() if new_code is None else rehearsal.changes_lost_on_way_back(new_code, left)),
+        ),
         module_values=() if new_code is None else new_code.module_values,
         stall=None if rehearsed is None else _stall(transition, rehearsed.rehearsal),
     )

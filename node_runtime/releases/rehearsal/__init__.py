@@ -3,7 +3,7 @@
 from .losses import dropped, lost, lost_on_way_back
 from .new_code import NewCode
 from .new_modules.bodies import PrepareCode
-from .new_modules.module_values import lost_values
+from .new_modules.module_values import changes_lost_on_way_back, lost_values
 from .progress import RehearsalProgress
 from .rehearse import (
     ProgressCallback,
@@ -29,6 +29,7 @@ __all__ = [
     "RehearsalProgress",
     "blockers",
     "blocks_way_back",
+    "changes_lost_on_way_back",
     "dropped",
     "is_due",
     "lost",

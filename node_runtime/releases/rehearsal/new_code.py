@@ -31,6 +31,7 @@ class NewCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     have an entry for each module: `versions` has its version, `needs` the other new modules that it imports,
     `registers` what its body registers, and `opens` the files and databases that its body opens. `module_values` are
     the data in global variables, and `more_lost_values` is the number of further global variables whose data is lost.
+    `changes_lost_back` names the variables that the upgrade keeps, but whose later changes a rollback loses.
     `served` are the names of the replaced code that an application would still serve: a blocker reports each of them.
     """
 
@@ -42,6 +43,7 @@ class NewCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     opens: dict[str, tuple[str, ...]] = {}
     module_values: tuple[PlannedModuleValue, ...] = ()
     more_lost_values: int = 0
+    changes_lost_back: tuple[str, ...] = ()
     served: tuple[str, ...] = ()
 
 

@@ -23,6 +23,7 @@ import msgspec
 from node_runtime.code.classes.definitions import names_rebound
 from node_runtime.code.loading.class_data import data_attributes, named_value
 from node_runtime.code.loading.function_data import CACHE, NamedValue, function_data
+from node_runtime.code.loading.module_exec import carried_names
 
 from .changeable_data import changeable_object, data_by_label
 from .comparison import Comparison
@@ -45,7 +46,8 @@ class ModuleValue(msgspec.Struct, frozen=True):
     version's object does not have. `entries` is the number of the object's entries, None if it has none. `size`
     estimates the object's bytes. `in_function` is true if a function holds the object, so that `__carry__` can't list
     the object. `code` has the replaced functions and classes to which lost data refers; the routes of a web application
-    are an example. If `__carry__` listed the object, it would keep this replaced code, too.
+    are an example. If `__carry__` listed the object, it would keep this replaced code, too. `changes_lost_back` is true
+    if the upgrade keeps the data, but the way back loses what changes in the data after the upgrade.
     """
 
     module: str
@@ -56,6 +58,7 @@ class ModuleValue(msgspec.Struct, frozen=True):
     size: int
     in_function: bool = False
     code: tuple[str, ...] = ()
+    changes_lost_back: bool = False
 
 
 def module_values(
@@ -97,8 +100,22 @@ def module_values(
         if fate != "made anew" or type(value) is CACHE or not (isinstance(value, PLAIN) or "." in name):
             code = tuple(kept.names_in(value)) if fate == "lost" else ()
             size = estimated_size(value)
-            found.append(ModuleValue(module, name, _kind(value), fate, entries(value), size, held.in_function, code))
+            back = fate in ("carried", "migrated") and _loses_changes(held, new, before, after)
+            kind, number = _kind(value), entries(value)
+            found.append(ModuleValue(module, name, kind, fate, number, size, held.in_function, code, back))
     return found
+
+
+def _loses_changes(held: NamedValue, new: Any, before: Version, after: Version | None) -> bool:
+    """Return whether the way back loses what changes in data that `__carry__` of the version `after` keeps.
+
+    On the way back, the version `before` becomes current again, with its own objects. So later changes of an object
+    that both versions have are not lost, but later values of a variable are.
+    """
+    if callable(before.namespace.get("__carry__")) or held.name in carried_names(before.namespace):
+        return False
+    is_rebound = isinstance(new, PLAIN) or (after is not None and held.name in names_rebound(after.unit.code))
+    return is_rebound or new is not held.value
 
 
 def _kind(value: Any) -> str:

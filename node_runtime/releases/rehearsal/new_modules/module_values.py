@@ -34,7 +34,10 @@ def with_module_values(code: NewCode, batch: Batch, repeated: Callable[[], Mappi
     found = sorted(batch.module_values(cache(repeated)), key=lambda value: _ORDER.index(value.fate))
     more_lost = sum(value.fate == "lost" for value in found[MAX_VALUES:])
     values = tuple(_planned(value) for value in found[:MAX_VALUES])
-    return msgspec.structs.replace(code, module_values=values, more_lost_values=more_lost)
+    back = tuple(f"{one.module}.{one.name} ({shown(one.kind)})" for one in found if one.changes_lost_back)
+    return msgspec.structs.replace(
+        code, module_values=values, more_lost_values=more_lost, changes_lost_back=back[:MAX_VALUES]
+    )
 
 
 def lost_values(code: NewCode) -> tuple[str, ...]:
@@ -53,6 +56,14 @@ def lost_values(code: NewCode) -> tuple[str, ...]:
     return (
         *listed,
         f"The data of {more} more global variable{'s' * (more != 1)} is lost; a plan lists at most {MAX_VALUES}.",
+    )
+
+
+def changes_lost_on_way_back(code: NewCode, left: str) -> tuple[str, ...]:
+    """Return a sentence for each global variable whose later changes a rollback to the release `left` would lose."""
+    return tuple(
+        f"A rollback loses what changes in {name} after the upgrade: release {left} has no __carry__ for this name."
+        for name in code.changes_lost_back
     )
 
 
