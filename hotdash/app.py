@@ -78,6 +78,7 @@ class HotdashApp(NodeApp):
     ]
     CSS = """
     Toast { width: 60; }
+    Input > .input--placeholder, Input > .input--suggestion { color: $foreground 72%; }
     """
 
     def __init__(self, address: NodeAddress, options: DashboardOptions) -> None:

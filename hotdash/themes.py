@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
+from dataclasses import replace
 
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 from node_runtime.protocol.clip import MAX_SHOWN_NAME, clip
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
 TERMINAL_THEME = "ansi-dark"
-"""The theme that uses the terminal's own 16 colours."""
+LIGHT_TERMINAL_THEME = "ansi-light"
+"""The themes that use the terminal's own 16 colours."""
 FEW_COLOURS = (None, "standard")
 """The colour systems, as rich names them, in which the colours of the other themes can't be told apart."""
 
@@ -46,6 +48,8 @@ THEMES = (
         dark=False,
         variables={"scrollbar": "#b9c8cf", "scrollbar-background": "#f0f4f5", "scrollbar-corner-color": "#f0f4f5"},
     ),
+    # In Textual's theme of this name, names are blue: many terminals show blue that is hard to read on black.
+    replace(BUILTIN_THEMES[TERMINAL_THEME], primary="ansi_cyan"),
 )
 
 
@@ -58,14 +62,21 @@ def starting_theme(chosen: str | None, remembered: str | None, color_system: str
     """Return the name of the theme at the start.
 
     `chosen` is the theme of the settings file, which applies in any terminal. `remembered` is the theme that was used
-    last. If the terminal has few colours, or NO_COLOR is set, the terminal's own colours are used instead of this
-    theme.
+    last. If the terminal has few colours, or NO_COLOR is set, a theme with the terminal's own colours is used: the
+    remembered one if it is such a theme, or else the one for a dark background, unless COLORFGBG names a light one.
     """
     if chosen is not None:
         return chosen
     if color_system in FEW_COLOURS or no_color():
-        return TERMINAL_THEME
+        if remembered in (TERMINAL_THEME, LIGHT_TERMINAL_THEME):
+            return remembered
+        return LIGHT_TERMINAL_THEME if _has_light_background() else TERMINAL_THEME
     return remembered or THEMES[0].name
+
+
+def _has_light_background() -> bool:
+    """Return whether COLORFGBG, which some terminals set, says that the background is white or light grey."""
+    return os.environ.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
 
 
 def check_theme(chosen: str | None, themes: Collection[str]) -> None:

@@ -69,11 +69,11 @@ class ConfirmDialog(Dialog[Answer | None]):
         & #answer { dock: bottom; height: auto; max-height: 100%; overflow-y: auto; }
         &.-harmful > Vertical { border: round $error; }
         & .field { height: 1; margin-bottom: 1; }
-        & .field Label { width: auto; min-width: 26; max-width: 75%; padding-right: 1; color: $foreground 60%; }
+        & .field Label { width: auto; min-width: 26; max-width: 75%; padding-right: 1; color: $foreground 72%; }
         & .field Input { width: 1fr; background: $foreground 10%; }
         & #buttons { height: 3; align-horizontal: right; }
         & #buttons Button { margin-left: 2; }
-        & #command-line { color: $foreground 60%; padding: 0 0 1 0; }
+        & #command-line { color: $foreground 72%; padding: 0 0 1 0; }
     }
     ConfirmDialog.-low {
         & StaticLines { padding: 0; }

@@ -18,7 +18,7 @@ class Dialog(ModalScreen[Result]):
         & > Vertical {
             width: 76; max-width: 96%; height: auto; max-height: 96%;
             background: $surface; border: round $primary; padding: 0 2;
-            border-title-color: $foreground; border-title-style: bold;
+            border-title-color: $foreground; border-title-style: bold; border-subtitle-color: $foreground 72%;
         }
         & StaticLines { padding: 1 0; }
     }

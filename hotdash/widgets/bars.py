@@ -68,7 +68,7 @@ class Tabs(ClickableBar):
         if tabs.cell_length + len(self.page) + 2 * bool(self.page) > self.content_size.width:
             tabs = self._tabs("")
         gap = self.content_size.width - tabs.cell_length - len(self.page)
-        return Content.assemble(tabs, " " * gap, (self.page, "$foreground 60%")) if self.page and gap > 1 else tabs
+        return Content.assemble(tabs, " " * gap, (self.page, "$foreground 72%")) if self.page and gap > 1 else tabs
 
     def _tabs(self, margin: str) -> Content:
         highlight = "reverse" if self.app.native_ansi_color else "on $primary 30%"
@@ -76,7 +76,7 @@ class Tabs(ClickableBar):
         for action_id, key, label, is_open, badge in self.tabs:
             shown = f"{margin}{key} {label}", f"{' ' * bool(badge)}{badge}{margin}"
             tab = Content.assemble(
-                (shown[0], f"bold $text-primary {highlight}" if is_open else "$foreground 70%"),
+                (shown[0], f"bold $text-primary {highlight}" if is_open else "$foreground 72%"),
                 (shown[1], f"bold $text-warning {highlight}" if is_open else "bold $text-warning"),
             )
             parts.append(tab.stylize(Style.from_meta({"@click": f"app.act('{action_id}')"})))

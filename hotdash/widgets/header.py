@@ -44,7 +44,7 @@ class Header(Widget):
 
     def render(self) -> RenderResult:
         left, right = self.lines
-        if self.has_class("-armed") and self.app.native_ansi_color:  # red hides other colours
+        if self.has_class("-armed"):  # red hides other colours
             left, right = (tuple(Span(part.text, "strong") for part in half) for half in self.lines)
         left = cut(left, self.content_size.width - width_of(right) - 1)  # the connection and the rights stay readable
         gap = self.content_size.width - width_of(left) - width_of(right)

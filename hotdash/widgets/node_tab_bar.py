@@ -50,4 +50,4 @@ class NodeTabBar(ClickableBar):
             parts.append(part.stylize(Style.from_meta({"@click": f"app.open_tab({number})"})))
         tabs = Content(TAB_GAP).join(parts)
         gap = max(1, self.content_size.width - tabs.cell_length - len(self.keys))
-        return Content.assemble(tabs, " " * gap, (self.keys, "$foreground 60%"))
+        return Content.assemble(tabs, " " * gap, (self.keys, "$foreground 72%"))

@@ -20,7 +20,7 @@ from .export import ExportedRows
 _STYLES: dict[Tone, str] = {
     "plain": "",
     "name": "$text-primary",
-    "muted": "$foreground 60%",
+    "muted": "$foreground 72%",
     "ok": "$text-success",
     "warn": "$text-warning",
     "bad": "$text-error",
@@ -45,7 +45,7 @@ class LineScrollView(ScrollView, can_focus=True):
         scrollbar-size-vertical: 1;
         overflow-x: hidden;
         & > .tone--name { color: $text-primary; }
-        & > .tone--muted { color: $foreground 60%; }
+        & > .tone--muted { color: $foreground 72%; }
         & > .tone--ok { color: $text-success; }
         & > .tone--warn { color: $text-warning; }
         & > .tone--bad { color: $text-error; }

@@ -7,9 +7,9 @@ moves.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from rich.segment import Segment
 from rich.style import Style
@@ -19,7 +19,7 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
-from hotdash.model.styled_text import Line, Span, span, text_of, width_of
+from hotdash.model.styled_text import Line, Span, Tone, span, text_of, width_of
 from hotdash.moves import move_keys
 
 from .export import ExportedRows
@@ -236,16 +236,20 @@ class Table(LineScrollView):
     def _cursor_strip(self, row: Row, width: int, background: Style) -> Strip:
         cursor_style = self.get_component_rich_style("table--cursor" if self.has_focus else "table--cursor-blurred")
         background = background + Style(bgcolor=cursor_style.bgcolor)
-        marker = Segment("▌" if self.has_focus else "▏", self._tone("name") + Style(bgcolor=cursor_style.bgcolor))
-        strip = Strip([marker, *self._cells(row.cells, background)]).adjust_cell_length(width, background)
+        marker_tone: Tone = "plain" if cursor_style.reverse else "name"
+        marker = Segment("▌" if self.has_focus else "▏", self._tone(marker_tone) + Style(bgcolor=cursor_style.bgcolor))
+        plain = get_args(Tone) if cursor_style.reverse else ("muted",)
+        strip = Strip([marker, *self._cells(row.cells, background, plain)]).adjust_cell_length(width, background)
         return strip.apply_style(Style(reverse=cursor_style.reverse, underline=cursor_style.underline))
 
-    def _cells(self, cells: Sequence[Line], background: Style) -> list[Segment]:
+    def _cells(self, cells: Sequence[Line], background: Style, plain: Collection[Tone] = ()) -> list[Segment]:
+        """Return the segments of a row. The tones in `plain` can't be read on `background`, and are left out."""
         segments: list[Segment] = []
         for position, (number, width) in enumerate(self._widths):
             cell = cells[number]
             if self.columns[number].grow:
                 cell = (*cell, *self._joined(cells, width - width_of(cell)))
+            cell = tuple(Span(one.text) if one.tone in plain else one for one in cell)
             if self.columns[number].align_right:
                 cell = (Span(" " * max(0, width - width_of(cell))), *cell)
             segments += self.paint(cell, width, background)

@@ -139,10 +139,15 @@ def test_the_memory_is_bounded_and_private() -> None:
 
 def test_a_terminal_with_few_colours_gets_its_own_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("COLORFGBG", raising=False)
     assert starting_theme(None, None, "truecolor") == "hotdash"
     assert starting_theme(None, "nord", "256") == "nord"
     assert starting_theme(None, "nord", "standard") == TERMINAL_THEME
     assert starting_theme("nord", None, "standard") == "nord"
+    assert starting_theme(None, "ansi-light", "standard") == "ansi-light"
+    monkeypatch.setenv("COLORFGBG", "0;15")
+    assert starting_theme(None, "nord", "standard") == "ansi-light"
+    monkeypatch.setenv("COLORFGBG", "15;default;0")
     monkeypatch.setenv("NO_COLOR", "1")
     assert starting_theme(None, "nord", "truecolor") == TERMINAL_THEME
 
