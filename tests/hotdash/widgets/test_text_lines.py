@@ -25,8 +25,9 @@ async def test_a_text_that_is_not_laid_out_yet_is_not_folded_into_a_few_cells() 
     async with app.run_test(size=(40, 6)) as pilot:
         text = app.query_one(ScrollingLines)
         text.remove()
-        await app.mount(hidden := ScrollingLines())
+        hidden = ScrollingLines()
         hidden.display = False
+        await app.mount(hidden)
         await pilot.pause()
         hidden.show([line("one text that fits into a line")])
         assert hidden.virtual_size.height == 0
