@@ -12,6 +12,8 @@ import click
 
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
+from .terminal_text import echo
+
 if TYPE_CHECKING:
     from node_runtime.releases.appups.generation.generate import GeneratedAppup
     from node_runtime.releases.appups.sources.release_source import ReleaseSource
@@ -45,7 +47,7 @@ def check(old: str | None, new: str | None, older: str | None, newer: str | None
         raise Refused("Give the older release: a project folder, a tarball or a revision of git.", ExitCode.USAGE)
     with read_releases(start, end) as (first, second):
         check_appups(first, second)
-        click.echo(f"The appups lead from {first.name} {first.vsn} to {second.vsn} and back.")
+        echo(f"The appups lead from {first.name} {first.vsn} to {second.vsn} and back.")
 
 
 @appup.command()
@@ -87,14 +89,14 @@ def _bump(older: tuple[str, ...], newer: str, how: str) -> tuple[str, ...]:
         pairs = [(start, *stack.enter_context(read_releases(start, newer))) for start in older]
         differing = [each for each in pairs if each[1].vsn != each[2].vsn or each[1].differs(each[2])]
         for _, first, _ in (each for each in pairs if each not in differing):
-            click.echo(f"Nothing differs from {first.name} {first.vsn}: no new vsn and no appup is needed.")
+            echo(f"Nothing differs from {first.name} {first.vsn}: no new vsn and no appup is needed.")
         if differing:
             bumped = bump_versions(Path(newer), [first for _, first, _ in differing], differing[0][2], how)
             for each in bumped:
                 stays = f"vsn stays {each.vsn}; in the older release, it is {each.older}."
                 if ", " in each.older:
                     stays = f"vsn stays {each.vsn}; in the older releases, it is {each.older}."
-                click.echo(f"{each.path}: {f'vsn is {each.vsn} now.' if each.is_written else stays}")
+                echo(f"{each.path}: {f'vsn is {each.vsn} now.' if each.is_written else stays}")
         return tuple(start for start, _, _ in differing)
 
 
@@ -106,18 +108,18 @@ def _generate(older: ReleaseSource, newer: ReleaseSource, others: tuple[ReleaseS
     for each in made.appups:
         place = newer.appups[each.app]
         if not writes:
-            click.echo(each.text, nl=False)
+            echo(each.text, nl=False)
         elif each.is_new:
             place.path.write_text(each.text, encoding="utf-8")
-            click.echo(f"{place.shown}: written, from {older.vsn} and back.{_kept(each)}")
+            echo(f"{place.shown}: written, from {older.vsn} and back.{_kept(each)}")
         else:
-            click.echo(f"{place.shown}: unchanged.{_kept(each) or ' It is equal to the generated appup.'}")
+            echo(f"{place.shown}: unchanged.{_kept(each) or ' It is equal to the generated appup.'}")
         for text in each.questions:
-            click.echo(f"{place.shown}: open question: {text}", err=True)
+            echo(f"{place.shown}: open question: {text}", err=True)
     if not made.appups:
-        click.echo(f"No application of {newer.name} {newer.vsn} differs from {older.vsn}, so no appup is needed.")
+        echo(f"No application of {newer.name} {newer.vsn} differs from {older.vsn}, so no appup is needed.")
     for note in made.notes:
-        click.echo(f"Note: {note}", err=True)
+        echo(f"Note: {note}", err=True)
 
 
 def _kept(made: GeneratedAppup) -> str:

@@ -23,6 +23,7 @@ from . import appup_command, sbom_command, signing_commands
 from .dev import dev_command
 from .new_project import new_command
 from .signing_commands import expires_option, password_option
+from .terminal_text import echo
 
 if TYPE_CHECKING:
     from node_runtime.releases.files.manifest import Manifest
@@ -89,7 +90,7 @@ def build(
     before = _hash_of_build(folder, output or folder / "_build")
     tarball = build_release(folder, output or folder / "_build")
     if before is not None and before != size_and_sha256(tarball):
-        click.echo(
+        echo(
             f"Warning: {tarball} has replaced a different build of the same vsn. If a node runs the former build, give "
             "this one another vsn.",
             err=True,
@@ -98,10 +99,10 @@ def build(
     if key is not None:
         signing_commands.sign_with(tarball, key, days, password_file)
     if is_first and (warning := python_warning()):
-        click.echo(f"Warning: {warning}", err=True)
+        echo(f"Warning: {warning}", err=True)
     if previous is not None and Path(previous).is_file():
-        click.echo("\n".join(tarball_difference(Path(previous), tarball)), err=True)
-    click.echo(tarball)
+        echo("\n".join(tarball_difference(Path(previous), tarball)), err=True)
+    echo(tarball)
 
 
 def _hash_of_build(folder: Path, output: Path) -> tuple[int, str] | None:
@@ -123,7 +124,7 @@ def lock(folder: Path) -> None:
     """
     from node_runtime.releases.build.tarball import lock as lock_release
 
-    click.echo(lock_release(folder))
+    echo(lock_release(folder))
 
 
 @node_runtime.command()
@@ -166,7 +167,7 @@ def install(tarball: Path, directory: Path, keys: Path | None, allow_older: bool
         with hold_new_directory(directory), with_release_keys(directory, keys):
             manifest = unpack(tarball, directory, request)
     script = shlex.quote(f"{directory}/bin/{manifest.name}")
-    click.echo(f"{manifest.name} {manifest.vsn} is unpacked in {directory}; `{script} start` starts the node.")
+    echo(f"{manifest.name} {manifest.vsn} is unpacked in {directory}; `{script} start` starts the node.")
 
 
 def _unpack_audited(tarball: Path, directory: Path, request: StageRequest) -> Manifest:
@@ -207,12 +208,12 @@ def relup(older: Path, newer: Path, as_json: bool) -> None:
 
     made = relup_json(make_relup(_view(older), _view(newer)))
     if as_json:
-        click.echo(json.dumps(made))
+        echo(json.dumps(made))
         return
     for direction, start, end in (("up", made["from"], made["to"]), ("down", made["to"], made["from"])):
-        click.echo(f"{direction}: {start} to {end}")
+        echo(f"{direction}: {start} to {end}")
         for instruction in made[direction]:
-            click.echo(f"  {json.dumps(instruction)}")
+            echo(f"  {json.dumps(instruction)}")
 
 
 def _view(path: Path) -> ReleaseView:
@@ -234,14 +235,17 @@ def run(arguments: Sequence[str] | None) -> None:
     try:
         node_runtime.main(args=arguments, prog_name="node-runtime", standalone_mode=False)
     except Refused as refusal:
-        click.echo(refusal.sentence, err=True)
+        echo(refusal.sentence, err=True)
         sys.exit(refusal.code)
     except click.ClickException as error:
         error.show()
         sys.exit(ExitCode.USAGE)
     except click.Abort:
         sys.exit(ExitCode.USAGE)
+    except RecursionError:
+        echo("A file of the release is nested too deeply for this command; simplify it.", err=True)
+        sys.exit(ExitCode.REFUSED)
     except OSError as error:  # the disk is full or fails
         remedy = "; choose a folder that you may write to" if error.errno in _NOT_WRITABLE else ""
-        click.echo(f"{error.filename or 'The disk'} can't be used: {error.strerror or error}{remedy}.", err=True)
+        echo(f"{error.filename or 'The disk'} can't be used: {error.strerror or error}{remedy}.", err=True)
         sys.exit(ExitCode.REFUSED)

@@ -8,6 +8,8 @@ import click
 
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
+from .terminal_text import echo
+
 
 @click.command()
 @click.argument("release", type=click.Path(path_type=Path, exists=True))
@@ -26,4 +28,4 @@ def sbom(release: Path, vsn: str | None) -> None:
         raise Refused("VSN is only for a node's directory; a tarball has one release.", ExitCode.USAGE)
     else:
         document = sbom_in_tarball(release)
-    click.echo(document.decode("utf-8", "backslashreplace"), nl=False)
+    echo(document.decode("utf-8", "backslashreplace"), nl=False)

@@ -13,6 +13,8 @@ from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.signature_file import read_signature, signature_path
 from node_runtime.releases.signing.statement import DEFAULT_EXPIRY_DAYS, MAX_EXPIRY_DAYS
 
+from .terminal_text import echo
+
 if TYPE_CHECKING:
     from node_runtime.releases.signing.statement import ReleaseStatement
 
@@ -74,7 +76,7 @@ def new(name: Path, role: str, no_password: bool, password_file: Path | None) ->
             raise Refused(f"{path} exists already; choose another name, or remove it if no node needs it.")
     password = None if no_password else read_password(password_file, f"Password for {name}.key", confirm=True)
     public = create_key_pair(name, password, role)
-    click.echo(f"{name}.key and {name}.pub are the key {public}; copy {name}.pub to etc/release-keys/ of each node.")
+    echo(f"{name}.key and {name}.pub are the key {public}; copy {name}.pub to etc/release-keys/ of each node.")
 
 
 @click.command()
@@ -85,7 +87,7 @@ def new(name: Path, role: str, no_password: bool, password_file: Path | None) ->
 def sign(tarball: Path, key: Path, days: int, password_file: Path | None) -> None:
     """Sign a release's TARBALL: write TARBALL.minisig beside it."""
     sign_with(tarball, key, days, password_file)
-    click.echo(signature_path(tarball))
+    echo(signature_path(tarball))
 
 
 @click.command()
@@ -112,7 +114,7 @@ def verify(tarball: Path, key: Path | None, folder: Path | None) -> None:
     with open_tarball(tarball) as archive:
         admission.check_manifest(archive.manifest, archive.manifest_bytes)
     if admission.statement is not None:
-        click.echo(f"{tarball.name} is signed by {admission.key}: {statement_text(admission.statement)}.")
+        echo(f"{tarball.name} is signed by {admission.key}: {statement_text(admission.statement)}.")
 
 
 def sign_with(tarball: Path, key: Path, days: int, password_file: Path | None) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.manifest import FileEntry, Manifest
-from node_runtime.releases.store.decompressed import CorruptTarball
-from node_runtime.releases.store.tarball_reader import TarballReader, corrupt_refusal
+from node_runtime.releases.store.tarball_reader import open_tarball
 
 MAX_PATHS = 12
 """At most this many paths of an application are listed."""
@@ -28,13 +26,8 @@ def tarball_difference(older: Path, newer: Path) -> list[str]:
 
 
 def _manifest(tarball: Path) -> Manifest:
-    try:
-        with tarball.open("rb") as file:
-            return TarballReader(file).manifest
-    except CorruptTarball as corrupt:
-        raise corrupt_refusal(tarball.name, corrupt) from None
-    except OSError as error:
-        raise Refused(f"{tarball} can't be read: {error.strerror or error}.") from None
+    with open_tarball(tarball) as archive:
+        return archive.manifest
 
 
 def _applications(before: Manifest, after: Manifest) -> Iterator[str]:

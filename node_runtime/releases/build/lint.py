@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import assert_never
@@ -33,10 +34,11 @@ from node_runtime.releases.files.toml_reading.toml_file import refusal_at
 def check_syntax(path: Path, source: bytes) -> None:
     """Raise `Refused` with the line of a syntax error in `source`."""
     try:
-        compile(source, str(path), "exec", dont_inherit=True)
+        with warnings.catch_warnings(action="ignore"):  # a warning quotes the source
+            compile(source, str(path), "exec", dont_inherit=True)
     except SyntaxError as error:
         raise Refused(f"{path}, line {error.lineno or 1}: {error.msg}.") from None
-    except RecursionError:
+    except (RecursionError, MemoryError):
         raise Refused(f"{path}: the code is nested too deeply for Python.") from None
     except ValueError as error:
         raise Refused(f"{path}, line 1: {error}.") from None  # null bytes, before Python 3.11.4

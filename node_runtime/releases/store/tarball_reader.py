@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from node_runtime.protocol.clip import clip
+from node_runtime.protocol.escape import escape
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.manifest import decode_manifest, manifest_path
 from node_runtime.releases.files.regular_file import open_regular
@@ -40,6 +42,8 @@ from node_runtime.releases.files.tarball_limits import (
 from .decompressed import CorruptTarball, Decompressed
 
 MANIFEST_MODE = 0o644
+MAX_REASON_CHARACTERS = 300
+"""The greatest length of the reason why a manifest is invalid. The reason may quote the manifest."""
 _NOT_FIRST = "it doesn't begin with a manifest"
 _UNKNOWN_FORM = "a header in it is not in the form that the build writes"
 
@@ -62,7 +66,8 @@ class TarballReader:
         try:
             self.manifest = decode_manifest(self.manifest_bytes)
         except ValueError as error:
-            raise CorruptTarball(f"its manifest is invalid ({error})") from None
+            reason = escape(clip(str(error), MAX_REASON_CHARACTERS))
+            raise CorruptTarball(f"its manifest is invalid ({reason})") from None
         if block != member_header(manifest_path(self.manifest.vsn), size, MANIFEST_MODE):
             raise CorruptTarball(_NOT_FIRST)
         self._skip_padding(size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -77,7 +78,8 @@ class ModuleCode:
 
 def parse_module(name: str, path: str, source: bytes, is_package: bool) -> ModuleCode:
     """Parse a module, whose syntax must be correct, and return its code."""
-    return ModuleCode(name, path, is_package, ast.parse(source))
+    with warnings.catch_warnings(action="ignore"):  # a warning quotes the source
+        return ModuleCode(name, path, is_package, ast.parse(source))
 
 
 def walk_without_type_checking(tree: ast.AST) -> Iterator[ast.AST]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from node_runtime.releases.build.lint import check_syntax
 from node_runtime.releases.build.project import Project, read_project
 from node_runtime.releases.files.config import application_environment
 from node_runtime.releases.files.manifest import sha256
@@ -101,7 +102,10 @@ def project_source(
 
 
 def read_tarball_source(tarball: Path, scratch: Path) -> ReleaseSource:
-    """Unpack `tarball` into the empty folder `scratch`, and read the release. Raises `Refused`."""
+    """Unpack `tarball` into the empty folder `scratch`, and read the release.
+
+    Raises `Refused`, also for a module with a syntax error: the tarball may be from a stranger, and no build of it.
+    """
     release = Catalog(scratch).release(unpack(tarball, scratch, ONLY_READ).vsn)
     directories = {entry.name: entry.directory for entry in release.manifest.apps}
     modules = {
@@ -111,6 +115,8 @@ def read_tarball_source(tarball: Path, scratch: Path) -> ReleaseSource:
         for app in release.manifest.apps
         for module, entry in app.modules.items()
     }
+    for file in modules.values():
+        check_syntax(Path(file.path), file.source)
     config = scratch / "releases" / release.vsn
     environment = read_environment(config / "sys.toml")
     appups = {app: f"{directory}/appup.toml" for app, directory in directories.items()}
