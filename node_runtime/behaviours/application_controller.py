@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -65,6 +66,8 @@ class Applications:
         self.starting: dict[str, PendingTransition] = {}
         self.stopping: dict[str, PendingTransition] = {}
         self.running: dict[str, Running] = {}
+        self.addresses: dict[str, Callable[[], list[str]]] = {}
+        """By application, a function that returns where it accepts clients, such as `http://127.0.0.1:8000`."""
 
     def spec(self, name: str) -> AppSpec:
         """Return the specification of a loaded application. Raises Refused if it isn't loaded."""

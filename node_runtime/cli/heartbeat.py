@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
 BEAT_SECONDS: Final = 1.0
 """The greatest number of seconds between two heartbeats."""
+MAX_ADDRESSES: Final = 4
+"""This number of addresses is reported to the parent."""
+MAX_ADDRESS: Final = 120
+"""A longer address, in characters, is not reported: a report must fit into one write to the pipe."""
 RETRY_SECONDS: Final = 0.05
 """The time between two attempts to write a report that must not get lost."""
 
@@ -37,6 +42,11 @@ class Heartbeat:
         while True:
             self._write("beat")
             await asyncio.sleep(min(BEAT_SECONDS, silence_limit / 4))
+
+    def listens(self, addresses: Sequence[str], control: str) -> None:
+        """Report where the node accepts clients: the addresses of its applications, and the control endpoint."""
+        shown = [address for address in addresses if len(address) <= MAX_ADDRESS][:MAX_ADDRESSES]
+        self._write(f"listens {json.dumps({'addresses': shown, 'control': control})}")
 
     def ready(self, run_directory: Path) -> None:
         """Report that all applications are started, and that the node's record is in `run_directory`."""

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from node_runtime.behaviours.application_controller import applications
 from node_runtime.code import CodeServer
 from node_runtime.control import Control, NodeIdentity
 from node_runtime.control.audit import node_entry
@@ -196,6 +197,8 @@ class Node:
                     logger.warning("%s", warning)
             stack.callback(self._role.close)
             self._role.ready(handler)
+            addresses = [address for listening in applications().addresses.values() for address in listening()]
+            self._heart.listens(addresses, f"{control.host}:{port}")
             self._heart.ready(run_directory())
             await asyncio.Event().wait()
 

@@ -11,6 +11,7 @@ from weakref import WeakSet
 
 import uvicorn
 
+from node_runtime.behaviours.application_controller import applications
 from node_runtime.processes import Pid, runtime
 from node_runtime.protocol.exit_codes import Refused
 
@@ -74,13 +75,31 @@ class Listener:
         self.starting: asyncio.Future[None] | None = None
         """Done when the listener's new process accepts connections; None if no process is being started."""
 
+    @property
+    def address(self) -> str:
+        """The URL of the listener; for a unix socket, `unix:` and the path."""
+        bound = self.socket.getsockname()
+        if not isinstance(bound, tuple):
+            return f"unix:{bound}"
+        scheme = "https" if self.options.get("ssl_certfile") else "http"
+        host = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
+        return f"{scheme}://{host}:{bound[1]}"
+
     async def close(self) -> None:
         """Close the socket."""
         close_socket(self.socket)
 
 
 class Listeners(dict[str, Listener]):
-    """The listeners of a runtime, by name."""
+    """The listeners of a runtime, by name. The node reports their addresses to its parent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        applications().addresses["web"] = self.addresses
+
+    def addresses(self) -> list[str]:
+        """Return the address of each listener."""
+        return [listener.address for listener in self.values() if listener.socket.fileno() >= 0]
 
     def named(self, name: str) -> Listener:
         """Return the listener of that name. Raises `Refused` if there is none."""

@@ -126,7 +126,7 @@ def test_a_tarball_that_was_unpacked_by_hand_starts_as_in_the_seed(tarballs: dic
         unpacked.directory.mkdir()
         subprocess.run(["tar", "-xzf", tarballs["1.0"], "-C", unpacked.directory], check=True)
         said = unpacked.tiny("start").stdout
-        assert said == f"{NAME} runs 1.0 as process {unpacked.pid()}.\n"
+        assert said.startswith(f"{NAME} runs 1.0 as process {unpacked.pid()}.\n")
         record = json.loads((unpacked.directory / "releases/record.json").read_text())
         assert record["permanent"] == "1.0"
 
@@ -170,7 +170,12 @@ def test_restart_boots_another_process_of_the_same_parent(shared: TinyNode) -> N
     said = shared.tiny("restart").stdout
     assert shared.pid() != pid
     assert shared.parent["pid"] == parent
-    assert said == f"{NAME} runs 1.0 as process {shared.pid()}.\n"
+    (address,) = [line for line in said.splitlines() if "control endpoint" in line]
+    control = json.loads((shared.run_directory / f"{NAME}.json").read_text())
+    assert said.splitlines() == [f"{NAME} runs 1.0 as process {shared.pid()}.", address]
+    assert address == (
+        f"Its control endpoint is 127.0.0.1:{control['port']}; `hotdash connect {NAME}` opens the dashboard."
+    )
 
 
 def test_restart_starts_a_node_that_is_down(node: TinyNode) -> None:

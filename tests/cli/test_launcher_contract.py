@@ -28,7 +28,9 @@ __all__ = ["node", "running", "tarballs"]
 
 STARTED = ("node_runtime.cli.node", "node_runtime.cli.local", "hotdash.cli")
 NODE_OPTIONS = ("--because", "Release 2.0 is damaged.", "--after", "The node failed", "--during", "switch", "--blame")
-PARENT_KEYS = {"directory", "pid", "node_pid", "vsn", "phase", "boots", "error", "run_directory", "began", "workers"}
+PARENT_KEYS = {
+    "directory", "pid", "node_pid", "vsn", "phase", "boots", "error", "run_directory", "listens", "began", "workers",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("module", STARTED)
@@ -78,6 +80,7 @@ def test_the_words_of_the_pipe(tmp_path: Path) -> None:
         heart = Heartbeat(descriptor, lambda: None)
         beating = asyncio.create_task(heart.beat(5))
         await begun(beating)
+        heart.listens(["http://127.0.0.1:80", "unix:/" + "x" * 200], "127.0.0.1:4000")
         heart.ready(tmp_path)
         heart.phase("switch")
         beating.cancel()
@@ -89,6 +92,7 @@ def test_the_words_of_the_pipe(tmp_path: Path) -> None:
         assert pipe.read().splitlines() == [
             "heart 5",
             "beat",
+            'listens {"addresses": ["http://127.0.0.1:80"], "control": "127.0.0.1:4000"}',
             f"ready {tmp_path}",
             "phase switch",
             "failed Port 80 is taken.",

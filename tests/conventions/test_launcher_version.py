@@ -21,6 +21,7 @@ SHA256_OF_VERSION = {
     11: "8b01a99f5e96a5cc99252d2d7206403f3bccc267780aed63ecfdca1f181f0de2",
     12: "d27be3a4b551937ff90792c00aeddd5f1e13afd24f0466dc1bef093cbac27ef9",
     13: "37458b029207ed5a005809d9edbb9e6ef39085215d439ddac47fede5673ce802",
+    14: "0c03b3d274c0a6249f4e5e37510541dea82b1776000fb66fd1b1107769ae316a",
 }
 """The hash of the launcher's files in each version. Add an entry, and never change one that is on the main branch."""
 

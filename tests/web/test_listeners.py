@@ -8,6 +8,7 @@ import re
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -16,6 +17,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import StreamingResponse
 
 from node_runtime import Runtime, all_processes, application, exit, finished_processes, web, whereis
+from node_runtime.behaviours.application_controller import applications
 from node_runtime.behaviours.supervision.management import which_children
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.web import PlainTextResponse, Request, Response, Route
@@ -134,6 +136,14 @@ async def test_new_routes_count_from_the_next_request_on_a_connection_that_stays
     web.set_routes("site", before)
     assert await client.get("/") == (200, "hello")
     assert client.local_port == here
+
+
+async def test_the_node_knows_the_addresses_of_its_listeners(site: int, tmp_path: Path) -> None:
+    listening = applications().addresses["web"]
+    await web.start_http("local", routes=[Route("/", f"{__name__}:hello")], uds=str(tmp_path / "socket"))
+    assert listening() == [f"http://127.0.0.1:{site}", f"unix:{tmp_path}/socket"]
+    await web.stop_http("local")
+    assert listening() == [f"http://127.0.0.1:{site}"]
 
 
 async def test_settled_waits_for_requests_of_an_earlier_table_only(client: Client, site: int) -> None:

@@ -4,7 +4,7 @@ A build copies this package to bin/_launcher, and `script` to bin/<name>. The pa
 that it works even if a release is damaged. A commit replaces an older launcher: see `launcher_update`.
 """
 
-VERSION = 13
+VERSION = 14
 """The version of the launcher. Increment it with each change of a file in this folder, or nodes never get the change.
 A test compares this number with the hash of the folder.
 
@@ -21,4 +21,5 @@ counted.
 11: `start` no longer waits for ever for a node that neither becomes ready nor fails.
 12: the verbs load the code of the parent only if they run it.
 13: `start` no longer fails if the parent deletes the former status while `start` reads it.
+14: `start` and `restart` print the addresses at which the node accepts clients and operators.
 """

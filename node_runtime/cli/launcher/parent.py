@@ -44,6 +44,7 @@ class Parent(WorkerProcess):
         self.trial, self.on_trial = trial, ""  # the release to boot once, on probation; the one that runs so now
         self.given_up: dict[str, str] = {}  # the reason for each release that is damaged or can't be started
         self.current = ""  # the release that worker 1 runs, while it is ready
+        self.listens: dict[str, object] = {}  # where worker 1 accepts clients
         self.followers: list[Follower] = []
         self.status_lock = threading.Lock()
         signal.set_wakeup_fd(self.waker)
@@ -145,6 +146,11 @@ class Parent(WorkerProcess):
             self.current = more
             for follower in self.followers:
                 follower.leader_is_ready()
+        elif word == "heart":  # the first report of each boot
+            self.listens = {}
+        elif word == "listens":
+            found = json.loads(more)
+            self.listens = found if isinstance(found, dict) else {}
         elif word == "restart-worker":
             for follower in self.followers:
                 if follower.number == int(more):
@@ -194,6 +200,7 @@ class Parent(WorkerProcess):
             "boots": self.boots,
             "error": self.error[:MAX_SENTENCE],
             "run_directory": self.run_directory,
+            "listens": self.listens,
             "workers": [worker_status(follower) for follower in self.followers],
         }
         text = json.dumps(status).ljust(2 * MAX_SENTENCE)

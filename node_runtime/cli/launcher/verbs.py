@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NoReturn
 
@@ -124,6 +124,7 @@ def until_ready(parent: int, boots: int, alive: Callable[[], bool]) -> int:
         if ours and state["phase"] == "running" and state["boots"] >= boots:
             if late or all(map(has_settled, state["workers"])):
                 print(f"{node_name()} runs {state['vsn']} as process {state['node_pid']}.")
+                print("".join(address_lines(state.get("listens") or {})), end="")
                 print("".join(map(worker_line, state["workers"])), end="")
                 return 0
             if not runs:
@@ -135,6 +136,14 @@ def until_ready(parent: int, boots: int, alive: Callable[[], bool]) -> int:
             need_down()  # another `start` may have started the node meanwhile
             raise LauncherError((ours and state["error"]) or f"{NAME} did not start; see {LOG}.")
         time.sleep(POLL_SECONDS)
+
+
+def address_lines(listens: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines that say where the node accepts clients and operators; an older release doesn't report it."""
+    for address in listens.get("addresses", ()):
+        yield f"It listens on {address}\n"
+    if control := listens.get("control"):
+        yield f"Its control endpoint is {control}; `hotdash connect {node_name()}` opens the dashboard.\n"
 
 
 def has_settled(worker: dict[str, Any]) -> bool:

@@ -40,6 +40,7 @@ STEADY = (
     (r"\b\d+:\d\d\b", "SECONDS"),
     (r"<\d+>", "<PID>"),
     (r"\bprocess \d+", "process NUMBER"),
+    (r"\bendpoint is 127\.0\.0\.1:\d+", "endpoint is ADDRESS"),
     (r"\bby \S+ \(\S+@\S+\)", "by WHO"),
     (r"\b(olive|green|lime|red|orange)\b", "COLOUR"),
     (r"\bsteps: \d+", "steps: NUMBER"),
