@@ -31,8 +31,15 @@ _ALWAYS_SHOWN: Final = (type(None), bool)
 UNTIMED_TERMS: Final = 32
 """This many terms are always shown, so that a small value is shown completely even on a slow or busy machine."""
 _NUMBERS: Final = (int, float)
-_NAMES_OF_VALUES: Final = frozenset({"name", "key", "header", "field"})
-"""Labels of parts that name another part: in {"name": "API_KEY", "value": …}, API_KEY is the name of the value."""
+_NAMES_OF_VALUES: Final = frozenset({"name", "key", "header", "field", "variable"})
+"""Labels of parts that name another part: in {"name": "API_KEY", "value": …}, API_KEY is the name of the value.
+
+Upper and lower case are the same, because clients of some services write {"Key": …, "Value": …}.
+"""
+_NAMED_VALUES: Final = frozenset({"value", "val", "content"})
+"""Labels of the parts whose names other parts give."""
+_AUTHORITIES: Final = frozenset({"netloc", "_netloc", "authority", "raw_authority"})
+"""Labels of the part of a URL that may have a user and a password before an @."""
 _KEY_TYPE: Final = "kty"
 """The member that every JSON Web Key has (RFC 7517)."""
 _PRIVATE_PARTS: Final = frozenset({"d", "k", "p", "q", "dp", "dq", "qi", "oth"})
@@ -150,15 +157,16 @@ class _Describer:
                 self.size += len(shown) + 8
                 if self.secrets is not None:
                     self.path.append(shown)
-                is_named = names_next and (type(name) is int or shown == "value")
-                if (secrecy and _hides(secrecy, part)) or is_named or shown in private:
+                is_named = names_next and (type(name) is int or shown.lower() in _NAMED_VALUES)
+                is_secret = (secrecy and _hides(secrecy, part)) or is_named or shown in private
+                if is_secret or (shown in _AUTHORITIES and readers.redacts and _has_password(part)):
                     items.append((shown, self._hidden(part, self.readers.of(type(part)))))
                 else:
                     declaration = fields.get(name, rest) if fields and type(name) is str else rest
                     items.append((shown, self.term(part, depth + 1, declaration)))
                 if self.secrets is not None:
                     self.path.pop()
-                if may_be_pair or names_next or shown in _NAMES_OF_VALUES:
+                if may_be_pair or names_next or shown.lower() in _NAMES_OF_VALUES:
                     names_next = readers.redacts and _names_secret(name, part, length)
         except RuntimeError:
             pass  # the container changed while another thread read it
@@ -202,10 +210,17 @@ def _is_json_web_key(reader: ValueReader, value: object, length: int) -> bool:
         return False  # the dict changed while another thread read it
 
 
+def _has_password(authority: object) -> bool:
+    """Return whether `user:password@host` or `token@host` is the authority of a URL."""
+    return "@" in authority if type(authority) is str else type(authority) is bytes and b"@" in authority
+
+
 def _names_secret(label: object, part: object, length: int) -> bool:
     """Return whether `part` is the name of a secret next to it: "token" in ("token", …) or in {"name": "token", …}."""
     if type(part) is not str and type(part) is not bytes:
         return False
-    if not ((length == 2 and label == 0) if type(label) is int else type(label) is str and label in _NAMES_OF_VALUES):
+    if not (
+        (length == 2 and label == 0) if type(label) is int else type(label) is str and label.lower() in _NAMES_OF_VALUES
+    ):
         return False
     return is_secret_header(part if isinstance(part, str) else part[:200].decode("latin-1"))

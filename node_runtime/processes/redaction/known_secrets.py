@@ -43,6 +43,8 @@ _SCHEME: Final = re.compile(
 )
 _AUTHORITY_END: Final = re.compile(r"[/?#]")
 _NO_SCHEME: Final = re.compile(r"(?<![:/\w])//[^\s/:@'\"]{1,100}+:([^\s/@'\"]{1,200}+)@")
+_AUTHORITY: Final = re.compile(r"(?<![A-Za-z])(?:netloc|authority)['\"]?+[:=]\s?+b?['\"]([^\s@'\"]{1,300}+)@")
+"""The user and the password in the repr of a parsed URL: `netloc='ana:…@host'`."""
 _URL_END: Final = re.compile(r"[\s\"'<>\\]")
 _SCHEMES_WITH_USERS: Final = ("ssh", "sftp", "rsync", "git", "sip", "sips", "xmpp", "imap", "smtp", "mailto")
 """In a URL with one of these schemes, a user without a password is a name. With other schemes, it may be a token."""
@@ -110,9 +112,10 @@ def url_credentials(text: str) -> Iterator[Span]:
 
 
 def urls_without_scheme(text: str) -> Iterator[Span]:
-    """Yield the passwords in URLs that begin with `//`."""
-    for found in _NO_SCHEME.finditer(text):
-        yield found.span(1)
+    """Yield the passwords in URLs that begin with `//`, and the credentials in reprs of parsed URLs."""
+    for pattern in (_NO_SCHEME, _AUTHORITY):
+        for found in pattern.finditer(text):
+            yield found.span(1)
 
 
 def _credentials(scheme: str, url: str, *, cut: bool) -> Span | None:

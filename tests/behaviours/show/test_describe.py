@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -269,7 +270,11 @@ def test_a_container_that_another_thread_changes_is_shown_as_far_as_it_was_read(
         thread.join()
 
 
-HEADERS: list[Any] = [("Authorization", "hunter2"), [b"cookie", b"hunter2"], {"name": "api_key", "value": "hunter2"}]
+HEADERS: list[Any] = [
+    ("Authorization", "hunter2"), [b"cookie", b"hunter2"], {"name": "api_key", "value": "hunter2"},
+    {"Key": "db_password", "Value": "hunter2"}, {"Variable": "TOKEN", "Val": "hunter2"},
+    urlsplit("https://ana:hunter2@db.example.org/x"), urlsplit(b"https://hunter2@db.example.org/x"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("value", HEADERS)

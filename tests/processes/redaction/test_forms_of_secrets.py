@@ -55,7 +55,7 @@ STATEMENTS = [
     f"PuTTY-User-Key-File-3: ssh-rsa\nPrivate-Lines: 1\n{S}\nPrivate-MAC: {S}",
     f"<RSAKeyValue><Modulus>abc</Modulus><D>{S}</D></RSAKeyValue>", f"SELECT AES_ENCRYPT(x, '{S}')",
     f"SELECT crypt('{S}', gen_salt('bf'))", f"Sec-WebSocket-Protocol: bearer, {S}", f"pin_code={S}", f"pw {S}",
-    f"wallet_seed={S}", f"unlock_code={S}",
+    f"wallet_seed={S}", f"unlock_code={S}", f"SplitResult(scheme='https', netloc='ana:{S}@h', path='/x')",
 ]  # fmt: skip
 HARMLESS = [
     "the secret_santa_of_this_year_and_next", "merged pul-request-from-some-branch-of-ana", "glc_configuration_reader",
