@@ -66,8 +66,8 @@ def _verdict(rehearsal: m.Rehearsal) -> Line:
         (rehearsal.not_given_back - rehearsal.no_way_back, "not restored by a downgrade", "warn"),
         (rehearsal.no_way_back, "have no way back", "bad"),
     ]
-    said = [span(f"{number} {words}", tone) for number, words, tone in counts if number]
-    return line(*spans, *(said or [span("no problems found", "ok")]))
+    said = [part for number, words, tone in counts if number for part in (Span(", "), span(f"{number} {words}", tone))]
+    return line(*spans, *(said[1:] or [span("no problems found", "ok")]))
 
 
 def _problem_lines(one: m.RehearsalResult) -> list[Line]:

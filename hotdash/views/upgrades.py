@@ -21,6 +21,7 @@ from hotdash.model.operation_lines import (
     version_words,
 )
 from hotdash.model.process_details import short_vsn
+from hotdash.model.rehearsal_lines import rehearsal_lines
 from hotdash.model.releases.switch_lines import switch_lines
 from hotdash.model.styled_text import Line, line, span
 from hotdash.model.term_lines import diff_lines
@@ -51,7 +52,10 @@ _HISTORY = (
 
 
 class OperationPanel(Vertical):
-    """The phases on the left; on the right the results, and the state difference of the selected result."""
+    """The phases on the left; on the right the results, and the state difference of the selected result.
+
+    Without results, the right side shows what the rehearsal has found.
+    """
 
     SCOPED_CSS = False  # the rules for small screens begin with a class of the screen
     DEFAULT_CSS = """
@@ -62,12 +66,12 @@ class OperationPanel(Vertical):
         & #phases { width: 30; padding: 0 1; }
         & #results-side { width: 1fr; border-left: vkey $foreground 20%; }
         & #results { height: 1fr; }
-        & #difference { height: 2fr; padding: 0 1; border-top: solid $foreground 20%; }
-        &.-none > *, &.-no-results #results, &.-no-results #difference { display: none; }
+        & #details { height: 2fr; padding: 0 1; border-top: solid $foreground 20%; }
+        &.-none > *, &.-no-results #results, &.-no-details #details { display: none; }
     }
     .-low OperationPanel {
         & > StaticLines { padding: 0 1; }
-        & #difference { height: 1fr; }
+        & #details { height: 1fr; }
     }
     .-narrow OperationPanel #phases { width: 24; }
     """
@@ -85,13 +89,14 @@ class OperationPanel(Vertical):
             with Vertical(id="results-side"):
                 yield StaticLines(id="tally")
                 yield Table(_RESULTS, id="results", empty="")
-                yield ScrollingLines(id="difference")
+                yield ScrollingLines(id="details")
 
     def show(self, operation: m.Operation | None, view_state: ViewState, *, titled: bool = True) -> None:
         """Draw this operation as the node has reported it."""
         self._operation = operation
         self.set_class(operation is None, "-none")
         self.set_class(operation is None or not operation.results, "-no-results")
+        self.set_class(operation is None or not (operation.results or _rehearsal(operation)), "-no-details")
         if operation is None:
             return
         self._crashes = crashes_since(operation, view_state.node)
@@ -123,7 +128,7 @@ class OperationPanel(Vertical):
         table.show(rows, "Nothing matches the filter." if self.filtered else "")
         if rows and not table.cursor_on_row:
             table.select(rows[0].key)
-        self._show_difference()
+        self._show_details()
 
     def _matches(self, result: m.ProcessResult) -> bool:
         """Return whether a result has every word of the filter."""
@@ -131,23 +136,27 @@ class OperationPanel(Vertical):
         searched = f"{result.name} <{result.pid}> {result.module} {result.action} {outcome}"
         return all(word in searched.lower() for word in self.filtered.lower().split())
 
-    def _show_difference(self) -> None:
-        results = self._operation.results if self._operation is not None else ()
+    def _show_details(self) -> None:
+        self.query_one("#details", ScrollingLines).show(self._details())
+
+    def _details(self) -> list[Line]:
+        """Return the difference of the selected result or, without results, what the rehearsal has found."""
+        operation = self._operation
+        if operation is None or not operation.results:
+            return _rehearsal(operation)
         key = self.query_one("#results", Table).key
-        result = next((one for one in results if one.pid == key), None)
-        self.query_one("#difference", ScrollingLines).show(
-            _difference(result, self._crashes.get(result.pid)) if result is not None else []
-        )
+        result = next((one for one in operation.results if one.pid == key), None)
+        return [] if result is None else _difference(result, self._crashes.get(result.pid))
 
     def on_table_cursor_moved(self, moved: Table.CursorMoved) -> None:
-        """Show the state difference of the selected result."""
+        """Show the details of the selected result."""
         moved.stop()
-        self._show_difference()
+        self._show_details()
 
     def on_table_row_chosen(self, chosen: Table.RowChosen) -> None:
-        """Focus the state difference."""
+        """Focus the details."""
         chosen.stop()
-        self.query_one("#difference", ScrollingLines).focus()
+        self.query_one("#details", ScrollingLines).focus()
 
 
 def _result(result: m.ProcessResult, outcome: str) -> tuple[Line, ...]:
@@ -160,6 +169,14 @@ def _result(result: m.ProcessResult, outcome: str) -> tuple[Line, ...]:
         (span(duration(result.seconds), "muted"),),
         (span(outcome, RESULT_TONES[outcome]),),
     )
+
+
+def _rehearsal(operation: m.Operation | None) -> list[Line]:
+    """Return what the rehearsal before an install has found; no lines if it has found nothing."""
+    rehearsal = None if operation is None else operation.rehearsal
+    if rehearsal is None or not (rehearsal.results or rehearsal.calls):
+        return []
+    return [line(span("Rehearsal", "strong")), *rehearsal_lines(rehearsal)]
 
 
 def _difference(result: m.ProcessResult, crash: str | None) -> list[Line]:

@@ -116,3 +116,23 @@ async def test_roll_back_is_planned_confirmed_and_watched(opened: Open, peer: Pe
         await user.press("enter", "enter")
         await user.sees("Roll back 1986.b → 1986.a")
         assert len(peer.asked("rollback")) == 1
+
+
+async def test_an_install_that_its_rehearsal_has_ended_shows_what_the_rehearsal_found(opened: Open, peer: Peer) -> None:
+    failed = m.RehearsalResult(
+        pid=12, name="fil_color_fsm", module="fil.color_fsm", seconds=0.0004, outcome="raised",
+        before=m.Term(type="Data", text="Data()"), message="its code_change raised KeyError: 'turns'",
+        trace=("color_fsm.py:9 code_change: data['turns']",),
+    )  # fmt: skip
+    found = m.Rehearsal(
+        at=0.0, seconds=0.3, stopped=0.002, pause=0.0004, processes=1, reached=1, failed=1, no_way_back=1,
+        not_given_back=1, results=(failed,),
+    )  # fmt: skip
+    async with opened((80, 24), read_only=False) as user:
+        await upgrade_to_b(user)
+        peer.change_operation(
+            ended=0.0, outcome="aborted", error="the rehearsal failed: <12> raised KeyError", rehearsal=found
+        )
+        await user.sees("aborted: nothing was changed", "1 would fail, 1 have no way back", "data['turns']")
+        await user.press("escape", "6")
+        await user.sees("Upgrade   1986.a → 1986.b", "color_fsm.py:9 code_change: data['turns']")
