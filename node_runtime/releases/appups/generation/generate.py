@@ -31,6 +31,7 @@ from .draft import DraftStep
 from .dropped_instructions import dropped_entry, dropped_steps
 from .merge import merge_steps
 from .notes import generation_notes
+from .route_steps import sets_read_routes
 from .script_draft import ReleasePair, draft_script
 
 
@@ -219,9 +220,9 @@ class _Work:
                 return False
             if "update" in table:
                 return table["update"] in both
+            args = table.get("args", [])
             if str(table.get("apply", "")).startswith(f"{SUPERVISOR}:"):
-                args = table.get("args", [])
                 return len(args) < 2 or args[1] in children
-            return True
+            return not sets_read_routes(table, *self.facts)
 
         return is_current

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 
@@ -21,7 +22,8 @@ from node_runtime.releases.appups.code.release_facts import ReleaseFacts
 
 from .draft import DraftStep, apply, question
 
-SETTLED = "node_runtime.web:settled"
+WEB = "node_runtime.web"
+SETTLED = f"{WEB}:settled"
 
 
 class RouteStep(msgspec.Struct, frozen=True):
@@ -63,7 +65,7 @@ class RouteStep(msgspec.Struct, frozen=True):
         """Return the instruction that sets the routes."""
         if self.setter:
             return apply(self.setter, undo=self.undo)
-        return apply(f"node_runtime.web:{self.of.setter}", self.of.listener, [list(route) for route in self.after])
+        return apply(f"{WEB}:{self.of.setter}", self.of.listener, [list(route) for route in self.after])
 
     def settled(self) -> list[DraftStep]:
         """Return the instruction that waits for the requests that arrived before the change. Websockets stay open."""
@@ -84,6 +86,19 @@ def route_steps(left: ReleaseFacts, target: ReleaseFacts, app_modules: set[str])
         undo = next((each for each, routes in beside.items() if routes == before), None) if name else None
         steps.append(RouteStep(of, before, after, name, undo, in_left, in_target))
     return steps
+
+
+def sets_read_routes(table: Mapping[str, Any], left: ReleaseFacts, target: ReleaseFacts) -> bool:
+    """Return whether an instruction sets the routes of a listener, or waits for its requests, although the routes in
+    both releases can be read: then `route_steps` has the instructions that are needed.
+    """
+    listener = str(next(iter(table.get("args", ())), ""))
+    of = {
+        SETTLED: ListenerRoutes("set_routes", listener),
+        f"{WEB}:set_routes": ListenerRoutes("set_routes", listener),
+        f"{WEB}:set_websockets": ListenerRoutes("set_websockets", listener),
+    }.get(str(table.get("apply")))
+    return of is not None and all(facts.routes.get(of) is not None for facts in (left, target))
 
 
 def route_questions(left: ReleaseFacts, target: ReleaseFacts, app_modules: set[str]) -> Iterator[DraftStep]:

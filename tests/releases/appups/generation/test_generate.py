@@ -244,6 +244,32 @@ def test_routes_that_are_literals_are_set_before_their_handlers_go(tmp_path: Pat
     assert appup_mistakes(read_project_source(older), read_project_source(newer)) == []
 
 
+def routes_of(text: str) -> list[str]:
+    """The lines of an appup that set routes, or wait for requests to former ones."""
+    return [line.strip() for line in text.splitlines() if "node_runtime.web:" in line]
+
+
+def test_a_second_run_replaces_the_routes_of_the_first(tmp_path: Path) -> None:
+    older = write_shop(tmp_path / "1.0", "1.0", {"pages": PAGES, "app": APP, "sup": sup()})
+    handlers = PAGES + "def show(request): ...\n"
+    count = handlers.replace(",)", ', Route("/count", "shop.pages:show"))')
+    both = count.replace("))", '), Route("/counts", "shop.pages:show"))')
+    newer = write_shop(tmp_path / "2.0", "2.0", {"pages": count, "app": APP, "sup": sup()})
+    for pages, extra in ((count, ""), (both, ', ["/counts", "shop.pages:show"]'), (handlers, None)):
+        (newer / "apps/shop/src/shop/pages.py").write_text(pages)
+        made = generate(older, newer).appups[0]
+        (newer / "apps/shop/appup.toml").write_text(made.text)
+        up = (
+            '{ apply = "node_runtime.web:set_routes", '
+            f'args = ["http", [["/", "shop.pages:home"], ["/count", "shop.pages:show"]{extra}]] }},'
+        )
+        down = [
+            '{ apply = "node_runtime.web:set_routes", args = ["http", [["/", "shop.pages:home"]]] },',
+            '{ apply = "node_runtime.web:settled", args = ["http"] },',
+        ]
+        assert routes_of(made.text) == ([up, *down] if extra is not None else down)  # `down` has no mistake
+
+
 def test_the_authors_apply_comes_after_the_generated_point_of_no_return(tmp_path: Path) -> None:
     older = write_shop(tmp_path / "1.0", "1.0", {"pages": PAGES, "app": APP, "sup": sup()})
     count = PAGES.replace(",)", ', Route("/count", "shop.count:show"))')
