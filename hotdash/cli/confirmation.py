@@ -22,7 +22,7 @@ def confirm(question: str, yes: bool) -> None:
     """Ask `question` unless `yes`. Raises Refused when the operator declines, or when there is no terminal."""
     if yes:
         return
-    _check_terminal()
+    check_terminal()
     if not click.confirm(question, default=False):
         raise Refused("Nothing was done.", ExitCode.USAGE)
 
@@ -37,7 +37,7 @@ def confirm_by_name(question: str, vsn: str, yes: bool) -> None:
     """Let the operator type the version of the release, unless `yes`. Raises Refused as `confirm` does."""
     if yes:
         return
-    _check_terminal()
+    check_terminal()
     typed = click.prompt(f"{question}: type {vsn} to proceed", default="", show_default=False)
     if typed.strip() != vsn:
         raise Refused("Nothing was done.", ExitCode.USAGE)
@@ -94,6 +94,7 @@ def _is_terminal() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
-def _check_terminal() -> None:
+def check_terminal() -> None:
+    """Raise Refused if there is no terminal to ask on."""
     if not _is_terminal():
         raise Refused("There is no terminal to confirm on; pass --yes to proceed without confirmation.", ExitCode.USAGE)

@@ -12,7 +12,8 @@ from tests.support.projects.tiny_project import appup_both_ways
 from tests.support.terminal.typed import typed
 
 SERVER = """
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from node_runtime import Down, GenServer, gen_server
 
 async def start_link():
@@ -28,7 +29,7 @@ class TinyServer(GenServer[State]):
         return State(INIT)
 """
 FIRST = SERVER.replace("FIELD", 'note: str = ""').replace("INIT", '4, "no sugar"')
-LOSING = SERVER.replace("FIELD", "").replace("INIT", "4")
+LOSING = SERVER.replace("FIELD", "at: float = field(default_factory=time.time)").replace("INIT", "4")
 ONE_WAY = FIRST.replace("count: int", "count: int\n    total: int = 0") + (
     """
     @classmethod
@@ -68,6 +69,7 @@ def test_data_that_would_be_lost_and_a_missing_way_back_need_the_typed_version(t
 
         assert "There is no terminal" in node.tiny("rollback", code=2).stderr
         said, code = typed(node.environment, "n", node.script, "rollback")
+        assert "release 1.0 has no tiny.server:State.at, so this field is lost; it holds data in 1 of 1" in said
         assert (said.endswith("Nothing was done."), code) == (True, 2), said
         said, code = typed(node.environment, "y", node.script, "rollback")
         assert (running(node), code) == ("1.0", 0), said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -154,6 +155,33 @@ async def test_a_cached_object_that_may_have_been_changed_is_lost_and_named(smal
     lost = {one.name for one in (await small.handler.plan("2")).module_values if one.fate == "lost"}
     assert "made" in lost, "both bodies fill this cache, and the object in it has been changed since"
     counter.database(":memory:").close()
+
+
+DATABASES = """
+import functools, sqlite3
+words = sqlite3.connect({path!r}, check_same_thread=False)
+@functools.cache
+def database(): return sqlite3.connect({path!r})
+N = {n}
+"""
+
+
+async def test_rows_of_an_open_transaction_are_lost_with_their_connection(small: SmallNode, tmp_path: Path) -> None:
+    path = str(tmp_path / "words.db")
+    small.write("1", {"shop.counter": DATABASES.format(n=1, path=path) + COUNTER})
+    small.write("2", {"shop.counter": DATABASES.format(n=2, path=path) + COUNTER_2}, LOAD_COUNTER)
+    small.boot()
+    counter: Any = importlib.import_module("shop.counter")
+    for connection, name in ((counter.words, "words"), (counter.database(), "database")):
+        connection.execute("create table if not exists word (text)")
+        assert (await small.handler.plan("2")).lost == ()
+        connection.execute("insert into word values ('tea')")
+        (lost,) = (await small.handler.plan("2")).lost
+        assert lost.startswith(f"shop.counter.{name} ")
+        connection.commit()
+    assert (await small.handler.plan("2")).lost == (), "the rows are in the file"
+    counter.words.close()
+    counter.database().close()
 
 
 @pytest.mark.parametrize("limit", ["None", "4"])

@@ -72,7 +72,7 @@ def _is_filled(value: Any) -> bool:
     """Return whether a changeable object holds data, apart from its attributes."""
     kind: Any = type(value)
     if isinstance(value, sqlite3.Connection):
-        return rows_in_memory(value) > 0
+        return unsaved_rows(value) > 0
     number = entries(value)
     if number is not None or attributes(value) is not None:
         return bool(number) or is_waited_for(value)
@@ -97,10 +97,13 @@ def _unchangeable_parts(value: Any) -> Iterator[Any] | list[Any] | None:
     return [value.__self__] if isinstance(value, MethodType) else None
 
 
-def rows_in_memory(database: sqlite3.Connection) -> int:
-    """Return how many rows a program has written to a database in memory; 0 if it is on disk or closed."""
+def unsaved_rows(database: sqlite3.Connection) -> int:
+    """Return how many rows a program has written to a database in memory, or in an open transaction to one on disk.
+
+    Return 0 if the database is closed.
+    """
     try:
         _, _, file = sqlite3.Connection.execute(database, "PRAGMA database_list").fetchone()
     except (sqlite3.Error, TypeError, ValueError):
         return 0
-    return 0 if file else database.total_changes
+    return database.total_changes if not file or database.in_transaction else 0

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from .changeable_data import data_by_label, rows_in_memory
+from .changeable_data import data_by_label, unsaved_rows
 from .thread_values import values_by_thread
 from .value_parts import BUFFERS, CODE, MAX_PARTS, PLAIN, STEPPED, entries, kind_name
 
@@ -91,7 +91,7 @@ def _of_threads(value: threading.local, made: list[threading.local]) -> Iterator
 def _progress(value: Any) -> Any:
     """Return a comparable value for the progress of an object of `STEPPED`.
 
-    Of the databases, only those in memory have progress.
+    Of a database on disk, only an open transaction is progress.
     """
     if isinstance(value, Random):
         return Random.getstate(value)
@@ -100,7 +100,7 @@ def _progress(value: Any) -> Any:
     if isinstance(value, (StringIO, BytesIO)):
         return None if value.closed else value.getvalue()
     if isinstance(value, sqlite3.Connection):
-        return rows_in_memory(value)
+        return unsaved_rows(value)
     return None if value.gi_frame is None else value.gi_frame.f_lasti
 
 
