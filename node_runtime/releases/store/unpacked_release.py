@@ -14,6 +14,7 @@ from node_runtime.releases.files.config import Configuration, application_enviro
 from node_runtime.releases.files.manifest import AppEntry, Manifest
 from node_runtime.releases.files.release_model import AppView, ReleaseView
 from node_runtime.releases.files.schemas import (
+    BUILT_IN_APPLICATIONS,
     App,
     Appup,
     NodeConfig,
@@ -84,8 +85,9 @@ def _read_appup(entry: AppEntry, find: Callable[[str], Path]) -> Appup:
 def check_whole(manifest: Manifest, locate: Callable[[str], Path]) -> None:
     """Raise `Refused` if a TOML file is missing or unreadable, or if a TOML file or a module contradicts the manifest.
 
-    A node checks this before it accepts a release. node.toml and sys.toml are checked, too, although only a boot uses
-    them.
+    An application may need only applications that start before it: otherwise a release that is installed without a
+    restart could run, but not boot. A node checks this before it accepts a release. node.toml and sys.toml are checked,
+    too, although only a boot uses them.
     """
     config = f"releases/{manifest.vsn}"
     for path in (
@@ -103,6 +105,7 @@ def check_whole(manifest: Manifest, locate: Callable[[str], Path]) -> None:
         )
     if set(release.starts) != {app.name for app in manifest.apps}:
         raise Refused(f"{config}/release.toml lists other applications than the manifest.")
+    started = set(BUILT_IN_APPLICATIONS)
     for entry in manifest.apps:
         for name, module in entry.modules.items():
             if module.path not in manifest.files or manifest.files[module.path].sha256 != module.sha256:
@@ -115,6 +118,13 @@ def check_whole(manifest: Manifest, locate: Callable[[str], Path]) -> None:
                     f"{entry.directory}/{file} belongs to {' '.join(found)}, but the manifest has {entry.name} "
                     f"{entry.vsn}."
                 )
+        for needed in app.applications:
+            if needed not in started:
+                raise Refused(
+                    f"{entry.directory}/app.toml says that {entry.name} needs {needed}, but the release does not start "
+                    f"{needed} before {entry.name}."
+                )
+        started.add(entry.name)
     read_toml(locate(f"{config}/node.toml"), NodeConfig)
     if f"{config}/sys.toml" in manifest.files:
         read_environment(locate(f"{config}/sys.toml"))

@@ -14,6 +14,7 @@ from . import (
     order_and_truncation,
     source_files,
     toml_files,
+    values_at_limits,
 )
 from .good_release import GoodRelease, read_good_release
 from .hostile_tarball import HostileTarball
@@ -27,6 +28,7 @@ GROUPS: Final[dict[str, tuple[HostileTarball, ...]]] = {
     "gzip streams": gzip_streams.ALL,
     "manifests": manifests.ALL,
     "TOML files": toml_files.ALL,
+    "values at limits": values_at_limits.ALL,
     "source files": source_files.ALL,
 }
 """The tarballs by the part of the format that they attack."""
