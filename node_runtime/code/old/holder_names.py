@@ -14,7 +14,7 @@ from node_runtime.code.forked_child import handled_signal
 from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol.messages import OldCodeHolder
 
-from .caches import CACHE, cache_name, cache_title
+from .caches import CACHE, cache_name, cache_title, unfound_cache_title
 from .connections import CONNECTION, is_connection
 from .thread_variables import ThreadVariables
 
@@ -89,7 +89,7 @@ def owner(thing: Any, held: object) -> OldCodeHolder | None:
 
 
 def ended_owner(thing: Any, held: object) -> OldCodeHolder | None:
-    """Return `thing` as a holder if it is an ended task or an exception; None for any other object.
+    """Return `thing` as a holder if it is an ended task, an exception, or a cache without a name; else None.
 
     The field `does` is empty, as in the result of `owner`. The caller also searches for objects that refer to `thing`,
     because one of them may have a better-known name.
@@ -97,6 +97,8 @@ def ended_owner(thing: Any, held: object) -> OldCodeHolder | None:
     kept = f"the exception {type(held).__name__}" if isinstance(held, BaseException) else "the result"
     if isinstance(thing, Task) and thing.done():
         return OldCodeHolder(kind="object", name=f"{kept} of the ended task {thing.get_name()}", does="")
+    if type(thing) is CACHE:
+        return OldCodeHolder(kind="object", name=unfound_cache_title(thing), does="")
     if isinstance(thing, BaseException):
         return OldCodeHolder(kind="object", name=f"an exception {type(thing).__name__}", does="")
     return None

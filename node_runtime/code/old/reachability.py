@@ -25,6 +25,7 @@ from collections import Counter, deque
 from itertools import chain, repeat
 from types import CellType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
+from weakref import getweakrefs
 
 from node_runtime.code.batch import Batch
 from node_runtime.code.garbage import collect_young
@@ -32,6 +33,8 @@ from node_runtime.code.module import HotModule
 from node_runtime.code.module_table import ModuleTable
 from node_runtime.code.registrations import Registry
 from node_runtime.code.version import ManagedModule, Version
+
+from .weak_entries import WeakEntries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -60,13 +63,14 @@ class ReferenceGraph:
         self._namespaces = {id(version.namespace) for version in versions} | {id(namespace) for namespace in others}
         self._names = {version.unit.source.module for version in versions} | {other["__name__"] for other in others}
         self._records = {id(version) for version in versions}
+        self._weak_entries = WeakEntries()
         self._objects: list[Any] = []
         self._inside: set[int] = set()
         self._own_ids: set[int] = set()
         self._own: deque[Any] = deque()
         self._indirect: deque[Any] = deque()
         self._explore(versions, others)  # a separate call, whose variables are gone when references are counted
-        self._counts, referents = _counts_and_referents(self._objects)
+        self._counts, referents = _counts_and_referents(self._objects, self._weak_entries)
         self._references = Counter(chain.from_iterable(referents))
         by_id = {id(thing): thing for thing in self._objects}
         self._inner = {
@@ -160,6 +164,7 @@ class ReferenceGraph:
 
     def _visit(self, thing: Any, *, own: bool) -> int:
         inside, referents = self._inside, gc.get_referents(thing)
+        referents += self._weak_entries.kept_with(getweakrefs(thing))
         has_dict = own and (type(thing) is FunctionType or issubclass(type(thing), type))
         for other in referents:
             key = id(other)
@@ -203,23 +208,27 @@ def _is_known(cls: type) -> bool:
     return module is not None and cls.__qualname__.partition(".")[0] in module.__dict__
 
 
-def _counts_and_referents(things: list[Any]) -> tuple[list[int], list[list[int]]]:
+def _counts_and_referents(things: list[Any], weak_entries: WeakEntries) -> tuple[list[int], list[list[int]]]:
     """Return, for each of `things`, the number of references (without that of the list) and the `id`s of its referents.
 
     One statement reads everything and calls only built-in functions. So no other thread runs meanwhile, and no garbage
-    collection runs finalizers.
+    collection runs finalizers. The keys and values of weak dictionaries that live as long as a thing count among its
+    referents.
     """
     referents_of = map(map, repeat(id), map(gc.get_referents, things))
-    reads: list[Iterable[Any]] = [map(sys.getrefcount, things), map(list, referents_of)]
+    reads: list[Iterable[Any]] = [
+        map(sys.getrefcount, things), map(list, referents_of), map(getweakrefs, things)
+    ]  # fmt: skip
     (spare,) = map(sys.getrefcount, [object()])
     enabled = gc.isenabled()
     gc.disable()
     try:
-        counts, referents = map(list, reads)
+        counts, referents, weak = map(list, reads)
     finally:
         if enabled:
             gc.enable()
-    return [count - spare for count in counts], referents
+    also = ([id(one) for one in weak_entries.kept_with(references)] for references in weak)
+    return [count - spare for count in counts], [[*ids, *more] for ids, more in zip(referents, also, strict=True)]
 
 
 def held_namespaces(

@@ -1,0 +1,1 @@
+"""There is no page of the node in this case."""
