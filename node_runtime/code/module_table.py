@@ -126,9 +126,9 @@ def _lasting_functions(namespace: Namespace) -> list[FunctionType]:
     """
 
     def own(things: Iterable[object]) -> list[FunctionType]:
-        return [each for each in things if isinstance(each, FunctionType) and each.__globals__ is namespace]
+        return [each for each in things if type(each) is FunctionType and each.__globals__ is namespace]
 
-    methods = (own(vars(each).values()) for each in namespace.values() if isinstance(each, type))
+    methods = (own(vars(each).values()) for each in namespace.values() if issubclass(type(each), type))
     return own(namespace.values())[:1] or [each[0] for each in methods if each]
 
 

@@ -40,13 +40,16 @@ _NOT_COMPARED = frozenset({
 _LINE_NUMBER = "__firstlineno__"
 
 
-def is_reusable_kind(cls: object, module: str, name: str) -> TypeGuard[type]:
+def is_reusable_kind(cls: Any, module: str, name: str) -> TypeGuard[type]:
     """Return whether `cls` is defined at the top level of `module` under `name`, and of a kind that can be reused.
 
     These kinds can be reused: classes without a metaclass of their own, enumerations, models of pydantic, and structs
-    of msgspec. An abstract class can be reused only if it is a dataclass or an exception.
+    of msgspec. An abstract class can be reused only if it is a dataclass or an exception. A class with a property
+    `__class__`, as proxies have, can't be reused: such an attribute can't be set later.
     """
-    if not isinstance(cls, type) or (cls.__module__, cls.__qualname__) != (module, name):
+    if not issubclass(type(cls), type) or (cls.__module__, cls.__qualname__) != (module, name):
+        return False
+    if "__class__" in vars(cls):
         return False
     if type(cls) is abc.ABCMeta:
         return "__dataclass_fields__" in vars(cls) or issubclass(cls, BaseException)

@@ -87,16 +87,16 @@ def is_plain(value: object) -> bool:
     return same_plain(value, value)
 
 
-def same_plain(old: object, new: object) -> bool:
+def same_plain(old: Any, new: Any) -> bool:
     """Return whether two constants are equal and of one type.
 
     Constants are numbers, strings, None, and tuples and frozen sets of constants.
     """
     if type(old) is not type(new):
         return False
-    if isinstance(old, tuple) and isinstance(new, tuple):
+    if issubclass(type(old), tuple) and issubclass(type(new), tuple):
         return len(old) == len(new) and all(map(same_plain, old, new))
-    if isinstance(old, frozenset):
+    if issubclass(type(old), frozenset):
         return old == new and all(type(item) in _PLAIN_TYPES for item in old)
     return type(old) in _PLAIN_TYPES and repr(old) == repr(new)
 
@@ -126,7 +126,7 @@ class DefinitionComparison:
             return KEEP_NEW
         if type(old) is not type(new):
             return KEEP_OLD if self._is_same_member(old, new) else DIFFERENT
-        return self._compare_functions(old, new) if isinstance(old, FunctionType) else self._compare_values(old, new)
+        return self._compare_functions(old, new) if type(old) is FunctionType else self._compare_values(old, new)
 
     def compare_all(self, *pairs: tuple[Any, Any]) -> Equality:
         """Compare two objects by their parts: each pair has the old and the new value of a part."""
@@ -136,23 +136,23 @@ class DefinitionComparison:
         return KEEP_OLD if KEEP_OLD in found else KEEP_NEW if KEEP_NEW in found else KEEP_EITHER
 
     def _compare_values(self, old: Any, new: Any) -> Equality:
-        if isinstance(old, (*_GENERIC_ALIASES, typing.ForwardRef, set)):
+        if issubclass(type(old), (*_GENERIC_ALIASES, typing.ForwardRef, set)):
             return KEEP_EITHER if old == new else DIFFERENT
-        if isinstance(old, enum.property):
+        if issubclass(type(old), enum.property):
             # An enum.property may also hold the member of the same name, so the old property is kept.
             return (
                 KEEP_OLD
                 if self.compare_all(*((getattr(old, name), getattr(new, name)) for name in _ACCESSORS)) is KEEP_EITHER
                 else DIFFERENT
             )
-        if isinstance(old, _DESCRIPTORS):
+        if issubclass(type(old), _DESCRIPTORS):
             return KEEP_OLD
         parts = _parts(old, new)
         return DIFFERENT if parts is None else self.compare_all(*parts)
 
     def _is_same_member(self, old: Any, new: Any) -> bool:
         """Return whether both are members of the compared enumerations and have the same name; values may differ."""
-        return (type(old), type(new)) == self._classes and isinstance(old, enum.Enum) and old.name == new.name
+        return (type(old), type(new)) == self._classes and issubclass(type(old), enum.Enum) and old.name == new.name
 
     def _are_slots_originals(self, old: Any, new: Any) -> bool:
         """Return whether `old` and `new` are the classes from which `dataclass(slots=True)` made the compared classes.
@@ -160,7 +160,7 @@ class DefinitionComparison:
         The decorator makes a second class. Functions of the class body may still refer to the original class.
         """
         return all(
-            isinstance(twin, type)
+            issubclass(type(twin), type)
             and (twin.__module__, twin.__qualname__) == (cls.__module__, cls.__qualname__)
             and "__dataclass_fields__" in vars(twin)
             and "__slots__" in vars(cls)
@@ -229,8 +229,8 @@ class DefinitionComparison:
             old is new
             or same_plain(old, new)
             or (
-                isinstance(old, FunctionType)
-                and isinstance(new, FunctionType)
+                issubclass(type(old), FunctionType)
+                and issubclass(type(new), FunctionType)
                 and self._compare_functions(old, new) is not DIFFERENT
             )
         )

@@ -46,7 +46,7 @@ class Dependent(msgspec.Struct, frozen=True):
 def own_classes(module: str, namespace: Namespace) -> Iterator[tuple[str, type]]:
     """Yield the classes that a module defines at its top level."""
     for name, value in list(namespace.items()):
-        if isinstance(value, type) and (value.__module__, value.__qualname__) == (module, name):
+        if issubclass(type(value), type) and (value.__module__, value.__qualname__) == (module, name):
             yield name, value
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from operator import is_
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
 from node_runtime.code.module import HotModule
@@ -17,7 +17,7 @@ from node_runtime.code.registrations import OsProcessSettings
 _NO_UNDO: Final = "a revert does not undo this"
 _FOR_EVER: Final = ((sys, "addaudithook"), (os, "register_at_fork"))
 """Functions that register another function permanently."""
-_CODE: Final = (FunctionType, BuiltinFunctionType, type, staticmethod, classmethod, property)
+_CODE: Final = (FunctionType, BuiltinFunctionType, MethodType, type, staticmethod, classmethod, property)
 
 
 class BodyEffects:
@@ -86,18 +86,20 @@ class BodyEffects:
             namespace_now = now.get((module, owner), {})
             if _are_same(namespace, namespace_now):
                 continue
-            before, after = _code_in(namespace), _code_in(namespace_now)
-            for name, value in before.items():
-                new = after.get(name, value)
-                if new is not value:
+            for name, value in namespace.items():
+                new = namespace_now.get(name, value)
+                if new is not value and (self._is_made(new) or (_is_a(value, _CODE) and _is_a(new, _CODE))):
                     yield f"{self._maker(new)} replaces {owner}.{name}; {_NO_UNDO}."
-            for name in after.keys() - before.keys():
-                if getattr(after[name], "__module__", None) in self._executed:
-                    yield f"{self._maker(after[name])} sets {owner}.{name}; {_NO_UNDO}."
+            for name in namespace_now.keys() - namespace.keys():
+                if self._is_made(namespace_now[name]):
+                    yield f"{self._maker(namespace_now[name])} sets {owner}.{name}; {_NO_UNDO}."
+
+    def _is_made(self, value: Any) -> bool:
+        """Return whether a value is a function or class of a body that has run, or an instance of such a class."""
+        return _home(value) in self._executed
 
     def _maker(self, value: Any) -> str:
-        module = getattr(value, "__module__", None)
-        return f"The body of {module}" if module in self._executed else "A library that a body imports"
+        return f"The body of {_home(value)}" if self._is_made(value) else "A library that a body imports"
 
 
 def _namespaces() -> Iterator[tuple[tuple[str, str], Mapping[str, Any]]]:
@@ -111,7 +113,7 @@ def _namespaces() -> Iterator[tuple[tuple[str, str], Mapping[str, Any]]]:
             continue  # an object by which a module has replaced itself
         namespace = vars(module)
         yield (name, name), namespace
-        for cls in [value for value in namespace.values() if isinstance(value, type)]:
+        for cls in [value for value in namespace.values() if _is_a(value, type)]:
             if cls.__module__ == name:
                 yield (name, f"{name}.{cls.__qualname__}"), vars(cls)
 
@@ -121,5 +123,16 @@ def _are_same(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     return before.keys() == after.keys() and all(map(is_, before.values(), map(after.__getitem__, before)))
 
 
-def _code_in(namespace: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in namespace.items() if isinstance(value, _CODE)}
+def _home(value: Any) -> str | None:
+    """Return the module of a function or class, or of the class of an instance."""
+    if _is_a(value, (staticmethod, classmethod, partial)):
+        return _home(value.func if _is_a(value, partial) else value.__func__)
+    if _is_a(value, property):
+        return _home(value.fget)
+    home = getattr(value if _is_a(value, _CODE) else type(value), "__module__", None)
+    return home if _is_a(home, str) else None
+
+
+def _is_a(value: Any, kinds: type | tuple[type, ...]) -> bool:
+    """Return whether a value has one of these classes. `isinstance` would run the code of a lazy object."""
+    return issubclass(type(value), kinds)

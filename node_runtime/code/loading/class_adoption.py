@@ -156,5 +156,5 @@ def _variables(version: Version, table: ModuleTable) -> Iterator[tuple[str, Any]
     """Yield the global variables of a version, except imported names, functions, classes and modules."""
     imported = copied_aliases(version, table)
     for name, value in list(version.namespace.items()):
-        if not name.startswith("__") and name not in imported and not isinstance(value, _NOT_DATA):
+        if not name.startswith("__") and name not in imported and not issubclass(type(value), _NOT_DATA):
             yield name, value

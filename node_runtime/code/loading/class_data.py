@@ -27,7 +27,7 @@ def named_value(namespace: Namespace, name: str) -> Any:
     if not owner:
         return namespace.get(name, MISSING)
     cls = named_value(namespace, owner)
-    return vars(cls).get(attribute, MISSING) if isinstance(cls, type) else MISSING
+    return vars(cls).get(attribute, MISSING) if issubclass(type(cls), type) else MISSING
 
 
 def data_attributes(module: str, namespace: Namespace) -> Iterator[tuple[str, Any]]:
@@ -37,7 +37,7 @@ def data_attributes(module: str, namespace: Namespace) -> Iterator[tuple[str, An
     """
     homes = {module.partition(".")[0], *sys.stdlib_module_names}
     for name, cls in own_classes(module, namespace):
-        for attribute, value in list(vars(cls).items()) if not isinstance(cls, enum.EnumType) else ():
+        for attribute, value in list(vars(cls).items()) if not issubclass(type(cls), enum.EnumType) else ():
             home = type(value).__module__.partition(".")[0]
             is_data = home in homes and not hasattr(type(value), "__get__")
             if is_data and not attribute.startswith(("__", "_abc_")):

@@ -121,5 +121,5 @@ def named_containers(namespace: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             if (value.__module__, value.__qualname__) == (module, name):
                 own = [(f"{name}.{key}", part) for key, part in vars(value).items() if not key.startswith("__")]
                 yield from (pair for pair in own if issubclass(type(pair[1]), _CONTAINERS))
-        elif not name.startswith("__") and not isinstance(value, FunctionType) and is_followed(value):
+        elif not name.startswith("__") and type(value) is not FunctionType and is_followed(value):
             yield name, value

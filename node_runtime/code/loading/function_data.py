@@ -83,7 +83,7 @@ def parts_of_function(name: str, value: Any) -> Iterator[NamedValue]:
         yield from (NamedValue(f"{name}.<partial>.{index}", each) for index, each in enumerate(value.args))
         yield from (NamedValue(f"{name}.<partial>.{key}", each) for key, each in value.keywords.items())
     elif isinstance(value, _METHODS):
-        if not isinstance(value.__self__, (ModuleType, type)):
+        if not issubclass(type(value.__self__), (ModuleType, type)):
             yield NamedValue(f"{name}.<self>", value.__self__)
     else:
         yield from (NamedValue(f"{name}.{key}", each, rebound=True) for key, each in vars(value).items())
@@ -115,10 +115,10 @@ def _names_stored_in_cells(code: CodeType) -> set[str]:
 
 def member_function(member: Any) -> Any:
     """Return the function of a method, property or the like in a class; None for any other member."""
-    if isinstance(member, (staticmethod, classmethod)):
+    if issubclass(type(member), (staticmethod, classmethod)):
         member = member.__func__
-    elif isinstance(member, property):
+    elif issubclass(type(member), property):
         member = member.fget
-    elif isinstance(member, functools.cached_property):
+    elif issubclass(type(member), functools.cached_property):
         member = member.func
-    return member if isinstance(member, FunctionType) else None
+    return member if type(member) is FunctionType else None

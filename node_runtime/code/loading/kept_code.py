@@ -34,7 +34,7 @@ class KeptCode:
         """Return the names, such as "shop.items.add", of the replaced functions and classes that `thing` refers to."""
         found: dict[str, None] = {}
         for code in code_in(thing, limit=MAX_OBJECTS):
-            if isinstance(code, FunctionType):
+            if issubclass(type(code), FunctionType):
                 module = self._namespaces.get(id(code.__globals__))
                 if module is not None:
                     found[f"{module}.{code.__qualname__}"] = None

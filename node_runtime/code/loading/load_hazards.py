@@ -262,8 +262,8 @@ class _HazardFinder:
                 self._table.namespace(entry.module) or {} for entry in version.imports.entries if entry.name == "*"
             ]
             for name, value in list(version.namespace.items()):
-                origin = self._stale.origin(value) if isinstance(value, (FunctionType, type)) else None
-                if origin is not None and isinstance(value, type) and self._stale.keeps(version, origin):
+                origin = self._stale.origin(value) if issubclass(type(value), (FunctionType, type)) else None
+                if origin is not None and issubclass(type(value), type) and self._stale.keeps(version, origin):
                     continue
                 if any(is_exported(namespace, name) and namespace.get(name) is value for namespace in starred):
                     continue
@@ -288,7 +288,7 @@ class _HazardFinder:
 
     def _new_class(self, value: Any) -> type | None:
         """Return the class that an instance in `__carry__` adopts at the commit; None if it keeps its class."""
-        return None if isinstance(value, type) else self.replaced.get(type(value), ("", None))[1]
+        return None if issubclass(type(value), type) else self.replaced.get(type(value), ("", None))[1]
 
     def registries(self) -> Iterator[str]:
         """Report containers of other modules that have functions or classes of the new or the replaced versions."""
@@ -323,7 +323,7 @@ class _HazardFinder:
     def _unreported_origin(self, thing: Any) -> str | None:
         """Return the module of a replaced function or class; None for a class that another sentence has reported."""
         origin = self._stale.origin(thing)
-        is_reported = isinstance(thing, type) and f"{origin}:{thing.__qualname__}" in self._reported
+        is_reported = issubclass(type(thing), type) and f"{origin}:{thing.__qualname__}" in self._reported
         return None if is_reported else origin
 
     def stale_references(self) -> Iterator[str]:
@@ -349,7 +349,7 @@ class _HazardFinder:
 
     def _is_replaced(self, thing: Any, version: Version) -> bool:
         """Return whether `thing` is a replaced function or class, or a class with functions of an old version."""
-        if not isinstance(thing, type):
+        if not issubclass(type(thing), type):
             return _origin_key(thing) in self._old
         return thing in self.replaced or (
             thing not in version.reused_classes and any(_origin_key(part) in self._old for part in vars(thing).values())
@@ -358,7 +358,7 @@ class _HazardFinder:
     def _generic_methods(self) -> list[Any]:
         """Return the generic functions in the `singledispatchmethod`s of the classes that the load replaces."""
         members = [member for cls in self.replaced for member in vars(cls).values()]
-        return [member.dispatcher for member in members if isinstance(member, singledispatchmethod)]
+        return [member.dispatcher for member in members if issubclass(type(member), singledispatchmethod)]
 
     def _values(self, kind: type) -> list[Any]:
         """Return the global values of type `kind` in all loaded modules and in the new versions, each value once."""
@@ -373,7 +373,7 @@ class _HazardFinder:
 
 def _origin_key(thing: Any) -> int:
     """Return the `id` of the namespace of a function, or of a class itself."""
-    return id(thing.__globals__ if isinstance(thing, FunctionType) else thing)
+    return id(thing.__globals__ if issubclass(type(thing), FunctionType) else thing)
 
 
 def _origins(keys: list[int], modules: dict[int, str]) -> list[str]:

@@ -78,7 +78,7 @@ def forget_frames(namespace: Namespace) -> None:
     caught = [
         value
         for value in list(namespace.values())
-        if isinstance(value, BaseException)
+        if issubclass(type(value), BaseException)  # `isinstance` would run the code of a lazy object
         and value.__traceback__ is not None
         and value.__traceback__.tb_frame.f_globals is namespace
     ]

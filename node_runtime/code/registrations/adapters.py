@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from . import libraries, library_signals
 from .generic_functions import generic_functions
-from .late_functions import codec_searches, exit_functions
+from .late_functions import codec_error_handlers, codec_searches, exit_functions
 from .registry import Registry
 from .views import Hooks, LoggerSettings, SignalHandlers, WarningFilters, loggers
 
@@ -32,6 +32,17 @@ def _logging(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Regi
         yield Registry(f"the handlers of logger {logger.name!r}", logger.handlers, ("handlers", logger.name))
         yield Registry(f"the filters of logger {logger.name!r}", logger.filters, ("filters", logger.name))
     yield Registry("the settings of loggers", _LOGGER_SETTINGS, "logger settings")
+    for title, names in ("names", logging._levelToName), ("numbers", logging._nameToLevel):
+        yield Registry(f"the {title} of logging levels", names, ("levels", title), stays=True)
+
+
+def _archive_formats(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
+    for title, formats in ("packing", module._ARCHIVE_FORMATS), ("unpacking", module._UNPACK_FORMATS):
+        yield Registry(f"the formats of shutil for {title}", formats, ("shutil", title), stays=True)
+
+
+def _xml_prefixes(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
+    yield Registry("the prefixes of xml.etree", module._namespace_map, "xml", stays=True)
 
 
 def _import_system(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
@@ -43,6 +54,7 @@ def _import_system(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterato
 def _process(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
     yield Registry("the functions of atexit", exit_functions, "atexit")
     yield Registry("the codecs", codec_searches, "codecs")
+    yield Registry("the error handlers of codecs", codec_error_handlers, "codec errors", stays=True)
     yield Registry("the signal handlers", _SIGNAL_HANDLERS, "signals", stays=True)
     yield Registry("the hooks of the interpreter", _HOOKS, "hooks", stays=True)
     yield Registry("gc.callbacks", gc.callbacks, "gc")
@@ -64,6 +76,8 @@ ADAPTERS: Final[tuple[tuple[str, Adapter], ...]] = (
     ("functools", generic_functions),
     ("logging", _logging),
     ("warnings", _warnings),
+    ("shutil", _archive_formats),
+    ("xml.etree.ElementTree", _xml_prefixes),
     ("sqlite3", _sqlite3),
     ("prometheus_client.registry", libraries.prometheus),
     ("sqlalchemy.sql.schema", libraries.sqlalchemy_tables),

@@ -28,8 +28,10 @@ def generic_functions(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iter
             if type(value) is FunctionType:
                 if hasattr(value, "_clear_cache"):
                     yield from _implementations(value)
-            elif isinstance(value, type) and functools.singledispatchmethod in map(type, list(vars(value).values())):
-                parts = list(vars(value).values()) if value.__module__ == namespace.get("__name__") else []
+            elif issubclass(type(value), type):
+                parts = list(vars(value).values())
+                if functools.singledispatchmethod not in map(type, parts) or value.__module__ != namespace["__name__"]:
+                    continue
                 for part in parts:
                     if type(part) is functools.singledispatchmethod:
                         yield from _implementations(part.dispatcher)

@@ -106,4 +106,4 @@ def _either(module: Any, *names: str) -> Any:
 
 
 def _values(namespaces: Iterable[dict[str, Any]], kind: type) -> list[Any]:
-    return [value for namespace in namespaces for value in list(namespace.values()) if isinstance(value, kind)]
+    return [value for namespace in namespaces for value in list(namespace.values()) if issubclass(type(value), kind)]

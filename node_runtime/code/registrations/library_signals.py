@@ -63,5 +63,5 @@ def _signals(kind: type, namespaces: Iterable[dict[str, Any]]) -> dict[int, tupl
         id(value): (name, value)
         for namespace in [*namespaces, *modules]
         for name, value in list(namespace.items())
-        if isinstance(value, kind)
+        if issubclass(type(value), kind)
     }

@@ -9,7 +9,7 @@ import importlib
 import sys
 import threading
 import typing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -360,3 +360,28 @@ def test_an_error_of_a_body_without_a_text_is_told_with_its_module_and_line(app:
     """
     with pytest.raises(LoadFailed, match=r"^a can't be loaded: a Mute whose text raised AttributeError \(.*, line 5\)"):
         app.load(a=text)
+
+
+LAZY = """
+    class Lazy:
+        @property
+        def __class__(self): raise RuntimeError("not configured")
+    lazy = Lazy()
+    class Shelf:
+        first = lazy
+    def get(what=lazy): return {n}
+    get.kept = lazy
+    TABLE = {{"lazy": lazy}}
+"""
+
+
+def test_a_lazy_object_that_cannot_name_its_class_yet_is_no_obstacle(app: App) -> None:
+    app.boot(m=LAZY.format(n=1), kept=LAZY.format(n=1))
+    m: Any = __import__("m")
+    __import__("kept")
+    batch = app.prepare(m=LAZY.format(n=2))
+    assert (batch.warnings(), batch.carried_obstacles()) == ((), [])
+    batch.commit()
+    assert m.get() == 2
+    batch.revert()
+    assert m.get() == 1

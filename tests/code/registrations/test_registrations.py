@@ -6,11 +6,13 @@ import atexit
 import codecs
 import contextlib
 import logging
+import shutil
 import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -87,7 +89,7 @@ def test_the_order_of_handlers_is_kept(app: App) -> None:
 
 
 INTERPRETER = """
-    import atexit, codecs, signal, sys, warnings
+    import atexit, codecs, logging, shutil, signal, sys, warnings, xml.etree.ElementTree
     class Finder:
         n = "registrations"
         @staticmethod
@@ -102,6 +104,10 @@ INTERPRETER = """
     sys.excepthook = hook
     signal.signal(signal.SIGUSR2, hook)
     codecs.register(search)
+    codecs.register_error("registrations", lambda error: ({n!r}, error.end))
+    logging.addLevelName(33, "registrations {n}")
+    shutil.register_archive_format("registrations", hook, description={n!r})
+    xml.etree.ElementTree.register_namespace("reg{n}", "urn:registrations")
     atexit.register(hook)
 """
 
@@ -121,13 +127,18 @@ def interpreter() -> dict[str, Any]:
         with contextlib.suppress(LookupError):
             codecs.lookup(f"registrations_{name}")
             found["codecs"].append(name)
+    with contextlib.suppress(LookupError):
+        found["codec error"] = "é".encode("ascii", "registrations").decode()
+    found["level"] = logging.getLevelName(33)[-1]
+    found["archive"] = dict(shutil.get_archive_formats()).get("registrations")
+    found["prefix"] = ElementTree.tostring(ElementTree.Element("{urn:registrations}x")).decode()[:5][-1]
     return found
 
 
 def shown(name: str) -> dict[str, Any]:
     return {
         "path": [name], "finders": 1, "filters": [name], "modules": name, "excepthook": name, "signal": name,
-        "codecs": [name],
+        "codecs": [name], "codec error": name, "level": name, "archive": name, "prefix": name,
     }  # fmt: skip
 
 
@@ -142,7 +153,9 @@ def test_registries_of_the_interpreter_have_what_the_current_version_registers(a
     batch.revert()
     assert interpreter() == shown("a")
     gone = app.load(m="N = 1")
-    assert interpreter() == {**dict.fromkeys(shown("a")), "path": [], "finders": 0, "filters": [], "codecs": []}
+    nothing: dict[str, Any] = {**dict.fromkeys(shown("a")), "path": [], "finders": 0, "filters": [], "codecs": []}
+    del nothing["codec error"]
+    assert interpreter() == nothing | {"level": "3", "prefix": ":"}
     assert signal.getsignal(signal.SIGUSR2) is signal.SIG_DFL
     gone.revert()
     assert interpreter() == shown("a")

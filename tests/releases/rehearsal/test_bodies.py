@@ -205,17 +205,24 @@ json.JSONDecoder.decode = decode
 
 async def test_what_a_body_patches_in_a_module_that_stays_is_told(small: SmallNode) -> None:
     counter = "def target(): ...\ndef patched(): ...\nfrom shop import kept\n" + COUNTER
-    kept = "def target(): ...\nclass Kept:\n    def m(self): ...\n"
+    kept = "theme = None\ndef target(): ...\nclass Kept:\n    def m(self): ...\n"
     small.write("1", {"shop.kept": kept, "shop.counter": counter})
-    patches = "kept.target = kept.Kept.m = kept.Kept.new = patched\n"
+    patches = (
+        "kept.target = kept.Kept.m = kept.Kept.new = patched\n"
+        "class Theme:\n    def title(self): ...\n"
+        "kept.theme, kept.title = Theme(), Theme().title\n"
+        "kept.limit = 5\n"
+    )
     small.write("2", {"shop.kept": kept, "shop.counter": counter + patches}, LOAD_COUNTER)
     small.boot()
     importlib.import_module("shop.counter")
-    warnings = [one for one in (await small.handler.plan("2")).warnings if "body" in one]
+    warnings = [one for one in (await small.handler.plan("2")).warnings if "body" in one and "registries" not in one]
     assert sorted(warnings) == [
         "The body of shop.counter replaces shop.kept.Kept.m; a revert does not undo this.",
         "The body of shop.counter replaces shop.kept.target; a revert does not undo this.",
+        "The body of shop.counter replaces shop.kept.theme; a revert does not undo this.",
         "The body of shop.counter sets shop.kept.Kept.new; a revert does not undo this.",
+        "The body of shop.counter sets shop.kept.title; a revert does not undo this.",
     ]
 
 

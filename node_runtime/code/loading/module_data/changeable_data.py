@@ -56,8 +56,8 @@ def changeable_object(value: Any) -> Any:
             continue
         seen.add((id(one), id(holder)))
         outermost = one if holder is MISSING else holder
-        if isinstance(one, (*PLAIN, enum.Enum)) or type(one).__module__.partition(".")[0] in _OF_VALUES:
-            if holder is not MISSING and not (isinstance(one, PLAIN) and one in (None, "", b"")):
+        if issubclass(type(one), (*PLAIN, enum.Enum)) or type(one).__module__.partition(".")[0] in _OF_VALUES:
+            if holder is not MISSING and not (issubclass(type(one), PLAIN) and one in (None, "", b"")):
                 return holder
         elif (same := _unchangeable_parts(one)) is not None:
             waiting += ((part, holder) for part in same)
@@ -71,7 +71,7 @@ def changeable_object(value: Any) -> Any:
 def _is_filled(value: Any) -> bool:
     """Return whether a changeable object holds data, apart from its attributes."""
     kind: Any = type(value)
-    if isinstance(value, sqlite3.Connection):
+    if issubclass(type(value), sqlite3.Connection):
         return unsaved_rows(value) > 0
     number = entries(value)
     if number is not None or attributes(value) is not None:
@@ -86,15 +86,15 @@ def _is_of_library(kind: type) -> bool:
 
 def _unchangeable_parts(value: Any) -> Iterator[Any] | list[Any] | None:
     """Return the parts of an object that keeps the same parts for ever; None for any other object."""
-    if isinstance(value, _CONSTANTS):
+    if issubclass(type(value), _CONSTANTS):
         return []
-    if type(value) is CACHE or isinstance(value, (tuple, frozenset)) or is_frozen(type(value)):
+    if type(value) is CACHE or issubclass(type(value), (tuple, frozenset)) or is_frozen(type(value)):
         return (part for _, part in parts(value))
-    if isinstance(value, MappingProxyType):
+    if issubclass(type(value), MappingProxyType):
         return (part for holder in gc.get_referents(value) for _, part in parts(holder))
-    if isinstance(value, functools.partial):
+    if issubclass(type(value), functools.partial):
         return [value.func, *value.args, *value.keywords.values()]
-    return [value.__self__] if isinstance(value, MethodType) else None
+    return [value.__self__] if issubclass(type(value), MethodType) else None
 
 
 def unsaved_rows(database: sqlite3.Connection) -> int:

@@ -56,16 +56,16 @@ class Comparison(msgspec.Struct, frozen=True):
 
     def _inner(self, value: Any, made: list[Any]) -> list[Part] | None:
         """Return the parts of `value`; None if `value` has data of its own. `made` has objects of the same kind."""
-        if isinstance(value, threading.local):
+        if issubclass(type(value), threading.local):
             return list(_of_threads(value, made))
-        if isinstance(value, (*PLAIN, *BUFFERS)):
-            same = any(value == other for other in made) or (isinstance(value, str) and self._moved(value) in made)
-        elif isinstance(value, STEPPED):
+        if issubclass(type(value), (*PLAIN, *BUFFERS)):
+            same = any(value == other for other in made) or (type(value) is str and self._moved(value) in made)
+        elif issubclass(type(value), STEPPED):
             reached = [_progress(other) for other in made]
-            same = _progress(value) in reached or (isinstance(value, Random) and _is_seeded_by_chance(reached))
-        elif isinstance(value, ContextVar):
+            same = _progress(value) in reached or (issubclass(type(value), Random) and _is_seeded_by_chance(reached))
+        elif issubclass(type(value), ContextVar):
             same = any(entries(value) == entries(other) for other in made)
-        elif isinstance(value, CODE):
+        elif issubclass(type(value), CODE):
             same = True
         else:
             return _of_labels(data_by_label(value), [data_by_label(other) for other in made])
@@ -93,13 +93,13 @@ def _progress(value: Any) -> Any:
 
     Of a database on disk, only an open transaction is progress.
     """
-    if isinstance(value, Random):
+    if issubclass(type(value), Random):
         return Random.getstate(value)
-    if isinstance(value, itertools.count):
+    if issubclass(type(value), itertools.count):
         return repr(value)
-    if isinstance(value, (StringIO, BytesIO)):
+    if issubclass(type(value), (StringIO, BytesIO)):
         return None if value.closed else value.getvalue()
-    if isinstance(value, sqlite3.Connection):
+    if issubclass(type(value), sqlite3.Connection):
         return unsaved_rows(value)
     return None if value.gi_frame is None else value.gi_frame.f_lasti
 

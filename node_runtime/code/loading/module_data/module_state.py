@@ -97,7 +97,7 @@ def module_values(
         elif entries(value) != 0 and not comparison.is_made_anew(value, new):
             made_again = _Data(module, repeated().get(module, {})) if made_again is None else made_again
             fate = "made anew" if comparison.is_made_anew(value, new, made_again.value(name)) else "lost"
-        if fate != "made anew" or type(value) is CACHE or not (isinstance(value, PLAIN) or "." in name):
+        if fate != "made anew" or type(value) is CACHE or not (issubclass(type(value), PLAIN) or "." in name):
             code = tuple(kept.names_in(value)) if fate == "lost" else ()
             size = estimated_size(value)
             back = fate in ("carried", "migrated") and _loses_changes(held, new, before, after)
@@ -164,9 +164,9 @@ class _Data:
 
 
 def _may_hold_data(value: Any, rebound: bool) -> bool:
-    if isinstance(value, (*PLAIN, enum.Enum)):
+    if issubclass(type(value), (*PLAIN, enum.Enum)):
         return rebound
-    if isinstance(value, (*CODE, MappingProxyType)):
+    if issubclass(type(value), (*CODE, MappingProxyType)):
         return False
-    known = isinstance(value, (*CONTAINERS, *STEPPED, CACHE, ContextVar, threading.local))
+    known = issubclass(type(value), (*CONTAINERS, *STEPPED, CACHE, ContextVar, threading.local))
     return rebound or known or attributes(value) is not None

@@ -52,7 +52,7 @@ def _values_now(local: threading.local) -> list[dict[str, Any]]:
 def _locals(version: Version) -> Iterator[threading.local]:
     waiting = list(version.namespace.values())
     for value in version.namespace.values():
-        if isinstance(value, type) and value.__module__ == version.unit.source.module:
+        if issubclass(type(value), type) and value.__module__ == version.unit.source.module:
             waiting += vars(value).values()
     seen: set[int] = set()
     for _ in range(MAX_SEARCHED):

@@ -48,13 +48,13 @@ def entries(value: Any) -> int | None:
     """Return the number of entries of a container, a cache or the like; None for any other object."""
     if type(value) is CACHE:
         return value.cache_info().currsize
-    if isinstance(value, _QUEUES):
-        return value.qsize()
-    if isinstance(value, ContextVar):
+    if issubclass(type(value), _QUEUES):
+        return int(value.qsize())
+    if issubclass(type(value), ContextVar):
         return sum(value in context for context in _contexts())
-    if isinstance(value, threading.local):
+    if issubclass(type(value), threading.local):
         return sum(map(len, values_by_thread(value)))
-    return len(value) if isinstance(value, _COUNTED) else None
+    return len(value) if issubclass(type(value), _COUNTED) else None
 
 
 def is_waited_for(value: Any) -> bool:
@@ -83,7 +83,7 @@ def kind_name(value: Any) -> str:
 def attributes(value: Any) -> dict[str, Any] | None:
     """Return the attributes of an instance that can be read without running code of its class; None without any."""
     kind = type(value)
-    is_inspected = kind.__module__ in _INSPECTED or isinstance(value, CONTAINERS)
+    is_inspected = kind.__module__ in _INSPECTED or issubclass(type(value), CONTAINERS)
     if kind.__module__ in sys.stdlib_module_names and not is_inspected:
         return None
     found: dict[str, Any] = {}
@@ -110,17 +110,17 @@ def parts(value: Any) -> Iterator[tuple[Any, Any]]:
 
     A label is a key, an index, or "." with the attribute's name; it never depends on an identity.
     """
-    if isinstance(value, threading.local):
+    if issubclass(type(value), threading.local):
         yield from enumerate(values_by_thread(value))
         return
-    if isinstance(value, Mapping) and isinstance(value, dict):
+    if issubclass(type(value), Mapping) and issubclass(type(value), dict):
         made = type(value) is defaultdict
         yield from ((key, part) for key, part in dict.items(value) if not (made and _is_as_made_by_look_up(part)))
-    elif isinstance(value, (list, tuple, deque)):
+    elif issubclass(type(value), (list, tuple, deque)):
         yield from enumerate(value)
     elif type(value) is CACHE:
         yield from _results(value)
-    elif isinstance(value, (set, frozenset)):
+    elif issubclass(type(value), (set, frozenset)):
         yield from ((index, each) for index, each in enumerate(sorted(value, key=_order)))
     again = made_on_use(type(value))
     yield from ((f".{name}", part) for name, part in (attributes(value) or {}).items() if name not in again)
@@ -143,10 +143,10 @@ def _is_as_made_by_look_up(value: Any) -> bool:
 
 def _order(value: Any) -> tuple[str, str]:
     """Return a sort key that gives equal sets the same order: the item's class, and the plain values in the item."""
-    if isinstance(value, PLAIN):
+    if issubclass(type(value), PLAIN):
         return kind_name(value), repr(value)
-    inner = enumerate(value) if isinstance(value, tuple) else sorted((attributes(value) or {}).items())
-    return kind_name(value), repr([part for _, part in inner if isinstance(part, PLAIN)])
+    inner = enumerate(value) if issubclass(type(value), tuple) else sorted((attributes(value) or {}).items())
+    return kind_name(value), repr([part for _, part in inner if issubclass(type(part), PLAIN)])
 
 
 def parts_by_label(value: Any) -> Iterator[tuple[Any, Any]]:
@@ -163,11 +163,11 @@ def estimated_size(value: Any) -> int:
     waiting, seen, size = [value], set[int](), 0
     while waiting and len(seen) < MAX_PARTS:
         thing = waiting.pop()
-        if id(thing) in seen or isinstance(thing, CODE):
+        if id(thing) in seen or issubclass(type(thing), CODE):
             continue
         seen.add(id(thing))
         # object.__sizeof__ would read the field ob_size, which a generator doesn't have
-        size += sys.getsizeof(thing) if isinstance(thing, (*PLAIN, *CONTAINERS)) else type(thing).__basicsize__
-        if not isinstance(thing, PLAIN):
+        size += sys.getsizeof(thing) if issubclass(type(thing), (*PLAIN, *CONTAINERS)) else type(thing).__basicsize__
+        if not issubclass(type(thing), PLAIN):
             waiting += [part for label, part in parts(thing) for part in (label, part)]
     return size

@@ -70,7 +70,7 @@ def _followed(origin: NameOrigin, before: Namespace, after: Namespace) -> tuple[
     path = f"{origin.module}.{origin.name}"
     for attribute in (None, *origin.attributes):
         if attribute is not None:
-            if not isinstance(old, type) or not isinstance(new, type):
+            if not issubclass(type(old), type) or not issubclass(type(new), type):
                 return None, None, None
             path = f"{path}.{attribute}"
             old, new = _member(old, attribute), _member(new, attribute)
@@ -85,8 +85,8 @@ def _member(cls: type, name: str) -> Any:
     """Return an attribute of a class; None if only a metaclass has the attribute; `_MISSING` if there is none."""
     for base in mro_of(cls):
         if name in namespace_of(base):
-            found = namespace_of(base)[name]
-            return found.__func__ if isinstance(found, staticmethod | classmethod) else found
+            found: Any = namespace_of(base)[name]
+            return found.__func__ if issubclass(type(found), staticmethod | classmethod) else found
     if type(cls) is not type and any(
         name in namespace_of(base) or "__getattr__" in namespace_of(base)
         for base in mro_of(type(cls))

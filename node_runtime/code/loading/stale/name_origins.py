@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
+from types import ModuleType
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from node_runtime.code.module import HotModule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,7 +55,7 @@ class NameOrigins:
         """Return the variable to which a dotted name in the code of `version` refers; None if not in the batch."""
         first, *rest = dotted_name
         thing = version.namespace.get(first)
-        if not inspect.ismodule(thing):
+        if not issubclass(type(thing), (ModuleType, HotModule)):
             return self._imported(version, first, rest)
         module = str(vars(thing).get("__name__", ""))
         while rest and f"{module}.{rest[0]}" in self._table.modules:

@@ -66,8 +66,8 @@ def unserved_classes(replaced: Mapping[type, tuple[str, type | None]], batch: Co
 
 
 def _kind(hook: Any) -> str:
-    is_function = isinstance(hook, (FunctionType, MethodType, functools.partial))
-    return "a function" if is_function else "a class" if isinstance(hook, type) else "an object"
+    is_function = issubclass(type(hook), (FunctionType, MethodType, functools.partial))
+    return "a function" if is_function else "a class" if issubclass(type(hook), type) else "an object"
 
 
 def _hooks() -> Iterator[tuple[str, Any]]:
@@ -133,6 +133,6 @@ def _finalizers() -> Iterator[tuple[str, Any]]:
 
 def _code_of(hook: Any) -> list[Any]:
     """Return the function of a hook and, if the hook is a bound method, the class of its object."""
-    while isinstance(hook, functools.partial):
+    while issubclass(type(hook), functools.partial):
         hook = hook.func
-    return [hook.__func__, type(hook.__self__)] if isinstance(hook, MethodType) else [hook, type(hook)]
+    return [hook.__func__, type(hook.__self__)] if issubclass(type(hook), MethodType) else [hook, type(hook)]
