@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
+from node_runtime.behaviours.show.raw_reads import mro_of, namespace_of, raw_dict
 from node_runtime.code.classes.definition_equality import same_code
 from node_runtime.code.imports import reads_of_body
 from node_runtime.code.loading.class_data import MISSING, named_value
@@ -17,6 +18,7 @@ from node_runtime.code.loading.class_data import MISSING, named_value
 from .name_origins import NameOrigin, NameOrigins
 
 if TYPE_CHECKING:
+    from node_runtime.code.module import Namespace
     from node_runtime.code.version import Version
 
 MAX_NAMED: Final = 3
@@ -25,6 +27,8 @@ MAX_ITEMS: Final = 10_000
 """A container with more items does not count as a plain value."""
 _PLAIN: Final = (type(None), bool, int, float, complex, str, bytes)
 _CONTAINERS: Final = (list, tuple, set, frozenset, dict)
+_VALUE_MODULES: Final = frozenset({"datetime", "decimal", "fractions", "ipaddress", "pathlib", "re", "uuid"})
+"""Modules of the standard library whose objects never change, and are equal if they have the same value."""
 
 
 class CopiedValues:
@@ -52,7 +56,7 @@ class CopiedValues:
 
     def _is_copied(self, origin: NameOrigin, kept: Any) -> bool:
         """Return whether this load changes the global `origin`, from which a body has computed `kept`."""
-        before, after = (namespace.get(origin.name, MISSING) for namespace in self._origins.namespaces(origin.module))
+        before, after = (_value(namespace, origin) for namespace in self._origins.namespaces(origin.module))
         if before is after or after is MISSING:
             return False
         if type(before) is FunctionType and type(after) is FunctionType:
@@ -72,13 +76,34 @@ def is_plain(value: Any) -> bool:
             if left < 0:
                 return False
             waiting.extend([*one, *one.values()] if type(one) is dict else one)
-        elif type(one) not in _PLAIN:
+        elif not _is_value(type(one)):
             return False
     return True
 
 
+def _value(namespace: Namespace, origin: NameOrigin) -> Any:
+    """Return the value of a dotted name, read without running code; MISSING if it has none.
+
+    Attributes of plain values and of functions are not read: `NAMES.copy` gives the value of `NAMES`.
+    """
+    value = namespace.get(origin.name, MISSING)
+    for attribute in origin.attributes:
+        if type(value) is FunctionType or is_plain(value):
+            return value
+        is_class = issubclass(type(value), type)
+        found = [*map(namespace_of, mro_of(value if is_class else type(value)))]
+        if not is_class:
+            found.insert(0, raw_dict(value))
+        value = next((names[attribute] for names in found if attribute in names), MISSING)
+    return value
+
+
+def _is_value(kind: type) -> bool:
+    return kind in _PLAIN or kind.__module__ in _VALUE_MODULES
+
+
 def _is_constant(value: Any) -> bool:
-    return type(value) in (*_PLAIN, tuple, frozenset)
+    return _is_value(type(value)) or type(value) in (tuple, frozenset)
 
 
 def _listed(names: Iterable[str]) -> str:

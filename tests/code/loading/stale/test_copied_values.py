@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.support.projects.code_shop"]
 
 LIMITS = """
+    import datetime, decimal
+    class Settings:
+        size = {n}
+        same = 5
+    SETTINGS = Settings()
+    DAY = datetime.timedelta(days={n})
+    RATE = decimal.Decimal({n})
     LOW = {n}
     NAMES = ["{n}"]
     SAME = 5
@@ -46,6 +53,10 @@ def copied(app: App, user: str, **modules: str) -> list[str]:
         ("TABLE = limits.TABLE", "limits.TABLE for TABLE"),
         ("RATES = limits.rates()", "limits.rates for RATES"),
         ("if limits.LOW > 3: pass", "limits.LOW for line 3"),
+        ("MAX = limits.Settings.size * 2", "limits.Settings for MAX"),
+        ("MAX = limits.SETTINGS.size", "limits.SETTINGS for MAX"),
+        ("WEEK = limits.DAY * 7", "limits.DAY for WEEK"),
+        ("RATE = limits.RATE + 1", "limits.RATE for RATE"),
     ],
 )
 def test_a_changed_value_is_named_by_what_a_body_has_used_it_for(app: App, user: str, named: str) -> None:
@@ -56,6 +67,7 @@ def test_a_changed_value_is_named_by_what_a_body_has_used_it_for(app: App, user:
     "user",
     [
         "MAX = SAME",
+        "MAX = limits.Settings.same + limits.SETTINGS.same",
         "def check():\n    return LOW",
         "MAX = lambda: limits.LOW",
         "RATES = limits.same()",
