@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import assert_never
@@ -34,8 +33,7 @@ from node_runtime.releases.files.toml_reading.toml_file import refusal_at
 def check_syntax(path: Path, source: bytes) -> None:
     """Raise `Refused` with the line of a syntax error in `source`."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # a warning quotes the source
-            compile(source, str(path), "exec", dont_inherit=True)
+        compile(source, str(path), "exec", dont_inherit=True)
     except SyntaxError as error:
         raise Refused(f"{path}, line {error.lineno or 1}: {error.msg}.") from None
     except (RecursionError, MemoryError):
