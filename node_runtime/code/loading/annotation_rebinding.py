@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from node_runtime.behaviours.show.raw_reads import module_of, name_of, namespace_of
 from node_runtime.code.classes.aliases import ALIAS_CLASSES, alias_parts, is_alias, rebuilt_alias
+from node_runtime.code.registrations import typing_overloads
 
 from .code_in_containers import code_in, named_containers
 from .function_data import CACHE
@@ -152,11 +153,12 @@ class _AnnotationChange:
                     self._in_attribute(field, "type")
 
     def _definitions(self, module: str, namespace: Namespace) -> Iterator[Any]:
-        """Yield the functions in global variables and containers, functions that they wrap, and the module's classes.
+        """Yield functions in global variables, containers and overloads, functions that they wrap, and own classes.
 
         Each object is yielded once, even if several modules refer to it, except functions that wrap nothing.
         """
-        waiting = [*namespace.values(), *(one for _, kept in named_containers(namespace) for one in code_in(kept))]
+        containers = typing_overloads.current_overloads(module), *(kept for _, kept in named_containers(namespace))
+        waiting = [*namespace.values(), *(one for kept in containers for one in code_in(kept))]
         while waiting:
             value = waiting.pop()
             kind = type(value)

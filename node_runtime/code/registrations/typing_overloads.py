@@ -21,6 +21,11 @@ Overloads = dict[str, Any]
 _registry: dict[str, Overloads] = getattr(typing, "_overload_registry", {})
 
 
+def current_overloads(module: str) -> Overloads:
+    """Return the overloads of the current version of a module."""
+    return _registry.get(module, {})
+
+
 @contextmanager
 def collect_overloads(module: str) -> Iterator[Overloads]:
     """Yield a dict. At the end of the `with` body, it gets the overloads that were registered in this body.

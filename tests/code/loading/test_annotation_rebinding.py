@@ -24,11 +24,19 @@ POLLS = """
     Number = NewType("Number", int)
     class Poll:
         n = {n}
-        class Choice: ...
+        def fresh(self):
+            return Poll()
+        class Choice:
+            def fresh(self):
+                return Poll()
     class Color(enum.Enum):
         RED = {n}
+        def fresh(self):
+            return Poll()
     class Box(list[T]):
         n = {n}
+        def fresh(self):
+            return Poll()
 """
 
 
@@ -105,7 +113,7 @@ EVERYWHERE = """
     import functools
     from dataclasses import dataclass, field
     from functools import cache, cached_property, partial, partialmethod, singledispatch, wraps
-    from typing import NamedTuple, NewType, Protocol, TypedDict
+    from typing import NamedTuple, NewType, Protocol, TypedDict, overload
     from polls import Poll
     POLLS: dict[int, Poll] = {}
     Polls = dict[int, Poll]
@@ -119,6 +127,11 @@ EVERYWHERE = """
         return lambda *args: function(*args)
     @logged
     def add(poll: Poll) -> Poll: ...
+    @overload
+    def either(poll: Poll) -> Poll: ...
+    @overload
+    def either(poll: int) -> int: ...
+    def either(poll): ...
     @hidden
     def hide(poll: Poll) -> Poll: ...
     @cache
