@@ -31,6 +31,7 @@ from .monkey_patches import added_names, replaced_names
 from .stale.cached_results import CachedResults
 from .stale.copied_values import CopiedValues
 from .stale.lacking_names import LackingNames
+from .stale.memo_tables import MemoTables
 from .stale.name_origins import NameOrigins
 from .stale.process_hooks import kept_hooks, unserved_classes
 from .stale.stale_references import StaleReferences
@@ -112,6 +113,7 @@ def _find_warnings(
         *finder.stale_references(),
         *CopiedValues(origins).sentences(finder.outside),
         *CachedResults(origins).sentences(finder.outside),
+        *MemoTables(CachedResults(origins)).sentences(finder.outside),
         *LackingNames(origins).sentences(finder.outside),
     ]
     return tuple(dict.fromkeys(warnings))

@@ -48,8 +48,10 @@ class CachedResults:
 
     def _changed(self, version: Version, cache: Any) -> list[str]:
         function = getattr(cache, "__wrapped__", None)
-        if not isinstance(function, FunctionType):
-            return []
+        return self.changed_uses(version, function) if isinstance(function, FunctionType) else []
+
+    def changed_uses(self, version: Version, function: FunctionType) -> list[str]:
+        """Return the names of what a function of `version` uses and the load changes."""
         origins = (self._origins.of(version, read.name) for read in reads_of_functions(function.__code__))
         return [*dict.fromkeys(f"{one.module}.{one.name}" for one in origins if one and self._is_changed(*one[:2]))]
 
