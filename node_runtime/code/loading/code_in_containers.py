@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import sys
+import weakref
 from collections import deque
 from types import CellType, FunctionType, MappingProxyType, MethodType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
@@ -32,14 +33,15 @@ _WRAPPERS: Final = (
 def code_in(thing: Any, others: Container[int] = (), limit: int = MAX_OBJECTS_VISITED) -> Iterator[Any]:
     """Yield the functions and classes that `thing` refers to, the nearest first.
 
-    Follows containers, closures, wrappers, and instances of classes of applications and third-party libraries. Doesn't
-    follow loggers and tasks, because they refer to too much, and ASGI scopes, because they only lead to the
-    application. Skips objects whose `id()` is in `others`. Visits at most `limit` objects, and runs none of their code.
+    Follows containers, weak references, closures, wrappers, and instances of classes of applications and third-party
+    libraries. Doesn't follow loggers and tasks, because they refer to too much, and ASGI scopes, because they only lead
+    to the application. Skips objects whose `id()` is in `others`. Visits at most `limit` objects, and runs none of
+    their code.
     """
     waiting, seen = deque([thing]), {id(thing)}
     while waiting and len(seen) < limit:
         holder = waiting.popleft()
-        for other in gc.get_referents(holder):
+        for other in _references_of(holder):
             if other is type(holder) or id(other) in seen or not gc.is_tracked(other):
                 continue
             seen.add(id(other))
@@ -49,6 +51,17 @@ def code_in(thing: Any, others: Container[int] = (), limit: int = MAX_OBJECTS_VI
                     waiting.append(other.__closure__)  # a decorator's wrapper keeps its function there
             elif id(other) not in others and is_followed(other):
                 waiting.append(other)
+
+
+def _references_of(holder: Any) -> list[Any]:
+    """Return what an object refers to. A weak reference is replaced by its target, which a list of listeners calls."""
+    found = gc.get_referents(holder)
+    weak = [one for one in found if issubclass(type(one), weakref.ref)]
+    if not weak:
+        return found
+    inner = [part for one in weak for part in gc.get_referents(one)]  # a WeakMethod refers weakly to its function, too
+    targets = [weakref.ref.__call__(one) for one in (*weak, *inner) if issubclass(type(one), weakref.ref)]
+    return [*found, *targets]
 
 
 class ObjectWalk:

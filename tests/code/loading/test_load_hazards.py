@@ -414,6 +414,25 @@ def test_a_registry_of_the_wrappers_that_a_decorator_makes_is_named(app: App) ->
     assert warnings(app, a=WRAPPING.format(n=3)) == ()
 
 
+def test_a_registry_of_weak_references_to_listeners_is_named(app: App) -> None:
+    registry = "import weakref\nHEARS = []\nclass Bus:\n    def __init__(self): self.hears = []\nbus = Bus()"
+    listening = """
+        import registry, weakref
+        def hear(): return {n}
+        class View:
+            def redraw(self): return {n}
+        VIEW = View()
+        registry.HEARS.append(weakref.ref(hear))
+        registry.bus.hears.append(weakref.WeakMethod(VIEW.redraw))
+    """
+    booted(app, registry=registry, a=listening.format(n=1))
+    named = [one for one in warnings(app, a=listening.format(n=2)) if "registers" in one]
+    assert [one.partition(";")[0] for one in named] == [
+        "The body of a registers code in registry.HEARS",
+        "The body of a registers code in registry.bus",
+    ]
+
+
 def test_registries_that_decorators_fill_are_named(app: App) -> None:
     booted(app, registry=REGISTRY.format(n=1), a=REGISTERING.format(n=1), b="import registry\nX = [registry.app]\n")
     assert warnings(app, a=REGISTERING.format(n=2)) == (
