@@ -28,7 +28,7 @@ COMPILE := $(VENV)-tools/bin/uv pip compile --quiet --universal --python-version
 # Where this is set, as in many images, every process that a test starts would compile all sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-all cases fuzz lint format lock audit docs protocol-page screenshots frames bench bench-web bench-upgrade load soak crash faults uvicorn-tests clean
+.PHONY: help setup demo test test-all cases fuzz lint format lock audit docs protocol-page reference-page screenshots frames bench bench-web bench-upgrade load soak crash faults uvicorn-tests clean
 
 help:
 	@echo "make demo         build fil, boot it, and go from 1986.a to 1986.b while it runs"
@@ -49,6 +49,7 @@ help:
 	@echo "make audit        look the locked versions up among the known faults; needs a package index"
 	@echo "make docs         build the documentation, with the docstrings, as a site in _build/site; a warning fails it"
 	@echo "make protocol-page  write docs/protocol.md anew from the code"
+	@echo "make reference-page  write docs/reference.md anew from the code"
 	@echo "make screenshots  take screenshots/ anew from a real node"
 	@echo "make frames       write the texts of the dashboard's views anew, which tests compare"
 	@echo "make clean        remove .venv and what was built"
@@ -135,6 +136,9 @@ docs:
 
 protocol-page: $(READY)
 	$(BIN)/python -m docs.protocol_page
+
+reference-page: $(READY)
+	$(BIN)/python -m docs.reference_page
 
 screenshots: $(READY)
 	$(BIN)/python screenshots/take.py
