@@ -9,6 +9,7 @@ global variable of a managed module count as references from the dictionary, sin
 from __future__ import annotations
 
 import sys
+from types import FunctionType
 from typing import Any
 from weakref import KeyedRef, WeakKeyDictionary, WeakValueDictionary, ref
 
@@ -48,8 +49,12 @@ class WeakEntries:
 
 
 def _dictionary_of(reference: Any) -> Any:
-    """Return the weak dictionary to which a weak reference belongs: the callback of the reference refers to it."""
-    defaults = getattr(reference.__callback__, "__defaults__", None)
+    """Return the weak dictionary to which a weak reference belongs: the callback of the reference refers to it.
+
+    Weak proxies belong to none, and their attributes are those of the object.
+    """
+    callback = reference.__callback__ if type(reference) in (ref, KeyedRef) else None
+    defaults = callback.__defaults__ if type(callback) is FunctionType else None
     dictionary = defaults[0]() if defaults and type(defaults[0]) is ref else None
     wanted = WeakValueDictionary if type(reference) is KeyedRef else WeakKeyDictionary
     return dictionary if isinstance(dictionary, wanted) else None
