@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,38 @@ from . import items
 app = FastAPI()
 app.include_router(items.router)
 """
+RICH_MAIN = """
+import os
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+from fastapi.templating import Jinja2Templates
+from . import items
+
+async def page_of_errors(request, error):
+    return JSONResponse({"error": str(error)}, status_code=404)
+
+app = FastAPI(exception_handlers={404: page_of_errors})
+app.add_middleware(CORSMiddleware, allow_origins=["*"])
+app.include_router(items.router)
+pages = os.path.dirname(__file__)
+app.mount("/static", StaticFiles(directory=pages), name="static")
+greeting = Jinja2Templates(directory=pages).env.from_string("{% macro greet() %}hello{% endmacro %}")
+
+@app.get("/greeting")
+def greet() -> str:
+    return greeting.module.greet()
+
+reports = FastAPI()
+
+@reports.get("/")
+def report() -> str:
+    return "report"
+
+app.mount("/reports", reports)
+"""
 PROJECT = {"shop.models": MODELS, "shop.store": STORE, "shop.items": ROUTER, "shop.main": MAIN}
 
 
@@ -58,8 +91,13 @@ def write(small: SmallNode, vsn: str, changed: dict[str, str], *loaded: str, bef
 
 
 @pytest.fixture
-async def shop(small: SmallNode) -> AsyncIterator[SmallNode]:
-    write(small, "1", {})
+def main() -> str:
+    return MAIN
+
+
+@pytest.fixture
+async def shop(small: SmallNode, main: str) -> AsyncIterator[SmallNode]:
+    write(small, "1", {"shop.main": main})
     small.boot()
     application.load(web.APPLICATION)
     await application.start("web")
@@ -117,3 +155,25 @@ async def test_an_application_that_would_still_serve_a_replaced_router_is_named(
         "shop.main keeps the replaced version of shop.items in app, and uses it until shop.main is loaded again: "
         "let the appup load shop.main too.",
     )
+
+
+@pytest.mark.parametrize("main", [RICH_MAIN])
+async def test_what_an_application_makes_for_its_requests_is_no_lost_data(shop: SmallNode, client: Client) -> None:
+    second = {"shop.main": RICH_MAIN, "shop.items": ROUTER.replace('"1"', '"2"')}
+    write(shop, "2", second, "shop.items", "shop.main", before="1")
+    shop.new_handler("1")
+    for path, status in (
+        ("/items/", 200),
+        ("/static/main.py", 200),
+        ("/greeting", 200),
+        ("/reports/", 200),
+        ("/openapi.json", 200),
+        ("/reports/openapi.json", 200),
+        ("/no", 404),
+    ):
+        assert (await client.get(path))[0] == status, path
+    assert (await shop.handler.plan("2")).lost == ()
+    module: Any = importlib.import_module("shop.main")
+    module.reports.state.clients = {"ann"}
+    lost = (await shop.handler.plan("2")).lost
+    assert [one.partition(" ")[0] for one in lost] == ["shop.main.app", "shop.main.reports"]

@@ -103,3 +103,11 @@ def test_a_cache_that_no_name_leads_to_is_named_by_its_function(app: App, memos:
     app.load(models=MODELS.format(n=2))
     [holder] = app.server.holders("models")
     assert (holder.name, holder.does) == ("a cache around builtins.id", "holds class models.Item")
+
+
+def test_a_proxy_to_an_object_of_an_old_version_is_not_asked_for_attributes(app: App) -> None:
+    app.boot(models="class Item:\n    def __getattr__(self, name): raise LookupError(name)\nITEM = Item()\n")
+    proxies = [weakref.proxy(imported("models").ITEM)]
+    app.load(models="class Item: pass\n")
+    app.load(models="class Item:\n    n = 3\n")
+    assert proxies

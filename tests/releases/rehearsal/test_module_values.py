@@ -117,18 +117,26 @@ app = Starlette(routes=[Route("/", page)])
 other = Starlette(routes=[Route("/", page)])
 table = Table()
 """
+POOL = """
+from concurrent.futures import ThreadPoolExecutor
+
+class Pool(ThreadPoolExecutor): pass
+pool = Pool()
+"""
 
 
 async def test_what_an_object_makes_when_it_is_first_used_is_no_data(small: SmallNode) -> None:
-    small.write("1", {"shop.counter": SITE.format(n=1) + COUNTER})
-    small.write("2", {"shop.counter": SITE.format(n=2) + COUNTER_2}, LOAD_COUNTER)
+    small.write("1", {"shop.counter": SITE.format(n=1) + POOL + COUNTER})
+    small.write("2", {"shop.counter": SITE.format(n=2) + POOL + COUNTER_2}, LOAD_COUNTER)
     small.boot()
     counter: Any = importlib.import_module("shop.counter")
     counter.app.middleware_stack = counter.app.build_middleware_stack()  # as the first request does
     counter.other.state.users = {"ann"}
     assert counter.table.total == 3
+    assert counter.pool.submit(int).result() == 0
     fates = {value.name: value.fate for value in (await small.handler.plan("2")).module_values}
-    assert fates == {"app": "made anew", "other": "lost", "table": "made anew"}
+    assert fates == {"app": "made anew", "other": "lost", "table": "made anew", "pool": "made anew"}
+    counter.pool.shutdown()
 
 
 async def test_a_web_application_with_data_is_not_to_be_carried_since_it_would_keep_its_old_routes(

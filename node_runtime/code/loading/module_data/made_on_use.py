@@ -11,7 +11,9 @@ from node_runtime.code.module import HotModule
 _METHODS: Final = (FunctionType, staticmethod, classmethod)
 _BY_LIBRARIES: Final[dict[str, str]] = {
     "starlette.applications.Starlette": "middleware_stack",
-    "fastapi.applications.FastAPI": "openapi_schema",
+    "starlette.staticfiles.StaticFiles": "config_checked",
+    "fastapi.applications.FastAPI": "openapi_schema _openapi_routes_version",
+    "fastapi.telemetry._asgi.NativeTelemetry": "_provider _duration _active _tracer_provider _tracer",
     "fastapi.routing._IncludedRouter": """_effective_candidates _effective_candidates_version
         _effective_low_priority_routes _effective_low_priority_routes_version""",
     "litestar.app.Litestar": "_openapi_schema",
@@ -29,6 +31,8 @@ _BY_LIBRARIES: Final[dict[str, str]] = {
     "quart.app.Quart": "shutdown_event while_serving_gens",
     "werkzeug.routing.map.Map": "_remap",
     "jinja2.environment.Environment": "cache",
+    "jinja2.environment.Template": "_module",
+    "concurrent.futures.thread.ThreadPoolExecutor": "_threads _idle_semaphore _thread_name_prefix",
     "click.core.Command": "_help_option",
     "django.urls.resolvers.URLResolver": "_populated _callback_strs _namespace_dict _reverse_dict _app_dict _local",
 }
