@@ -20,7 +20,7 @@ _ENDS: Final[dict[m.HolderKind, tuple[str, Tone]]] = {
     "executor": ("its work can't be ended from outside: shut it down, or restart the node", "warn"),
     "server": ("close it, or kill the process that has opened it; a purge closes connections", "warn"),
     "object": (
-        "a purge does not change this variable; it refers to old code until the program assigns another value",
+        "a purge does not change it; it refers to old code until the program assigns or registers another value",
         "warn",
     ),
 }

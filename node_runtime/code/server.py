@@ -271,12 +271,15 @@ class CodeServer:
         """
         return self._old.purge(module)
 
-    def holders_here(self, modules: Iterable[str], seconds: float) -> dict[str, list[FoundHolder]]:
+    def holders_here(
+        self, modules: Iterable[str], seconds: float, running: frozenset[int]
+    ) -> dict[str, list[FoundHolder]]:
         """Search for about `seconds`, and return the holders of the old versions of `modules`, by module.
 
-        Call this only in a copy of the node. Holders without a name are left out.
+        `running` is what `running_code` returned before the fork. Call this only in a copy of the node. Holders without
+        a name are left out.
         """
-        found = self._old.find_holders_here(modules, seconds)
+        found = self._old.find_holders_here(modules, seconds, running)
         return {
             module: [one for one in holders if one.holder is not UNNAMED_HOLDER] for module, holders in found.items()
         }

@@ -25,6 +25,7 @@ from node_runtime.code.version import ManagedModule, Version
 from node_runtime.protocol.messages import OldCodeHolder
 
 from .found_holder import FoundHolder, found_holder
+from .hidden_references import HiddenHolders, HiddenReferences
 from .holder_names import WITH_FRAME, code_name, described, ended_owner, is_current_namespace, is_of_runtime, owner
 from .reachability import ReferenceGraph
 
@@ -64,11 +65,11 @@ class Suspects(msgspec.Struct, frozen=True):
     """The versions that seem to be held, and what the code server and the runtime know about references to them.
 
     `modules` are the modules whose old version seems to be held; `still_held()` checks again and returns the modules
-    whose old version is held. `versions` are all versions that aren't current. `others` are the namespaces of dropped
-    versions. `ignored` counts the references that hold no version, by the `id` of the object. `owners` are the
-    processes, by the `id` of the process object and by the `id` of its task. `idle` are the `id`s of the instances of
-    idle processes; the classes of these instances hold no version. `starter` returns the pid of the process that has
-    started a task, or None if that process has ended.
+    whose old version is held. `running` are the `id`s of the code objects that run at the fork. `versions` are all
+    versions that aren't current. `others` are the namespaces of dropped versions. `ignored` counts the references that
+    hold no version, by the `id` of the object. `owners` are the processes, by the `id` of the process object and by the
+    `id` of its task. `idle` are the `id`s of the instances of idle processes; the classes of these instances hold no
+    version. `starter` returns the pid of the process that has started a task, or None if that process has ended.
     """
 
     modules: Collection[str]
@@ -79,6 +80,7 @@ class Suspects(msgspec.Struct, frozen=True):
     idle: Collection[int]
     starter: Callable[[Task[Any]], int | None]
     still_held: Callable[[], Collection[str]]
+    running: frozenset[int]
 
 
 class HolderSearch:
@@ -97,6 +99,7 @@ class HolderSearch:
             clear()
         self._graph = ReferenceGraph(suspects.versions, suspects.others)
         self._ignored = suspects.ignored
+        self._hidden, self._hidden_holders = HiddenReferences(suspects.running), HiddenHolders()
         self._inside = self._graph.referrers_inside(suspects.ignored)
         self._visited: dict[int, set[str]] = {}
         """For each object, by its `id`: the modules for whose old version the search has visited the object."""
@@ -125,9 +128,13 @@ class HolderSearch:
                 known = found[module].get(holder.key)
                 found[module][holder.key] = holder if known is None else known.joined(holder)
         for module in unnamed:
-            if not found[module]:
-                unknown = self._ended.get(module, UNNAMED_HOLDER) if ended else UNNAMED_HOLDER
-                found[module][0, ""] = FoundHolder(unknown)
+            last = self._ended.get(module) if ended else None
+            is_only = not found[module]
+            hidden = self._hidden_holders.holder(module, is_only=is_only, surely=ended and last is None)
+            if hidden is not None:
+                found[module][0, hidden.name] = FoundHolder(hidden)
+            elif is_only:
+                found[module][0, ""] = FoundHolder(last or UNNAMED_HOLDER)
         return {module: list(holders.values()) for module, holders in found.items()}
 
     def _held_objects(self, wanted: Mapping[int, str]) -> Iterator[tuple[Any, HeldParts]]:
@@ -149,7 +156,10 @@ class HolderSearch:
 
     def _step_by_pass(self) -> Iterator[tuple[str, FoundHolder]]:
         level, self._level = _narrowed(self._level), {}
-        return self._step(level, [*_referrers([thing for thing, _ in level.values()]), *self._ended_tasks(level)])
+        found, hidden = self._hidden.referrers([thing for thing, _ in level.values()])
+        for thing in hidden:
+            self._hidden_holders.add(thing, ((module, part.text) for module, part in level[id(thing)][1].items()))
+        return self._step(level, [*_of_node(found), *self._ended_tasks(level)])
 
     def _step(self, level: Level, referrers: list[Any]) -> Iterator[tuple[str, FoundHolder]]:
         named_ids = self._values_of_variables(referrers, level)
@@ -256,9 +266,8 @@ def _narrowed(level: Level) -> Level:
     return dict(first[:MAX_SOUGHT_AT_ONCE])
 
 
-def _referrers(things: list[Any]) -> Iterable[Any]:
-    """Yield the objects that refer to one of `things`, except the objects that the search has made itself."""
-    found = gc.get_referrers(*things) if things else []
+def _of_node(found: list[Any]) -> Iterable[Any]:
+    """Yield the objects in `found`, except the objects that the search has made itself."""
     own = {id(thing) for thing in gc.get_objects(generation=0)}
     return (referrer for referrer in found if id(referrer) not in own)
 

@@ -15,6 +15,7 @@ from node_runtime.protocol.messages import OldCode, OldCodeHolder
 
 from .caches import clear_caches
 from .found_holder import FoundHolder, found_holder
+from .hidden_references import running_code
 from .holder_names import task_name
 from .holder_search import HolderSearch, Suspects
 from .holders import HeldFindings, find_holders
@@ -109,7 +110,8 @@ class OldVersions:
         modules = list(self._versions(modules))
         running, titles = self.running(modules), self._processes.titles()
         threads = thread_variables([self._processes.loop_activity().thread])
-        findings = find_holders(modules, lambda: self._suspects(modules, self._processes.titles()), threads)
+        code = running_code()
+        findings = find_holders(modules, lambda: self._suspects(modules, self._processes.titles(), code), threads)
         for module, found in running.items():
             findings.holders[module] = _merged(self._named(module, found, titles), findings.holders.get(module, ()))
         return findings
@@ -123,17 +125,20 @@ class OldVersions:
             module: list(self._found(module, found[id(version.namespace)], {})) for module, version in current.items()
         }
 
-    def find_holders_here(self, modules: Iterable[str], seconds: float) -> dict[str, list[FoundHolder]]:
+    def find_holders_here(
+        self, modules: Iterable[str], seconds: float, running: frozenset[int]
+    ) -> dict[str, list[FoundHolder]]:
         """Search for about `seconds` of processor time; return the holders of the old versions of `modules`.
 
-        Call this only in a copy of the node that is not used for anything else.
+        `running` is what `running_code` returned before the fork. Call this only in a copy of the node that is not used
+        for anything else.
         """
         held, titles = self.held(modules), self._processes.titles()
         if not held:
             return {}
         enabled = gc.isenabled()
         try:
-            return HolderSearch(held, self._suspects(held, titles)).holders(seconds, ended=False)
+            return HolderSearch(held, self._suspects(held, titles, running)).holders(seconds, ended=False)
         finally:
             gc.freeze()  # as after the fork: later collections don't visit the node's objects
             if enabled:
@@ -236,7 +241,9 @@ class OldVersions:
     def _runners(self, versions: Iterable[Version]) -> dict[int, Runners]:
         return find_runners(self._processes, [version.namespace for version in versions])
 
-    def _suspects(self, modules: Sequence[str], titles: Mapping[int, tuple[str, int, int]]) -> Suspects:
+    def _suspects(
+        self, modules: Sequence[str], titles: Mapping[int, tuple[str, int, int]], running: frozenset[int]
+    ) -> Suspects:
         everything, dropped = self._not_current(), self._table.dropped_namespaces()
         return Suspects(
             modules=modules,
@@ -247,6 +254,7 @@ class OldVersions:
             idle=frozenset(map(id, self._processes.idle_instances())),
             starter=self._processes.starter,
             still_held=lambda: self.held(modules),
+            running=running,
         )
 
     def _named(

@@ -13,6 +13,7 @@ from node_runtime.code.loading.module_entries import ModuleEntries
 from node_runtime.code.loading.module_files import SourceChange
 from node_runtime.code.loading.staging import AroundBody, without_context
 from node_runtime.code.module import HotModule, module_view
+from node_runtime.code.old.hidden_references import C_CODE, running_code
 from node_runtime.code.old.thread_variables import ThreadVariables, thread_variables
 from node_runtime.code.registrations import OsProcessSettings
 from node_runtime.code.server import CodeServer, current
@@ -20,6 +21,7 @@ from node_runtime.code.version import CompilationUnit, ManagedModule, Source, So
 
 __all__ = [
     "CACHE_KIND",
+    "C_CODE",
     "AroundBody",
     "Batch",
     "BodyEffects",
@@ -44,6 +46,7 @@ __all__ = [
     "compile_apart",
     "current",
     "module_view",
+    "running_code",
     "thread_values_read",
     "thread_variables",
     "without_context",

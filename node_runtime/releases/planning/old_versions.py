@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-from node_runtime.code import CodeServer, OldVersionHeld
+from node_runtime.code import C_CODE, CodeServer, OldVersionHeld
 from node_runtime.protocol.messages import Blocker, OldCodeHolder
 
 from .conditions import WAIT_REMEDY
@@ -49,6 +49,12 @@ def _remedy(module: str, holders: Sequence[OldCodeHolder]) -> str:
         )
     if all(one.kind == "requests" for one in holders):
         return f"close {_them(holders)} with `hotdash purge NODE {module}`, or {WAIT_REMEDY}"
+    if any(one.name == C_CODE for one in holders):
+        return (
+            f"let the program register the new function at the same place, or drop the old version with "
+            f"`hotdash purge NODE {module}`: then C code still calls the old function until the program registers "
+            f"another one"
+        )
     variable = next((one.name for one in holders if one.kind == "object" and one.cache is None), None)
     if variable is not None and all(one.kind in ("object", "requests") for one in holders):
         return (

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess, SupervisorProcess
-from node_runtime.code import CodeServer
+from node_runtime.code import C_CODE, CodeServer
 from node_runtime.code.old.found_holder import FoundHolder
 from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import runtime
@@ -30,6 +30,12 @@ END_THREAD = (
     "doesn't end a running function, but waits for it"
 )
 """How to end a thread that runs old code."""
+
+REGISTER_AGAIN = (
+    "After the upgrade, let the program register the new function at the same place, for example in a code_change; "
+    "else the next upgrade of the module is refused until a purge"
+)
+"""How to free a function that C code holds."""
 
 Staying = Mapping[str, Sequence[FoundHolder]]
 """What will stay in old code, by the module whose old version it keeps."""
@@ -112,8 +118,10 @@ def _belongs_to(found: FoundHolder, process: FoundHolder) -> bool:
 
 def _stays(holder: OldCodeHolder, module: str, stopped: frozenset[int]) -> bool:
     """Return whether a holder stays in old code and no other part of the plan reports it."""
+    if holder.name == C_CODE:
+        return True
     if holder.kind in ("object", "callback"):
-        return False  # objects are reported as load hazards, and a callback of the event loop ends soon
+        return False  # other objects are reported as load hazards, and a callback of the event loop ends soon
     if holder.kind != "process":
         return True
     process = runtime().processes.get(holder.pid or 0)
@@ -138,6 +146,8 @@ def _sentence(holder: OldCodeHolder, modules: Sequence[str], inner: Sequence[str
         return f"The {holder.name}{by} {holder.does}. {stays}"
     if holder.kind == "thread" and holder.does.startswith("runs"):
         return f"The {holder.name} {holder.does}: it stays in {old} until it ends; {END_THREAD}."
+    if holder.name == C_CODE:
+        return f"{holder.name} {holder.does}: {old} stays in use. {REGISTER_AGAIN}."
     name = _with_article(holder.name)
     purge = f"`hotdash purge NODE {modules[0]}`"
     return f"{name[0].upper()}{name[1:]} {holder.does}: it stays in {old}; after the upgrade, {purge} frees it."

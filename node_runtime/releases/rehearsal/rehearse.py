@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
 
-from node_runtime.code import Batch, CodeServer, thread_values_read, thread_variables
+from node_runtime.code import Batch, CodeServer, running_code, thread_values_read, thread_variables
 from node_runtime.code.old.found_holder import FoundHolder
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import (
@@ -110,17 +111,17 @@ async def rehearse(
     limits = RehearsalLimits(node.rehearsal, node.code_change, node.prepare, MEMORY_LIMIT)
     marker, receiver = ProgressMarker(), Receiver(on_progress)
 
-    def find_holders() -> dict[str, list[FoundHolder]]:
+    def find_holders(code_at_fork: frozenset[int]) -> dict[str, list[FoundHolder]]:
         # An install doesn't need the search, because the plan has already reported what was found.
         planned = [] if isinstance(new_code, Batch) else [*transition.loaded, *transition.removed]
-        return code.holders_here(planned, HOLDER_SECONDS)
+        return code.holders_here(planned, HOLDER_SECONDS, code_at_fork)
 
     def prepare() -> Callable[[SendMessage], None]:
-        threads = thread_variables()
+        threads, search = thread_variables(), partial(find_holders, running_code())
 
         def work(send: SendMessage) -> None:
             with files_of_target(code, transition.left, transition.target):
-                args = transition, running, new_code, limits, marker, send, bodies_only, find_holders, threads
+                args = transition, running, new_code, limits, marker, send, bodies_only, search, threads
                 RehearsalRunner(*args, managed=code.modules).run()
 
         return work
