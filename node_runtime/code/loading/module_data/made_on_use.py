@@ -30,6 +30,10 @@ _BY_LIBRARIES: Final[dict[str, str]] = {
     "flask.sansio.app.App": "_got_first_request",
     "quart.app.Quart": "shutdown_event while_serving_gens",
     "werkzeug.routing.map.Map": "_remap",
+    "aiohttp.web_app.Application": """_debug _frozen _has_legacy_middlewares _loop _middlewares_handlers _pre_frozen
+        _run_middlewares""",
+    "aiohttp.web_app.CleanupContext": "_exits",
+    "aiohttp.abc.AbstractRouter": "_frozen",
     "jinja2.environment.Environment": "cache",
     "jinja2.environment.Template": "_module",
     "concurrent.futures.thread.ThreadPoolExecutor": "_threads _idle_semaphore _thread_name_prefix",
