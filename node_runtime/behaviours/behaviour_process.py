@@ -237,6 +237,7 @@ class BehaviourProcess(VersionedProcess):
             coroutine = self.step(item)
             if coroutine is not None:
                 self.current_item, self.coroutine = item, coroutine
+                self.spent, self.callback_began = self.busy_seconds(), monotonic()
                 break
         return left
 

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from node_runtime.behaviours.show.describe import DescribeLimits, describe
-from node_runtime.processes.exit_reasons import is_orderly
+from node_runtime.processes.crash_report import raised_at
+from node_runtime.processes.exit_reasons import describe_reason, is_orderly
 from node_runtime.processes.messages import ProcessEvent
 from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.processes.runtime import Runtime
@@ -68,7 +69,7 @@ class EventSource(logging.Handler):
         if record.name == "node_runtime.control":
             return  # a log record about publishing would cause another one, endlessly
         try:
-            text = _line(record.getMessage())
+            text = _line(f"{record.getMessage()}{_raised(record)}")
         except Exception:
             text = _line(f"a log record of {record.name} that can't be formatted")
         self._log_batch.append((record.created, record.levelno, f"{record.levelname.lower()}: {text}"))
@@ -135,6 +136,15 @@ def _reason(reason: object) -> str:
     if issubclass(type(reason), BaseException) and term.items:
         parts = [argument.text for _, argument in term.items[0][1].items]
     return _line(f"{term.type} {', '.join(parts)}")
+
+
+def _raised(record: logging.LogRecord) -> str:
+    """Return a clause with the exception of a log record and the call that raised it; a crash report has its own."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is None or hasattr(record, "report"):
+        return ""
+    place = raised_at(error)
+    return f": {describe_reason(error)}" + (f" at {place}" if place else "")
 
 
 def _line(text: str) -> str:

@@ -15,7 +15,7 @@ from node_runtime.protocol.messages import Vitals
 
 from .health_signs.loop_watch import LoopWatch
 from .health_signs.mailboxes import MIN_WAITING, MailboxWatch
-from .health_signs.restarts import restarting_supervisors
+from .health_signs.restarts import RestartWatch
 
 _MAIL: Final = attrgetter("mail")
 MIN_RATE_SECONDS: Final = 0.5
@@ -29,6 +29,7 @@ class VitalsMeter:
         self._runtime = runtime
         self._watch = watch
         self._mailboxes = MailboxWatch()
+        self._restarts = RestartWatch(runtime)
         self._started = started
         self._os_process = psutil.Process()
         self._os_process.cpu_percent(None)  # the first call only starts the measurement
@@ -65,7 +66,7 @@ class VitalsMeter:
             restarts=sum(map(_restarts, self._supervisors)),
             uptime=now - self._started,
             blocked=self._watch.blocked_in(),
-            restarting=restarting_supervisors(self._runtime, self._supervisors),
+            restarting=self._restarts.measure(self._supervisors),
             mailboxes=self._mailboxes.measure(processes if queued >= MIN_WAITING else ()),
         )
 

@@ -216,6 +216,17 @@ def trace_lines(error: BaseException) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def raised_at(error: BaseException) -> str:
+    """Return the call that raised `error`, as `folder/file:line function`; empty for an error without a traceback."""
+    step = error.__traceback__
+    if step is None:
+        return ""
+    while step.tb_next is not None:
+        step = step.tb_next
+    code = step.tb_frame.f_code
+    return f"{'/'.join(code.co_filename.split('/')[-2:])}:{step.tb_lineno} {code.co_qualname}"
+
+
 def _calls(traceback: TracebackType | None) -> list[str]:
     found: list[str] = []
     step = user_frames(traceback)

@@ -70,7 +70,8 @@ class OperationProgress:
     def name_aborter(self, reason: str | None, who: str, claim: str) -> None:
         """Note who aborts the operation, and why."""
         why = f": {shown(reason.rstrip('.'))}" if reason else ""
-        self.aborted = f"{requester(shown(who), shown(claim))} aborted it{why}"
+        waited = f", while it waited for: {self.operation.waits_for}" if self.operation.waits_for else ""
+        self.aborted = f"{requester(shown(who), shown(claim))} aborted it{why}{waited}"
 
     def enter(self, phase: str) -> bool:
         """Begin a phase. Return False, without an effect, if the operation is already in this phase."""

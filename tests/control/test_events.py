@@ -74,6 +74,33 @@ async def test_starts_exits_and_log_records_are_events(shop: Node) -> None:
     assert all(event.kind != "vitals" for event in kept)
 
 
+async def test_the_event_of_a_logged_exception_has_its_type_its_text_without_secrets_and_its_place(shop: Node) -> None:
+    class Quiet(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("password=hunter2")
+
+    async with shop.client("viewer") as client, aclosing(client.events()) as events:
+        await anext(events)
+        for error in (KeyError("order"), ValueError("no login with password=hunter2"), Quiet()):
+            try:
+                raise error
+            except Exception:
+                logging.getLogger("shop").exception("order %s is lost", 17)
+        logging.getLogger("shop").error("nothing was raised", exc_info=True)
+        told = await first(events, lambda event: "nothing was raised" in event.text)
+        kept = (await client.request(methods.EVENTS, m.ListLimit(limit=500))).events
+    place = "control/test_events.py:"
+    texts = [event.text for event in kept if "order 17" in event.text]
+    assert texts[0].startswith(f"error: order 17 is lost: KeyError: 'order' at {place}")
+    assert texts[1].startswith(f"error: order 17 is lost: ValueError: no login with password=‹redacted› at {place}")
+    assert texts[2].startswith(f"error: order 17 is lost: a Quiet whose text raised RuntimeError at {place}")
+    assert all(
+        text.endswith(" test_the_event_of_a_logged_exception_has_its_type_its_text_without_secrets_and_its_place")
+        for text in texts
+    )
+    assert told.text == "error: nothing was raised"
+
+
 async def test_starts_and_exits_of_unnamed_processes_are_no_events(shop: Node) -> None:
     async def nothing() -> None:
         pass

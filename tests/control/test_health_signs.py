@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ from node_runtime import cast, exit, whereis
 from node_runtime.behaviours.upgrade.live_processes import SupervisorProcess
 from node_runtime.control.event_source import BATCH_SECONDS, MAX_RECORDS_PER_BATCH
 from node_runtime.control.health_signs.loop_watch import LoopWatch
-from node_runtime.control.health_signs.restarts import restarting_supervisors
+from node_runtime.control.health_signs.restarts import RestartWatch
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.client import MissedEvents
 from tests.support.waiting import eventually, until
@@ -84,7 +85,32 @@ async def test_the_vitals_name_a_supervisor_that_restarts_and_the_last_exit_reas
     assert event.vitals is not None
     (one,) = event.vitals.restarting
     assert (one.name, one.used, one.intensity, one.period) == ("shop_sup", 1, 5, 10.0)
-    assert (one.per_minute, one.child, one.reason) == (1, "till", "killed")
+    assert (one.per_minute, one.child, one.reason, one.since) == (1, "till", "killed", one.at)
+
+
+async def restart_till() -> None:
+    pid = whereis("till")
+    assert pid is not None
+    exit(pid, "kill")
+    await eventually(lambda: whereis("till") not in (None, pid), what="the restart of the till")
+
+
+async def test_restarts_are_reported_since_the_first_of_them(shop: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, clock = RestartWatch(shop.runtime), time.time
+
+    def later(seconds: float) -> float:
+        return clock() + seconds
+
+    supervisors = [one for one in shop.runtime.processes.values() if isinstance(one, SupervisorProcess)]
+    reports: list[m.RestartingSupervisor] = []
+    for seconds in (0.0, 50.0, 100.0, 500.0):  # the last failure is not of the same series
+        monkeypatch.setattr(time, "time", partial(later, seconds))
+        watch.measure(supervisors)
+        await restart_till()
+        reports += watch.measure(supervisors)
+    assert [one.per_minute for one in reports] == [1, 2, 2, 1]
+    assert reports[0].since == reports[1].since == reports[2].since == reports[0].at
+    assert reports[3].since == reports[3].at
 
 
 async def test_a_failure_is_not_called_recent_for_an_hour_because_somebody_sets_the_clock_back(
@@ -95,9 +121,10 @@ async def test_a_failure_is_not_called_recent_for_an_hour_because_somebody_sets_
     exit(pid, "kill")
     await eventually(lambda: whereis("till") not in (None, pid), what="the restart of the till")
     supervisors = [one for one in shop.runtime.processes.values() if isinstance(one, SupervisorProcess)]
-    assert [one.name for one in restarting_supervisors(shop.runtime, supervisors)] == ["shop_sup"]
+    watch = RestartWatch(shop.runtime)
+    assert [one.name for one in watch.measure(supervisors)] == ["shop_sup"]
     monkeypatch.setattr(time, "time", lambda: clock() - 3600.0)
-    assert restarting_supervisors(shop.runtime, supervisors) == ()
+    assert watch.measure(supervisors) == ()
 
 
 async def test_the_vitals_name_a_mailbox_that_grows(shop: Node) -> None:

@@ -67,6 +67,9 @@ class Desk(GenServer[dict[str, Any]]):
         except KeyError:
             raise ValueError("no visits, password=hunter2")  # noqa: B904  # as in a program that forgets the cause
 
+    async def until(self, event: asyncio.Event) -> None:
+        await event.wait()
+
     async def rest(self, depth: int = 0) -> None:
         await (asyncio.Event().wait() if depth == 0 else self.rest(depth - 1))
 
@@ -120,6 +123,22 @@ async def test_a_view_says_whom_a_process_waits_for_and_who_waits_for_it(shop: N
     assert (front.running, back.running) == ("ask", "rest")
     assert (back.waited_by, back.waited_by_count) == ((int(process_info("front").pid),), 1)
     assert any("Desk.rest" in frame for frame in back.stack)
+
+
+async def test_a_callback_that_follows_another_at_once_lasts_since_its_own_beginning(shop: Node) -> None:
+    first, second = asyncio.Event(), asyncio.Event()
+    await gen_server.start(Desk, name="front")
+    cast("front", Desk.until, first)
+    cast("front", Desk.until, second)
+    async with shop.client("viewer") as client:
+        await until_viewed(client, "front", lambda seen: (seen.callback_seconds or 0.0) > 0.3)
+        released = time.monotonic()
+        first.set()
+        seen = await until_viewed(client, "front", lambda seen: seen.process.messages == 3)
+    assert seen.running == "until"
+    assert seen.callback_seconds is not None
+    assert seen.callback_seconds <= time.monotonic() - released
+    assert seen.spent > seen.callback_seconds
 
 
 async def test_a_view_has_the_crash_reports_of_the_predecessors_without_source_lines_and_secrets(shop: Node) -> None:

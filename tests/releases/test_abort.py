@@ -36,7 +36,10 @@ async def test_an_install_that_waits_is_aborted_and_the_next_one_can_begin(small
         handler.abort(m.Abort(operation="123"), "bob")
     assert handler.abort(m.Abort(operation=operation, reason="too slow"), "bob", "bob@desk") == operation
     ended = await small.ended(operation)
-    assert (ended.outcome, ended.error) == ("aborted", "bob aborted it: too slow.")
+    assert (ended.outcome, ended.error) == (
+        "aborted",
+        f"bob aborted it: too slow, while it waited for: {waiting.waits_for}.",
+    )
     assert handler.vsn == "1"
     again = handler.install(m.Install(vsn="2", wait=600.0), "ann")
     handler.abort(m.Abort(), "operator", "ann@desk")

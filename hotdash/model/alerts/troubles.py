@@ -56,7 +56,7 @@ def troubles(node: NodeView, now: float) -> list[Trouble]:
     node_now = node.node_now(now)
     found = [
         *_blocked(node, now),
-        *_restarts(node),
+        *_restarts(node, node_now),
         *_mailboxes(node),
         *_releases(node),
         *(Trouble("warn", one, "releases", about=one) for one in worker_troubles(node.snapshot.workers)),
@@ -72,15 +72,16 @@ def _blocked(node: NodeView, now: float) -> Iterator[Trouble]:
         yield Trouble("bad", f"{words}. {node.way_out()}", "logs", about="blocked")
 
 
-def _restarts(node: NodeView) -> Iterator[Trouble]:
+def _restarts(node: NodeView, node_now: float) -> Iterator[Trouble]:
     vitals = node.history.samples[-1] if node.history.samples else None
     for one in vitals.restarting if vitals is not None else ():
         assert node.snapshot is not None
         used = f"{one.used} of {one.intensity} restarts in {one.period:g} s used"
+        lasts = f" for {age(node_now - one.since)}" if one.since else ""
         tone: Tone = "bad" if one.used * 2 > one.intensity else "warn"
         yield Trouble(
             tone,
-            f"{one.name or f'<{one.pid}>'} restarts children: {one.per_minute} per minute, "
+            f"{one.name or f'<{one.pid}>'} restarts children{lasts}: {one.per_minute} per minute, "
             f"last {one.child}: {one.reason}; {used}",
             "overview",
             ProcessKey(node.snapshot.info.boot_id, one.pid),

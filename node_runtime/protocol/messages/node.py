@@ -41,7 +41,7 @@ class RestartingSupervisor(WireStruct, frozen=True):
 
     The supervisor has made `used` restarts in the last `period` seconds. If it makes more than `intensity` restarts in
     `period` seconds, it ends. `child` is the child that has failed last, at the time `at`, with the exit reason
-    `reason`.
+    `reason`. Since the time `since`, no minute has passed without such a failure.
     """
 
     pid: int
@@ -53,6 +53,7 @@ class RestartingSupervisor(WireStruct, frozen=True):
     child: str
     reason: str
     at: float
+    since: float = 0.0
 
 
 class GrowingMailbox(WireStruct, frozen=True):

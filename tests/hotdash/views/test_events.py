@@ -128,7 +128,7 @@ async def test_what_is_wrong_is_listed_and_a_key_goes_there(opened: Open, peer: 
         "restarting": (
             m.RestartingSupervisor(
                 pid=10, name="fil_sup", used=4, intensity=5, period=10.0, per_minute=23, child="tag1",
-                reason="KeyError 'turns'", at=time.time(),
+                reason="KeyError 'turns'", at=time.time(), since=time.time() - 600.0,
             ),
         ),
         "mailboxes": (m.GrowingMailbox(pid=4, name="web_listener", waiting=12_400, growth=310.0),),
@@ -136,7 +136,8 @@ async def test_what_is_wrong_is_listed_and_a_key_goes_there(opened: Open, peer: 
     peer.world.modules[1] = msgspec.structs.replace(peer.world.modules[1], old_vsn="1985.z", old_pids=(12,))
     async with opened((140, 40)) as user:
         await user.sees(
-            "wrong now: 3", "1 fil_sup restarts children: 23 per minute, last tag1: KeyError 'turns'",
+            "wrong now: 3",
+            "1 fil_sup restarts children for 10 min: 23 per minute, last tag1: KeyError 'turns'",
             "4 of 5 restarts in 10 s used", "the mailbox of web_listener <4> grows: 12.4 k messages, +310/s",
             "4 1 module draining in 1 process",
         )  # fmt: skip
