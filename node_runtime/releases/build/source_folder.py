@@ -31,6 +31,7 @@ def source_files(folder: Path, source: str) -> dict[str, Path]:
     if source.startswith(PREFIX):
         return distribution_files(folder, source.removeprefix(PREFIX))
     root = folder / source
+    root = root.parent.resolve() / root.name  # without "..", for messages; a link keeps its name
     prefix = f"src/{root.resolve().name}/" if (root / "__init__.py").is_file() else "src/"
     if root.is_file():
         found = {f"src/{root.name}": root}
