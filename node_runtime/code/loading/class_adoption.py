@@ -1,10 +1,10 @@
 """Gives instances in module globals the new version of their class, so that they show the new behaviour at once.
 
-The instances are found in the variables in `__carry__`, and in the global variables and the attributes of classes of
-modules outside the load. If an old version becomes current again, all its global variables are searched: another
-version may have carried their values, and then their instances have adopted its classes. An instance keeps its
-attributes; fields that only the new class has get their defaults. An instance can adopt a class only if the old and the
-new class have the same layout: the same slots, and the same base class written in C.
+The instances are found in the variables in `__carry__`, in the global variables and the attributes of classes of
+modules outside the load, and among the loggers of `logging`. If an old version becomes current again, all its global
+variables are searched: another version may have carried their values, and then their instances have adopted its
+classes. An instance keeps its attributes; fields that only the new class has get their defaults. An instance can adopt
+a class only if the old and the new class have the same layout: the same slots, and the same base class written in C.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import msgspec
 from node_runtime.code.classes.adopted_fields import FieldAdoption
 from node_runtime.code.classes.dependents import own_classes, replaced_classes
 from node_runtime.code.import_rebinding import copied_aliases
+from node_runtime.code.registrations.views import loggers
 
 from .class_data import MISSING, named_value
 from .code_in_containers import MAX_OBJECTS_WALKED, ObjectWalk
@@ -110,6 +111,10 @@ class ClassAdoption:
             _taken_back(self._table, self._versions),
             _outside(self._table, self._versions),
         )
+        for logger in loggers():  # `logging.getLogger` gives them to the new bodies
+            _, new = self._replaced.get(type(logger), ("", None))
+            if new is not None:
+                yield KeptInstance(f"logging keeps the logger {logger.name}", logger, new)
         for kept_by, value in [place for found in places for place in found]:
             for thing in walk.objects_in(value, kept_by):
                 _, new = self._replaced.get(type(thing), ("", None))

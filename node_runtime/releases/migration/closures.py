@@ -14,7 +14,7 @@ import msgspec
 
 from node_runtime.behaviours.show.raw_reads import namespace_of
 
-from .targets import resolve_name
+from .function_members import resolve_name
 
 LOCALS: Final = ".<locals>."
 MAX_ITEMS: Final = 1_000

@@ -23,6 +23,7 @@ from node_runtime.code.classes.record_fields import (
 
 from .closures import LOCALS, code_at_same_place, function_at_same_place
 from .enum_members import member_names, members_of
+from .function_members import CACHED_FUNCTION
 from .layouts import Base, Layout, base_of
 from .library_shapes.array_shape import ARRAY_SHAPE
 from .library_shapes.code_shapes import ClosureShape
@@ -32,7 +33,7 @@ from .named_objects import MISSING
 from .pydantic_models import PydanticModel
 from .report import MigrationReport
 from .shapes import KEYED, LEAF, CodeShape, PartOf, PathStep, Shape, is_managed, kept_shape
-from .targets import CACHED_FUNCTION, GONE, Targets, cached_as, namespace_of_class
+from .targets import GONE, Targets, cached_as, namespace_of_class
 
 _SMALL = (type(None), bool, int, float, complex, str, bytes)
 

@@ -13,10 +13,10 @@ import msgspec
 from node_runtime.behaviours.show.raw_reads import module_of, mro_of, name_of, namespace_of
 from node_runtime.code.classes.record_fields import record_fields
 
+from .function_members import function_at_name, resolve_name
 from .generic_models import generic_target
 from .named_objects import Namespaces, named_objects
 
-CACHED_FUNCTION: Final[type] = functools._lru_cache_wrapper
 GONE: Final = object()
 """The result for a class or function that the target doesn't have."""
 
@@ -93,8 +93,8 @@ class Targets:
         own = getattr(plain, "__globals__", {})
         if namespace is None or own is namespace:
             return function
-        found = resolve_name(namespace, function.__qualname__)
-        if isinstance(found, (FunctionType, CACHED_FUNCTION)):
+        found = function_at_name(function, own, namespace)
+        if found is not None:
             return found
         return GONE if own.get("__name__") == function.__module__ else function
 
@@ -135,15 +135,3 @@ def _is_alike(old: type, new: type) -> bool:
         methods = {name for name, value in namespace_of(cls).items() if type(value) is FunctionType}
         parts.append(({*fields}, {name for name in methods if not name.startswith("__")}))
     return all(one <= other or other <= one for one, other in zip(*parts, strict=True))
-
-
-def resolve_name(namespace: Mapping[str, Any], qualname: str) -> Any:
-    """Return what a qualified name means in a namespace; None if there is nothing. A method is returned as a function.
-
-    No code of a class runs.
-    """
-    first, *others = qualname.split(".")
-    found = namespace.get(first)
-    for name in others:
-        found = namespace_of(found).get(name) if isinstance(found, type) else None
-    return getattr(found, "__func__", found)

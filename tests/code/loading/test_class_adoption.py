@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -193,3 +194,25 @@ def test_an_instance_in_an_attribute_of_a_class_that_the_load_leaves_alone_adopt
     assert page.theme.title() == 2
     batch.revert()
     assert page.theme.title() == 1
+
+
+def test_loggers_adopt_the_new_version_of_their_class(app: App) -> None:
+    text = """
+        import logging
+        class Named(logging.Logger):
+            def title(self):
+                return {n!r}
+        before = logging.getLoggerClass()
+        logging.setLoggerClass(Named)
+        log = logging.getLogger("tests.adoption.named")
+        logging.setLoggerClass(before)
+    """
+    app.boot(m=text.format(n="a"))
+    m: Any = __import__("m")
+    logger = m.log
+    batch = app.load(m=text.format(n="b"))
+    assert m.log is logger
+    assert (logger.title(), type(logger) is m.Named) == ("b", True)
+    batch.revert()
+    assert (logger.title(), type(logger) is m.Named) == ("a", True)
+    del logging.Logger.manager.loggerDict[logger.name]
