@@ -59,6 +59,19 @@ def slots_of(cls: type) -> list[tuple[str, Callable[[object], object]]]:
     ]
 
 
+def declared_slots_of(cls: type) -> list[tuple[str, Callable[[object], object]]]:
+    """Like `slots_of`, but the slots are in the order of their declarations; Python has sorted them by name."""
+    places: dict[str, int] = {}
+    for base in reversed(mro_of(cls)):
+        declared = namespace_of(base).get("__slots__")
+        prefix = f"_{name_of(base).rpartition('.')[2].lstrip('_')}"  # of private names
+        for name in declared if type(declared) is tuple else ():
+            if type(name) is str:
+                private = name.startswith("__") and not name.endswith("__")
+                places.setdefault(f"{prefix}{name}" if private else name, len(places))
+    return sorted(slots_of(cls), key=lambda slot: places.get(slot[0], len(places)))
+
+
 def dict_descriptor(cls: type) -> types.GetSetDescriptorType | types.MemberDescriptorType | None:
     """Return the descriptor of the instances' `__dict__`, even if the class defines an attribute `__dict__`."""
     for base in mro_of(cls):

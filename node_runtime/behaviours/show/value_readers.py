@@ -19,6 +19,7 @@ from node_runtime.protocol.escape import escape
 from .leaf_texts import int_text, leaf_writer
 from .raw_reads import (
     MAX_SHORT_TEXT,
+    declared_slots_of,
     dict_descriptor,
     field_names,
     is_str,
@@ -146,7 +147,7 @@ def _reader(cls: type) -> Callable[[Any], LabelledParts]:
 
 def _attributes(cls: type) -> Callable[[Any], LabelledParts]:
     """Return a function that reads the slots and the instance attributes of a value, by name."""
-    slots, own = slots_of(cls), dict_descriptor(cls)
+    slots, own = declared_slots_of(cls), dict_descriptor(cls)
     if "sqlite3" in map(module_of, mro_of(cls)):
         slots = [(name, get) for name, get in slots if not name.endswith(_EXCEPTION_CLASSES)]
     has_none = not slots and own is None

@@ -96,6 +96,13 @@ def test_values_described_together_are_described_as_each_is_alone() -> None:
     assert [describe(value, readers=kinds) for value in values] == [describe(value) for value in values]
 
 
+def test_slots_are_shown_in_the_order_in_which_the_class_declares_them() -> None:
+    assert [label for label, _part in describe(Slotted(3, Colour.RED)).items] == ["count", "colour"]
+    filled: Any = type("Sealed", (), {"__slots__": ("last", "__middle", "first")})()
+    filled.last, filled._Sealed__middle, filled.first = 1, 2, 3
+    assert [label for label, _part in describe(filled).items] == ["last", "_Sealed__middle", "first"]
+
+
 def test_the_parts_of_containers_and_objects_have_names() -> None:
     assert part(describe({"a": 1}), "a").text == "1"
     assert [label for label, _ in describe([5, 6]).items] == ["0", "1"]

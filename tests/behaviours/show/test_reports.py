@@ -116,7 +116,7 @@ async def test_a_crash_report_has_module_message_state_and_frames_once(
     assert (report.pid, report.name, report.module, report.qualname) == (pid, "bank", __name__, "Bank")
     assert report.reason == "ValueError: caught"
     assert report.last_message == "rob(password=‹redacted›, amount=7)"
-    assert report.state.endswith("Account(api_key=‹redacted›, owner='bob')")
+    assert report.state.endswith("Account(owner='bob', api_key=‹redacted›)")
     assert record.exc_info[2].tb_frame.f_code.co_name == "rob"
     assert "1234" not in caplog.text
     assert "k-123" not in caplog.text
