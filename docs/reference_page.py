@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import sys
 import textwrap
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 
 import click
 
@@ -83,14 +86,39 @@ def _public_names() -> Iterator[str]:
         names = import_module(module)
         public = getattr(names, "__all__", None) or [name for name in vars(names) if not name.startswith("_")]
         yield f"### {imported}\n\n{about[:1].upper()}{about[1:]}.\n"
-        yield table(("name", "meaning"), ((f"`{name}`", _first_sentence(getattr(names, name))) for name in public))
+        yield table(("name", "meaning"), ((f"`{name}`", _meaning(names, name)) for name in public))
 
 
-def _first_sentence(named: object) -> str:
-    """Return the first paragraph of a docstring; "" for a value, whose type has another docstring."""
-    if not (inspect.isclass(named) or inspect.isroutine(named)):
-        return ""
-    return (inspect.getdoc(named) or "").partition("\n\n")[0]
+def _meaning(names: ModuleType, name: str) -> str:
+    """Return the first paragraph of a docstring: that of a class or function, or the text below an assignment.
+
+    Names of other packages, which node_runtime only passes on, are called theirs.
+    """
+    named = getattr(names, name)
+    if (inspect.isclass(named) or inspect.isroutine(named)) and named.__name__ == name:
+        package = named.__module__.partition(".")[0]
+        text = (named.__doc__ or "") if package == "node_runtime" else f"{package.capitalize()}'s `{name}`."
+    else:
+        text = next(filter(None, (_text_below(module, name) for module in _modules_with(name, named))), "")
+    return inspect.cleandoc(text).partition("\n\n")[0]
+
+
+def _modules_with(name: str, named: object) -> Iterator[ModuleType]:
+    for path, module in list(sys.modules.items()):
+        if path.startswith("node_runtime.") and vars(module).get(name) is named:
+            yield module
+
+
+def _text_below(module: ModuleType, name: str) -> str:
+    """Return the text below the assignment of `name`; "" if the module only imports `name`, or has no such text."""
+    for assignment, below in pairwise(ast.parse(inspect.getsource(module)).body):
+        match assignment, below:
+            case (
+                ast.AnnAssign(target=ast.Name(id=assigned)) | ast.Assign(targets=[ast.Name(id=assigned)]),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ) if assigned == name:
+                return text
+    return ""
 
 
 if __name__ == "__main__":

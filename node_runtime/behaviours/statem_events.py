@@ -86,6 +86,7 @@ class Timeout:
 
 
 Event: TypeAlias = Call | Cast | Info | Internal | Enter | Timeout
+"""What a state machine's methods get: a message, an inserted event, the entry of a state, or a timeout."""
 
 
 @dataclass(frozen=True, slots=True)

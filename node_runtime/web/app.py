@@ -37,3 +37,4 @@ APPLICATION = AppSpec(
     mod="node_runtime.web.app:WebApp",
     registered=(SUPERVISOR,),
 )
+"""The built-in application web, which has the supervisor of all listeners."""

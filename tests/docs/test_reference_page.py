@@ -21,3 +21,8 @@ def test_every_command_and_public_name_is_on_the_page() -> None:
         assert f"### node-runtime {command}" in TEXT
     for name in public_names.__all__:
         assert f"| `{name}` |" in TEXT
+
+
+def test_every_name_has_a_meaning() -> None:
+    assert [row for row in TEXT.splitlines() if row.startswith("| `") and row.endswith("|  |")] == []
+    assert "str(object=" not in TEXT
