@@ -11,13 +11,14 @@ import gc
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, MutableSequence, MutableSet, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from . import libraries, library_signals
 from .generic_functions import generic_functions
 from .late_functions import codec_error_handlers, codec_searches, exit_functions
 from .registry import Registry
-from .views import Hooks, LoggerSettings, SignalHandlers, WarningFilters, loggers
+from .views import FileTypes, Hooks, LoggerSettings, SignalHandlers, WarningFilters, loggers
 
 if TYPE_CHECKING:
     from node_runtime.code.module_table import ModuleTable
@@ -43,6 +44,13 @@ def _archive_formats(module: Any, namespaces: Iterable[dict[str, Any]]) -> Itera
 
 def _xml_prefixes(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
     yield Registry("the prefixes of xml.etree", module._namespace_map, "xml", stays=True)
+
+
+_file_types: Final = cache(FileTypes)
+
+
+def _mime_types(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
+    yield Registry("the types of mimetypes", _file_types(module), "mimetypes", stays=True)
 
 
 def _import_system(module: Any, namespaces: Iterable[dict[str, Any]]) -> Iterator[Registry]:
@@ -78,6 +86,7 @@ ADAPTERS: Final[tuple[tuple[str, Adapter], ...]] = (
     ("warnings", _warnings),
     ("shutil", _archive_formats),
     ("xml.etree.ElementTree", _xml_prefixes),
+    ("mimetypes", _mime_types),
     ("sqlite3", _sqlite3),
     ("prometheus_client.registry", libraries.prometheus),
     ("sqlalchemy.sql.schema", libraries.sqlalchemy_tables),

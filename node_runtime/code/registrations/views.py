@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import warnings
@@ -97,6 +98,51 @@ class Hooks(MutableMapping[tuple[ModuleType, str], Any]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+class FileTypes(MutableMapping[tuple[bool, str], str]):
+    """The MIME types in `mimetypes` that differ from those at its start, by strictness and file extension."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+        start = module.MimeTypes()
+        for file in filter(os.path.isfile, module.knownfiles):
+            start.read(file)
+        self._at_start = start.types_map
+
+    def __iter__(self) -> Iterator[tuple[bool, str]]:
+        for strict in (True, False):
+            for extension, value in list(self._types(strict).items()):
+                if self._at_start[strict].get(extension) != value:
+                    yield strict, extension
+
+    def __getitem__(self, key: tuple[bool, str]) -> str:
+        strict, extension = key
+        value: str = self._types(strict)[extension]
+        if value == self._at_start[strict].get(extension):
+            raise KeyError(key)
+        return value
+
+    def __setitem__(self, key: tuple[bool, str], value: str) -> None:
+        if key in self:
+            del self[key]
+        strict, extension = key
+        self._module.add_type(value, extension, strict)
+
+    def __delitem__(self, key: tuple[bool, str]) -> None:
+        strict, extension = key
+        extensions = self._module._db.types_map_inv[strict].get(self._types(strict).pop(extension), [])
+        if extension in extensions:
+            extensions.remove(extension)
+        if extension in self._at_start[strict]:
+            self._module.add_type(self._at_start[strict][extension], extension, strict)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _types(self, strict: bool) -> dict[str, str]:
+        database = self._module._db
+        return {} if database is None else database.types_map[strict]
 
 
 class WarningFilters(MutableSequence[Any]):

@@ -6,6 +6,7 @@ import atexit
 import codecs
 import contextlib
 import logging
+import mimetypes
 import shutil
 import signal
 import sys
@@ -89,7 +90,7 @@ def test_the_order_of_handlers_is_kept(app: App) -> None:
 
 
 INTERPRETER = """
-    import atexit, codecs, logging, shutil, signal, sys, warnings, xml.etree.ElementTree
+    import atexit, codecs, logging, mimetypes, shutil, signal, sys, warnings, xml.etree.ElementTree
     class Finder:
         n = "registrations"
         @staticmethod
@@ -108,6 +109,8 @@ INTERPRETER = """
     logging.addLevelName(33, "registrations {n}")
     shutil.register_archive_format("registrations", hook, description={n!r})
     xml.etree.ElementTree.register_namespace("reg{n}", "urn:registrations")
+    mimetypes.add_type("text/x-{n}", ".registrations")
+    mimetypes.add_type("text/x-{n}", ".html")
     atexit.register(hook)
 """
 
@@ -131,6 +134,8 @@ def interpreter() -> dict[str, Any]:
         found["codec error"] = "é".encode("ascii", "registrations").decode()
     found["level"] = logging.getLevelName(33)[-1]
     found["archive"] = dict(shutil.get_archive_formats()).get("registrations")
+    found["mime types"] = [mimetypes.guess_type(f"x.{end}")[0] for end in ("registrations", "html")]
+    found["extensions"] = [sorted(mimetypes.guess_all_extensions(f"text/x-{name}")) for name in "abc"]
     found["prefix"] = ElementTree.tostring(ElementTree.Element("{urn:registrations}x")).decode()[:5][-1]
     return found
 
@@ -139,6 +144,8 @@ def shown(name: str) -> dict[str, Any]:
     return {
         "path": [name], "finders": 1, "filters": [name], "modules": name, "excepthook": name, "signal": name,
         "codecs": [name], "codec error": name, "level": name, "archive": name, "prefix": name,
+        "mime types": [f"text/x-{name}"] * 2,
+        "extensions": [[".html", ".registrations"] if each == name else [] for each in "abc"],
     }  # fmt: skip
 
 
@@ -155,7 +162,8 @@ def test_registries_of_the_interpreter_have_what_the_current_version_registers(a
     gone = app.load(m="N = 1")
     nothing: dict[str, Any] = {**dict.fromkeys(shown("a")), "path": [], "finders": 0, "filters": [], "codecs": []}
     del nothing["codec error"]
-    assert interpreter() == nothing | {"level": "3", "prefix": ":"}
+    types = {"mime types": [None, "text/html"], "extensions": [[]] * 3}
+    assert interpreter() == nothing | types | {"level": "3", "prefix": ":"}
     assert signal.getsignal(signal.SIGUSR2) is signal.SIG_DFL
     gone.revert()
     assert interpreter() == shown("a")

@@ -7,7 +7,8 @@ text or table, the importing module keeps the result that its body has computed 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from types import FunctionType
+from struct import Struct
+from types import FunctionType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any, Final
 
 from node_runtime.behaviours.show.raw_reads import mro_of, namespace_of, raw_dict
@@ -82,20 +83,31 @@ def is_plain(value: Any) -> bool:
 
 
 def _value(namespace: Namespace, origin: NameOrigin) -> Any:
-    """Return the value of a dotted name, read without running code; MISSING if it has none.
+    """Return the value of a dotted name, read without running code of classes; MISSING if it has none.
 
-    Attributes of plain values and of functions are not read: `NAMES.copy` gives the value of `NAMES`.
+    Attributes of plain values and of functions are not read: `NAMES.copy` gives the value of `NAMES`. The value of a
+    `struct.Struct` is its format, on which its size and the results of its methods depend.
     """
     value = namespace.get(origin.name, MISSING)
     for attribute in origin.attributes:
+        if type(value) is Struct:
+            value = value.format
         if type(value) is FunctionType or is_plain(value):
             return value
         is_class = issubclass(type(value), type)
         found = [*map(namespace_of, mro_of(value if is_class else type(value)))]
         if not is_class:
             found.insert(0, raw_dict(value))
-        value = next((names[attribute] for names in found if attribute in names), MISSING)
-    return value
+        member = next((names[attribute] for names in found if attribute in names), MISSING)
+        value = _slot(member, value) if type(member) is MemberDescriptorType and not is_class else member
+    return value.format if type(value) is Struct else value
+
+
+def _slot(member: MemberDescriptorType, value: Any) -> Any:
+    try:
+        return member.__get__(value)
+    except AttributeError:
+        return MISSING
 
 
 def _is_value(kind: type) -> bool:

@@ -14,13 +14,20 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.support.projects.code_shop"]
 
 LIMITS = """
-    import datetime, decimal
+    import datetime, decimal, struct
     class Settings:
         size = {n}
         same = 5
     SETTINGS = Settings()
     DAY = datetime.timedelta(days={n})
     RATE = decimal.Decimal({n})
+    HEADER = struct.Struct('{n}I')
+    TAIL = struct.Struct('I')
+    class Slots:
+        __slots__ = ('size', 'same')
+        def __init__(self):
+            self.size, self.same = {n}, 5
+    SLOTS = Slots()
     LOW = {n}
     NAMES = ["{n}"]
     SAME = 5
@@ -57,6 +64,9 @@ def copied(app: App, user: str, **modules: str) -> list[str]:
         ("MAX = limits.SETTINGS.size", "limits.SETTINGS for MAX"),
         ("WEEK = limits.DAY * 7", "limits.DAY for WEEK"),
         ("RATE = limits.RATE + 1", "limits.RATE for RATE"),
+        ("SIZE = limits.HEADER.size", "limits.HEADER for SIZE"),
+        ("EMPTY = bytes(limits.HEADER.size)", "limits.HEADER for EMPTY"),
+        ("MAX = limits.SLOTS.size", "limits.SLOTS for MAX"),
     ],
 )
 def test_a_changed_value_is_named_by_what_a_body_has_used_it_for(app: App, user: str, named: str) -> None:
@@ -68,6 +78,7 @@ def test_a_changed_value_is_named_by_what_a_body_has_used_it_for(app: App, user:
     [
         "MAX = SAME",
         "MAX = limits.Settings.same + limits.SETTINGS.same",
+        "SIZE = limits.TAIL.size + limits.SLOTS.same",
         "def check():\n    return LOW",
         "MAX = lambda: limits.LOW",
         "RATES = limits.same()",
