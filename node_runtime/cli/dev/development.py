@@ -21,7 +21,7 @@ from node_runtime.protocol.run_directory import locate
 from node_runtime.releases.appups.next_version import next_version
 from node_runtime.releases.build.project import Project, read_project
 
-from .live_upgrade import LiveUpgrade, Outdated, has_switched, upgrade_live
+from .live_upgrade import Blocked, LiveUpgrade, Outdated, has_switched, upgrade_live
 from .source_node import SourceNode
 from .source_paths import SourcePaths
 
@@ -32,6 +32,8 @@ LOST: Final = (ExitCode.UNREACHABLE, ExitCode.UNKNOWN_OUTCOME)
 """The failures of a request that the end of the node can cause."""
 END_SECONDS: Final = 1.0
 """The maximum time between the loss of the connection and the end of the node."""
+RETRY_SECONDS: Final = 2.0
+"""The time between two attempts to install code that is blocked only by something that will end."""
 _COMMAND: Final = re.compile(r"(`hotdash \w+) NODE\b")
 _END: Final = object()
 """The value that stands for the end of the changes."""
@@ -62,6 +64,8 @@ class Development:
         self._end: asyncio.Task[None] | None = None
         self._has_mistake = False
         """Whether the last message has reported a mistake in the files."""
+        self._blocked = ""
+        """The last message, if only something that will end prevents the upgrade."""
 
     @property
     def node(self) -> SourceNode:
@@ -80,6 +84,8 @@ class Development:
                 while await change is not _END:
                     change = asyncio.ensure_future(anext(changes, _END))
                     await self._follow(partial(_has_change, change))
+                    while self._blocked and not (await asyncio.wait([change], timeout=RETRY_SECONDS))[0]:
+                        await self._follow(partial(_has_change, change), self._blocked)
             finally:
                 change.cancel()
                 await self._stop()
@@ -114,13 +120,17 @@ class Development:
             if node is not None:
                 await node.stop()
 
-    async def _follow(self, is_outdated: Callable[[], bool]) -> None:
+    async def _follow(self, is_outdated: Callable[[], bool], said: str = "") -> None:
         """Upgrade the node to the present files. If they have a mistake, print it; the old code continues to run.
 
         `is_outdated` returns whether the files have changed again. Then this stops without a message, because an editor
-        may have saved only a part of a file.
+        may have saved only a part of a file. `said` is the message of the last attempt, if this one is a repetition: it
+        is not printed again, and a node that has ended stays down until the next save.
         """
         began = time.monotonic()
+        self._blocked = ""
+        if said and (self._node is None or not self._node.is_alive):
+            return
         try:
             project = _read(self._folder)
             if self._node is None or not self._node.is_alive:
@@ -131,7 +141,10 @@ class Development:
             return
         except (Refused, OSError) as error:
             if not is_outdated() and not await self._has_ended(error):
-                self._say_mistake(_reason(error))
+                reason = _reason(error)
+                self._blocked = reason if isinstance(error, Blocked) else ""
+                if reason != said:
+                    self._say_mistake(reason)
             return
         if done is not None:
             for line in _report(done, time.monotonic() - began):

@@ -14,6 +14,7 @@ from node_runtime.protocol.client import Client
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.build.project import Project
 from node_runtime.releases.build.source_release import write_source_tarball
+from node_runtime.releases.planning.conditions import WAIT_REMEDY
 
 NEW_BUILD: Final = "build the release under a new vsn"
 """The end of remedies in plans. In a development node, a save is enough."""
@@ -29,6 +30,10 @@ class LiveUpgrade(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
 
 
+class Blocked(Refused):
+    """An upgrade that is possible as soon as something ends, such as a websocket that runs old code."""
+
+
 class Outdated(Exception):
     """The files of the project have changed since they were read."""
 
@@ -38,8 +43,9 @@ async def upgrade_live(
 ) -> LiveUpgrade:
     """Upgrade the node to the project, whose tarball is written to `folder`; its processes keep their states.
 
-    Raises Refused if the node can't do this now, and Outdated if `is_outdated` returns true just before the install.
-    Then the old code continues to run, and the staged release is removed.
+    Raises Blocked if only something that will end is in the way, Refused if the node can't do this for another reason,
+    and Outdated if `is_outdated` returns true just before the install. Then the old code continues to run, and the
+    staged release is removed.
     """
     vsn = project.release.vsn
     tarball = write_source_tarball(project, folder / f"{project.release.name}-{vsn}.tar.gz")
@@ -75,10 +81,17 @@ async def has_switched(client: Client, vsn: str) -> bool:
 def _check(plan: m.Plan) -> None:
     """Raise Refused if the plan has a blocker."""
     if plan.blockers:
-        said = [f"{blocker.reason}: {blocker.remedy.replace(NEW_BUILD, SAVE)}." for blocker in plan.blockers]
-        if any(blocker.transient for blocker in plan.blockers):  # not a mistake in the code
+        said = [f"{blocker.reason}: {_remedy(blocker)}." for blocker in plan.blockers]
+        transient = [blocker.transient for blocker in plan.blockers]
+        if all(transient):
+            said.append("The saved code is installed as soon as this is gone.")
+        if any(transient):  # not a mistake in the code
             said.append("Or end `node-runtime dev` and start it again: all code is new then, and the states are lost.")
-        raise Refused("\n".join(said))
+        raise (Blocked if all(transient) else Refused)("\n".join(said))
+
+
+def _remedy(blocker: m.Blocker) -> str:
+    return blocker.remedy.replace(NEW_BUILD, SAVE).replace(WAIT_REMEDY, "wait")
 
 
 async def _install(client: Client, plan: m.Plan) -> None:

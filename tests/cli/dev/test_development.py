@@ -78,23 +78,32 @@ async def test_no_kind_of_mistake_stops_the_old_code(developer: Developer) -> No
 
 
 THREAD = """
-import threading
+import os, threading
 def idle() -> None:
-    threading.Event().wait()
+    while not os.path.exists("{end}"):
+        threading.Event().wait(0.05)
 threading.Thread(target=idle, name="idler", daemon=True).start()
 """
 
 
 @pytest.mark.slow  # three upgrades
-async def test_a_thread_that_keeps_old_code_is_named_and_so_is_the_way_out(developer: Developer) -> None:
-    await developer.save(('NAME = "ice_cream_server"\n', f'{THREAD}NAME = "ice_cream_server"\n'))
+async def test_code_that_an_old_thread_blocks_is_installed_when_the_thread_ends(
+    developer: Developer, tmp_path: Path
+) -> None:
+    thread = THREAD.format(end=tmp_path / "end")
+    await developer.save(('NAME = "ice_cream_server"\n', f'{thread}NAME = "ice_cream_server"\n'))
     assert "keeps its state" in await developer.save(("count += 1\n", "count += 2\n"))
     assert "The thread idler runs ice_cream.server" in "".join(developer.lines)
     refused = await developer.save(("count += 2\n", "count += 3\n"))
     assert refused.startswith(
         "The old code continues to run: ice_cream.server still has an old version (0.1.0+dev.1): thread "
     )
-    assert "Or end `node-runtime dev` and start it again" in "".join(developer.lines)
+    assert "--wait" not in developer.lines[-1]
+    assert "is installed as soon as this is gone.\nOr end `node-runtime dev` and start it again" in developer.lines[-1]
+    said = len(developer.lines)
+    (tmp_path / "end").touch()
+    await eventually(lambda: len(developer.lines) > said, within=WITHIN, what="a line of dev")
+    assert "keeps its state" in developer.lines[said]
 
 
 @pytest.mark.slow  # an OS process of its own, which the tests above don't have
