@@ -16,6 +16,7 @@ import click
 
 from docs.protocol_page import table
 from hotdash.cli import hotdash
+from node_runtime import Application, GenServer, GenStatem
 from node_runtime.cli.commands import node_runtime
 from node_runtime.protocol.exit_codes import ExitCode
 
@@ -36,6 +37,12 @@ PUBLIC_MODULES = (
     ),
 )
 """The modules that applications import: the module with the names, the name to import, and the content."""
+CALLBACKS = {
+    "node_runtime.gen_server": GenServer,
+    "node_runtime.gen_statem": GenStatem,
+    "node_runtime.application": Application,
+}
+"""The classes of which the page also lists the methods that applications define."""
 
 HEAD = """# Reference
 
@@ -87,6 +94,18 @@ def _public_names() -> Iterator[str]:
         public = getattr(names, "__all__", None) or [name for name in vars(names) if not name.startswith("_")]
         yield f"### {imported}\n\n{about[:1].upper()}{about[1:]}.\n"
         yield table(("name", "meaning"), ((f"`{name}`", _meaning(names, name)) for name in public))
+        if imported in CALLBACKS:
+            yield from _callbacks(CALLBACKS[imported])
+
+
+def _callbacks(cls: type) -> Iterator[str]:
+    """Yield the text about a class that applications inherit from: its docstring, and its callbacks."""
+    yield f"#### The callbacks of {cls.__name__}\n"
+    for paragraph in inspect.cleandoc(cls.__doc__ or "").split("\n\n"):
+        yield textwrap.fill(" ".join(paragraph.split()), 120, break_long_words=False, break_on_hyphens=False) + "\n"
+    own = [name for name in vars(cls) if not name.startswith("_") and inspect.isroutine(getattr(cls, name))]
+    texts = {name: inspect.getdoc(getattr(cls, name)) or "" for name in own}
+    yield table(("callback", "meaning"), ((f"`{name}`", text.partition("\n\n")[0]) for name, text in texts.items()))
 
 
 def _meaning(names: ModuleType, name: str) -> str:

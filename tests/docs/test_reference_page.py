@@ -26,3 +26,8 @@ def test_every_command_and_public_name_is_on_the_page() -> None:
 def test_every_name_has_a_meaning() -> None:
     assert [row for row in TEXT.splitlines() if row.startswith("| `") and row.endswith("|  |")] == []
     assert "str(object=" not in TEXT
+
+
+def test_the_callbacks_of_servers_and_state_machines_are_on_the_page() -> None:
+    for callback in ("handle_info", "handle_event", "code_change", "config_change"):
+        assert f"| `{callback}` | " in TEXT
