@@ -70,11 +70,8 @@ class Modules(View):
             return
         key = self.query_one(Table).key
         module = next((one for one in snapshot.modules if one.name == key), None)
-        names = self._view_state.node.titles()
-        lines = _module_lines(module, names, self._view_state.node_now) if module is not None else []
         old = next((one for one in self._view_state.node.old_code if one.module == key), None)
-        if module is not None and module.old_vsn is not None and old is not None:
-            lines += holder_lines(old, names)
+        lines = _module_lines(module, old, self._view_state) if module is not None else []
         self.query_one(ScrollingLines).show(lines)
 
     def on_table_cursor_moved(self) -> None:
@@ -125,25 +122,29 @@ def _cells(module: m.ModuleInfo, view_state: ViewState) -> tuple[Line, ...]:
     )
 
 
-def _module_lines(module: m.ModuleInfo, names: dict[int, str], node_now: float) -> list[Line]:
-    lines = [
-        line(
-            span(module.name, "name"), " ", span(module.vsn, "strong"),
-            span(f"  {module.application} {module.app_vsn}"),
-            span(f"  loaded {age(node_now - module.loaded)} ago", "muted"),
-        ),
-        line(span("from ", "muted"), span(module.path), span(f"  sha256 {module.sha256[:12]}", "muted")),
-    ]  # fmt: skip
+def _module_lines(module: m.ModuleInfo, old_code: m.OldCode | None, view: ViewState) -> list[Line]:
+    """Return the module, then what keeps its old version, and at last the files: a low terminal shows a few lines."""
+    names = view.node.titles()
+    first = line(
+        span(module.name, "name"), " ", span(module.vsn, "strong"),
+        span(f"  {module.application} {module.app_vsn}"),
+        span(f"  loaded {age(view.node_now - module.loaded)} ago", "muted"),
+    )  # fmt: skip
+    path = line(span("from ", "muted"), span(module.path), span(f"  sha256 {module.sha256[:12]}", "muted"))
     if module.old_vsn is None:
-        return [*lines, line(span("No old version is loaded.", "muted"))]
-    lines.append(
-        line(span("old ", "muted"), span(module.old_vsn, "warn"), span(f"  from {module.old_path or '?'}", "muted"))
-    )
+        return [first, path, line(span("No old version is loaded.", "muted"))]
+    holders = holder_lines(old_code, names) if old_code is not None else []
+    old_path = line(span("old version from ", "muted"), span(module.old_path or "?"))
+    return [first, _old_line(module, names), *holders, path, old_path]
+
+
+def _old_line(module: m.ModuleInfo, names: dict[int, str]) -> Line:
+    old = span("old ", "muted"), span(module.old_vsn or "", "warn")
     if not module.old_pids and not module.old_tasks:
-        return [*lines, line(span("Drained: no process or task runs the old version.", "ok"))]
+        return line(*old, span("  drained: no process or task runs it", "ok"))
     processes = [
         part for pid in module.old_pids for part in (span(names.get(pid, "?"), "name"), span(f" <{pid}>  ", "muted"))
     ]
     if module.old_tasks:
         processes.append(span(plural(module.old_tasks, "task"), "name"))
-    return [*lines, line(span("still run by ", "warn"), *processes)]
+    return line(*old, span("  still run by ", "warn"), *processes)

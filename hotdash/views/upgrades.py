@@ -36,9 +36,9 @@ from .base import View
 
 _RESULTS = (
     Column("process", min_width=16, max_width=40, grow=True),
-    Column("pid", drop_order=3, align_right=True),
-    Column("action", drop_order=2),
-    Column("version", max_width=30, drop_order=1),
+    Column("pid", drop_order=1, align_right=True),
+    Column("action", drop_order=3),
+    Column("version", max_width=30, drop_order=2),
     Column("took", align_right=True, drop_order=4),
     Column("outcome", min_width=3),
 )

@@ -6,7 +6,7 @@ import msgspec
 
 from node_runtime.protocol import messages as m
 from tests.support.dashboard.dashboard_pilot import Open, upgrade_to_b
-from tests.support.dashboard.fil_world import a_plan, fil_world
+from tests.support.dashboard.fil_world import a_plan, a_result, fil_world
 from tests.support.dashboard.scripted_peer import Peer
 
 
@@ -26,6 +26,16 @@ async def test_an_upgrade_is_watched_phase_by_phase_until_the_node_reports_its_o
         await user.sees("~ state", "'lime' → 'red'", "+ data.since", "'upgrade'")
         await user.press("escape", "6")
         await user.sees("Upgrade   1986.a → 1986.b", "'lime' → 'red'")
+
+
+async def test_processes_without_a_name_are_told_apart_in_a_narrow_terminal(opened: Open, peer: Peer) -> None:
+    results = tuple(a_result(pid=pid, name=None, module="fil.worker") for pid in (1041, 1042))
+    async with opened((80, 24), read_only=False) as user:
+        await upgrade_to_b(user)
+        while peer.advance().ended is None:
+            pass
+        peer.change_operation(results=results)
+        await user.sees("<1041>", "<1042>")
 
 
 async def test_a_process_that_has_crashed_since_its_upgrade_is_not_ok(opened: Open, peer: Peer) -> None:

@@ -103,6 +103,31 @@ async def test_what_keeps_an_old_version_is_shown_and_ended(opened: Open, peer: 
         assert len(peer.asked("old_code")) == asked
 
 
+async def test_what_keeps_an_old_version_is_seen_at_once_in_a_low_terminal(opened: Open, peer: Peer) -> None:
+    long = f"/srv/{'releases/' * 8}color_fsm.py"
+    peer.world.modules[1] = msgspec.structs.replace(
+        peer.world.modules[1], vsn="1986.b", old_vsn="1986.a", path=long, old_path=long, old_tasks=1
+    )
+    poller = m.OldCodeHolder(kind="task", name="task poller (fil.poll)", does="runs fil.poll", task="poller")
+    peer.world.old_code = [m.OldCode(module=peer.world.modules[1].name, vsn="1986.a", holders=(poller,))]
+    async with opened((80, 24)) as user:
+        await user.press("4", "down")
+        await user.sees("old 1986.a  still run by 1 task", "task poller (fil.poll) runs fil.poll  a purge cancels it")
+
+
+async def test_versions_and_names_from_a_hostile_node_are_text(opened: Open, peer: Peer) -> None:
+    vsn = "[red]9[/]\x1b[2J\u202e\n" + "8" * 300
+    peer.world.releases[1] = msgspec.structs.replace(peer.world.releases[1], vsn=vsn, name="[b]fil[/b]\x1b]0;x\x07")
+    async with opened((80, 24), read_only=False) as user:
+        await user.press("5", "down")
+        await user.sees("[b]fil[/b]", "[red]9[/]")
+        await user.press("M")
+        await user.sees("Remove", "[red]9[/]")
+        frame = user.frame()
+        assert not {"\x1b", "\x07", "\u202e"} & set(frame)
+        assert max(map(len, frame.split("\n"))) <= 80
+
+
 async def test_empty_views_say_what_is_missing(opened: Open, peer: Peer) -> None:
     peer.world.releases = peer.world.releases[:1]
     async with opened() as user:
