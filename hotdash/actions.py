@@ -143,7 +143,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "next_process", "right_square_bracket", "forth", "Go to the process visited after",
-        "Goes forward again after {previous_process}. From a process that has ended, goes to its successor.",
+        "Undoes {previous_process}. From a process that has ended, goes to its successor.",
         "Processes", views=("process", "ended process"),
     ),
     Action(

@@ -35,6 +35,6 @@ def warnings(application: NamedApplication, served: Any, kept: KeptCode) -> Iter
     for replaced, found in values_of.items():
         keep = f"{' and '.join(found)} of {application.reference} {'keeps' if len(found) == 1 else 'keep'} instances"
         yield (
-            f"{keep} of the replaced {replaced}, which continue to run the old code: convert them in the startup of "
-            "the new version, or keep such a state in a process."
+            f"{keep} of the replaced {replaced}. These instances continue to run the old code: convert them in the "
+            "startup of the new version, or keep them in the state of a process."
         )

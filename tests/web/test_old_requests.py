@@ -183,7 +183,7 @@ async def test_a_value_in_the_state_of_an_application_that_stays_old_is_named_an
     plan = await shop.node.handler.plan("4")
     (sentence,) = [one for one in plan.warnings if "app.state" in one]
     both = "app.state.rooms and app.state.lobby of shop.chat:app"
-    assert sentence.startswith(f"{both} keep instances of the replaced shop.rooms.Rooms, ")
+    assert sentence.startswith(f"{both} keep instances of the replaced shop.rooms.Rooms. ")
     assert (await shop.node.install("4")).outcome == "installed"
     ((reason, remedy),) = await shop.blockers("5")
     held = "shop.chat.app holds an instance of shop.rooms.Rooms"

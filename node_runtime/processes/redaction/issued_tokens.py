@@ -57,7 +57,7 @@ def may_contain_token(text: str) -> bool:
 
 
 def issued_tokens(text: str) -> Iterator[Span]:
-    """Yield tokens of issuers, with their beginnings."""
+    """Yield the place of each token that begins with a known prefix, such as `ghp_`. The prefix is included."""
     if not may_contain_token(text):
         return
     for beginning, rest in TOKEN_BEGINNINGS.items():

@@ -101,7 +101,7 @@ class RehearsalLimits(msgspec.Struct, frozen=True):
     memory_bytes: int
 
     def seconds_for(self, number: int) -> float:
-        """Return the time limit of the process, function or bodies for which a `ProgressMarker` has this number."""
+        """Return the time limit for a `ProgressMarker` with this number: for all module bodies, or for one call."""
         return self.body_seconds if number == BODIES else self.call_seconds
 
 

@@ -99,7 +99,7 @@ class SlowClients:
                 self._since[connection] = phase, since
 
     def _phase(self, connection: Any) -> tuple[tuple[Any, ...] | None, float, str]:
-        """Return (phase, limit in seconds, clause): the phase in which a connection waits for its client, or None.
+        """Return (phase, limit in seconds, clause). The phase is None while the connection doesn't wait for its client.
 
         The clause is the reason for ending the connection.
         """

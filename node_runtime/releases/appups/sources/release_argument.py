@@ -20,7 +20,7 @@ from .release_source import ReleaseSource, read_project_source, read_tarball_sou
 def read_release_argument(argument: str, project: Path, scratch: Path) -> ReleaseSource:
     """Return the release that `argument` names. Raises `Refused` if there is none, or for a mistake in its files.
 
-    `project` is the project of the command, whose repository has the revision; `scratch` is an empty folder.
+    If `argument` is a revision of git, it is read from the repository of `project`. `scratch` is an empty folder.
     """
     path = Path(argument)
     if path.is_dir():

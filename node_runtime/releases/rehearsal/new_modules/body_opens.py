@@ -65,7 +65,7 @@ class BodyOpens:
     def _connect(
         self, connect: Callable[..., Any], database: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Return a connection to a copy of `database` in memory, empty if it doesn't exist."""
+        """Copy `database` into memory, and return a connection to the copy. A database that doesn't exist is empty."""
         path = os.fsdecode(database)
         if kwargs.get("uri") and path.startswith("file:"):
             path = ":memory:" if "mode=memory" in path else urlsplit(path).path

@@ -53,7 +53,7 @@ def make_bytecode(manifest: Manifest, directory: Path, stage: Path) -> dict[str,
 
 
 def _sources(part: str, files: Mapping[str, FileEntry]) -> dict[str, FileEntry]:
-    """Return the sources of a part such as lib/click-8.5.1; {} if one of its files has the bytecode file's name."""
+    """Return the sources of a part such as lib/click-8.5.1; {} if the part itself has a file called `BYTECODE_NAME`."""
     own = f"{part}/{BYTECODE_NAME}"
     if not part.startswith("lib/") or any(path == own or path.startswith(f"{own}/") for path in files):
         return {}
