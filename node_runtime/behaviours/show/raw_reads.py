@@ -36,6 +36,11 @@ def module_of(cls: type) -> str | None:
     return module if type(module) is str else None
 
 
+def package_of(cls: type) -> str:
+    """Return the top-level package of the class's module; "" if the class has no module."""
+    return (module_of(cls) or "").partition(".")[0]
+
+
 def name_of(cls: type) -> str:
     """Return the qualified name of a class, without its module and not escaped."""
     name: str = _NAME.__get__(cls)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from node_runtime.behaviours.show.raw_reads import package_of
 from node_runtime.code.classes.class_reuse import ClassAttribute, VersionAttributes, set_class_attribute
 from node_runtime.code.classes.dependents import own_classes
 
@@ -38,7 +39,7 @@ def data_attributes(module: str, namespace: Namespace) -> Iterator[tuple[str, An
     homes = {module.partition(".")[0], *sys.stdlib_module_names}
     for name, cls in own_classes(module, namespace):
         for attribute, value in list(vars(cls).items()) if not issubclass(type(cls), enum.EnumType) else ():
-            home = type(value).__module__.partition(".")[0]
+            home = package_of(type(value))
             is_data = home in homes and not hasattr(type(value), "__get__")
             if is_data and not attribute.startswith(("__", "_abc_")):
                 yield f"{name}.{attribute}", value

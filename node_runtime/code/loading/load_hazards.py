@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from node_runtime.behaviours.show.raw_reads import package_of
 from node_runtime.code.classes.definitions import names_mentioned
 from node_runtime.code.classes.dependents import Dependent, find_dependents, own_classes, replaced_classes
 from node_runtime.code.import_rebinding import copied_aliases, is_exported
@@ -125,7 +126,7 @@ def _is_declared(version: Version, name: str) -> bool:
 
 
 def _is_metric(value: object) -> bool:
-    return type(value).__module__.partition(".")[0] in _METRICS
+    return package_of(type(value)) in _METRICS
 
 
 class _HazardFinder:

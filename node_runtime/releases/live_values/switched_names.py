@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from types import FrameType, FunctionType
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from node_runtime.behaviours.show.raw_reads import module_of, name_of
 from node_runtime.releases.planning.conditions import process_label
@@ -34,7 +34,7 @@ class SwitchedNames:
         for module, namespace in old.items():
             for name, cls in namespace.items():
                 other = new.get(module, {}).get(name)
-                if isinstance(cls, type) and isinstance(other, type) and _is_switched(cls, other, module, code):
+                if _is_class(cls) and _is_class(other) and _is_switched(cls, other, module, code):
                     self._switched[id(cls)] = cls, f"{module}:{name}", other
 
     def has_class(self, cls: type[Any]) -> bool:
@@ -92,6 +92,10 @@ class SwitchedNames:
             f"upgrade, the name {name} means {_label(other)}, and isinstance checks reject the value: let the "
             f"code_change of {held.process.module} make a new one."
         )
+
+
+def _is_class(value: Any) -> TypeGuard[type]:
+    return issubclass(type(value), type)
 
 
 def _is_switched(cls: type[Any], other: type[Any], module: str, code: ReplacedCode) -> bool:

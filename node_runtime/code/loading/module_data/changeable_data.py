@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from types import MappingProxyType, MethodType, SimpleNamespace
 from typing import Any, Final
 
+from node_runtime.behaviours.show.raw_reads import package_of
 from node_runtime.code.classes.frozen_classes import is_frozen
 from node_runtime.code.loading.class_data import MISSING
 from node_runtime.code.loading.function_data import CACHE
@@ -56,7 +57,7 @@ def changeable_object(value: Any) -> Any:
             continue
         seen.add((id(one), id(holder)))
         outermost = one if holder is MISSING else holder
-        if issubclass(type(one), (*PLAIN, enum.Enum)) or type(one).__module__.partition(".")[0] in _OF_VALUES:
+        if issubclass(type(one), (*PLAIN, enum.Enum)) or package_of(type(one)) in _OF_VALUES:
             if holder is not MISSING and not (issubclass(type(one), PLAIN) and one in (None, "", b"")):
                 return holder
         elif (same := _unchangeable_parts(one)) is not None:
@@ -81,7 +82,7 @@ def _is_filled(value: Any) -> bool:
 
 
 def _is_of_library(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] in sys.stdlib_module_names and kind is not SimpleNamespace
+    return package_of(kind) in sys.stdlib_module_names and kind is not SimpleNamespace
 
 
 def _unchangeable_parts(value: Any) -> Iterator[Any] | list[Any] | None:

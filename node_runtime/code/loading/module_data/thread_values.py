@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from node_runtime.behaviours.show.raw_reads import module_of, raw_dict
+
 if TYPE_CHECKING:
     from node_runtime.code.version import Version
 
@@ -69,13 +71,10 @@ def _locals(version: Version) -> Iterator[threading.local]:
 
 def _parts(value: Any) -> list[Any]:
     kind = type(value)
-    if kind in _PLAIN or issubclass(kind, type) or kind.__module__ == "types":
+    if kind in _PLAIN or issubclass(kind, type) or module_of(kind) == "types":
         return []
     if kind in (list, tuple):
         return list(islice(value, MAX_SEARCHED))
     if kind is dict:
         return list(islice(list(value.values()), MAX_SEARCHED))
-    try:
-        return list(islice(list(object.__getattribute__(value, "__dict__").values()), MAX_SEARCHED))
-    except AttributeError:
-        return []
+    return list(islice(raw_dict(value).values(), MAX_SEARCHED))

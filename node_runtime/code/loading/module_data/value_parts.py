@@ -19,6 +19,7 @@ from io import BytesIO, StringIO
 from types import BuiltinFunctionType, FunctionType, GeneratorType, ModuleType
 from typing import Any, Final
 
+from node_runtime.behaviours.show.raw_reads import dict_descriptor, raw_dict
 from node_runtime.code.loading.function_data import CACHE
 from node_runtime.code.module import HotModule
 
@@ -98,11 +99,9 @@ def attributes(value: Any) -> dict[str, Any] | None:
                 found[name] = vars(base)[name].__get__(value)
             except (AttributeError, KeyError, TypeError):
                 continue
-    try:
-        found.update(object.__getattribute__(value, "__dict__"))
-    except AttributeError:
+    if dict_descriptor(kind) is None:
         return found if readable else None
-    return found
+    return found | raw_dict(value)
 
 
 def parts(value: Any) -> Iterator[tuple[Any, Any]]:

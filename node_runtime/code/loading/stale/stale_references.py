@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
-from node_runtime.behaviours.show.raw_reads import module_of, name_of
+from node_runtime.behaviours.show.raw_reads import module_of, name_of, package_of
 from node_runtime.code.classes.dependents import own_classes
 from node_runtime.code.import_rebinding import copied_aliases
 from node_runtime.code.loading.annotation_rebinding import is_rebound
@@ -182,7 +182,7 @@ def _in_function(function: str, value: FunctionType) -> Iterator[_Place]:
 def _is_library_object(thing: Any) -> bool:
     """Return whether `thing` is an object of the standard library that may refer to code, such as a `JSONEncoder`."""
     kind = type(thing)
-    top = kind.__module__.partition(".")[0]
+    top = package_of(kind)
     return kind in _ITERATORS or (top in _LIBRARIES and not isinstance(thing, BaseException))
 
 

@@ -49,7 +49,7 @@ def _changed_names(before: dict[str, Any], after: dict[str, Any]) -> Iterator[tu
 
 
 def _starts(thing: Any) -> TypeGuard[FunctionType]:
-    return isinstance(thing, FunctionType) and not _STARTS.isdisjoint(names_mentioned(thing.__code__))
+    return type(thing) is FunctionType and not _STARTS.isdisjoint(names_mentioned(thing.__code__))
 
 
 def _texts(function: FunctionType) -> set[str]:
@@ -57,4 +57,4 @@ def _texts(function: FunctionType) -> set[str]:
     code: CodeType = function.__code__
     values = [*code.co_consts, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
     values += [function.__globals__.get(name) for name in code.co_names]
-    return {value for value in values if isinstance(value, str)}
+    return {value for value in values if type(value) is str}
