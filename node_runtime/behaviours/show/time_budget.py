@@ -1,4 +1,4 @@
-"""A time limit for walks through states. It counts the thread's CPU time, so the load of the machine doesn't matter."""
+"""A time limit for reading the parts of a state. It counts the CPU time of the thread, not of other programs."""
 
 from __future__ import annotations
 

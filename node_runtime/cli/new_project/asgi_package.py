@@ -87,7 +87,7 @@ def _place(top: str) -> Path | None:
 def _check_module(place: Path, below: list[str], module: str) -> None:
     inner = place.joinpath(*below)
     if below and not (inner.with_name(f"{inner.name}.py").is_file() or (inner / "__init__.py").is_file()):
-        raise _refused(f"{place} has no module {module}; write the module of the application.")
+        raise _refused(f"{place} has no module {module}; name the module of the application, as in main:app.")
 
 
 def _distributions(place: Path, top: str) -> set[str]:

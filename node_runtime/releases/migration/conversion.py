@@ -300,7 +300,7 @@ def migration_obstacles(value: Any, target_namespaces: TargetNamespaces) -> Conv
 
 
 def shapes_for(target_namespaces: TargetNamespaces) -> Shapes:
-    """Return an empty table of shapes for the target's namespaces, which are given by module.
+    """Return an empty table of shapes. `target_namespaces` has the namespace of each module in the target.
 
     A class is examined when the shape of its first object is needed.
     """

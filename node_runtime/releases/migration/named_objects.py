@@ -42,7 +42,7 @@ class NamedObject:
 
 
 def named_objects(before: Namespaces, after: Namespaces) -> dict[int, NamedObject]:
-    """Return, by `id`, the objects in the versions `before` that exist for their identity, such as `UNSET = object()`.
+    """Return, by `id`, the objects of the old versions that are used only for identity, as in `UNSET = object()`.
 
     These are plain `object()`s, type variables, `NewType`s and type aliases. An instance of one of the module's classes
     is among them if its class has no `__eq__`, and if it has no attributes, or the same plain attributes in both

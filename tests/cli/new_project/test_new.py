@@ -173,7 +173,11 @@ def record_line(path: Path, site: Path) -> str:
     [
         ("ice_cream", "kiosk", "'kiosk' is not an ASGI application; write module:name, such as main:app."),
         ("ice_cream", "nowhere:app", "There is no package nowhere in this folder, and none is installed"),
-        ("ice_cream", "kiosk.menu:app", "kiosk has no module kiosk.menu; write the module of the application."),
+        (
+            "ice_cream",
+            "kiosk.menu:app",
+            "kiosk has no module kiosk.menu; name the module of the application, as in main:app.",
+        ),
         ("ice_cream", "acme.shop:app", "acme is not a package, because it has no __init__.py; add an empty one."),
         ("kiosk", "kiosk.main:app", "kiosk is the name of the package itself; choose another name, such as"),
     ],
