@@ -12,6 +12,7 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Install, Operation, ProcessResult, Rollback
 
 from . import probation
+from .approvals import Approvals
 from .install.endings import Aborted, PutBack
 from .install.installation import Installation, InstallListeners
 from .operation_checks import transition_to
@@ -56,7 +57,12 @@ class PathInstall:
         self._switched = switched
 
     async def run(
-        self, progress: OperationProgress, path: list[str], request: Install | Rollback, durable: asyncio.Task[None]
+        self,
+        progress: OperationProgress,
+        path: list[str],
+        request: Install | Rollback,
+        durable: asyncio.Task[None],
+        approvals: Approvals,
     ) -> Operation:
         """Install the releases of `path`, then install the last one in the other workers; return the ended operation.
 
@@ -65,7 +71,8 @@ class PathInstall:
         that ran before the operation.
         """
         before, effects = self._current(), Effects()
-        await self._go_along(path, progress, request, durable, effects)
+        check = partial(self._check_admitted, request, approvals, progress.operation.by)
+        await self._go_along(path, progress, request, durable, effects, check)
         progress.abortable = False
         reverts = progress.operation.kind == "revert"
         failure = await self.workers.follow(progress, self._current(), request, self._bad_health, forgive=reverts)
@@ -90,6 +97,7 @@ class PathInstall:
         request: Install | Rollback,
         durable: asyncio.Task[None],
         effects: Effects,
+        check_admitted: Callable[[], None] = lambda: None,
     ) -> None:
         for vsn in path:
             transition = transition_to(vsn, self._store, self._current())
@@ -100,7 +108,9 @@ class PathInstall:
                 progress=progress,
                 options=request,
                 durable=durable,
-                listeners=InstallListeners(self._rehearsals.callback(vsn), partial(self._switched, transition)),
+                listeners=InstallListeners(
+                    self._rehearsals.callback(vsn), check_admitted, partial(self._switched, transition)
+                ),
             ).run()
             effects.pause, effects.touched = effects.pause + installed.pause, effects.touched + installed.touched
             effects.results = (*effects.results, *installed.results)
@@ -109,6 +119,16 @@ class PathInstall:
                     vsn, self._store.permanent, transition.left.vsn, self._store, progress.operation
                 )
             )
+
+    def _check_admitted(self, request: Install | Rollback, approvals: Approvals, person: str) -> None:
+        """Raise `Aborted` if the install is not trusted or not approved any more. A way back needs neither."""
+        if isinstance(request, Install):
+            try:
+                if not self._store.entry(request.vsn).was_committed:
+                    self._store.check_trusted(request.vsn)
+                approvals.check(request, person)
+            except Refused as refused:
+                raise Aborted(refused.sentence) from refused
 
     async def _go_back(
         self,

@@ -311,7 +311,7 @@ class ReleaseHandler:
         try:
             if progress.aborted is not None:
                 raise asyncio.CancelledError
-            operation = await self._install.run(progress, path, request, durable)
+            operation = await self._install.run(progress, path, request, durable, self.approvals)
         except BaseException as error:
             if self._stopping:
                 raise

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 import pytest
 
+from node_runtime import gen_statem
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.releases.approvals import Approvals
 from node_runtime.releases.files.manifest import manifest_path, sha256
 from node_runtime.releases.store import commit_record
-from tests.support.projects.small_shop import COUNTER, COUNTER_2, LOAD_COUNTER
+from tests.support.projects.small_shop import COUNTER, COUNTER_2, LAMP, LAMP_2, LOAD_COUNTER, LOAD_LAMP
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.support.nodes.small_node import SmallNode
@@ -76,6 +79,22 @@ async def test_the_approval_of_a_plan_is_for_this_plan_only(small: SmallNode) ->
     approvals.check(m.Install(vsn="2", plan_id=plan.id), "ana")
 
 
+async def test_an_install_that_waits_is_aborted_if_it_needs_more_people_meanwhile(small: SmallNode) -> None:
+    small.write("1", {"shop.lamp": LAMP})
+    small.write("2", {"shop.lamp": LAMP_2}, LOAD_LAMP)
+    handler = small.boot()
+    lamp = await gen_statem.start(importlib.import_module("shop.lamp").Lamp, "lime", name="lamp")
+    operation = handler.install(m.Install(vsn="2", wait=600.0), "ann")
+    await eventually(lambda: handler.operation(operation).phase == "waiting", what="the wait")
+    (small.root / "etc").mkdir()
+    (small.root / "etc/node.toml").write_text("approvals = 2\n")
+    gen_statem.cast(lamp, "green")
+    ended = await small.ended(operation)
+    assert ended.outcome == "aborted"
+    assert "Release 2 needs the approval of a person with a key other than ann" in str(ended.error)
+    assert handler.vsn == "1"
+
+
 async def test_two_approvals_by_one_person_count_once(small: SmallNode) -> None:
     approvals = boot(small, 3)
     assert approvals.approve(m.Approve(target="2"), "bob").missing == 1
@@ -89,6 +108,7 @@ async def test_two_approvals_by_one_person_count_once(small: SmallNode) -> None:
 
 async def test_the_way_back_to_the_permanent_release_needs_no_approval(small: SmallNode) -> None:
     approvals = boot(small)
+    approvals.approve(m.Approve(target="2"), "bob")
     await small.install("2")
     approvals.check(m.Install(vsn="1"), "ana")
     assert (await small.roll_back()).outcome == "reverted"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
+from node_runtime import gen_statem
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.manifest import manifest_path, sha256
@@ -15,7 +17,8 @@ from node_runtime.releases.signing.remembered_trust import remembered_path
 from node_runtime.releases.signing.secret_key import SecretKey
 from node_runtime.releases.store import commit_record
 from tests.support.projects.signed_release import trust, trusted_key
-from tests.support.projects.small_shop import COUNTER, COUNTER_2, LOAD_COUNTER
+from tests.support.projects.small_shop import COUNTER, COUNTER_2, LAMP, LAMP_2, LOAD_COUNTER, LOAD_LAMP
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.support.nodes.small_node import SmallNode
@@ -23,9 +26,11 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.support.nodes.small_node"]
 
 
-def write_signed(small: SmallNode, vsn: str, module: str, appup: str, key: SecretKey | None) -> None:
+def write_signed(
+    small: SmallNode, vsn: str, module: str, appup: str, key: SecretKey | None, name: str = "shop.counter"
+) -> None:
     """Write a release whose record says that it was signed by `key`, whose name is ana."""
-    small.write(vsn, {"shop.counter": module}, appup)
+    small.write(vsn, {name: module}, appup)
     record = commit_record.load(small.root)
     assert record is not None
     origin = commit_record.ReleaseOrigin(
@@ -67,6 +72,22 @@ async def test_a_release_whose_key_was_revoked_is_neither_planned_nor_installed(
         await small.install("2")
     assert signature(small, "2").standing == "revoked"
     assert small.handler.vsn == "1"
+
+
+async def test_an_install_that_waits_is_aborted_if_the_key_is_revoked_meanwhile(small: SmallNode) -> None:
+    key = trusted_key(small.root)
+    write_signed(small, "1", LAMP, "", key, "shop.lamp")
+    write_signed(small, "2", LAMP_2, LOAD_LAMP, key, "shop.lamp")
+    handler = small.boot()
+    lamp = await gen_statem.start(importlib.import_module("shop.lamp").Lamp, "lime", name="lamp")
+    operation = handler.install(m.Install(vsn="2", wait=600.0), "ann")
+    await eventually(lambda: handler.operation(operation).phase == "waiting", what="the wait")
+    revoke(small, key)
+    gen_statem.cast(lamp, "green")
+    ended = await small.ended(operation)
+    assert ended.outcome == "aborted"
+    assert f"the key ana ({key.public}), which signed it, was revoked: laptop lost" in str(ended.error)
+    assert handler.vsn == "1"
 
 
 async def test_a_release_on_probation_whose_key_was_revoked_is_not_committed_but_rolled_back(

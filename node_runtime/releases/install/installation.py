@@ -60,11 +60,13 @@ SEARCH_AGAIN_SECONDS = 0.25
 class InstallListeners(msgspec.Struct, frozen=True):
     """The functions that an install calls.
 
-    `on_rehearsal` gets the progress of the rehearsal. `on_resumed` is called when the processes have been resumed in
-    the target. A failure after that undoes nothing.
+    `on_rehearsal` gets the progress of the rehearsal. `check_admitted` raises `Aborted` if the target may not be
+    installed any more: its key may be revoked while the install waits. `on_resumed` is called when the processes have
+    been resumed in the target. A failure after that undoes nothing.
     """
 
     on_rehearsal: rehearsal.ProgressCallback
+    check_admitted: Callable[[], None]
     on_resumed: Callable[[], None]
 
 
@@ -305,6 +307,7 @@ class Installation:
         """Run the instructions before the point of no return, then let the participants pause. Return an error."""
         try:
             await switch.prepare()
+            self._listeners.check_admitted()
             if self.transition.suspended:
                 self.progress.enter("holding")
                 self.progress.report()
