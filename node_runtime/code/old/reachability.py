@@ -21,8 +21,10 @@ from __future__ import annotations
 import gc
 import sys
 import typing
+from asyncio import AbstractEventLoop
 from collections import Counter, deque
 from itertools import chain, repeat
+from logging import Logger
 from types import CellType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 from weakref import getweakrefs
@@ -33,6 +35,7 @@ from node_runtime.code.module import HotModule
 from node_runtime.code.module_table import ModuleTable
 from node_runtime.code.registrations import Registry
 from node_runtime.code.version import ManagedModule, Version
+from node_runtime.processes.process import Process
 
 from .weak_entries import WeakEntries
 
@@ -45,8 +48,13 @@ MAX_INDIRECT_REFERENCES: Final = 10_000
 """For each version, at most this many references are followed through objects that may belong to something else."""
 
 _CONTAINERS: Final = (dict, list, tuple, set, frozenset, deque)
-_NOT_FOLLOWED: Final = (ModuleType, HotModule, ModuleTable, ManagedModule, Version, Batch, Registry)
-"""Other modules, registries, and the code server's own records of all modules."""
+_NOT_FOLLOWED: Final = (
+    *(ModuleType, HotModule, ModuleTable, ManagedModule, Version, Batch, Registry),
+    *(Logger, AbstractEventLoop, Process),
+)
+"""Other modules, registries, the code server's own records of all modules, and objects that refer to everything in a
+node: through the handlers of a module's logger, a walk would reach idle processes of that module.
+"""
 _PARTS: Final = (tuple, CellType, property, staticmethod, classmethod, GetSetDescriptorType, MemberDescriptorType)
 """Parts of functions and classes, besides their dicts."""
 
