@@ -327,7 +327,7 @@ async def test_an_unanswered_operation_has_an_unknown_outcome(shop: Node) -> Non
             await client.request(methods.STAGE_END, asked, timeout=0.0)
         assert caught.value.code == ExitCode.UNKNOWN_OUTCOME
         with pytest.raises(Refused) as caught:
-            await client.request(methods.PING, timeout=0.0)
+            await client.request(methods.STRAY_TASKS, timeout=0.0)
         assert caught.value.code == ExitCode.UNREACHABLE
 
 
