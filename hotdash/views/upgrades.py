@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from hotdash.actions import key_of
-from hotdash.model.alerts.crashes import crashes_since
+from hotdash.model.alerts.crashes import logged_crashes
 from hotdash.model.operation_lines import (
     RESULT_TONES,
     headline,
@@ -99,7 +99,7 @@ class OperationPanel(Vertical):
         self.set_class(operation is None or not (operation.results or _rehearsal(operation)), "-no-details")
         if operation is None:
             return
-        self._crashes = crashes_since(operation, view_state.node)
+        self._crashes = logged_crashes(operation, view_state.node)
         verdict = outcome_lines(operation, view_state.fresh, view_state.node_now)
         head = [headline(operation)] if titled else []
         if operation.waits_for and operation.ended is None:

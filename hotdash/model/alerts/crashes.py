@@ -14,7 +14,7 @@ _CRASH: Final = re.compile(r"[^()]*<(\d+)>(?: \([^()]*\))? (crashed|ended): ")
 """The beginning of a crash report, with the pid of the process."""
 
 
-def crashes_since(operation: m.Operation, node: NodeView) -> dict[int, str]:
+def logged_crashes(operation: m.Operation, node: NodeView) -> dict[int, str]:
     """Return the crash of each process of the operation that has crashed since its begin, as one sentence, by pid."""
     info = None if node.snapshot is None else node.snapshot.info
     if info is None or operation.started < info.started:

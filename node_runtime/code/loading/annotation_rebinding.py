@@ -24,7 +24,7 @@ from node_runtime.code.classes.aliases import ALIAS_CLASSES, alias_parts, is_ali
 from node_runtime.code.registrations import typing_overloads
 
 from .code_in_containers import code_in, named_containers
-from .function_data import CACHE
+from .function_data import WRAPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -38,15 +38,7 @@ _TYPE_VARIABLES: Final = tuple(
     if (found := getattr(typing, name, None)) is not None
 )  # fmt: skip
 """The classes of the other objects of modules that annotations name."""
-_WRAPPED: Final[dict[Any, tuple[str, ...]]] = {
-    staticmethod: ("__func__",),
-    classmethod: ("__func__",),
-    property: ("fget", "fset", "fdel"),
-    functools.cached_property: ("func",),
-    functools.partial: ("func",),
-    functools.partialmethod: ("func",),
-    CACHE: ("__wrapped__",),
-}
+_WRAPPED: Final = {**WRAPPED, functools.partial: ("func",)}
 """The attributes of other callables and descriptors that have their functions."""
 _STORED: Final = sys.version_info < (3, 14)
 """Whether functions, classes and modules store evaluated annotations. Later Pythons evaluate them at each first use."""

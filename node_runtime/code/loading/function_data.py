@@ -30,6 +30,16 @@ _HOLDERS: Final = (functools.partial, *_METHODS)
 """Objects around a function that hold data of their own: the arguments of a partial, the object of a method."""
 UNWRAPPED: Final = {staticmethod: "__func__", classmethod: "__func__", property: "fget"}
 """The attribute of a descriptor that has its function."""
+WRAPPED: Final[dict[Any, tuple[str, ...]]] = {
+    staticmethod: ("__func__",),
+    classmethod: ("__func__",),
+    property: ("fget", "fset", "fdel"),
+    functools.cached_property: ("func",),
+    functools.partialmethod: ("func",),
+    functools.singledispatchmethod: ("func",),
+    CACHE: ("__wrapped__",),
+}
+"""The attributes in which descriptors and caches have their functions, setters included."""
 
 
 class NamedValue(msgspec.Struct, frozen=True):

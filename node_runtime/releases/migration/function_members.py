@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Mapping
 from types import FunctionType, MethodType
 from typing import Any, Final
 
 from node_runtime.behaviours.show.raw_reads import namespace_of
+from node_runtime.code.loading.function_data import CACHE, WRAPPED
 
-CACHED_FUNCTION: Final[type] = functools._lru_cache_wrapper
 MAX_WRAPPERS: Final = 10
 """At most this many wrappers around a function are opened."""
-_PARTS: Final[tuple[tuple[type, tuple[str, ...]], ...]] = (
-    (property, ("fget", "fset", "fdel")),
-    (staticmethod, ("__func__",)),
-    (classmethod, ("__func__",)),
-    (functools.cached_property, ("func",)),
-    (functools.partialmethod, ("func",)),
-    (functools.singledispatchmethod, ("func",)),
-    (CACHED_FUNCTION, ("__wrapped__",)),
-    (FunctionType, ("__wrapped__",)),
-)
+_PARTS: Final = (*WRAPPED.items(), (FunctionType, ("__wrapped__",)))
 """The attributes in which wrappers have their functions."""
 
 
@@ -92,4 +82,4 @@ def _content(cell: Any) -> Any:
 
 
 def _is_function(value: Any) -> bool:
-    return issubclass(type(value), (FunctionType, CACHED_FUNCTION))
+    return issubclass(type(value), (FunctionType, CACHE))

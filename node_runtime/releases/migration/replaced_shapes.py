@@ -20,10 +20,10 @@ from node_runtime.code.classes.record_fields import (
     is_pydantic_model,
     record_fields,
 )
+from node_runtime.code.loading.function_data import CACHE
 
 from .closures import LOCALS, code_at_same_place, function_at_same_place
 from .enum_members import member_names, members_of
-from .function_members import CACHED_FUNCTION
 from .layouts import Base, Layout, base_of
 from .library_shapes.array_shape import ARRAY_SHAPE
 from .library_shapes.code_shapes import ClosureShape
@@ -66,7 +66,7 @@ class Shapes:
             return self._code(self._targets.class_for(value), value)
         if cls is types.FunctionType:
             return self._function(value)
-        if cls is CACHED_FUNCTION:
+        if cls is CACHE:
             return self._code(cached_as(self._targets.function_for(value), value), value)
         known = self._known[id(cls)] = EXACT_SHAPES.get(id(cls)) or self._make(cls)
         self._classes.append(cls)
