@@ -19,6 +19,7 @@ import pytest
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.exit_codes import Refused
+from tests.support.command_lines import command_line
 from tests.support.nodes.frail_node import NAME, FrailNode, frail, frail_tarballs
 from tests.support.waiting import until
 
@@ -69,7 +70,8 @@ def killed_while_holding(node: FrailNode, *whom: str) -> int:
 def is_copied(node: FrailNode) -> bool:
     """Return whether the node has a forked child."""
     process = psutil.Process(int(str(node.parent()["node_pid"])))
-    return any(child.cmdline() == process.cmdline() for child in process.children())
+    own = process.cmdline()
+    return any(command_line(child) == own for child in process.children())
 
 
 def test_a_node_killed_during_a_plan_has_changed_nothing(frail: FrailNode) -> None:

@@ -7,16 +7,14 @@ import os
 import psutil
 
 from node_runtime.control.gateway_process import GATEWAY
+from tests.support.command_lines import command_line
 
 
 def gateway_of(pid: int | None = None) -> psutil.Process | None:
     """The gateway of a node's OS process, by default of this one; None while none runs."""
     for child in psutil.Process(os.getpid() if pid is None else pid).children():
-        try:
-            if GATEWAY in child.cmdline():
-                return child
-        except (psutil.NoSuchProcess, psutil.ZombieProcess):
-            continue
+        if GATEWAY in command_line(child):
+            return child
     return None
 
 

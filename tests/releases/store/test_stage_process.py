@@ -16,6 +16,7 @@ import pytest
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.store.process_limits import MAX_MEMORY_BYTES, MAX_OPEN_FILES
 from node_runtime.releases.store.unpack import unpack
+from tests.support.command_lines import command_line
 from tests.support.projects.handmade_release import handmade_tarball, manifest_of, members, packed
 from tests.support.waiting import until
 
@@ -81,7 +82,7 @@ def test_a_process_that_the_system_kills_is_not_said_to_have_used_too_much_proce
 
 
 def _reads_tarball(process: psutil.Process) -> bool:
-    return any("stage_child" in word for word in process.cmdline())
+    return any("stage_child" in word for word in command_line(process))
 
 
 def test_a_process_that_reaches_its_processor_time_ends_by_another_signal_than_one_that_is_killed() -> None:

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from node_runtime.releases.build.tarball import build
+from tests.support.command_lines import command_line
 from tests.support.nodes.beside_another import install_beside_another
 from tests.support.nodes.built_once import directory_once, tarball_once
 from tests.support.nodes.fil_node import command, environment
@@ -93,7 +94,7 @@ class TinyNode:
         """End the node, if it runs, by a signal to its parent, which `bin/tiny stop` sends from a process."""
         if (self.directory / "var/parent.json").exists():
             pid = self.parent["pid"]
-            if not is_gone(pid) and str(self.script) in psutil.Process(pid).cmdline():
+            if not is_gone(pid) and str(self.script) in command_line(psutil.Process(pid)):
                 os.kill(pid, signal.SIGTERM)
                 return until(lambda: is_gone(pid), "the end of the parent", within=LIMIT)
         if (self.directory / "var/parent.lock").exists():  # a parent has run in it
@@ -117,7 +118,10 @@ def rewrite_manifest(node: TinyNode, manifest: Mapping[str, Any]) -> None:
 
 def is_gone(pid: int) -> bool:
     """Returns whether the process has ended, also as an unreaped zombie."""
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def install(tarball: Path, folder: Path) -> TinyNode:
