@@ -17,7 +17,7 @@ from node_runtime.protocol import methods
 from node_runtime.protocol.wire import pack
 from tests.support.attacks.attacked_node import AttackedNode
 from tests.support.attacks.thief import encoded_request, stolen
-from tests.support.gateways import running_gateway
+from tests.support.os_processes import running_gateway
 
 WAIT = 30.0
 SIGNATURE = b"\xff" + b"\0" * 8 + b"\x7f"

@@ -7,8 +7,8 @@ import signal
 
 import psutil
 
-from tests.support.gateways import gateway_of, running_gateway
 from tests.support.nodes.tiny_node import TinyNode, is_gone, node, node_of_the_module, running, shared, tarballs
+from tests.support.os_processes import gateway_of, running_gateway
 from tests.support.waiting import until
 
 __all__ = ["node", "node_of_the_module", "running", "shared", "tarballs"]

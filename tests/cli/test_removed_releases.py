@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.gateways import gateway_of, running_gateway
 from tests.support.nodes.tiny_node import (
     ANOTHER_PAGE,
     NAME,
@@ -18,6 +17,7 @@ from tests.support.nodes.tiny_node import (
     tarball_of,
     tarballs,
 )
+from tests.support.os_processes import gateway_of, running_gateway
 from tests.support.waiting import until
 
 __all__ = ["node", "running", "tarballs"]

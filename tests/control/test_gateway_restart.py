@@ -14,7 +14,7 @@ from node_runtime.control.gateway.limits import GatewayLimits
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.exit_codes import ExitCode, Refused
-from tests.support.gateways import gateway_of, running_gateway
+from tests.support.os_processes import gateway_of, running_gateway
 from tests.support.waiting import answered, eventually
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ import pytest
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.exit_codes import Refused
-from tests.support.command_lines import command_line
 from tests.support.nodes.frail_node import NAME, FrailNode, frail, frail_tarballs
+from tests.support.os_processes import command_line
 from tests.support.waiting import until
 
 __all__ = ["frail", "frail_tarballs"]

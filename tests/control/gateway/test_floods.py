@@ -18,7 +18,7 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.wire import unpack
-from tests.support.gateways import gateway_of, running_gateway
+from tests.support.os_processes import gateway_of, running_gateway
 from tests.support.waiting import answered, eventually
 
 if TYPE_CHECKING:

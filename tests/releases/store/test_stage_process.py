@@ -16,7 +16,7 @@ import pytest
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.store.process_limits import MAX_MEMORY_BYTES, MAX_OPEN_FILES
 from node_runtime.releases.store.unpack import unpack
-from tests.support.command_lines import command_line
+from tests.support.os_processes import command_line
 from tests.support.projects.handmade_release import handmade_tarball, manifest_of, members, packed
 from tests.support.waiting import until
 

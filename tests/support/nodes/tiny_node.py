@@ -17,10 +17,10 @@ import psutil
 import pytest
 
 from node_runtime.releases.build.tarball import build
-from tests.support.command_lines import command_line
 from tests.support.nodes.beside_another import install_beside_another
 from tests.support.nodes.built_once import directory_once, tarball_once
 from tests.support.nodes.fil_node import command, environment
+from tests.support.os_processes import command_line
 from tests.support.projects.tiny_project import appup_both_ways, write_project
 from tests.support.waiting import until
 
