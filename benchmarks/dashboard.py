@@ -2,8 +2,9 @@
 
 A node in an OS process of its own has a pool of servers, of which some handle a message each second. The dashboard runs
 in a terminal of 120x40 characters, with the pool open. The output shows the time from the start of `hotdash connect` to
-the first picture with processes, the time and the dashboard's processor time for keys, the share of a core that the
-node uses without and with the dashboard, and the share and the memory of the dashboard.
+the first picture with processes, the time and the dashboard's processor time for keys, the time until a new order and a
+new filter are echoed and until their rows are there, the share of a core that the node uses without and with the
+dashboard, and the share and the memory of the dashboard.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import tempfile
 import termios
 import time
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import psutil
 
@@ -35,8 +36,12 @@ from node_runtime.protocol.cookie import cookie_path
 from .pool_node import boot, start_pool, write_release
 
 SIZES: Final = ["10000", "100000"]
+ALL_ACTIVE: Final = 10_000
+"""One caller in the node can't call more servers in a second."""
 OBSERVED_SECONDS: Final = 10.0
-KEYS: Final = {"down": b"\x1b[B", "page down": b"\x1b[6~"}
+ROW_KEYS: Final = b"\x1b[B", b"\x1b[A"
+"""Down and up."""
+PAGE_KEYS: Final = b"\x1b[6~", b"\x1b[5~"
 PRESSES: Final = 20
 QUIET_SECONDS: Final = 0.3
 """Keys are pressed when the screen has not changed for this long."""
@@ -65,6 +70,14 @@ async def serve(size: int, active: int) -> None:
                     await call(pid, add)
 
 
+class Reaction(NamedTuple):
+    """The seconds until a key changes the screen, and until its last change; the dashboard's processor time for it."""
+
+    changed: float
+    settled: float
+    spent: float
+
+
 class Dashboard:
     """`hotdash connect` in a terminal."""
 
@@ -85,16 +98,16 @@ class Dashboard:
             seen += self._read(1.0)
         return time.perf_counter() - self.began
 
-    def press(self, key: bytes) -> tuple[float, float]:
-        """Press a key; return the seconds until the screen changes, and the processor time until it is quiet again."""
+    def press(self, key: bytes) -> Reaction:
+        """Press a key, and wait until the screen is quiet again."""
         used = sum(self.process.cpu_times()[:2])
         self.began = time.perf_counter()
         os.write(self._terminal, key)
         self._read(10.0)
-        changed = time.perf_counter() - self.began
+        changed = settled = time.perf_counter() - self.began
         while self._read(QUIET_SECONDS):
-            pass
-        return changed, sum(self.process.cpu_times()[:2]) - used
+            settled = time.perf_counter() - self.began
+        return Reaction(changed, settled, sum(self.process.cpu_times()[:2]) - used)
 
     def _read(self, seconds: float) -> bytes:
         ready, _, _ = select.select([self._terminal], [], [], seconds)
@@ -116,6 +129,15 @@ class Dashboard:
         os.close(self._terminal)
 
 
+def print_reactions(name: str, reactions: list[Reaction]) -> None:
+    """Print how long a key took."""
+    waits = [one.changed for one in reactions]
+    print(
+        f"  {name}: {statistics.median(waits) * 1000:.0f} ms median, {max(waits) * 1000:.0f} ms worst, "
+        f"{statistics.median(one.spent for one in reactions) * 1000:.0f} ms of processor time"
+    )
+
+
 def measure(size: int, active: int) -> None:
     """Measure one node, and print the result."""
     command = [sys.executable, "-m", "benchmarks.dashboard", "serve", str(size), str(active)]
@@ -132,17 +154,26 @@ def measure(size: int, active: int) -> None:
             dashboard.press(b"G")
             dashboard.press(b" ")
             print(f"{size:,} servers, {active:,} active: first picture {first:.2f} s")
-            for name, key in KEYS.items():
-                pressed = [dashboard.press(key) for _ in range(PRESSES)]
-                waits, spent = [wait for wait, _ in pressed], [cpu for _, cpu in pressed]
-                print(
-                    f"  {name}: {statistics.median(waits) * 1000:.0f} ms median, {max(waits) * 1000:.0f} ms worst, "
-                    f"{statistics.median(spent) * 1000:.0f} ms of processor time"
-                )
+            if size > PRESSES:
+                print_reactions("down", [dashboard.press(ROW_KEYS[0]) for _ in range(PRESSES)])
+                print_reactions("page down", [dashboard.press(PAGE_KEYS[0]) for _ in range(PRESSES)])
+            else:  # a key that can't move the cursor changes nothing
+                print_reactions("up and down", [dashboard.press(ROW_KEYS[n % 2 - 1]) for n in range(PRESSES)])
             own, observed = dashboard.idle(node)
             memory = dashboard.process.memory_info().rss / 1e6
             print(f"  tree: node {alone:.1%} without, {observed:.1%} with; dashboard {own:.1%}, {memory:.0f} MB")
             dashboard.press(b"2")
+            orders = [dashboard.press(b"oO"[n % 2 :][:1]) for n in range(10)]
+            dashboard.press(b"/")
+            filters = [dashboard.press(letter) for letter in (b"w", b"o", b"r", b"k", b"\x7f", b"\x7f")]
+            dashboard.press(b"\x1b")
+            for name, reactions in (("order", orders), ("filter", filters)):
+                print(
+                    f"  new {name}: echoed after {statistics.median(one.changed for one in reactions) * 1000:.0f} ms "
+                    f"median, {max(one.changed for one in reactions) * 1000:.0f} ms worst; last change of the screen "
+                    f"after {statistics.median(one.settled for one in reactions) * 1000:.0f} ms median, "
+                    f"{max(one.settled for one in reactions) * 1000:.0f} ms worst"
+                )
             dashboard.press(b"ooo")  # by rate
             own, observed = dashboard.idle(node)
             print(f"  list by rate: node {observed:.1%}; dashboard {own:.1%}")
@@ -156,5 +187,5 @@ if __name__ == "__main__":
         asyncio.run(serve(int(sys.argv[2]), int(sys.argv[3])))
     else:
         for one in sys.argv[1:] or SIZES:
-            for busy in (0, 1000):
-                measure(int(one), busy)
+            for busy in (0, 1000, ALL_ACTIVE):
+                measure(int(one), min(busy, int(one)))

@@ -21,7 +21,7 @@ MOVES: tuple[Move, ...] = (
     Move("page_down", "pagedown,ctrl+d", "Moves one screen down."),
     Move("first", "g,home", "Goes to the first row or line."),
     Move("last", "G,end", "Goes to the last row or line."),
-    Move("toggle_row", "space", "Opens or closes the row of a tree; marks a process in the list."),
+    Move("toggle_row", "space", "Opens or closes the row of a tree; marks a process; shows tracebacks in the log."),
     Move("close_row", "left,h,minus", "Closes the row of a tree."),
     Move("open_row", "right,l,plus", "Opens the row of a tree."),
     Move("search", "ctrl+f", "Searches events and logs."),

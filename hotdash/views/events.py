@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterator
+from typing import ClassVar, Final
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,6 +14,7 @@ from hotdash.actions import key_of
 from hotdash.keymap import move_key_of
 from hotdash.model.alerts.log_filter import Entry, fold, parse_filter
 from hotdash.model.alerts.troubles import level_of
+from hotdash.model.process.call_lines import traceback_lines
 from hotdash.model.styled_text import Line, Span, Tone, line, span, text_of
 from hotdash.model.units import moment, plural
 from hotdash.model.view_state import ViewState
@@ -25,15 +27,17 @@ from .base import View
 
 _TONES: dict[str, Tone] = {"operation": "warn", "release": "ok", "module": "name", "audit": "warn", "process": "plain"}
 _LEVEL_TONES: dict[str, Tone] = {"warning": "warn", "error": "bad", "critical": "bad"}
+_INDENT: Final = " " * 10
 
 
 class EventList(View):
     """A list of events, which can be filtered, searched and folded.
 
-    While its end is shown, the list scrolls on to each new event.
+    While its end is shown, the list scrolls on to each new event. The tracebacks of the events can be shown and hidden.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(move_keys("toggle_row"), "toggle_tracebacks", id="toggle_row", show=False),
         Binding(move_keys("search"), "search", id="search", show=False),
         Binding(move_keys("next_match"), "go_to_match(1)", id="next_match", show=False),
         Binding(move_keys("previous_match"), "go_to_match(-1)", id="previous_match", show=False),
@@ -56,6 +60,9 @@ class EventList(View):
         self._lines: list[Line] = []
         self._searched = ""
         self._seen = 0
+        self._view_state: ViewState | None = None
+        self._has_tracebacks = False
+        self._shows_tracebacks = False
 
     def compose(self) -> ComposeResult:
         yield StaticLines()
@@ -66,10 +73,14 @@ class EventList(View):
 
     def show(self, view_state: ViewState) -> None:
         """Draw the events that the filter keeps."""
+        self._view_state = view_state
         log = [event for event in view_state.node.log if (event.kind == "log") == self.logs]
         wanted = parse_filter(self.filtered)
         kept = [event for event in log if wanted.matches(event, view_state.node_now)]
-        self._lines = [_line(entry, view_state.now) for entry in fold(kept)]
+        self._has_tracebacks = any(event.trace for event in kept)
+        self._lines = [
+            one for entry in fold(kept) for one in _lines(entry, view_state.now, traceback=self._shows_tracebacks)
+        ]
         text = self.query_one(ScrollingLines)
         text.show(self._lines or [line(span("Nothing matches the filter." if log else self.empty, "muted"))])
         if text.follows:
@@ -91,7 +102,17 @@ class EventList(View):
         if not self.filtered and not self._searched:
             search = f"{move_key_of('search', keymap)} search"
             hint = f"  {key_of('filter', keymap)} {self.filter_hint}  {search}"
-        return (span(number, "muted"), follow, span(found), span(hint, "muted"))
+        traces = ""
+        if self._has_tracebacks:
+            action = "hides" if self._shows_tracebacks else "shows"
+            traces = f"  {move_key_of('toggle_row', keymap)} {action} tracebacks"
+        return (span(number, "muted"), follow, span(found), span(traces, "muted"), span(hint, "muted"))
+
+    def action_toggle_tracebacks(self) -> None:
+        """Show the traceback of each event below its line, or hide all of them."""
+        self._shows_tracebacks = not self._shows_tracebacks
+        if self._view_state is not None:
+            self.show(self._view_state)
 
     # -------------------------------------------------------------- search
 
@@ -152,6 +173,12 @@ class Logs(EventList):
 
     def __init__(self) -> None:
         super().__init__(id="logs")
+
+
+def _lines(entry: Entry, now: float, *, traceback: bool) -> Iterator[Line]:
+    yield _line(entry, now)
+    if traceback:
+        yield from ((Span(_INDENT), *one) for one in traceback_lines(entry.event.trace))
 
 
 def _line(entry: Entry, now: float) -> Line:

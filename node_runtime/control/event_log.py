@@ -40,6 +40,7 @@ class EventLog:
         vitals: Vitals | None = None,
         operation: Operation | None = None,
         at: float | None = None,
+        trace: tuple[str, ...] = (),
     ) -> None:
         """Publish an event that happened at the Unix time `at`, by default now."""
         if operation is not None and len(pack(operation)) > MAX_OPERATION_BYTES:
@@ -53,6 +54,7 @@ class EventLog:
             text=shown(text),
             vitals=vitals,
             operation=operation,
+            trace=trace,
         )
         self.seq += 1
         if kind != "vitals":  # one per second would displace all other events

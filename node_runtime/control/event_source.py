@@ -10,10 +10,11 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from node_runtime.behaviours.show.describe import DescribeLimits, describe
-from node_runtime.processes.crash_report import raised_at
+from node_runtime.processes.crash_report import CrashReport, raised_at, trace_lines
 from node_runtime.processes.exit_reasons import describe_reason, is_orderly
 from node_runtime.processes.messages import ProcessEvent
 from node_runtime.processes.redaction.text_redaction import shown
@@ -31,7 +32,17 @@ MAX_EVENTS_PER_BATCH: Final = 10
 MAX_RECORDS_PER_BATCH: Final = 20
 """The number of collected log records that are reported one by one; all further records are only counted."""
 MAX_TEXT_LENGTH: Final = 300
-"""The maximum number of characters in an event's text."""
+"""The maximum number of characters in an event's text, and in a line of its traceback."""
+MAX_TRACE_LINES: Final = 40
+"""The maximum number of lines of an event's traceback; of a longer one, lines in the middle are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class _CollectedRecord:
+    at: float
+    level: int
+    text: str
+    trace: tuple[str, ...]
 
 
 class EventSource(logging.Handler):
@@ -53,7 +64,7 @@ class EventSource(logging.Handler):
         self._run = run
         self._later = later
         self._batch: deque[tuple[float, ProcessEvent]] = deque()
-        self._log_batch: deque[tuple[float, int, str]] = deque()
+        self._log_batch: deque[_CollectedRecord] = deque()
         self._log_window_end, self._log_room = 0.0, 0
         self._unsubscribe = runtime.subscribe(self._on_process_event)
         logging.getLogger().addHandler(self)
@@ -68,11 +79,14 @@ class EventSource(logging.Handler):
         """Publish one log record."""
         if record.name == "node_runtime.control":
             return  # a log record about publishing would cause another one, endlessly
+        trace: tuple[str, ...] = ()
         try:
             text = _line(f"{record.getMessage()}{_raised(record)}")
+            trace = _trace(record)
         except Exception:
             text = _line(f"a log record of {record.name} that can't be formatted")
-        self._log_batch.append((record.created, record.levelno, f"{record.levelname.lower()}: {text}"))
+        text = f"{record.levelname.lower()}: {text}"
+        self._log_batch.append(_CollectedRecord(record.created, record.levelno, text, trace))
         if len(self._log_batch) == 1:
             self._run(self._publish_log)
 
@@ -92,13 +106,13 @@ class EventSource(logging.Handler):
             self._later(self._log_window_end - now, self._publish_log)
             return
         batch = _drained(self._log_batch)
-        by_level = sorted(range(len(batch)), key=lambda number: -batch[number][1])
+        by_level = sorted(range(len(batch)), key=lambda number: -batch[number].level)
         room, self._log_room = self._log_room, max(0, self._log_room - len(batch))
         for number in sorted(by_level[:room]):
-            at, _, text = batch[number]
-            self._events.emit("log", text, at=at)
+            record = batch[number]
+            self._events.emit("log", record.text, at=record.at, trace=record.trace)
         if left := by_level[room:]:
-            errors = sum(batch[number][1] >= logging.ERROR for number in left)
+            errors = sum(batch[number].level >= logging.ERROR for number in left)
             counted = f"{errors:,} of them errors" if errors else "none of them an error"
             self._events.emit("log", f"warning: and {len(left):,} more log records, {counted}")
 
@@ -145,6 +159,21 @@ def _raised(record: logging.LogRecord) -> str:
         return ""
     place = raised_at(error)
     return f": {describe_reason(error)}" + (f" at {place}" if place else "")
+
+
+def _trace(record: logging.LogRecord) -> tuple[str, ...]:
+    """Return the traceback of the exception of a log record."""
+    report: object = getattr(record, "report", None)
+    if isinstance(report, CrashReport):
+        lines = report.trace
+    else:
+        error = record.exc_info[1] if record.exc_info else None
+        lines = () if error is None else trace_lines(error)
+    left_out = len(lines) - MAX_TRACE_LINES
+    if left_out > 0:
+        half = MAX_TRACE_LINES // 2
+        lines = (*lines[:half], f"… {left_out:,} lines left out", *lines[-half:])
+    return tuple(_line(one) for one in lines)
 
 
 def _line(text: str) -> str:

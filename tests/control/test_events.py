@@ -101,6 +101,54 @@ async def test_the_event_of_a_logged_exception_has_its_type_its_text_without_sec
     assert told.text == "error: nothing was raised"
 
 
+async def test_the_event_of_a_logged_exception_has_the_calls_that_led_to_it_without_source_lines_and_secrets(
+    shop: Node,
+) -> None:
+    def pay(password: str) -> None:
+        raise KeyError(f"password={password}")
+
+    def sell(depth: int) -> None:
+        if depth:
+            return sell(depth - 1)
+        try:
+            pay("hunter2")
+        except KeyError as error:
+            raise ValueError("not sold") from error
+        return None
+
+    async with shop.client("viewer") as client, aclosing(client.events()) as events:
+        await anext(events)
+        for depth in (0, 100):
+            try:
+                sell(depth)
+            except ValueError:
+                logging.getLogger("shop").exception("sale at depth %d failed", depth)
+        logging.getLogger("shop").error("no exception")
+        without = await first(events, lambda event: "no exception" in event.text)
+        kept = (await client.request(methods.EVENTS, m.ListLimit(limit=500))).events
+    short, long = (event for event in kept if "sale at depth" in event.text)
+    assert short.trace[0].startswith(f"{__file__}:")
+    names = [line.rpartition(".")[2] for line in short.trace[1:]]
+    assert names == ["sell", "caused by KeyError: 'password=‹redacted›'", "sell", "pay"]
+    assert "hunter2" not in str(short)
+    assert not any("raise " in line for line in short.trace)
+    assert any("left out" in line for line in long.trace)
+    assert len(long.trace) < 50
+    assert without.trace == ()
+
+
+async def test_the_log_event_of_a_crash_has_the_traceback_of_its_report(shop: Node) -> None:
+    async def crash() -> None:
+        raise ValueError("no coins")
+
+    async with shop.client("viewer") as client, aclosing(client.events()) as events:
+        await anext(events)
+        spawn(crash)
+        told = await first(events, lambda event: event.kind == "log" and "no coins" in event.text)
+    assert len(told.trace) == 1
+    assert told.trace[0].endswith("crash")
+
+
 async def test_starts_and_exits_of_unnamed_processes_are_no_events(shop: Node) -> None:
     async def nothing() -> None:
         pass

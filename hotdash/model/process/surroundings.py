@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from hotdash.model.styled_text import Line, Span, Tone, span
 from hotdash.model.units import age, clock, count, duration, plural
@@ -12,11 +10,11 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol.clip import clip
 from node_runtime.protocol.term_text import term_line
 
+from .call_lines import short_call, traceback_lines
 from .outline import OutlineNode
 
 MAX_MESSAGE = 300
 """The maximum number of characters of a queued message on its line."""
-_INSTALLED: Final = re.compile(r"^/\S*/(?:src|site-packages|dist-packages|lib/python3\.\d+)/(?=\S+:\d+ )")
 _KIND_TONES: dict[str, Tone] = {"in": "name", "out": "ok", "state": "warn", "postpone": "warn", "noreply": "muted"}
 
 
@@ -42,7 +40,7 @@ def _sections(view: m.ProcessView, now: float) -> Iterator[OutlineNode]:
     yield _mailbox(view)
     if view.stack:
         frames = tuple(
-            OutlineNode(("stack", str(number)), (span(_short(frame)),), folds=True)
+            OutlineNode(("stack", str(number)), (span(short_call(frame)),), folds=True)
             for number, frame in enumerate(view.stack)
         )
         yield OutlineNode(("stack",), (span("stack", "name"), Span("  outermost call first", "muted")), frames)
@@ -113,7 +111,7 @@ def _exit(end: m.ProcessExit, now: float, *, is_newest: bool) -> OutlineNode:
         below.append((span("was handling ", "muted"), span(end.last_message)))
     if end.trace:
         below.append((span("traceback", "name"), span("  outermost call first", "muted")))
-        below += [(Span("  "), span(_short(one))) if _is_call(one) else (span(one, "bad"),) for one in end.trace]
+        below += traceback_lines(end.trace)
     if end.state:
         below.append((span("state ", "muted"), span(end.state)))
     if end.vsn:
@@ -121,15 +119,6 @@ def _exit(end: m.ProcessExit, now: float, *, is_newest: bool) -> OutlineNode:
     below.append((span("ended at ", "muted"), span(clock(end.ended))))
     children = tuple(OutlineNode((*path, str(number)), one, folds=True) for number, one in enumerate(below))
     return OutlineNode(path, head, children, is_open=is_newest, folds=True)
-
-
-def _is_call(line: str) -> bool:
-    return not line.startswith(("caused by ", "raised while handling ", "in the group: "))
-
-
-def _short(call: str) -> str:
-    """Return a call without the folder in which its application or library is installed."""
-    return _INSTALLED.sub("", call)
 
 
 def _log(events: tuple[m.RecordedEvent, ...]) -> OutlineNode:

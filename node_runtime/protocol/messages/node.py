@@ -279,7 +279,9 @@ NodeEventKind = Literal["vitals", "process", "release", "module", "operation", "
 class NodeEvent(WireStruct, frozen=True):
     """An event of the node. `seq` grows by one within a `boot_id`; a client that finds a gap takes a new snapshot.
 
-    `text` is one line for people. "vitals" and "operation" events have the new value. The event of a large operation
+    `text` is one line for people. A "log" event about an exception has the calls that led to it as `trace`, outermost
+    first, each as `file:line function`; a line that names a cause begins with "caused by ", "raised while handling " or
+    "in the group: ". "vitals" and "operation" events have the new value. The event of a large operation
     lacks the operation's results; a client gets them by the method `operation`. "rehearsal", "log" and "audit" events
     change nothing in a snapshot. After any other event, a client that shows the changed data requests a new snapshot.
     """
@@ -291,3 +293,4 @@ class NodeEvent(WireStruct, frozen=True):
     text: str = ""
     vitals: Vitals | None = None
     operation: Operation | None = None
+    trace: tuple[str, ...] = ()

@@ -215,3 +215,27 @@ async def test_a_blocked_event_loop_is_not_called_live(opened: Open, peer: Peer)
         await user.sees("◐ blocked", "at keeper.py:31 (Keeper.handle_info)", "'bin/fil restart' restarts the node")
         peer.world.troubles = {}
         await user.sees("● live")
+
+
+async def test_the_traceback_of_a_logged_exception_is_shown_and_hidden(opened: Open, peer: Peer) -> None:
+    calls = ("/srv/node/releases/2.0/apps/shop/src/shop/pay.py:12 pay", "caused by KeyError: 'total'")
+    async with opened() as user:
+        peer.emit("log", "warning: the disk is slow")
+        peer.emit("log", "error: a payment failed: ValueError: no total at shop/pay.py:12 pay", trace=calls)
+        await user.press("8")
+        await user.sees("a payment failed", "space shows tracebacks")
+        assert "caused by" not in user.frame()
+        await user.press("space")
+        await user.sees("shop/pay.py:12 pay", "caused by KeyError: 'total'", "space hides tracebacks")
+        assert "/srv/node" not in user.frame()
+        await user.press("space")
+        await user.sees("space shows tracebacks")
+        assert "caused by" not in user.frame()
+
+
+async def test_without_a_traceback_no_key_for_tracebacks_is_named(opened: Open, peer: Peer) -> None:
+    async with opened() as user:
+        peer.emit("log", "warning: the disk is slow")
+        await user.press("8")
+        await user.sees("the disk is slow")
+        assert "tracebacks" not in user.frame()

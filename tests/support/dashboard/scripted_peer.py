@@ -145,12 +145,13 @@ class Peer:
         operation: m.Operation | None = None,
         vitals: m.Vitals | None = None,
         at: float | None = None,
+        trace: tuple[str, ...] = (),
     ) -> None:
         """Publish an event of the time `at`, or of now."""
         self._seq += 1
         event = m.NodeEvent(
             boot_id=self.world.boot_id, seq=self._seq, at=time.time() if at is None else at, kind=kind, text=text,
-            vitals=vitals, operation=operation,
+            vitals=vitals, operation=operation, trace=trace,
         )  # fmt: skip
         if kind != "vitals":
             self._kept.append(event)
