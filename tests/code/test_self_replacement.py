@@ -88,6 +88,22 @@ def test_a_module_may_begin_and_cease_to_replace_itself(app: App) -> None:
     assert user.told() == ((3, 3), 3, 3)
 
 
+def test_a_deleted_object_that_is_restored_can_be_imported_by_a_body(app: App) -> None:
+    app.boot(k____init__="", user="")
+    conf, user = CONF.format(n=1), "import k.conf\nfrom k import conf\nfrom k.conf import vsn\n"
+    app.load(k__conf=conf, user=user)
+    first = sys.modules["k.conf"]
+    app.load(deleted=["k.conf"], user="conf = vsn = None\n")
+    app.server.purge("user")
+
+    batch = app.load(k__conf=conf, user=user)
+
+    assert batch.taken_back == {"k.conf"}
+    told = importlib.import_module("user")
+    assert told.conf is told.k.conf is sys.modules["k.conf"] is first
+    assert told.vsn == 1
+
+
 def test_a_batch_that_is_dropped_leaves_the_object(app: App) -> None:
     app.boot(conf=CONF.format(n=1), user=USER)
     user = importlib.import_module("user")

@@ -175,6 +175,8 @@ class Stage:
 
     def add_executed(self, managed: ManagedModule, version: Version) -> StagedVersion:
         """Add an old version that becomes current again; its body is not executed a second time."""
+        if version.replacement is not None:
+            self._replaced[managed.name] = cast("ModuleType", version.replacement)
         return self._stage(StagedVersion(managed, version.namespace, version.unit, taken_back=True, version=version))
 
     def _stage(self, staged: StagedVersion) -> StagedVersion:
@@ -223,9 +225,9 @@ class Stage:
 
     def _run(self, staged: StagedVersion) -> None:
         before = staged.managed.current
+        self._bind(staged)
+        self._executed[staged.managed.name] = staged.managed.module
         if staged.version is None:
-            self._bind(staged)
-            self._executed[staged.managed.name] = staged.managed.module
             execution_index = next(self._table.execution_counter) if before is None else before.execution_index
             name = staged.managed.name
             with typing_overloads.collect_overloads(name) as own, self._around_body(name):

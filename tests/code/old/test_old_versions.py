@@ -7,6 +7,7 @@ import contextvars
 import functools
 import gc
 import signal
+import sys
 import textwrap
 import threading
 import weakref
@@ -838,6 +839,23 @@ def test_modules_are_restored_together_and_see_each_others_old_versions(app: App
     app.load(**one)
     assert a.g() == 1
     assert (app.server.versions("a")[0], app.server.versions("b")[0]) == old
+
+
+@pytest.mark.parametrize("imports", ["from pkg import part\n", "import pkg.part\npart = pkg.part\n"])
+def test_a_deleted_submodule_that_is_restored_can_be_imported_by_a_body(app: App, imports: str) -> None:
+    app.boot(pkg____init__="", a="")
+    a = imported("a")
+    app.load(pkg__part="X = [1]\n", a=imports)
+    value = a.part.X
+    app.load(deleted=["pkg.part"], a="part = None\n")
+    app.server.purge("a")
+    batch = app.load(pkg__part="X = [1]\n", a=imports)
+    assert batch.taken_back == {"pkg.part"}
+    assert a.part is imported("pkg").part is sys.modules["pkg.part"]
+    assert a.part.X is value
+    batch.revert()
+    assert not hasattr(imported("pkg"), "part")
+    assert "pkg.part" not in sys.modules
 
 
 def test_a_deleted_module_that_is_loaded_again_is_restored(app: App) -> None:
