@@ -9,6 +9,7 @@ import asyncio
 import importlib.util
 import logging
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -17,6 +18,11 @@ from typing import Any, Final, TypeVar
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.schemas import NodeConfig
+
+THREAD_SWITCH_SECONDS: Final = 0.001
+"""The longest turn of a thread that computes while the event loop has something to do. Python's default is five times
+as long, and a request may wait for several turns.
+"""
 
 T = TypeVar("T")
 logger: Final = logging.getLogger("node_runtime")
@@ -49,8 +55,10 @@ def run(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, T]) -> T:
     `loop.stop()`. If the code of a process does so, only that process crashes. If code outside of
     all processes does so, the attempt is logged and the loop continues.
 
-    A fork of this OS process that returns to the loop ends there.
+    A fork of this OS process that returns to the loop ends there. Python's thread switch interval is shortened to
+    `THREAD_SWITCH_SECONDS`, unless it is shorter already.
     """
+    sys.setswitchinterval(min(sys.getswitchinterval(), THREAD_SWITCH_SECONDS))
     os.register_at_fork(after_in_child=partial(_end_when_run, loop))
     main_task = loop.create_task(main)
     while True:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from node_runtime.cli.event_loops import check_loop, loop_factory, run
+from node_runtime.cli.event_loops import THREAD_SWITCH_SECONDS, check_loop, loop_factory, run
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.schemas import NodeConfig
 
@@ -66,6 +66,16 @@ def test_a_fork_that_returns_to_the_loop_ends_there(loop: str) -> None:
     )
     assert ended.stdout == "the child ended with 1\nthe node goes on\n", ended.stderr
     assert "has returned to the node's event loop, so it ends" in ended.stderr
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.005, THREAD_SWITCH_SECONDS), (0.000125, 0.000125)])
+def test_threads_that_compute_take_short_turns(before: float, after: float) -> None:
+    async def interval() -> float:
+        return sys.getswitchinterval()
+
+    sys.setswitchinterval(before)
+    with asyncio.Runner() as runner:
+        assert run(runner.get_loop(), interval()) == pytest.approx(after, abs=1e-6)
 
 
 async def _leave_by_exit() -> None:

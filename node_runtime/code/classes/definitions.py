@@ -31,6 +31,7 @@ _MUTATING_METHODS = frozenset({
     "intersection_update", "pop", "popitem", "popleft", "remove", "reverse", "rotate", "setdefault", "sort", "subtract",
     "symmetric_difference_update", "update",
 })  # fmt: skip
+_GLOBAL_STORES = frozenset({dis.opmap["STORE_GLOBAL"], dis.opmap["DELETE_GLOBAL"]})
 _FUNCTION_MAKERS = frozenset({"MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"})
 
 
@@ -101,9 +102,10 @@ def _steps(code: CodeType) -> list[dis.Instruction]:
 
 
 def _stored_globally(code: CodeType) -> Iterator[str]:
-    for step in dis.get_instructions(code):
-        if step.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
-            yield step.argval
+    if not _GLOBAL_STORES.isdisjoint(code.co_code[::2]):  # few functions have one, and `dis` is slow
+        for step in dis.get_instructions(code):
+            if step.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
+                yield step.argval
     for inner in inner_code(code):
         yield from _stored_globally(inner)
 

@@ -112,9 +112,9 @@ class FileTypes(MutableMapping[tuple[bool, str], str]):
 
     def __iter__(self) -> Iterator[tuple[bool, str]]:
         for strict in (True, False):
-            for extension, value in list(self._types(strict).items()):
-                if self._at_start[strict].get(extension) != value:
-                    yield strict, extension
+            at_start, types = self._at_start[strict], self._types(strict)
+            if types != at_start:  # read twice for each body, so the usual case has no loop in Python
+                yield from ((strict, name) for name, value in list(types.items()) if at_start.get(name) != value)
 
     def __getitem__(self, key: tuple[bool, str]) -> str:
         strict, extension = key

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from node_runtime.behaviours.show.raw_reads import module_of, raw_dict
+from node_runtime.behaviours.show.raw_reads import dict_descriptor, module_of, raw_attributes
 
 if TYPE_CHECKING:
     from node_runtime.code.version import Version
 
 MAX_SEARCHED: Final = 2_000
 """At most this many objects of a module are searched for a `threading.local`, because the search blocks the node."""
-_PLAIN: Final = (type(None), bool, int, float, complex, str, bytes)
+_WITHOUT_PARTS: Final = (type(None), bool, int, float, complex, str, bytes, ModuleType)
+"""Classes whose objects are not searched. What an imported module holds does not belong to the importing module."""
+_Reader: TypeAlias = Callable[[Any], list[Any]]
 
 _read: dict[int, list[dict[str, Any]]] = {}
 """The values that the node has read, by the `id` of the `threading.local`."""
@@ -29,7 +32,8 @@ _read: dict[int, list[dict[str, Any]]] = {}
 @contextmanager
 def thread_values_read(versions: Iterable[Version]) -> Iterator[None]:
     """Read the values of each `threading.local` that these versions of modules hold; forget them at the end."""
-    found = {id(local): _values_now(local) for version in versions for local in _locals(version)}
+    search = _LocalsSearch()
+    found = {id(local): _values_now(local) for version in versions for local in search.locals_of(version)}
     _read.update(found)
     try:
         yield
@@ -51,30 +55,43 @@ def _values_now(local: threading.local) -> list[dict[str, Any]]:
     return [{name: value for name, value in list(values.items()) if value is not None} for values in by_thread]
 
 
-def _locals(version: Version) -> Iterator[threading.local]:
-    waiting = list(version.namespace.values())
-    for value in version.namespace.values():
-        if issubclass(type(value), type) and value.__module__ == version.unit.source.module:
-            waiting += vars(value).values()
-    seen: set[int] = set()
-    for _ in range(MAX_SEARCHED):
-        if not waiting:
-            return
-        value = waiting.pop()
-        if id(value) not in seen:
-            seen.add(id(value))
-            if issubclass(type(value), threading.local):
-                yield value
-            else:
-                waiting += _parts(value)
+class _LocalsSearch:
+    """Searches modules for each `threading.local`. How to read the objects of a class is found out once per class."""
+
+    def __init__(self) -> None:
+        self._readers: dict[type, _Reader | None] = {}
+
+    def locals_of(self, version: Version) -> Iterator[threading.local]:
+        """Yield each `threading.local` that this version of a module holds."""
+        waiting = list(version.namespace.values())
+        for value in version.namespace.values():
+            if issubclass(type(value), type) and value.__module__ == version.unit.source.module:
+                waiting += vars(value).values()
+        seen: set[int] = set()
+        for _ in range(MAX_SEARCHED):
+            if not waiting:
+                return
+            value = waiting.pop()
+            if id(value) not in seen:
+                seen.add(id(value))
+                if issubclass(type(value), threading.local):
+                    yield value
+                elif (read := self._reader(type(value))) is not None:
+                    waiting += islice(read(value), MAX_SEARCHED)
+
+    def _reader(self, kind: type) -> _Reader | None:
+        if kind not in self._readers:
+            self._readers[kind] = _make_reader(kind)
+        return self._readers[kind]
 
 
-def _parts(value: Any) -> list[Any]:
-    kind = type(value)
-    if kind in _PLAIN or issubclass(kind, type) or module_of(kind) == "types":
-        return []
+def _make_reader(kind: type) -> _Reader | None:
+    """Return a function that returns the parts of an object of a class; None for a class whose objects have none."""
+    if kind in _WITHOUT_PARTS or issubclass(kind, type) or module_of(kind) == "types":
+        return None
     if kind in (list, tuple):
-        return list(islice(value, MAX_SEARCHED))
+        return list
     if kind is dict:
-        return list(islice(list(value.values()), MAX_SEARCHED))
-    return list(islice(raw_dict(value).values(), MAX_SEARCHED))
+        return lambda value: list(value.values())
+    descriptor = dict_descriptor(kind)
+    return None if descriptor is None else lambda value: list(dict.values(raw_attributes(descriptor, value)))
