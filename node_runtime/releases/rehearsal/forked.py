@@ -27,6 +27,8 @@ from node_runtime.protocol.process_stat import is_runnable, processor_seconds
 
 CHECK_INTERVAL_SECONDS: Final = 0.1
 """Seconds between two checks of the time limits."""
+FIRST_CHECK_SECONDS: Final = 0.01
+"""Seconds until the first check, which is early, because a whole rehearsal may take only some tenths of a second."""
 START_SECONDS: Final = 5.0
 """Time limit for the child's first message. Time in which the child only waits for a processor is added."""
 MAX_IDLE_CHECKS: Final = 5
@@ -182,12 +184,14 @@ class _MessageReader:
         ended: asyncio.Future[None] = loop.create_future()
         began = time.monotonic()
         loop.add_reader(reader, self._read, reader, ended)
+        interval = FIRST_CHECK_SECONDS
         try:
             while not ended.done():
                 if self._is_late(time.monotonic() - began, marker, limits):
                     return False
                 since, used = time.monotonic(), time.thread_time()
-                await asyncio.wait([ended], timeout=CHECK_INTERVAL_SECONDS)
+                await asyncio.wait([ended], timeout=interval)
+                interval = CHECK_INTERVAL_SECONDS
                 if time.thread_time() - used > BUSY_SHARE * (time.monotonic() - since):
                     self._give_way()
         finally:
