@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hotdash.actions import BY_ID, command_line_of, help_of
 from hotdash.model.process_details import process_lines
-from hotdash.model.process_tree import title_of
+from hotdash.model.process_tree import label_of, title_of
 from hotdash.model.selection import ProcessKey
 from hotdash.model.styled_text import Line, line, span
 from hotdash.screens.confirm import ConfirmDialog, Question
@@ -39,7 +39,7 @@ async def end_processes(app: HotdashApp, verb: str) -> None:
     subject = app.subject(selected)
     supervisor = process.kind in ("supervisor", "application")
     question = Question(
-        title=BY_ID[verb].title.replace("the selected process", title_of(process)),
+        title=BY_ID[verb].title.replace("the selected process", label_of(process)),
         lines=(
             _on(app, key),
             *process_lines(process, app.view_state.node_now)[:3],
@@ -57,7 +57,7 @@ async def end_processes(app: HotdashApp, verb: str) -> None:
     if answer is None:
         return
     await _request(app, verb, key, answer.reason)
-    app.show_toast(f"The node has accepted the request to {verb} {title_of(process)} <{key.pid}>.")
+    app.show_toast(f"The node has accepted the request to {verb} {label_of(process)} <{key.pid}>.")
     app.link.refresh()
 
 

@@ -10,8 +10,16 @@ import msgspec
 
 from hotdash.actions import command_line_of, key_of
 from hotdash.idle_actions import already_runs, nothing_to_do
-from hotdash.model.operation_lines import kept_words, kind_words, outcome_words, version_words
-from hotdash.model.plan_lines import hard_blockers, missing_approvals, plan_id, plan_title, summary, transient_blockers
+from hotdash.model.operation_lines import default_reason, kept_words, kind_words, outcome_words, version_words
+from hotdash.model.plan_lines import (
+    hard_blockers,
+    has_direction,
+    missing_approvals,
+    plan_id,
+    plan_title,
+    summary,
+    transient_blockers,
+)
 from hotdash.model.rehearsal_lines import unrehearsed
 from hotdash.model.releases.data_losses import lose_words
 from hotdash.model.styled_text import Line, line, span
@@ -100,7 +108,7 @@ class ReleaseActions:
         if plan.nothing_to_do:
             app.show_toast(f"{app.node.name} already runs {vsn}: nothing to do.")
             return
-        if plan.direction != direction:
+        if has_direction(plan) and plan.direction != direction:
             other = "upgrade" if plan.direction == "up" else "downgrade"
             article = "an" if plan.direction == "up" else "a"
             change = f"Going from {plan.from_vsn} to {vsn} is {article} {other}"
@@ -170,7 +178,7 @@ class ReleaseActions:
             command_line=lambda answer: command_line_of(verb, replace(subject, options=_with_answer(consent, answer))),
             typed=plan.to_vsn,
             wait=DEFAULT_WAIT_SECONDS,
-            reason=f"{verb} to {plan.to_vsn}",
+            reason=default_reason(verb, plan.to_vsn),
             operation=True,
         )
 
@@ -228,7 +236,7 @@ class ReleaseActions:
             ),
             verb="Commit",
             command_line=equivalent,
-            reason=f"commit {running.vsn}",
+            reason=default_reason("commit", running.vsn),
             operation=True,
         )
         answer = await app.push_screen_wait(ConfirmDialog(question))
@@ -268,7 +276,7 @@ class ReleaseActions:
             command_line=lambda answer: command_line_of(
                 "rollback", replace(subject, options=_with_answer(consent, answer))
             ),
-            reason=f"roll back to {plan.to_vsn}",
+            reason=default_reason("roll back", plan.to_vsn),
         )
 
     async def refresh_operation(self, operation: str) -> None:

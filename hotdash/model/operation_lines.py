@@ -74,8 +74,21 @@ def headline(operation: m.Operation) -> Line:
     return line(span(f"{verb}{how}", "strong"), " ", span(versions, "name"), span(f"  by {operation.by}", "muted"))
 
 
+def default_reason(verb: str, vsn: str) -> str:
+    """Return the reason that a dialog proposes for the audit log. It says no more than the operation itself."""
+    return f"{verb} {vsn}" if verb == "commit" else f"{verb} to {vsn}"
+
+
+def reason_lines(operation: m.Operation) -> list[Line]:
+    """Return a line with the reason that was given for the operation, unless it is a default reason."""
+    verbs = ("upgrade", "downgrade", "roll back", "commit")
+    if not operation.reason or operation.reason in [default_reason(verb, operation.to_vsn) for verb in verbs]:
+        return []
+    return [line(span("  reason: ", "muted"), span(operation.reason))]
+
+
 def outcome_lines(operation: m.Operation, fresh: bool, node_now: float) -> list[Line]:
-    """Return the outcome and its consequences.
+    """Return the outcome, the reason for the operation, and its consequences.
 
     If there is no outcome and the data is not `fresh`, the outcome is shown as unknown.
     """
@@ -88,7 +101,7 @@ def outcome_lines(operation: m.Operation, fresh: bool, node_now: float) -> list[
         first.append(span(f" · took {duration(operation.ended - operation.started)}", "muted"))
     if operation.pause is not None:
         first.append(span(f" · processes paused {duration(operation.pause)}", "muted"))
-    lines: list[Line] = [tuple(first)]
+    lines: list[Line] = [tuple(first), *reason_lines(operation)]
     if operation.waits_for and operation.outcome is None:
         lines.append(
             line("  waits for: ", span(operation.waits_for, "warn"), span(_time_left(operation, node_now), "muted"))

@@ -8,7 +8,7 @@ from node_runtime.protocol import messages as m
 
 from .live_value_lines import live_value_lines
 from .rehearsal_lines import rehearsal_lines, unrehearsed
-from .releases.blocker_lines import blocker_lines
+from .releases.blocker_lines import blocker_groups, blocker_lines
 from .releases.trust_lines import approval_lines
 from .styled_text import Line, Span, Tone, line, sanitize, span
 from .units import duration, plural
@@ -36,8 +36,13 @@ _MAX_LISTED = 12
 
 def plan_title(plan: m.Plan) -> str:
     """Return the title of the plan."""
-    verb = "Upgrade" if plan.direction == "up" else "Downgrade"
+    verb = {"up": "Upgrade", "down": "Downgrade"}[plan.direction] if has_direction(plan) else "Change"
     return f"{verb} from {plan.from_vsn} to {plan.to_vsn}"
+
+
+def has_direction(plan: m.Plan) -> bool:
+    """Return whether the node has found a path to the release, so that the direction of the plan is known."""
+    return bool(plan.id or plan.hops)
 
 
 def plan_id(plan: m.Plan) -> str:
@@ -77,7 +82,8 @@ def verdict(plan: m.Plan) -> Span:
     if plan.nothing_to_do:
         return span(f"Nothing to do: the node already runs {plan.to_vsn}.", "ok")
     if hard_blockers(plan):
-        return span(f"Not possible now: {plural(len(hard_blockers(plan)), 'blocker')}.", "bad")
+        causes = [group for group in blocker_groups(plan) if not group[0].transient]
+        return span(f"Not possible now: {plural(len(causes), 'blocker')}.", "bad")
     if missing := missing_approvals(plan):
         return span(f"Not possible now: {plural(missing, 'approval')} missing.", "bad")
     if unrehearsed(plan):

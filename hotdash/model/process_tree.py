@@ -62,6 +62,12 @@ def tree_guides(levels: str, *, root: bool = False) -> str:
     return above + ("├ " if levels[-1] == "|" else "└ ")
 
 
+def label_of(process: m.ProcessSummary) -> str:
+    """Return the title of a process with its arguments, which tell the workers of a pool apart."""
+    arguments = process.arguments if isinstance(process, m.ProcessRow) else ""
+    return f"{title_of(process)} {arguments}" if arguments else title_of(process)
+
+
 def title_of(process: m.ProcessSummary) -> str:
     """Return the registered name of a process, else its child id, else its module, or "application master of …"."""
     if process.kind == "application" and process.name is None:

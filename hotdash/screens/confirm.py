@@ -130,16 +130,19 @@ class ConfirmDialog(Dialog[Answer | None]):
     def on_key(self, event: events.Key) -> None:
         """If a character is typed while a button has the focus, put the character into a field, and focus the field.
 
-        This is the field for the required text or, without one, the field for the reason. The field's text is replaced.
+        This is the field for the required text. Without one, it is the field for the seconds if the character is a
+        digit, else the field for the reason. The field's text is replaced.
         """
-        fields = [field for field in self.query(Input) if field.id in ("typed", "reason")]
-        if isinstance(self.focused, Button) and event.is_printable and event.character != " " and fields:
+        character = event.character or ""
+        wanted = ("typed", "wait", "reason") if character.isdecimal() else ("typed", "reason")
+        fields = {field.id: field for field in self.query(Input)}
+        found = next((fields[name] for name in wanted if name in fields), None)
+        if isinstance(self.focused, Button) and event.is_printable and character != " " and found is not None:
             event.stop()
-            field = fields[-1]
-            field.select_on_focus = False
-            field.value = event.character or ""
-            field.cursor_position = 1
-            field.focus()
+            found.select_on_focus = False
+            found.value = character
+            found.cursor_position = 1
+            found.focus()
 
     def _answer(self) -> Answer | None:
         """Return the values of the fields; None while a value is invalid."""

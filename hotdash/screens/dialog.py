@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from textual.events import Mount
 from textual.screen import ModalScreen
 
 Result = TypeVar("Result")
 
 
 class Dialog(ModalScreen[Result]):
-    """A dialog whose only child is the `Vertical` that is the box. A subclass sets a width or height of its own."""
+    """A dialog whose only child is the `Vertical` that is the box. A subclass sets a width or height of its own.
+
+    Toasts must not cover the fields and the buttons, which are at the bottom. The toasts that are there already are
+    about earlier keys, so the dialog removes them. Later ones appear at the top.
+    """
 
     DEFAULT_CSS = """
     Dialog {
@@ -21,5 +26,10 @@ class Dialog(ModalScreen[Result]):
             border-title-color: $foreground; border-title-style: bold; border-subtitle-color: $foreground 72%;
         }
         & StaticLines { padding: 1 0; }
+        & > ToastRack { dock: top; align: right top; margin: 0; }
     }
     """
+
+    def _on_mount(self, event: Mount) -> None:
+        super()._on_mount(event)
+        self.app.clear_notifications()

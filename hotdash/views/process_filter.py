@@ -14,7 +14,7 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import ProcessRow
 from node_runtime.protocol.process_filter import MAX_COMPARED, parse_filter
 
-FILTER_HINT: Final = "words, or such as state:lime module:fil.* mail>10 !kind:task"
+FILTER_HINT: Final = "words, or such as state:lime module:fil.* args:77 mail>10 !kind:task"
 """What the filter of a view of processes may contain, for its empty field."""
 _NO_PATTERNS = "Regular expressions, such as {word}, work in the list of processes only, not in the tree."
 

@@ -46,9 +46,9 @@ class OperationProgress:
     """The one running operation of the node.
 
     `enter` records the time and calls `on_phase`, which must not block. `report` calls `listener`, which may take long,
-    so `report` must not be called while the install has suspended processes. `begun` is whether the operation has taken
-    its first step. `abortable` is whether the operation has changed nothing yet and can still be aborted. `aborted` is
-    a clause that says who has aborted the operation; None if nobody has.
+    so while the install has suspended processes, `report` is called only if the pause is long already. `begun` is
+    whether the operation has taken its first step. `abortable` is whether the operation has changed nothing yet and can
+    still be aborted. `aborted` is a clause that says who has aborted the operation; None if nobody has.
     """
 
     def __init__(

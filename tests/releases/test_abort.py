@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from node_runtime import call, call_within, gen_server, gen_statem
+from node_runtime import call, call_within, gen_server, gen_statem, whereis
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
 from tests.support.projects.small_shop import COUNTER, LAMP, LAMP_2, LOAD_COUNTER, LOAD_LAMP
@@ -46,7 +46,7 @@ async def test_an_install_that_waits_is_aborted_and_the_next_one_can_begin(small
     assert (await small.ended(again)).error == "operator (ann@desk) aborted it."
 
 
-async def test_a_hold_that_takes_long_is_aborted_and_its_processes_continue(small: SmallNode) -> None:
+async def test_a_hold_that_takes_long_says_for_whom_it_waits_and_can_be_aborted(small: SmallNode) -> None:
     small.write("1", {"shop.counter": COUNTER})
     update = LOAD_COUNTER.replace('{ load_module = "shop.counter" }', '{ update = "shop.counter", timeout = 600 }')
     small.write("2", {"shop.counter": COUNTER + "X = 1\n"}, update)
@@ -58,9 +58,13 @@ async def test_a_hold_that_takes_long_is_aborted_and_its_processes_continue(smal
     asking = asyncio.create_task(call_within(None, "busy", counter.wait, gate))
     await eventually(lambda: gate._asyncio_future_blocking is not None, what="the call")
     operation = handler.install(m.Install(vsn="2"), "ann")
-    await eventually(lambda: handler.operation(operation).phase == "holding", what="the hold")
+    await eventually(lambda: handler.operation(operation).waits_for != "", what="the report of the busy process")
+    holding = handler.operation(operation)
+    assert (holding.phase, holding.waits_for) == ("holding", f"the callback wait of busy {whereis('busy')}")
+    assert holding.waits_until is not None
     handler.abort(m.Abort(), "bob")
-    assert (await small.ended(operation)).error == "bob aborted it."
+    ended = await small.ended(operation)
+    assert ended.error == f"bob aborted it, while it waited for: {holding.waits_for}."
     assert await call("idle", counter.add) == 1
     gate.set_result(None)
     assert await asking == "c1"

@@ -46,8 +46,6 @@ def _result_parts(operation: m.Operation, crashes: Mapping[int, str]) -> Iterato
     if operation.rehearsal is not None and (operation.rehearsal.results or operation.rehearsal.calls):
         yield Text.assemble("\n", text("Rehearsal", "strong"))
         yield block(rehearsal_lines(operation.rehearsal))
-    if operation.reason:
-        yield text(f"reason: {operation.reason}", "muted")
     if operation.results:
         yield Text()
         yield _table(operation, crashes)

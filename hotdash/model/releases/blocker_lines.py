@@ -15,11 +15,16 @@ _PID: Final = re.compile(r"<\d+>")
 
 def blocker_lines(plan: m.Plan) -> list[Line]:
     """Return lines for each group of blockers: the reason with one process, the other processes, and the remedy."""
+    return [each for group in blocker_groups(plan) for each in _group(group)]
+
+
+def blocker_groups(plan: m.Plan) -> list[list[m.Blocker]]:
+    """Return the blockers of the plan in groups: those of a group differ only in their process."""
     names = {process.pid: process.name for process in plan.processes if process.name}
     groups: dict[tuple[str, str, bool], list[m.Blocker]] = {}
     for blocker in plan.blockers:
         groups.setdefault((_template(blocker, names), blocker.remedy, blocker.transient), []).append(blocker)
-    return [each for group in groups.values() for each in _group(group)]
+    return list(groups.values())
 
 
 def _template(blocker: m.Blocker, names: dict[int, str]) -> str:

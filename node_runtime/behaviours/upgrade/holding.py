@@ -64,7 +64,7 @@ async def hold(target: Target, *, owner: object, timeout: float) -> None:
         if first:
             release(process.pid, owner=owner)
         where = ", ".join(awaiting(process)[-1:]) or process.qualname
-        sentence = f"{process.title()} has not ended its callback within {timeout:g} s: {where}"
+        sentence = f"{process.title()} has not ended its callback within {round(timeout, 3):g} s: {where}"
         raise NotHeld(process.pid, sentence) from None
     except asyncio.CancelledError:
         if first:

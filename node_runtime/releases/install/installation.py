@@ -35,6 +35,7 @@ from node_runtime.releases.planning.transition import Transition
 
 from .argument_conversion import ArgumentConversion
 from .body_time_limit import body_time_limit
+from .busy_processes import busy_processes_reported
 from .endings import Aborted, Installed, PutBack
 from .interpreter_settings import gc_paused, short_thread_switches
 from .records_ahead import make_ahead, release_ahead
@@ -354,7 +355,8 @@ class Installation:
         modules = frozenset(self.transition.suspended)
         while modules and (busy := hold.hold_idle(modules)):
             left = max(0.0, deadline - time.perf_counter())
-            answers = await asyncio.gather(*(hold.hold_busy(one, left) for one in busy), return_exceptions=True)
+            with busy_processes_reported(busy, self.progress, left):
+                answers = await asyncio.gather(*(hold.hold_busy(one, left) for one in busy), return_exceptions=True)
             errors = [answer for answer in answers if isinstance(answer, BaseException)]
             if errors:
                 raise Aborted("; ".join(str(error) for error in errors)) from errors[0]

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from hotdash.model.plan_lines import hard_blockers, needs_typed_consent, plan_lines, summary
+from hotdash.model.plan_lines import hard_blockers, needs_typed_consent, plan_lines, plan_title, summary
 from hotdash.model.styled_text import text_of
 from node_runtime.protocol import messages as m
 from tests.support.dashboard.fil_world import a_plan
@@ -32,6 +32,22 @@ def test_the_summary_counts_the_deleted_modules_apart() -> None:
 
 def test_a_plan_without_an_id_is_not_named_by_an_empty_one() -> None:
     assert text_of(plan_lines(a_plan("b", id=""))[-1]).startswith("this plan, made at generation")
+
+
+def test_the_verdict_counts_the_causes_that_the_plan_lists_not_their_processes() -> None:
+    raised = [m.Blocker(reason=f"<{pid}> (shop.pool): its code_change raised", remedy="", pid=pid) for pid in (7, 8, 9)]
+    texts = [text_of(spans) for spans in plan_lines(a_plan("b", blockers=(*raised, m.Blocker(reason="x", remedy=""))))]
+    assert texts[0] == "Not possible now: 2 blockers."
+    assert [text.strip()[0] for text in texts if text.startswith("  ✖")] == ["✖", "✖"]
+
+
+@pytest.mark.parametrize(
+    ("plan_id", "hops", "title"), [("", (), "Change"), ("", ("b",), "Upgrade"), ("1", (), "Upgrade")]
+)
+def test_the_title_of_a_plan_names_no_direction_that_the_node_has_not_found(
+    plan_id: str, hops: tuple[str, ...], title: str
+) -> None:
+    assert plan_title(a_plan("b", id=plan_id, hops=hops)) == f"{title} from 1986.a to b"
 
 
 def test_only_hard_blockers_forbid() -> None:

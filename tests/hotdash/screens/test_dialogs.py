@@ -51,6 +51,33 @@ async def test_the_buttons_of_a_question_are_reached_in_the_smallest_terminal_to
         assert user.app.focused.id == "do"
 
 
+async def test_a_toast_covers_neither_the_fields_nor_the_buttons_of_a_dialog(opened: Open, peer: Peer) -> None:
+    async with opened((80, 24), read_only=False) as user:
+        await user.press("5", "down", "x")
+        await user.is_notified("x does nothing here")
+        await user.press("U")
+        await user.sees("Type 1986.b to proceed", "Cancel")
+        assert not user.toasts()
+        user.app.show_toast("Something has happened elsewhere meanwhile, and it takes a long sentence to say so.")
+        await user.sees("Something has happened", "Reason, in the audit log", "Type 1986.b to proceed", "Cancel")
+        toasts, answer = user.app.screen.query_one("ToastRack"), user.app.screen.query_one("#answer")
+        assert toasts.region.bottom <= answer.region.y
+
+
+async def test_a_digit_goes_to_the_seconds_of_a_trace_and_other_text_to_its_reason(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        await user.press("3")
+        await user.sees("F trace")
+        await user.press("F")
+        await user.sees("Trace: fil_color_fsm", "For (s)")
+        await user.type("25")
+        await user.sees("--seconds 25")
+        await user.press("escape", "F")
+        await user.sees("Trace: fil_color_fsm", "For (s)")
+        await user.type("odd replies")
+        await user.sees("--seconds 10 --reason 'odd replies'")
+
+
 async def test_a_long_question_leaves_its_fields_and_buttons_on_the_screen_and_is_read_by_page_down(
     opened: Open, peer: Peer
 ) -> None:

@@ -28,6 +28,20 @@ async def test_an_upgrade_is_watched_phase_by_phase_until_the_node_reports_its_o
         await user.sees("Upgrade   1986.a → 1986.b", "'lime' → 'red'")
 
 
+async def test_the_reason_for_an_operation_is_on_its_screen_unless_it_says_nothing(opened: Open, peer: Peer) -> None:
+    async with opened((80, 24), read_only=False) as user:
+        await upgrade_to_b(user)
+        await user.sees("Upgrade 1986.a → 1986.b")
+        peer.change_operation(reason="upgrade to 1986.b")
+        peer.advance()
+        await user.sees("running: planned")
+        assert "reason:" not in user.frame()
+        peer.change_operation(reason="red is needed, ticket 12")
+        await user.sees("reason: red is needed, ticket 12")
+        await user.press("escape", "6")
+        await user.sees("reason: red is needed, ticket 12")
+
+
 async def test_processes_without_a_name_are_told_apart_in_a_narrow_terminal(opened: Open, peer: Peer) -> None:
     results = tuple(a_result(pid=pid, name=None, module="fil.worker") for pid in (1041, 1042))
     async with opened((80, 24), read_only=False) as user:
