@@ -9,7 +9,7 @@ import msgspec
 from node_runtime.protocol import messages as m
 
 from .connection import Connection
-from .process_tree import title_of
+from .process_tree import label_of, title_of
 from .selection import ProcessKey
 from .styled_text import Tone
 from .units import age
@@ -173,6 +173,11 @@ class NodeView:
         """Return the titles of the known processes, by pid."""
         rows = {**(self.tree.rows if self.tree else {}), **(self.processes.rows if self.processes else {})}
         return {**self.names, **{pid: title_of(row) for pid, row in rows.items()}}
+
+    def labels(self) -> dict[int, str]:
+        """Return the titles of the known processes with their arguments, by pid."""
+        rows = {**(self.tree.rows if self.tree else {}), **(self.processes.rows if self.processes else {})}
+        return {pid: label_of(row) for pid, row in rows.items()}
 
     def operation(self, operation_id: str | None) -> m.Operation | None:
         """Return the operation with this id, if known."""

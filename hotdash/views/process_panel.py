@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from hotdash.model.process_details import process_lines
-from hotdash.model.process_tree import title_of
+from hotdash.model.process_tree import label_of
 from hotdash.model.selection import ProcessKey
 from hotdash.model.styled_text import Line, line, span
 from hotdash.model.term_diff import diff
@@ -21,7 +21,8 @@ from node_runtime.protocol import messages as m
 class ProcessPanel(Vertical):
     """Details and state of one process.
 
-    The panel keeps the title of the shown process, to show the title after the process has ended.
+    The panel keeps the label of the shown process, to show the label after the process has ended, and to find its
+    successor: the only known process with the same label.
     """
 
     SCOPED_CSS = False  # the rules for small screens begin with a class of the screen
@@ -38,6 +39,8 @@ class ProcessPanel(Vertical):
         self._last_shown: tuple[ProcessKey, str] | None = None
         self.successor: ProcessKey | None = None
         """The successor of the shown process, if the shown process has ended."""
+        self.ended: list[Line] = []
+        """The lines about the end of the shown process; none while it lives."""
 
     def compose(self) -> ComposeResult:
         yield self._details
@@ -45,41 +48,49 @@ class ProcessPanel(Vertical):
 
     def show_lines(self, details: list[Line], state: list[Line] | None = None) -> None:
         """Show lines about an object that is not a live process."""
+        self.successor, self.ended = None, []
+        self._show(details, state or [])
+
+    def _show(self, details: list[Line], state: list[Line]) -> None:
         self._details.show(details)
-        self._state.show(state or [])
+        self._state.show(state)
 
     def show_process(self, key: ProcessKey, row: m.ProcessSummary | None, view_state: ViewState) -> None:
         """Show a process. `row` is None if the process is not among the known rows any more."""
-        self.successor = None
         sample = view_state.node.sample
         own = sample if sample is not None and sample.key == key else None
         snapshot = view_state.node.snapshot
         earlier = snapshot is not None and snapshot.info.boot_id != key.boot_id
         if earlier or (row is None and (own is None or own.refused)):
-            self.show_lines(self._ended_lines(key, view_state), _last_state(own))
+            self.successor = self._successor(key, view_state)
+            self.ended = self._ended_lines(key, earlier=earlier)
+            self._show(self.ended, _last_state(own))
             return
         process = own.view.process if own is not None and own.view is not None and not own.refused else row
         if process is None:
             return
-        self._last_shown = key, title_of(process)
+        if row is not None or self._last_shown is None or self._last_shown[0] != key:
+            self._last_shown = key, label_of(process if row is None else row)
         details = process_lines(process, view_state.node_now)
         if own is None:  # keep room for links and monitors: the lines below must not move when they arrive
             details += [()] * (len(self._details.lines) - len(details))
         self.show_lines(details, state_lines(view_state, key))
 
-    def _ended_lines(self, key: ProcessKey, view_state: ViewState) -> list[Line]:
-        named = self._last_shown is not None and self._last_shown[0] == key
-        name = self._last_shown[1] if named and self._last_shown is not None else "this process"
-        snapshot = view_state.node.snapshot
-        earlier = snapshot is not None and snapshot.info.boot_id != key.boot_id
+    def _label(self, key: ProcessKey) -> str:
+        return self._last_shown[1] if self._last_shown is not None and self._last_shown[0] == key else ""
+
+    def _successor(self, key: ProcessKey, view_state: ViewState) -> ProcessKey | None:
+        snapshot, label = view_state.node.snapshot, self._label(key)
+        boot_id = key.boot_id if snapshot is None else snapshot.info.boot_id
+        labels = view_state.node.labels().items()
+        found = [one for pid, other in labels if other == label and (one := ProcessKey(boot_id, pid)) != key]
+        return found[0] if label and len(found) == 1 else None
+
+    def _ended_lines(self, key: ProcessKey, *, earlier: bool) -> list[Line]:
         how = "ended with the node's earlier boot" if earlier else "has ended"
-        lines = [line(span(f"✖ {name} <{key.pid}> {how}.", "bad"))]
-        after = [
-            pid for pid, title in view_state.node.titles().items() if title == name and (earlier or pid != key.pid)
-        ]
-        if len(after) == 1:
-            self.successor = None if snapshot is None else ProcessKey(snapshot.info.boot_id, after[0])
-            lines.append(line(span("Its successor is ", "muted"), span(f"<{after[0]}>", "name"), "."))
+        lines = [line(span(f"✖ {self._label(key) or 'this process'} <{key.pid}> {how}.", "bad"))]
+        if self.successor is not None:
+            lines.append(line(span("Its successor is ", "muted"), span(f"<{self.successor.pid}>", "name"), "."))
         return lines
 
 

@@ -10,7 +10,7 @@ from textual.containers import Horizontal, Vertical
 from hotdash.config.memory import ViewMemory
 from hotdash.keymap import move_key_of
 from hotdash.model.selection import ProcessKey
-from hotdash.model.styled_text import Line, line, span
+from hotdash.model.styled_text import Line, Span, line, span
 from hotdash.model.units import age, plural
 from hotdash.model.view_state import DataNeeds, Selection, ViewState
 from hotdash.widgets.bars import StaticLines
@@ -55,12 +55,14 @@ class Processes(View):
         self._view_state = view_state
         self._filter.take(self.filtered)
         self.table.show_processes(view_state, self._filter)
-        self._summary.show([self._summary_line(view_state)])
         self._show_process()
+        self._summary.show([self._summary_line(view_state)])
 
     def _summary_line(self, view_state: ViewState) -> Line:
         if self._filter.mistake:
             return line(span(self._filter.mistake, "warn"))
+        if self.panel.ended and not self.panel.display:  # without the panel, nothing else says where the cursor is
+            return line(*(part for one in self.panel.ended for part in (*one, Span(" "))))
         window = view_state.node.processes
         if window is None:
             return line(span("Reading the processes …", "muted"))
@@ -119,7 +121,9 @@ class Processes(View):
     def selected(self) -> Selection:
         key = self.table.key
         process = key if isinstance(key, ProcessKey) and (self.table.cursor_on_row or self.table.seeks) else None
-        return Selection(process=process, marked=tuple(sorted(self.table.marked, key=lambda one: one.pid)))
+        successor = self.panel.successor if process is None else None
+        marked = tuple(sorted(self.table.marked, key=lambda one: one.pid))
+        return Selection(process=process, successor=successor, marked=marked)
 
     def select(self, process: ProcessKey) -> None:
         """Put the cursor on a process, and remove the filter, which may hide it."""

@@ -118,6 +118,11 @@ class WindowTable(Table):
         if self._seeks:
             self.post_message(self.WindowMoved())
 
+    def action_choose(self) -> None:
+        """Choose the row under the cursor or, if the selected row was removed, what has replaced it."""
+        if self.key is not None:
+            self.post_message(self.RowChosen(self, self.key))
+
     def leave_hidden_row(self) -> None:
         """Do nothing: the rows that match are not known before the node has sent them."""
 

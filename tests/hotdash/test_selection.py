@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from hotdash.model.selection import ProcessKey
@@ -38,6 +39,47 @@ async def test_an_ended_process_is_shown_as_gone_and_no_other_takes_its_place(op
         await user.press("K")
         await user.is_notified("Select a process in the overview first.")
         assert not peer.asked("kill_process")
+
+
+async def test_a_narrow_list_says_that_the_selected_process_has_ended_and_enter_opens_its_successor(
+    opened: Open, peer: Peer
+) -> None:
+    async with opened((80, 24), read_only=False) as user:
+        await user.press("2", "slash")
+        await user.type("fil_color\r")
+        await user.press("home")
+        await user.sees("1 match fil_color", "<12>")
+        peer.world.end(FSM)
+        peer.world.processes.append(a_process(31, "fil_color_fsm", "gen_statem", 10, state_name="olive"))
+        peer.emit("process", "fil_color_fsm was restarted")
+        await user.sees("✖ fil_color_fsm <12> has ended. Its successor is <31>.")
+        assert user.app.selected().process is None
+        await user.press("enter")
+        await user.sees("fil_color_fsm <31>  gen_statem")
+        await user.press("escape", "down")
+        await eventually(lambda: user.app.selected().process is not None)
+        assert "✖ fil_color_fsm" not in user.frame()
+
+
+async def test_the_successor_of_a_worker_of_a_pool_is_found_by_its_arguments(opened: Open, peer: Peer) -> None:
+    def worker(pid: int, number: int) -> m.ProcessRow:
+        one = a_process(pid, None, "gen_server", 10, module="fil.worker", child_id="worker")
+        return m.ProcessRow(**msgspec.structs.asdict(one), arguments=f"{number}")
+
+    peer.world.processes += [worker(1000 + number, number) for number in range(5)]
+    async with opened((80, 24), read_only=False) as user:
+        await user.press("2", "slash")
+        await user.type("worker\r")
+        await user.press("home", "down", "down")
+        await user.sees("5 match worker")
+        await eventually(lambda: user.app.selected().process == ProcessKey(peer.world.boot_id, 1002))
+        await user.press("K")
+        await user.sees("Kill worker 2", "<1002>")
+        await user.press("escape")
+        peer.world.end(1002)
+        peer.world.processes.append(worker(1099, 2))
+        peer.emit("process", "a worker was restarted")
+        await user.sees("✖ worker 2 <1002> has ended. Its successor is <1099>.")
 
 
 async def test_a_dialog_acts_on_the_process_that_it_named(opened: Open, peer: Peer) -> None:
