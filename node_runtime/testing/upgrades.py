@@ -56,22 +56,34 @@ async def take_through(
     without `down`, it must equal the state before the upgrade. Raises UpgradeFailed, and Refused for a mistake in a
     project.
     """
+    __tracebackhide__ = True  # pytest shows the line of the test
     before = read_project(Path(old))
     after = next_version(before, read_project(Path(new)), "+next").project
     if after is before:
         after = _relabelled(before)
-    with tempfile.TemporaryDirectory(prefix="node-runtime-test-") as folder:
-        async with in_process_node(Path(folder), (before, after), env or {}) as node:
-            name = process or (None if state is None else await _find_process(state))
-            first = None if name is None else plain(await sys.replace_state(name, _replacement(state)))
-            _check_plan(await node.handler.plan(after.release.vsn), may_lose=up is not None)
-            _check_operation(await node.upgrade(after.release.vsn), "installed")
-            upgraded = None if name is None else plain(await sys.get_state(name))
-            _compare(upgraded, first if up is None else plain(up), "after the upgrade", partly=up is None)
-            _check_operation(await node.go_back(), "reverted")
-            returned = None if name is None else plain(await sys.get_state(name))
-            _compare(returned, first if down is None else plain(down), "after the way back", partly=False)
+    try:
+        with tempfile.TemporaryDirectory(prefix="node-runtime-test-") as folder:
+            async with in_process_node(Path(folder), (before, after), env or {}) as node:
+                name = process or (None if state is None else await _find_process(state))
+                first = None if name is None else plain(await sys.replace_state(name, _replacement(state)))
+                _check_plan(await node.handler.plan(after.release.vsn), may_lose=up is not None)
+                _check_operation(await node.upgrade(after.release.vsn), "installed")
+                upgraded = None if name is None else plain(await sys.get_state(name))
+                _compare(upgraded, first if up is None else plain(up), "after the upgrade", partly=up is None)
+                _check_operation(await node.go_back(), "reverted")
+                returned = None if name is None else plain(await sys.get_state(name))
+                _compare(returned, first if down is None else plain(down), "after the way back", partly=False)
+    except UpgradeFailed as failed:
+        raise UpgradeFailed(_with_paths_of(after, Path(new), folder, str(failed))) from None
     return StateJourney(first, upgraded, returned)
+
+
+def _with_paths_of(project: Project, source: Path, folder: str, text: str) -> str:
+    """Return a text that names the files of the project in `source` instead of their copies in `folder`."""
+    for app in project.apps:
+        if (source / "apps" / app.app.name / "src").is_dir():  # else the sources are outside of the project
+            text = text.replace(f"{folder}/{app.directory}/", f"{source}/apps/{app.app.name}/")
+    return text
 
 
 def _relabelled(project: Project) -> Project:

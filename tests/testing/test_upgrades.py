@@ -66,13 +66,18 @@ async def test_a_code_change_of_the_authors_own_is_compared_with_what_the_test_e
     assert journey.down == {"count": 9}
 
 
-async def test_a_code_change_that_fails_is_named(old: Path) -> None:
+async def test_a_code_change_that_fails_is_named_with_its_line_and_pytest_shows_the_line_of_the_test(old: Path) -> None:
     method = (
         "    @classmethod\n    def code_change(cls, old_vsn: object, state: State, extra: object) -> State:\n"
         "        raise ValueError('no scoops')\n\n    def get_count"
     )
-    with pytest.raises(UpgradeFailed, match="no scoops"):
-        await take_through(old, changed(old, ("    def get_count", method)), state={"count": 7}, env=QUIET)
+    new = changed(old, ("    def get_count", method))
+    line = (new / SERVER).read_text().partition("raise ValueError")[0].count("\n") + 1
+    with pytest.raises(UpgradeFailed, match="no scoops") as failed:
+        await take_through(old, new, state={"count": 7}, env=QUIET)
+    assert f"({new / SERVER}:{line})" in str(failed.value)
+    shown = [entry.path for entry in failed.traceback.filter(failed)]
+    assert shown == [Path(__file__)]
 
 
 async def test_a_state_that_the_old_release_can_not_have_is_an_error(old: Path) -> None:
