@@ -81,8 +81,8 @@ def _restarts(node: NodeView, node_now: float) -> Iterator[Trouble]:
         tone: Tone = "bad" if one.used * 2 > one.intensity else "warn"
         yield Trouble(
             tone,
-            f"{one.name or f'<{one.pid}>'} restarts children{lasts}: {one.per_minute} per minute, "
-            f"last {one.child}: {one.reason}; {used}",
+            f"{one.name or f'<{one.pid}>'} restarts children{lasts}, last {one.child}: {one.reason}; "
+            f"{one.per_minute} per minute; {used}",  # the reason comes first: a narrow terminal cuts off the end
             "overview",
             ProcessKey(node.snapshot.info.boot_id, one.pid),
             child=one.child,

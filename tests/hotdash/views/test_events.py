@@ -137,7 +137,7 @@ async def test_what_is_wrong_is_listed_and_a_key_goes_there(opened: Open, peer: 
     async with opened((140, 40)) as user:
         await user.sees(
             "wrong now: 3",
-            "1 fil_sup restarts children for 10 min: 23 per minute, last tag1: KeyError 'turns'",
+            "1 fil_sup restarts children for 10 min, last tag1: KeyError 'turns'; 23 per minute",
             "4 of 5 restarts in 10 s used", "the mailbox of web_listener <4> grows: 12.4 k messages, +310/s",
             "4 1 module draining in 1 process",
         )  # fmt: skip
@@ -147,6 +147,9 @@ async def test_what_is_wrong_is_listed_and_a_key_goes_there(opened: Open, peer: 
         await eventually(lambda: (key := user.app.selected().process) is not None and key.pid == 4)
         await user.press("w")
         await eventually(lambda: user.app.selected().module == "fil.color_fsm")
+        await user.press("1")
+        await user.pilot.resize_terminal(80, 24)
+        await user.sees("1 fil_sup restarts children for 10 min, last tag1: KeyError 'turns'")
 
 
 async def test_the_key_of_a_process_right_after_that_of_a_trouble_opens_the_process_of_the_trouble(
