@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from textual.events import Mount
 from textual.screen import ModalScreen
 
 Result = TypeVar("Result")
@@ -30,6 +29,6 @@ class Dialog(ModalScreen[Result]):
     }
     """
 
-    def _on_mount(self, event: Mount) -> None:
-        super()._on_mount(event)
+    def on_mount(self) -> None:  # Textual also calls that of the subclass
+        """Remove the earlier toasts."""
         self.app.clear_notifications()
