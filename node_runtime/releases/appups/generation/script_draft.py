@@ -30,6 +30,7 @@ from .step_graph import StepGraph
 StepName: TypeAlias = tuple[str, str]
 """A node of the graph: ("module", name), ("start", child), ("stop", child) or ("routes", listener)."""
 
+_WRITE_ONE: Final = "Write a class method `code_change(cls, old_vsn, state, extra)` that returns the new state"
 _RANKS: Final[Mapping[Direction, Mapping[str, int]]] = {
     "up": {"start": 0, "supervisor": 1, "load": 2, "migrate": 2, "add": 3, "routes": 4, "stop": 5, "delete": 6},
     "down": {"delete": 0, "add": 1, "load": 1, "migrate": 1, "stop": 2, "supervisor": 3, "start": 4, "routes": 5},
@@ -227,18 +228,18 @@ def _module_drafts(step: ModuleStep, direction: Direction) -> Iterator[DraftStep
         elif change.declared is not None and not change.code_change and not _same_class(change):
             yield question(
                 f"The state of {change.newer.name} was {_shown_type(change.declared[0])} and becomes "
-                f"{_shown_type(change.declared[1])}: which code_change converts it? Write one, since fields are "
-                "only migrated between classes of the same name."
+                f"{_shown_type(change.declared[1])}: which code_change converts it? Fields are only migrated between "
+                f"classes of the same name. {_WRITE_ONE}."
             )
         elif change.gone[direction] and not change.has_code_change:
             yield question(
                 f"The states of {change.newer.name} may hold {', '.join(change.gone[direction])}, which the target "
-                f"of the {direction}grade lacks: which code_change drops or converts it? Write one."
+                f"of the {direction}grade lacks: which code_change drops or converts it? {_WRITE_ONE}."
             )
         elif direction == "up" and change.lost and not change.has_code_change:
             yield question(
                 f"The states of {change.newer.name} lose {', '.join(change.lost)}: which code_change keeps the data? "
-                "Write one, as docs/migrating-state.md shows, or remove this line if the data may be lost."
+                f"{_WRITE_ONE}, or remove this line if the data may be lost."
             )
     yield DraftStep(step.table())
 
