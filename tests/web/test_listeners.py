@@ -233,6 +233,7 @@ async def test_a_request_is_a_process_below_its_listener_and_can_be_killed(clien
 async def test_responses_that_stream_or_have_a_background_task_are_sent_by_themselves(client: Client) -> None:
     backgrounds.clear()
     assert await client.get("/streamed") == (200, "one two")
+    await eventually(lambda: backgrounds == ["streamed"], what="the background task of the stream")
     assert await client.get("/followed") == (200, "first")
     await eventually(lambda: backgrounds == ["streamed", "followed"], what="the background tasks")
 
