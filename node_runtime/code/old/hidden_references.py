@@ -66,7 +66,8 @@ class HiddenReferences:
             return [], []
         (spare,) = map(sys.getrefcount, [object()])
         counts = [count - spare for count in map(sys.getrefcount, things)]  # without the reference of the list
-        found = [one for one in gc.get_referrers(*things) if one is not things]
+        arguments = tuple(things)  # from Python 3.13 on, `get_referrers` finds its own arguments
+        found = [one for one in gc.get_referrers(*arguments) if one is not things and one is not arguments]
         seen = Counter(id(one) for referrer in found for one in gc.get_referents(referrer))
         pairs = zip(things, counts, strict=True)
         return found, [thing for thing, count in pairs if count > seen[id(thing)] and not self._is_in_use(thing)]
