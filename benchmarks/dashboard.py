@@ -29,6 +29,7 @@ from typing import Final, NamedTuple
 import psutil
 
 from node_runtime import Runtime, call
+from node_runtime.cli.event_loops import run
 from node_runtime.code import CodeServer, current
 from node_runtime.control import Control, NodeIdentity
 from node_runtime.protocol.cookie import cookie_path
@@ -184,7 +185,8 @@ def measure(size: int, active: int) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["serve"]:
-        asyncio.run(serve(int(sys.argv[2]), int(sys.argv[3])))
+        with asyncio.Runner() as runner:  # as a node does
+            run(runner.get_loop(), serve(int(sys.argv[2]), int(sys.argv[3])))
     else:
         for one in sys.argv[1:] or SIZES:
             for busy in (0, 1000, ALL_ACTIVE):

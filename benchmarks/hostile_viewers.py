@@ -31,6 +31,7 @@ import psutil
 import zmq
 
 from node_runtime import Runtime, application
+from node_runtime.cli.event_loops import run
 from node_runtime.code import CodeServer, current
 from node_runtime.control import Control, NodeIdentity
 from node_runtime.protocol import messages as m
@@ -324,7 +325,8 @@ async def measure(connections: int, seconds: float) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["node"]:
-        asyncio.run(run_node(sys.argv[2]))
+        with asyncio.Runner() as runner:  # as a node does
+            run(runner.get_loop(), run_node(sys.argv[2]))
     elif sys.argv[1:2] == ["attack"]:
         attack(*sys.argv[2:])
     elif sys.argv[1:2] == ["pages"]:
