@@ -139,6 +139,27 @@ async def test_enter_answers_the_question_whether_to_quit(opened: Open) -> None:
         await eventually(lambda: not user.app.is_running)
 
 
+async def test_one_key_quits_at_once(opened: Open) -> None:
+    async with opened() as user:
+        await user.press("ctrl+q")
+        await eventually(lambda: not user.app.is_running)
+
+
+async def test_a_dashboard_that_no_shell_has_started_says_that_it_cannot_be_suspended(opened: Open) -> None:
+    async with opened() as user:
+        await user.press("ctrl+z")
+        await user.is_notified("hotdash can't be suspended here: no shell has started it.")
+
+
+async def test_a_theme_is_chosen_from_a_list(opened: Open) -> None:
+    async with opened() as user:
+        before = user.app.theme
+        await user.press("T")
+        await user.sees("light")
+        await user.press("l", "i", "g", "h", "t", "down", "enter")
+        await eventually(lambda: user.app.theme != before)
+
+
 async def test_the_header_says_that_there_is_no_way_back(opened: Open, peer: Peer) -> None:
     peer.world.vsn = "1986.b"
     peer.world.releases[1] = msgspec.structs.replace(
